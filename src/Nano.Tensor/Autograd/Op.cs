@@ -1,0 +1,11 @@
+namespace Nano;
+
+/// <summary>
+/// One recorded operation: its inputs, its output, its attributes, and how a gradient at the output becomes gradients at the inputs.
+/// The set of ops is closed; every model is made of them.
+/// </summary>
+public abstract record Op(Tensor Output)
+{
+    /// <summary>Adds this op's contribution to the gradients of its inputs. The output's gradient is complete when this is called.</summary>
+    internal abstract void Backward(Compute compute);
+}

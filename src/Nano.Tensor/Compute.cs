@@ -1,0 +1,80 @@
+namespace Nano;
+
+/// <summary>
+/// What an op runs in: the worker team, the SIMD width, the memory of the current step, and the tape (none means inference).
+/// One Compute is used by one thread at a time.
+/// </summary>
+public sealed unsafe class Compute : IDisposable
+{
+    private readonly WorkerTeam team;
+
+    /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
+    public Compute(int threads = 0, SimdWidth? width = null)
+    {
+        Width = width ?? SimdWidths.Best();
+        team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
+    }
+
+    public SimdWidth Width { get; }
+
+    public int Threads => team.Size;
+
+    /// <summary>Memory of activations and their gradients; emptied by <see cref="NextStep"/>.</summary>
+    public Arena StepArena { get; } = new();
+
+    /// <summary>Records ops for the backward pass while set.</summary>
+    public Tape? Tape { get; set; }
+
+    /// <summary>Forgets every tensor of the step that has just ended.</summary>
+    public void NextStep()
+    {
+        Tape?.Clear();
+        StepArena.Reset();
+    }
+
+    /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
+    public Tensor New(Shape shape, DType type = DType.Float32) => new(StepArena, shape, type);
+
+    /// <summary>Remembers an op for the backward pass, if anybody wants one.</summary>
+    internal void Record(Op op) => Tape?.Record(op);
+
+    /// <summary>
+    /// Runs a kernel over [0, count) in chunks that the team shares, at this context's SIMD width. The width is chosen here and nowhere else.
+    /// </summary>
+    internal void For<K>(nint count, nint chunk, long scratchFloats, in K kernel) where K : unmanaged, IKernel
+    {
+        var job = new Job<K>(kernel, scratchFloats);
+        team.Run(Width switch
+        {
+            SimdWidth.W512 => &Job<K>.Run<Simd512, System.Runtime.Intrinsics.Vector512<float>>,
+            SimdWidth.W256 => &Job<K>.Run<Simd256, System.Runtime.Intrinsics.Vector256<float>>,
+            SimdWidth.W128 => &Job<K>.Run<Simd128, System.Runtime.Intrinsics.Vector128<float>>,
+            _ => &Job<K>.Run<SimdScalar, float>,
+        }, &job, count, chunk);
+    }
+
+    /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
+    internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise => For(count, 1 << 13, 0, new ElementwiseLoop<T>(body));
+
+    /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
+    internal static nint RowsPerChunk(nint columns) => Math.Max(1, (1 << 13) / Math.Max(1, columns));
+
+    public void Dispose()
+    {
+        team.Dispose();
+        StepArena.Dispose();
+    }
+
+    private struct Job<K>(K kernel, long scratchFloats) where K : unmanaged, IKernel
+    {
+        private K kernel = kernel;
+        private readonly long scratchFloats = scratchFloats;
+
+        public static void Run<S, V>(void* job, nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            var self = (Job<K>*)job;
+            scratch.Begin(self->scratchFloats);
+            self->kernel.Run<S, V>(begin, end, scratch);
+        }
+    }
+}

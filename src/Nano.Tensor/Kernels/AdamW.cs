@@ -1,0 +1,75 @@
+namespace Nano;
+
+/// <summary>The numbers of one AdamW step.</summary>
+/// <param name="LearningRate">Step size.</param>
+/// <param name="Beta1">Decay of the mean of gradients.</param>
+/// <param name="Beta2">Decay of the mean of squared gradients.</param>
+/// <param name="Epsilon">Added to the root of the second moment.</param>
+/// <param name="WeightDecay">Decoupled decay; 0 for biases and norm weights.</param>
+/// <param name="GradientScale">Factor on the gradient, from clipping.</param>
+/// <param name="Step">1 for the first step; corrects the bias of moments that start at zero.</param>
+public readonly record struct AdamWNumbers(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double GradientScale, long Step);
+
+/// <summary>
+/// AdamW in one pass over memory (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019):
+/// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+/// </summary>
+internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, float* parameter, float* mean, float* square) : IElementwise
+{
+    private readonly float scale = (float)n.GradientScale;
+    private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
+    private readonly float shrink = (float)(1 - (n.LearningRate * n.WeightDecay));
+    private readonly float rate = (float)(n.LearningRate / (1 - Math.Pow(n.Beta1, n.Step)));
+    private readonly float rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
+    private readonly float epsilon = (float)n.Epsilon;
+
+    public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+    {
+        V g = S.Multiply(S.Load(gradient + i), S.Splat(scale));
+        V m = S.Fma(S.Load(mean + i), S.Splat(keep1), S.Multiply(g, S.Splat(take1)));
+        V v = S.Fma(S.Load(square + i), S.Splat(keep2), S.Multiply(S.Multiply(g, g), S.Splat(take2)));
+        S.Store(mean + i, m);
+        S.Store(square + i, v);
+        V root = S.Fma(S.Sqrt(v), S.Splat(rootCorrection), S.Splat(epsilon));
+        V step = S.Divide(S.Multiply(m, S.Splat(rate)), root);
+        S.Store(parameter + i, S.Subtract(S.Multiply(S.Load(parameter + i), S.Splat(shrink)), step));
+    }
+}
+
+/// <summary>Sums of squares of blocks of 1,024 elements: cut by position, so the split over threads does not show.</summary>
+internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums) : IKernel
+{
+    public const int Block = 1024;
+
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        for (nint block = begin; block < end; block++)
+        {
+            float* from = x + (block * Block);
+            sums[block] = RowReduce.Sum<S, V, ProductTerm>(nint.Min(Block, length - (block * Block)), new ProductTerm(from, from));
+        }
+    }
+}
+
+public static class OptimizerExtensions
+{
+    /// <summary>Moves a parameter by one AdamW step along its gradient; updates both moments in place. All four have one shape.</summary>
+    public static unsafe void AdamW(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square, AdamWNumbers numbers)
+    {
+        if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
+            throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
+        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Pointer, numbers, parameter.Pointer, mean.Pointer, square.Pointer));
+    }
+
+    /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
+    public static unsafe double SumOfSquares(this Compute compute, Tensor x)
+    {
+        nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
+        double* sums = (double*)compute.New(new Shape(checked((int)blocks), 2)).Pointer;
+        compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
+        double total = 0;
+        for (nint block = 0; block < blocks; block++)
+            total += sums[block];
+        return total;
+    }
+}

@@ -1,0 +1,110 @@
+namespace Nano;
+
+/// <summary>
+/// The backward pass of <see cref="CausalAttentionOp"/>, block by block; see there for the derivation. One item of work owns the
+/// gradients of one key head and of the query heads that share it, so nothing is added across threads: dk and dv gather over heads
+/// and query blocks in order, dq over key blocks in order.
+/// </summary>
+internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
+    float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
+{
+    private const int Block = AttentionSizes.Block;
+
+    public static long ScratchFloats(AttentionSizes s) =>
+        (2 * (long)s.HeadDim * s.PaddedKeys) + (3 * (long)s.PaddedKeys * s.PaddedDim) + (3 * (long)Block * s.PaddedDim) + (2 * Block * Block) + Block + 128;
+
+    /// <summary>Scratch of one item of work.</summary>
+    private readonly struct Buffers(Scratch scratch, AttentionSizes s)
+    {
+        public readonly float* KeysT = scratch.Take((long)s.HeadDim * s.PaddedKeys); // blocks of [D, 64]
+        public readonly float* ValuesT = scratch.Take((long)s.HeadDim * s.PaddedKeys); // blocks of [D, 64]
+        public readonly float* Keys = scratch.Take((long)s.PaddedKeys * s.PaddedDim); // [Tk, D padded]
+        public readonly float* DKeys = scratch.Take((long)s.PaddedKeys * s.PaddedDim);
+        public readonly float* DValues = scratch.Take((long)s.PaddedKeys * s.PaddedDim);
+        public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [64, D padded]
+        public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* DOutput = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* P = scratch.Take(Block * Block); // [64 queries, 64 keys]
+        public readonly float* DP = scratch.Take(Block * Block); // dp, then ds
+        public readonly float* Delta = scratch.Take(Block);
+    }
+
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        var buffers = new Buffers(scratch, sizes);
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
+        for (nint item = begin; item < end; item++)
+        {
+            int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
+            nint kFirst = (batch * sizes.Keys * kStride) + (keyHead * headDim), vFirst = (batch * sizes.Keys * vStride) + (keyHead * headDim);
+            AttentionForward.PackKeys<S, V>(sizes, k + kFirst, kStride, buffers.KeysT);
+            AttentionForward.PackKeys<S, V>(sizes, v + vFirst, vStride, buffers.ValuesT);
+            Pack.Copy<S, V>(sizes.Keys, headDim, k + kFirst, kStride, padded, buffers.Keys);
+            new Span<float>(buffers.DKeys, sizes.Keys * padded).Clear();
+            new Span<float>(buffers.DValues, sizes.Keys * padded).Clear();
+            for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
+                for (int query = 0; query < sizes.Queries; query += Block)
+                    QueryBlock<S, V>(batch, head, query, Math.Min(Block, sizes.Queries - query), buffers);
+            PutRows<S, V>(sizes.Keys, buffers.DKeys, dk.At(kFirst), kStride);
+            PutRows<S, V>(sizes.Keys, buffers.DValues, dv.At(vFirst), vStride);
+        }
+    }
+
+    private void QueryBlock<S, V>(int batch, int head, int first, int rows, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    {
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
+        nint width = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first;
+        nint qFirst = (row * qStride) + (head * headDim), yFirst = (row * width) + (head * headDim);
+        float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
+        Pack.Copy<S, V>(rows, headDim, q + qFirst, qStride, padded, buffers.Query);
+        Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, buffers.DOutput);
+        new Span<float>(buffers.DQuery, rows * padded).Clear();
+        for (int r = 0; r < rows; r++)
+            buffers.Delta[r] = RowReduce.Sum<S, V, ProductTerm>(headDim, new ProductTerm(dy + yFirst + (r * width), y + yFirst + (r * width)));
+        for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
+        {
+            new Span<float>(buffers.P, rows * Block).Clear();
+            new Span<float>(buffers.DP, rows * Block).Clear();
+            // s = q k^T, dp = do v^T
+            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.Query, padded, 1, buffers.KeysT + ((nint)key * headDim), Block, buffers.P, Block, null);
+            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.DOutput, padded, 1, buffers.ValuesT + ((nint)key * headDim), Block, buffers.DP, Block, null);
+            for (int r = 0; r < rows; r++)
+                SoftmaxBackward<S, V>(sizes.Visible(first + r, key), buffers.P + (r * Block), buffers.DP + (r * Block), lse[r], buffers.Delta[r]);
+            // dv += p^T do, dk += ds^T q, dq += ds k
+            nint keyRow = (nint)key * padded;
+            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.P, 1, Block, buffers.DOutput, padded, buffers.DValues + keyRow, padded, null);
+            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.DP, 1, Block, buffers.Query, padded, buffers.DKeys + keyRow, padded, null);
+            Tiles.Multiply<S, V>(rows, padded, deepest, buffers.DP, Block, 1, buffers.Keys + keyRow, padded, buffers.DQuery, padded, null);
+        }
+        PutRows<S, V>(rows, buffers.DQuery, dq.At(qFirst), qStride);
+    }
+
+    /// <summary>Scores become p = exp(scale s - L), and dp becomes ds = scale p (dp - delta); both zero where masked.</summary>
+    private void SoftmaxBackward<S, V>(int visible, float* p, float* dp, float lse, float delta) where S : ISimd<V> where V : unmanaged
+    {
+        int whole = AttentionForward.MaskRow(p, visible);
+        new ElementwiseLoop<ScoreGradient>(new ScoreGradient(p, dp, sizes.Scale, lse, delta)).Run<S, V>(0, whole, null!);
+        new Span<float>(dp + visible, Block - visible).Clear();
+    }
+
+    private readonly struct ScoreGradient(float* p, float* dp, float scale, float lse, float delta) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+        {
+            V probability = SimdMath.Exp<S, V>(S.Fma(S.Load(p + i), S.Splat(scale), S.Splat(-lse)));
+            S.Store(p + i, probability);
+            S.Store(dp + i, S.Multiply(S.Multiply(probability, S.Splat(scale)), S.Subtract(S.Load(dp + i), S.Splat(delta))));
+        }
+    }
+
+    private void PutRows<S, V>(int rows, float* from, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
+    {
+        for (int r = 0; r < rows; r++)
+            new ElementwiseLoop<AddTo>(new AddTo(from + (r * (nint)sizes.PaddedDim), to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
+    }
+
+    private readonly struct AddTo(float* x, GradientTarget y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
+    }
+}

@@ -1,0 +1,33 @@
+namespace Nano;
+
+/// <summary>
+/// A kernel: a struct that carries its arguments (inputs, sizes, outputs last) and computes any part of its work on its own.
+/// The JIT makes one specialised copy of <see cref="Run"/> per SIMD width. Ranges never cut through a sum, so the result has the
+/// same bits however the work is split.
+/// </summary>
+internal interface IKernel
+{
+    /// <summary>Computes items [begin, end) of the work.</summary>
+    void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged;
+}
+
+/// <summary>A kernel that treats each element alone: the body of a loop.</summary>
+internal interface IElementwise
+{
+    /// <summary>Computes elements [i, i + S.Lanes).</summary>
+    void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged;
+}
+
+/// <summary>The loop around an <see cref="IElementwise"/> body: whole vectors, then one lane at a time. Same bits either way.</summary>
+internal readonly struct ElementwiseLoop<T>(T body) : IKernel where T : unmanaged, IElementwise
+{
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        var each = body;
+        nint i = begin;
+        for (; i <= end - S.Lanes; i += S.Lanes)
+            each.At<S, V>(i);
+        for (; i < end; i++)
+            each.At<SimdScalar, float>(i);
+    }
+}

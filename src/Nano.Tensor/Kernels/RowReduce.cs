@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+
+namespace Nano;
+
+/// <summary>What a row reduction adds up: takes the running value of a lane and folds element i into it.</summary>
+internal interface IRowTerm
+{
+    V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged;
+}
+
+/// <summary>
+/// Reductions along a row with sixteen virtual lanes and one fixed tree: element i belongs to lane i mod 16, each lane folds its elements
+/// in order, and lanes are combined 16 -> 8 -> 4 -> 2 -> 1. A narrow machine walks the row once per group of lanes, so the bits are the
+/// same at every SIMD width. Sums carry about n/16 + 4 roundings.
+/// </summary>
+internal static unsafe class RowReduce
+{
+    private const int VirtualLanes = 16;
+
+    [SkipLocalsInit]
+    public static float Sum<S, V, T>(nint n, T term) where S : ISimd<V> where V : unmanaged where T : unmanaged, IRowTerm
+    {
+        float* lanes = stackalloc float[VirtualLanes];
+        FoldLanes<S, V, T>(n, term, 0, lanes);
+        for (int half = VirtualLanes / 2; half > 0; half /= 2)
+            for (int lane = 0; lane < half; lane++)
+                lanes[lane] += lanes[lane + half];
+        return lanes[0];
+    }
+
+    /// <summary>The largest element; -infinity for an empty row. A NaN may or may not be returned: it always survives in the elements.</summary>
+    [SkipLocalsInit]
+    public static float Max<S, V>(nint n, float* x) where S : ISimd<V> where V : unmanaged
+    {
+        float* lanes = stackalloc float[VirtualLanes];
+        FoldLanes<S, V, MaxTerm>(n, new MaxTerm(x), float.NegativeInfinity, lanes);
+        float max = lanes[0];
+        for (int lane = 1; lane < VirtualLanes; lane++)
+            max = SimdScalar.Max(max, lanes[lane]);
+        return max;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FoldLanes<S, V, T>(nint n, T term, float start, float* lanes) where S : ISimd<V> where V : unmanaged where T : unmanaged, IRowTerm
+    {
+        nint whole = n & ~(nint)(VirtualLanes - 1);
+        for (int group = 0; group < VirtualLanes; group += S.Lanes)
+        {
+            V running = S.Splat(start);
+            for (nint i = group; i < whole; i += VirtualLanes)
+                running = term.Fold<S, V>(running, i);
+            S.Store(lanes + group, running);
+        }
+        for (nint i = whole; i < n; i++)
+            lanes[i - whole] = term.Fold<SimdScalar, float>(lanes[i - whole], i);
+    }
+
+    private readonly struct MaxTerm(float* x) : IRowTerm
+    {
+        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Max(running, S.Load(x + i));
+    }
+}
+
+/// <summary>sum x[i]</summary>
+internal readonly unsafe struct PlainTerm(float* x) : IRowTerm
+{
+    public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Add(running, S.Load(x + i));
+}
+
+/// <summary>sum x[i] * y[i]</summary>
+internal readonly unsafe struct ProductTerm(float* x, float* y) : IRowTerm
+{
+    public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Fma(S.Load(x + i), S.Load(y + i), running);
+}
+
+/// <summary>sum e[i] with e[i] = exp(x[i] * scale - shift), storing e; e may be x.</summary>
+internal readonly unsafe struct ExpTerm(float* x, float scale, float shift, float* e) : IRowTerm
+{
+    public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
+    {
+        V v = SimdMath.Exp<S, V>(S.Fma(S.Load(x + i), S.Splat(scale), S.Splat(-shift)));
+        S.Store(e + i, v);
+        return S.Add(running, v);
+    }
+}

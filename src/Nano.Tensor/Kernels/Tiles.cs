@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Nano;
+
+/// <summary>
+/// The innermost matrix product: C[rows, columns] += A[rows, depth] * panel[depth, columns], on one thread, with C held in registers.
+/// A is read in place, one broadcast float per row and step; the panel holds two vectors per step.
+/// </summary>
+internal static unsafe class Tiles
+{
+    /// <summary>
+    /// Covers C with tiles. Row k of the panel starts at panel + k * panelRow and holds whole vectors (padding included). A last column
+    /// tile that is narrower than two vectors goes through the edge buffer (12 x 2 vectors), so nothing is ever read or written beyond C.
+    /// </summary>
+    public static void Multiply<S, V>(int rows, int columns, int depth, float* a, nint aRow, nint aCol, float* panel, nint panelRow,
+        float* c, nint ldc, float* edge) where S : ISimd<V> where V : unmanaged
+    {
+        int tileN = 2 * S.Lanes;
+        for (int column = 0; column < columns; column += tileN)
+        {
+            int width = Math.Min(tileN, columns - column);
+            for (int row = 0; row < rows;)
+            {
+                int height = rows - row >= 12 && TallFits<S, V>() ? 12 : rows - row >= 4 ? 4 : 1;
+                float* to = c + (row * ldc) + column;
+                if (width == tileN)
+                {
+                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, to, ldc);
+                }
+                else
+                {
+                    CopyRows(height, width, to, ldc, edge, tileN);
+                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, edge, tileN);
+                    CopyRows(height, width, edge, tileN, to, ldc);
+                }
+                row += height;
+            }
+        }
+    }
+
+    /// <summary>Whether 24 accumulators fit: AVX-512 and NEON have 32 vector registers, AVX2 and SSE 16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TallFits<S, V>() where S : ISimd<V> where V : unmanaged => S.Lanes > 1 && (Avx512F.VL.IsSupported || !Sse.IsSupported);
+
+    private static void CopyRows(int rows, int columns, float* from, nint fromRow, float* to, nint toRow)
+    {
+        for (int r = 0; r < rows; r++)
+            new ReadOnlySpan<float>(from + (r * fromRow), columns).CopyTo(new Span<float>(to + (r * toRow), columns));
+    }
+
+    private static void Tile<S, V>(int height, int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* c, nint ldc)
+        where S : ISimd<V> where V : unmanaged
+    {
+        if (height == 12)
+            Tile12<S, V>(depth, a, aRow, aCol, b, ldb, c, ldc);
+        else if (height == 4)
+            Tile4<S, V>(depth, a, aRow, aCol, b, ldb, c, ldc);
+        else
+            Tile1<S, V>(depth, a, aCol, b, ldb, c);
+    }
+
+    /// <summary>12 x 2 vectors: 24 accumulators + 2 of the panel + 1 broadcast = 27 of 32 registers; 24 FMAs for 14 loads.</summary>
+    private static void Tile12<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* c, nint ldc)
+        where S : ISimd<V> where V : unmanaged
+    {
+        int l = S.Lanes;
+        float* c3 = c + (3 * ldc), c6 = c + (6 * ldc), c9 = c + (9 * ldc);
+        V c00 = S.Load(c), c01 = S.Load(c + l), c10 = S.Load(c + ldc), c11 = S.Load(c + ldc + l), c20 = S.Load(c + (2 * ldc)), c21 = S.Load(c + (2 * ldc) + l);
+        V c30 = S.Load(c3), c31 = S.Load(c3 + l), c40 = S.Load(c3 + ldc), c41 = S.Load(c3 + ldc + l), c50 = S.Load(c3 + (2 * ldc)), c51 = S.Load(c3 + (2 * ldc) + l);
+        V c60 = S.Load(c6), c61 = S.Load(c6 + l), c70 = S.Load(c6 + ldc), c71 = S.Load(c6 + ldc + l), c80 = S.Load(c6 + (2 * ldc)), c81 = S.Load(c6 + (2 * ldc) + l);
+        V c90 = S.Load(c9), c91 = S.Load(c9 + l), cA0 = S.Load(c9 + ldc), cA1 = S.Load(c9 + ldc + l), cB0 = S.Load(c9 + (2 * ldc)), cB1 = S.Load(c9 + (2 * ldc) + l);
+        // Four pointers and two strides reach all twelve rows with x86's base + index addressing.
+        float* a0 = a, a3 = a + (3 * aRow), a6 = a + (6 * aRow), a9 = a + (9 * aRow);
+        nint row2 = 2 * aRow;
+        for (int k = depth; k > 0; k--)
+        {
+            V b0 = S.Load(b), b1 = S.Load(b + l), x;
+            x = S.Splat(a0[0]); c00 = S.Fma(x, b0, c00); c01 = S.Fma(x, b1, c01);
+            x = S.Splat(a0[aRow]); c10 = S.Fma(x, b0, c10); c11 = S.Fma(x, b1, c11);
+            x = S.Splat(a0[row2]); c20 = S.Fma(x, b0, c20); c21 = S.Fma(x, b1, c21);
+            x = S.Splat(a3[0]); c30 = S.Fma(x, b0, c30); c31 = S.Fma(x, b1, c31);
+            x = S.Splat(a3[aRow]); c40 = S.Fma(x, b0, c40); c41 = S.Fma(x, b1, c41);
+            x = S.Splat(a3[row2]); c50 = S.Fma(x, b0, c50); c51 = S.Fma(x, b1, c51);
+            x = S.Splat(a6[0]); c60 = S.Fma(x, b0, c60); c61 = S.Fma(x, b1, c61);
+            x = S.Splat(a6[aRow]); c70 = S.Fma(x, b0, c70); c71 = S.Fma(x, b1, c71);
+            x = S.Splat(a6[row2]); c80 = S.Fma(x, b0, c80); c81 = S.Fma(x, b1, c81);
+            x = S.Splat(a9[0]); c90 = S.Fma(x, b0, c90); c91 = S.Fma(x, b1, c91);
+            x = S.Splat(a9[aRow]); cA0 = S.Fma(x, b0, cA0); cA1 = S.Fma(x, b1, cA1);
+            x = S.Splat(a9[row2]); cB0 = S.Fma(x, b0, cB0); cB1 = S.Fma(x, b1, cB1);
+            a0 += aCol;
+            a3 += aCol;
+            a6 += aCol;
+            a9 += aCol;
+            b += ldb;
+        }
+        S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11); S.Store(c + (2 * ldc), c20); S.Store(c + (2 * ldc) + l, c21);
+        S.Store(c3, c30); S.Store(c3 + l, c31); S.Store(c3 + ldc, c40); S.Store(c3 + ldc + l, c41); S.Store(c3 + (2 * ldc), c50); S.Store(c3 + (2 * ldc) + l, c51);
+        S.Store(c6, c60); S.Store(c6 + l, c61); S.Store(c6 + ldc, c70); S.Store(c6 + ldc + l, c71); S.Store(c6 + (2 * ldc), c80); S.Store(c6 + (2 * ldc) + l, c81);
+        S.Store(c9, c90); S.Store(c9 + l, c91); S.Store(c9 + ldc, cA0); S.Store(c9 + ldc + l, cA1); S.Store(c9 + (2 * ldc), cB0); S.Store(c9 + (2 * ldc) + l, cB1);
+    }
+
+    /// <summary>
+    /// 4 x 2 vectors: 8 accumulators + 2 + 1 = 11 registers, so it fits the 16 of AVX2 and SSE, and 8 chains are just enough to keep two
+    /// FMA units of latency 4 busy. Also the last rows elsewhere: a power of two leaves 4 or 8 when divided by 12.
+    /// </summary>
+    private static void Tile4<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* c, nint ldc)
+        where S : ISimd<V> where V : unmanaged
+    {
+        int l = S.Lanes;
+        float* c2 = c + (2 * ldc);
+        V c00 = S.Load(c), c01 = S.Load(c + l), c10 = S.Load(c + ldc), c11 = S.Load(c + ldc + l);
+        V c20 = S.Load(c2), c21 = S.Load(c2 + l), c30 = S.Load(c2 + ldc), c31 = S.Load(c2 + ldc + l);
+        float* a2 = a + (2 * aRow);
+        for (int k = depth; k > 0; k--)
+        {
+            V b0 = S.Load(b), b1 = S.Load(b + l), x;
+            x = S.Splat(a[0]); c00 = S.Fma(x, b0, c00); c01 = S.Fma(x, b1, c01);
+            x = S.Splat(a[aRow]); c10 = S.Fma(x, b0, c10); c11 = S.Fma(x, b1, c11);
+            x = S.Splat(a2[0]); c20 = S.Fma(x, b0, c20); c21 = S.Fma(x, b1, c21);
+            x = S.Splat(a2[aRow]); c30 = S.Fma(x, b0, c30); c31 = S.Fma(x, b1, c31);
+            a += aCol;
+            a2 += aCol;
+            b += ldb;
+        }
+        S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11);
+        S.Store(c2, c20); S.Store(c2 + l, c21); S.Store(c2 + ldc, c30); S.Store(c2 + ldc + l, c31);
+    }
+
+    /// <summary>1 x 2 vectors: the last rows, and one token at a time.</summary>
+    private static void Tile1<S, V>(int depth, float* a, nint aCol, float* b, nint ldb, float* c) where S : ISimd<V> where V : unmanaged
+    {
+        V c0 = S.Load(c), c1 = S.Load(c + S.Lanes);
+        for (int k = depth; k > 0; k--)
+        {
+            V x = S.Splat(*a);
+            c0 = S.Fma(x, S.Load(b), c0);
+            c1 = S.Fma(x, S.Load(b + S.Lanes), c1);
+            a += aCol;
+            b += ldb;
+        }
+        S.Store(c, c0);
+        S.Store(c + S.Lanes, c1);
+    }
+}

@@ -1,0 +1,73 @@
+namespace Nano;
+
+/// <summary>
+/// Causal attention with online softmax (Dao et al., "FlashAttention", 2022; Milakov and Gimelshein, 2018). Per query i and head:
+/// s_j = scale q_i . k_j for keys j &lt;= i + Tk - Tq, p = softmax(s), o_i = sum_j p_j v_j. Heads share keys and values in groups:
+/// query head h uses key head h / (H / KV). No T x T matrix exists: keys are visited in blocks, and only the log of each row's
+/// normaliser, L_i = log sum_j exp(s_j), is kept for the backward pass.
+/// <para>
+/// Backward, with p_ij = exp(s_ij - L_i) computed again: from o = p v, dv_j = sum_i p_ij do_i and dp_ij = do_i . v_j; through the
+/// softmax, ds_ij = p_ij (dp_ij - sum_l p_il dp_il), and that sum is do_i . o_i =: delta_i; from s = scale q k,
+/// dq_i = scale sum_j ds_ij k_j and dk_j = scale sum_i ds_ij q_i.
+/// </para>
+/// </summary>
+internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, Tensor LogSumExp, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        if (Q.Shape[1] != K.Shape[1])
+            throw new InvalidOperationException("attention: a cached step (fewer queries than keys) has no backward pass");
+        var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, compute.Width);
+        var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
+        compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), new AttentionBackward(sizes, Q.Pointer, K.Pointer, V.Pointer,
+            Q.RowStride, K.RowStride, V.RowStride, LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv));
+    }
+}
+
+/// <summary>The sizes of an attention problem. One item of work is a batch entry and a key head, with all query heads that share it.</summary>
+internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadDim, float Scale, int PaddedDim)
+{
+    /// <summary>Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass.</summary>
+    public const int Block = 64;
+
+    /// <summary>Keys rounded up to whole blocks.</summary>
+    public int PaddedKeys => (Keys + Block - 1) / Block * Block;
+
+    public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
+    {
+        int headDim = q.Shape[2] / heads, tile = Gemm.TileN(width);
+        return new AttentionSizes(q.Shape[0], q.Shape[1], k.Shape[1], heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile);
+    }
+
+    /// <summary>How many keys of the block that starts at firstKey are visible to a query.</summary>
+    public int Visible(int query, int firstKey) => Math.Clamp(query + Keys - Queries + 1 - firstKey, 0, Block);
+}
+
+public static class CausalAttentionExtensions
+{
+    /// <summary>
+    /// Causal attention. q [B, Tq, H * D], k and v [B, Tk, KV * D] with Tq &lt;= Tk; the last query sees the last key. Row views are fine.
+    /// </summary>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="q">Queries.</param>
+    /// <param name="k">Keys.</param>
+    /// <param name="v">Values.</param>
+    /// <param name="heads">H, query heads.</param>
+    /// <param name="keyHeads">KV, key and value heads; divides H.</param>
+    /// <param name="scale">Factor on the scores; 0 means 1 / sqrt(D).</param>
+    /// <returns>[B, Tq, H * D].</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, float scale = 0)
+    {
+        bool fits = heads > 0 && keyHeads > 0 && heads % keyHeads == 0 && q.Shape.Rank == 3 && k.Shape.Rank == 3 && k.Shape == v.Shape && q.Shape[0] == k.Shape[0]
+            && q.Shape[1] <= k.Shape[1] && q.Shape[2] % heads == 0 && k.Shape[2] % keyHeads == 0 && q.Shape[2] / heads == k.Shape[2] / keyHeads;
+        if (!fits)
+            throw new ArgumentException($"attention: q {q}, k {k}, v {v} with {heads} heads and {keyHeads} key heads do not fit; wanted [B, Tq, H * D], [B, Tk, KV * D] twice, Tq <= Tk");
+        var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, compute.Width);
+        var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
+        compute.For(sizes.Batch * keyHeads, 1, AttentionForward.ScratchFloats(sizes),
+            new AttentionForward(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, logSumExp, y));
+        return y;
+    }
+}

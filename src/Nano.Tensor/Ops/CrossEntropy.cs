@@ -1,0 +1,107 @@
+namespace Nano;
+
+/// <summary>
+/// loss = (1 / n) sum over kept rows of (log sum_j exp(z_j) - z_target), where rows with target -100 are not kept.
+/// <para>
+/// Backward: d/dz_j of log sum exp is softmax_j, so dz_j = (softmax_j - 1[j = target]) dloss / n; zero in rows that are not kept.
+/// Softmax is computed again from the stored log-sum-exp, so no probabilities are kept.
+/// </para>
+/// The sum over rows runs in row order in double precision.
+/// </summary>
+internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Denominator, Tensor LogSumExp, Tensor Loss) : Op(Loss)
+{
+    public const int Ignore = -100;
+
+    internal override unsafe void Backward(Compute compute)
+    {
+        int columns = Logits.Shape.Columns;
+        float scale = (float)(Loss.Gradient.Data[0] / Denominator);
+        compute.For((nint)Targets.Length, Compute.RowsPerChunk(columns), 0,
+            new Gradients(Logits.Pointer, Targets.IdPointer, LogSumExp.Pointer, columns, scale, Logits.GradientFor(compute)));
+    }
+
+    internal readonly unsafe struct Forward(float* logits, int* targets, int columns, float* logSumExp, float* nll) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                float* z = logits + (row * columns);
+                float max = RowReduce.Max<S, V>(columns, z);
+                float sum = RowReduce.Sum<S, V, ExpSum>(columns, new ExpSum(z, max));
+                logSumExp[row] = max + SimdMath.Log<SimdScalar, float>(sum);
+                nll[row] = targets[row] == Ignore ? 0 : logSumExp[row] - z[targets[row]];
+            }
+        }
+    }
+
+    private readonly unsafe struct ExpSum(float* x, float shift) : IRowTerm
+    {
+        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Add(running, SimdMath.Exp<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
+    }
+
+    private readonly unsafe struct Gradients(float* logits, int* targets, float* logSumExp, int columns, float scale, GradientTarget dlogits) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                var dz = dlogits.At(row * columns);
+                if (targets[row] == Ignore)
+                {
+                    if (!dz.Accumulate)
+                        new Span<float>(dz.Pointer, columns).Clear();
+                    continue;
+                }
+                new ElementwiseLoop<Element>(new Element(logits + (row * columns), logSumExp[row], scale, dz)).Run<S, V>(0, columns, scratch);
+                dz.Pointer[targets[row]] -= scale;
+            }
+        }
+    }
+
+    private readonly unsafe struct Element(float* z, float logSumExp, float scale, GradientTarget dz) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            dz.Put<S, V>(i, S.Multiply(SimdMath.Exp<S, V>(S.Subtract(S.Load(z + i), S.Splat(logSumExp))), S.Splat(scale)));
+    }
+}
+
+public static class CrossEntropyExtensions
+{
+    /// <summary>
+    /// Mean cross-entropy of logits [.., V] against targets [..] (ids below V, or -100 to leave a row out), in nats.
+    /// </summary>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="logits">Scores before softmax.</param>
+    /// <param name="targets">The right id of each row.</param>
+    /// <param name="denominator">What the sum is divided by; 0 means the number of kept rows. A micro-batch passes the count of its whole batch.</param>
+    /// <returns>Loss: the mean, a scalar. Nll: the loss of each row [..], 0 where left out.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no row is kept.</exception>
+    public static unsafe (Tensor Loss, Tensor Nll) CrossEntropy(this Compute compute, Tensor logits, Tensor targets, double denominator = 0)
+    {
+        int columns = logits.Shape.Columns;
+        if (targets.Length != logits.Shape.Rows)
+            throw new ArgumentException($"cross-entropy: {targets.Length} targets {targets} for logits {logits}");
+        int kept = 0;
+        foreach (int target in targets.Ids)
+        {
+            if (target != CrossEntropyOp.Ignore && (uint)target >= (uint)columns)
+                throw new ArgumentException($"cross-entropy: target {target} is not below the vocabulary size {columns}");
+            kept += target == CrossEntropyOp.Ignore ? 0 : 1;
+        }
+        if (kept == 0 && denominator == 0)
+            throw new ArgumentException($"cross-entropy: none of the {targets.Length} targets is kept, so there is no mean");
+        if (denominator == 0)
+            denominator = kept;
+        var (logSumExp, nll, loss) = (compute.New(targets.Shape), compute.New(targets.Shape), compute.New(new Shape()));
+        compute.For((nint)targets.Length, Compute.RowsPerChunk(columns), 0,
+            new CrossEntropyOp.Forward(logits.Contiguous("cross-entropy").Pointer, targets.IdPointer, columns, logSumExp.Pointer, nll.Pointer));
+        double sum = 0;
+        foreach (float value in nll.Data)
+            sum += value;
+        loss.Data[0] = (float)(sum / denominator);
+        compute.Record(new CrossEntropyOp(logits, targets, denominator, logSumExp, loss));
+        return (loss, nll);
+    }
+}

@@ -1,0 +1,117 @@
+namespace Nano;
+
+/// <summary>
+/// y = a + b; b may have a suffix of a's shape (a bias or position table) and is then repeated.
+/// Backward: da = dy; db = dy, summed over the repeats in order. y's gradient is dead afterwards, so a takes it over without a copy.
+/// </summary>
+internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        var dy = Y.Gradient;
+        if (B.Length == A.Length)
+            compute.Accumulate(dy, B.GradientFor(compute));
+        else
+            ColumnSums.Run(compute, (int)(A.Length / B.Length), (int)B.Length, dy.Pointer, (nint)B.Length, B.GradientFor(compute));
+        if (!A.TryAdoptGradient(dy))
+            compute.Accumulate(dy, A.GradientFor(compute));
+    }
+}
+
+/// <summary>y = a * b, element by element, equal shapes. Backward: da = dy b, db = dy a.</summary>
+internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        float* dy = Y.Gradient.Pointer;
+        compute.ForEach((nint)Y.Length, new Product(dy, B.Pointer, A.GradientFor(compute)));
+        compute.ForEach((nint)Y.Length, new Product(dy, A.Pointer, B.GradientFor(compute)));
+    }
+
+    internal readonly unsafe struct Product(float* a, float* b, GradientTarget y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(a + i), S.Load(b + i)));
+    }
+}
+
+/// <summary>y = factor * x. Backward: dx = factor * dy.</summary>
+internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute) =>
+        compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
+
+    internal readonly unsafe struct Scaled(float* x, float factor, GradientTarget y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(x + i), S.Splat(factor)));
+    }
+}
+
+public static class ElementwiseExtensions
+{
+    /// <summary>a + b, where b has a's shape or a suffix of it.</summary>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    public static unsafe Tensor Add(this Compute compute, Tensor a, Tensor b)
+    {
+        if (!IsSuffix(b.Shape, a.Shape))
+            throw new ArgumentException($"add: {b} is neither the shape of {a} nor a suffix of it");
+        var y = compute.New(a.Shape);
+        nint repeat = (nint)b.Length;
+        if (a.Length > 0)
+            compute.For((nint)(a.Length / repeat), Compute.RowsPerChunk(repeat), 0,
+                new AddRows(a.Contiguous("add").Pointer, b.Contiguous("add").Pointer, repeat, y.Pointer));
+        compute.Record(new AddOp(a, b, y));
+        return y;
+    }
+
+    /// <summary>a * b, element by element.</summary>
+    /// <exception cref="ArgumentException">The shapes differ.</exception>
+    public static unsafe Tensor Multiply(this Compute compute, Tensor a, Tensor b)
+    {
+        if (a.Shape != b.Shape)
+            throw new ArgumentException($"multiply: {a} and {b} differ in shape");
+        var y = compute.New(a.Shape);
+        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Contiguous("multiply").Pointer, b.Contiguous("multiply").Pointer, new(y.Pointer, false)));
+        compute.Record(new MultiplyOp(a, b, y));
+        return y;
+    }
+
+    /// <summary>factor * x.</summary>
+    public static unsafe Tensor Scale(this Compute compute, Tensor x, float factor)
+    {
+        var y = compute.New(x.Shape);
+        compute.ForEach((nint)x.Length, new ScaleOp.Scaled(x.Contiguous("scale").Pointer, factor, new(y.Pointer, false)));
+        compute.Record(new ScaleOp(x, factor, y));
+        return y;
+    }
+
+    /// <summary>target += x, or = x for the first contribution.</summary>
+    internal static unsafe void Accumulate(this Compute compute, Tensor x, GradientTarget target) =>
+        compute.ForEach((nint)x.Length, new Copy(x.Pointer, target));
+
+    private static bool IsSuffix(Shape suffix, Shape of)
+    {
+        for (int i = 1; i <= suffix.Rank; i++)
+            if (i > of.Rank || suffix[-i] != of[-i])
+                return false;
+        return true;
+    }
+
+    private readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
+    }
+
+    private readonly unsafe struct AddRows(float* a, float* b, nint columns, float* y) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+                new ElementwiseLoop<Sum>(new Sum(a + (row * columns), b, y + (row * columns))).Run<S, V>(0, columns, scratch);
+        }
+    }
+
+    private readonly unsafe struct Sum(float* a, float* b, float* y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
+    }
+}

@@ -1,0 +1,70 @@
+namespace Nano;
+
+/// <summary>
+/// y[i] = W[ids[i]]: a row of the table W [V, C] for each id.
+/// Backward: dW[v] = sum of dy[i] over all i with ids[i] = v. The sum runs in order of i; threads split the columns, so two occurrences
+/// of one id never race.
+/// </summary>
+internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        int columns = Weight.Shape.Columns;
+        var dw = Weight.GradientFor(compute);
+        if (!dw.Accumulate)
+            new Span<float>(dw.Pointer, checked((int)Weight.Length)).Clear();
+        compute.For(columns, 64, 0, new ScatterAdd(Ids.IdPointer, (nint)Ids.Length, columns, Y.Gradient.Pointer, dw.Pointer));
+    }
+
+    internal readonly unsafe struct Gather(float* weight, int* ids, int columns, float* y) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint i = begin; i < end; i++)
+                new ReadOnlySpan<float>(weight + ((nint)ids[i] * columns), columns).CopyTo(new Span<float>(y + (i * columns), columns));
+        }
+    }
+
+    private readonly unsafe struct ScatterAdd(int* ids, nint count, int columns, float* dy, float* dw) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint i = 0; i < count; i++)
+            {
+                float* from = dy + (i * columns), to = dw + ((nint)ids[i] * columns);
+                nint c = begin;
+                for (; c <= end - S.Lanes; c += S.Lanes)
+                    S.Store(to + c, S.Add(S.Load(to + c), S.Load(from + c)));
+                for (; c < end; c++)
+                    to[c] += from[c];
+            }
+        }
+    }
+}
+
+public static class EmbeddingExtensions
+{
+    /// <summary>Looks up rows of weight [V, C]: ids [..] gives [.., C].</summary>
+    /// <exception cref="ArgumentException">An id is not below V, or weight is not a table.</exception>
+    public static unsafe Tensor Embedding(this Compute compute, Tensor weight, Tensor ids)
+    {
+        if (weight.Shape.Rank != 2 || ids.Shape.Rank > 3)
+            throw new ArgumentException($"embedding: weight {weight} and ids {ids} do not fit; wanted [V, C] and at most three dimensions of ids");
+        var values = ids.Ids;
+        for (int i = 0; i < values.Length; i++)
+            if ((uint)values[i] >= (uint)weight.Shape[0])
+                throw new ArgumentException($"embedding: id {values[i]} at position {i} is not below the vocabulary size {weight.Shape[0]}");
+        int columns = weight.Shape[1];
+        var shape = ids.Shape.Rank switch
+        {
+            0 => new Shape(columns),
+            1 => new Shape(ids.Shape[0], columns),
+            2 => new Shape(ids.Shape[0], ids.Shape[1], columns),
+            _ => new Shape(ids.Shape[0], ids.Shape[1], ids.Shape[2], columns),
+        };
+        var y = compute.New(shape);
+        compute.For((nint)ids.Length, Compute.RowsPerChunk(columns), 0, new EmbeddingOp.Gather(weight.Pointer, ids.IdPointer, columns, y.Pointer));
+        compute.Record(new EmbeddingOp(weight, ids, y));
+        return y;
+    }
+}

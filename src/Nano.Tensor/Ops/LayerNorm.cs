@@ -1,0 +1,139 @@
+namespace Nano;
+
+/// <summary>
+/// y = (x - mean) / sqrt(var + eps) * w + b over each row of C elements (Ba, Kiros, Hinton, 2016). The variance is computed from
+/// x - mean in a second pass: sum x^2 / C - mean^2 would lose every digit for rows around 1000.
+/// <para>
+/// Backward. With r = 1 / sqrt(var + eps), h = (x - mean) r and g = dy w (the gradient at h):
+/// dh/dx gives dx_i = r (g_i - mean(g) - h_i mean(g h)): the mean and the variance each take away one component.
+/// dw = sum over rows of dy h, db = sum over rows of dy, in row order.
+/// </para>
+/// </summary>
+internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Mean, Tensor InverseStd, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
+        float* dy = Y.Gradient.Pointer;
+        compute.For(rows, Compute.RowsPerChunk(columns), 0, new InputGradient(X.Pointer, Weight.Pointer, Mean.Pointer, InverseStd.Pointer, dy, columns, X.GradientFor(compute)));
+        NormWeightGradient.Run(compute, rows, columns, X.Pointer, Mean.Pointer, InverseStd.Pointer, dy, Weight.GradientFor(compute));
+        if (Bias is not null)
+            ColumnSums.Run(compute, rows, columns, dy, columns, Bias.GradientFor(compute));
+    }
+
+    internal readonly unsafe struct Forward(float* x, float* weight, float* bias, int columns, float epsilon, float* mean, float* inverseStd, float* y) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                float* xr = x + (row * columns);
+                float m = RowReduce.Sum<S, V, PlainTerm>(columns, new PlainTerm(xr)) / columns;
+                float variance = RowReduce.Sum<S, V, SquaredDistance>(columns, new SquaredDistance(xr, m)) / columns;
+                float r = 1 / MathF.Sqrt(variance + epsilon);
+                mean[row] = m;
+                inverseStd[row] = r;
+                new ElementwiseLoop<Normalize>(new Normalize(xr, weight, bias, m, r, y + (row * columns))).Run<S, V>(0, columns, scratch);
+            }
+        }
+    }
+
+    private readonly unsafe struct SquaredDistance(float* x, float mean) : IRowTerm
+    {
+        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
+        {
+            V d = S.Subtract(S.Load(x + i), S.Splat(mean));
+            return S.Fma(d, d, running);
+        }
+    }
+
+    private readonly unsafe struct Normalize(float* x, float* weight, float* bias, float mean, float inverseStd, float* y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+        {
+            V h = S.Multiply(S.Subtract(S.Load(x + i), S.Splat(mean)), S.Splat(inverseStd));
+            S.Store(y + i, S.Fma(h, S.Load(weight + i), bias == null ? S.Splat(0) : S.Load(bias + i)));
+        }
+    }
+
+    private readonly unsafe struct InputGradient(float* x, float* weight, float* mean, float* inverseStd, float* dy, int columns, GradientTarget dx) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                float* xr = x + (row * columns), dyr = dy + (row * columns);
+                float meanG = RowReduce.Sum<S, V, ProductTerm>(columns, new ProductTerm(dyr, weight)) / columns;
+                float meanGh = RowReduce.Sum<S, V, GTimesH>(columns, new GTimesH(xr, weight, mean[row], inverseStd[row], dyr)) / columns;
+                var element = new Element(xr, weight, mean[row], inverseStd[row], dyr, meanG, meanGh, dx.At(row * columns));
+                new ElementwiseLoop<Element>(element).Run<S, V>(0, columns, scratch);
+            }
+        }
+    }
+
+    private readonly unsafe struct GTimesH(float* x, float* weight, float mean, float inverseStd, float* dy) : IRowTerm
+    {
+        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
+        {
+            V h = S.Multiply(S.Subtract(S.Load(x + i), S.Splat(mean)), S.Splat(inverseStd));
+            return S.Fma(S.Multiply(S.Load(dy + i), S.Load(weight + i)), h, running);
+        }
+    }
+
+    private readonly unsafe struct Element(float* x, float* weight, float mean, float inverseStd, float* dy, float meanG, float meanGh, GradientTarget dx) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+        {
+            V r = S.Splat(inverseStd), h = S.Multiply(S.Subtract(S.Load(x + i), S.Splat(mean)), r);
+            V g = S.Fma(S.Load(dy + i), S.Load(weight + i), S.Splat(-meanG));
+            dx.Put<S, V>(i, S.Multiply(r, S.Fma(h, S.Splat(-meanGh), g)));
+        }
+    }
+}
+
+/// <summary>dw[c] += sum over rows, in order, of dy[row, c] * (x[row, c] - mean[row]) * inverseStd[row]; a null mean is zero (RMSNorm).</summary>
+internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) : IKernel
+{
+    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) =>
+        compute.For(columns, 64, 0, new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw));
+
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        nint c = begin;
+        for (; c <= end - S.Lanes; c += S.Lanes)
+            Column<S, V>(c);
+        for (; c < end; c++)
+            Column<SimdScalar, float>(c);
+    }
+
+    private void Column<S, V>(nint c) where S : ISimd<V> where V : unmanaged
+    {
+        V sum = dw.Accumulate ? S.Load(dw.Pointer + c) : S.Splat(0);
+        float* px = x + c, pdy = dy + c;
+        for (int r = 0; r < rows; r++, px += columns, pdy += columns)
+        {
+            V h = S.Multiply(S.Subtract(S.Load(px), S.Splat(mean == null ? 0 : mean[r])), S.Splat(inverseStd[r]));
+            sum = S.Fma(S.Load(pdy), h, sum);
+        }
+        S.Store(dw.Pointer + c, sum);
+    }
+}
+
+public static class LayerNormExtensions
+{
+    /// <summary>Normalises each row of x [.., C] to mean 0 and variance 1, then scales by weight [C] and shifts by bias [C] or nothing.</summary>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    public static unsafe Tensor LayerNorm(this Compute compute, Tensor x, Tensor weight, Tensor? bias, float epsilon)
+    {
+        int columns = x.Shape.Columns;
+        var row = new Shape(columns);
+        if (weight.Shape != row || (bias is not null && bias.Shape != row))
+            throw new ArgumentException($"layernorm: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., C], [C], [C]");
+        int rows = checked((int)x.Shape.Rows);
+        var (mean, inverseStd, y) = (compute.New(new Shape(rows)), compute.New(new Shape(rows)), compute.New(x.Shape));
+        compute.For(rows, Compute.RowsPerChunk(columns), 0, new LayerNormOp.Forward(x.Contiguous("layernorm").Pointer, weight.Pointer,
+            bias is null ? null : bias.Pointer, columns, epsilon, mean.Pointer, inverseStd.Pointer, y.Pointer));
+        compute.Record(new LayerNormOp(x, weight, bias, mean, inverseStd, y));
+        return y;
+    }
+}

@@ -1,0 +1,42 @@
+namespace Nano;
+
+/// <summary>
+/// y = x W^T + b, with x [.., K], W [N, K] (one row per output), b [N] or none, y [.., N].
+/// <para>
+/// Backward. y[m, n] = b[n] + sum_k x[m, k] W[n, k], so
+/// dx[m, k] = sum_n dy[m, n] W[n, k], that is dx = dy W;
+/// dW[n, k] = sum_m dy[m, n] x[m, k], that is dW = dy^T x; db[n] = sum_m dy[m, n].
+/// The sums over rows m continue the chain already in the gradient, in row order, so splitting a batch changes no bit.
+/// </para>
+/// </summary>
+internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        int m = (int)X.Shape.Rows, n = Weight.Shape[0], k = Weight.Shape[1];
+        float* dy = Y.Gradient.Pointer;
+        var dx = X.GradientFor(compute);
+        Gemm.Run(compute, m, k, n, dy, n, 1, Weight.Pointer, k, RightLayout.RowsOfN, null, dx.Accumulate, dx.Pointer, X.RowStride);
+        var dw = Weight.GradientFor(compute);
+        Gemm.Run(compute, n, k, m, dy, 1, n, X.Pointer, X.RowStride, RightLayout.RowsOfN, null, dw.Accumulate, dw.Pointer, k);
+        if (Bias is not null)
+            ColumnSums.Run(compute, m, n, dy, n, Bias.GradientFor(compute));
+    }
+}
+
+public static class LinearExtensions
+{
+    /// <summary>y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N].</summary>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
+    {
+        if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
+            throw new ArgumentException($"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, K], [N]");
+        int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
+        var y = compute.New(x.Shape.WithColumns(n));
+        Gemm.Run(compute, m, n, k, x.Pointer, x.RowStride, 1, weight.Contiguous("linear").Pointer, k, RightLayout.RowsOfK,
+            bias is null ? null : bias.Pointer, accumulate: false, y.Pointer, n);
+        compute.Record(new LinearOp(x, weight, bias, y));
+        return y;
+    }
+}

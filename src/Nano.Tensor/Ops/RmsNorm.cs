@@ -1,0 +1,84 @@
+namespace Nano;
+
+/// <summary>
+/// y = x r w over each row of C elements, r = 1 / sqrt(mean(x^2) + eps) (Zhang and Sennrich, 2019).
+/// <para>
+/// Backward. With h = x r and g = dy w: dr/dx_i = -r^3 x_i / C, so dx_i = r (g_i - h_i mean(g h)). dw = sum over rows of dy h, in row order.
+/// </para>
+/// </summary>
+internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Tensor Y) : Op(Y)
+{
+    internal override unsafe void Backward(Compute compute)
+    {
+        int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
+        float* dy = Y.Gradient.Pointer;
+        compute.For(rows, Compute.RowsPerChunk(columns), 0, new InputGradient(X.Pointer, Weight.Pointer, InverseRms.Pointer, dy, columns, X.GradientFor(compute)));
+        NormWeightGradient.Run(compute, rows, columns, X.Pointer, null, InverseRms.Pointer, dy, Weight.GradientFor(compute));
+    }
+
+    internal readonly unsafe struct Forward(float* x, float* weight, int columns, float epsilon, float* inverseRms, float* y) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                float* xr = x + (row * columns);
+                float r = 1 / MathF.Sqrt((RowReduce.Sum<S, V, ProductTerm>(columns, new ProductTerm(xr, xr)) / columns) + epsilon);
+                inverseRms[row] = r;
+                new ElementwiseLoop<Normalize>(new Normalize(xr, weight, r, y + (row * columns))).Run<S, V>(0, columns, scratch);
+            }
+        }
+    }
+
+    private readonly unsafe struct Normalize(float* x, float* weight, float r, float* y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(y + i, S.Multiply(S.Multiply(S.Load(x + i), S.Splat(r)), S.Load(weight + i)));
+    }
+
+    private readonly unsafe struct InputGradient(float* x, float* weight, float* inverseRms, float* dy, int columns, GradientTarget dx) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                float* xr = x + (row * columns), dyr = dy + (row * columns);
+                float r = inverseRms[row];
+                float meanGh = RowReduce.Sum<S, V, GTimesX>(columns, new GTimesX(xr, weight, dyr)) * r / columns;
+                new ElementwiseLoop<Element>(new Element(xr, weight, r, dyr, meanGh, dx.At(row * columns))).Run<S, V>(0, columns, scratch);
+            }
+        }
+    }
+
+    private readonly unsafe struct GTimesX(float* x, float* weight, float* dy) : IRowTerm
+    {
+        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Fma(S.Multiply(S.Load(dy + i), S.Load(weight + i)), S.Load(x + i), running);
+    }
+
+    private readonly unsafe struct Element(float* x, float* weight, float r, float* dy, float meanGh, GradientTarget dx) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+        {
+            V h = S.Multiply(S.Load(x + i), S.Splat(r)), g = S.Multiply(S.Load(dy + i), S.Load(weight + i));
+            dx.Put<S, V>(i, S.Multiply(S.Splat(r), S.Fma(h, S.Splat(-meanGh), g)));
+        }
+    }
+}
+
+public static class RmsNormExtensions
+{
+    /// <summary>Divides each row of x [.., C] by its root mean square, then scales by weight [C].</summary>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    public static unsafe Tensor RmsNorm(this Compute compute, Tensor x, Tensor weight, float epsilon)
+    {
+        int columns = x.Shape.Columns;
+        if (weight.Shape != new Shape(columns))
+            throw new ArgumentException($"rmsnorm: x {x} and weight {weight} do not fit; wanted [.., C] and [C]");
+        var (inverseRms, y) = (compute.New(new Shape(checked((int)x.Shape.Rows))), compute.New(x.Shape));
+        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(columns), 0,
+            new RmsNormOp.Forward(x.Contiguous("rmsnorm").Pointer, weight.Pointer, columns, epsilon, inverseRms.Pointer, y.Pointer));
+        compute.Record(new RmsNormOp(x, weight, inverseRms, y));
+        return y;
+    }
+}

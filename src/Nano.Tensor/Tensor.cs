@@ -1,0 +1,196 @@
+using System.Runtime.CompilerServices;
+
+namespace Nano;
+
+/// <summary>Element types of a tensor: numbers that are computed with, and ids that only select.</summary>
+public enum DType
+{
+    Float32,
+    Int32,
+}
+
+/// <summary>
+/// A view of native memory: buffer + offset + shape, and the gradient that belongs to it. No mathematics in here.
+/// Rows of the innermost dimension are contiguous; rows may be further apart than their length (<see cref="RowStride"/>), which is how
+/// q, k and v look into one [B, T, 3C] tensor without a copy.
+/// </summary>
+public sealed unsafe class Tensor
+{
+    private readonly NativeBuffer buffer;
+    private readonly long offset;
+    private readonly Tensor? parent;
+    private Tensor? gradient;
+
+    private Tensor(NativeBuffer buffer, long offset, Shape shape, nint rowStride, DType type, Tensor? parent)
+    {
+        this.buffer = buffer;
+        this.offset = offset;
+        this.parent = parent;
+        (Shape, RowStride, Type) = (shape, rowStride, type);
+    }
+
+    /// <summary>A tensor in memory of its own, zeroed; it lives until the garbage collector finds nobody using it.</summary>
+    public Tensor(Shape shape, DType type = DType.Float32) : this(new NativeBuffer(shape.Length), 0, shape, shape.Columns, type, null)
+    {
+    }
+
+    /// <summary>A tensor in memory taken from an arena, not cleared. It must not be used after the arena is reset.</summary>
+    public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
+    {
+        (buffer, offset) = arena.Take(shape.Length);
+        (Shape, RowStride, Type) = (shape, shape.Columns, type);
+    }
+
+    /// <summary>A tensor of its own memory that holds a copy of these values.</summary>
+    public static Tensor From(Shape shape, ReadOnlySpan<float> values)
+    {
+        var tensor = new Tensor(shape);
+        if (values.Length != shape.Length)
+            throw new ArgumentException($"{values.Length} values do not fill shape {shape}");
+        values.CopyTo(tensor.Data);
+        return tensor;
+    }
+
+    /// <summary>A tensor of its own memory that holds a copy of these ids.</summary>
+    public static Tensor From(Shape shape, ReadOnlySpan<int> ids)
+    {
+        var tensor = new Tensor(shape, DType.Int32);
+        if (ids.Length != shape.Length)
+            throw new ArgumentException($"{ids.Length} ids do not fill shape {shape}");
+        ids.CopyTo(tensor.Ids);
+        return tensor;
+    }
+
+    public Shape Shape { get; }
+
+    /// <summary>Elements from the start of one innermost row to the start of the next.</summary>
+    public nint RowStride { get; }
+
+    public DType Type { get; }
+
+    /// <summary>A name for error messages and files, or null.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>Number of elements.</summary>
+    public long Length => Shape.Length;
+
+    public bool IsContiguous => RowStride == Shape.Columns || Shape.Rows <= 1;
+
+    /// <summary>The elements of a contiguous float tensor.</summary>
+    public Span<float> Data => new(Contiguous("Data").Pointer, checked((int)Length));
+
+    /// <summary>The elements of an id tensor.</summary>
+    public Span<int> Ids => Type == DType.Int32 ? new((int*)(buffer.Pointer + offset), checked((int)Length))
+        : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+
+    /// <summary>The first element.</summary>
+    internal float* Pointer => Type == DType.Float32 ? buffer.Pointer + offset : throw new InvalidOperationException($"tensor {this} holds ids, not floats");
+
+    internal int* IdPointer => Type == DType.Int32 ? (int*)(buffer.Pointer + offset) : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+
+    /// <summary>The same elements in another shape of equal length.</summary>
+    public Tensor Reshape(Shape shape)
+    {
+        if (shape.Length != Length)
+            throw new ArgumentException($"reshape: {Shape} has {Length} elements, {shape} has {shape.Length}");
+        return IsContiguous || shape.Columns == Shape.Columns ? View(0, shape, IsContiguous ? shape.Columns : RowStride)
+            : throw new ArgumentException($"reshape: {Shape} with row stride {RowStride} cannot become {shape} without a copy");
+    }
+
+    /// <summary>Columns [start, start + count) of every innermost row, without a copy.</summary>
+    public Tensor SliceColumns(int start, int count)
+    {
+        if (start < 0 || count < 0 || start > Shape.Columns - count)
+            throw new ArgumentException($"slice: columns {start} to {(long)start + count} do not lie in {Shape}");
+        return View(start, Shape.WithColumns(count), RowStride);
+    }
+
+    /// <summary>Entries [start, start + count) of the outermost dimension, without a copy.</summary>
+    public Tensor SliceRows(int start, int count)
+    {
+        if (Shape.Rank == 0 || start < 0 || count < 0 || start > Shape[0] - count)
+            throw new ArgumentException($"slice: rows {start} to {(long)start + count} do not lie in {Shape}");
+        var shape = Shape.Rank switch
+        {
+            1 => new Shape(count),
+            2 => new Shape(count, Shape[1]),
+            3 => new Shape(count, Shape[1], Shape[2]),
+            _ => new Shape(count, Shape[1], Shape[2], Shape[3]),
+        };
+        long rowsPerEntry = Shape[0] == 0 ? 0 : Shape.Rows / Shape[0];
+        return View(Shape.Rank == 1 ? start : start * rowsPerEntry * RowStride, shape, Shape.Rank == 1 ? count : RowStride);
+    }
+
+    private Tensor View(long from, Shape shape, nint rowStride) => new(buffer, offset + from, shape, rowStride, Type, this) { viewOffset = from };
+
+    private long viewOffset;
+
+    /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
+    public bool HasGradient => gradient is not null || (parent?.HasGradient ?? false);
+
+    /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
+    /// <exception cref="InvalidOperationException">None has been computed.</exception>
+    public Tensor Gradient => gradient ?? (parent is { HasGradient: true } ? ViewOfParentGradient()
+        : throw new InvalidOperationException($"tensor {this} has no gradient: was it part of the loss, and was Backward called?"));
+
+    private Tensor ViewOfParentGradient() => parent!.Gradient.View(viewOffset, Shape, RowStride);
+
+    /// <summary>
+    /// The place where an op's backward adds its contribution. The first contribution to a fresh gradient may overwrite (Accumulate is
+    /// false), so that gradients need no clearing; a view shares its parent's gradient, which is cleared at the first touch.
+    /// </summary>
+    internal GradientTarget GradientFor(Compute compute)
+    {
+        if (parent is not null)
+        {
+            if (!parent.HasGradient)
+            {
+                var target = parent.GradientFor(compute);
+                if (!target.Accumulate)
+                    new Span<float>(target.Pointer, checked((int)parent.Length)).Clear();
+            }
+            return new GradientTarget(ViewOfParentGradient().Pointer, true);
+        }
+        if (gradient is not null)
+            return new GradientTarget(gradient.Pointer, true);
+        gradient = new Tensor(compute.StepArena, Contiguous("gradient").Shape);
+        return new GradientTarget(gradient.Pointer, false);
+    }
+
+    /// <summary>Uses a tensor that is no longer needed as this one's gradient, instead of a copy; refused when a gradient exists.</summary>
+    internal bool TryAdoptGradient(Tensor from)
+    {
+        if (parent is not null || gradient is not null || !IsContiguous || !from.IsContiguous || from.parent is not null)
+            return false;
+        gradient = from;
+        return true;
+    }
+
+    /// <summary>Gives a parameter the place where its gradient accumulates over micro-batches.</summary>
+    public void SetGradient(Tensor target)
+    {
+        if (target.Shape != Shape)
+            throw new ArgumentException($"gradient of shape {target.Shape} for a tensor of shape {Shape}");
+        gradient = target;
+    }
+
+    /// <summary>This tensor, if its rows follow each other without gaps.</summary>
+    internal Tensor Contiguous(string user) => IsContiguous ? this
+        : throw new ArgumentException($"{user}: a view with gaps between its rows ({this}, row stride {RowStride}) is not supported here");
+
+    public override string ToString() => Name is null ? Shape.ToString() : $"{Name} {Shape}";
+}
+
+/// <summary>Where a backward pass puts a gradient: adding to what is there, or as the first to write.</summary>
+internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
+{
+    public readonly float* Pointer = pointer;
+    public readonly bool Accumulate = accumulate;
+
+    /// <summary>Adds v to the gradient at element i, or writes it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Put<S, V>(nint i, V v) where S : ISimd<V> where V : unmanaged => S.Store(Pointer + i, Accumulate ? S.Add(S.Load(Pointer + i), v) : v);
+
+    /// <summary>The same target, moved on by some elements.</summary>
+    public GradientTarget At(nint i) => new(Pointer + i, Accumulate);
+}

@@ -1,0 +1,34 @@
+namespace Nano;
+
+/// <summary>Working memory of one worker, handed to a kernel for the time of one call; grows to the largest wish and stays.</summary>
+public sealed unsafe class Scratch : IDisposable
+{
+    private NativeBuffer? buffer;
+    private long used;
+
+    /// <summary>Makes room for a kernel that will take up to this many floats in all (64-byte alignment of each part included).</summary>
+    public void Begin(long floats)
+    {
+        used = 0;
+        if (buffer is null || buffer.Length < floats)
+        {
+            buffer?.Dispose();
+            buffer = new NativeBuffer(floats);
+        }
+    }
+
+    /// <summary>The next part of what <see cref="Begin"/> made room for, aligned to 64 bytes.</summary>
+    public float* Take(long floats)
+    {
+        long at = used;
+        used += RoundUp(floats);
+        if (buffer is null || used > buffer.Length)
+            throw new InvalidOperationException($"a kernel takes {used} floats of scratch and announced {buffer?.Length ?? 0}");
+        return buffer.Pointer + at;
+    }
+
+    /// <summary>What a part of this size costs of the room announced to <see cref="Begin"/>.</summary>
+    public static long RoundUp(long floats) => (floats + 15) & ~15L;
+
+    public void Dispose() => buffer?.Dispose();
+}

@@ -1,0 +1,190 @@
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+
+namespace Nano;
+
+/// <summary>
+/// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one fixed size; whoever is free takes the
+/// next chunk, the caller included. What a chunk computes never depends on who took it, so results are the same for any team.
+/// </summary>
+/// <remarks>
+/// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the whole ticket, so a late worker can
+/// never touch a finished job: its swap fails because the job number has moved on. Waiting threads spin for some microseconds, which is
+/// the usual gap between two kernels, then sleep.
+/// </remarks>
+public sealed unsafe class WorkerTeam : IDisposable
+{
+    private const int SpinRounds = 2000;
+    private const long Closed = int.MaxValue;
+
+    /// <summary>The counters that several threads write, each on a cache line of its own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Shared
+    {
+        [FieldOffset(64)] public long Ticket;
+        [FieldOffset(128)] public int Unfinished;
+        [FieldOffset(192)] public int Sleeping;
+    }
+
+    private readonly Thread[] threads;
+    private readonly Scratch[] scratch;
+    private readonly Lock busy = new();
+    private readonly object gate = new();
+    private Shared shared;
+    private delegate*<void*, nint, nint, Scratch, void> run;
+    private void* context;
+    private nint count;
+    private nint chunkSize;
+    private int chunks;
+    private volatile bool stopping;
+    private volatile Exception? failure;
+
+    /// <summary>A team of this many threads in all; the calling thread is one of them.</summary>
+    public WorkerTeam(int size)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
+        scratch = new Scratch[size];
+        for (int i = 0; i < size; i++)
+            scratch[i] = new Scratch();
+        threads = new Thread[size - 1];
+        for (int i = 0; i < threads.Length; i++)
+        {
+            var mine = scratch[i + 1];
+            threads[i] = new Thread(() => Work(mine)) { IsBackground = true, Name = $"nano worker {i + 1}" };
+            threads[i].Start();
+        }
+    }
+
+    /// <summary>Threads in the team, the caller included.</summary>
+    public int Size => threads.Length + 1;
+
+    /// <summary>
+    /// The default team size: NANO_THREADS if set, else the processors this process may use (the runtime counts a container's quota).
+    /// </summary>
+    /// <exception cref="NanoException">NANO_THREADS is not a positive number.</exception>
+    public static int DefaultSize()
+    {
+        string? wish = Environment.GetEnvironmentVariable("NANO_THREADS");
+        if (string.IsNullOrEmpty(wish))
+            return Environment.ProcessorCount;
+        return int.TryParse(wish, out int n) && n is >= 1 and <= 1024 ? n
+            : throw new NanoException($"NANO_THREADS is '{wish}'", "set it to a number of threads from 1 to 1024, or leave it unset");
+    }
+
+    /// <summary>Calls function(context, begin, end, scratch) for chunks of chunkSize that cover [0, count); returns when all are done.</summary>
+    /// <exception cref="Exception">The first exception of any chunk, rethrown here once every chunk has ended.</exception>
+    public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk)
+    {
+        if (total <= 0)
+            return;
+        lock (busy)
+        {
+            nint parts = (total + chunk - 1) / chunk;
+            if (parts == 1 || Size == 1)
+            {
+                function(arguments, 0, total, scratch[0]);
+                return;
+            }
+            // Close the old job before its fields change: a swap against any older ticket fails from here on.
+            long job = shared.Ticket >> 32;
+            Interlocked.Exchange(ref shared.Ticket, ((job + 1) << 32) | Closed);
+            run = function;
+            context = arguments;
+            count = total;
+            chunkSize = chunk;
+            chunks = checked((int)parts);
+            failure = null;
+            shared.Unfinished = chunks;
+            Interlocked.Exchange(ref shared.Ticket, (job + 2) << 32);
+            if (Volatile.Read(ref shared.Sleeping) > 0)
+                lock (gate)
+                    Monitor.PulseAll(gate);
+            TakeChunks(scratch[0]);
+            var wait = new SpinWait();
+            while (Volatile.Read(ref shared.Unfinished) > 0)
+                wait.SpinOnce(sleep1Threshold: -1);
+            if (failure is { } e)
+                ExceptionDispatchInfo.Throw(e);
+        }
+    }
+
+    private void TakeChunks(Scratch mine)
+    {
+        while (true)
+        {
+            long ticket = Volatile.Read(ref shared.Ticket);
+            var function = run;
+            void* arguments = context;
+            nint total = count, size = chunkSize;
+            int index = (int)(ticket & 0xffffffff);
+            if (index >= chunks)
+                return;
+            if (Interlocked.CompareExchange(ref shared.Ticket, ticket + 1, ticket) != ticket)
+                continue;
+            try
+            {
+                nint begin = index * size;
+                function(arguments, begin, nint.Min(begin + size, total), mine);
+            }
+            catch (Exception e) when (Store(e))
+            {
+            }
+            Interlocked.Decrement(ref shared.Unfinished);
+        }
+    }
+
+    private bool Store(Exception e)
+    {
+        failure ??= e;
+        return true;
+    }
+
+    private void Work(Scratch mine)
+    {
+        long seen = 0;
+        while (!stopping)
+        {
+            if (Volatile.Read(ref shared.Ticket) >> 32 == seen && !SpinUntilNew(seen))
+                Sleep(seen);
+            seen = Volatile.Read(ref shared.Ticket) >> 32;
+            if (!stopping && seen != 0)
+                TakeChunks(mine);
+        }
+    }
+
+    private bool SpinUntilNew(long seen)
+    {
+        for (int i = 0; i < SpinRounds; i++)
+        {
+            if (Volatile.Read(ref shared.Ticket) >> 32 != seen || stopping)
+                return true;
+            Thread.SpinWait(8);
+        }
+        return false;
+    }
+
+    private void Sleep(long seen)
+    {
+        lock (gate)
+        {
+            Interlocked.Increment(ref shared.Sleeping);
+            while (Volatile.Read(ref shared.Ticket) >> 32 == seen && !stopping)
+                Monitor.Wait(gate);
+            Interlocked.Decrement(ref shared.Sleeping);
+        }
+    }
+
+    /// <summary>Ends the threads.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            stopping = true;
+            Monitor.PulseAll(gate);
+        }
+        foreach (var thread in threads)
+            thread.Join();
+        foreach (var part in scratch)
+            part.Dispose();
+    }
+}
