@@ -1,1 +1,21 @@
-Console.WriteLine("nano");
+using System.CommandLine;
+using Nano.Cli;
+
+// The one executable. Each verb is a file of its own in Verbs/, and none has logic that a library could hold.
+var root = new RootCommand("Nano: train and run GPT models on the CPU, from text to tokens to weights to text.\n\nExample:\n  nano train shakespeare-char")
+{
+    TrainVerb.Create(), GenerateVerb.Create(), TokenizeVerb.Create(), DataVerb.Create(), VerifyVerb.Create(), InfoVerb.Create(), BenchVerb.Create(),
+};
+root.Options.Add(Common.Debug);
+
+var parsed = root.Parse(args);
+if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+    return Failure.Usage(parsed);
+try
+{
+    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
+catch (Exception e) when (!parsed.GetValue(Common.Debug))
+{
+    return Failure.Report(e);
+}

@@ -20,6 +20,7 @@ public sealed unsafe class Tensor
     private readonly long offset;
     private readonly Tensor? parent;
     private Tensor? gradient;
+    private bool gradientIsEmpty;
 
     private Tensor(NativeBuffer buffer, long offset, Shape shape, nint rowStride, DType type, Tensor? parent)
     {
@@ -126,11 +127,11 @@ public sealed unsafe class Tensor
     private long viewOffset;
 
     /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
-    public bool HasGradient => gradient is not null || (parent?.HasGradient ?? false);
+    public bool HasGradient => gradient is not null ? !gradientIsEmpty : parent?.HasGradient ?? false;
 
     /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
     /// <exception cref="InvalidOperationException">None has been computed.</exception>
-    public Tensor Gradient => gradient ?? (parent is { HasGradient: true } ? ViewOfParentGradient()
+    public Tensor Gradient => gradient is not null && !gradientIsEmpty ? gradient : (parent is { HasGradient: true } ? ViewOfParentGradient()
         : throw new InvalidOperationException($"tensor {this} has no gradient: was it part of the loss, and was Backward called?"));
 
     private Tensor ViewOfParentGradient() => parent!.Gradient.View(viewOffset, Shape, RowStride);
@@ -151,10 +152,10 @@ public sealed unsafe class Tensor
             }
             return new GradientTarget(ViewOfParentGradient().Pointer, true);
         }
-        if (gradient is not null)
-            return new GradientTarget(gradient.Pointer, true);
-        gradient = new Tensor(compute.StepArena, Contiguous("gradient").Shape);
-        return new GradientTarget(gradient.Pointer, false);
+        bool first = gradient is null || gradientIsEmpty;
+        gradient ??= new Tensor(compute.StepArena, Contiguous("gradient").Shape);
+        gradientIsEmpty = false;
+        return new GradientTarget(gradient.Pointer, !first);
     }
 
     /// <summary>Uses a tensor that is no longer needed as this one's gradient, instead of a copy; refused when a gradient exists.</summary>
@@ -166,12 +167,25 @@ public sealed unsafe class Tensor
         return true;
     }
 
-    /// <summary>Gives a parameter the place where its gradient accumulates over micro-batches.</summary>
+    /// <summary>Gives a tensor its gradient: from now on contributions are added to it.</summary>
     public void SetGradient(Tensor target)
     {
         if (target.Shape != Shape)
             throw new ArgumentException($"gradient of shape {target.Shape} for a tensor of shape {Shape}");
         gradient = target;
+        gradientIsEmpty = false;
+    }
+
+    /// <summary>Keeps a parameter's gradient memory but forgets its contents: the next contribution overwrites them.</summary>
+    public void ForgetGradient() => gradientIsEmpty = true;
+
+    /// <summary>Copies all elements from a tensor of the same shape; rows of either may have gaps between them.</summary>
+    public void CopyFrom(Tensor source)
+    {
+        if (source.Shape != Shape)
+            throw new ArgumentException($"copy: {source} does not have the shape of {this}");
+        for (nint row = 0; row < (nint)Shape.Rows; row++)
+            new ReadOnlySpan<float>(source.Pointer + (row * source.RowStride), Shape.Columns).CopyTo(new Span<float>(Pointer + (row * RowStride), Shape.Columns));
     }
 
     /// <summary>This tensor, if its rows follow each other without gaps.</summary>

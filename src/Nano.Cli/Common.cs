@@ -1,0 +1,37 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace Nano.Cli;
+
+/// <summary>What several verbs share: options, where text goes, and the JSON line.</summary>
+internal static class Common
+{
+    private static readonly JsonSerializerOptions SnakeCase = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    public static Option<bool> Debug { get; } = new("--debug") { Description = "Show a stack trace when something fails", Recursive = true };
+
+    public static Option<int?> Threads() => new("--threads") { Description = "Worker threads (default: NANO_THREADS, or all processors)" };
+
+    public static Option<bool> Json() => new("--json") { Description = "The last line of stdout is one JSON object; text for people goes to stderr" };
+
+    public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
+
+    /// <summary>A context with the wished number of threads.</summary>
+    /// <exception cref="NanoException">Less than one thread.</exception>
+    public static Compute NewCompute(int? threads) =>
+        threads is < 1 or > 1024 ? throw new NanoException($"--threads must be from 1 to 1024, got {threads}", "leave it out to use all processors") : new Compute(threads ?? 0);
+
+    /// <summary>Where text for people goes.</summary>
+    public static TextWriter Human(bool json) => json ? Console.Error : Console.Out;
+
+    /// <summary>Prints one object as one line of JSON with snake_case names.</summary>
+    public static void PrintJson(object value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
+
+    /// <summary>A number that JSON can hold: null if it is not finite.</summary>
+    public static double? Finite(double value) => double.IsFinite(value) ? value : null;
+}

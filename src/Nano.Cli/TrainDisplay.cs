@@ -1,0 +1,106 @@
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Nano.Cli;
+
+/// <summary>Shows a run while it goes: a live panel in a terminal, plain lines elsewhere.</summary>
+internal sealed class TrainDisplay
+{
+    private const int RecentSteps = 50;
+    private readonly Trainer trainer;
+    private readonly double peak;
+    private readonly Queue<double> recent = new();
+    private StepDone? step;
+    private Evaluated? evaluated;
+
+    private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
+
+    /// <summary>Drains the events of a run; the last one goes to finished.</summary>
+    public static void Show(Trainer trainer, double peak, TextWriter human, bool plain, IEnumerable<TrainEvent> events, Action<Finished> finished)
+    {
+        var display = new TrainDisplay(trainer, peak);
+        if (plain)
+            display.ShowLines(human, events, finished);
+        else
+            AnsiConsole.Live(new Text("starting ...")).Overflow(VerticalOverflow.Ellipsis).Start(live => display.ShowLive(live, events, finished));
+    }
+
+    private void ShowLines(TextWriter human, IEnumerable<TrainEvent> events, Action<Finished> finished)
+    {
+        int every = Math.Clamp(trainer.Options.Steps / 20, 1, 100);
+        foreach (var e in events)
+        {
+            Take(e);
+            switch (e)
+            {
+                case StepDone done when done.Step % every == 0:
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {done.Step,6}/{trainer.Options.Steps}  loss {done.Result.Loss:F4}  lr {done.LearningRate:0.00e+0}  norm {done.Result.GradientNorm:F2}  {Speed()}"));
+                    break;
+                case Evaluated at:
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
+                    human.WriteLine("  | " + at.Sample.Trim().Replace("\n", "\n  | ", StringComparison.Ordinal));
+                    break;
+                case Finished end:
+                    finished(end);
+                    break;
+            }
+        }
+    }
+
+    private void ShowLive(LiveDisplayContext live, IEnumerable<TrainEvent> events, Action<Finished> finished)
+    {
+        long drawn = 0;
+        foreach (var e in events)
+        {
+            Take(e);
+            if (e is Finished end)
+                finished(end);
+            if (e is StepDone && Environment.TickCount64 - drawn < 200)
+                continue;
+            drawn = Environment.TickCount64;
+            live.UpdateTarget(Panel());
+        }
+    }
+
+    private void Take(TrainEvent e)
+    {
+        if (e is StepDone done)
+        {
+            step = done;
+            recent.Enqueue(done.Milliseconds);
+            if (recent.Count > RecentSteps)
+                recent.Dequeue();
+        }
+        evaluated = e as Evaluated ?? evaluated;
+    }
+
+    private double MedianMilliseconds() => recent.Order().ElementAt(recent.Count / 2);
+
+    private double TokensPerSecond() => trainer.Options.TokensPerStep / MedianMilliseconds() * 1000;
+
+    private string Speed()
+    {
+        double gflops = TokensPerSecond() * trainer.FlopsPerToken / 1e9;
+        return string.Create(CultureInfo.InvariantCulture, $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s ({gflops / peak:P0} of peak)  ETA {Remaining():m\\:ss}");
+    }
+
+    private TimeSpan Remaining() => TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
+
+    private Panel Panel()
+    {
+        var rows = new List<IRenderable>();
+        if (step is not null)
+        {
+            rows.Add(new BreakdownChart().HideTags().FullSize().AddItem("done", step.Step, Color.Green).AddItem("left", trainer.Options.Steps - step.Step, Color.Grey30));
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   learning rate {step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
+            rows.Add(new Text(Speed()));
+        }
+        if (evaluated is not null)
+        {
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}"), new Style(Color.Yellow)));
+            rows.Add(new Text(evaluated.Sample.Trim(), new Style(Color.Grey70)));
+        }
+        return new Panel(new Rows(rows)).Header($" nano train {trainer.Options.Preset} ").Expand();
+    }
+}

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Nano.Cli;
+
+/// <summary>nano bench: quick figures beside the machine's ceiling, measured in the same run.</summary>
+internal static class BenchVerb
+{
+    private static readonly Argument<string> What = new("what") { Description = "gemm or train-step", DefaultValueFactory = _ => "gemm" };
+    private static readonly Option<string> Model = new("--model") { Description = "Model of train-step: gpt2, gpt2-medium, gpt2-large, gpt2-xl or a preset", DefaultValueFactory = _ => "gpt2" };
+    private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
+    private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
+    private static readonly Option<int?> Threads = Common.Threads();
+    private static readonly Option<bool> Json = Common.Json();
+
+    public static Command Create()
+    {
+        var verb = new Command("bench", "Measure matrix products or a whole training step.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Model, Batch, Seq, Threads, Json };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        using var compute = Common.NewCompute(args.GetValue(Threads));
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        string what = args.GetValue(What)!;
+        var machine = Machine.Measure(compute);
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Trainer.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s"));
+        var results = what switch
+        {
+            "gemm" => QuickBench.Gemm(compute, machine),
+            "train-step" => [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq))],
+            _ => throw new NanoException($"there is no benchmark '{what}'", (NearestMatch.Of(what, ["gemm", "train-step"]) is { } near ? $"did you mean '{near}'? " : "") + "benchmarks: gemm, train-step"),
+        };
+        var all = new List<BenchResult>();
+        foreach (var r in results)
+        {
+            all.Add(r);
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-12} {r.Shape,-22} {r.MedianMs,10:F3} ms {r.Gflops,8:F1} GFLOP/s {r.PercentOfPeak,6:F1} % of peak{r.Note}"));
+        }
+        if (json)
+            Common.PrintJson(new { machine = new { cpu = Trainer.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond }, results = all });
+        return 0;
+    }
+}

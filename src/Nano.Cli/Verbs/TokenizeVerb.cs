@@ -1,0 +1,58 @@
+using System.CommandLine;
+using System.Text.Json;
+
+namespace Nano.Cli;
+
+/// <summary>nano tokenize: text to ids and back, line by line.</summary>
+internal static class TokenizeVerb
+{
+    private static readonly Option<string> TokenizerPath = new("--tokenizer") { Description = "A tokenizer.json with a character vocabulary, or the folder of a model or run", Required = true };
+    private static readonly Option<bool> Decode = new("--decode") { Description = "Ids to text" };
+    private static readonly Option<bool> Json = new("--json") { Description = "stdin: one JSON string (or array of ids) per line; stdout: one JSON array (or string) per line" };
+
+    public static Command Create()
+    {
+        var verb = new Command("tokenize", "Turn stdin into token ids, or ids into text.\n\nExample:\n  echo \"to be\" | nano tokenize --tokenizer runs/shakespeare-char")
+        {
+            TokenizerPath, Decode, Json,
+        };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        string path = args.GetValue(TokenizerPath)!;
+        var tokenizer = CharTokenizer.Load(File.Exists(path) ? path : Path.Combine(ModelDirectory.Resolve(path), "tokenizer.json"));
+        bool decode = args.GetValue(Decode), json = args.GetValue(Json);
+        int number = 0;
+        while (Console.In.ReadLine() is { } line)
+        {
+            number++;
+            try
+            {
+                Console.Out.WriteLine(decode ? Text(tokenizer, line, json) : Ids(tokenizer, line, json));
+            }
+            catch (Exception e) when (e is JsonException or NanoException or FormatException or OverflowException)
+            {
+                throw new NanoException($"line {number} of stdin: {e.Message}", (e as NanoException)?.Hint, e);
+            }
+        }
+        return 0;
+    }
+
+    private static string Ids(CharTokenizer tokenizer, string line, bool json)
+    {
+        string text = json ? JsonSerializer.Deserialize<string>(line) ?? throw new FormatException("null is not a text") : line;
+        var ids = tokenizer.Encode(text);
+        return json ? JsonSerializer.Serialize(ids) : string.Join(' ', ids);
+    }
+
+    private static string Text(CharTokenizer tokenizer, string line, bool json)
+    {
+        int[] ids = json ? JsonSerializer.Deserialize<int[]>(line) ?? throw new FormatException("null is not an array of ids")
+            : Array.ConvertAll(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), word => int.Parse(word, System.Globalization.CultureInfo.InvariantCulture));
+        string text = tokenizer.Decode(ids);
+        return json ? JsonSerializer.Serialize(text) : text;
+    }
+}

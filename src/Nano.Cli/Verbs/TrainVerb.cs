@@ -1,0 +1,139 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Nano.Cli;
+
+/// <summary>nano train: text in, a model out.</summary>
+internal static class TrainVerb
+{
+    private static readonly Argument<string> Preset = new("preset")
+    {
+        Description = "Recipe: " + string.Join(", ", Presets.All.Keys), DefaultValueFactory = _ => "shakespeare-char",
+    };
+
+    private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
+    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
+    private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
+    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
+    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
+    private static readonly Option<double?> Lr = new("--lr") { Description = "Peak learning rate" };
+    private static readonly Option<double?> MinLr = new("--min-lr") { Description = "Learning rate at the end (default: the preset's share of --lr)" };
+    private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
+    private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
+    private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
+    private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
+    private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
+    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
+    private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
+    private static readonly Option<ulong> Seed = Common.Seed();
+    private static readonly Option<int?> Threads = Common.Threads();
+    private static readonly Option<bool> Json = Common.Json();
+
+    public static Command Create()
+    {
+        var verb = new Command("train", "Train a model on text.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
+        {
+            Preset, Data, Out, Steps, Batch, Seq, Accumulate, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Seed, Threads, Json,
+        };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        var options = Options(args);
+        string run = args.GetValue(Out) ?? Path.Combine("runs", options.Preset);
+        bool resume = args.GetValue(Resume), json = args.GetValue(Json);
+        if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
+            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+        using var compute = Common.NewCompute(args.GetValue(Threads));
+        var human = Common.Human(json);
+        var corpus = LoadCorpus(args.GetValue(Data), human);
+        double peak = Machine.MeasurePeak(compute);
+        using var trainer = new Trainer(options, corpus, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        Introduce(human, trainer, corpus, compute, peak, run);
+
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => StopGently(context, stop, human));
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => StopGently(context, stop, human));
+        Finished? end = null;
+        TrainDisplay.Show(trainer, peak, human, plain: json || Console.IsOutputRedirected, trainer.Run(stop.Token), done => end = done);
+        return Conclude(end!, trainer, human, json, run);
+    }
+
+    /// <summary>The first signal finishes the step and saves; the second one ends the program at once.</summary>
+    private static void StopGently(PosixSignalContext context, CancellationTokenSource stop, TextWriter human)
+    {
+        if (stop.IsCancellationRequested)
+            return;
+        context.Cancel = true;
+        human.WriteLine("stopping after this step; once more to stop at once");
+        stop.Cancel();
+    }
+
+    private static TrainOptions Options(ParseResult args)
+    {
+        if (args.GetValue(Device) is not "cpu" and var device)
+            throw new NanoException($"there is no device '{device}'", "devices: cpu");
+        var preset = Presets.Get(args.GetValue(Preset)!);
+        double lr = args.GetValue(Lr) ?? preset.LearningRate;
+        int time = args.GetValue(Seq) ?? preset.Time;
+        return preset with
+        {
+            Model = preset.Model with
+            {
+                ContextLength = time, Layers = args.GetValue(Layers) ?? preset.Model.Layers, Heads = args.GetValue(Heads) ?? preset.Model.Heads,
+                Channels = args.GetValue(Channels) ?? preset.Model.Channels,
+            },
+            Steps = args.GetValue(Steps) ?? preset.Steps,
+            Batch = args.GetValue(Batch) ?? preset.Batch,
+            Time = time,
+            Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
+            LearningRate = lr,
+            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
+            EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
+            Seed = args.GetValue(Seed),
+        };
+    }
+
+    private static Corpus LoadCorpus(string? path, TextWriter human)
+    {
+        if (path is not null)
+            return CorpusStore.LoadFile(path);
+        using var store = new CorpusStore();
+        return store.LoadTextAsync("shakespeare", new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();
+    }
+
+    private static void Introduce(TextWriter human, Trainer trainer, Corpus corpus, Compute compute, double peak, string run)
+    {
+        var o = trainer.Options;
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}: {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {o.Model.VocabSize} distinct characters"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Trainer.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
+        human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
+    }
+
+    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run)
+    {
+        double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
+        if (end.Interrupted)
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
+        else
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
+                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation); validation loss {end.ValLoss:F4} over the whole split
+                model    {end.Checkpoint}
+                report   {trainer.ReportPath}
+                generate nano generate --model {run} --prompt "ROMEO:"
+                """));
+        if (json)
+            Common.PrintJson(new
+            {
+                steps = end.Step, end.Tokens, train_loss = Common.Finite(end.TrainLoss), val_loss = Common.Finite(end.ValLoss), end.Seconds,
+                tokens_per_second = tokensPerSecond, end.Checkpoint,
+            });
+        return end.Interrupted ? Failure.Interrupted : 0;
+    }
+}

@@ -1,0 +1,30 @@
+namespace Nano;
+
+/// <summary>y = x W^T + b. Weight [out, in], bias [out] or none.</summary>
+public sealed record Linear(Tensor Weight, Tensor? Bias)
+{
+    public static Linear Declare(Parameters parameters, string name, int inputs, int outputs, bool bias) =>
+        new(parameters.Add(name + ".weight", outputs, inputs), bias ? parameters.Add(name + ".bias", outputs) : null);
+
+    public Tensor Forward(Compute compute, Tensor x) => compute.Linear(x, Weight, Bias);
+}
+
+/// <summary>Layer normalisation. Weight [C], bias [C] or none.</summary>
+public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
+{
+    public static LayerNorm Declare(Parameters parameters, string name, int channels, bool bias, float epsilon) =>
+        new(parameters.Add(name + ".weight", channels), bias ? parameters.Add(name + ".bias", channels) : null, epsilon);
+
+    public Tensor Forward(Compute compute, Tensor x) => compute.LayerNorm(x, Weight, Bias, Epsilon);
+}
+
+/// <summary>The masks of one training step: each use in the model draws from its own stream of random numbers.</summary>
+/// <param name="Probability">How much is dropped, in [0, 1).</param>
+/// <param name="Seed">The run's seed.</param>
+/// <param name="Step">The training step (and micro-batch), so that masks differ from step to step.</param>
+public sealed record Dropout(float Probability, ulong Seed, ulong Step)
+{
+    private ulong uses;
+
+    public Tensor Forward(Compute compute, Tensor x) => compute.Dropout(x, Probability, Seed, (Step << 16) + uses++);
+}

@@ -1,0 +1,44 @@
+namespace Nano;
+
+/// <summary>The parameters of a model by name, in the order they were declared, all in one arena; gradients, when training, in a second.</summary>
+public sealed class Parameters : IDisposable
+{
+    private readonly Arena values = new(), gradients = new();
+    private readonly List<Tensor> all = [];
+
+    /// <summary>Every parameter once, in order of declaration.</summary>
+    public IReadOnlyList<Tensor> All => all;
+
+    /// <summary>Number of scalars.</summary>
+    public long Count => all.Sum(parameter => parameter.Length);
+
+    /// <summary>Declares a parameter; its values are zero until set.</summary>
+    public Tensor Add(string name, params ReadOnlySpan<int> shape)
+    {
+        var tensor = new Tensor(values, new Shape(shape)) { Name = name };
+        tensor.Data.Clear();
+        all.Add(tensor);
+        return tensor;
+    }
+
+    /// <summary>Reserves gradient memory. Needed once before training.</summary>
+    public void EnableGradients()
+    {
+        foreach (var parameter in all)
+            parameter.SetGradient(new Tensor(gradients, parameter.Shape) { Name = parameter.Name });
+        ForgetGradients();
+    }
+
+    /// <summary>Makes the next backward pass start afresh instead of adding to the last one's gradients.</summary>
+    public void ForgetGradients()
+    {
+        foreach (var parameter in all)
+            parameter.ForgetGradient();
+    }
+
+    public void Dispose()
+    {
+        values.Dispose();
+        gradients.Dispose();
+    }
+}

@@ -1,0 +1,59 @@
+namespace Nano;
+
+/// <summary>
+/// AdamW over all parameters of a model, in two groups: tensors of two or more dimensions decay, biases and norm weights do not.
+/// Gradients are first scaled down together if their global norm exceeds the limit (Pascanu et al., 2013).
+/// </summary>
+public sealed class AdamW : IDisposable
+{
+    private readonly Arena arena = new();
+    private readonly List<(Tensor Parameter, Tensor Mean, Tensor Square)> slots = [];
+    private readonly AdamWOptions options;
+
+    public AdamW(IReadOnlyList<Tensor> parameters, AdamWOptions options)
+    {
+        this.options = options;
+        foreach (var parameter in parameters)
+            slots.Add((parameter, Zeros(parameter), Zeros(parameter)));
+    }
+
+    /// <summary>Steps taken.</summary>
+    public long StepCount { get; set; }
+
+    /// <summary>The moments under the names of their parameters: what a checkpoint keeps.</summary>
+    public IEnumerable<(string Name, Tensor Tensor)> State =>
+        slots.SelectMany(slot => new[] { (slot.Parameter.Name + ".mean", slot.Mean), (slot.Parameter.Name + ".square", slot.Square) });
+
+    /// <summary>The norm of all gradients together, in double precision; not finite if a gradient is not.</summary>
+    public double GradientNorm(Compute compute)
+    {
+        double squares = 0;
+        foreach (var (parameter, _, _) in slots)
+            if (parameter.HasGradient)
+                squares += compute.SumOfSquares(parameter.Gradient);
+        return Math.Sqrt(squares);
+    }
+
+    /// <summary>One step along the gradients, clipped by their norm. A parameter that no gradient reached stays as it is.</summary>
+    public void Step(Compute compute, double learningRate, double gradientNorm)
+    {
+        StepCount++;
+        double scale = Math.Min(1, options.ClipNorm / (gradientNorm + 1e-6));
+        foreach (var (parameter, mean, square) in slots)
+            if (parameter.HasGradient)
+                compute.AdamW(parameter, parameter.Gradient, mean, square, new AdamWNumbers(learningRate, options.Beta1, options.Beta2, options.Epsilon,
+                    parameter.Shape.Rank >= 2 ? options.WeightDecay : 0, scale, StepCount));
+    }
+
+    private Tensor Zeros(Tensor like)
+    {
+        var tensor = new Tensor(arena, like.Shape);
+        tensor.Data.Clear();
+        return tensor;
+    }
+
+    public void Dispose() => arena.Dispose();
+}
+
+/// <summary>AdamW's constants.</summary>
+public sealed record AdamWOptions(double Beta1 = 0.9, double Beta2 = 0.95, double Epsilon = 1e-8, double WeightDecay = 0.1, double ClipNorm = 1.0);

@@ -1,0 +1,87 @@
+namespace Nano;
+
+/// <summary>Everything that decides what a run computes. Two runs with equal options and equal text give equal bytes.</summary>
+public sealed record TrainOptions
+{
+    public required string Preset { get; init; }
+
+    /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
+    public required Gpt2Config Model { get; init; }
+
+    /// <summary>Rows per micro-batch.</summary>
+    public required int Batch { get; init; }
+
+    /// <summary>Tokens per row; at most the model's context.</summary>
+    public required int Time { get; init; }
+
+    /// <summary>Micro-batches whose gradients are added up before each update.</summary>
+    public int Accumulate { get; init; } = 1;
+
+    public required int Steps { get; init; }
+
+    public required double LearningRate { get; init; }
+
+    public required double MinLearningRate { get; init; }
+
+    public int WarmupSteps { get; init; } = 100;
+
+    public AdamWOptions Optimizer { get; init; } = new();
+
+    /// <summary>Steps between evaluations; each also saves a checkpoint and draws a sample.</summary>
+    public int EvalInterval { get; init; } = 250;
+
+    /// <summary>Random batches per evaluation and split.</summary>
+    public int EvalBatches { get; init; } = 20;
+
+    public ulong Seed { get; init; } = 1337;
+
+    /// <summary>Tokens per update.</summary>
+    public long TokensPerStep => (long)Batch * Time * Accumulate;
+
+    /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
+    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["preset"] = Preset,
+        ["layers"] = Text(Model.Layers),
+        ["heads"] = Text(Model.Heads),
+        ["channels"] = Text(Model.Channels),
+        ["context"] = Text(Model.ContextLength),
+        ["vocabulary"] = Text(Model.VocabSize),
+        ["bias"] = Model.Bias ? "true" : "false",
+        ["gelu"] = Model.Gelu.ToString(),
+        ["dropout"] = Text(Model.Dropout),
+        ["tied_head"] = Model.TiedHead ? "true" : "false",
+        ["batch"] = Text(Batch),
+        ["seq"] = Text(Time),
+        ["accumulate"] = Text(Accumulate),
+        ["steps"] = Text(Steps),
+        ["lr"] = Text(LearningRate),
+        ["min_lr"] = Text(MinLearningRate),
+        ["warmup_steps"] = Text(WarmupSteps),
+        ["beta1"] = Text(Optimizer.Beta1),
+        ["beta2"] = Text(Optimizer.Beta2),
+        ["epsilon"] = Text(Optimizer.Epsilon),
+        ["weight_decay"] = Text(Optimizer.WeightDecay),
+        ["clip_norm"] = Text(Optimizer.ClipNorm),
+        ["eval_interval"] = Text(EvalInterval),
+        ["eval_batches"] = Text(EvalBatches),
+        ["seed"] = Text(Seed),
+    };
+
+    private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
+    public void Validate()
+    {
+        Model.Validate();
+        foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches) })
+            if (value < 1)
+                throw new NanoException($"{name} must be at least 1, got {value}");
+        if (Steps < 0)
+            throw new NanoException($"--steps must be 0 or more, got {Steps}");
+        if (Time > Model.ContextLength)
+            throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
+        if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
+            throw new NanoException($"--lr must be a positive number, got {LearningRate}");
+    }
+}

@@ -1,0 +1,93 @@
+namespace Nano;
+
+/// <summary>The result of one update.</summary>
+/// <param name="Loss">Mean cross-entropy over the batch before the update, in nats per token.</param>
+/// <param name="GradientNorm">Norm of all gradients together, before clipping.</param>
+public readonly record struct StepResult(double Loss, double GradientNorm);
+
+/// <summary>One update of a model: forward, loss, backward, clip, AdamW. This is the whole of training; the rest is bookkeeping.</summary>
+public sealed class TrainStep
+{
+    private readonly Gpt2 model;
+    private readonly Compute compute;
+    private readonly BatchLoader loader;
+    private readonly TrainOptions options;
+
+    /// <summary>Stream of the random numbers that choose training windows; evaluation draws from others.</summary>
+    private const ulong WindowStream = 1;
+
+    public TrainStep(Gpt2 model, Compute compute, BatchLoader loader, TrainOptions options)
+    {
+        (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
+        model.Parameters.EnableGradients();
+        Optimizer = new AdamW(model.Parameters.All, options.Optimizer);
+    }
+
+    public AdamW Optimizer { get; }
+
+    /// <summary>Runs step number <paramref name="step"/> (from 0).</summary>
+    /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
+    public StepResult Run(long step, double learningRate)
+    {
+        var tape = compute.Tape ??= new Tape();
+        model.Parameters.ForgetGradients();
+        double sum = 0;
+        for (int micro = 0; micro < options.Accumulate; micro++)
+        {
+            compute.NextStep();
+            var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
+            var logits = model.Forward(compute, ids, dropout: Masks(step, micro)); // [B, T, V]
+            var (loss, nll) = compute.CrossEntropy(logits, targets, options.TokensPerStep);
+            foreach (float value in nll.Data)
+                sum += value;
+            if (!double.IsFinite(sum))
+                throw Diverged(step, ids, Masks(step, micro));
+            tape.Backward(compute, loss);
+        }
+        double norm = Optimizer.GradientNorm(compute);
+        if (!double.IsFinite(norm))
+            throw new NanoException($"step {step + 1}: the gradient is not finite; first in {FirstBad(model.Parameters.All.Where(p => p.HasGradient).Select(p => (p.Name!, p.Gradient)))}", DivergedHint);
+        Optimizer.Step(compute, learningRate, norm);
+        return new StepResult(sum / options.TokensPerStep, norm);
+    }
+
+    private (Tensor Ids, Tensor Targets) NextBatch(long batch)
+    {
+        var shape = new Shape(loader.Batch, loader.Time);
+        var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
+        loader.Random(options.Seed, WindowStream, batch, ids, targets);
+        return (ids, targets);
+    }
+
+    private Dropout? Masks(long step, int micro) =>
+        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)((step * options.Accumulate) + micro));
+
+    private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
+
+    /// <summary>Runs the batch again, looking at every tensor, to say where the trouble starts.</summary>
+    private NanoException Diverged(long step, Tensor ids, Dropout? dropout)
+    {
+        string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
+        if (first == Nowhere)
+        {
+            var seen = new List<(string, Tensor)>();
+            model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) => seen.Add((name, tensor)));
+            first = FirstBad(seen);
+        }
+        return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
+    }
+
+    private const string Nowhere = "the loss itself";
+
+    private static string FirstBad(IEnumerable<(string Name, Tensor Tensor)> tensors)
+    {
+        foreach (var (name, tensor) in tensors)
+        {
+            var data = tensor.Data;
+            for (int i = 0; i < data.Length; i++)
+                if (!float.IsFinite(data[i]))
+                    return $"{name} {tensor.Shape}, element {i} ({data[i]})";
+        }
+        return Nowhere;
+    }
+}

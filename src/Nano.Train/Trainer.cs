@@ -1,0 +1,172 @@
+using System.Diagnostics;
+
+namespace Nano;
+
+/// <summary>What a run reports while it goes.</summary>
+public abstract record TrainEvent(long Step);
+
+/// <summary>One update is done. Step counts from 1.</summary>
+public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds) : TrainEvent(Step);
+
+/// <summary>The model was evaluated on random batches of both splits, a sample was drawn and a checkpoint saved.</summary>
+public sealed record Evaluated(long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint) : TrainEvent(Step);
+
+/// <summary>The run is over. ValLoss is over the whole validation split; Seconds covers training and evaluation of this process.</summary>
+public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted) : TrainEvent(Step);
+
+/// <summary>
+/// A run: text in, checkpoints, log and report out. <see cref="Run"/> is the training loop, and reads like one.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private const ulong TrainEvalStream = 2, ValEvalStream = 3;
+    private const int SampleLength = 200;
+
+    private readonly Compute compute;
+    private readonly string run;
+    private readonly TrainStep trainStep;
+    private readonly BatchLoader train, validation;
+    private readonly Generator generator;
+    private readonly IReadOnlyDictionary<string, string> description;
+    private readonly RunLog log;
+
+    /// <summary>Prepares a run: tokenizer and batches from the corpus, a fresh model, or the state of the newest checkpoint if resuming.</summary>
+    /// <param name="options">What to compute; the vocabulary size is taken from the corpus.</param>
+    /// <param name="corpus">The text. Nine tenths train, the last tenth validates.</param>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="resume">Continue from the newest checkpoint there.</param>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="peakGflops">The machine's measured ceiling, for the log.</param>
+    /// <param name="command">The command that repeats this run, for the report.</param>
+    public Trainer(TrainOptions options, Corpus corpus, string run, bool resume, Compute compute, double peakGflops, string command)
+    {
+        (this.compute, this.run) = (compute, run);
+        Tokenizer = CharTokenizer.FromText(corpus.Text);
+        Options = options with { Model = options.Model with { VocabSize = Tokenizer.VocabSize } };
+        Options.Validate();
+        int[] tokens = [.. Tokenizer.Encode(corpus.Text)];
+        int split = (int)(tokens.Length * 0.9);
+        train = new BatchLoader(tokens[..split], Options.Batch, Options.Time, "training");
+        validation = new BatchLoader(tokens[split..], Options.Batch, Options.Time, "validation");
+        Model = new Gpt2(Options.Model);
+        FlopsPerToken = Gpt2.TrainingFlopsPerToken(Options.Model, Options.Time);
+        Model.Initialize(Options.Seed);
+        trainStep = new TrainStep(Model, compute, train, Options);
+        generator = new Generator(Model, compute);
+        description = new SortedDictionary<string, string>(Options.Describe().ToDictionary(), StringComparer.Ordinal) { ["corpus_sha256"] = corpus.Sha256 };
+        if (resume)
+            StartStep = Checkpoint.Load(run, Model, trainStep.Optimizer, description);
+        log = OpenLog(corpus, resume, peakGflops, command);
+    }
+
+    public TrainOptions Options { get; }
+
+    public Gpt2 Model { get; }
+
+    public CharTokenizer Tokenizer { get; }
+
+    /// <summary>Arithmetic of one training token.</summary>
+    public double FlopsPerToken { get; }
+
+    /// <summary>Updates done before this process.</summary>
+    public long StartStep { get; }
+
+    /// <summary>Where the report is written.</summary>
+    public string ReportPath => Path.Combine(run, "report.html");
+
+    /// <summary>Tokens of (training, validation).</summary>
+    public (int Train, int Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
+
+    /// <summary>
+    /// Trains until the last step or until asked to stop, which finishes the step at hand and saves.
+    /// </summary>
+    /// <exception cref="NanoException">A loss or gradient is not finite, or a checkpoint cannot be saved.</exception>
+    public IEnumerable<TrainEvent> Run(CancellationToken stop)
+    {
+        var clock = Stopwatch.StartNew();
+        long step = StartStep;
+        double loss = double.NaN;
+        if (step == 0)
+            yield return EvaluateAndSave(0);
+        for (; step < Options.Steps && !stop.IsCancellationRequested; step++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            double learningRate = Schedule.WarmupCosine(step, Options.LearningRate, Options.MinLearningRate, Options.WarmupSteps, Options.Steps);
+            var result = trainStep.Run(step, learningRate);
+            loss = result.Loss;
+            yield return Logged(new StepDone(step + 1, result, learningRate, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
+            if ((step + 1) % Options.EvalInterval == 0 || step + 1 == Options.Steps)
+                yield return EvaluateAndSave(step + 1);
+        }
+        bool interrupted = step < Options.Steps;
+        string checkpoint = interrupted ? Save(step) : Path.Combine(run, $"step-{step:D6}");
+        double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(Model, compute, validation);
+        long tokens = (step - StartStep) * Options.TokensPerStep;
+        log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : "done"));
+        Report.Write(ReportPath, RunLog.Read(LogPath));
+        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted);
+    }
+
+    /// <summary>A piece of text in the model's present voice.</summary>
+    public string Sample(int length, ulong seed)
+    {
+        // Id 0 is the lowest character: the line feed, where a text has lines.
+        return Tokenizer.Decode([.. generator.Continue([0], new SamplerOptions { Seed = seed }).Take(length)]);
+    }
+
+    private Evaluated EvaluateAndSave(long step)
+    {
+        double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, TrainEvalStream);
+        double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, ValEvalStream);
+        string sample = Sample(SampleLength, Options.Seed);
+        string checkpoint = Save(step);
+        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample));
+        if (step > 0)
+            Report.Write(ReportPath, RunLog.Read(LogPath));
+        return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
+    }
+
+    private string Save(long step) => Checkpoint.Save(run, step, Model, Tokenizer, trainStep.Optimizer, description);
+
+    private StepDone Logged(StepDone done)
+    {
+        double tokensPerSecond = Options.TokensPerStep / done.Milliseconds * 1000;
+        log.Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm, done.Milliseconds, tokensPerSecond,
+            tokensPerSecond * FlopsPerToken / 1e9));
+        return done;
+    }
+
+    private string LogPath => Path.Combine(run, "log.jsonl");
+
+    private RunLog OpenLog(Corpus corpus, bool resume, double peakGflops, string command)
+    {
+        Directory.CreateDirectory(run);
+        if (!resume)
+        {
+            File.Delete(Path.Combine(run, ModelDirectory.Latest)); // first, so that it never points to a folder that is gone
+            foreach (string old in Directory.EnumerateDirectories(run, "step-*").ToList())
+                Directory.Delete(old, recursive: true);
+        }
+        var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null);
+        if (!resume)
+            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(description),
+                new RunMachine(CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), corpus.Origin, Model.Parameters.Count));
+        return opened;
+    }
+
+    /// <summary>The processor's name as the system tells it.</summary>
+    public static string CpuName()
+    {
+        const string linux = "/proc/cpuinfo";
+        string? line = File.Exists(linux) ? File.ReadLines(linux).FirstOrDefault(text => text.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return line?[(line.IndexOf(':') + 1)..].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
+    }
+
+    public void Dispose()
+    {
+        log.Dispose();
+        generator.Dispose();
+        trainStep.Optimizer.Dispose();
+        Model.Dispose();
+    }
+}
