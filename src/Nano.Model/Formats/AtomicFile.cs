@@ -1,0 +1,69 @@
+namespace Nano;
+
+/// <summary>Replaces files whole: after a crash, a full disk or an exception there is the old file or the new one, never half of one.</summary>
+public static class AtomicFile
+{
+    // Errno and Win32 codes that IOException.HResult carries when a disk or a quota is full.
+    const int Enospc = 28, Edquot = 122, HandleDiskFull = unchecked((int)0x80070027), DiskFull = unchecked((int)0x80070070);
+
+    /// <summary>
+    /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
+    /// If anything throws, the temporary file is removed and what was at <paramref name="path"/> stays as it was.
+    /// A process killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
+    /// </summary>
+    /// <param name="path">The file to create or replace. Its folder must exist.</param>
+    /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
+    /// <exception cref="NanoException">The disk is full, the folder is missing or there is no permission.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
+        try
+        {
+            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Remove(temporary);
+            throw Explain(path, e);
+        }
+        catch
+        {
+            Remove(temporary);
+            throw;
+        }
+    }
+
+    static void Remove(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The failure being reported is the one that matters; a stray temporary file is harmless.
+        }
+    }
+
+    static NanoException Explain(string path, Exception e)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+        (string reason, string hint) = e switch
+        {
+            _ when !Directory.Exists(folder) => ($"there is no folder '{folder}'", "create the folder, or write somewhere else"),
+            _ when Directory.Exists(path) => ("a folder of that name is in the way", "choose another name"),
+            UnauthorizedAccessException => ("no permission", "check the permissions of the folder, or write somewhere else"),
+            { HResult: Enospc or Edquot or DiskFull or HandleDiskFull } =>
+                ("no space left on the disk", "free some space, or write to another disk"),
+            _ => (e.Message, "check the disk, or write somewhere else"),
+        };
+        string state = File.Exists(path) ? "the previous file is intact" : "nothing was written";
+        return new NanoException($"cannot write '{path}': {reason}; {state}", hint, e);
+    }
+}

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using System.Text.Unicode;
+using Microsoft.Win32.SafeHandles;
+
+namespace Nano;
+
+/// <summary>Opening and reading files with errors for people: a missing file is a <see cref="NanoException"/>, a short one a <see cref="BadFileException"/>.</summary>
+static class InputFile
+{
+    /// <summary>Opens a file for positional reads; it may be renamed over meanwhile.</summary>
+    /// <exception cref="NanoException">The file is missing or cannot be opened.</exception>
+    public static SafeFileHandle Open(string path, string missingHint)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new NanoException($"there is no file '{path}'", missingHint, e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw Directory.Exists(path)
+                ? new NanoException($"'{path}' is a folder, not a file", missingHint, e)
+                : new NanoException($"no permission to read '{path}'", "check the file's permissions", e);
+        }
+        catch (IOException e)
+        {
+            throw new NanoException($"cannot open '{path}': {e.Message}", null, e);
+        }
+    }
+
+    /// <summary>Length in bytes.</summary>
+    /// <exception cref="NanoException">It is a pipe or a device, which has no length.</exception>
+    public static long Length(SafeFileHandle file, string path)
+    {
+        try
+        {
+            return RandomAccess.GetLength(file);
+        }
+        catch (NotSupportedException e)
+        {
+            throw new NanoException($"'{path}' is a pipe or a device, not a file", "copy its content to a file first", e);
+        }
+    }
+
+    /// <summary>Fills the buffer from the given offset in the file.</summary>
+    /// <exception cref="BadFileException">The file ends before the buffer is full.</exception>
+    /// <exception cref="NanoException">The disk reports an error.</exception>
+    public static void ReadExactly(SafeFileHandle file, Span<byte> buffer, long offset, string path)
+    {
+        try
+        {
+            while (buffer.Length > 0)
+            {
+                int count = RandomAccess.Read(file, buffer, offset);
+                if (count == 0)
+                    throw new BadFileException(path, $"the file ends at byte {offset}, where {buffer.Length} more bytes were expected");
+                buffer = buffer[count..];
+                offset += count;
+            }
+        }
+        catch (IOException e)
+        {
+            throw new NanoException($"cannot read '{path}' at byte {offset}: {e.Message}", null, e);
+        }
+    }
+
+    /// <summary>Reads and parses a whole JSON file of at most maxBytes; duplicate keys are refused.</summary>
+    /// <exception cref="BadFileException">Too long, not UTF-8 or not JSON.</exception>
+    public static JsonDocument ReadJson(string path, int maxBytes, string missingHint)
+    {
+        using SafeFileHandle file = Open(path, missingHint);
+        long length = Length(file, path);
+        if (length > maxBytes)
+            throw new BadFileException(path, $"{length} bytes are more than such a file can need (limit {maxBytes})");
+        byte[] bytes = new byte[length];
+        ReadExactly(file, bytes, 0, path);
+        if (!Utf8.IsValid(bytes))
+            throw new BadFileException(path, "the text is not valid UTF-8");
+        return ParseJson(bytes, path);
+    }
+
+    /// <summary>Parses UTF-8 JSON; duplicate keys are refused.</summary>
+    /// <exception cref="BadFileException">It is not valid JSON.</exception>
+    public static JsonDocument ParseJson(ReadOnlyMemory<byte> utf8, string path)
+    {
+        try
+        {
+            return JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new BadFileException(path, $"not valid JSON: {e.Message}", e);
+        }
+    }
+}

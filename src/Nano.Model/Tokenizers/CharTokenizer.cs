@@ -1,0 +1,123 @@
+using System.Buffers;
+using System.Text;
+
+namespace Nano;
+
+/// <summary>
+/// One id per character: the vocabulary is the distinct characters of a text, numbered in code point order.
+/// A character is a Unicode scalar value, so one beyond U+FFFF (two UTF-16 units) is one symbol.
+/// Saved as a Hugging Face tokenizer.json (see CharTokenizerJson).
+/// </summary>
+public sealed class CharTokenizer : ITokenizer
+{
+    const int CodePoints = 0x110000;
+
+    readonly Rune[] _symbols;
+
+    // Indexed by UTF-16 unit, up to the largest in the vocabulary: id, or -1.
+    readonly int[] _basicIds;
+    readonly Dictionary<int, int> _supplementaryIds = [];
+
+    /// <param name="symbols">Distinct and in code point order.</param>
+    internal CharTokenizer(Rune[] symbols)
+    {
+        _symbols = symbols;
+        int largest = symbols.LastOrDefault(r => r.IsBmp).Value;
+        _basicIds = new int[largest + 1];
+        Array.Fill(_basicIds, -1);
+        for (int id = 0; id < symbols.Length; id++)
+        {
+            if (symbols[id].IsBmp)
+                _basicIds[symbols[id].Value] = id;
+            else
+                _supplementaryIds[symbols[id].Value] = id;
+        }
+    }
+
+    /// <summary>The vocabulary: the character of each id, in code point order.</summary>
+    public IReadOnlyList<Rune> Symbols => _symbols;
+
+    /// <inheritdoc/>
+    public int VocabSize => _symbols.Length;
+
+    /// <summary>Makes the vocabulary of a text.</summary>
+    /// <exception cref="NanoException">The text is empty or holds half of a surrogate pair.</exception>
+    public static CharTokenizer FromText(ReadOnlySpan<char> text)
+    {
+        if (text.IsEmpty)
+            throw new NanoException("the text is empty, so it has no characters to make a vocabulary of", "check the data file");
+        bool[] seen = new bool[CodePoints];
+        for (int i = 0; i < text.Length;)
+        {
+            Rune rune = RuneAt(text, i);
+            seen[rune.Value] = true;
+            i += rune.Utf16SequenceLength;
+        }
+        var symbols = new List<Rune>();
+        for (int c = 0; c < CodePoints; c++)
+            if (seen[c])
+                symbols.Add(new Rune(c));
+        return new CharTokenizer([.. symbols]);
+    }
+
+    /// <summary>The id of each character.</summary>
+    /// <exception cref="NanoException">A character is not in the vocabulary, or half of a surrogate pair stands alone.</exception>
+    public int[] Encode(ReadOnlySpan<char> text)
+    {
+        int[] ids = new int[text.Length];
+        int count = 0;
+        for (int i = 0; i < text.Length; count++)
+        {
+            int unit = text[i];
+            int id = unit < _basicIds.Length ? _basicIds[unit] : -1;
+            if (id >= 0)
+                i++;
+            else
+                id = EncodeOther(text, ref i);
+            ids[count] = id;
+        }
+        return count == ids.Length ? ids : ids[..count];
+    }
+
+    int EncodeOther(ReadOnlySpan<char> text, ref int i)
+    {
+        Rune rune = RuneAt(text, i);
+        if (!_supplementaryIds.TryGetValue(rune.Value, out int id))
+            throw new NanoException(
+                $"the character {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) at position {i} is not among the {VocabSize} characters of the vocabulary",
+                "leave it out, or train on a text that has it");
+        i += rune.Utf16SequenceLength;
+        return id;
+    }
+
+    static Rune RuneAt(ReadOnlySpan<char> text, int i) => Rune.DecodeFromUtf16(text[i..], out Rune rune, out _) == OperationStatus.Done
+        ? rune
+        : throw new NanoException($"half of a surrogate pair (U+{(int)text[i]:X4}) stands alone at position {i}: the text is not valid Unicode", "check the encoding of the text");
+
+    /// <summary>The characters of the ids.</summary>
+    /// <exception cref="NanoException">An id is outside the vocabulary.</exception>
+    public string Decode(ReadOnlySpan<int> ids)
+    {
+        int length = 0;
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if ((uint)ids[i] >= (uint)_symbols.Length)
+                throw new NanoException($"the id {ids[i]} at position {i} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}");
+            length = checked(length + _symbols[ids[i]].Utf16SequenceLength);
+        }
+        char[] text = new char[length];
+        Span<char> rest = text;
+        foreach (int id in ids)
+            rest = rest[_symbols[id].EncodeToUtf16(rest)..];
+        return new string(text);
+    }
+
+    /// <summary>Writes the vocabulary as a Hugging Face tokenizer.json; the same vocabulary gives the same bytes.</summary>
+    /// <exception cref="NanoException">The file cannot be written.</exception>
+    public void Save(string path) => CharTokenizerJson.Save(path, _symbols);
+
+    /// <summary>Reads a tokenizer.json that describes a character tokenizer, and no other kind.</summary>
+    /// <exception cref="NanoException">The file is missing or unreadable.</exception>
+    /// <exception cref="BadFileException">It is malformed or another kind of tokenizer; the message says what was found.</exception>
+    public static CharTokenizer Load(string path) => new(CharTokenizerJson.Load(path));
+}
