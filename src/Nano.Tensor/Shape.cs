@@ -15,7 +15,7 @@ public readonly record struct Shape
             if (dim < 0)
                 throw new ArgumentException($"a dimension cannot be negative, got {dim}");
         Rank = dims.Length;
-        (d0, d1, d2, d3) = (dims.Length > 0 ? dims[0] : 1, dims.Length > 1 ? dims[1] : 1, dims.Length > 2 ? dims[2] : 1, dims.Length > 3 ? dims[3] : 1);
+        (d0, d1, d2, d3) = (dims.Length > 0 ? dims[0] : 0, dims.Length > 1 ? dims[1] : 0, dims.Length > 2 ? dims[2] : 0, dims.Length > 3 ? dims[3] : 0);
         if (Length > nint.MaxValue)
             throw new ArgumentException($"{this} has too many elements");
     }
@@ -24,7 +24,7 @@ public readonly record struct Shape
     public int Rank { get; }
 
     /// <summary>Number of elements.</summary>
-    public long Length => checked((long)d0 * d1 * d2 * d3);
+    public long Length => checked(Rows * Columns);
 
     /// <summary>Size of one dimension; negative indices count from the end, so [-1] is the innermost.</summary>
     public int this[int i]
@@ -41,8 +41,8 @@ public readonly record struct Shape
     /// <summary>Elements per innermost row; 1 for a scalar.</summary>
     public int Columns => Rank == 0 ? 1 : this[-1];
 
-    /// <summary>Number of innermost rows.</summary>
-    public long Rows => Rank == 0 ? 1 : Rank == 1 ? 1 : checked((long)d0 * (Rank > 2 ? d1 : 1) * (Rank > 3 ? d2 : 1));
+    /// <summary>Number of innermost rows; 1 for a scalar.</summary>
+    public long Rows => checked((Rank > 1 ? (long)d0 : 1) * (Rank > 2 ? d1 : 1) * (Rank > 3 ? d2 : 1));
 
     /// <summary>The same shape with another innermost size.</summary>
     public Shape WithColumns(int columns) => Rank switch
