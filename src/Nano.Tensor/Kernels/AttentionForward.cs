@@ -11,14 +11,15 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
     private const int Block = AttentionSizes.Block;
 
     public static long ScratchFloats(AttentionSizes s) =>
-        ((long)s.HeadDim * s.PaddedKeys) + ((long)s.PaddedKeys * s.PaddedDim) + (Block * Block) + (Block * (long)s.PaddedDim) + (2 * Block) + 64;
+        ((long)s.HeadDim * s.PaddedKeys) + ((long)s.PaddedKeys * s.PaddedDim) + (Block * Block) + (Block * (long)s.PaddedDim) + (3 * Block) + 64;
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
         float* keys = scratch.Take((long)headDim * sizes.PaddedKeys); // blocks of [D, 64]: K^T
         float* values = scratch.Take((long)sizes.PaddedKeys * padded); // [Tk, D padded]
-        var work = new Rows(scratch.Take(Block * Block), scratch.Take(Block * padded), scratch.Take(Block), scratch.Take(Block));
+        var work = new Rows(scratch.Take(Block * Block), scratch.Take(Block * padded), scratch.Take(Block), scratch.Take(Block), scratch.Take(Block));
+        new Span<float>(work.Zeros, Block).Clear();
         for (nint item = begin; item < end; item++)
         {
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
@@ -59,11 +60,10 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
         new Span<float>(work.Sum, rows).Clear();
         for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
         {
-            new Span<float>(work.Scores, rows * Block).Clear();
-            Tiles.Multiply<S, V>(rows, Block, headDim, qRow, qStride, 1, keys + ((nint)key * headDim), Block, work.Scores, Block, null);
+            Tiles.Multiply<S, V>(rows, Block, headDim, qRow, qStride, 1, keys + ((nint)key * headDim), Block, work.Zeros, 0, work.Scores, Block, null);
             for (int r = 0; r < rows; r++)
                 work.Absorb<S, V>(r, sizes.Visible(first + r, key), sizes.Scale, padded);
-            Tiles.Multiply<S, V>(rows, padded, deepest, work.Scores, Block, 1, values + ((nint)key * padded), padded, work.Output, padded, null);
+            Tiles.Multiply<S, V>(rows, padded, deepest, work.Scores, Block, 1, values + ((nint)key * padded), padded, work.Output, padded, work.Output, padded, null);
         }
         nint width = sizes.Heads * headDim;
         for (int r = 0; r < rows; r++)
@@ -75,12 +75,13 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
     }
 
     /// <summary>The running state of a block of queries.</summary>
-    private readonly struct Rows(float* scores, float* output, float* max, float* sum)
+    private readonly struct Rows(float* scores, float* output, float* max, float* sum, float* zeros)
     {
         public readonly float* Scores = scores; // [64, 64]: scores, then probabilities
         public readonly float* Output = output; // [64, D padded]
         public readonly float* Max = max;
         public readonly float* Sum = sum;
+        public readonly float* Zeros = zeros; // where the chains of scores start
 
         /// <summary>
         /// One step of online softmax for row r: scores become exp(s - m) with the new maximum m; what was summed before is rescaled by
