@@ -84,7 +84,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     {
         int whole = AttentionForward.MaskRow(p, visible);
         new ElementwiseLoop<ScoreGradient>(new ScoreGradient(p, dp, sizes.Scale, lse, delta)).Run<S, V>(0, whole, null!);
-        new Span<float>(dp + visible, Block - visible).Clear();
+        if (visible < Block)
+            new Span<float>(dp + visible, Block - visible).Clear();
     }
 
     private readonly struct ScoreGradient(float* p, float* dp, float scale, float lse, float delta) : IElementwise

@@ -45,6 +45,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
     /// </summary>
     public static int MaskRow(float* row, int visible)
     {
+        if (visible == Block)
+            return Block;
         int whole = (visible + 15) & ~15;
         new Span<float>(row + visible, whole - visible).Fill(float.NegativeInfinity);
         new Span<float>(row + whole, Block - whole).Clear();
@@ -95,10 +97,10 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
                 return;
             float before = Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(whole, row) * scale);
             float sum = RowReduce.Sum<S, V, ExpTerm>(whole, new ExpTerm(row, scale, max, row));
-            float rescale = SimdMath.Exp<SimdScalar, float>(before - max);
             Max[r] = max;
+            float rescale = before == max ? 1 : before == float.NegativeInfinity ? 0 : SimdMath.Exp<SimdScalar, float>(before - max);
             Sum[r] = MathF.FusedMultiplyAdd(Sum[r], rescale, sum);
-            if (rescale == 1)
+            if (rescale == 1 || before == float.NegativeInfinity) // nothing to rescale
                 return;
             float* to = Output + (r * padded);
             new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(to, rescale, new(to, false))).Run<S, V>(0, padded, null!);

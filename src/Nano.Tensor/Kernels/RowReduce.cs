@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Nano;
 
@@ -22,10 +23,10 @@ internal static unsafe class RowReduce
     {
         float* lanes = stackalloc float[VirtualLanes];
         FoldLanes<S, V, T>(n, term, 0, lanes);
-        for (int half = VirtualLanes / 2; half > 0; half /= 2)
-            for (int lane = 0; lane < half; lane++)
-                lanes[lane] += lanes[lane + half];
-        return lanes[0];
+        // Lane j takes lane j + 8, then j + 4, j + 2, j + 1. Four lanes at a time whatever the width: the same additions.
+        var four = (Vector128.Load(lanes) + Vector128.Load(lanes + 8)) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
+        var two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3));
+        return two[0] + two[1];
     }
 
     /// <summary>The largest element; -infinity for an empty row. A NaN may or may not be returned: it always survives in the elements.</summary>
@@ -34,10 +35,9 @@ internal static unsafe class RowReduce
     {
         float* lanes = stackalloc float[VirtualLanes];
         FoldLanes<S, V, MaxTerm>(n, new MaxTerm(x), float.NegativeInfinity, lanes);
-        float max = lanes[0];
-        for (int lane = 1; lane < VirtualLanes; lane++)
-            max = SimdScalar.Max(max, lanes[lane]);
-        return max;
+        var four = Simd128.Max(Simd128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 8)), Simd128.Max(Vector128.Load(lanes + 4), Vector128.Load(lanes + 12)));
+        var two = Simd128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3)));
+        return SimdScalar.Max(two[0], two[1]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
