@@ -80,8 +80,8 @@ public sealed unsafe class Tensor
     /// <summary>The elements of a contiguous float tensor.</summary>
     public Span<float> Data => new(Contiguous("Data").Pointer, checked((int)Length));
 
-    /// <summary>The elements of an id tensor.</summary>
-    public Span<int> Ids => Type == DType.Int32 ? new((int*)(buffer.Pointer + offset), checked((int)Length))
+    /// <summary>The elements of a contiguous id tensor.</summary>
+    public Span<int> Ids => Type == DType.Int32 ? new((int*)(Contiguous("Ids").buffer.Pointer + offset), checked((int)Length))
         : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
 
     /// <summary>The first element.</summary>

@@ -58,7 +58,8 @@ public static class OptimizerExtensions
     {
         if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
             throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
-        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Pointer, numbers, parameter.Pointer, mean.Pointer, square.Pointer));
+        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers,
+            parameter.Contiguous("adamw").Pointer, mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
     }
 
     /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
