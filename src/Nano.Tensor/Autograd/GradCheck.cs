@@ -66,6 +66,8 @@ public static class GradCheck
 
     private static GradCheckResult Compare(string name, ReadOnlySpan<float> actual, double[] expected)
     {
+        if (actual.Length != expected.Length)
+            throw new ArgumentException($"gradcheck: {name} has {actual.Length} elements, the reference {expected.Length}");
         double error = 0, scale = 0;
         for (int i = 0; i < expected.Length; i++)
         {

@@ -62,7 +62,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, buffers.DOutput);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
         for (int r = 0; r < rows; r++)
-            buffers.Delta[r] = RowReduce.Sum<S, V, ProductTerm>(headDim, new ProductTerm(dy + yFirst + (r * width), y + yFirst + (r * width)));
+            buffers.Delta[r] = Delta(headDim, dy + yFirst + (r * width), y + yFirst + (r * width));
         for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
         {
             // s = q k^T, dp = do v^T
@@ -77,6 +77,18 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
             Tiles.Multiply<S, V>(rows, padded, deepest, buffers.DP, Block, 1, buffers.Keys + keyRow, padded, buffers.DQuery, padded, buffers.DQuery, padded, null);
         }
         PutRows<S, V>(rows, buffers.DQuery, dq.At(qFirst), qStride);
+    }
+
+    /// <summary>
+    /// do . o in the order of the tiles that compute dp = do . v. A query that sees a single key has o = v, hence dp - delta = 0 to the
+    /// last bit and no gradient at its scores, as it must be.
+    /// </summary>
+    private static float Delta(int headDim, float* dOutput, float* output)
+    {
+        float sum = 0;
+        for (int d = 0; d < headDim; d++)
+            sum = MathF.FusedMultiplyAdd(dOutput[d], output[d], sum);
+        return sum;
     }
 
     /// <summary>Scores become p = exp(scale s - L), and dp becomes ds = scale p (dp - delta); both zero where masked.</summary>

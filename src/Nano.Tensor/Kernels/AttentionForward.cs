@@ -72,7 +72,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
         {
             float* to = y + (((batch * (nint)sizes.Queries) + first + r) * width) + (head * headDim);
             new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(work.Output + (r * padded), 1 / work.Sum[r], new(to, false))).Run<S, V>(0, headDim, null!);
-            logSumExp[(((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first + r] = work.Max[r] + SimdMath.Log<SimdScalar, float>(work.Sum[r]);
+            logSumExp[(((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first + r] = MathF.FusedMultiplyAdd(work.Max[r], sizes.Scale, SimdMath.Log<SimdScalar, float>(work.Sum[r]));
         }
     }
 
@@ -86,8 +86,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
         public readonly float* Zeros = zeros; // where the chains of scores start
 
         /// <summary>
-        /// One step of online softmax for row r: scores become exp(s - m) with the new maximum m; what was summed before is rescaled by
-        /// exp(m before - m). Masked scores become zero, which adds nothing to any chain.
+        /// One step of online softmax for row r: scores s = q . k become exp(scale (s - m)) with the new maximum m; what was summed before is
+        /// rescaled by exp(scale (m before - m)). The largest becomes 1 exactly. Masked scores become zero, which adds nothing to any chain.
         /// </summary>
         public void Absorb<S, V>(int r, int visible, float scale, int padded) where S : ISimd<V> where V : unmanaged
         {
@@ -95,10 +95,10 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
             int whole = MaskRow(row, visible);
             if (visible == 0)
                 return;
-            float before = Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(whole, row) * scale);
-            float sum = RowReduce.Sum<S, V, ExpTerm>(whole, new ExpTerm(row, scale, max, row));
+            float before = Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(whole, row));
+            float sum = RowReduce.Sum<S, V, ExpTerm>(whole, new ExpTerm(row, max, scale, row));
             Max[r] = max;
-            float rescale = before == max ? 1 : before == float.NegativeInfinity ? 0 : SimdMath.Exp<SimdScalar, float>(before - max);
+            float rescale = before == max ? 1 : before == float.NegativeInfinity ? 0 : SimdMath.Exp<SimdScalar, float>((before - max) * scale);
             Sum[r] = MathF.FusedMultiplyAdd(Sum[r], rescale, sum);
             if (rescale == 1 || before == float.NegativeInfinity) // nothing to rescale
                 return;

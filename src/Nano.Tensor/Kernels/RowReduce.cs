@@ -73,12 +73,12 @@ internal readonly unsafe struct ProductTerm(float* x, float* y) : IRowTerm
     public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Fma(S.Load(x + i), S.Load(y + i), running);
 }
 
-/// <summary>sum e[i] with e[i] = exp(x[i] * scale - shift), storing e; e may be x.</summary>
-internal readonly unsafe struct ExpTerm(float* x, float scale, float shift, float* e) : IRowTerm
+/// <summary>sum e[i] with e[i] = exp((x[i] - shift) * scale), storing e; e may be x. At x[i] = shift, e[i] is 1 exactly.</summary>
+internal readonly unsafe struct ExpTerm(float* x, float shift, float scale, float* e) : IRowTerm
 {
     public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
     {
-        V v = SimdMath.Exp<S, V>(S.Fma(S.Load(x + i), S.Splat(scale), S.Splat(-shift)));
+        V v = SimdMath.Exp<S, V>(S.Multiply(S.Subtract(S.Load(x + i), S.Splat(shift)), S.Splat(scale)));
         S.Store(e + i, v);
         return S.Add(running, v);
     }
