@@ -77,6 +77,10 @@ public sealed class TrainStep
         return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
     }
 
+    /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite.</summary>
+    internal NanoException DivergedAt(long step) =>
+        new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)))}", DivergedHint);
+
     private const string Nowhere = "the loss itself";
 
     private static string FirstBad(IEnumerable<(string Name, Tensor Tensor)> tensors)

@@ -24,6 +24,7 @@ public sealed class Trainer : IDisposable
 
     private readonly Compute compute;
     private readonly string run;
+    private readonly bool resumed;
     private readonly TrainStep trainStep;
     private readonly BatchLoader train, validation;
     private readonly Generator generator;
@@ -40,10 +41,11 @@ public sealed class Trainer : IDisposable
     /// <param name="command">The command that repeats this run, for the report.</param>
     public Trainer(TrainOptions options, Corpus corpus, string run, bool resume, Compute compute, double peakGflops, string command)
     {
-        (this.compute, this.run) = (compute, run);
+        (this.compute, this.run, resumed) = (compute, run, resume);
         Tokenizer = CharTokenizer.FromText(corpus.Text);
         Options = options with { Model = options.Model with { VocabSize = Tokenizer.VocabSize } };
         Options.Validate();
+        RefuseTooLarge(Options.Model);
         int[] tokens = [.. Tokenizer.Encode(corpus.Text)];
         int split = (int)(tokens.Length * 0.9);
         train = new BatchLoader(tokens[..split], Options.Batch, Options.Time, "training");
@@ -86,7 +88,7 @@ public sealed class Trainer : IDisposable
         var clock = Stopwatch.StartNew();
         long step = StartStep;
         double loss = double.NaN;
-        if (step == 0)
+        if (!resumed)
             yield return EvaluateAndSave(0);
         for (; step < Options.Steps && !stop.IsCancellationRequested; step++)
         {
@@ -118,9 +120,12 @@ public sealed class Trainer : IDisposable
     {
         double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, TrainEvalStream);
         double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, ValEvalStream);
+        if (!double.IsFinite(trainLoss + valLoss))
+            throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
-        string checkpoint = Save(step);
+        // Logged first: a resumed run drops what its checkpoint does not know, but could not log again what came before it.
         log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample));
+        string checkpoint = Save(step);
         if (step > 0)
             Report.Write(ReportPath, RunLog.Read(LogPath));
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
@@ -137,6 +142,15 @@ public sealed class Trainer : IDisposable
     }
 
     private string LogPath => Path.Combine(run, "log.jsonl");
+
+    /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
+    private static void RefuseTooLarge(Gpt2Config config)
+    {
+        double bytes = 4.0 * sizeof(float) * Gpt2.ParameterShapes(config).Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > available)
+            throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
+    }
 
     private RunLog OpenLog(Corpus corpus, bool resume, double peakGflops, string command)
     {
