@@ -46,5 +46,6 @@ public sealed class Tape
             else
                 upstream.Data.Slice(row * columns, columns).CopyTo(target);
         }
+        GC.KeepAlive(upstream);
     }
 }

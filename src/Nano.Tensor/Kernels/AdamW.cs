@@ -60,6 +60,11 @@ public static class OptimizerExtensions
             throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
         compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers,
             parameter.Contiguous("adamw").Pointer, mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
+        // The kernel holds bare pointers; nothing else may keep these tensors from being collected while it runs.
+        GC.KeepAlive(parameter);
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(mean);
+        GC.KeepAlive(square);
     }
 
     /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
@@ -68,6 +73,7 @@ public static class OptimizerExtensions
         nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
         double* sums = (double*)compute.New(new Shape(checked((int)blocks), 2)).Pointer;
         compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
+        GC.KeepAlive(x);
         double total = 0;
         for (nint block = 0; block < blocks; block++)
             total += sums[block];
