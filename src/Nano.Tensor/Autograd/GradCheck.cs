@@ -41,6 +41,7 @@ public static class GradCheck
             results.Add(Compare($"gradient of input {i}", inputs[i].Gradient.Data, differences));
         }
         compute.Tape = null;
+        GC.KeepAlive(dy); // its elements were read through a span, which does not hold it
         return results;
     }
 

@@ -27,25 +27,14 @@ public sealed class Tape
     {
         if (upstream is not null && upstream.Shape != output.Shape)
             throw new ArgumentException($"backward: upstream gradient {upstream.Shape} does not match the output {output.Shape}");
-        Start(compute, output, upstream);
+        if (upstream is null)
+        {
+            upstream = compute.New(output.Shape);
+            upstream.Data.Fill(1);
+        }
+        output.StartGradient(compute).CopyFrom(upstream);
         for (int i = ops.Count - 1; i >= 0; i--)
             if (ops[i].Output.HasGradient)
                 ops[i].Backward(compute);
-    }
-
-    /// <summary>Writes the gradient at the output, row by row: the output may be a view, whose gradient lies in its parent's.</summary>
-    private static unsafe void Start(Compute compute, Tensor output, Tensor? upstream)
-    {
-        int columns = output.Shape.Columns;
-        float* to = output.GradientFor(compute).Pointer;
-        for (int row = 0; row < output.Shape.Rows; row++, to += output.RowStride)
-        {
-            var target = new Span<float>(to, columns);
-            if (upstream is null)
-                target.Fill(1);
-            else
-                upstream.Data.Slice(row * columns, columns).CopyTo(target);
-        }
-        GC.KeepAlive(upstream);
     }
 }

@@ -58,9 +58,9 @@ public static class OptimizerExtensions
     {
         if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
             throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
-        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers,
-            parameter.Contiguous("adamw").Pointer, mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
-        // The kernel holds bare pointers; nothing else may keep these tensors from being collected while it runs.
+        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers, parameter.Contiguous("adamw").Pointer,
+            mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
+        // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free them meanwhile.
         GC.KeepAlive(parameter);
         GC.KeepAlive(gradient);
         GC.KeepAlive(mean);
@@ -71,12 +71,14 @@ public static class OptimizerExtensions
     public static unsafe double SumOfSquares(this Compute compute, Tensor x)
     {
         nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
-        double* sums = (double*)compute.New(new Shape(checked((int)blocks), 2)).Pointer;
+        var blockSums = compute.New(new Shape(checked((int)blocks), 2));
+        double* sums = (double*)blockSums.Pointer;
         compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
-        GC.KeepAlive(x);
         double total = 0;
         for (nint block = 0; block < blocks; block++)
             total += sums[block];
+        GC.KeepAlive(x);
+        GC.KeepAlive(blockSums);
         return total;
     }
 }

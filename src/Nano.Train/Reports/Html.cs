@@ -69,8 +69,9 @@ internal static class Html
         .bands rect { fill: transparent; }
         .bands rect:hover { fill: var(--ink); fill-opacity: .1; }
         table { width: 100%; border-collapse: collapse; font-size: 14px; }
-        th, td { padding: 4px 0 4px 16px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: baseline; overflow-wrap: anywhere; }
-        th:first-child, td:first-child { padding-left: 0; text-align: left; }
+        th, td { padding: 4px 0 4px 16px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: baseline; white-space: nowrap; }
+        th:first-child, td:first-child { padding-left: 0; text-align: left; white-space: normal; }
+        .settings td:last-child { white-space: normal; overflow-wrap: anywhere; }
         th { color: var(--soft); font-weight: 500; white-space: nowrap; }
         tr.best td { color: var(--red); font-weight: 600; }
         pre { margin: 8px 0 0; padding: 14px 18px; background: var(--panel); border-radius: 6px; font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -153,7 +153,7 @@ public static class Report
 
     static void Machine(StringBuilder page, RunMachine machine, int sessions)
     {
-        page.Append("<h2>Machine</h2>\n<table>\n");
+        page.Append("<h2>Machine</h2>\n<table class=\"settings\">\n");
         Row(page, "processor", machine.Cpu);
         Row(page, "threads", machine.Threads.ToString("N0", Culture));
         Row(page, "instruction set", machine.Simd);
@@ -164,7 +164,7 @@ public static class Report
 
     static void Configuration(StringBuilder page, RunEntry run)
     {
-        page.Append("<h2>Configuration</h2>\n<table>\n");
+        page.Append("<h2>Configuration</h2>\n<table class=\"settings\">\n");
         foreach ((string name, string value) in run.Config) Row(page, name, value);
         page.Append("</table>\n");
     }
