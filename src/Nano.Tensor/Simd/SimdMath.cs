@@ -11,20 +11,20 @@ namespace Nano;
 /// </summary>
 public static class SimdMath
 {
-    const float Log2E = 1.44269502f;
+    private const float Log2E = 1.44269502f;
 
     // ln 2 = Ln2 + Ln2Low. By luck float32 holds ln 2 to 2.75e-9 of itself, so Ln2 alone serves wherever the argument is not large.
-    const float Ln2 = 0.693147182f;
-    const float Ln2Low = -1.90465421e-9f;
+    private const float Ln2 = 0.693147182f;
+    private const float Ln2Low = -1.90465421e-9f;
 
     // exp(-104) is below half the smallest subnormal, exp(89) above the largest float.
-    const float ExpLowest = -104f, ExpHighest = 89f;
+    private const float ExpLowest = -104f, ExpHighest = 89f;
 
     // tanh(10) and erf(3.925) are the first to round to 1, with some room; exp(2 * 10) is far from overflow.
-    const float TanhHighest = 10f, ErfHighest = 3.925f;
+    private const float TanhHighest = 10f, ErfHighest = 3.925f;
 
-    const float SmallestNormal = 1.17549435e-38f;
-    const float TwoTo24 = 16777216f, TwoToMinus24 = 1f / TwoTo24;
+    private const float SmallestNormal = 1.17549435e-38f;
+    private const float TwoTo24 = 16777216f, TwoToMinus24 = 1f / TwoTo24;
 
     /// <summary>
     /// e^x for every x: NaN stays NaN, +inf and x &gt;= 88.72284 give +inf, -inf and x &lt; -103.973 give 0, results below 2^-126 are
@@ -133,7 +133,7 @@ public static class SimdMath
 
     /// <summary>n and e^r for x = n ln 2 + r. 10 instructions.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static (V N, V Power) ExpParts<S, V>(V x) where S : ISimd<V> where V : unmanaged
+    private static (V N, V Power) ExpParts<S, V>(V x) where S : ISimd<V> where V : unmanaged
     {
         V n = S.Round(S.Multiply(x, S.Splat(Log2E)));
         V r = S.Fma(n, S.Splat(-Ln2), x);
@@ -146,7 +146,7 @@ public static class SimdMath
     /// error of x. 2^n - 1 is exact or as good as, and at n = 0 nothing is added to e^r - 1. 14 instructions.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V ExpLessOne<S, V>(V x) where S : ISimd<V> where V : unmanaged
+    private static V ExpLessOne<S, V>(V x) where S : ISimd<V> where V : unmanaged
     {
         V n = S.Round(S.Multiply(x, S.Splat(Log2E)));
         V r = S.Fma(n, S.Splat(-Ln2), x);
@@ -159,7 +159,7 @@ public static class SimdMath
     /// P(r) with e^r = 1 + r + r^2 P(r) for |r| &lt;= ln(2)/2: degree 4, fitted with the relative error of e^r - 1 as weight: 1.4e-8.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V ExpTail<S, V>(V r) where S : ISimd<V> where V : unmanaged
+    private static V ExpTail<S, V>(V r) where S : ISimd<V> where V : unmanaged
     {
         V p = Step<S, V>(S.Splat(0.00138696795f), r, 0.00836624857f);
         p = Step<S, V>(p, r, 0.0416674465f);
@@ -171,7 +171,7 @@ public static class SimdMath
     /// c0 + c1 x + ... + c7 x^7 by Horner's rule in x^2 on pairs of terms: 7 instructions like Horner's in x, waiting 4 deep instead of 7.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V Degree7<S, V>(V x, V x2, float c0, float c1, float c2, float c3, float c4, float c5, float c6, float c7) where S : ISimd<V> where V : unmanaged
+    private static V Degree7<S, V>(V x, V x2, float c0, float c1, float c2, float c3, float c4, float c5, float c6, float c7) where S : ISimd<V> where V : unmanaged
     {
         V p = S.Fma(Step<S, V>(S.Splat(c7), x, c6), x2, Step<S, V>(S.Splat(c5), x, c4));
         p = S.Fma(p, x2, Step<S, V>(S.Splat(c3), x, c2));
@@ -180,5 +180,5 @@ public static class SimdMath
 
     /// <summary>One step of Horner's rule, p * x + c.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V Step<S, V>(V p, V x, float c) where S : ISimd<V> where V : unmanaged => S.Fma(p, x, S.Splat(c));
+    private static V Step<S, V>(V p, V x, float c) where S : ISimd<V> where V : unmanaged => S.Fma(p, x, S.Splat(c));
 }
