@@ -31,6 +31,7 @@ public static class Philox
     /// <summary>An integer in [0, below). The bias of the reduction is below 2^-32 for ranges up to 2^32.</summary>
     public static long Below(ulong key, ulong high, ulong low, long below)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(below, 1);
         var (a, b, _, _) = Draw(key, high, low);
         return (long)Math.BigMul(((ulong)a << 32) | b, (ulong)below, out _);
     }

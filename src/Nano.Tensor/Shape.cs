@@ -3,10 +3,10 @@ namespace Nano;
 /// <summary>The sizes of a tensor's dimensions, outermost first: at most four, stored without an array.</summary>
 public readonly record struct Shape
 {
-    private readonly int d0, d1, d2, d3;
+    private readonly int d0, d1, d2, d3; // dimensions beyond the rank are 0, so that a scalar equals default
 
     /// <summary>A shape of up to four dimensions; none at all is a scalar.</summary>
-    /// <exception cref="ArgumentException">More than four dimensions, or a negative one.</exception>
+    /// <exception cref="ArgumentException">More than four dimensions, a negative one, or too many elements to count.</exception>
     public Shape(params ReadOnlySpan<int> dims)
     {
         if (dims.Length > 4)
@@ -16,7 +16,10 @@ public readonly record struct Shape
                 throw new ArgumentException($"a dimension cannot be negative, got {dim}");
         Rank = dims.Length;
         (d0, d1, d2, d3) = (dims.Length > 0 ? dims[0] : 0, dims.Length > 1 ? dims[1] : 0, dims.Length > 2 ? dims[2] : 0, dims.Length > 3 ? dims[3] : 0);
-        if (Length > nint.MaxValue)
+        Int128 length = 1;
+        foreach (int dim in dims)
+            length *= dim;
+        if (length > nint.MaxValue)
             throw new ArgumentException($"{this} has too many elements");
     }
 
@@ -41,8 +44,8 @@ public readonly record struct Shape
     /// <summary>Elements per innermost row; 1 for a scalar.</summary>
     public int Columns => Rank == 0 ? 1 : this[-1];
 
-    /// <summary>Number of innermost rows; 1 for a scalar.</summary>
-    public long Rows => checked((Rank > 1 ? (long)d0 : 1) * (Rank > 2 ? d1 : 1) * (Rank > 3 ? d2 : 1));
+    /// <summary>Number of innermost rows.</summary>
+    public long Rows => Rank == 0 ? 1 : Rank == 1 ? 1 : checked((long)d0 * (Rank > 2 ? d1 : 1) * (Rank > 3 ? d2 : 1));
 
     /// <summary>The same shape with another innermost size.</summary>
     public Shape WithColumns(int columns) => Rank switch

@@ -19,6 +19,8 @@ public sealed unsafe class Tensor
     private readonly NativeBuffer buffer;
     private readonly long offset;
     private readonly Tensor? parent;
+    private readonly Arena? arena;
+    private readonly int generation;
     private Tensor? gradient;
     private bool gradientIsEmpty;
 
@@ -39,6 +41,7 @@ public sealed unsafe class Tensor
     public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
     {
         (buffer, offset) = arena.Take(shape.Length);
+        (this.arena, generation) = (arena, arena.Generation);
         (Shape, RowStride, Type) = (shape, shape.Columns, type);
     }
 
@@ -77,11 +80,11 @@ public sealed unsafe class Tensor
 
     public bool IsContiguous => RowStride == Shape.Columns || Shape.Rows <= 1;
 
-    /// <summary>The elements of a contiguous float tensor.</summary>
+    /// <summary>The elements of a contiguous float tensor. A span does not hold the tensor: keep the tensor referenced while using it.</summary>
     public Span<float> Data => new(Contiguous("Data").Pointer, checked((int)Length));
 
-    /// <summary>The elements of an id tensor.</summary>
-    public Span<int> Ids => Type == DType.Int32 ? new((int*)(buffer.Pointer + offset), checked((int)Length))
+    /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
+    public Span<int> Ids => Type == DType.Int32 ? new((int*)(Contiguous("Ids").buffer.Pointer + offset), checked((int)Length))
         : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
 
     /// <summary>The first element.</summary>
@@ -127,11 +130,17 @@ public sealed unsafe class Tensor
     private long viewOffset;
 
     /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
-    public bool HasGradient => gradient is not null ? !gradientIsEmpty : parent?.HasGradient ?? false;
+    public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
+
+    /// <summary>Whether there is memory for a gradient. Memory that an earlier backward pass took from the step's arena is gone when the step is.</summary>
+    private bool HasGradientMemory => gradient is { IsGone: false };
+
+    /// <summary>Whether the arena that this tensor lived in has been reset.</summary>
+    private bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
 
     /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
     /// <exception cref="InvalidOperationException">None has been computed.</exception>
-    public Tensor Gradient => gradient is not null && !gradientIsEmpty ? gradient : (parent is { HasGradient: true } ? ViewOfParentGradient()
+    public Tensor Gradient => HasGradientMemory && !gradientIsEmpty ? gradient! : (parent is { HasGradient: true } ? ViewOfParentGradient()
         : throw new InvalidOperationException($"tensor {this} has no gradient: was it part of the loss, and was Backward called?"));
 
     private Tensor ViewOfParentGradient() => parent!.Gradient.View(viewOffset, Shape, RowStride);
@@ -152,18 +161,32 @@ public sealed unsafe class Tensor
             }
             return new GradientTarget(ViewOfParentGradient().Pointer, true);
         }
-        bool first = gradient is null || gradientIsEmpty;
-        gradient ??= new Tensor(compute.StepArena, Contiguous("gradient").Shape);
+        bool first = !HasGradientMemory || gradientIsEmpty;
+        if (!HasGradientMemory)
+            gradient = new Tensor(compute.StepArena, Contiguous("gradient").Shape);
         gradientIsEmpty = false;
-        return new GradientTarget(gradient.Pointer, !first);
+        return new GradientTarget(gradient!.Pointer, !first);
+    }
+
+    /// <summary>A fresh gradient to begin a backward pass with, not cleared; for a view, its part of a fresh gradient of zeros.</summary>
+    internal Tensor StartGradient(Compute compute)
+    {
+        var root = this;
+        while (root.parent is not null)
+            root = root.parent;
+        root.SetGradient(new Tensor(compute.StepArena, root.Shape));
+        if (root != this)
+            root.Gradient.Data.Clear();
+        return Gradient;
     }
 
     /// <summary>Uses a tensor that is no longer needed as this one's gradient, instead of a copy; refused when a gradient exists.</summary>
     internal bool TryAdoptGradient(Tensor from)
     {
-        if (parent is not null || gradient is not null || !IsContiguous || !from.IsContiguous || from.parent is not null)
+        if (parent is not null || HasGradientMemory || !IsContiguous || !from.IsContiguous || from.parent is not null)
             return false;
         gradient = from;
+        gradientIsEmpty = false;
         return true;
     }
 
@@ -172,7 +195,9 @@ public sealed unsafe class Tensor
     {
         if (target.Shape != Shape)
             throw new ArgumentException($"gradient of shape {target.Shape} for a tensor of shape {Shape}");
-        gradient = target;
+        if (parent is not null)
+            throw new InvalidOperationException($"{this} is a view: its gradient is part of its parent's");
+        gradient = target.Contiguous("gradient");
         gradientIsEmpty = false;
     }
 

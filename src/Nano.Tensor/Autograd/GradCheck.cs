@@ -41,6 +41,7 @@ public static class GradCheck
             results.Add(Compare($"gradient of input {i}", inputs[i].Gradient.Data, differences));
         }
         compute.Tape = null;
+        GC.KeepAlive(dy); // its elements were read through a span, which does not hold it
         return results;
     }
 
@@ -65,6 +66,8 @@ public static class GradCheck
 
     private static GradCheckResult Compare(string name, ReadOnlySpan<float> actual, double[] expected)
     {
+        if (actual.Length != expected.Length)
+            throw new ArgumentException($"gradcheck: {name} has {actual.Length} elements, the reference {expected.Length}");
         double error = 0, scale = 0;
         for (int i = 0; i < expected.Length; i++)
         {

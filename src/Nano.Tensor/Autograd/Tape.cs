@@ -27,12 +27,12 @@ public sealed class Tape
     {
         if (upstream is not null && upstream.Shape != output.Shape)
             throw new ArgumentException($"backward: upstream gradient {upstream.Shape} does not match the output {output.Shape}");
-        var start = new Tensor(compute.StepArena, output.Shape);
         if (upstream is null)
-            start.Data.Fill(1);
-        else
-            upstream.Data.CopyTo(start.Data);
-        output.SetGradient(start);
+        {
+            upstream = compute.New(output.Shape);
+            upstream.Data.Fill(1);
+        }
+        output.StartGradient(compute).CopyFrom(upstream);
         for (int i = ops.Count - 1; i >= 0; i--)
             if (ops[i].Output.HasGradient)
                 ops[i].Backward(compute);

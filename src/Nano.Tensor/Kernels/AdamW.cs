@@ -58,18 +58,27 @@ public static class OptimizerExtensions
     {
         if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
             throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
-        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Pointer, numbers, parameter.Pointer, mean.Pointer, square.Pointer));
+        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers, parameter.Contiguous("adamw").Pointer,
+            mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
+        // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free them meanwhile.
+        GC.KeepAlive(parameter);
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(mean);
+        GC.KeepAlive(square);
     }
 
     /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
     public static unsafe double SumOfSquares(this Compute compute, Tensor x)
     {
         nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
-        double* sums = (double*)compute.New(new Shape(checked((int)blocks), 2)).Pointer;
+        var blockSums = compute.New(new Shape(checked((int)blocks), 2));
+        double* sums = (double*)blockSums.Pointer;
         compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
         double total = 0;
         for (nint block = 0; block < blocks; block++)
             total += sums[block];
+        GC.KeepAlive(x);
+        GC.KeepAlive(blockSums);
         return total;
     }
 }

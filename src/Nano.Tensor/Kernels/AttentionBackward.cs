@@ -11,7 +11,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     private const int Block = AttentionSizes.Block;
 
     public static long ScratchFloats(AttentionSizes s) =>
-        (2 * (long)s.HeadDim * s.PaddedKeys) + (3 * (long)s.PaddedKeys * s.PaddedDim) + (3 * (long)Block * s.PaddedDim) + (2 * Block * Block) + Block + 128;
+        (2 * (long)s.HeadDim * s.PaddedKeys) + (3 * (long)s.PaddedKeys * s.PaddedDim) + (3 * (long)Block * s.PaddedDim) + (2 * Block * Block) + (2 * Block) + 128;
 
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)
@@ -27,11 +27,13 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         public readonly float* P = scratch.Take(Block * Block); // [64 queries, 64 keys]
         public readonly float* DP = scratch.Take(Block * Block); // dp, then ds
         public readonly float* Delta = scratch.Take(Block);
+        public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         var buffers = new Buffers(scratch, sizes);
+        new Span<float>(buffers.Zeros, Block).Clear();
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
         for (nint item = begin; item < end; item++)
         {
@@ -60,23 +62,33 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, buffers.DOutput);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
         for (int r = 0; r < rows; r++)
-            buffers.Delta[r] = RowReduce.Sum<S, V, ProductTerm>(headDim, new ProductTerm(dy + yFirst + (r * width), y + yFirst + (r * width)));
+            buffers.Delta[r] = Delta(headDim, dy + yFirst + (r * width), y + yFirst + (r * width));
         for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
         {
-            new Span<float>(buffers.P, rows * Block).Clear();
-            new Span<float>(buffers.DP, rows * Block).Clear();
             // s = q k^T, dp = do v^T
-            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.Query, padded, 1, buffers.KeysT + ((nint)key * headDim), Block, buffers.P, Block, null);
-            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.DOutput, padded, 1, buffers.ValuesT + ((nint)key * headDim), Block, buffers.DP, Block, null);
+            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.Query, padded, 1, buffers.KeysT + ((nint)key * headDim), Block, buffers.Zeros, 0, buffers.P, Block, null);
+            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.DOutput, padded, 1, buffers.ValuesT + ((nint)key * headDim), Block, buffers.Zeros, 0, buffers.DP, Block, null);
             for (int r = 0; r < rows; r++)
                 SoftmaxBackward<S, V>(sizes.Visible(first + r, key), buffers.P + (r * Block), buffers.DP + (r * Block), lse[r], buffers.Delta[r]);
             // dv += p^T do, dk += ds^T q, dq += ds k
             nint keyRow = (nint)key * padded;
-            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.P, 1, Block, buffers.DOutput, padded, buffers.DValues + keyRow, padded, null);
-            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.DP, 1, Block, buffers.Query, padded, buffers.DKeys + keyRow, padded, null);
-            Tiles.Multiply<S, V>(rows, padded, deepest, buffers.DP, Block, 1, buffers.Keys + keyRow, padded, buffers.DQuery, padded, null);
+            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.P, 1, Block, buffers.DOutput, padded, buffers.DValues + keyRow, padded, buffers.DValues + keyRow, padded, null);
+            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.DP, 1, Block, buffers.Query, padded, buffers.DKeys + keyRow, padded, buffers.DKeys + keyRow, padded, null);
+            Tiles.Multiply<S, V>(rows, padded, deepest, buffers.DP, Block, 1, buffers.Keys + keyRow, padded, buffers.DQuery, padded, buffers.DQuery, padded, null);
         }
         PutRows<S, V>(rows, buffers.DQuery, dq.At(qFirst), qStride);
+    }
+
+    /// <summary>
+    /// do . o in the order of the tiles that compute dp = do . v. A query that sees a single key has o = v, hence dp - delta = 0 to the
+    /// last bit and no gradient at its scores, as it must be.
+    /// </summary>
+    private static float Delta(int headDim, float* dOutput, float* output)
+    {
+        float sum = 0;
+        for (int d = 0; d < headDim; d++)
+            sum = MathF.FusedMultiplyAdd(dOutput[d], output[d], sum);
+        return sum;
     }
 
     /// <summary>Scores become p = exp(scale s - L), and dp becomes ds = scale p (dp - delta); both zero where masked.</summary>
@@ -84,7 +96,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     {
         int whole = AttentionForward.MaskRow(p, visible);
         new ElementwiseLoop<ScoreGradient>(new ScoreGradient(p, dp, sizes.Scale, lse, delta)).Run<S, V>(0, whole, null!);
-        new Span<float>(dp + visible, Block - visible).Clear();
+        if (visible < Block)
+            new Span<float>(dp + visible, Block - visible).Clear();
     }
 
     private readonly struct ScoreGradient(float* p, float* dp, float scale, float lse, float delta) : IElementwise

@@ -11,14 +11,15 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
     private const int Block = AttentionSizes.Block;
 
     public static long ScratchFloats(AttentionSizes s) =>
-        ((long)s.HeadDim * s.PaddedKeys) + ((long)s.PaddedKeys * s.PaddedDim) + (Block * Block) + (Block * (long)s.PaddedDim) + (2 * Block) + 64;
+        ((long)s.HeadDim * s.PaddedKeys) + ((long)s.PaddedKeys * s.PaddedDim) + (Block * Block) + (Block * (long)s.PaddedDim) + (3 * Block) + 64;
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
         float* keys = scratch.Take((long)headDim * sizes.PaddedKeys); // blocks of [D, 64]: K^T
         float* values = scratch.Take((long)sizes.PaddedKeys * padded); // [Tk, D padded]
-        var work = new Rows(scratch.Take(Block * Block), scratch.Take(Block * padded), scratch.Take(Block), scratch.Take(Block));
+        var work = new Rows(scratch.Take(Block * Block), scratch.Take(Block * padded), scratch.Take(Block), scratch.Take(Block), scratch.Take(Block));
+        new Span<float>(work.Zeros, Block).Clear();
         for (nint item = begin; item < end; item++)
         {
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
@@ -44,6 +45,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
     /// </summary>
     public static int MaskRow(float* row, int visible)
     {
+        if (visible == Block)
+            return Block;
         int whole = (visible + 15) & ~15;
         new Span<float>(row + visible, whole - visible).Fill(float.NegativeInfinity);
         new Span<float>(row + whole, Block - whole).Clear();
@@ -59,32 +62,32 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
         new Span<float>(work.Sum, rows).Clear();
         for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
         {
-            new Span<float>(work.Scores, rows * Block).Clear();
-            Tiles.Multiply<S, V>(rows, Block, headDim, qRow, qStride, 1, keys + ((nint)key * headDim), Block, work.Scores, Block, null);
+            Tiles.Multiply<S, V>(rows, Block, headDim, qRow, qStride, 1, keys + ((nint)key * headDim), Block, work.Zeros, 0, work.Scores, Block, null);
             for (int r = 0; r < rows; r++)
                 work.Absorb<S, V>(r, sizes.Visible(first + r, key), sizes.Scale, padded);
-            Tiles.Multiply<S, V>(rows, padded, deepest, work.Scores, Block, 1, values + ((nint)key * padded), padded, work.Output, padded, null);
+            Tiles.Multiply<S, V>(rows, padded, deepest, work.Scores, Block, 1, values + ((nint)key * padded), padded, work.Output, padded, work.Output, padded, null);
         }
         nint width = sizes.Heads * headDim;
         for (int r = 0; r < rows; r++)
         {
             float* to = y + (((batch * (nint)sizes.Queries) + first + r) * width) + (head * headDim);
             new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(work.Output + (r * padded), 1 / work.Sum[r], new(to, false))).Run<S, V>(0, headDim, null!);
-            logSumExp[(((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first + r] = work.Max[r] + SimdMath.Log<SimdScalar, float>(work.Sum[r]);
+            logSumExp[(((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first + r] = MathF.FusedMultiplyAdd(work.Max[r], sizes.Scale, SimdMath.Log<SimdScalar, float>(work.Sum[r]));
         }
     }
 
     /// <summary>The running state of a block of queries.</summary>
-    private readonly struct Rows(float* scores, float* output, float* max, float* sum)
+    private readonly struct Rows(float* scores, float* output, float* max, float* sum, float* zeros)
     {
         public readonly float* Scores = scores; // [64, 64]: scores, then probabilities
         public readonly float* Output = output; // [64, D padded]
         public readonly float* Max = max;
         public readonly float* Sum = sum;
+        public readonly float* Zeros = zeros; // where the chains of scores start
 
         /// <summary>
-        /// One step of online softmax for row r: scores become exp(s - m) with the new maximum m; what was summed before is rescaled by
-        /// exp(m before - m). Masked scores become zero, which adds nothing to any chain.
+        /// One step of online softmax for row r: scores s = q . k become exp(scale (s - m)) with the new maximum m; what was summed before is
+        /// rescaled by exp(scale (m before - m)). The largest becomes 1 exactly. Masked scores become zero, which adds nothing to any chain.
         /// </summary>
         public void Absorb<S, V>(int r, int visible, float scale, int padded) where S : ISimd<V> where V : unmanaged
         {
@@ -92,12 +95,12 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
             int whole = MaskRow(row, visible);
             if (visible == 0)
                 return;
-            float before = Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(whole, row) * scale);
-            float sum = RowReduce.Sum<S, V, ExpTerm>(whole, new ExpTerm(row, scale, max, row));
-            float rescale = SimdMath.Exp<SimdScalar, float>(before - max);
+            float before = Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(whole, row));
+            float sum = RowReduce.Sum<S, V, ExpTerm>(whole, new ExpTerm(row, max, scale, row));
             Max[r] = max;
+            float rescale = before == max ? 1 : before == float.NegativeInfinity ? 0 : SimdMath.Exp<SimdScalar, float>((before - max) * scale);
             Sum[r] = MathF.FusedMultiplyAdd(Sum[r], rescale, sum);
-            if (rescale == 1)
+            if (rescale == 1 || before == float.NegativeInfinity) // nothing to rescale
                 return;
             float* to = Output + (r * padded);
             new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(to, rescale, new(to, false))).Run<S, V>(0, padded, null!);

@@ -64,7 +64,7 @@ internal readonly unsafe struct Gemm : IKernel
         compute.For(columnParts * rowParts, 1, ScratchFloats, new Gemm(m, n, k, a, aRow, aCol, b, ldb, layout, bias, accumulate, c, ldc, rowBlock));
     }
 
-    private static long ScratchFloats => (KBlock * 32) + (12 * 32);
+    private static long ScratchFloats => (KBlock * 32) + (12 * 32) + 32;
 
     /// <summary>Columns of one tile: two vectors.</summary>
     public static int TileN(SimdWidth width) => Math.Max(2, (int)width / 16);
@@ -75,36 +75,26 @@ internal readonly unsafe struct Gemm : IKernel
         int columnParts = (n + tileN - 1) / tileN;
         float* panel = scratch.Take(KBlock * tileN);
         float* edge = scratch.Take(12 * tileN);
+        float* zeros = scratch.Take(tileN);
+        new Span<float>(zeros, tileN).Clear();
         for (nint part = begin; part < end; part++)
         {
             int column = (int)(part % columnParts) * tileN, row = (int)(part / columnParts) * rowBlock;
             int columns = Math.Min(tileN, n - column), rows = Math.Min(rowBlock, m - row);
             float* to = c + (row * ldc) + column;
-            Start<S, V>(rows, columns, bias == null ? null : bias + column, to);
-            for (int k0 = 0; k0 < k; k0 += KBlock)
+            float* start = accumulate ? to : bias == null ? zeros : bias + column;
+            nint startRow = accumulate ? ldc : 0;
+            for (int k0 = 0; k0 == 0 || k0 < k; k0 += KBlock) // once even if K is 0: then C is its start
             {
                 int depth = Math.Min(KBlock, k - k0);
                 if (layout == RightLayout.RowsOfN)
                     Pack.Copy<S, V>(depth, columns, b + (k0 * ldb) + column, ldb, tileN, panel);
                 else
                     Pack.Transpose(depth, columns, b + (column * ldb) + k0, ldb, tileN, panel);
-                Tiles.Multiply<S, V>(rows, columns, depth, a + (row * aRow) + (k0 * aCol), aRow, aCol, panel, tileN, to, ldc, edge);
+                Tiles.Multiply<S, V>(rows, columns, depth, a + (row * aRow) + (k0 * aCol), aRow, aCol, panel, tileN, start, startRow, to, ldc, edge);
+                start = to;
+                startRow = ldc;
             }
-        }
-    }
-
-    /// <summary>Puts the start of every chain into C: the bias, zero, or nothing when accumulating.</summary>
-    private void Start<S, V>(int rows, int columns, float* biasPart, float* to) where S : ISimd<V> where V : unmanaged
-    {
-        if (accumulate)
-            return;
-        for (int r = 0; r < rows; r++)
-        {
-            var row = new Span<float>(to + (r * ldc), columns);
-            if (biasPart == null)
-                row.Clear();
-            else
-                new ReadOnlySpan<float>(biasPart, columns).CopyTo(row);
         }
     }
 }

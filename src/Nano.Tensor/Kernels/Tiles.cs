@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Nano;
 
 /// <summary>
-/// The innermost matrix product: C[rows, columns] += A[rows, depth] * panel[depth, columns], on one thread, with C held in registers.
-/// A is read in place, one broadcast float per row and step; the panel holds two vectors per step.
+/// The innermost matrix product: C[rows, columns] = start + A[rows, depth] * panel[depth, columns], on one thread, with C in registers.
+/// A is read in place, one broadcast float per row and step; the panel holds two vectors per step. The chains begin with whatever lies at
+/// start + r * startRow: C itself to continue them, or one row for all (a bias or zeros) with startRow = 0.
 /// </summary>
 internal static unsafe class Tiles
 {
@@ -14,7 +15,7 @@ internal static unsafe class Tiles
     /// tile that is narrower than two vectors goes through the edge buffer (12 x 2 vectors), so nothing is ever read or written beyond C.
     /// </summary>
     public static void Multiply<S, V>(int rows, int columns, int depth, float* a, nint aRow, nint aCol, float* panel, nint panelRow,
-        float* c, nint ldc, float* edge) where S : ISimd<V> where V : unmanaged
+        float* start, nint startRow, float* c, nint ldc, float* edge) where S : ISimd<V> where V : unmanaged
     {
         int tileN = 2 * S.Lanes;
         for (int column = 0; column < columns; column += tileN)
@@ -23,15 +24,15 @@ internal static unsafe class Tiles
             for (int row = 0; row < rows;)
             {
                 int height = rows - row >= 12 && TallFits<S, V>() ? 12 : rows - row >= 4 ? 4 : 1;
-                float* to = c + (row * ldc) + column;
+                float* from = start + (row * startRow) + column, to = c + (row * ldc) + column;
                 if (width == tileN)
                 {
-                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, to, ldc);
+                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from, startRow, to, ldc);
                 }
                 else
                 {
-                    CopyRows(height, width, to, ldc, edge, tileN);
-                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, edge, tileN);
+                    CopyRows(height, width, from, startRow, edge, tileN);
+                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, edge, tileN, edge, tileN);
                     CopyRows(height, width, edge, tileN, to, ldc);
                 }
                 row += height;
@@ -49,27 +50,27 @@ internal static unsafe class Tiles
             new ReadOnlySpan<float>(from + (r * fromRow), columns).CopyTo(new Span<float>(to + (r * toRow), columns));
     }
 
-    private static void Tile<S, V>(int height, int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* c, nint ldc)
+    private static void Tile<S, V>(int height, int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         if (height == 12)
-            Tile12<S, V>(depth, a, aRow, aCol, b, ldb, c, ldc);
+            Tile12<S, V>(depth, a, aRow, aCol, b, ldb, s, ls, c, ldc);
         else if (height == 4)
-            Tile4<S, V>(depth, a, aRow, aCol, b, ldb, c, ldc);
+            Tile4<S, V>(depth, a, aRow, aCol, b, ldb, s, ls, c, ldc);
         else
-            Tile1<S, V>(depth, a, aCol, b, ldb, c);
+            Tile1<S, V>(depth, a, aCol, b, ldb, s, c);
     }
 
     /// <summary>12 x 2 vectors: 24 accumulators + 2 of the panel + 1 broadcast = 27 of 32 registers; 24 FMAs for 14 loads.</summary>
-    private static void Tile12<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* c, nint ldc)
+    private static void Tile12<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         int l = S.Lanes;
-        float* c3 = c + (3 * ldc), c6 = c + (6 * ldc), c9 = c + (9 * ldc);
-        V c00 = S.Load(c), c01 = S.Load(c + l), c10 = S.Load(c + ldc), c11 = S.Load(c + ldc + l), c20 = S.Load(c + (2 * ldc)), c21 = S.Load(c + (2 * ldc) + l);
-        V c30 = S.Load(c3), c31 = S.Load(c3 + l), c40 = S.Load(c3 + ldc), c41 = S.Load(c3 + ldc + l), c50 = S.Load(c3 + (2 * ldc)), c51 = S.Load(c3 + (2 * ldc) + l);
-        V c60 = S.Load(c6), c61 = S.Load(c6 + l), c70 = S.Load(c6 + ldc), c71 = S.Load(c6 + ldc + l), c80 = S.Load(c6 + (2 * ldc)), c81 = S.Load(c6 + (2 * ldc) + l);
-        V c90 = S.Load(c9), c91 = S.Load(c9 + l), cA0 = S.Load(c9 + ldc), cA1 = S.Load(c9 + ldc + l), cB0 = S.Load(c9 + (2 * ldc)), cB1 = S.Load(c9 + (2 * ldc) + l);
+        float* s3 = s + (3 * ls), s6 = s + (6 * ls), s9 = s + (9 * ls);
+        V c00 = S.Load(s), c01 = S.Load(s + l), c10 = S.Load(s + ls), c11 = S.Load(s + ls + l), c20 = S.Load(s + (2 * ls)), c21 = S.Load(s + (2 * ls) + l);
+        V c30 = S.Load(s3), c31 = S.Load(s3 + l), c40 = S.Load(s3 + ls), c41 = S.Load(s3 + ls + l), c50 = S.Load(s3 + (2 * ls)), c51 = S.Load(s3 + (2 * ls) + l);
+        V c60 = S.Load(s6), c61 = S.Load(s6 + l), c70 = S.Load(s6 + ls), c71 = S.Load(s6 + ls + l), c80 = S.Load(s6 + (2 * ls)), c81 = S.Load(s6 + (2 * ls) + l);
+        V c90 = S.Load(s9), c91 = S.Load(s9 + l), cA0 = S.Load(s9 + ls), cA1 = S.Load(s9 + ls + l), cB0 = S.Load(s9 + (2 * ls)), cB1 = S.Load(s9 + (2 * ls) + l);
         // Four pointers and two strides reach all twelve rows with x86's base + index addressing.
         float* a0 = a, a3 = a + (3 * aRow), a6 = a + (6 * aRow), a9 = a + (9 * aRow);
         nint row2 = 2 * aRow;
@@ -94,6 +95,7 @@ internal static unsafe class Tiles
             a9 += aCol;
             b += ldb;
         }
+        float* c3 = c + (3 * ldc), c6 = c + (6 * ldc), c9 = c + (9 * ldc);
         S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11); S.Store(c + (2 * ldc), c20); S.Store(c + (2 * ldc) + l, c21);
         S.Store(c3, c30); S.Store(c3 + l, c31); S.Store(c3 + ldc, c40); S.Store(c3 + ldc + l, c41); S.Store(c3 + (2 * ldc), c50); S.Store(c3 + (2 * ldc) + l, c51);
         S.Store(c6, c60); S.Store(c6 + l, c61); S.Store(c6 + ldc, c70); S.Store(c6 + ldc + l, c71); S.Store(c6 + (2 * ldc), c80); S.Store(c6 + (2 * ldc) + l, c81);
@@ -104,13 +106,13 @@ internal static unsafe class Tiles
     /// 4 x 2 vectors: 8 accumulators + 2 + 1 = 11 registers, so it fits the 16 of AVX2 and SSE, and 8 chains are just enough to keep two
     /// FMA units of latency 4 busy. Also the last rows elsewhere: a power of two leaves 4 or 8 when divided by 12.
     /// </summary>
-    private static void Tile4<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* c, nint ldc)
+    private static void Tile4<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         int l = S.Lanes;
-        float* c2 = c + (2 * ldc);
-        V c00 = S.Load(c), c01 = S.Load(c + l), c10 = S.Load(c + ldc), c11 = S.Load(c + ldc + l);
-        V c20 = S.Load(c2), c21 = S.Load(c2 + l), c30 = S.Load(c2 + ldc), c31 = S.Load(c2 + ldc + l);
+        float* s2 = s + (2 * ls);
+        V c00 = S.Load(s), c01 = S.Load(s + l), c10 = S.Load(s + ls), c11 = S.Load(s + ls + l);
+        V c20 = S.Load(s2), c21 = S.Load(s2 + l), c30 = S.Load(s2 + ls), c31 = S.Load(s2 + ls + l);
         float* a2 = a + (2 * aRow);
         for (int k = depth; k > 0; k--)
         {
@@ -123,14 +125,15 @@ internal static unsafe class Tiles
             a2 += aCol;
             b += ldb;
         }
+        float* c2 = c + (2 * ldc);
         S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11);
         S.Store(c2, c20); S.Store(c2 + l, c21); S.Store(c2 + ldc, c30); S.Store(c2 + ldc + l, c31);
     }
 
     /// <summary>1 x 2 vectors: the last rows, and one token at a time.</summary>
-    private static void Tile1<S, V>(int depth, float* a, nint aCol, float* b, nint ldb, float* c) where S : ISimd<V> where V : unmanaged
+    private static void Tile1<S, V>(int depth, float* a, nint aCol, float* b, nint ldb, float* s, float* c) where S : ISimd<V> where V : unmanaged
     {
-        V c0 = S.Load(c), c1 = S.Load(c + S.Lanes);
+        V c0 = S.Load(s), c1 = S.Load(s + S.Lanes);
         for (int k = depth; k > 0; k--)
         {
             V x = S.Splat(*a);

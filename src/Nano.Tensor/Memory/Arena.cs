@@ -12,14 +12,18 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
     private int current;
     private long used;
 
+    /// <summary>How often the arena has been emptied: what was taken in an earlier generation is gone.</summary>
+    internal int Generation { get; private set; }
+
     /// <summary>Bytes held, in use or not.</summary>
     public long ReservedBytes => chunks.Sum(chunk => chunk.Length) * sizeof(float);
 
     /// <summary>Takes memory for the given number of floats, aligned to 64 bytes, with whatever was in it before.</summary>
     public (NativeBuffer Buffer, long Offset) Take(long floats)
     {
-        long rounded = checked(floats + AlignFloats - 1) / AlignFloats * AlignFloats;
-        while (current < chunks.Count && used + rounded > chunks[current].Length)
+        ArgumentOutOfRangeException.ThrowIfNegative(floats);
+        long rounded = floats > long.MaxValue - AlignFloats ? floats : (floats + AlignFloats - 1) / AlignFloats * AlignFloats;
+        while (current < chunks.Count && rounded > chunks[current].Length - used)
         {
             current++;
             used = 0;
@@ -42,6 +46,7 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         }
         current = 0;
         used = 0;
+        Generation++;
     }
 
     /// <summary>Frees all memory.</summary>
@@ -52,5 +57,6 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         chunks.Clear();
         current = 0;
         used = 0;
+        Generation++;
     }
 }

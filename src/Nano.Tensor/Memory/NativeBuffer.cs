@@ -13,17 +13,21 @@ public sealed unsafe class NativeBuffer : SafeHandle
     public NativeBuffer(long floats) : base(0, ownsHandle: true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(floats);
-        nuint bytes = checked((nuint)Math.Max(floats, 1) * sizeof(float));
+        var bytes = (UInt128)Math.Max(floats, 1) * sizeof(float);
+        if (bytes > (UInt128)nint.MaxValue)
+            throw OutOfMemory(bytes, null);
         try
         {
-            SetHandle((nint)NativeMemory.AlignedAlloc(bytes, Alignment));
+            SetHandle((nint)NativeMemory.AlignedAlloc((nuint)bytes, Alignment));
         }
         catch (OutOfMemoryException e)
         {
-            throw new NanoException($"out of memory: {bytes:N0} bytes were asked for", "use a smaller --batch, --seq or model", e);
+            throw OutOfMemory(bytes, e);
         }
-        NativeMemory.Clear((void*)handle, bytes);
+        NativeMemory.Clear((void*)handle, (nuint)bytes);
         Length = floats;
+        // The collector sees a few bytes where this memory is; told how much hangs on them, it runs before forgotten tensors fill the machine.
+        GC.AddMemoryPressure((long)bytes);
     }
 
     /// <summary>Length in floats.</summary>
@@ -44,6 +48,10 @@ public sealed unsafe class NativeBuffer : SafeHandle
     protected override bool ReleaseHandle()
     {
         NativeMemory.AlignedFree((void*)handle);
+        GC.RemoveMemoryPressure(Math.Max(Length, 1) * sizeof(float));
         return true;
     }
+
+    private static NanoException OutOfMemory(UInt128 bytes, Exception? inner) =>
+        new($"out of memory: {bytes:N0} bytes were asked for", "use a smaller --batch, --seq or model", inner);
 }

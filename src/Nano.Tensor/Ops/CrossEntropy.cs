@@ -4,11 +4,12 @@ namespace Nano;
 /// loss = (1 / n) sum over kept rows of (log sum_j exp(z_j) - z_target), where rows with target -100 are not kept.
 /// <para>
 /// Backward: d/dz_j of log sum exp is softmax_j, so dz_j = (softmax_j - 1[j = target]) dloss / n; zero in rows that are not kept.
-/// Softmax is computed again from the stored log-sum-exp, so no probabilities are kept.
+/// Softmax is computed again from the stored maximum m and l = log sum_j exp(z_j - m), so no probabilities are kept. The two stay apart:
+/// m + l rounded to float32 would cost every probability of the row m's last digits (1e-5 of its value for logits around 100).
 /// </para>
 /// The sum over rows runs in row order in double precision.
 /// </summary>
-internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Denominator, Tensor LogSumExp, Tensor Loss) : Op(Loss)
+internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Denominator, Tensor Max, Tensor LogSum, Tensor Loss) : Op(Loss)
 {
     public const int Ignore = -100;
 
@@ -17,20 +18,19 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
         int columns = Logits.Shape.Columns;
         float scale = (float)(Loss.Gradient.Data[0] / Denominator);
         compute.For((nint)Targets.Length, Compute.RowsPerChunk(columns), 0,
-            new Gradients(Logits.Pointer, Targets.IdPointer, LogSumExp.Pointer, columns, scale, Logits.GradientFor(compute)));
+            new Gradients(Logits.Pointer, Targets.IdPointer, Max.Pointer, LogSum.Pointer, columns, scale, Logits.GradientFor(compute)));
     }
 
-    internal readonly unsafe struct Forward(float* logits, int* targets, int columns, float* logSumExp, float* nll) : IKernel
+    internal readonly unsafe struct Forward(float* logits, int* targets, int columns, float* max, float* logSum, float* nll) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
             for (nint row = begin; row < end; row++)
             {
                 float* z = logits + (row * columns);
-                float max = RowReduce.Max<S, V>(columns, z);
-                float sum = RowReduce.Sum<S, V, ExpSum>(columns, new ExpSum(z, max));
-                logSumExp[row] = max + SimdMath.Log<SimdScalar, float>(sum);
-                nll[row] = targets[row] == Ignore ? 0 : logSumExp[row] - z[targets[row]];
+                max[row] = RowReduce.Max<S, V>(columns, z);
+                logSum[row] = SimdMath.Log<SimdScalar, float>(RowReduce.Sum<S, V, ExpSum>(columns, new ExpSum(z, max[row])));
+                nll[row] = targets[row] == Ignore ? 0 : logSum[row] - (z[targets[row]] - max[row]);
             }
         }
     }
@@ -41,7 +41,7 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
             S.Add(running, SimdMath.Exp<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
     }
 
-    private readonly unsafe struct Gradients(float* logits, int* targets, float* logSumExp, int columns, float scale, GradientTarget dlogits) : IKernel
+    private readonly unsafe struct Gradients(float* logits, int* targets, float* max, float* logSum, int columns, float scale, GradientTarget dlogits) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -54,16 +54,16 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
                         new Span<float>(dz.Pointer, columns).Clear();
                     continue;
                 }
-                new ElementwiseLoop<Element>(new Element(logits + (row * columns), logSumExp[row], scale, dz)).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Element>(new Element(logits + (row * columns), max[row], logSum[row], scale, dz)).Run<S, V>(0, columns, scratch);
                 dz.Pointer[targets[row]] -= scale;
             }
         }
     }
 
-    private readonly unsafe struct Element(float* z, float logSumExp, float scale, GradientTarget dz) : IElementwise
+    private readonly unsafe struct Element(float* z, float max, float logSum, float scale, GradientTarget dz) : IElementwise
     {
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
-            dz.Put<S, V>(i, S.Multiply(SimdMath.Exp<S, V>(S.Subtract(S.Load(z + i), S.Splat(logSumExp))), S.Splat(scale)));
+            dz.Put<S, V>(i, S.Multiply(SimdMath.Exp<S, V>(S.Subtract(S.Subtract(S.Load(z + i), S.Splat(max)), S.Splat(logSum))), S.Splat(scale)));
     }
 }
 
@@ -94,14 +94,15 @@ public static class CrossEntropyExtensions
             throw new ArgumentException($"cross-entropy: none of the {targets.Length} targets is kept, so there is no mean");
         if (denominator == 0)
             denominator = kept;
-        var (logSumExp, nll, loss) = (compute.New(targets.Shape), compute.New(targets.Shape), compute.New(new Shape()));
+        var (max, logSum) = (compute.New(targets.Shape), compute.New(targets.Shape));
+        var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         compute.For((nint)targets.Length, Compute.RowsPerChunk(columns), 0,
-            new CrossEntropyOp.Forward(logits.Contiguous("cross-entropy").Pointer, targets.IdPointer, columns, logSumExp.Pointer, nll.Pointer));
+            new CrossEntropyOp.Forward(logits.Contiguous("cross-entropy").Pointer, targets.IdPointer, columns, max.Pointer, logSum.Pointer, nll.Pointer));
         double sum = 0;
         foreach (float value in nll.Data)
             sum += value;
         loss.Data[0] = (float)(sum / denominator);
-        compute.Record(new CrossEntropyOp(logits, targets, denominator, logSumExp, loss));
+        compute.Record(new CrossEntropyOp(logits, targets, denominator, max, logSum, loss));
         return (loss, nll);
     }
 }

@@ -63,7 +63,7 @@ public static class EmbeddingExtensions
             _ => new Shape(ids.Shape[0], ids.Shape[1], ids.Shape[2], columns),
         };
         var y = compute.New(shape);
-        compute.For((nint)ids.Length, Compute.RowsPerChunk(columns), 0, new EmbeddingOp.Gather(weight.Pointer, ids.IdPointer, columns, y.Pointer));
+        compute.For((nint)ids.Length, Compute.RowsPerChunk(columns), 0, new EmbeddingOp.Gather(weight.Contiguous("embedding").Pointer, ids.IdPointer, columns, y.Pointer));
         compute.Record(new EmbeddingOp(weight, ids, y));
         return y;
     }

@@ -16,7 +16,7 @@ internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
             for (nint row = begin; row < end; row++)
             {
                 float* xr = x + (row * columns), yr = y + (row * columns);
-                float sum = RowReduce.Sum<S, V, ExpTerm>(columns, new ExpTerm(xr, 1, RowReduce.Max<S, V>(columns, xr), yr));
+                float sum = RowReduce.Sum<S, V, ExpTerm>(columns, new ExpTerm(xr, RowReduce.Max<S, V>(columns, xr), 1, yr));
                 new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(yr, 1 / sum, new(yr, false))).Run<S, V>(0, columns, scratch);
             }
         }

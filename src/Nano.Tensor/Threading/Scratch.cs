@@ -4,17 +4,19 @@ namespace Nano;
 public sealed unsafe class Scratch : IDisposable
 {
     private NativeBuffer? buffer;
-    private long used;
+    private long used, announced;
 
     /// <summary>Makes room for a kernel that will take up to this many floats in all (64-byte alignment of each part included).</summary>
     public void Begin(long floats)
     {
-        used = 0;
+        used = announced = 0;
         if (buffer is null || buffer.Length < floats)
         {
             buffer?.Dispose();
+            buffer = null;
             buffer = new NativeBuffer(floats);
         }
+        announced = floats;
     }
 
     /// <summary>The next part of what <see cref="Begin"/> made room for, aligned to 64 bytes.</summary>
@@ -22,8 +24,8 @@ public sealed unsafe class Scratch : IDisposable
     {
         long at = used;
         used += RoundUp(floats);
-        if (buffer is null || used > buffer.Length)
-            throw new InvalidOperationException($"a kernel takes {used} floats of scratch and announced {buffer?.Length ?? 0}");
+        if (buffer is null || used > announced)
+            throw new InvalidOperationException($"a kernel takes {used} floats of scratch and announced {announced}");
         return buffer.Pointer + at;
     }
 

@@ -9,8 +9,8 @@ namespace Nano;
 /// </summary>
 /// <remarks>
 /// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the whole ticket, so a late worker can
-/// never touch a finished job: its swap fails because the job number has moved on. Waiting threads spin for some microseconds, which is
-/// the usual gap between two kernels, then sleep.
+/// never touch a finished job: its swap fails because the job number has moved on. Idle threads spin for about half a millisecond, longer
+/// than the usual gap between two kernels, then sleep.
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
@@ -75,6 +75,10 @@ public sealed unsafe class WorkerTeam : IDisposable
     /// <exception cref="Exception">The first exception of any chunk, rethrown here once every chunk has ended.</exception>
     public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(chunk, 1);
+        ObjectDisposedException.ThrowIf(stopping, this);
+        if (busy.IsHeldByCurrentThread)
+            throw new InvalidOperationException("a chunk of a job cannot start another job on the same team");
         if (total <= 0)
             return;
         lock (busy)

@@ -1,0 +1,41 @@
+# Every target is a dotnet command or two; the README lists them for systems without make.
+NANO = artifacts/bin/Nano.Cli/release/nano
+DOTNET_FLAGS = -c Release --nologo -v quiet
+STEPS ?= 2000
+RUN ?= runs/shakespeare-char
+
+.PHONY: train build test test-widths verify bench-quick format check-format ci clean
+
+# The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
+train: build
+	$(NANO) train shakespeare-char --steps $(STEPS) --out $(RUN) --overwrite
+	$(NANO) generate --model $(RUN) --prompt "ROMEO:" --max-tokens 400
+
+build:
+	dotnet build Nano.sln $(DOTNET_FLAGS)
+
+test: build
+	dotnet test Nano.sln $(DOTNET_FLAGS) --no-build
+
+# The kernel tests again with each width as the default one (every width is also tested in-process).
+test-widths: build
+	for width in 512 256 128 scalar; do NANO_SIMD=$$width dotnet test tests/Nano.Tensor.Tests $(DOTNET_FLAGS) --no-build || exit 1; done
+
+verify: build
+	$(NANO) verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops
+
+bench-quick: build
+	$(NANO) bench gemm
+	$(NANO) bench train-step --model gpt2 --batch 4 --seq 64
+
+format:
+	dotnet format Nano.sln
+
+check-format:
+	dotnet format Nano.sln --verify-no-changes
+
+ci: check-format test test-widths verify
+	$(MAKE) train STEPS=300 RUN=artifacts/ci-run
+
+clean:
+	rm -rf artifacts

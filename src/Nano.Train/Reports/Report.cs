@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.Text;
+using static System.FormattableString;
+
+namespace Nano;
+
+/// <summary>A training run on one page: a single HTML file with its own style and SVG charts, no script and nothing to fetch.</summary>
+public static class Report
+{
+    static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
+
+    /// <summary>
+    /// Writes the report of a run's log, whole or not at all (temporary file, then rename). The same entries give the same bytes; a log that is
+    /// empty or still growing gives a report of what there is.
+    /// </summary>
+    /// <param name="htmlPath">The file to write; its folder must exist.</param>
+    /// <param name="entries">What <see cref="RunLog.Read"/> returns.</param>
+    public static void Write(string htmlPath, IReadOnlyList<RunLogEntry> entries) =>
+        RunLog.Replace(htmlPath, Encoding.UTF8.GetBytes(Render(entries)));
+
+    internal static string Render(IReadOnlyList<RunLogEntry> entries)
+    {
+        RunEntry? run = entries.OfType<RunEntry>().FirstOrDefault();
+        EvalEntry[] evals = [.. entries.OfType<EvalEntry>()];
+        string title = Html.Escape(run?.Preset ?? "Training run");
+        var page = new StringBuilder();
+        page.Append(Culture, $"""
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8"/>
+            <meta name="viewport" content="width=device-width, initial-scale=1"/>
+            <title>{title} · Nano</title>
+            <style>
+            {Html.Style}
+            </style>
+            </head>
+            <body>
+            <main>
+            <p class="over">Nano training run{(run is null ? "" : run.Started.ToString(" · d MMMM yyyy, HH:mm zzz", Culture))}</p>
+            <h1>{title}</h1>
+            <p class="lede">{Summary(entries, run)}</p>
+
+            """);
+        Warning(page, entries);
+        Charts(page, [.. entries.OfType<StepEntry>()], evals, entries.OfType<EndEntry>().LastOrDefault());
+        page.Append("<div class=\"pair\">\n<div>\n");
+        if (evals.Length > 0) Evaluations(page, evals, entries.OfType<EndEntry>().LastOrDefault());
+        if (run is not null) Machine(page, run.Machine, entries.OfType<RunEntry>().Count());
+        page.Append("</div>\n<div>\n");
+        if (run is not null) Configuration(page, run);
+        page.Append("</div>\n</div>\n");
+        Samples(page, [.. evals.Where(e => e.Sample.Length > 0)]);
+        if (run is not null) page.Append(Culture, $"<h2>Reproduce</h2>\n<pre>\n{Html.Escape(run.Command)}</pre>\n");
+        return page.Append("</main>\n</body>\n</html>\n").ToString();
+    }
+
+    static string Summary(IReadOnlyList<RunLogEntry> entries, RunEntry? run)
+    {
+        EndEntry? end = entries.OfType<EndEntry>().LastOrDefault();
+        StepEntry[] steps = [.. entries.OfType<StepEntry>()];
+        EvalEntry? eval = entries.OfType<EvalEntry>().LastOrDefault();
+        int done = end?.Step ?? Math.Max(steps.LastOrDefault()?.Step ?? 0, eval?.Step ?? 0);
+        if (done == 0) return run is null ? "The log holds no entries yet." : Invariant($"<b>{run.Parameters:N0}</b> parameters, {Html.Escape(run.Corpus)}. No step is logged yet.");
+
+        var text = new StringBuilder(run is null ? "Trained" : Invariant($"<b>{run.Parameters:N0}</b> parameters trained on {Html.Escape(run.Corpus)}"));
+        text.Append(Culture, $" for <b>{done:N0}</b> {(done == 1 ? "step" : "steps")}");
+        if (end is not null) text.Append(Culture, $" ({end.Tokens:N0} tokens) in <b>{Duration(end.Seconds)}</b>");
+        double loss = end?.ValLoss ?? eval?.ValLoss ?? double.NaN;
+        if (double.IsFinite(loss)) text.Append(Culture, $", reaching a validation loss of <b>{loss:0.0000}</b> nats per token");
+        text.Append('.');
+        double speed = ChartData.Median(steps.Select(s => s.TokensPerSecond)), share = ChartData.Median(SharesOfPeak(entries));
+        if (double.IsFinite(speed)) text.Append(Culture, $" The median step ran at <b>{speed:N0}</b>\u00a0tokens/s");
+        if (double.IsFinite(speed) && double.IsFinite(share)) text.Append(Culture, $", <b>{share:0.#}\u00a0%</b> of the machine’s measured peak");
+        if (double.IsFinite(speed)) text.Append('.');
+        return text.ToString();
+    }
+
+    /// <summary>Each step's share of the peak, in percent, of the machine its session ran on.</summary>
+    static IEnumerable<double> SharesOfPeak(IReadOnlyList<RunLogEntry> entries)
+    {
+        double peak = double.NaN;
+        foreach (RunLogEntry entry in entries)
+            if (entry is RunEntry run) peak = run.Machine.PeakGflops;
+            else if (entry is StepEntry step) yield return 100 * step.Gflops / peak;
+    }
+
+    static void Warning(StringBuilder page, IReadOnlyList<RunLogEntry> entries)
+    {
+        StepEntry? broken = entries.OfType<StepEntry>().FirstOrDefault(s => !double.IsFinite(s.TrainLoss));
+        if (broken is not null) page.Append(Culture, $"<p class=\"warn\">The training loss was not a finite number at step {broken.Step:N0}.</p>\n");
+        EndEntry? end = entries.OfType<EndEntry>().LastOrDefault();
+        if (end is null && entries.Count > 0) page.Append("<p class=\"warn\">The log has no end: the run is still going, or it was killed.</p>\n");
+        if (end is not null && end.Reason != "done") page.Append(Culture, $"<p class=\"warn\">The run ended early at step {end.Step:N0}: {Html.Escape(end.Reason)}.</p>\n");
+    }
+
+    static void Charts(StringBuilder page, StepEntry[] steps, EvalEntry[] evals, EndEntry? end)
+    {
+        ChartSeries[] loss = [.. Noisy("training", steps, s => s.TrainLoss), .. Validation(evals, end)];
+        if (loss.Length > 0)
+            page.Append(Culture, $"<div class=\"wide\">{new SvgChart("Loss", "nats per token", "0.0000", 984, 430, false, loss).Render()}</div>\n");
+        if (steps.Length == 0) return;
+        double median = ChartData.Median(steps.Select(s => s.TokensPerSecond));
+        ChartSeries[] speed =
+        [
+            new(Interval(steps), ChartMark.Thin, Points(steps, s => s.TokensPerSecond)),
+            new(Invariant($"median {median:N0}"), ChartMark.Reference, [new(steps[0].Step, median), new(steps[^1].Step, median)]),
+        ];
+        ChartSeries rate = new("learning rate", ChartMark.Line, Points(steps, s => s.LearningRate));
+        page.Append("<div class=\"trio\">\n")
+            .Append(new SvgChart("Learning rate", "", "G4", 308, 230, true, [rate]).Render())
+            .Append(new SvgChart("Gradient norm", "", "G4", 308, 230, true, [.. Noisy("", steps, s => s.GradNorm)]).Render())
+            .Append(new SvgChart("Throughput", "tokens/s", "N0", 308, 230, true, speed).Render())
+            .Append("</div>\n");
+    }
+
+    static IReadOnlyList<ChartPoint> Points(StepEntry[] steps, Func<StepEntry, double> value) => [.. steps.Select(s => new ChartPoint(s.Step, value(s)))];
+
+    static string Interval(StepEntry[] steps)
+    {
+        double every = Math.Round((steps[^1].Step - (double)steps[0].Step) / Math.Max(1, steps.Length - 1));
+        return every <= 1 ? "each step" : Invariant($"every {every:N0} steps");
+    }
+
+    /// <summary>The values as a thin line under their running mean; few values, as one line.</summary>
+    static IEnumerable<ChartSeries> Noisy(string name, StepEntry[] steps, Func<StepEntry, double> value)
+    {
+        if (steps.Length == 0) yield break;
+        IReadOnlyList<ChartPoint> points = Points(steps, value);
+        int half = points.Count / 80;
+        string prefix = name.Length == 0 ? "" : name + ", ";
+        yield return new(prefix + Interval(steps), half == 0 ? ChartMark.Line : ChartMark.Thin, points);
+        if (half > 0) yield return new(Invariant($"{prefix}mean of {2 * half + 1}"), ChartMark.Line, ChartData.Smooth(points, half));
+    }
+
+    /// <summary>Evaluations, and the loss over the whole split at the end in place of one at the same step.</summary>
+    static IEnumerable<ChartSeries> Validation(EvalEntry[] evals, EndEntry? end)
+    {
+        List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
+        if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
+        if (points.Count > 0) yield return new("validation", ChartMark.Points, points);
+    }
+
+    static void Evaluations(StringBuilder page, EvalEntry[] evals, EndEntry? end)
+    {
+        double best = evals.Select(e => e.ValLoss).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Min();
+        page.Append("<h2>Evaluations</h2>\n<div class=\"tall\">\n<table>\n<tr><th>step</th><th>training loss</th><th>validation loss</th><th>gap</th></tr>\n");
+        foreach (EvalEntry e in evals)
+            page.Append(Culture, $"<tr{(e.ValLoss == best ? " class=\"best\"" : "")}><td>{e.Step:N0}{(e.ValLoss == best ? ", lowest" : "")}</td><td>{Loss(e.TrainLoss)}</td><td>{Loss(e.ValLoss)}</td><td>{Loss(e.ValLoss - e.TrainLoss)}</td></tr>\n");
+        if (end is not null) page.Append(Culture, $"<tr><td>{end.Step:N0}, whole validation split</td><td></td><td>{Loss(end.ValLoss)}</td><td></td></tr>\n");
+        page.Append("</table>\n</div>\n");
+    }
+
+    static void Machine(StringBuilder page, RunMachine machine, int sessions)
+    {
+        page.Append("<h2>Machine</h2>\n<table class=\"settings\">\n");
+        Row(page, "processor", machine.Cpu);
+        Row(page, "threads", machine.Threads.ToString("N0", Culture));
+        Row(page, "instruction set", machine.Simd);
+        Row(page, "measured peak", Invariant($"{machine.PeakGflops:N1} GFLOP/s"));
+        if (sessions > 1) Row(page, "sessions", Invariant($"{sessions:N0} (resumed {sessions - 1:N0} ×)"));
+        page.Append("</table>\n");
+    }
+
+    static void Configuration(StringBuilder page, RunEntry run)
+    {
+        page.Append("<h2>Configuration</h2>\n<table class=\"settings\">\n");
+        foreach ((string name, string value) in run.Config) Row(page, name, value);
+        page.Append("</table>\n");
+    }
+
+    static void Row(StringBuilder page, string name, string value) =>
+        page.Append(Culture, $"<tr><td>{Html.Escape(name)}</td><td>{Html.Escape(value)}</td></tr>\n");
+
+    static void Samples(StringBuilder page, EvalEntry[] evals)
+    {
+        if (evals.Length == 0) return;
+        page.Append("<h2>Samples over time</h2>\n");
+        foreach (EvalEntry e in evals[..^1])
+            page.Append(Culture, $"<details>\n<summary>{SampleTitle(e)}</summary>\n<pre>\n{Html.Escape(e.Sample)}</pre>\n</details>\n");
+        page.Append(Culture, $"<p class=\"caption\">{SampleTitle(evals[^1])}</p>\n<pre>\n{Html.Escape(evals[^1].Sample)}</pre>\n");
+    }
+
+    static string SampleTitle(EvalEntry e) => Invariant($"step {e.Step:N0} · validation loss {Loss(e.ValLoss)}");
+
+    static string Loss(double value) => double.IsFinite(value) ? value.ToString("0.0000", Culture) : "–";
+
+    static string Duration(double seconds)
+    {
+        if (!(seconds >= 0 && seconds < 1e9)) return "an unknown time";
+        var time = TimeSpan.FromSeconds(Math.Round(seconds));
+        if (seconds < 60) return Invariant($"{seconds:0.0}\u00a0s");
+        return time.TotalHours < 1 ? Invariant($"{time.Minutes}\u00a0min\u00a0{time.Seconds}\u00a0s") : Invariant($"{(int)time.TotalHours}\u00a0h {time.Minutes}\u00a0min");
+    }
+}

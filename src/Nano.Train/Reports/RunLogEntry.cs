@@ -1,0 +1,93 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Nano;
+
+/// <summary>One line of a run's log. A number that is not finite is written as <c>null</c> (JSON has no NaN) and read back as NaN.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(RunEntry), "run")]
+[JsonDerivedType(typeof(StepEntry), "step")]
+[JsonDerivedType(typeof(EvalEntry), "eval")]
+[JsonDerivedType(typeof(EndEntry), "end")]
+public abstract record RunLogEntry;
+
+/// <summary>The start of a run, or of a later session that resumes it.</summary>
+/// <param name="Preset">Name of the recipe, such as <c>shakespeare-char</c>.</param>
+/// <param name="Command">The command line that reproduces the run.</param>
+/// <param name="Started">Wall-clock time of the start.</param>
+/// <param name="Config">Settings by name, in the order in which the report shows them.</param>
+/// <param name="Machine">Where it ran.</param>
+/// <param name="Corpus">Name of the text it trained on.</param>
+/// <param name="Parameters">Number of trained parameters.</param>
+public sealed record RunEntry(
+    string Preset,
+    string Command,
+    DateTimeOffset Started,
+    OrderedDictionary<string, string> Config,
+    RunMachine Machine,
+    string Corpus,
+    long Parameters) : RunLogEntry;
+
+/// <summary>The machine a run used.</summary>
+/// <param name="Cpu">Name of the processor.</param>
+/// <param name="Threads">Worker threads in use.</param>
+/// <param name="Simd">Instruction set in use.</param>
+/// <param name="PeakGflops">Measured peak of all threads together, in GFLOP/s.</param>
+public sealed record RunMachine(string Cpu, int Threads, string Simd, double PeakGflops);
+
+/// <summary>One training step, or the last of a logging interval.</summary>
+/// <param name="Step">Steps done, counted from 1.</param>
+/// <param name="TrainLoss">Loss of the batch, in nats per token.</param>
+/// <param name="LearningRate">Learning rate of this step.</param>
+/// <param name="GradNorm">L2 norm of the whole gradient before clipping.</param>
+/// <param name="Milliseconds">Wall-clock time of one step.</param>
+/// <param name="TokensPerSecond">Training tokens per second.</param>
+/// <param name="Gflops">Arithmetic of the model done, in GFLOP/s.</param>
+public sealed record StepEntry(
+    int Step,
+    double TrainLoss,
+    double LearningRate,
+    double GradNorm,
+    double Milliseconds,
+    double TokensPerSecond,
+    double Gflops) : RunLogEntry;
+
+/// <summary>An evaluation between steps.</summary>
+/// <param name="Step">Steps done so far.</param>
+/// <param name="TrainLoss">Loss on training text, in nats per token.</param>
+/// <param name="ValLoss">Loss on validation text, in nats per token.</param>
+/// <param name="Sample">Text generated at this point; empty if none was.</param>
+public sealed record EvalEntry(int Step, double TrainLoss, double ValLoss, string Sample) : RunLogEntry;
+
+/// <summary>The end of a run.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="ValLoss">Loss over the whole validation split, in nats per token.</param>
+/// <param name="Seconds">Wall-clock time of training and evaluation.</param>
+/// <param name="Tokens">Training tokens seen.</param>
+/// <param name="Reason"><c>done</c>, <c>interrupted</c> or another word for why it ended.</param>
+public sealed record EndEntry(int Step, double ValLoss, double Seconds, long Tokens, string Reason) : RunLogEntry;
+
+/// <summary>Strict on purpose: a missing, unknown or repeated key is an error, so that rewriting a log on resume loses nothing.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectRequiredConstructorParameters = true,
+    RespectNullableAnnotations = true,
+    AllowDuplicateProperties = false,
+    Converters = [typeof(NullForNaN)])]
+[JsonSerializable(typeof(RunLogEntry))]
+internal sealed partial class RunLogJson : JsonSerializerContext;
+
+internal sealed class NullForNaN : JsonConverter<double>
+{
+    public override bool HandleNull => true;
+
+    public override double Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        reader.TokenType == JsonTokenType.Null ? double.NaN : reader.GetDouble();
+
+    public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options)
+    {
+        if (double.IsFinite(value)) writer.WriteNumberValue(value);
+        else writer.WriteNullValue();
+    }
+}

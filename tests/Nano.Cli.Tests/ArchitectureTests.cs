@@ -1,0 +1,69 @@
+using System.Reflection;
+using System.Xml.Linq;
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>The walls of the house, checked on the source itself.</summary>
+public class ArchitectureTests
+{
+    private static readonly string Root = Path.GetFullPath(Path.Combine(Goldens.Path("."), "..", ".."));
+
+    /// <summary>Every library may use those before it: Tensor, Model, Train, Cli.</summary>
+    private static readonly string[] Order = ["Nano.Tensor", "Nano.Model", "Nano.Train", "Nano.Cli"];
+
+    private static IEnumerable<string> SourceFiles() => Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
+        .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
+
+    [Fact]
+    public void References_go_one_way_in_the_project_files()
+    {
+        foreach (string project in Order)
+        {
+            var references = XDocument.Load(Path.Combine(Root, "src", project, project + ".csproj")).Descendants("ProjectReference")
+                .Select(reference => Path.GetFileNameWithoutExtension(((string)reference.Attribute("Include")!).Replace('\\', '/')));
+            foreach (string reference in references)
+                Assert.True(Array.IndexOf(Order, reference) is >= 0 and var at && at < Array.IndexOf(Order, project), $"{project} must not reference {reference}");
+        }
+    }
+
+    [Fact]
+    public void References_go_one_way_in_the_assemblies()
+    {
+        string[] names = ["Nano.Tensor", "Nano.Model", "Nano.Train", "nano"];
+        foreach (string name in names)
+            foreach (var reference in Assembly.Load(name).GetReferencedAssemblies().Where(reference => names.Contains(reference.Name)))
+                Assert.True(Array.IndexOf(names, reference.Name) < Array.IndexOf(names, name), $"{name} must not reference {reference.Name}");
+    }
+
+    [Fact]
+    public void Every_source_project_is_in_the_order()
+    {
+        var projects = Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(Path.GetFileNameWithoutExtension);
+        Assert.Equal(Order.Order(), projects.Order());
+    }
+
+    [Fact]
+    public void Only_the_tensor_library_allows_unsafe_code()
+    {
+        var allowing = Order.Where(project => File.ReadAllText(Path.Combine(Root, "src", project, project + ".csproj")).Contains("AllowUnsafeBlocks", StringComparison.Ordinal));
+        Assert.Equal(["Nano.Tensor"], allowing);
+    }
+
+    [Fact]
+    public void Only_the_command_line_writes_to_the_console()
+    {
+        var offenders = SourceFiles().Where(file => !file.Contains("Nano.Cli", StringComparison.Ordinal) && File.ReadAllText(file).Contains("Console.", StringComparison.Ordinal));
+        Assert.Empty(offenders);
+    }
+
+    [Fact]
+    public void Files_stay_below_400_lines() => Assert.Empty(SourceFiles().Where(file => File.ReadLines(file).Count() > 400));
+
+    [Fact]
+    public void The_readme_has_a_line_for_every_source_file()
+    {
+        string readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        Assert.Empty(SourceFiles().Select(file => Path.GetFileName(file)).Where(name => !readme.Contains(name, StringComparison.Ordinal)));
+    }
+}

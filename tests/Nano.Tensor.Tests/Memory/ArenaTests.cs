@@ -1,0 +1,114 @@
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Nano.Tests;
+
+public sealed class ArenaTests
+{
+    [Fact]
+    public void Parts_are_aligned_and_never_overlap()
+    {
+        var sizes = Gen.Choose(0, 700).ListOf().ToArbitrary();
+        Check.One(Config.QuickThrowOnFailure, Prop.ForAll(sizes, list =>
+        {
+            using var arena = new Arena(chunkFloats: 1000);
+            for (int round = 0; round < 3; round++)
+            {
+                CheckParts(arena, [.. list]);
+                arena.Reset();
+            }
+        }));
+    }
+
+    [Fact]
+    public void Reset_merges_the_chunks_and_the_next_round_allocates_nothing()
+    {
+        using var arena = new Arena(chunkFloats: 100);
+        int[] sizes = [90, 90, 250, 10, 33, 99, 1];
+        CheckParts(arena, sizes);
+        arena.Reset();
+        var first = arena.Take(1);
+        long reserved = arena.ReservedBytes;
+        for (int round = 0; round < 10; round++)
+        {
+            arena.Reset();
+            CheckParts(arena, sizes);
+            arena.Reset();
+            var again = arena.Take(1);
+            Assert.Same(first.Buffer, again.Buffer);
+            Assert.Equal(first.Offset, again.Offset);
+            Assert.Equal(reserved, arena.ReservedBytes);
+        }
+    }
+
+    [Fact]
+    public void A_part_larger_than_a_chunk_gets_one_of_its_size()
+    {
+        using var arena = new Arena(chunkFloats: 64);
+        Assert.Equal(0, arena.ReservedBytes);
+        var (buffer, offset) = arena.Take(1000);
+        Assert.True(buffer.Length - offset >= 1000);
+    }
+
+    [Fact]
+    public void Dispose_frees_the_memory_and_the_arena_can_start_again()
+    {
+        var arena = new Arena(chunkFloats: 64);
+        var (buffer, _) = arena.Take(10);
+        arena.Dispose();
+        Assert.True(buffer.IsClosed);
+        Assert.Equal(0, arena.ReservedBytes);
+        Assert.False(arena.Take(10).Buffer.IsClosed);
+        arena.Dispose();
+    }
+
+    [Fact]
+    public void A_tensor_of_a_disposed_arena_cannot_be_read()
+    {
+        var arena = new Arena(chunkFloats: 64);
+        var tensor = new Tensor(arena, new Shape(3));
+        arena.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => tensor.Data.Length);
+    }
+
+    [Theory]
+    [InlineData(1L << 50)]
+    [InlineData(long.MaxValue)]
+    public void A_size_no_machine_has_is_an_error_and_the_arena_goes_on(long floats)
+    {
+        using var arena = new Arena(chunkFloats: 64);
+        CheckParts(arena, [10]);
+        Assert.Throws<NanoException>(() => arena.Take(floats));
+        CheckParts(arena, [100, 3]);
+    }
+
+    [Fact]
+    public void A_negative_size_is_refused()
+    {
+        using var arena = new Arena();
+        Assert.Throws<ArgumentOutOfRangeException>(() => arena.Take(-100));
+    }
+
+    [Fact]
+    public void Empty_tensors_take_no_room()
+    {
+        using var arena = new Arena(chunkFloats: 64);
+        Tensor a = new(arena, new Shape(0, 5)), b = new(arena, new Shape(2)), c = new(arena, new Shape(3, 0));
+        Assert.Equal(0, a.Data.Length + c.Data.Length);
+        Assert.Equal(2, b.Data.Length);
+    }
+
+    private static unsafe void CheckParts(Arena arena, int[] sizes)
+    {
+        var parts = sizes.Select(size => arena.Take(size)).ToArray();
+        for (int i = 0; i < parts.Length; i++)
+        {
+            var (buffer, offset) = parts[i];
+            Assert.Equal(0, (nint)(buffer.Pointer + offset) % NativeBuffer.Alignment);
+            Assert.InRange(offset + sizes[i], 0, buffer.Length);
+            new Span<float>(buffer.Pointer + offset, sizes[i]).Fill(i);
+        }
+        for (int i = 0; i < parts.Length; i++)
+            Assert.True(new ReadOnlySpan<float>(parts[i].Buffer.Pointer + parts[i].Offset, sizes[i]).IndexOfAnyExcept((float)i) < 0, $"part {i} was overwritten");
+    }
+}

@@ -1,0 +1,132 @@
+namespace Nano.Tests;
+
+/// <summary>Wrong shapes are refused with the op's name and the shapes at hand; so are views with gaps where an op cannot walk them.</summary>
+public class ShapeErrorTests
+{
+    private static Tensor T(params ReadOnlySpan<int> dims) => new(new Shape(dims));
+
+    private static Tensor Ids(params int[] ids) => Tensor.From(new Shape(ids.Length), ids);
+
+    private static readonly RopeTable Table = new(RopeTable.InverseFrequencies(4, 10000), [0, 1, 2]);
+
+    private static readonly (string Op, string[] Shapes, Action<Compute> Run)[] Wrong =
+    [
+        ("linear", ["[2, 3]", "[5, 4]"], c => c.Linear(T(2, 3), T(5, 4), null)),
+        ("linear", ["[2, 3]", "[5, 3]", "[3]"], c => c.Linear(T(2, 3), T(5, 3), T(3))),
+        ("linear", ["[2, 3]", "[3]"], c => c.Linear(T(2, 3), T(3), null)),
+        ("matmul", ["[2, 3]", "[4, 2]"], c => c.MatMul(T(2, 3), T(4, 2))),
+        ("matmul", ["[2, 3]", "[2, 3]"], c => c.MatMul(T(2, 3), T(2, 3))),
+        ("matmul", ["[2, 3]^T", "[3, 2]"], c => c.MatMul(T(2, 3), T(3, 2), transposeA: true)),
+        ("matmul", ["[2, 3]", "[3, 2]^T"], c => c.MatMul(T(2, 3), T(3, 2), transposeB: true)),
+        ("matmul", ["[2, 3, 4]", "[3, 4, 5]"], c => c.MatMul(T(2, 3, 4), T(3, 4, 5))),
+        ("matmul", ["[2, 3, 4]", "[4, 5]"], c => c.MatMul(T(2, 3, 4), T(4, 5))),
+        ("matmul", ["[2, 2, 3, 4]", "[2, 3, 4, 5]"], c => c.MatMul(T(2, 2, 3, 4), T(2, 3, 4, 5))),
+        ("matmul", ["[3]", "[3]"], c => c.MatMul(T(3), T(3))),
+        ("add", ["[2, 3]", "[2]"], c => c.Add(T(2, 3), T(2))),
+        ("add", ["[3]", "[2, 3]"], c => c.Add(T(3), T(2, 3))),
+        ("multiply", ["[2, 3]", "[3, 2]"], c => c.Multiply(T(2, 3), T(3, 2))),
+        ("multiply", ["[2, 3]", "[3]"], c => c.Multiply(T(2, 3), T(3))),
+        ("swiglu", ["[2, 3]", "[2, 4]"], c => c.SwiGlu(T(2, 3), T(2, 4))),
+        ("layernorm", ["[2, 3]", "[4]"], c => c.LayerNorm(T(2, 3), T(4), null, 1e-5f)),
+        ("layernorm", ["[2, 3]", "[3]", "[4]"], c => c.LayerNorm(T(2, 3), T(3), T(4), 1e-5f)),
+        ("rmsnorm", ["[2, 3]", "[2]"], c => c.RmsNorm(T(2, 3), T(2), 1e-5f)),
+        ("embedding", ["[5]", "[2]"], c => c.Embedding(T(5), Ids(0, 1))),
+        ("embedding", ["id 5", "position 1", "size 5"], c => c.Embedding(T(5, 2), Ids(0, 5))),
+        ("embedding", ["id -1", "position 0"], c => c.Embedding(T(5, 2), Ids(-1))),
+        ("rope", ["[3, 6]", "head dimension 4"], c => c.Rope(T(3, 6), Table, RopePairing.RotateHalf)),
+        ("rope", ["[5, 8]", "3 positions"], c => c.Rope(T(5, 8), Table, RopePairing.Interleaved)),
+        ("rope", ["got 3"], _ => RopeTable.InverseFrequencies(3, 10000)),
+        ("attention", ["[1, 3, 8]", "[1, 3, 6]", "4 heads"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 6), T(1, 3, 6), 4, 2)),
+        ("attention", ["[1, 3, 8]", "4 heads", "3 key heads"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 8), 4, 3)),
+        ("attention", ["[1, 4, 8]", "[1, 3, 8]"], c => c.CausalAttention(T(1, 4, 8), T(1, 3, 8), T(1, 3, 8), 2, 2)),
+        ("attention", ["[2, 3, 8]", "[1, 3, 8]"], c => c.CausalAttention(T(2, 3, 8), T(1, 3, 8), T(1, 3, 8), 2, 2)),
+        ("attention", ["[1, 3, 8]", "[1, 3, 4]"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 4), 2, 2)),
+        ("attention", ["[3, 8]"], c => c.CausalAttention(T(3, 8), T(3, 8), T(3, 8), 2, 2)),
+        ("cross-entropy", ["[2, 5]", "[3]"], c => c.CrossEntropy(T(2, 5), Ids(0, 1, 2))),
+        ("cross-entropy", ["target 5", "size 5"], c => c.CrossEntropy(T(2, 5), Ids(0, 5))),
+        ("cross-entropy", ["target -1"], c => c.CrossEntropy(T(2, 5), Ids(0, -1))),
+        ("cross-entropy", ["none of the 2 targets"], c => c.CrossEntropy(T(2, 5), Ids(-100, -100))),
+        ("dropout", ["got 1"], c => c.Dropout(T(2), 1, 0, 0)),
+        ("dropout", ["got -0.5"], c => c.Dropout(T(2), -0.5f, 0, 0)),
+        ("dropout", ["got NaN"], c => c.Dropout(T(2), float.NaN, 0, 0)),
+        ("backward", ["[3]", "[2]"], c => new Tape().Backward(c, T(2), T(3))),
+        ("adamw", ["[2]", "[3]"], c => c.AdamW(T(2), T(3), T(2), T(2), default)),
+        ("reshape", ["[2, 3]", "[7]"], _ => T(2, 3).Reshape(new Shape(7))),
+        ("slice", ["[2, 3]", "2 to 4"], _ => T(2, 3).SliceColumns(2, 2)),
+        ("slice", ["[2, 3]", "1 to 3"], _ => T(2, 3).SliceRows(1, 2)),
+    ];
+
+    /// <summary>Two columns of three: rows with gaps between them.</summary>
+    private static Tensor Gaps(int rows = 2) => T(rows, 3).SliceColumns(0, 2);
+
+    private static readonly (string Op, Action<Compute> Run)[] WithGaps =
+    [
+        ("linear", c => c.Linear(T(4, 2), Gaps(), null)),
+        ("matmul", c => c.MatMul(Gaps(), T(2, 2))),
+        ("matmul", c => c.MatMul(T(2, 2), Gaps())),
+        ("add", c => c.Add(Gaps(), T(2))),
+        ("add", c => c.Add(T(2, 2), Gaps())),
+        ("multiply", c => c.Multiply(Gaps(), T(2, 2))),
+        ("multiply", c => c.Multiply(T(2, 2), Gaps())),
+        ("scale", c => c.Scale(Gaps(), 2)),
+        ("swiglu", c => c.SwiGlu(Gaps(), T(2, 2))),
+        ("swiglu", c => c.SwiGlu(T(2, 2), Gaps())),
+        ("activation", c => c.Activation(ActivationKind.Relu, Gaps())),
+        ("layernorm", c => c.LayerNorm(Gaps(), T(2), null, 1e-5f)),
+        ("rmsnorm", c => c.RmsNorm(Gaps(), T(2), 1e-5f)),
+        ("softmax", c => c.Softmax(Gaps())),
+        ("embedding", c => c.Embedding(Gaps(), Ids(0, 1))),
+        ("cross-entropy", c => c.CrossEntropy(Gaps(), Ids(0, 1))),
+        ("dropout", c => c.Dropout(Gaps(), 0.5f, 0, 0)),
+        ("sum", c => c.Sum(Gaps())),
+        ("sum", c => c.Mean(Gaps())),
+        ("sum of squares", c => c.SumOfSquares(Gaps())),
+        ("adamw", c => c.AdamW(Gaps(), T(2, 2), T(2, 2), T(2, 2), default)),
+        ("adamw", c => c.AdamW(T(2, 2), Gaps(), T(2, 2), T(2, 2), default)),
+        ("Data", _ => Gaps().Data.Clear()),
+        ("Ids", _ => new Tensor(new Shape(2, 3), DType.Int32).SliceColumns(0, 2).Ids.Clear()),
+    ];
+
+    [Fact]
+    public void Wrong_shapes_are_refused_by_name()
+    {
+        using var compute = new Compute(1);
+        foreach (var (op, shapes, run) in Wrong)
+        {
+            var e = Assert.Throws<ArgumentException>(() => run(compute));
+            Assert.StartsWith(op + ":", e.Message, StringComparison.Ordinal);
+            foreach (string shape in shapes)
+                Assert.Contains(shape, e.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Views_with_gaps_are_refused_by_name()
+    {
+        using var compute = new Compute(1);
+        foreach (var (op, run) in WithGaps)
+        {
+            var e = Assert.Throws<ArgumentException>(() => run(compute));
+            Assert.StartsWith(op + ":", e.Message, StringComparison.Ordinal);
+            Assert.Contains("[2, 2]", e.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Names_of_tensors_appear_in_errors()
+    {
+        using var compute = new Compute(1);
+        var weight = T(5, 4);
+        weight.Name = "h.0.mlp.c_fc.weight";
+        Assert.Contains("h.0.mlp.c_fc.weight [5, 4]", Assert.Throws<ArgumentException>(() => compute.Linear(T(2, 3), weight, null)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ids_and_floats_are_not_mixed_up()
+    {
+        using var compute = new Compute(1);
+        Assert.Throws<InvalidOperationException>(() => compute.Scale(Ids(1, 2), 2));
+        Assert.Throws<InvalidOperationException>(() => compute.Embedding(T(5, 2), T(2)));
+        Assert.Throws<InvalidOperationException>(() => compute.CrossEntropy(T(2, 5), T(2)));
+    }
+}

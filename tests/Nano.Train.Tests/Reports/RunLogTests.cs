@@ -1,0 +1,155 @@
+using static Nano.Tests.SampleLog;
+
+namespace Nano.Tests;
+
+public sealed class RunLogTests : IDisposable
+{
+    readonly string folder = Directory.CreateTempSubdirectory("nano-runlog-").FullName;
+
+    string LogPath => Path.Combine(folder, "log.jsonl");
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void Lines_have_the_documented_keys_in_order()
+    {
+        Write(null, Run(), Step(10), Eval(250, sample: "a \"é\"\n<b>"), new EndEntry(2000, 1.5, 99.5, 1536000, "done"));
+        Assert.Equal(
+            """
+            {"kind":"run","preset":"shakespeare-char","command":"nano train shakespeare-char --seed 7","started":"2025-11-04T09:30:00+01:00","config":{"layers":"4","channels":"128","batch":"12"},"machine":{"cpu":"Example CPU","threads":8,"simd":"AVX-512","peak_gflops":1000},"corpus":"tinyshakespeare.txt","parameters":804096}
+            {"kind":"step","step":10,"train_loss":2.5,"learning_rate":0.001,"grad_norm":0.75,"milliseconds":42.5,"tokens_per_second":18000,"gflops":600}
+            {"kind":"eval","step":250,"train_loss":2.0625,"val_loss":2.125,"sample":"a \"é\"\n<b>"}
+            {"kind":"end","step":2000,"val_loss":1.5,"seconds":99.5,"tokens":1536000,"reason":"done"}
+
+            """,
+            File.ReadAllText(LogPath));
+    }
+
+    [Fact]
+    public void Entries_come_back_as_written()
+    {
+        RunEntry run = Run();
+        RunLogEntry[] others = [Step(1, 0.1 + 0.2), Eval(1, sample: "tab\t nul\0 line\r\n \u2028 emoji 🦉"), new EndEntry(1, 1 / 3.0, 1e-300, long.MaxValue, "interrupted")];
+        Write(null, [run, .. others]);
+
+        IReadOnlyList<RunLogEntry> read = RunLog.Read(LogPath);
+        var readRun = Assert.IsType<RunEntry>(read[0]);
+        Assert.Equal(run.Config, readRun.Config);
+        Assert.Equal(run, readRun with { Config = run.Config });
+        Assert.Equal(others, read.Skip(1));
+    }
+
+    [Fact]
+    public void Numbers_that_are_not_finite_are_null_and_come_back_as_NaN()
+    {
+        Write(null, Step(1, double.NaN) with { GradNorm = double.PositiveInfinity });
+        Assert.Contains("\"train_loss\":null", File.ReadAllText(LogPath), StringComparison.Ordinal);
+        var step = Assert.IsType<StepEntry>(Assert.Single(RunLog.Read(LogPath)));
+        Assert.True(double.IsNaN(step.TrainLoss) && double.IsNaN(step.GradNorm));
+        Assert.Equal(0.001, step.LearningRate);
+    }
+
+    [Fact]
+    public void Each_line_can_be_read_while_the_log_is_open()
+    {
+        using RunLog log = RunLog.Open(LogPath, null);
+        log.Write(Step(1));
+        log.Write(Step(2));
+        using var reader = new StreamReader(new FileStream(LogPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        Assert.Equal(2, reader.ReadToEnd().Count(c => c == '\n'));
+    }
+
+    [Fact]
+    public void A_new_run_replaces_an_old_log()
+    {
+        Write(null, Step(1), Step(2));
+        Write(null, Step(7));
+        Assert.Equal([Step(7)], RunLog.Read(LogPath));
+    }
+
+    [Fact]
+    public void Resuming_drops_what_came_after_the_checkpoint_and_goes_on()
+    {
+        Write(null, Step(1), Step(2), Eval(2), Step(3), Eval(4), new EndEntry(3, 1, 1, 1, "interrupted"));
+        File.AppendAllText(LogPath, "{\"kind\":\"step\",\"step\":2,\"train_lo");
+        Write(2, Step(3, 9));
+        Assert.Equal([Step(1), Step(2), Eval(2), Step(3, 9)], RunLog.Read(LogPath));
+        Assert.Equal([LogPath], Directory.GetFiles(folder));
+    }
+
+    [Fact]
+    public void Resuming_at_the_last_step_still_drops_the_end()
+    {
+        Write(null, Step(1), new EndEntry(1, 1, 1, 1, "done"));
+        Write(1, Step(2));
+        Assert.Equal([Step(1), Step(2)], RunLog.Read(LogPath));
+    }
+
+    [Fact]
+    public void Resuming_without_a_log_starts_one()
+    {
+        Write(100, Step(101));
+        Assert.Equal([Step(101)], RunLog.Read(LogPath));
+    }
+
+    [Fact]
+    public void A_whole_last_line_that_lacks_only_its_newline_is_kept()
+    {
+        Write(null, Step(1), Step(2));
+        File.WriteAllText(LogPath, File.ReadAllText(LogPath).TrimEnd('\n'));
+        Write(2, Step(3));
+        Assert.Equal([Step(1), Step(2), Step(3)], RunLog.Read(LogPath));
+    }
+
+    [Fact]
+    public void A_log_torn_at_any_byte_gives_its_whole_lines()
+    {
+        Write(null, Step(1), Eval(2, sample: "é🦉"));
+        byte[] bytes = File.ReadAllBytes(LogPath);
+        int first = Array.IndexOf(bytes, (byte)'\n');
+        for (int length = 0; length <= bytes.Length; length++)
+        {
+            File.WriteAllBytes(LogPath, bytes[..length]);
+            int whole = (length >= first ? 1 : 0) + (length >= bytes.Length - 1 ? 1 : 0);
+            Assert.Equal(whole, RunLog.Read(LogPath).Count);
+        }
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("""{"kind":"other","step":1}""")]
+    [InlineData("""{"kind":"end","step":1,"val_loss":1,"seconds":1,"tokens":1}""")]
+    [InlineData("""{"kind":"end","step":1,"val_loss":1,"seconds":1,"tokens":1,"reason":null}""")]
+    [InlineData("""{"kind":"end","step":1,"val_loss":1,"seconds":1,"tokens":1,"reason":"done","more":1}""")]
+    [InlineData("""{"kind":"end","step":99999999999,"val_loss":1,"seconds":1,"tokens":1,"reason":"done"}""")]
+    public void A_malformed_line_is_named(string line)
+    {
+        Write(null, Step(1));
+        File.AppendAllText(LogPath, line + "\n" + File.ReadAllText(LogPath));
+        var error = Assert.Throws<FormatException>(() => RunLog.Read(LogPath));
+        Assert.Contains("Line 2 ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(LogPath, error.Message, StringComparison.Ordinal);
+        byte[] before = File.ReadAllBytes(LogPath);
+        Assert.Throws<FormatException>(() => RunLog.Open(LogPath, 5));
+        Assert.Equal(before, File.ReadAllBytes(LogPath));
+    }
+
+    [Fact]
+    public void Bytes_that_are_not_UTF8_are_malformed()
+    {
+        Write(null, Eval(1, sample: "abc"), Step(2));
+        byte[] bytes = File.ReadAllBytes(LogPath);
+        bytes[bytes.AsSpan().IndexOf("abc"u8)] = 0xFF;
+        File.WriteAllBytes(LogPath, bytes);
+        Assert.Contains("Line 1 ", Assert.Throws<FormatException>(() => RunLog.Read(LogPath)).Message, StringComparison.Ordinal);
+    }
+
+    void Write(int? resumeAtStep, params RunLogEntry[] entries)
+    {
+        using RunLog log = RunLog.Open(LogPath, resumeAtStep);
+        foreach (RunLogEntry entry in entries) log.Write(entry);
+    }
+}
