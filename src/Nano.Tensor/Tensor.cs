@@ -211,6 +211,8 @@ public sealed unsafe class Tensor
             throw new ArgumentException($"copy: {source} does not have the shape of {this}");
         for (nint row = 0; row < (nint)Shape.Rows; row++)
             new ReadOnlySpan<float>(source.Pointer + (row * source.RowStride), Shape.Columns).CopyTo(new Span<float>(Pointer + (row * RowStride), Shape.Columns));
+        GC.KeepAlive(source);
+        GC.KeepAlive(this);
     }
 
     /// <summary>This tensor, if its rows follow each other without gaps.</summary>

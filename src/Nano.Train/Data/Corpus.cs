@@ -1,0 +1,14 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Nano;
+
+/// <summary>Text to train on.</summary>
+/// <param name="Name">What it is called: a source's name or a file's.</param>
+/// <param name="Text">The text, exactly as it was in the file but for a byte order mark.</param>
+/// <param name="Origin">One line for people: where it came from.</param>
+public sealed record Corpus(string Name, string Text, string Origin)
+{
+    /// <summary>SHA-256 of the text as UTF-8 without a byte order mark, in lower-case hexadecimal: tells whether two runs saw the same text.</summary>
+    public string Sha256 => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Text)));
+}

@@ -1,0 +1,104 @@
+using System.Security.Cryptography;
+
+namespace Nano;
+
+/// <summary>How far a download is.</summary>
+/// <param name="File">The file's name in the data folder.</param>
+/// <param name="Bytes">Bytes received so far.</param>
+/// <param name="TotalBytes">Bytes the file has.</param>
+public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
+
+/// <summary>
+/// Fetches one file over HTTP. It appears under its name only when size and digest are right; nothing is left behind otherwise.
+/// </summary>
+/// <param name="http">What to ask with.</param>
+/// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
+sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
+{
+    const int ChunkBytes = 1 << 16;
+
+    /// <summary>Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the server has the file.</summary>
+    /// <exception cref="DownloadException">The server cannot be reached, refuses, stops midway, or sends something else.</exception>
+    /// <exception cref="NanoException">The file cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public async Task DownloadAsync(DataFile file, string path, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        try
+        {
+            stall.CancelAfter(stallTimeout);
+            using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
+            if (!response.IsSuccessStatusCode)
+                throw new DownloadException(file, FormattableString.Invariant($"the server answers {(int)response.StatusCode} ({response.ReasonPhrase})"));
+            if (response.Content.Headers.ContentLength is { } length && length != file.Bytes)
+                throw new DownloadException(file, FormattableString.Invariant($"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
+            using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
+            CreateFolderOf(path);
+            // AtomicFile writes synchronously, so the copy inside it is waited for, away from the caller's thread.
+            await Task.Run(() => AtomicFile.Write(path, target => CopyAsync(file, body, target, progress, stall).GetAwaiter().GetResult()), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new DownloadException(file, Explain(e), e);
+        }
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+        {
+            throw new DownloadException(file, e.InnerException is TimeoutException
+                ? "no network: the server cannot be reached in time"
+                : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s"), e);
+        }
+    }
+
+    async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress, CancellationTokenSource stall)
+    {
+        using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] chunk = new byte[ChunkBytes];
+        long received = 0;
+        while (await ReadAsync(file, body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+        {
+            received += count;
+            if (received > file.Bytes)
+                throw new DownloadException(file, FormattableString.Invariant($"the server sends more than the expected {file.Bytes:N0} bytes"));
+            digest.AppendData(chunk, 0, count);
+            target.Write(chunk, 0, count);
+            progress?.Report(new DownloadProgress(file.Name, received, file.Bytes));
+        }
+        if (received < file.Bytes)
+            throw new DownloadException(file, FormattableString.Invariant($"it ended after {received:N0} of {file.Bytes:N0} bytes"));
+        string actual = Convert.ToHexStringLower(digest.GetHashAndReset());
+        if (actual != file.Sha256)
+            throw new DownloadException(file, $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
+    }
+
+    async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, CancellationTokenSource stall)
+    {
+        stall.CancelAfter(stallTimeout);
+        try
+        {
+            return await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            throw new DownloadException(file, $"the connection broke: {e.Message}", e);
+        }
+    }
+
+    static string Explain(HttpRequestException e)
+    {
+        bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
+        // Outer messages name the host of a failed connection, but say only "see inner exception" of other failures.
+        return unreachable ? $"no network: {e.Message}" : e.GetBaseException().Message;
+    }
+
+    static void CreateFolderOf(string path)
+    {
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NanoException($"cannot create the folder of '{path}': {e.Message}", "set NANO_DATA to a folder that can be written", e);
+        }
+    }
+}
