@@ -59,11 +59,13 @@ public class ModelVerifierTests
         Assert.Equal([name], ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass).Select(row => row.Name));
     }
 
-    [Fact]
-    public void A_value_that_is_no_number_fails()
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.NegativeInfinity)]
+    public void A_value_that_is_no_number_fails(float bad)
     {
         using var folder = new TempFolder();
-        string path = Damage(folder, "logits", (bytes, entry) => BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)entry.Offset), float.NaN));
+        string path = Damage(folder, "logits", (bytes, entry) => BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)entry.Offset), bad));
         using var compute = new Compute(1);
         Assert.Equal(["logits"], ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass).Select(row => row.Name));
     }
@@ -105,6 +107,18 @@ public class ModelVerifierTests
             Encoding.UTF8.GetBytes($"\"{other}\"").CopyTo(bytes, at);
         });
         AssertBad(path, path, name);
+    }
+
+    [Fact]
+    public void Ids_that_are_not_rows_are_refused_by_name()
+    {
+        using var folder = new TempFolder();
+        string path = Damage(folder, "input_ids", (bytes, _) =>
+        {
+            int name = bytes.AsSpan().IndexOf("\"input_ids\""u8);
+            "[96  ]"u8.CopyTo(bytes.AsSpan(name + bytes.AsSpan(name).IndexOf("[2,48]"u8)));
+        });
+        AssertBad(path, path, "input_ids", "[96]");
     }
 
     [Theory]

@@ -84,7 +84,7 @@ public class TrainStepTests
     [InlineData(1, 8)]
     public void A_batch_in_micro_batches_gives_the_same_bits(int batch, int accumulate)
     {
-        foreach (bool tied in new[] { true, false })
+        foreach (bool tied in new[] { false, true })
         {
             var options = Wide with { Model = Wide.Model with { TiedHead = tied } };
             AssertSame(Train(options), Train(options with { Batch = batch, Accumulate = accumulate }));
