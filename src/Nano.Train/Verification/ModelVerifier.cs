@@ -141,7 +141,7 @@ public sealed class ModelVerifier : IDisposable
             return;
         var (error, scale) = Difference(ours, Golden(name, entry, ours.Length), null);
         double reference = ReferenceError(name);
-        rows.Add(new VerificationRow(name, error, scale, reference, error <= (10 * reference) + (1e-6 * scale)));
+        rows.Add(new VerificationRow(name, error, scale, reference, double.IsFinite(error) && error <= (10 * reference) + (1e-6 * scale)));
     }
 
     /// <summary>
