@@ -44,6 +44,7 @@ public sealed class TrainStep
                 throw Diverged(step, ids, Masks(step, micro));
             tape.Backward(compute, loss);
         }
+        model.Parameters.JoinGradients();
         double norm = Optimizer.GradientNorm(compute);
         if (!double.IsFinite(norm))
             throw BadGradient(step);

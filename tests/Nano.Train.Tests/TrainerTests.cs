@@ -168,6 +168,17 @@ public class TrainerTests
     }
 
     [Fact]
+    public void A_run_whose_log_is_gone_goes_on_all_the_same()
+    {
+        using var run = new TempFolder();
+        RunUntilKilled(run.Root, e => Kind(e) == "step 5");
+        File.Delete(run.File("log.jsonl"));
+        RunToEnd(run.Root, resume: true);
+        Assert.Equal(WholeLog[6..], Log(run).SkipWhile(entry => entry == "run"));
+        Assert.True(File.Exists(run.File("report.html")));
+    }
+
+    [Fact]
     public void A_run_that_is_done_resumes_to_its_end()
     {
         using var run = new TempFolder();
