@@ -92,6 +92,9 @@ public sealed unsafe class Tensor
 
     internal int* IdPointer => Type == DType.Int32 ? (int*)(buffer.Pointer + offset) : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
 
+    /// <summary>The same elements as a tensor of their own, whose gradient is not this one's.</summary>
+    public Tensor Alias() => new(buffer, offset, Shape, RowStride, Type, null) { Name = Name };
+
     /// <summary>The same elements in another shape of equal length.</summary>
     public Tensor Reshape(Shape shape)
     {
@@ -211,6 +214,8 @@ public sealed unsafe class Tensor
             throw new ArgumentException($"copy: {source} does not have the shape of {this}");
         for (nint row = 0; row < (nint)Shape.Rows; row++)
             new ReadOnlySpan<float>(source.Pointer + (row * source.RowStride), Shape.Columns).CopyTo(new Span<float>(Pointer + (row * RowStride), Shape.Columns));
+        GC.KeepAlive(source);
+        GC.KeepAlive(this);
     }
 
     /// <summary>This tensor, if its rows follow each other without gaps.</summary>

@@ -5,7 +5,15 @@ public static class Presets
 {
     private static readonly Gpt2Config NanoGpt = new()
     {
-        VocabSize = 1, Bias = false, Gelu = GeluForm.Erf, TiedHead = true, LayerNormEpsilon = 1e-5f, Layers = 4, Heads = 4, Channels = 128, ContextLength = 64,
+        VocabSize = 1,
+        Bias = false,
+        Gelu = GeluForm.Erf,
+        TiedHead = true,
+        LayerNormEpsilon = 1e-5f,
+        Layers = 4,
+        Heads = 4,
+        Channels = 128,
+        ContextLength = 64,
     };
 
     /// <summary>All presets by name.</summary>

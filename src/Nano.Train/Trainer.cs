@@ -24,12 +24,12 @@ public sealed class Trainer : IDisposable
 
     private readonly Compute compute;
     private readonly string run;
-    private readonly bool resumed;
     private readonly TrainStep trainStep;
     private readonly BatchLoader train, validation;
     private readonly Generator generator;
     private readonly IReadOnlyDictionary<string, string> description;
     private readonly RunLog log;
+    private readonly bool resumed;
 
     /// <summary>Prepares a run: tokenizer and batches from the corpus, a fresh model, or the state of the newest checkpoint if resuming.</summary>
     /// <param name="options">What to compute; the vocabulary size is taken from the corpus.</param>
@@ -123,8 +123,7 @@ public sealed class Trainer : IDisposable
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
-        // Logged first: a resumed run drops what its checkpoint does not know, but could not log again what came before it.
-        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample));
+        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
         string checkpoint = Save(step);
         if (step > 0)
             Report.Write(ReportPath, RunLog.Read(LogPath));

@@ -72,7 +72,10 @@ internal static class GenerateVerb
 
     private static void PrintJson(int[] promptIds, List<int> ids, string text, bool stopped, double prefill, double decode) => Common.PrintJson(new
     {
-        prompt_ids = promptIds, ids, text, finish_reason = stopped ? "stop" : "length",
+        prompt_ids = promptIds,
+        ids,
+        text,
+        finish_reason = stopped ? "stop" : "length",
         prefill_tokens_per_second = ids.Count > 0 ? Common.Finite(promptIds.Length / prefill) : null,
         decode_tokens_per_second = ids.Count > 1 ? Common.Finite((ids.Count - 1) / decode) : null,
     });

@@ -9,7 +9,8 @@ internal static class TrainVerb
 {
     private static readonly Argument<string> Preset = new("preset")
     {
-        Description = "Recipe: " + string.Join(", ", Presets.All.Keys), DefaultValueFactory = _ => "shakespeare-char",
+        Description = "Recipe: " + string.Join(", ", Presets.All.Keys),
+        DefaultValueFactory = _ => "shakespeare-char",
     };
 
     private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
@@ -84,7 +85,9 @@ internal static class TrainVerb
         {
             Model = preset.Model with
             {
-                ContextLength = time, Layers = args.GetValue(Layers) ?? preset.Model.Layers, Heads = args.GetValue(Heads) ?? preset.Model.Heads,
+                ContextLength = time,
+                Layers = args.GetValue(Layers) ?? preset.Model.Layers,
+                Heads = args.GetValue(Heads) ?? preset.Model.Heads,
                 Channels = args.GetValue(Channels) ?? preset.Model.Channels,
             },
             Steps = args.GetValue(Steps) ?? preset.Steps,
@@ -131,8 +134,13 @@ internal static class TrainVerb
         if (json)
             Common.PrintJson(new
             {
-                steps = end.Step, end.Tokens, train_loss = Common.Finite(end.TrainLoss), val_loss = Common.Finite(end.ValLoss), end.Seconds,
-                tokens_per_second = tokensPerSecond, end.Checkpoint,
+                steps = end.Step,
+                end.Tokens,
+                train_loss = Common.Finite(end.TrainLoss),
+                val_loss = Common.Finite(end.ValLoss),
+                end.Seconds,
+                tokens_per_second = tokensPerSecond,
+                end.Checkpoint,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
     }

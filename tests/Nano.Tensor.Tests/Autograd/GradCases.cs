@@ -7,11 +7,11 @@ internal static partial class GradCases
 
     private static IEnumerable<GradCase> Products()
     {
-        yield return Linear("linear", 13, 19, 37, true, 6, 6);
+        yield return Linear("linear", 13, 19, 37, true, 4, 6);
         yield return Linear("linear without bias", 5, 7, 3, false, 3, 3);
-        yield return Linear("linear, one row", 1, 33, 35, true, 6, 3);
+        yield return Linear("linear, one row", 1, 33, 35, true, 5, 4);
         yield return Linear("linear, two blocks of k", 2, 515, 3, true, 10, 2);
-        yield return Linear("linear, one input", 15, 1, 2, true, 2, 6);
+        yield return Linear("linear, one input", 15, 1, 2, true, 1, 4);
         foreach (bool transposeA in new[] { false, true })
             foreach (bool transposeB in new[] { false, true })
             {
@@ -30,7 +30,7 @@ internal static partial class GradCases
     private static GradCase MatMul(string name, int[] batch, int count, int m, int n, int k, bool transposeA, bool transposeB) => new(name, typeof(MatMulOp),
         r => [r.Normal([.. batch, transposeA ? k : m, transposeA ? m : k]), r.Normal([.. batch, transposeB ? n : k, transposeB ? k : n])],
         (c, x) => c.MatMul(x[0], x[1], transposeA, transposeB),
-        x => Reference.MatMul(x[0], x[1], count, m, n, k, transposeA, transposeB), 4, 6);
+        x => Reference.MatMul(x[0], x[1], count, m, n, k, transposeA, transposeB), 3, 4);
 
     private static IEnumerable<GradCase> Elementwise()
     {
@@ -43,7 +43,7 @@ internal static partial class GradCases
         yield return new("scale", typeof(ScaleOp), r => [r.Normal(3, 37)], (c, x) => c.Scale(x[0], -1.7f), x => Reference.Scale(x[0], -1.7f), 1, 1);
         yield return new("embedding", typeof(EmbeddingOp), r => [r.Normal(11, 67)], (c, x) => c.Embedding(x[0], Tensor.From(new Shape(2, 3), ids)),
             x => Reference.Embedding(x[0], ids, 67), 0, 2);
-        yield return new("dropout", typeof(DropoutOp), r => [r.Normal(5, 13)], (c, x) => c.Dropout(x[0], 0.3f, 5, 9), x => Reference.Multiply(x[0], Mask(x[0].Length)), 3, 3);
+        yield return new("dropout", typeof(DropoutOp), r => [r.Normal(5, 13)], (c, x) => c.Dropout(x[0], 0.3f, 5, 9), x => Reference.Multiply(x[0], Mask(x[0].Length)), 2, 2);
     }
 
     /// <summary>The mask of the dropout case: the op itself on ones, forward only, tells what is kept; the factor is the exact 1 / (1 - p).</summary>
@@ -59,8 +59,8 @@ internal static partial class GradCases
     {
         foreach (var kind in Enum.GetValues<ActivationKind>())
             yield return new($"activation {kind}", typeof(ActivationOp), r => [AwayFromZero(r.Normal(3, 37))], (c, x) => c.Activation(kind, x[0]),
-                x => Reference.Activation(kind, x[0]), kind == ActivationKind.Relu ? 0 : 4, kind == ActivationKind.Relu ? 0 : 6);
-        yield return new("swiglu", typeof(SwiGluOp), r => [r.Normal(3, 37), r.Normal(3, 37)], (c, x) => c.SwiGlu(x[0], x[1]), x => Reference.SwiGlu(x[0], x[1]), 4, 6);
+                x => Reference.Activation(kind, x[0]), kind == ActivationKind.Relu ? 0 : 3, kind == ActivationKind.Relu ? 0 : 4);
+        yield return new("swiglu", typeof(SwiGluOp), r => [r.Normal(3, 37), r.Normal(3, 37)], (c, x) => c.SwiGlu(x[0], x[1]), x => Reference.SwiGlu(x[0], x[1]), 3, 4);
     }
 
     /// <summary>Moves inputs off the kink of ReLU, where a difference quotient is neither slope.</summary>
@@ -76,18 +76,18 @@ internal static partial class GradCases
         foreach (int columns in new[] { 2, 5, 37, 130 })
         {
             yield return new($"layernorm of {columns}", typeof(LayerNormOp), r => [r.Normal(3, columns), r.AroundOne(columns), r.Normal(columns)],
-                (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f), x => Reference.LayerNorm(x[0], x[1], x[2], 1e-5f), 6, 8);
+                (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f), x => Reference.LayerNorm(x[0], x[1], x[2], 1e-5f), 4, columns == 2 ? 12 : 4);
             yield return new($"layernorm of {columns} without bias", typeof(LayerNormOp), r => [r.Normal(2, 3, columns), r.AroundOne(columns)],
-                (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f), x => Reference.LayerNorm(x[0], x[1], null, 1e-5f), 6, 8);
+                (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f), x => Reference.LayerNorm(x[0], x[1], null, 1e-5f), 4, columns == 2 ? 12 : 4);
             yield return new($"rmsnorm of {columns}", typeof(RmsNormOp), r => [r.Normal(5, columns), r.AroundOne(columns)],
-                (c, x) => c.RmsNorm(x[0], x[1], 1e-5f), x => Reference.RmsNorm(x[0], x[1], 1e-5f), 4, 6);
-            yield return new($"softmax of {columns}", typeof(SoftmaxOp), r => [r.Normal(3, columns)], (c, x) => c.Softmax(x[0]), x => Reference.Softmax(x[0], columns), 4, 4);
+                (c, x) => c.RmsNorm(x[0], x[1], 1e-5f), x => Reference.RmsNorm(x[0], x[1], 1e-5f), 3, 4);
+            yield return new($"softmax of {columns}", typeof(SoftmaxOp), r => [r.Normal(3, columns)], (c, x) => c.Softmax(x[0]), x => Reference.Softmax(x[0], columns), 2, 2);
         }
         foreach (var pairing in Enum.GetValues<RopePairing>())
             foreach (int headDim in new[] { 2, 6, 36 })
                 yield return new($"rope {pairing} {headDim}", typeof(RopeOp), r => [r.Normal(2, 3, 3 * headDim)],
                     (c, x) => c.Rope(x[0], new RopeTable(RopeTable.InverseFrequencies(headDim, 10000), [5, 900, 8191]), pairing),
-                    x => Reference.Rope(x[0], [5, 900, 8191], 3, headDim, 10000, pairing == RopePairing.Interleaved), 3, 3);
+                    x => Reference.Rope(x[0], [5, 900, 8191], 3, headDim, 10000, pairing == RopePairing.Interleaved), 3, 2);
     }
 
     private static IEnumerable<GradCase> Losses()
@@ -105,7 +105,7 @@ internal static partial class GradCases
     {
         int[] targets = new Random(3).Ids(7, 37, leaveOut);
         return new(name, typeof(CrossEntropyOp), r => [Affine(r.Normal(7, 37), spread, offset)],
-            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets), denominator).Loss, x => Reference.CrossEntropy(x[0], targets, denominator), 4, 4);
+            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets), denominator).Loss, x => Reference.CrossEntropy(x[0], targets, denominator), 2, 4);
     }
 
     private static Tensor Affine(Tensor x, float factor, float offset)

@@ -78,7 +78,7 @@ public sealed class RowReduceTests : IDisposable
                 float sum = Reduce(compute, e, e, Kind.Exponential, scale, shift);
                 for (int i = 0; i < n; i++)
                 {
-                    double exact = Math.Exp(((double)x[i] * scale) - shift);
+                    double exact = Math.Exp(((double)x[i] - shift) * scale);
                     Assert.InRange(e[i], exact * (1 - 1e-6), exact * (1 + 1e-6));
                 }
                 Assert.Equal(KernelData.Bits(SixteenLanes(n, (running, i) => running + e[i])), KernelData.Bits(sum));
@@ -135,7 +135,7 @@ public sealed class RowReduceTests : IDisposable
             Kind.Sum => RowReduce.Sum<S, V, PlainTerm>(n, new PlainTerm(x)),
             Kind.Product => RowReduce.Sum<S, V, ProductTerm>(n, new ProductTerm(x, y)),
             Kind.Max => RowReduce.Max<S, V>(n, x),
-            _ => RowReduce.Sum<S, V, ExpTerm>(n, new ExpTerm(x, scale, shift, y)),
+            _ => RowReduce.Sum<S, V, ExpTerm>(n, new ExpTerm(x, shift, scale, y)),
         };
     }
 }

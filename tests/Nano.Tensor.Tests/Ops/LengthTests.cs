@@ -48,7 +48,7 @@ public class LengthTests
                     var inputs = parents.Select((parent, i) => parent.SliceRows(offset + i, length)).ToArray();
                     var y = Canary.Check(compute, c => op.Run(c, inputs), inputs);
                     double error = TestTensors.Error(y.Data, op.Reference([.. inputs.Select(input => input.Doubles())]));
-                    Assert.True(error <= Tolerance * 4, $"{op.Name}, {width}, length {length}, offset {offset}: error {error}");
+                    Assert.True(error <= Tolerance, $"{op.Name}, {width}, length {length}, offset {offset}: error {error}");
                     if (length == 0)
                         continue;
                     compute.Tape!.Backward(compute, y, random.Normal(length));

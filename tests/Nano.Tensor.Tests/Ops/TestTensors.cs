@@ -33,12 +33,20 @@ internal static class TestTensors
     }
 
     /// <summary>An independent copy in memory of its own, with no gradient.</summary>
-    public static Tensor Copy(this Tensor tensor) => Tensor.From(tensor.Shape, tensor.Data);
+    public static Tensor Copy(this Tensor tensor) => Tensor.From(tensor.Shape, tensor.Values());
 
-    public static double[] Doubles(this Tensor tensor) => Array.ConvertAll(tensor.Data.ToArray(), value => (double)value);
+    public static double[] Doubles(this Tensor tensor) => Array.ConvertAll(tensor.Values(), value => (double)value);
 
     /// <summary>The bits of the elements: equal arrays mean equal bits, NaN and the sign of zero included.</summary>
-    public static int[] Bits(this Tensor tensor) => MemoryMarshal.Cast<float, int>(tensor.Data).ToArray();
+    public static int[] Bits(this Tensor tensor) => MemoryMarshal.Cast<float, int>(tensor.Values()).ToArray();
+
+    /// <summary>A copy of the elements. A span alone does not keep a tensor from being collected.</summary>
+    private static float[] Values(this Tensor tensor)
+    {
+        float[] values = tensor.Data.ToArray();
+        GC.KeepAlive(tensor);
+        return values;
+    }
 
     /// <summary>Largest absolute difference; infinite where a number is not finite on one side only.</summary>
     public static double Error(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected)
