@@ -7,7 +7,7 @@ namespace Nano.Cli;
 /// <summary>Shows a run while it goes: a live panel in a terminal, plain lines elsewhere.</summary>
 internal sealed class TrainDisplay
 {
-    private const int RecentSteps = 50;
+    private const int RecentSteps = 50, PanelRows = 12, Frame = 4, RoomRight = 3;
     private readonly Trainer trainer;
     private readonly double peak;
     private readonly Queue<double> recent = new();
@@ -16,6 +16,9 @@ internal sealed class TrainDisplay
 
     private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
 
+    /// <summary>Whether stdout is a terminal that a panel can be redrawn in.</summary>
+    public static bool CanBeLive => !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi;
+
     /// <summary>Drains the events of a run; the last one goes to finished.</summary>
     public static void Show(Trainer trainer, double peak, TextWriter human, bool plain, IEnumerable<TrainEvent> events, Action<Finished> finished)
     {
@@ -23,7 +26,7 @@ internal sealed class TrainDisplay
         if (plain)
             display.ShowLines(human, events, finished);
         else
-            AnsiConsole.Live(new Text("starting ...")).Overflow(VerticalOverflow.Ellipsis).Start(live => display.ShowLive(live, events, finished));
+            AnsiConsole.Live(new Text("starting ...")).Overflow(VerticalOverflow.Ellipsis).Cropping(VerticalOverflowCropping.Bottom).Start(live => display.ShowLive(live, events, finished));
     }
 
     private void ShowLines(TextWriter human, IEnumerable<TrainEvent> events, Action<Finished> finished)
@@ -39,7 +42,7 @@ internal sealed class TrainDisplay
                     break;
                 case Evaluated at:
                     human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
-                    human.WriteLine("  | " + at.Sample.Trim().Replace("\n", "\n  | ", StringComparison.Ordinal));
+                    human.WriteLine("  | " + Printable(at.Sample).Replace("\n", "\n  | ", StringComparison.Ordinal));
                     break;
                 case Finished end:
                     finished(end);
@@ -87,20 +90,25 @@ internal sealed class TrainDisplay
 
     private TimeSpan Remaining() => TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
 
-    private Panel Panel()
+    private Padder Panel()
     {
         var rows = new List<IRenderable>();
         if (step is not null)
         {
-            rows.Add(new BreakdownChart().HideTags().FullSize().AddItem("done", step.Step, Color.Green).AddItem("left", trainer.Options.Steps - step.Step, Color.Grey30));
+            int width = Math.Max(1, AnsiConsole.Profile.Width - RoomRight - Frame), done = (int)(step.Step * width / trainer.Options.Steps);
+            rows.Add(new Text(new string('█', done) + new string('░', width - done), new Style(Color.Green)));
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   learning rate {step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
             rows.Add(new Text(Speed()));
         }
         if (evaluated is not null)
         {
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}"), new Style(Color.Yellow)));
-            rows.Add(new Text(evaluated.Sample.Trim(), new Style(Color.Grey70)));
+            rows.Add(new Text(Printable(evaluated.Sample), new Style(Color.Grey70)));
         }
-        return new Panel(new Rows(rows)).Header($" nano train {trainer.Options.Preset} ").Expand();
+        // The room on the right is for the "^C" that a terminal writes after the panel: a line that wraps would spoil the next drawing.
+        return new Padder(new Panel(new Rows(rows)) { Height = PanelRows }.Header($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ").Expand(), new Padding(0, 0, RoomRight, 0));
     }
+
+    /// <summary>A sample without the characters that would move the cursor: carriage returns, tabs, escapes.</summary>
+    private static string Printable(string sample) => string.Concat(sample.Trim().Select(c => c != '\n' && char.IsControl(c) ? ' ' : c));
 }

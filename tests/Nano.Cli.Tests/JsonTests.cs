@@ -26,7 +26,7 @@ public class JsonTests(TinyRun run)
         Assert.InRange(json.GetProperty("val_loss").GetDouble(), 2.5, Math.Log(Tiny.Text().Distinct().Count()) + 0.1);
         Assert.Equal(json.GetProperty("tokens").GetInt32() / json.GetProperty("seconds").GetDouble(), json.GetProperty("tokens_per_second").GetDouble(), 1e-6);
         Assert.Equal(run.Checkpoint, json.GetProperty("checkpoint").GetString());
-        Assert.Contains("validation loss", run.Result.Error, StringComparison.Ordinal);
+        Assert.Contains("over the whole validation split", run.Result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -56,21 +56,22 @@ internal static class TrainVerb
         using var trainer = new Trainer(options, corpus, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         Introduce(human, trainer, corpus, compute, peak, run);
 
+        bool plain = json || !TrainDisplay.CanBeLive;
         using var stop = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => StopGently(context, stop, human));
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => StopGently(context, stop, human));
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => StopGently(context, stop, plain ? human : null));
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => StopGently(context, stop, plain ? human : null));
         Finished? end = null;
-        TrainDisplay.Show(trainer, peak, human, plain: json || Console.IsOutputRedirected, trainer.Run(stop.Token), done => end = done);
+        TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run);
     }
 
     /// <summary>The first signal finishes the step and saves; the second one ends the program at once.</summary>
-    private static void StopGently(PosixSignalContext context, CancellationTokenSource stop, TextWriter human)
+    private static void StopGently(PosixSignalContext context, CancellationTokenSource stop, TextWriter? human)
     {
         if (stop.IsCancellationRequested)
             return;
         context.Cancel = true;
-        human.WriteLine("stopping after this step; once more to stop at once");
+        human?.WriteLine("stopping after this step; once more to stop at once");
         stop.Cancel();
     }
 
@@ -112,7 +113,7 @@ internal static class TrainVerb
     private static void Introduce(TextWriter human, Trainer trainer, Corpus corpus, Compute compute, double peak, string run)
     {
         var o = trainer.Options;
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}: {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {o.Model.VocabSize} distinct characters"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {o.Model.VocabSize} characters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Trainer.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
@@ -126,7 +127,8 @@ internal static class TrainVerb
             human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation); validation loss {end.ValLoss:F4} over the whole split
+                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
+                loss     {end.ValLoss:F4} over the whole validation split
                 model    {end.Checkpoint}
                 report   {trainer.ReportPath}
                 generate nano generate --model {run}
