@@ -167,7 +167,7 @@ public sealed class Trainer : IDisposable
     {
         log.Dispose();
         generator.Dispose();
-        trainStep.Optimizer.Dispose();
+        trainStep.Dispose();
         Model.Dispose();
     }
 }
