@@ -11,8 +11,8 @@ namespace Nano;
 public sealed record Gpt2Config
 {
     // Generous, yet small enough that the parameter count of any accepted config fits in 63 bits.
-    const int MaxTokens = 1 << 24, MaxChannels = 1 << 20, MaxLayers = 1 << 16;
-    const int Gpt2Vocabulary = 50257, EndOfText = 50256;
+    private const int MaxTokens = 1 << 24, MaxChannels = 1 << 20, MaxLayers = 1 << 16;
+    private const int Gpt2Vocabulary = 50257, EndOfText = 50256;
 
     /// <summary>V: number of token ids.</summary>
     public required int VocabSize { get; init; }
@@ -58,7 +58,7 @@ public sealed record Gpt2Config
         _ => throw new NanoException($"there is no GPT-2 called {Quoted.Of(name)}", "choose gpt2, gpt2-medium, gpt2-large or gpt2-xl"),
     };
 
-    static Gpt2Config Published(int layers, int heads, int channels) => new()
+    private static Gpt2Config Published(int layers, int heads, int channels) => new()
     {
         VocabSize = Gpt2Vocabulary,
         ContextLength = 1024,
@@ -75,7 +75,7 @@ public sealed record Gpt2Config
             throw new NanoException($"the model configuration is impossible: {problem}");
     }
 
-    string? Problem()
+    private string? Problem()
     {
         ReadOnlySpan<(string Name, int Value, int Max)> sizes =
         [
@@ -126,14 +126,14 @@ public sealed record Gpt2Config
         return config;
     }
 
-    static GeluForm ReadGelu(ConfigJson file) => file.String("activation_function") switch
+    private static GeluForm ReadGelu(ConfigJson file) => file.String("activation_function") switch
     {
         null or "gelu_new" or "gelu_pytorch_tanh" => GeluForm.Tanh,
         "gelu" => GeluForm.Erf,
         string other => throw file.Bad($"'activation_function' is {Quoted.Of(other)}; supported: gelu_new, gelu_pytorch_tanh, gelu"),
     };
 
-    static float ReadDropout(ConfigJson file)
+    private static float ReadDropout(ConfigJson file)
     {
         (string Key, float Value)? first = null;
         foreach (string key in (string[])["resid_pdrop", "embd_pdrop", "attn_pdrop"])
@@ -147,7 +147,7 @@ public sealed record Gpt2Config
         return first?.Value ?? 0.1f;
     }
 
-    static void RefuseVariants(ConfigJson file, Gpt2Config config)
+    private static void RefuseVariants(ConfigJson file, Gpt2Config config)
     {
         if (file.Int("n_inner") is { } inner && inner != 4 * config.Channels)
             throw file.Bad($"'n_inner' is {inner}; supported: null or 4 n_embd = {4 * config.Channels}");
@@ -172,7 +172,7 @@ public sealed record Gpt2Config
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
     }
 
-    void WriteTo(Utf8JsonWriter json)
+    private void WriteTo(Utf8JsonWriter json)
     {
         json.WriteStartObject();
         json.WriteStartArray("architectures");
@@ -207,7 +207,7 @@ public sealed record Gpt2Config
     }
 
     // Python tells 0 from 0.0, and readers there may insist on a float.
-    static void WriteFloat(Utf8JsonWriter json, string key, float value)
+    private static void WriteFloat(Utf8JsonWriter json, string key, float value)
     {
         string text = value.ToString(CultureInfo.InvariantCulture);
         json.WritePropertyName(key);

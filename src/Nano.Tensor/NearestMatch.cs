@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>Finds what somebody probably meant when they mistyped a name: the "did you mean" of error messages.</summary>
 public static class NearestMatch
 {
-    const int ShortestPrefix = 3;
+    private const int ShortestPrefix = 3;
 
     /// <summary>
     /// The candidate with the fewest edits (a letter added, dropped, changed, or two neighbours swapped) from <paramref name="word"/>,
@@ -29,7 +29,7 @@ public static class NearestMatch
     }
 
     /// <summary>Optimal string alignment distance (Levenshtein, plus swaps of neighbours), row by row.</summary>
-    static int Edits(string a, string b)
+    private static int Edits(string a, string b)
     {
         int[] beforeLast = new int[b.Length + 1], last = [.. Enumerable.Range(0, b.Length + 1)], row = new int[b.Length + 1];
         for (int i = 1; i <= a.Length; i++)

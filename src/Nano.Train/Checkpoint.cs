@@ -15,7 +15,7 @@ public static class Checkpoint
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
     public static string Save(string run, long step, Gpt2 model, CharTokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
     {
-        string name = $"step-{step:D6}", folder = Path.Combine(run, name), temporary = folder + ".tmp";
+        string name = FolderName(step), folder = Path.Combine(run, name), temporary = folder + ".tmp";
         try
         {
             if (Directory.Exists(temporary))
@@ -61,20 +61,34 @@ public static class Checkpoint
             throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
         string folder = ModelDirectory.Resolve(run), statePath = Path.Combine(folder, StateFile);
         long step = ReadState(statePath, options);
-        var (saved, _) = ModelDirectory.Load(folder);
-        using (saved)
-            for (int i = 0; i < saved.Parameters.All.Count; i++)
-                model.Parameters.All[i].CopyFrom(saved.Parameters.All[i]);
-        string momentsPath = Path.Combine(folder, OptimizerFile);
-        using var moments = SafetensorsReader.Open(momentsPath);
+        if (Path.GetFileName(folder) != FolderName(step))
+            throw new BadFileException(statePath, $"it says step {step}, in the folder '{Path.GetFileName(folder)}'");
+        using var saved = ModelDirectory.Load(folder).Model;
+        if (saved.Config != model.Config)
+            throw new BadFileException(Path.Combine(folder, "config.json"), "it describes another model than the run's options");
+        using var moments = OpenMoments(Path.Combine(folder, OptimizerFile), optimizer);
+        // Every file is whole and fits: from here on nothing is left half loaded.
+        for (int i = 0; i < saved.Parameters.All.Count; i++)
+            model.Parameters.All[i].CopyFrom(saved.Parameters.All[i]);
         foreach (var (name, tensor) in optimizer.State)
-        {
-            if (!moments.Entries.TryGetValue(name, out var entry) || !entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
-                throw new BadFileException(momentsPath, $"tensor '{name}' of shape {tensor.Shape} is missing");
             moments.ReadFloat32(name, tensor.Data);
-        }
         optimizer.StepCount = step;
         return step;
+    }
+
+    private static string FolderName(long step) => $"step-{step:D6}";
+
+    private static SafetensorsReader OpenMoments(string path, AdamW optimizer)
+    {
+        var moments = SafetensorsReader.Open(path);
+        foreach (var (name, tensor) in optimizer.State)
+        {
+            if (moments.Entries.TryGetValue(name, out var entry) && entry.Type == SafetensorsType.F32 && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
+                continue;
+            moments.Dispose();
+            throw new BadFileException(path, $"tensor '{name}' of type F32 and shape {tensor.Shape} is missing");
+        }
+        return moments;
     }
 
     private static void WriteState(Stream stream, long step, IReadOnlyDictionary<string, string> options)

@@ -50,6 +50,7 @@ public sealed record TrainOptions
         ["bias"] = Model.Bias ? "true" : "false",
         ["gelu"] = Model.Gelu.ToString(),
         ["dropout"] = Text(Model.Dropout),
+        ["norm_epsilon"] = Text(Model.LayerNormEpsilon),
         ["tied_head"] = Model.TiedHead ? "true" : "false",
         ["batch"] = Text(Batch),
         ["seq"] = Text(Time),

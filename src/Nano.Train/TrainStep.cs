@@ -44,9 +44,10 @@ public sealed class TrainStep
                 throw Diverged(step, ids, Masks(step, micro));
             tape.Backward(compute, loss);
         }
+        model.Parameters.JoinGradients();
         double norm = Optimizer.GradientNorm(compute);
         if (!double.IsFinite(norm))
-            throw new NanoException($"step {step + 1}: the gradient is not finite; first in {FirstBad(model.Parameters.All.Where(p => p.HasGradient).Select(p => (p.Name!, p.Gradient)))}", DivergedHint);
+            throw BadGradient(step);
         Optimizer.Step(compute, learningRate, norm);
         return new StepResult(sum / options.TokensPerStep, norm);
     }
@@ -75,6 +76,12 @@ public sealed class TrainStep
             first = FirstBad(seen);
         }
         return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
+    }
+
+    private NanoException BadGradient(long step)
+    {
+        string first = FirstBad(model.Parameters.All.Where(parameter => parameter.HasGradient).Select(parameter => (parameter.Name!, parameter.Gradient)));
+        return new NanoException(first == Nowhere ? $"step {step + 1}: the norm of the gradient is too large for a number" : $"step {step + 1}: the gradient is not finite; first in {first}", DivergedHint);
     }
 
     private const string Nowhere = "the loss itself";

@@ -29,6 +29,7 @@ public sealed class Trainer : IDisposable
     private readonly Generator generator;
     private readonly IReadOnlyDictionary<string, string> description;
     private readonly RunLog log;
+    private readonly bool resumed;
 
     /// <summary>Prepares a run: tokenizer and batches from the corpus, a fresh model, or the state of the newest checkpoint if resuming.</summary>
     /// <param name="options">What to compute; the vocabulary size is taken from the corpus.</param>
@@ -40,7 +41,7 @@ public sealed class Trainer : IDisposable
     /// <param name="command">The command that repeats this run, for the report.</param>
     public Trainer(TrainOptions options, Corpus corpus, string run, bool resume, Compute compute, double peakGflops, string command)
     {
-        (this.compute, this.run) = (compute, run);
+        (this.compute, this.run, resumed) = (compute, run, resume);
         Tokenizer = CharTokenizer.FromText(corpus.Text);
         Options = options with { Model = options.Model with { VocabSize = Tokenizer.VocabSize } };
         Options.Validate();
@@ -86,7 +87,7 @@ public sealed class Trainer : IDisposable
         var clock = Stopwatch.StartNew();
         long step = StartStep;
         double loss = double.NaN;
-        if (step == 0)
+        if (!resumed)
             yield return EvaluateAndSave(0);
         for (; step < Options.Steps && !stop.IsCancellationRequested; step++)
         {
@@ -119,8 +120,8 @@ public sealed class Trainer : IDisposable
         double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, TrainEvalStream);
         double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, ValEvalStream);
         string sample = Sample(SampleLength, Options.Seed);
+        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
         string checkpoint = Save(step);
-        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample));
         if (step > 0)
             Report.Write(ReportPath, RunLog.Read(LogPath));
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);

@@ -4,7 +4,7 @@ namespace Nano;
 public static class AtomicFile
 {
     // Errno and Win32 codes that IOException.HResult carries when a disk or a quota is full.
-    const int Enospc = 28, Edquot = 122, HandleDiskFull = unchecked((int)0x80070027), DiskFull = unchecked((int)0x80070070);
+    private const int Enospc = 28, Edquot = 122, HandleDiskFull = unchecked((int)0x80070027), DiskFull = unchecked((int)0x80070070);
 
     /// <summary>
     /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
@@ -39,7 +39,7 @@ public static class AtomicFile
         }
     }
 
-    static void Remove(string temporary)
+    private static void Remove(string temporary)
     {
         try
         {
@@ -51,7 +51,7 @@ public static class AtomicFile
         }
     }
 
-    static NanoException Explain(string path, Exception e)
+    private static NanoException Explain(string path, Exception e)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
         (string reason, string hint) = e switch

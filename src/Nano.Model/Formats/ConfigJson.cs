@@ -4,26 +4,26 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>Typed access to the keys of one JSON object in a file; a missing key or a wrong type is a <see cref="BadFileException"/> that names the key.</summary>
-sealed class ConfigJson : IDisposable
+internal sealed class ConfigJson : IDisposable
 {
-    readonly JsonDocument _document;
-    readonly string _path;
+    private readonly JsonDocument document;
+    private readonly string path;
 
     /// <summary>Parses the text; it must be one object without duplicate keys.</summary>
     public ConfigJson(string json, string path)
     {
-        _path = path;
-        _document = InputFile.ParseJson(Encoding.UTF8.GetBytes(json), path);
-        if (_document.RootElement.ValueKind != JsonValueKind.Object)
+        this.path = path;
+        document = InputFile.ParseJson(Encoding.UTF8.GetBytes(json), path);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
-            _document.Dispose();
+            document.Dispose();
             throw Bad("the top level is not a JSON object");
         }
     }
 
     /// <summary>The value, or null when the key is absent or null.</summary>
-    JsonElement? Find(string key) =>
-        _document.RootElement.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Find(string key) =>
+        document.RootElement.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     public int? Int(string key)
     {
@@ -66,14 +66,14 @@ sealed class ConfigJson : IDisposable
         }
         catch (InvalidOperationException e) // an escaped half of a surrogate pair
         {
-            throw new BadFileException(_path, $"'{key}' is not valid Unicode", e);
+            throw new BadFileException(path, $"'{key}' is not valid Unicode", e);
         }
     }
 
-    public BadFileException Bad(string problem) => new(_path, problem);
+    public BadFileException Bad(string problem) => new(path, problem);
 
-    BadFileException WrongType(string key, string expected, JsonElement found) =>
+    private BadFileException WrongType(string key, string expected, JsonElement found) =>
         Bad($"'{key}' is {Quoted.Of(found.GetRawText())}; expected {expected}");
 
-    public void Dispose() => _document.Dispose();
+    public void Dispose() => document.Dispose();
 }

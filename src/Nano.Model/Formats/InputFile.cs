@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Nano;
 
 /// <summary>Opening and reading files with errors for people: a missing file is a <see cref="NanoException"/>, a short one a <see cref="BadFileException"/>.</summary>
-static class InputFile
+internal static class InputFile
 {
     /// <summary>Opens a file for positional reads; it may be renamed over meanwhile.</summary>
     /// <exception cref="NanoException">The file is missing or cannot be opened.</exception>

@@ -20,7 +20,7 @@ public static class ModelDirectory
         if (File.Exists(Path.Combine(folder, Latest)))
         {
             string name = File.ReadAllText(Path.Combine(folder, Latest)).Trim();
-            if (name.Length is 0 or > 100 || name != Path.GetFileName(name))
+            if (name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name) || name.Any(char.IsControl))
                 throw new BadFileException(Path.Combine(folder, Latest), "it does not name a checkpoint folder");
             folder = Path.Combine(folder, name);
         }

@@ -4,9 +4,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>Text from a file or a prompt made fit for one line of an error message.</summary>
-static class Quoted
+internal static class Quoted
 {
-    const int MaxRunes = 60;
+    private const int MaxRunes = 60;
 
     /// <summary>The text in single quotes, invisible characters escaped, cut after 60 characters.</summary>
     public static string Of(ReadOnlySpan<char> text)
@@ -22,7 +22,7 @@ static class Quoted
         return line.Append('\'').ToString();
     }
 
-    static string Printable(Rune rune) => rune.Value switch
+    private static string Printable(Rune rune) => rune.Value switch
     {
         '\n' => "\\n",
         '\r' => "\\r",

@@ -8,14 +8,14 @@ namespace Nano;
 /// valid UTF-8 JSON that starts with '{', no key twice, known types, sizes that fit the shapes, and a buffer
 /// that the tensors cover from its first byte to its last without hole or overlap.
 /// </summary>
-ref struct SafetensorsHeader
+internal ref struct SafetensorsHeader
 {
     /// <summary>The longest header the format allows, in bytes.</summary>
     public const int MaxBytes = 100_000_000;
 
-    readonly string _path;
-    readonly long _dataStart, _dataBytes;
-    Utf8JsonReader _json;
+    private readonly string path;
+    private readonly long dataStart, dataBytes;
+    private Utf8JsonReader json;
 
     /// <summary>The tensors by name, in header order.</summary>
     public Dictionary<string, SafetensorsEntry> Entries { get; } = new(StringComparer.Ordinal);
@@ -31,12 +31,12 @@ ref struct SafetensorsHeader
     /// <exception cref="BadFileException">Any rule of the format is broken.</exception>
     public SafetensorsHeader(ReadOnlySpan<byte> header, long dataStart, long dataBytes, string path)
     {
-        (_path, _dataStart, _dataBytes) = (path, dataStart, dataBytes);
+        (this.path, this.dataStart, this.dataBytes) = (path, dataStart, dataBytes);
         if (header.Length == 0 || header[0] != '{')
             throw Bad("the header does not start with '{': this is not a safetensors file");
         if (!Utf8.IsValid(header))
             throw Bad("the header is not valid UTF-8");
-        _json = new Utf8JsonReader(header, new JsonReaderOptions { MaxDepth = 4 });
+        json = new Utf8JsonReader(header, new JsonReaderOptions { MaxDepth = 4 });
         try
         {
             ParseFile();
@@ -47,15 +47,15 @@ ref struct SafetensorsHeader
         }
         catch (InvalidOperationException e) // an escaped half of a surrogate pair
         {
-            throw new BadFileException(path, $"the header holds a string that is not valid Unicode, before byte {8 + _json.BytesConsumed}", e);
+            throw new BadFileException(path, $"the header holds a string that is not valid Unicode, before byte {8 + json.BytesConsumed}", e);
         }
         CheckCoverage();
     }
 
-    void ParseFile()
+    private void ParseFile()
     {
         bool metadataSeen = false;
-        _json.Read();
+        json.Read();
         while (NextKey() is { } name)
         {
             if (name != "__metadata__")
@@ -68,22 +68,22 @@ ref struct SafetensorsHeader
                 ParseMetadata();
             }
         }
-        if (_json.Read())
+        if (json.Read())
             throw Bad("there is more than one JSON value in the header");
     }
 
-    void ParseMetadata()
+    private void ParseMetadata()
     {
         Expect(JsonTokenType.StartObject, "'__metadata__' is not an object");
         while (NextKey() is { } key)
         {
             Expect(JsonTokenType.String, $"'__metadata__': the value of {Quoted.Of(key)} is not a string");
-            if (!Metadata.TryAdd(key, _json.GetString()!))
+            if (!Metadata.TryAdd(key, json.GetString()!))
                 throw Bad($"'__metadata__': the key {Quoted.Of(key)} appears twice");
         }
     }
 
-    void ParseTensor(string name)
+    private void ParseTensor(string name)
     {
         string what = $"tensor {Quoted.Of(name)}";
         SafetensorsType? type = null;
@@ -102,38 +102,38 @@ ref struct SafetensorsHeader
         }
         if (type is null || shape is null || range is null)
             throw Bad($"{what}: '{(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}' is missing");
-        if (range.Count != 2 || range[1] < range[0] || range[1] > _dataBytes)
-            throw Bad($"{what}: 'data_offsets' [{List(range)}] is not a begin and an end within the {_dataBytes} bytes of data");
+        if (range.Count != 2 || range[1] < range[0] || range[1] > dataBytes)
+            throw Bad($"{what}: 'data_offsets' [{List(range)}] is not a begin and an end within the {dataBytes} bytes of data");
         long bytes = SizeInBytes(type.Value, shape, what);
         if (bytes != range[1] - range[0])
             throw Bad($"{what}: {type} [{List(shape)}] takes {bytes} bytes, but 'data_offsets' [{List(range)}] gives {range[1] - range[0]}");
-        if (!Entries.TryAdd(name, new SafetensorsEntry(name, type.Value, [.. shape], _dataStart + range[0], bytes)))
+        if (!Entries.TryAdd(name, new SafetensorsEntry(name, type.Value, [.. shape], dataStart + range[0], bytes)))
             throw Bad($"{what} appears twice");
     }
 
-    SafetensorsType ParseType(string what)
+    private SafetensorsType ParseType(string what)
     {
         Expect(JsonTokenType.String, $"{what}: 'dtype' is not a string");
-        string name = _json.GetString()!;
+        string name = json.GetString()!;
         return SafetensorsEntry.TryParseType(name, out SafetensorsType type)
             ? type
             : throw Bad($"{what}: the type {Quoted.Of(name)} is not supported; known are {string.Join(' ', Enum.GetNames<SafetensorsType>())}");
     }
 
-    List<long> ParseSizes(string what)
+    private List<long> ParseSizes(string what)
     {
         Expect(JsonTokenType.StartArray, $"{what} is not a list");
         var sizes = new List<long>();
-        while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
-            if (_json.TokenType != JsonTokenType.Number || !_json.TryGetUInt64(out ulong size) || size > long.MaxValue)
-                throw Bad($"{what} holds something other than a whole number from 0 to {long.MaxValue}, before byte {8 + _json.BytesConsumed}");
+            if (json.TokenType != JsonTokenType.Number || !json.TryGetUInt64(out ulong size) || size > long.MaxValue)
+                throw Bad($"{what} holds something other than a whole number from 0 to {long.MaxValue}, before byte {8 + json.BytesConsumed}");
             sizes.Add((long)size);
         }
         return sizes;
     }
 
-    readonly long SizeInBytes(SafetensorsType type, List<long> shape, string what)
+    private readonly long SizeInBytes(SafetensorsType type, List<long> shape, string what)
     {
         try
         {
@@ -144,44 +144,44 @@ ref struct SafetensorsHeader
         }
         catch (OverflowException e)
         {
-            throw new BadFileException(_path, $"{what}: the shape [{List(shape)}] has more elements than 64 bits can count", e);
+            throw new BadFileException(path, $"{what}: the shape [{List(shape)}] has more elements than 64 bits can count", e);
         }
     }
 
-    readonly void CheckCoverage()
+    private readonly void CheckCoverage()
     {
         SafetensorsEntry[] ordered = [.. Entries.Values.OrderBy(e => e.Offset).ThenBy(e => e.Bytes)];
         long covered = 0;
         foreach (SafetensorsEntry entry in ordered)
         {
-            long begin = entry.Offset - _dataStart;
+            long begin = entry.Offset - dataStart;
             if (begin != covered)
                 throw Bad($"tensor {Quoted.Of(entry.Name)} begins at byte {begin} of the data, {(begin < covered ? "inside another tensor that" : "after a hole: what precedes it")} ends at {covered}");
             covered += entry.Bytes;
         }
-        if (covered != _dataBytes)
-            throw Bad($"the tensors end at byte {covered} of the data, but {_dataBytes} bytes are there");
+        if (covered != dataBytes)
+            throw Bad($"the tensors end at byte {covered} of the data, but {dataBytes} bytes are there");
     }
 
     /// <summary>The next key of the current object with the reader on its value, or null at the object's end.</summary>
-    string? NextKey()
+    private string? NextKey()
     {
-        _json.Read();
-        if (_json.TokenType == JsonTokenType.EndObject)
+        json.Read();
+        if (json.TokenType == JsonTokenType.EndObject)
             return null;
-        string key = _json.GetString()!;
-        _json.Read();
+        string key = json.GetString()!;
+        json.Read();
         return key;
     }
 
-    readonly void Expect(JsonTokenType type, string problem)
+    private readonly void Expect(JsonTokenType type, string problem)
     {
-        if (_json.TokenType != type)
+        if (json.TokenType != type)
             throw Bad(problem);
     }
 
-    readonly BadFileException Bad(string problem) => new(_path, problem);
+    private readonly BadFileException Bad(string problem) => new(path, problem);
 
     /// <summary>The first few numbers, for a message.</summary>
-    static string List(List<long> sizes) => string.Join(", ", sizes.Take(8)) + (sizes.Count > 8 ? ", ..." : "");
+    private static string List(List<long> sizes) => string.Join(", ", sizes.Take(8)) + (sizes.Count > 8 ? ", ..." : "");
 }

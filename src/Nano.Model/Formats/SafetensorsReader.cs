@@ -14,15 +14,15 @@ namespace Nano;
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
-    const int ChunkElements = 1 << 16;
-    const string MissingHint = "check the path; a model folder holds config.json and model.safetensors";
+    private const int ChunkElements = 1 << 16;
+    private const string MissingHint = "check the path; a model folder holds config.json and model.safetensors";
 
-    readonly string _path;
-    readonly SafeFileHandle _file;
+    private readonly string path;
+    private readonly SafeFileHandle file;
 
-    SafetensorsReader(string path, SafeFileHandle file, in SafetensorsHeader header)
+    private SafetensorsReader(string path, SafeFileHandle file, in SafetensorsHeader header)
     {
-        (_path, _file) = (path, file);
+        (this.path, this.file) = (path, file);
         (Entries, Metadata) = (header.Entries, header.Metadata);
     }
 
@@ -50,7 +50,7 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
-    static byte[] ReadHeader(SafeFileHandle file, string path, out long dataBytes)
+    private static byte[] ReadHeader(SafeFileHandle file, string path, out long dataBytes)
     {
         long length = InputFile.Length(file, path);
         if (length < 8)
@@ -83,7 +83,7 @@ public sealed class SafetensorsReader : IDisposable
             SafetensorsType.F16 => HalfToSingle,
             SafetensorsType.BF16 => BFloat16ToSingle,
             SafetensorsType.F64 => DoubleToSingle,
-            _ => throw new BadFileException(_path, $"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16 or F64"),
+            _ => throw new BadFileException(path, $"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16 or F64"),
         });
     }
 
@@ -106,30 +106,30 @@ public sealed class SafetensorsReader : IDisposable
                 SafetensorsType.U16 => Widen<ushort>,
                 SafetensorsType.I8 => Widen<sbyte>,
                 SafetensorsType.U8 => Widen<byte>,
-                _ => throw new BadFileException(_path, $"tensor {Quoted.Of(name)} has type {entry.Type}; expected integers"),
+                _ => throw new BadFileException(path, $"tensor {Quoted.Of(name)} has type {entry.Type}; expected integers"),
             });
         }
         catch (OverflowException e)
         {
-            throw new BadFileException(_path, $"tensor {Quoted.Of(name)} holds a number beyond {long.MaxValue}", e);
+            throw new BadFileException(path, $"tensor {Quoted.Of(name)} holds a number beyond {long.MaxValue}", e);
         }
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => file.Dispose();
 
-    SafetensorsEntry Find(string name, int count)
+    private SafetensorsEntry Find(string name, int count)
     {
         if (!Entries.TryGetValue(name, out SafetensorsEntry? entry))
-            throw new BadFileException(_path, $"there is no tensor {Quoted.Of(name)} among its {Entries.Count}");
+            throw new BadFileException(path, $"there is no tensor {Quoted.Of(name)} among its {Entries.Count}");
         if (entry.Count != count)
-            throw new BadFileException(_path, $"tensor {Quoted.Of(name)} has {entry.Count} elements (shape [{string.Join(", ", entry.Shape)}]); expected {count}");
+            throw new BadFileException(path, $"tensor {Quoted.Of(name)} has {entry.Count} elements (shape [{string.Join(", ", entry.Shape)}]); expected {count}");
         return entry;
     }
 
-    delegate void Convert<T>(ReadOnlySpan<byte> raw, Span<T> destination);
+    private delegate void Convert<T>(ReadOnlySpan<byte> raw, Span<T> destination);
 
-    void Read<T>(SafetensorsEntry entry, Span<T> destination, Convert<T> convert)
+    private void Read<T>(SafetensorsEntry entry, Span<T> destination, Convert<T> convert)
     {
         int size = SafetensorsEntry.SizeOf(entry.Type);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Math.Min(ChunkElements, destination.Length) * size);
@@ -139,7 +139,7 @@ public sealed class SafetensorsReader : IDisposable
             {
                 Span<T> part = destination[done..Math.Min(destination.Length, done + ChunkElements)];
                 Span<byte> raw = buffer.AsSpan(0, part.Length * size);
-                InputFile.ReadExactly(_file, raw, entry.Offset + (long)done * size, _path);
+                InputFile.ReadExactly(file, raw, entry.Offset + (long)done * size, path);
                 convert(raw, part);
             }
         }
@@ -149,7 +149,7 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
-    static void HalfToSingle(ReadOnlySpan<byte> raw, Span<float> to)
+    private static void HalfToSingle(ReadOnlySpan<byte> raw, Span<float> to)
     {
         ReadOnlySpan<Half> from = MemoryMarshal.Cast<byte, Half>(raw);
         for (int i = 0; i < to.Length; i++)
@@ -157,21 +157,21 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     // A bfloat16 is the upper half of a float32.
-    static void BFloat16ToSingle(ReadOnlySpan<byte> raw, Span<float> to)
+    private static void BFloat16ToSingle(ReadOnlySpan<byte> raw, Span<float> to)
     {
         ReadOnlySpan<ushort> from = MemoryMarshal.Cast<byte, ushort>(raw);
         for (int i = 0; i < to.Length; i++)
             to[i] = BitConverter.UInt32BitsToSingle((uint)from[i] << 16);
     }
 
-    static void DoubleToSingle(ReadOnlySpan<byte> raw, Span<float> to)
+    private static void DoubleToSingle(ReadOnlySpan<byte> raw, Span<float> to)
     {
         ReadOnlySpan<double> from = MemoryMarshal.Cast<byte, double>(raw);
         for (int i = 0; i < to.Length; i++)
             to[i] = (float)from[i];
     }
 
-    static void Widen<T>(ReadOnlySpan<byte> raw, Span<long> to) where T : unmanaged, IBinaryInteger<T>
+    private static void Widen<T>(ReadOnlySpan<byte> raw, Span<long> to) where T : unmanaged, IBinaryInteger<T>
     {
         ReadOnlySpan<T> from = MemoryMarshal.Cast<byte, T>(raw);
         for (int i = 0; i < to.Length; i++)

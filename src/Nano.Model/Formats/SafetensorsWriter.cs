@@ -22,12 +22,12 @@ public sealed record SafetensorsTensor(string Name, IReadOnlyList<long> Shape, T
 /// </summary>
 public static class SafetensorsWriter
 {
-    const int DataAlignment = 64;
+    private const int DataAlignment = 64;
 
     // 1 MiB of floats: a tensor may be longer than the 2 GiB that one span of bytes can be.
-    const int ChunkElements = 1 << 18;
+    private const int ChunkElements = 1 << 18;
 
-    static readonly Dictionary<string, string> DefaultMetadata = new() { ["format"] = "pt" };
+    private static readonly Dictionary<string, string> DefaultMetadata = new() { ["format"] = "pt" };
 
     /// <summary>Writes a file whole or not at all (see <see cref="AtomicFile"/>).</summary>
     /// <param name="path">The file to create or replace.</param>
@@ -46,7 +46,7 @@ public static class SafetensorsWriter
         });
     }
 
-    static void WriteData(Stream stream, SafetensorsTensor tensor)
+    private static void WriteData(Stream stream, SafetensorsTensor tensor)
     {
         ReadOnlySpan<float> data = tensor.Data();
         if (data.Length != Count(tensor))
@@ -60,7 +60,7 @@ public static class SafetensorsWriter
     }
 
     /// <summary>The length prefix and the padded JSON.</summary>
-    static ReadOnlyMemory<byte> Header(IReadOnlyList<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string> metadata)
+    private static ReadOnlyMemory<byte> Header(IReadOnlyList<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string> metadata)
     {
         var bytes = new ArrayBufferWriter<byte>();
         bytes.Write(stackalloc byte[8]);
@@ -83,7 +83,7 @@ public static class SafetensorsWriter
         return header;
     }
 
-    static void WriteMetadata(Utf8JsonWriter json, IReadOnlyDictionary<string, string> metadata)
+    private static void WriteMetadata(Utf8JsonWriter json, IReadOnlyDictionary<string, string> metadata)
     {
         if (metadata.Count == 0)
             return;
@@ -93,7 +93,7 @@ public static class SafetensorsWriter
         json.WriteEndObject();
     }
 
-    static void WriteEntries(Utf8JsonWriter json, IReadOnlyList<SafetensorsTensor> tensors)
+    private static void WriteEntries(Utf8JsonWriter json, IReadOnlyList<SafetensorsTensor> tensors)
     {
         var names = new HashSet<string>(StringComparer.Ordinal) { "__metadata__" };
         long offset = 0;
@@ -117,7 +117,7 @@ public static class SafetensorsWriter
         }
     }
 
-    static long Count(SafetensorsTensor tensor)
+    private static long Count(SafetensorsTensor tensor)
     {
         long count = 1;
         foreach (long size in tensor.Shape)
@@ -127,7 +127,7 @@ public static class SafetensorsWriter
         return count;
     }
 
-    static string Unicode(string text)
+    private static string Unicode(string text)
     {
         ReadOnlySpan<char> rest = text;
         while (Rune.DecodeFromUtf16(rest, out _, out int used) == OperationStatus.Done)

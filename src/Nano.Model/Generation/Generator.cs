@@ -63,13 +63,18 @@ public sealed class Generator : IDisposable
     {
         var tape = compute.Tape;
         compute.Tape = null;
-        compute.NextStep();
-        var input = compute.New(new Shape(1, ids.Length), DType.Int32);
-        ids.CopyTo(input.Ids);
-        var logits = model.Forward(compute, input, cache); // [1, T, V]
-        int next = sampler.Next(logits.Data[^model.Config.VocabSize..], position);
-        compute.Tape = tape;
-        return next;
+        try
+        {
+            compute.NextStep();
+            var input = compute.New(new Shape(1, ids.Length), DType.Int32);
+            ids.CopyTo(input.Ids);
+            var logits = model.Forward(compute, input, cache); // [1, T, V]
+            return sampler.Next(logits.Data[^model.Config.VocabSize..], position);
+        }
+        finally
+        {
+            compute.Tape = tape;
+        }
     }
 
     public void Dispose() => cache.Dispose();

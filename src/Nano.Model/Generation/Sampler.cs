@@ -35,8 +35,12 @@ public sealed class Sampler(SamplerOptions options)
     private double[] weights = [];
 
     /// <summary>The id of the next token.</summary>
+    /// <exception cref="NanoException">A logit is NaN or positive infinity, which no probability can be made of; the message names its token.</exception>
     public int Next(ReadOnlySpan<float> logits, long position)
     {
+        for (int i = 0; i < logits.Length; i++)
+            if (!(logits[i] < float.PositiveInfinity))
+                throw new NanoException($"the model's logit for token {i} is {logits[i]}, not a number to choose by", "the weights are damaged or their training diverged; use another checkpoint");
         if (options.Temperature == 0)
             return ArgMax(logits);
         int count = Rank(logits);
@@ -72,7 +76,8 @@ public sealed class Sampler(SamplerOptions options)
         for (int i = 0; i < logits.Length; i++)
         {
             // Float bits in an order that integers share (all bits flipped when negative, else the sign bit), then upside down.
-            uint bits = BitConverter.SingleToUInt32Bits(logits[i]);
+            // Adding 0 makes both zeros the same.
+            uint bits = BitConverter.SingleToUInt32Bits(logits[i] + 0f);
             uint rising = (bits >> 31) != 0 ? ~bits : bits | 0x80000000;
             keys[i] = ((ulong)~rising << 32) | (uint)i;
         }

@@ -10,35 +10,35 @@ namespace Nano;
 /// </summary>
 public sealed class CharTokenizer : ITokenizer
 {
-    const int CodePoints = 0x110000;
+    private const int CodePoints = 0x110000;
 
-    readonly Rune[] _symbols;
+    private readonly Rune[] symbols;
 
     // Indexed by UTF-16 unit, up to the largest in the vocabulary: id, or -1.
-    readonly int[] _basicIds;
-    readonly Dictionary<int, int> _supplementaryIds = [];
+    private readonly int[] basicIds;
+    private readonly Dictionary<int, int> supplementaryIds = [];
 
     /// <param name="symbols">Distinct and in code point order.</param>
     internal CharTokenizer(Rune[] symbols)
     {
-        _symbols = symbols;
+        this.symbols = symbols;
         int largest = symbols.LastOrDefault(r => r.IsBmp).Value;
-        _basicIds = new int[largest + 1];
-        Array.Fill(_basicIds, -1);
+        basicIds = new int[largest + 1];
+        Array.Fill(basicIds, -1);
         for (int id = 0; id < symbols.Length; id++)
         {
             if (symbols[id].IsBmp)
-                _basicIds[symbols[id].Value] = id;
+                basicIds[symbols[id].Value] = id;
             else
-                _supplementaryIds[symbols[id].Value] = id;
+                supplementaryIds[symbols[id].Value] = id;
         }
     }
 
     /// <summary>The vocabulary: the character of each id, in code point order.</summary>
-    public IReadOnlyList<Rune> Symbols => _symbols;
+    public IReadOnlyList<Rune> Symbols => symbols;
 
     /// <inheritdoc/>
-    public int VocabSize => _symbols.Length;
+    public int VocabSize => symbols.Length;
 
     /// <summary>Makes the vocabulary of a text.</summary>
     /// <exception cref="NanoException">The text is empty or holds half of a surrogate pair.</exception>
@@ -69,7 +69,7 @@ public sealed class CharTokenizer : ITokenizer
         for (int i = 0; i < text.Length; count++)
         {
             int unit = text[i];
-            int id = unit < _basicIds.Length ? _basicIds[unit] : -1;
+            int id = unit < basicIds.Length ? basicIds[unit] : -1;
             if (id >= 0)
                 i++;
             else
@@ -79,10 +79,10 @@ public sealed class CharTokenizer : ITokenizer
         return count == ids.Length ? ids : ids[..count];
     }
 
-    int EncodeOther(ReadOnlySpan<char> text, ref int i)
+    private int EncodeOther(ReadOnlySpan<char> text, ref int i)
     {
         Rune rune = RuneAt(text, i);
-        if (!_supplementaryIds.TryGetValue(rune.Value, out int id))
+        if (!supplementaryIds.TryGetValue(rune.Value, out int id))
             throw new NanoException(
                 $"the character {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) at position {i} is not among the {VocabSize} characters of the vocabulary",
                 "leave it out, or train on a text that has it");
@@ -90,7 +90,7 @@ public sealed class CharTokenizer : ITokenizer
         return id;
     }
 
-    static Rune RuneAt(ReadOnlySpan<char> text, int i) => Rune.DecodeFromUtf16(text[i..], out Rune rune, out _) == OperationStatus.Done
+    private static Rune RuneAt(ReadOnlySpan<char> text, int i) => Rune.DecodeFromUtf16(text[i..], out Rune rune, out _) == OperationStatus.Done
         ? rune
         : throw new NanoException($"half of a surrogate pair (U+{(int)text[i]:X4}) stands alone at position {i}: the text is not valid Unicode", "check the encoding of the text");
 
@@ -101,20 +101,20 @@ public sealed class CharTokenizer : ITokenizer
         int length = 0;
         for (int i = 0; i < ids.Length; i++)
         {
-            if ((uint)ids[i] >= (uint)_symbols.Length)
+            if ((uint)ids[i] >= (uint)symbols.Length)
                 throw new NanoException($"the id {ids[i]} at position {i} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}");
-            length = checked(length + _symbols[ids[i]].Utf16SequenceLength);
+            length = checked(length + symbols[ids[i]].Utf16SequenceLength);
         }
         char[] text = new char[length];
         Span<char> rest = text;
         foreach (int id in ids)
-            rest = rest[_symbols[id].EncodeToUtf16(rest)..];
+            rest = rest[symbols[id].EncodeToUtf16(rest)..];
         return new string(text);
     }
 
     /// <summary>Writes the vocabulary as a Hugging Face tokenizer.json; the same vocabulary gives the same bytes.</summary>
     /// <exception cref="NanoException">The file cannot be written.</exception>
-    public void Save(string path) => CharTokenizerJson.Save(path, _symbols);
+    public void Save(string path) => CharTokenizerJson.Save(path, symbols);
 
     /// <summary>Reads a tokenizer.json that describes a character tokenizer, and no other kind.</summary>
     /// <exception cref="NanoException">The file is missing or unreadable.</exception>

@@ -9,15 +9,15 @@ namespace Nano;
 /// A character vocabulary as a Hugging Face tokenizer.json: a BPE model with the characters as vocabulary and no merges,
 /// whose decoder joins them. Other programs can open it; here, a file must be exactly of this form.
 /// </summary>
-static class CharTokenizerJson
+internal static class CharTokenizerJson
 {
     // 1.1 million characters at 24 bytes a line need less.
-    const int MaxBytes = 1 << 26;
+    private const int MaxBytes = 1 << 26;
 
-    const string MissingHint = "check the path; training on characters writes tokenizer.json beside the model";
+    private const string MissingHint = "check the path; training on characters writes tokenizer.json beside the model";
 
     // The whole file save for model.vocab, which stands before "merges".
-    static readonly JsonElement Form = JsonElement.Parse("""
+    private static readonly JsonElement Form = JsonElement.Parse("""
         {
           "version": "1.0",
           "truncation": null,
@@ -62,7 +62,7 @@ static class CharTokenizerJson
         });
     }
 
-    static void WriteModel(Utf8JsonWriter json, JsonElement form, Rune[] symbols)
+    private static void WriteModel(Utf8JsonWriter json, JsonElement form, Rune[] symbols)
     {
         json.WriteStartObject("model");
         foreach (JsonProperty property in form.EnumerateObject())
@@ -96,7 +96,7 @@ static class CharTokenizerJson
     }
 
     /// <summary>Each key must have the value of the form. A key may be absent where it says "nothing" or "no".</summary>
-    static void CheckObject(JsonElement found, JsonElement form, string prefix, string path)
+    private static void CheckObject(JsonElement found, JsonElement form, string prefix, string path)
     {
         if (found.ValueKind != JsonValueKind.Object)
             throw Bad(path, $"{(prefix == "" ? "the top level" : "'model'")} is not a JSON object");
@@ -114,7 +114,7 @@ static class CharTokenizerJson
                 throw Bad(path, $"the key '{prefix}{key}' is missing");
     }
 
-    static Rune[] ReadVocabulary(JsonElement model, string path)
+    private static Rune[] ReadVocabulary(JsonElement model, string path)
     {
         JsonElement vocabulary = model.GetProperty("vocab");
         if (vocabulary.ValueKind != JsonValueKind.Object)
@@ -139,5 +139,5 @@ static class CharTokenizerJson
         return symbols;
     }
 
-    static BadFileException Bad(string path, string problem) => new(path, $"not a character tokenizer: {problem}");
+    private static BadFileException Bad(string path, string problem) => new(path, $"not a character tokenizer: {problem}");
 }

@@ -118,7 +118,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     {
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
         {
-            V probability = SimdMath.Exp<S, V>(S.Fma(S.Load(p + i), S.Splat(scale), S.Splat(-lse)));
+            V probability = SimdMath.ExpNonPositive<S, V>(S.Fma(S.Load(p + i), S.Splat(scale), S.Splat(-lse)));
             S.Store(p + i, probability);
             S.Store(dp + i, S.Multiply(S.Multiply(probability, S.Splat(scale)), S.Subtract(S.Load(dp + i), S.Splat(delta))));
         }

@@ -56,9 +56,11 @@ internal readonly unsafe struct Gemm : IKernel
     {
         if (m == 0 || n == 0)
             return;
-        // Enough parts for every worker to have a few, unless rows or columns run out. Splitting rows packs B again, so it comes second.
+        // Enough parts for every worker to have a few, unless rows or columns run out; and no more of A than fits an L2 cache of 1 MB (2^18
+        // floats), since every panel walks over it. Splitting rows packs B again, so a part has at least 96.
         int columnParts = (n + TileN(compute.Width) - 1) / TileN(compute.Width);
-        int rowParts = Math.Clamp(4 * compute.Threads / columnParts, 1, (m + 95) / 96);
+        int rowParts = Math.Max(4 * compute.Threads / columnParts, (int)((((long)m * Math.Min(k, KBlock)) - 1) >> 18) + 1);
+        rowParts = Math.Clamp(rowParts, 1, (m + 95) / 96);
         int rowBlock = ((m + rowParts - 1) / rowParts + 11) / 12 * 12;
         rowParts = (m + rowBlock - 1) / rowBlock;
         compute.For(columnParts * rowParts, 1, ScratchFloats, new Gemm(m, n, k, a, aRow, aCol, b, ldb, layout, bias, accumulate, c, ldc, rowBlock));

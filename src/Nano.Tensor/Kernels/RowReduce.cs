@@ -78,7 +78,7 @@ internal readonly unsafe struct ExpTerm(float* x, float shift, float scale, floa
 {
     public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
     {
-        V v = SimdMath.Exp<S, V>(S.Multiply(S.Subtract(S.Load(x + i), S.Splat(shift)), S.Splat(scale)));
+        V v = SimdMath.ExpNonPositive<S, V>(S.Multiply(S.Subtract(S.Load(x + i), S.Splat(shift)), S.Splat(scale)));
         S.Store(e + i, v);
         return S.Add(running, v);
     }

@@ -116,7 +116,7 @@ internal readonly struct GeluErf : IActivation
     {
         // Beyond |x| = 20 the density is 0; the limit keeps infinity times 0 from becoming a NaN.
         V limit = S.Splat(20), near = S.IfGreater(S.Abs(x), limit, S.CopySign(limit, x), x);
-        V density = S.Multiply(SimdMath.Exp<S, V>(S.Multiply(S.Multiply(near, near), S.Splat(-0.5f))), S.Splat(0.3989422804014327f));
+        V density = S.Multiply(SimdMath.ExpNonPositive<S, V>(S.Multiply(S.Multiply(near, near), S.Splat(-0.5f))), S.Splat(0.3989422804014327f));
         return S.Fma(near, density, Distribution<S, V>(near));
     }
 

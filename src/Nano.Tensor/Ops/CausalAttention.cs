@@ -63,6 +63,8 @@ public static class CausalAttentionExtensions
             && q.Shape[1] <= k.Shape[1] && q.Shape[2] % heads == 0 && k.Shape[2] % keyHeads == 0 && q.Shape[2] / heads == k.Shape[2] / keyHeads;
         if (!fits)
             throw new ArgumentException($"attention: q {q}, k {k}, v {v} with {heads} heads and {keyHeads} key heads do not fit; wanted [B, Tq, H * D], [B, Tk, KV * D] twice, Tq <= Tk");
+        if (!(scale >= 0))
+            throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
         var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, compute.Width);
         var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
         compute.For(sizes.Batch * keyHeads, 1, AttentionForward.ScratchFloats(sizes),

@@ -38,7 +38,7 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
     private readonly unsafe struct ExpSum(float* x, float shift) : IRowTerm
     {
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged =>
-            S.Add(running, SimdMath.Exp<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
+            S.Add(running, SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
     }
 
     private readonly unsafe struct Gradients(float* logits, int* targets, float* max, float* logSum, int columns, float scale, GradientTarget dlogits) : IKernel
@@ -63,7 +63,7 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
     private readonly unsafe struct Element(float* z, float max, float logSum, float scale, GradientTarget dz) : IElementwise
     {
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
-            dz.Put<S, V>(i, S.Multiply(SimdMath.Exp<S, V>(S.Subtract(S.Subtract(S.Load(z + i), S.Splat(max)), S.Splat(logSum))), S.Splat(scale)));
+            dz.Put<S, V>(i, S.Multiply(SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Subtract(S.Load(z + i), S.Splat(max)), S.Splat(logSum))), S.Splat(scale)));
     }
 }
 

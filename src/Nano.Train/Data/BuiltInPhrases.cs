@@ -6,7 +6,7 @@ namespace Nano;
 /// Whole lines are five iambs (weak-strong), give or take an inverted or an extra syllable. Digits behind phrases count syllables;
 /// | begins a new line.
 /// </summary>
-static class BuiltInPhrases
+internal static class BuiltInPhrases
 {
     /// <summary>Phrases by name.</summary>
     public static readonly Dictionary<string, string[]> Rules = new()

@@ -5,7 +5,7 @@ namespace Nano;
 /// <param name="Called">What others call them.</param>
 /// <param name="Lord">The title they are addressed by.</param>
 /// <param name="Woman">Whether she is a she.</param>
-sealed record BuiltInPlayer(string Label, string Called, string Lord, bool Woman)
+internal sealed record BuiltInPlayer(string Label, string Called, string Lord, bool Woman)
 {
     /// <summary>Everybody with a name.</summary>
     public static readonly BuiltInPlayer[] Nobles = [.. Named(BuiltInWords.Men, "KING ", "DUKE ", "lord", false), .. Named(BuiltInWords.Women, "QUEEN ", "LADY ", "dame", true)];
@@ -13,6 +13,6 @@ sealed record BuiltInPlayer(string Label, string Called, string Lord, bool Woman
     /// <summary>Everybody else.</summary>
     public static readonly BuiltInPlayer[] Commoners = [.. BuiltInWords.Commoners.Select(label => new BuiltInPlayer(label, label.Split(' ')[^1].ToLowerInvariant(), "friend", false))];
 
-    static IEnumerable<BuiltInPlayer> Named(string[] names, string first, string second, string lord, bool women) =>
+    private static IEnumerable<BuiltInPlayer> Named(string[] names, string first, string second, string lord, bool women) =>
         names.Select((name, i) => new BuiltInPlayer((i < 3 ? first : i < 6 ? second : "") + name.ToUpperInvariant(), name, i < 3 ? "liege" : lord, women));
 }

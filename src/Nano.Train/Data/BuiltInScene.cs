@@ -3,18 +3,18 @@ using System.Text;
 namespace Nano;
 
 /// <summary>One scene of the built-in corpus: a small cast, an absent person and a place they speak of, and a few nouns they come back to.</summary>
-sealed class BuiltInScene
+internal sealed class BuiltInScene
 {
-    const int ThemeSize = 6, RecentWords = 8;
-    static readonly char[] Ends = ['.', '.', '.', '.', ';', ';', ':', '!'];
+    private const int ThemeSize = 6, RecentWords = 8;
+    private static readonly char[] Ends = ['.', '.', '.', '.', ';', ';', ':', '!'];
 
-    readonly SplitMix64 random;
-    readonly StringBuilder play;
-    readonly List<BuiltInPlayer> cast = [];
-    readonly string[] theme;
-    readonly Dictionary<string, string> decided = [];
-    readonly Queue<string> recent = new();
-    readonly List<string> speech = [];
+    private readonly SplitMix64 random;
+    private readonly StringBuilder play;
+    private readonly List<BuiltInPlayer> cast = [];
+    private readonly string[] theme;
+    private readonly Dictionary<string, string> decided = [];
+    private readonly Queue<string> recent = new();
+    private readonly List<string> speech = [];
 
     /// <summary>Chooses who is on stage and what they speak of.</summary>
     /// <param name="random">Decides everything.</param>
@@ -66,14 +66,14 @@ sealed class BuiltInScene
         }
     }
 
-    BuiltInPlayer SomeoneBut(BuiltInPlayer speaker)
+    private BuiltInPlayer SomeoneBut(BuiltInPlayer speaker)
     {
         int other = random.Below(cast.Count - 1);
         return cast[other < cast.IndexOf(speaker) ? other : other + 1];
     }
 
     /// <summary>Says something, perhaps at length and ending in a couplet, perhaps ending in a question, of which it returns the kind.</summary>
-    string? Speak()
+    private string? Speak()
     {
         bool atLength = random.Chance(20);
         for (int left = atLength ? 3 + random.Below(5) : random.Below(3); left > 0; left--)
@@ -87,14 +87,14 @@ sealed class BuiltInScene
         return question;
     }
 
-    void Leave()
+    private void Leave()
     {
         if (random.Chance(60))
             SayCouplet();
         Say("exit");
     }
 
-    void SayCouplet()
+    private void SayCouplet()
     {
         string[] family = random.Pick(BuiltInWords.Rhymes);
         int first = random.Below(family.Length), second = (first + 1 + random.Below(family.Length - 1)) % family.Length;
@@ -106,7 +106,7 @@ sealed class BuiltInScene
     }
 
     /// <summary>Adds a phrase to the speech, as lines of verse.</summary>
-    void Say(string phrase)
+    private void Say(string phrase)
     {
         var text = new StringBuilder();
         Expand(random.Pick(BuiltInPhrases.Rules[phrase]), text);
@@ -115,7 +115,7 @@ sealed class BuiltInScene
         speech.AddRange(text.ToString().Split('|').Select(AsVerse));
     }
 
-    void Deliver(string label)
+    private void Deliver(string label)
     {
         if (!IsEnd(speech[^1][^1]))
             speech[^1] = speech[^1][..^1] + '.';
@@ -123,10 +123,10 @@ sealed class BuiltInScene
         speech.Clear();
     }
 
-    static bool IsEnd(char c) => c is '.' or '?' or '!';
+    private static bool IsEnd(char c) => c is '.' or '?' or '!';
 
     /// <summary>Replaces what stands in braces, and that in turn, until words are left.</summary>
-    void Expand(string phrase, StringBuilder text)
+    private void Expand(string phrase, StringBuilder text)
     {
         int at = 0;
         for (int open; (open = phrase.IndexOf('{', at)) >= 0;)
@@ -146,7 +146,7 @@ sealed class BuiltInScene
     }
 
     /// <summary>A word that was not used just now; of nouns, one in three belongs to the scene's theme.</summary>
-    string Choose(string name, string[] words)
+    private string Choose(string name, string[] words)
     {
         string word;
         do
@@ -159,7 +159,7 @@ sealed class BuiltInScene
     }
 
     /// <summary>A capital first, and "an" for "a" before a vowel.</summary>
-    static string AsVerse(string line)
+    private static string AsVerse(string line)
     {
         string[] words = line.Split(' ');
         for (int i = 0; i + 1 < words.Length; i++)
@@ -170,7 +170,7 @@ sealed class BuiltInScene
         return line[..first] + char.ToUpperInvariant(line[first]) + line[(first + 1)..];
     }
 
-    static bool StartsWithVowel(string word) =>
+    private static bool StartsWithVowel(string word) =>
         word[0] is 'a' or 'e' or 'i' or 'o' or 'u' || word.StartsWith("honest", StringComparison.Ordinal)
         || word.StartsWith("hour", StringComparison.Ordinal) || word.StartsWith("honour", StringComparison.Ordinal);
 }

@@ -4,7 +4,7 @@ namespace Nano;
 /// The words of the built-in corpus, sorted by what they are and how they are stressed, so that <see cref="BuiltInPhrases"/> scan.
 /// Plain names are one stressed syllable; a 2 behind an adjective or noun means stressed-unstressed, behind a verb unstressed-stressed.
 /// </summary>
-static class BuiltInWords
+internal static class BuiltInWords
 {
     /// <summary>Words by class.</summary>
     public static readonly Dictionary<string, string[]> Classes = new()
@@ -89,5 +89,5 @@ static class BuiltInWords
     /// <summary>Towns.</summary>
     public static readonly string[] Places = Split("Harrow Carrick Marlow Dunmere Elmsford London Florence Arden Thornby Wendle Yarrow Kestrel Overton Quarley Ravenspur Brindle");
 
-    static string[] Split(params string[] lines) => [.. lines.SelectMany(line => line.Split(' ')).Distinct()];
+    private static string[] Split(params string[] lines) => [.. lines.SelectMany(line => line.Split(' ')).Distinct()];
 }

@@ -11,9 +11,9 @@ public sealed class CorpusStore : IDisposable
     /// <summary>The corpus that a machine without network replaces by <see cref="BuiltInCorpus"/>.</summary>
     public const string DefaultCorpus = "shakespeare";
 
-    static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10), DefaultStallTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10), DefaultStallTimeout = TimeSpan.FromSeconds(30);
 
-    readonly HttpClient http;
+    private readonly HttpClient http;
 
     /// <summary>Opens a data folder, which need not exist yet.</summary>
     /// <param name="folder">The folder; <see cref="DefaultFolder"/> if null.</param>
@@ -98,7 +98,7 @@ public sealed class CorpusStore : IDisposable
     /// <summary>Closes connections.</summary>
     public void Dispose() => http.Dispose();
 
-    DataSource Find(string name)
+    private DataSource Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         if (Sources.FirstOrDefault(source => source.Name == name) is { } found)
@@ -107,11 +107,11 @@ public sealed class CorpusStore : IDisposable
         throw new NanoException($"no data is called '{name}'", $"{meant}known: {Names(Sources)}");
     }
 
-    static string Names(IEnumerable<DataSource> sources) => string.Join(", ", sources.Select(source => source.Name));
+    private static string Names(IEnumerable<DataSource> sources) => string.Join(", ", sources.Select(source => source.Name));
 
-    string PathOf(DataFile file) => Path.GetFullPath(Path.Combine(Folder, file.Name));
+    private string PathOf(DataFile file) => Path.GetFullPath(Path.Combine(Folder, file.Name));
 
-    static async Task VerifyAsync(DataSource source, DataFile file, string path, CancellationToken cancellation)
+    private static async Task VerifyAsync(DataSource source, DataFile file, string path, CancellationToken cancellation)
     {
         string actual;
         try

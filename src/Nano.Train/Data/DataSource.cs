@@ -30,7 +30,7 @@ public sealed record DataSource(string Name, DataKind Kind, string Description, 
     /// <summary>The sources that data/sources.json lists; the file is built into the program.</summary>
     public static IReadOnlyList<DataSource> Known { get; } = ReadKnown();
 
-    static DataSource[] ReadKnown()
+    private static DataSource[] ReadKnown()
     {
         using var json = typeof(DataSource).Assembly.GetManifestResourceStream("sources.json")!;
         using var document = JsonDocument.Parse(json);
@@ -42,8 +42,8 @@ public sealed record DataSource(string Name, DataKind Kind, string Description, 
             [.. source.GetProperty("files").EnumerateArray().Select(ReadFile)]))];
     }
 
-    static DataFile ReadFile(JsonElement file) =>
+    private static DataFile ReadFile(JsonElement file) =>
         new(Text(file, "name"), new Uri(Text(file, "url")), file.GetProperty("bytes").GetInt64(), Text(file, "sha256"));
 
-    static string Text(JsonElement element, string property) => element.GetProperty(property).GetString()!;
+    private static string Text(JsonElement element, string property) => element.GetProperty(property).GetString()!;
 }

@@ -4,7 +4,7 @@ namespace Nano;
 /// <param name="file">Which file.</param>
 /// <param name="reason">Why, in half a sentence.</param>
 /// <param name="inner">What caused it, if anything did.</param>
-sealed class DownloadException(DataFile file, string reason, Exception? inner = null)
+internal sealed class DownloadException(DataFile file, string reason, Exception? inner = null)
     : NanoException($"cannot download '{file.Name}' from {file.Url}: {reason}", "try again later, or put the file into the data folder by hand (NANO_DATA names the folder)", inner)
 {
     /// <summary>Why, in half a sentence.</summary>

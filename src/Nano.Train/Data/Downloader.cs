@@ -13,9 +13,9 @@ public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
 /// </summary>
 /// <param name="http">What to ask with.</param>
 /// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
-sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
+internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
 {
-    const int ChunkBytes = 1 << 16;
+    private const int ChunkBytes = 1 << 16;
 
     /// <summary>Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the server has the file.</summary>
     /// <exception cref="DownloadException">The server cannot be reached, refuses, stops midway, or sends something else.</exception>
@@ -49,7 +49,7 @@ sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
         }
     }
 
-    async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress, CancellationTokenSource stall)
+    private async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress, CancellationTokenSource stall)
     {
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] chunk = new byte[ChunkBytes];
@@ -70,7 +70,7 @@ sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
             throw new DownloadException(file, $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
     }
 
-    async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, CancellationTokenSource stall)
+    private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, CancellationTokenSource stall)
     {
         stall.CancelAfter(stallTimeout);
         try
@@ -83,14 +83,14 @@ sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
         }
     }
 
-    static string Explain(HttpRequestException e)
+    private static string Explain(HttpRequestException e)
     {
         bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
         // Outer messages name the host of a failed connection, but say only "see inner exception" of other failures.
         return unreachable ? $"no network: {e.Message}" : e.GetBaseException().Message;
     }
 
-    static void CreateFolderOf(string path)
+    private static void CreateFolderOf(string path)
     {
         try
         {

@@ -1,9 +1,9 @@
 namespace Nano;
 
 /// <summary>Steele, Lea and Flood's SplitMix64 (OOPSLA 2014): small, and the same everywhere for ever.</summary>
-sealed class SplitMix64(ulong seed)
+internal sealed class SplitMix64(ulong seed)
 {
-    ulong state = seed;
+    private ulong state = seed;
 
     /// <summary>The next 64 bits.</summary>
     public ulong Next()

@@ -5,9 +5,9 @@ using System.Text.Unicode;
 namespace Nano;
 
 /// <summary>Reads text files strictly: what is not text is an error, never repaired.</summary>
-static class TextFile
+internal static class TextFile
 {
-    const int LongestString = 0x3FFFFFDF; // what .NET allows, in UTF-16 units; UTF-8 has at least as many bytes
+    private const int LongestString = 0x3FFFFFDF; // what .NET allows, in UTF-16 units; UTF-8 has at least as many bytes
 
     /// <summary>
     /// Reads a whole text file, which must be UTF-8. A byte order mark is dropped; nothing else changes, line ends included.
@@ -31,7 +31,7 @@ static class TextFile
         return Encoding.UTF8.GetString(text);
     }
 
-    static byte[] ReadAll(string path)
+    private static byte[] ReadAll(string path)
     {
         if (Directory.Exists(path))
             throw new NanoException($"'{path}' is a folder, not a text file", "name one of the files in it");
@@ -51,7 +51,7 @@ static class TextFile
         }
     }
 
-    static int FirstInvalid(ReadOnlySpan<byte> text)
+    private static int FirstInvalid(ReadOnlySpan<byte> text)
     {
         int offset = 0;
         while (Rune.DecodeFromUtf8(text[offset..], out _, out int length) == OperationStatus.Done)

@@ -7,7 +7,7 @@ namespace Nano;
 /// <summary>A training run on one page: a single HTML file with its own style and SVG charts, no script and nothing to fetch.</summary>
 public static class Report
 {
-    static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
+    private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
     /// <summary>
     /// Writes the report of a run's log, whole or not at all (temporary file, then rename). The same entries give the same bytes; a log that is
@@ -55,7 +55,7 @@ public static class Report
         return page.Append("</main>\n</body>\n</html>\n").ToString();
     }
 
-    static string Summary(IReadOnlyList<RunLogEntry> entries, RunEntry? run)
+    private static string Summary(IReadOnlyList<RunLogEntry> entries, RunEntry? run)
     {
         EndEntry? end = entries.OfType<EndEntry>().LastOrDefault();
         StepEntry[] steps = [.. entries.OfType<StepEntry>()];
@@ -77,7 +77,7 @@ public static class Report
     }
 
     /// <summary>Each step's share of the peak, in percent, of the machine its session ran on.</summary>
-    static IEnumerable<double> SharesOfPeak(IReadOnlyList<RunLogEntry> entries)
+    private static IEnumerable<double> SharesOfPeak(IReadOnlyList<RunLogEntry> entries)
     {
         double peak = double.NaN;
         foreach (RunLogEntry entry in entries)
@@ -85,7 +85,7 @@ public static class Report
             else if (entry is StepEntry step) yield return 100 * step.Gflops / peak;
     }
 
-    static void Warning(StringBuilder page, IReadOnlyList<RunLogEntry> entries)
+    private static void Warning(StringBuilder page, IReadOnlyList<RunLogEntry> entries)
     {
         StepEntry? broken = entries.OfType<StepEntry>().FirstOrDefault(s => !double.IsFinite(s.TrainLoss));
         if (broken is not null) page.Append(Culture, $"<p class=\"warn\">The training loss was not a finite number at step {broken.Step:N0}.</p>\n");
@@ -94,7 +94,7 @@ public static class Report
         if (end is not null && end.Reason != "done") page.Append(Culture, $"<p class=\"warn\">The run ended early at step {end.Step:N0}: {Html.Escape(end.Reason)}.</p>\n");
     }
 
-    static void Charts(StringBuilder page, StepEntry[] steps, EvalEntry[] evals, EndEntry? end)
+    private static void Charts(StringBuilder page, StepEntry[] steps, EvalEntry[] evals, EndEntry? end)
     {
         ChartSeries[] loss = [.. Noisy("training", steps, s => s.TrainLoss), .. Validation(evals, end)];
         if (loss.Length > 0)
@@ -114,16 +114,16 @@ public static class Report
             .Append("</div>\n");
     }
 
-    static IReadOnlyList<ChartPoint> Points(StepEntry[] steps, Func<StepEntry, double> value) => [.. steps.Select(s => new ChartPoint(s.Step, value(s)))];
+    private static IReadOnlyList<ChartPoint> Points(StepEntry[] steps, Func<StepEntry, double> value) => [.. steps.Select(s => new ChartPoint(s.Step, value(s)))];
 
-    static string Interval(StepEntry[] steps)
+    private static string Interval(StepEntry[] steps)
     {
         double every = Math.Round((steps[^1].Step - (double)steps[0].Step) / Math.Max(1, steps.Length - 1));
         return every <= 1 ? "each step" : Invariant($"every {every:N0} steps");
     }
 
     /// <summary>The values as a thin line under their running mean; few values, as one line.</summary>
-    static IEnumerable<ChartSeries> Noisy(string name, StepEntry[] steps, Func<StepEntry, double> value)
+    private static IEnumerable<ChartSeries> Noisy(string name, StepEntry[] steps, Func<StepEntry, double> value)
     {
         if (steps.Length == 0) yield break;
         IReadOnlyList<ChartPoint> points = Points(steps, value);
@@ -134,14 +134,14 @@ public static class Report
     }
 
     /// <summary>Evaluations, and the loss over the whole split at the end in place of one at the same step.</summary>
-    static IEnumerable<ChartSeries> Validation(EvalEntry[] evals, EndEntry? end)
+    private static IEnumerable<ChartSeries> Validation(EvalEntry[] evals, EndEntry? end)
     {
         List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
         if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
         if (points.Count > 0) yield return new("validation", ChartMark.Points, points);
     }
 
-    static void Evaluations(StringBuilder page, EvalEntry[] evals, EndEntry? end)
+    private static void Evaluations(StringBuilder page, EvalEntry[] evals, EndEntry? end)
     {
         double best = evals.Select(e => e.ValLoss).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Min();
         page.Append("<h2>Evaluations</h2>\n<div class=\"tall\">\n<table>\n<tr><th>step</th><th>training loss</th><th>validation loss</th><th>gap</th></tr>\n");
@@ -151,7 +151,7 @@ public static class Report
         page.Append("</table>\n</div>\n");
     }
 
-    static void Machine(StringBuilder page, RunMachine machine, int sessions)
+    private static void Machine(StringBuilder page, RunMachine machine, int sessions)
     {
         page.Append("<h2>Machine</h2>\n<table class=\"settings\">\n");
         Row(page, "processor", machine.Cpu);
@@ -162,17 +162,17 @@ public static class Report
         page.Append("</table>\n");
     }
 
-    static void Configuration(StringBuilder page, RunEntry run)
+    private static void Configuration(StringBuilder page, RunEntry run)
     {
         page.Append("<h2>Configuration</h2>\n<table class=\"settings\">\n");
         foreach ((string name, string value) in run.Config) Row(page, name, value);
         page.Append("</table>\n");
     }
 
-    static void Row(StringBuilder page, string name, string value) =>
+    private static void Row(StringBuilder page, string name, string value) =>
         page.Append(Culture, $"<tr><td>{Html.Escape(name)}</td><td>{Html.Escape(value)}</td></tr>\n");
 
-    static void Samples(StringBuilder page, EvalEntry[] evals)
+    private static void Samples(StringBuilder page, EvalEntry[] evals)
     {
         if (evals.Length == 0) return;
         page.Append("<h2>Samples over time</h2>\n");
@@ -181,11 +181,11 @@ public static class Report
         page.Append(Culture, $"<p class=\"caption\">{SampleTitle(evals[^1])}</p>\n<pre>\n{Html.Escape(evals[^1].Sample)}</pre>\n");
     }
 
-    static string SampleTitle(EvalEntry e) => Invariant($"step {e.Step:N0} · validation loss {Loss(e.ValLoss)}");
+    private static string SampleTitle(EvalEntry e) => Invariant($"step {e.Step:N0} · validation loss {Loss(e.ValLoss)}");
 
-    static string Loss(double value) => double.IsFinite(value) ? value.ToString("0.0000", Culture) : "–";
+    private static string Loss(double value) => double.IsFinite(value) ? value.ToString("0.0000", Culture) : "–";
 
-    static string Duration(double seconds)
+    private static string Duration(double seconds)
     {
         if (!(seconds >= 0 && seconds < 1e9)) return "an unknown time";
         var time = TimeSpan.FromSeconds(Math.Round(seconds));

@@ -11,14 +11,14 @@ namespace Nano;
 public sealed class RunLog : IDisposable
 {
     // Samples stay readable in the file: only what JSON itself demands is escaped.
-    static readonly JsonTypeInfo<RunLogEntry> Json = (JsonTypeInfo<RunLogEntry>)new JsonSerializerOptions(RunLogJson.Default.Options)
+    private static readonly JsonTypeInfo<RunLogEntry> Json = (JsonTypeInfo<RunLogEntry>)new JsonSerializerOptions(RunLogJson.Default.Options)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     }.GetTypeInfo(typeof(RunLogEntry));
 
-    readonly FileStream file;
+    private readonly FileStream file;
 
-    RunLog(FileStream file) => this.file = file;
+    private RunLog(FileStream file) => this.file = file;
 
     /// <summary>Opens the log at <paramref name="path"/> for appending.</summary>
     /// <param name="path">The file, usually <c>log.jsonl</c> in the run folder, which must exist.</param>
@@ -71,7 +71,7 @@ public sealed class RunLog : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => file.Dispose();
 
-    static int StepOf(RunLogEntry entry) => entry switch
+    private static int StepOf(RunLogEntry entry) => entry switch
     {
         StepEntry step => step.Step,
         EvalEntry eval => eval.Step,
@@ -79,7 +79,7 @@ public sealed class RunLog : IDisposable
         _ => 0,
     };
 
-    static byte[] Line(RunLogEntry entry) => [.. JsonSerializer.SerializeToUtf8Bytes(entry, Json), (byte)'\n'];
+    private static byte[] Line(RunLogEntry entry) => [.. JsonSerializer.SerializeToUtf8Bytes(entry, Json), (byte)'\n'];
 
     /// <summary>Writes a file whole or not at all: to a temporary file beside it, flushed to the disk, then renamed.</summary>
     internal static void Replace(string path, ReadOnlySpan<byte> content)

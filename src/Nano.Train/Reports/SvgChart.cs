@@ -22,14 +22,14 @@ internal sealed record ChartSeries(string Name, ChartMark Mark, IReadOnlyList<Ch
 /// <param name="Series">What to draw, backmost first.</param>
 internal sealed record SvgChart(string Title, string Unit, string Format, int Width, int Height, bool FromZero, IReadOnlyList<ChartSeries> Series)
 {
-    const int MaxPoints = 1000, Top = 52, Bottom = 30, Right = 24;
-    const string Ring = "m-2,0a2,2 0 1 0 4,0a2,2 0 1 0 -4,0"; // a lone point, which a line would not show
-    static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
+    private const int MaxPoints = 1000, Top = 52, Bottom = 30, Right = 24;
+    private const string Ring = "m-2,0a2,2 0 1 0 4,0a2,2 0 1 0 -4,0"; // a lone point, which a line would not show
+    private static readonly CultureInfo Invariant = CultureInfo.InvariantCulture;
 
-    readonly StringBuilder svg = new();
-    double[] yTicks = [];
-    double left, xLow, xHigh;
-    int exponent;
+    private readonly StringBuilder svg = new();
+    private double[] yTicks = [];
+    private double left, xLow, xHigh;
+    private int exponent;
 
     /// <summary>The chart as one <c>svg</c> element.</summary>
     public string Render()
@@ -47,7 +47,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         return svg.Append("</svg>\n").ToString();
     }
 
-    void Scale()
+    private void Scale()
     {
         double[] y = [.. Series.SelectMany(s => s.Points).Select(p => p.Y).Where(IsDrawn)];
         double low = y.DefaultIfEmpty(0).Min(), high = y.DefaultIfEmpty(1).Max();
@@ -61,7 +61,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         left = 12 + 6.6 * yTicks.Max(t => TickLabel(t, yTicks, exponent).Length);
     }
 
-    void Heading()
+    private void Heading()
     {
         string unit = exponent == 0 ? Unit : $"{Unit} × 10{Superscript(exponent)}".Trim();
         svg.Append(Invariant, $"<text y=\"15\"><tspan class=\"title\">{Html.Escape(Title)}</tspan><tspan dx=\"8\" class=\"soft\">{Html.Escape(unit)}</tspan></text>\n");
@@ -75,7 +75,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         svg.Append("</text>\n");
     }
 
-    void Axes()
+    private void Axes()
     {
         svg.Append("<g class=\"axes\">\n");
         foreach (double tick in yTicks)
@@ -88,7 +88,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         svg.Append("</g>\n");
     }
 
-    void Path(ChartSeries series, string title)
+    private void Path(ChartSeries series, string title)
     {
         IReadOnlyList<ChartPoint> points = ChartData.Downsample(series.Points, MaxPoints);
         svg.Append(Invariant, $"<path class=\"{Css(series)}\" d=\"");
@@ -101,7 +101,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         svg.Append(Invariant, $"\"><title>{title}</title></path>\n");
     }
 
-    void Marks(ChartSeries series)
+    private void Marks(ChartSeries series)
     {
         Path(series, Html.Escape(series.Name));
         svg.Append("<g class=\"points\">\n");
@@ -118,7 +118,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     }
 
     /// <summary>Invisible columns that light up under the pointer and tell the values there: hover without scripts.</summary>
-    void HoverBands()
+    private void HoverBands()
     {
         ChartSeries? first = Series.FirstOrDefault(s => s.Mark is ChartMark.Thin or ChartMark.Line);
         if (first is null || first.Points.Count == 0) return;
@@ -136,16 +136,16 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         svg.Append("</g>\n");
     }
 
-    string Readout(double step, ChartSeries series, double value) =>
+    private string Readout(double step, ChartSeries series, double value) =>
         string.Create(Invariant, $"step {step:N0}: {value.ToString(Format, Invariant)} ({Html.Escape(series.Name)})");
 
-    double X(double step) => left + (step - xLow) / (xHigh - xLow) * (Width - Right - left);
+    private double X(double step) => left + (step - xLow) / (xHigh - xLow) * (Width - Right - left);
 
-    double Y(double value) => Height - Bottom - (value - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Top - Bottom);
+    private double Y(double value) => Height - Bottom - (value - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Top - Bottom);
 
-    static bool IsDrawn(double y) => Math.Abs(y) <= 1e30;
+    private static bool IsDrawn(double y) => Math.Abs(y) <= 1e30;
 
-    static string Css(ChartSeries series) => series.Mark switch
+    private static string Css(ChartSeries series) => series.Mark switch
     {
         ChartMark.Thin => "thin",
         ChartMark.Line => "line",
@@ -153,7 +153,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         _ => "reference",
     };
 
-    static string TickLabel(double tick, double[] ticks, int exponent)
+    private static string TickLabel(double tick, double[] ticks, int exponent)
     {
         double scale = Math.Pow(10, exponent), step = (ticks[1] - ticks[0]) / scale, value = tick / scale;
         if (Math.Abs(value) >= 1e9) return value.ToString("G3", Invariant);
@@ -161,6 +161,6 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         return value.ToString("N" + decimals.ToString(Invariant), Invariant);
     }
 
-    static string Superscript(int number) =>
+    private static string Superscript(int number) =>
         string.Concat(number.ToString(Invariant).Select(c => c == '-' ? '⁻' : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c - '0']));
 }

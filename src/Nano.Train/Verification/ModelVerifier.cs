@@ -10,7 +10,7 @@ namespace Nano;
 public sealed class ModelVerifier : IDisposable
 {
     private readonly Compute compute;
-    private readonly string goldenPath;
+    private readonly string goldenPath, tolerancesPath;
     private readonly Gpt2 model;
     private readonly SafetensorsReader golden;
     private readonly JsonDocument tolerances;
@@ -21,16 +21,16 @@ public sealed class ModelVerifier : IDisposable
         (this.compute, this.goldenPath) = (compute, goldenPath);
         golden = SafetensorsReader.Open(goldenPath);
         (model, _) = ModelDirectory.Load(modelPath);
-        string path = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(goldenPath))!, "tolerances.json");
-        if (!File.Exists(path))
-            throw new NanoException($"'{path}' is missing: it holds the optimizer settings and the errors to compare with");
+        tolerancesPath = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(goldenPath))!, "tolerances.json");
+        if (!File.Exists(tolerancesPath))
+            throw new NanoException($"'{tolerancesPath}' is missing: it holds the optimizer settings and the errors to compare with");
         try
         {
-            tolerances = JsonDocument.Parse(File.ReadAllBytes(path));
+            tolerances = JsonDocument.Parse(File.ReadAllBytes(tolerancesPath));
         }
         catch (JsonException e)
         {
-            throw new BadFileException(path, e.Message, e);
+            throw new BadFileException(tolerancesPath, e.Message, e);
         }
     }
 
@@ -40,10 +40,16 @@ public sealed class ModelVerifier : IDisposable
     {
         using var verifier = new ModelVerifier(modelPath, goldenPath, compute);
         compute.Tape = new Tape();
-        verifier.CheckGreedy();
-        verifier.CheckForwardAndBackward();
-        verifier.CheckOptimizer();
-        compute.Tape = null;
+        try
+        {
+            verifier.CheckGreedy();
+            verifier.CheckForwardAndBackward();
+            verifier.CheckOptimizer();
+        }
+        finally
+        {
+            compute.Tape = null;
+        }
         return verifier.rows;
     }
 
@@ -53,6 +59,7 @@ public sealed class ModelVerifier : IDisposable
         var loss = Forward((name, tensor) => Compare(name == "logits" ? name : "act." + name, tensor.Data));
         Compare("loss", loss.Data);
         compute.Tape!.Backward(compute, loss);
+        model.Parameters.JoinGradients();
         foreach (var parameter in model.Parameters.All)
             Compare("grad." + GoldenName(parameter), InFileOrder(parameter, parameter.Gradient));
     }
@@ -61,23 +68,42 @@ public sealed class ModelVerifier : IDisposable
     {
         if (!golden.Entries.TryGetValue("losses", out var entry))
             return;
-        var settings = tolerances.RootElement.GetProperty("optimizer");
-        using var optimizer = new AdamW(model.Parameters.All, new AdamWOptions(settings.GetProperty("betas")[0].GetDouble(), settings.GetProperty("betas")[1].GetDouble(),
-            settings.GetProperty("eps").GetDouble(), settings.GetProperty("weight_decay").GetDouble(), settings.GetProperty("grad_clip").GetDouble()));
+        var (options, learningRate) = FromTolerances(root => OptimizerSettings(root.GetProperty("optimizer")));
+        using var optimizer = new AdamW(model.Parameters.All, options);
         float[] losses = new float[entry.Count], norms = new float[entry.Count];
         for (int step = 0; step < losses.Length; step++)
         {
             model.Parameters.ForgetGradients();
             var loss = Forward(null);
             compute.Tape!.Backward(compute, loss);
+            model.Parameters.JoinGradients();
             double norm = optimizer.GradientNorm(compute);
-            optimizer.Step(compute, settings.GetProperty("lr").GetDouble(), norm);
+            optimizer.Step(compute, learningRate, norm);
             (losses[step], norms[step]) = (loss.Data[0], (float)norm);
         }
         Compare("losses", losses);
         Compare("grad_norms", norms);
         foreach (var parameter in model.Parameters.All)
-            CompareWeights($"after{losses.Length}.{GoldenName(parameter)}", InFileOrder(parameter, parameter), parameter, settings.GetProperty("lr").GetDouble());
+            CompareWeights($"after{losses.Length}.{GoldenName(parameter)}", InFileOrder(parameter, parameter), parameter, learningRate);
+    }
+
+    private static (AdamWOptions Options, double LearningRate) OptimizerSettings(JsonElement settings)
+    {
+        double Number(string key) => settings.GetProperty(key).GetDouble();
+        var betas = settings.GetProperty("betas");
+        return (new AdamWOptions(betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"), Number("weight_decay"), Number("grad_clip")), Number("lr"));
+    }
+
+    private T FromTolerances<T>(Func<JsonElement, T> read)
+    {
+        try
+        {
+            return read(tolerances.RootElement);
+        }
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException or FormatException)
+        {
+            throw new BadFileException(tolerancesPath, $"the optimizer settings or the errors to compare with are not there: {e.Message}", e);
+        }
     }
 
     /// <summary>The argmax continuation must be exact, both through the key-value cache and by running the whole text for every token.</summary>
@@ -162,7 +188,7 @@ public sealed class ModelVerifier : IDisposable
     }
 
     private double ReferenceError(string name) =>
-        tolerances.RootElement.TryGetProperty("f32_err", out var errors) && errors.TryGetProperty(name, out var pair) ? pair[1].GetDouble() : 0;
+        FromTolerances(root => root.TryGetProperty("f32_err", out var errors) && errors.TryGetProperty(name, out var pair) ? pair[1].GetDouble() : 0);
 
     private string GoldenName(Tensor parameter) =>
         golden.Entries.ContainsKey("grad." + parameter.Name) ? parameter.Name! : ModelDirectory.FileName(parameter.Name!);
@@ -174,7 +200,8 @@ public sealed class ModelVerifier : IDisposable
     {
         int[] ids = Ids(name);
         var shape = golden.Entries[name].Shape;
-        return Tensor.From(shape.Count == 2 ? new Shape((int)shape[0], (int)shape[1]) : new Shape(ids.Length), ids);
+        return shape.Count == 2 ? Tensor.From(new Shape((int)shape[0], (int)shape[1]), ids)
+            : throw new BadFileException(goldenPath, $"tensor '{name}' has shape [{string.Join(", ", shape)}]; expected rows of ids");
     }
 
     private int[] Ids(string name)
@@ -183,7 +210,10 @@ public sealed class ModelVerifier : IDisposable
             throw new BadFileException(goldenPath, $"tensor '{name}' is missing");
         var values = new long[entry.Count];
         golden.ReadInt64(name, values);
-        return Array.ConvertAll(values, value => checked((int)value));
+        foreach (long value in values)
+            if ((value < 0 || value >= model.Config.VocabSize) && !(value == -100 && name == "targets"))
+                throw new BadFileException(goldenPath, $"tensor '{name}' holds the id {value}, which is not below the vocabulary size {model.Config.VocabSize}");
+        return Array.ConvertAll(values, value => (int)value);
     }
 
     public void Dispose()

@@ -1,0 +1,89 @@
+namespace Nano.Tests;
+
+public class EvaluateTests
+{
+    static readonly int[] Tokens = Runs.RandomTokens(110, 11);
+
+    static Gpt2 RandomModel()
+    {
+        var model = new Gpt2(Runs.Tiny.Model);
+        for (int i = 0; i < model.Parameters.All.Count; i++)
+            Philox.Normal(1, (ulong)i, 0.3, model.Parameters.All[i].Data);
+        return model;
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(100)]
+    public void The_loss_over_all_is_the_mean_over_every_window_whatever_the_batch(int batch)
+    {
+        using var model = RandomModel();
+        using var compute = new Compute(1);
+        // 109 targets in windows of 8: 13 windows, the last 5 targets left over. The mean of -log softmax, in double precision.
+        double sum = 0;
+        for (int window = 0; window < 13; window++)
+        {
+            compute.NextStep();
+            float[] logits = model.Forward(compute, Tensor.From(new Shape(1, 8), Tokens.AsSpan(window * 8, 8))).Data.ToArray();
+            for (int t = 0; t < 8; t++)
+            {
+                double[] row = [.. logits.Skip(t * 11).Take(11).Select(value => (double)value)];
+                sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[(window * 8) + t + 1]];
+            }
+        }
+        Assert.Equal(sum / (13 * 8), Evaluate.OnAll(model, compute, new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
+    }
+
+    [Fact]
+    public void A_model_that_knows_nothing_loses_the_logarithm_of_the_vocabulary()
+    {
+        using var model = new Gpt2(Runs.Tiny.Model);
+        using var compute = new Compute(1);
+        var loader = new BatchLoader(Tokens, 4, 8, "test");
+        Assert.Equal(Math.Log(11), Evaluate.OnAll(model, compute, loader), 1e-6);
+        Assert.Equal(Math.Log(11), Evaluate.OnRandomBatches(model, compute, loader, 3, 1, 1), 1e-6);
+    }
+
+    [Fact]
+    public void Random_batches_are_the_same_every_time_and_others_for_another_stream_or_seed()
+    {
+        using var model = RandomModel();
+        using var compute = new Compute(1);
+        var loader = new BatchLoader(Tokens, 4, 8, "test");
+        double first = Evaluate.OnRandomBatches(model, compute, loader, 2, 1, 2);
+        Assert.Equal(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, 2));
+        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, 3));
+        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 2, 2));
+        // The mean of two batches, each evaluated alone by a loader whose steps are counted alike.
+        double sum = 0;
+        for (int step = 0; step < 2; step++)
+        {
+            compute.NextStep();
+            var (ids, targets) = (compute.New(new Shape(4, 8), DType.Int32), compute.New(new Shape(4, 8), DType.Int32));
+            loader.Random(1, 2, step, ids, targets);
+            sum += compute.CrossEntropy(model.Forward(compute, ids), targets).Loss.Data[0];
+        }
+        Assert.Equal(sum / 2, first, 1e-5);
+    }
+
+    [Fact]
+    public void Evaluating_changes_nothing_and_drops_nothing()
+    {
+        var config = Runs.Tiny.Model;
+        using var model = RandomModel();
+        using var dropping = new Gpt2(config with { Dropout = 0.5f });
+        foreach (var (to, from) in dropping.Parameters.All.Zip(model.Parameters.All))
+            to.CopyFrom(from);
+        using var compute = new Compute(1) { Tape = new Tape() };
+        var tape = compute.Tape;
+        var loader = new BatchLoader(Tokens, 4, 8, "test");
+        int[] before = Runs.Bits(model);
+        double loss = Evaluate.OnAll(model, compute, loader);
+        Assert.Equal(before, Runs.Bits(model));
+        Assert.Same(tape, compute.Tape);
+        Assert.Empty(tape.Ops);
+        Assert.Equal(loss, Evaluate.OnAll(dropping, compute, loader));
+    }
+}

@@ -1,0 +1,101 @@
+namespace Nano.Tests;
+
+public class PresetsTests
+{
+    [Fact]
+    public void Every_preset_validates_and_is_found_by_its_name()
+    {
+        Assert.NotEmpty(Presets.All);
+        foreach (var (name, options) in Presets.All)
+        {
+            options.Validate();
+            Assert.Equal(name, options.Preset);
+            Assert.Same(options, Presets.Get(name));
+        }
+    }
+
+    [Theory]
+    [InlineData("shakespear-char", "shakespeare-char")]
+    [InlineData("shakespeare-gtp", "shakespeare-gpt")]
+    public void An_unknown_preset_is_refused_with_the_nearest(string wrong, string nearest)
+    {
+        var e = Assert.Throws<NanoException>(() => Presets.Get(wrong));
+        Assert.Contains(wrong, e.Message, StringComparison.Ordinal);
+        Assert.Contains($"did you mean '{nearest}'?", e.Hint, StringComparison.Ordinal);
+        Assert.DoesNotContain("did you mean", Assert.Throws<NanoException>(() => Presets.Get("xyz")).Hint, StringComparison.Ordinal);
+    }
+
+    // nanoGPT's README, "I only have a macbook".
+    [Fact]
+    public void Shakespeare_char_is_the_recipe_of_nanoGPT_for_a_processor()
+    {
+        var options = Presets.Get("shakespeare-char");
+        var model = options.Model;
+        Assert.Equal((4, 4, 128, 64, false, 0f, GeluForm.Erf, true), (model.Layers, model.Heads, model.Channels, model.ContextLength, model.Bias, model.Dropout, model.Gelu, model.TiedHead));
+        Assert.Equal((12, 64, 1, 2000, 1e-3, 1e-4, 100), (options.Batch, options.Time, options.Accumulate, options.Steps, options.LearningRate, options.MinLearningRate, options.WarmupSteps));
+        Assert.Equal((250, 20), (options.EvalInterval, options.EvalBatches));
+        Assert.Equal(new AdamWOptions(0.9, 0.99, 1e-8, 0.1, 1.0), options.Optimizer);
+        Assert.Equal(768, options.TokensPerStep);
+        Assert.Equal(804_096, Count(model));
+    }
+
+    // nanoGPT's config/train_shakespeare_char.py, which prints "number of parameters: 10.65M" (position table not counted).
+    [Fact]
+    public void Shakespeare_gpt_is_the_larger_recipe_of_nanoGPT()
+    {
+        var options = Presets.Get("shakespeare-gpt");
+        var model = options.Model;
+        Assert.Equal((6, 6, 384, 256, false, 0.2f), (model.Layers, model.Heads, model.Channels, model.ContextLength, model.Bias, model.Dropout));
+        Assert.Equal((64, 256, 5000, 1e-3, 1e-4, 100, 0.99), (options.Batch, options.Time, options.Steps, options.LearningRate, options.MinLearningRate, options.WarmupSteps, options.Optimizer.Beta2));
+        Assert.Equal(10.65e6, Count(model) - (256 * 384), 0.005e6);
+    }
+
+    static long Count(Gpt2Config config) => Gpt2.ParameterShapes(config with { VocabSize = 65 }).Sum(parameter => parameter.Shape.Length);
+
+    public static TheoryData<TrainOptions, string> Impossible => new()
+    {
+        { Runs.Tiny with { Batch = 0 }, "--batch" },
+        { Runs.Tiny with { Time = 0 }, "--seq" },
+        { Runs.Tiny with { Accumulate = -1 }, "--accumulate" },
+        { Runs.Tiny with { EvalInterval = 0 }, "--eval-interval" },
+        { Runs.Tiny with { EvalBatches = 0 }, "--eval-batches" },
+        { Runs.Tiny with { Steps = -1 }, "--steps" },
+        { Runs.Tiny with { Time = 13 }, "12" },
+        { Runs.Tiny with { LearningRate = 0 }, "--lr" },
+        { Runs.Tiny with { LearningRate = double.NaN }, "--lr" },
+        { Runs.Tiny with { LearningRate = double.PositiveInfinity }, "--lr" },
+        { Runs.Tiny with { Model = Runs.Tiny.Model with { Heads = 3 } }, "3 heads" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Impossible))]
+    public void Impossible_options_are_refused_by_name(TrainOptions options, string expected) =>
+        Assert.Contains(expected, Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
+
+    public static TheoryData<TrainOptions> Changes
+    {
+        get
+        {
+            var (o, m) = (Runs.Tiny, Runs.Tiny.Model);
+            return
+            [
+                o with { Preset = "x" }, o with { Batch = 9 }, o with { Time = 9 }, o with { Accumulate = 9 }, o with { Steps = 9 }, o with { LearningRate = 9 }, o with { MinLearningRate = 9 },
+                o with { WarmupSteps = 9 }, o with { EvalInterval = 9 }, o with { EvalBatches = 9 }, o with { Seed = 9 },
+                o with { Optimizer = new(Beta1: 0.5) }, o with { Optimizer = new(Beta2: 0.5) }, o with { Optimizer = new(Epsilon: 0.5) }, o with { Optimizer = new(WeightDecay: 0.5) }, o with { Optimizer = new(ClipNorm: 0.5) },
+                o with { Model = m with { VocabSize = 9 } }, o with { Model = m with { ContextLength = 9 } }, o with { Model = m with { Layers = 9 } }, o with { Model = m with { Heads = 9 } },
+                o with { Model = m with { Channels = 9 } }, o with { Model = m with { Bias = false } }, o with { Model = m with { Gelu = GeluForm.Erf } }, o with { Model = m with { Dropout = 0.5f } },
+                o with { Model = m with { TiedHead = false } }, o with { Model = m with { LayerNormEpsilon = 0.5f } },
+            ];
+        }
+    }
+
+    /// <summary>A checkpoint is resumed only with equal descriptions, so whatever decides the bits must show in them.</summary>
+    [Theory]
+    [MemberData(nameof(Changes))]
+    public void Whatever_decides_a_run_shows_in_its_description(TrainOptions changed)
+    {
+        var (before, after) = (Runs.Tiny.Describe(), changed.Describe());
+        Assert.Equal(before.Keys, after.Keys);
+        Assert.Single(before.Keys, key => before[key] != after[key]);
+    }
+}

@@ -1,0 +1,68 @@
+using System.Runtime.InteropServices;
+
+namespace Nano.Tests;
+
+/// <summary>Small runs, and ways to compare what they leave behind.</summary>
+static class Runs
+{
+    public static TrainOptions Tiny { get; } = new()
+    {
+        Preset = "tiny",
+        Model = new Gpt2Config { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2, Channels = 16 },
+        Batch = 4,
+        Time = 8,
+        Steps = 6,
+        LearningRate = 1e-2,
+        MinLearningRate = 1e-3,
+        WarmupSteps = 2,
+        EvalInterval = 2,
+        EvalBatches = 2,
+        Seed = 5,
+    };
+
+    /// <summary>A model as training starts with it.</summary>
+    public static Gpt2 NewModel(TrainOptions options)
+    {
+        var model = new Gpt2(options.Model);
+        model.Initialize(options.Seed);
+        return model;
+    }
+
+    /// <summary>Random ids below the vocabulary size.</summary>
+    public static int[] RandomTokens(int count, int vocabSize)
+    {
+        var random = new Random(3);
+        return [.. Enumerable.Range(0, count).Select(_ => random.Next(vocabSize))];
+    }
+
+    /// <summary>A text of some thousand characters with enough pattern to learn from.</summary>
+    public static string Text(int sentences = 200)
+    {
+        var random = new Random(4);
+        string[] who = ["the cat", "a dog", "my aunt", "the old king"], does = ["sees", "eats", "likes", "sells"], what = ["fish", "a house", "nothing", "the sea"];
+        string Pick(string[] words) => words[random.Next(words.Length)];
+        return string.Concat(Enumerable.Range(0, sentences).Select(_ => $"{Pick(who)} {Pick(does)} {Pick(what)}.\n"));
+    }
+
+    public static int[] Bits(ReadOnlySpan<float> values) => MemoryMarshal.Cast<float, int>(values).ToArray();
+
+    /// <summary>The bits of every parameter, one after the other.</summary>
+    public static int[] Bits(Gpt2 model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
+
+    /// <summary>The bits of both moments of every parameter.</summary>
+    public static int[] Bits(AdamW optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor.Data))];
+
+    /// <summary>The content of every file of a folder by name, in hexadecimal.</summary>
+    public static SortedDictionary<string, string> Files(string folder) =>
+        new(Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path), path => Convert.ToHexString(File.ReadAllBytes(path))), StringComparer.Ordinal);
+
+    /// <summary>Copies a folder with everything in it.</summary>
+    public static void Copy(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (string file in Directory.GetFiles(from))
+            File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
+        foreach (string folder in Directory.GetDirectories(from))
+            Copy(folder, Path.Combine(to, Path.GetFileName(folder)));
+    }
+}
