@@ -74,6 +74,11 @@ public class CheckpointCrashTests
             Renamed(run);
             File.Copy(Path.Combine(after, "latest"), Path.Combine(run, "latest"), overwrite: true);
         }
+        void HalfPointed(string run)
+        {
+            Renamed(run);
+            File.WriteAllText(Path.Combine(run, "latest.abc.tmp"), "step-");
+        }
         for (int i = 0; i <= files.Length; i++)
         {
             int written = i;
@@ -84,26 +89,24 @@ public class CheckpointCrashTests
                 foreach (string file in files[..written])
                     File.Copy(Path.Combine(New(after), file), Path.Combine(New(run) + ".tmp", file));
             }
-            yield return ($"{written} files written", 2, Written);
-            if (written < files.Length)
-                yield return ($"half of file {written + 1} written", 2, run =>
-                {
-                    Written(run);
-                    File.WriteAllText(Path.Combine(New(run) + ".tmp", files[written] + ".abc.tmp"), "half");
-                });
-            yield return ($"{written} old files removed", 4, run =>
+            void HalfWritten(string run)
+            {
+                Written(run);
+                File.WriteAllText(Path.Combine(New(run) + ".tmp", files[written] + ".abc.tmp"), "half");
+            }
+            void Removed(string run)
             {
                 Pointed(run);
                 foreach (string file in files[..written])
                     File.Delete(Path.Combine(Old(run), file));
-            });
+            }
+            yield return ($"{written} files written", 2, Written);
+            if (written < files.Length)
+                yield return ($"half of file {written + 1} written", 2, HalfWritten);
+            yield return ($"{written} old files removed", 4, Removed);
         }
         yield return ("renamed", 2, Renamed);
-        yield return ("half of the pointer written", 2, run =>
-        {
-            Renamed(run);
-            File.WriteAllText(Path.Combine(run, "latest.abc.tmp"), "step-");
-        });
+        yield return ("half of the pointer written", 2, HalfPointed);
         yield return ("all removed", 4, run => Runs.Copy(after, run));
     }
 
