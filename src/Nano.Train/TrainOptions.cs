@@ -84,5 +84,7 @@ public sealed record TrainOptions
             throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
         if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
+        if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
+            throw new NanoException($"--min-lr must be from 0 to the peak of {LearningRate}, got {MinLearningRate}");
     }
 }
