@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 
 namespace Nano.Cli;
@@ -20,6 +21,19 @@ internal static class Common
     public static Option<bool> Json() => new("--json") { Description = "The last line of stdout is one JSON object; text for people goes to stderr" };
 
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
+
+    /// <summary>An option that takes a number with a decimal point; a comma, which .NET would pass over, is an error.</summary>
+    public static Option<double?> Number(string name, string description) => new(name)
+    {
+        Description = description,
+        CustomParser = result =>
+        {
+            if (double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
+                return value;
+            result.AddError($"{name} takes a number such as 0.001 or 1e-3, not '{result.Tokens[0].Value}'");
+            return null;
+        },
+    };
 
     /// <summary>A context with the wished number of threads.</summary>
     /// <exception cref="NanoException">Less than one thread.</exception>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Nano.Cli;
 
@@ -7,9 +8,11 @@ internal static class Failure
 {
     public const int Wrong = 1, WrongUsage = 2, Interrupted = 130;
 
-    /// <summary>Prints an exception as an error and returns the exit code.</summary>
-    public static int Report(Exception e)
+    /// <summary>Prints an exception as an error, with a stack trace if asked for, and returns the exit code.</summary>
+    public static int Report(Exception e, bool debug)
     {
+        if (debug)
+            Console.Error.WriteLine(e);
         Console.Error.WriteLine($"error: {(IsForPeople(e) ? e.Message : $"{e.GetType().Name}: {e.Message}")}");
         if ((e as NanoException)?.Hint is { } hint)
             Console.Error.WriteLine($"hint: {hint}");
@@ -20,16 +23,43 @@ internal static class Failure
 
     private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException or IOException or UnauthorizedAccessException;
 
+    /// <summary>Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass for an argument.</summary>
+    public static bool IsWrong(ParseResult parsed) =>
+        (parsed.Errors.Count > 0 || MistypedOption(parsed) is not null) && parsed.Action is not System.CommandLine.Help.HelpAction;
+
     /// <summary>Prints what is wrong with a command line, with the nearest verb or option, and returns the exit code.</summary>
     public static int Usage(ParseResult parsed)
     {
-        foreach (var error in parsed.Errors)
-            Console.Error.WriteLine($"error: {error.Message}");
         var command = parsed.CommandResult.Command;
         bool atRoot = parsed.CommandResult == parsed.RootCommandResult;
-        var known = atRoot ? command.Subcommands.Select(verb => verb.Name).ToList() : command.Options.SelectMany(option => option.Aliases.Append(option.Name)).ToList();
-        string? near = parsed.UnmatchedTokens.Select(token => NearestMatch.Of(token, known)).FirstOrDefault(match => match is not null);
-        Console.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", known) : $"see 'nano {command.Name} --help'"));
+        var verbs = command.Subcommands.Select(verb => verb.Name).ToList();
+        var options = command.Options.Append(Common.Debug).SelectMany(option => option.Aliases.Append(option.Name));
+        string? mistyped = MistypedOption(parsed), stray = mistyped ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
+        string? near = stray is null ? null : NearestMatch.Of(stray, mistyped is not null ? options : verbs);
+        if (stray is not null)
+            Console.Error.WriteLine($"error: {(mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected")} '{stray}'");
+        else if (atRoot)
+            Console.Error.WriteLine("error: a verb is missing");
+        else
+            foreach (var error in parsed.Errors)
+                Console.Error.WriteLine($"error: {Explain(error)}");
+        Console.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {command.Name} --help'"));
         return WrongUsage;
     }
+
+    private static string? MistypedOption(ParseResult parsed) => parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash) ? null
+        : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens.Select(token => token.Value)).Concat(parsed.UnmatchedTokens).FirstOrDefault(LooksLikeOption);
+
+    private static bool LooksLikeOption(string token) => token.Length > 1 && token[0] == '-';
+
+    private static string Explain(ParseError error) =>
+        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not '{token.Value}'" : error.Message;
+
+    private static string? Kind(Type type) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        TypeCode.Int32 => "a whole number of at most nine digits",
+        TypeCode.UInt64 => "a whole number from 0",
+        TypeCode.Double => "a number such as 0.001 or 1e-3",
+        _ => null,
+    };
 }

@@ -9,13 +9,13 @@ var root = new RootCommand("Nano: train and run GPT models on the CPU, from text
 root.Options.Add(Common.Debug);
 
 var parsed = root.Parse(args);
-if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+if (Failure.IsWrong(parsed))
     return Failure.Usage(parsed);
 try
 {
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
-catch (Exception e) when (!parsed.GetValue(Common.Debug))
+catch (Exception e)
 {
-    return Failure.Report(e);
+    return Failure.Report(e, parsed.GetValue(Common.Debug));
 }

@@ -85,6 +85,6 @@ public sealed record TrainOptions
         if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
-            throw new NanoException($"--min-lr must be from 0 to the peak of {LearningRate}, got {MinLearningRate}");
+            throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
     }
 }

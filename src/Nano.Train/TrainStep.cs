@@ -95,6 +95,10 @@ public sealed class TrainStep : IDisposable
         return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
     }
 
+    /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite.</summary>
+    internal NanoException DivergedAt(long step) =>
+        new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)))}", DivergedHint);
+
     private NanoException BadGradient(long step)
     {
         string first = FirstBad(model.Parameters.All.Where(parameter => parameter.HasGradient).Select(parameter => (parameter.Name!, parameter.Gradient)));

@@ -45,6 +45,7 @@ public sealed class Trainer : IDisposable
         Tokenizer = CharTokenizer.FromText(corpus.Text);
         Options = options with { Model = options.Model with { VocabSize = Tokenizer.VocabSize } };
         Options.Validate();
+        RefuseTooLarge(Options.Model);
         int[] tokens = [.. Tokenizer.Encode(corpus.Text)];
         int split = (int)(tokens.Length * 0.9);
         train = new BatchLoader(tokens[..split], Options.Batch, Options.Time, "training");
@@ -119,6 +120,8 @@ public sealed class Trainer : IDisposable
     {
         double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, TrainEvalStream);
         double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, ValEvalStream);
+        if (!double.IsFinite(trainLoss + valLoss))
+            throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
         log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
         string checkpoint = Save(step);
@@ -138,6 +141,15 @@ public sealed class Trainer : IDisposable
     }
 
     private string LogPath => Path.Combine(run, "log.jsonl");
+
+    /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
+    private static void RefuseTooLarge(Gpt2Config config)
+    {
+        double bytes = 4.0 * sizeof(float) * Gpt2.ParameterShapes(config).Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > available)
+            throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
+    }
 
     private RunLog OpenLog(Corpus corpus, bool resume, double peakGflops, string command)
     {

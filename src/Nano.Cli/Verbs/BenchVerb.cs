@@ -6,6 +6,7 @@ namespace Nano.Cli;
 /// <summary>nano bench: quick figures beside the machine's ceiling, measured in the same run.</summary>
 internal static class BenchVerb
 {
+    private static readonly string[] Benchmarks = ["gemm", "train-step"];
     private static readonly Argument<string> What = new("what") { Description = "gemm or train-step", DefaultValueFactory = _ => "gemm" };
     private static readonly Option<string> Model = new("--model") { Description = "Model of train-step: gpt2, gpt2-medium, gpt2-large, gpt2-xl or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
@@ -22,18 +23,16 @@ internal static class BenchVerb
 
     private static int Run(ParseResult args)
     {
+        string what = args.GetValue(What)!;
+        if (!Benchmarks.Contains(what))
+            throw new NanoException($"there is no benchmark '{what}'", (NearestMatch.Of(what, Benchmarks) is { } near ? $"did you mean '{near}'? " : "") + "benchmarks: " + string.Join(", ", Benchmarks));
         using var compute = Common.NewCompute(args.GetValue(Threads));
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        string what = args.GetValue(What)!;
         var machine = Machine.Measure(compute);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Trainer.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s"));
-        var results = what switch
-        {
-            "gemm" => QuickBench.Gemm(compute, machine),
-            "train-step" => [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq))],
-            _ => throw new NanoException($"there is no benchmark '{what}'", (NearestMatch.Of(what, ["gemm", "train-step"]) is { } near ? $"did you mean '{near}'? " : "") + "benchmarks: gemm, train-step"),
-        };
+        var results = what == "gemm" ? QuickBench.Gemm(compute, machine)
+            : [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq))];
         var all = new List<BenchResult>();
         foreach (var r in results)
         {

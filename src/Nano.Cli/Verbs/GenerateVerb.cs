@@ -9,11 +9,11 @@ internal static class GenerateVerb
 {
     private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
     private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "tokenizer.json to use instead of the model's own" };
-    private static readonly Option<string> Prompt = new("--prompt") { Description = "Text to continue", DefaultValueFactory = _ => "\n" };
+    private static readonly Option<string?> Prompt = new("--prompt") { Description = "Text to continue (default: the first token of the vocabulary, a line feed as a rule)" };
     private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Tokens to generate", DefaultValueFactory = _ => 500 };
-    private static readonly Option<double> Temperature = new("--temperature") { Description = "0 takes the most likely token; higher is wilder", DefaultValueFactory = _ => 0.8 };
+    private static readonly Option<double?> Temperature = Common.Number("--temperature", "0 takes the most likely token; higher is wilder (default: 0.8)");
     private static readonly Option<int> TopK = new("--top-k") { Description = "Consider only this many tokens (0: all)", DefaultValueFactory = _ => 200 };
-    private static readonly Option<double> TopP = new("--top-p") { Description = "Consider only the likeliest tokens up to this probability", DefaultValueFactory = _ => 1 };
+    private static readonly Option<double?> TopP = Common.Number("--top-p", "Consider only the likeliest tokens up to this probability (default: 1)");
     private static readonly Option<string?> Stop = new("--stop") { Description = "Stop before this text appears" };
     private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<int?> Threads = Common.Threads();
@@ -39,19 +39,20 @@ internal static class GenerateVerb
         using var disposeModel = model;
         var tokenizer = args.GetValue(TokenizerPath) is { } path ? CharTokenizer.Load(path)
             : own ?? throw new NanoException($"the model at '{args.GetValue(Model)}' has no tokenizer.json", "name one with --tokenizer");
-        var options = new SamplerOptions { Temperature = args.GetValue(Temperature), TopK = args.GetValue(TopK), TopP = args.GetValue(TopP), Seed = args.GetValue(Seed) };
+        var options = new SamplerOptions { Temperature = args.GetValue(Temperature) ?? 0.8, TopK = args.GetValue(TopK), TopP = args.GetValue(TopP) ?? 1, Seed = args.GetValue(Seed) };
         bool json = args.GetValue(Json);
-        string prompt = args.GetValue(Prompt)!;
+        string prompt = args.GetValue(Prompt) ?? tokenizer.Decode([0]);
         int[] promptIds = [.. tokenizer.Encode(prompt)];
 
         using var generator = new Generator(model, compute);
+        var continuation = generator.Continue(promptIds, options);
         var human = Common.Human(json);
         human.Write(prompt);
         var ids = new List<int>();
         var text = new StringBuilder();
         var filter = new StopFilter(args.GetValue(Stop));
         long start = Stopwatch.GetTimestamp(), first = 0;
-        foreach (int id in generator.Continue(promptIds, options).Take(maxTokens))
+        foreach (int id in continuation.Take(maxTokens))
         {
             first = first == 0 ? Stopwatch.GetTimestamp() : first;
             ids.Add(id);

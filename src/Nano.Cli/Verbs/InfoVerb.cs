@@ -6,7 +6,8 @@ namespace Nano.Cli;
 /// <summary>nano info: the machine, or a model.</summary>
 internal static class InfoVerb
 {
-    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: gpt2, gpt2-medium, gpt2-large, gpt2-xl" };
+    private static readonly string[] Sizes = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"];
+    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", Sizes) };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -54,7 +55,8 @@ internal static class InfoVerb
     private static Gpt2Config LoadConfig(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
-            return Gpt2Config.Named(path);
+            return Sizes.Contains(path) ? Gpt2Config.Named(path) : throw new NanoException($"there is no model at '{path}', and no known one is called that",
+                (NearestMatch.Of(path, Sizes) is { } near ? $"did you mean '{near}'? " : "") + "give the folder of a model or run, or one of: " + string.Join(", ", Sizes));
         string file = Path.Combine(ModelDirectory.Resolve(path), "config.json");
         return Gpt2Config.FromJson(File.ReadAllText(file), file);
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using System.Text.Json;
 
 namespace Nano.Cli;
@@ -26,19 +27,21 @@ internal static class TokenizeVerb
         var tokenizer = CharTokenizer.Load(File.Exists(path) ? path : Path.Combine(ModelDirectory.Resolve(path), "tokenizer.json"));
         bool decode = args.GetValue(Decode), json = args.GetValue(Json);
         int number = 0;
-        while (Console.In.ReadLine() is { } line)
+        using var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+        while (true)
         {
             number++;
             try
             {
+                if (input.ReadLine() is not { } line)
+                    return 0;
                 Console.Out.WriteLine(decode ? Text(tokenizer, line, json) : Ids(tokenizer, line, json));
             }
-            catch (Exception e) when (e is JsonException or NanoException or FormatException or OverflowException)
+            catch (Exception e) when (e is JsonException or NanoException or FormatException or OverflowException or DecoderFallbackException)
             {
-                throw new NanoException($"line {number} of stdin: {e.Message}", (e as NanoException)?.Hint, e);
+                throw new NanoException($"line {number} of stdin: {(e is DecoderFallbackException ? "this line, or one soon after it, is not valid UTF-8" : e.Message)}", (e as NanoException)?.Hint, e);
             }
         }
-        return 0;
     }
 
     private static string Ids(CharTokenizer tokenizer, string line, bool json)

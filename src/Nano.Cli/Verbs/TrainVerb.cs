@@ -19,8 +19,8 @@ internal static class TrainVerb
     private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
     private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
-    private static readonly Option<double?> Lr = new("--lr") { Description = "Peak learning rate" };
-    private static readonly Option<double?> MinLr = new("--min-lr") { Description = "Learning rate at the end (default: the preset's share of --lr)" };
+    private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
+    private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
     private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
     private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
     private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
@@ -34,7 +34,7 @@ internal static class TrainVerb
 
     public static Command Create()
     {
-        var verb = new Command("train", "Train a model on text.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
+        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
         {
             Preset, Data, Out, Steps, Batch, Seq, Accumulate, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Seed, Threads, Json,
         };
@@ -129,7 +129,7 @@ internal static class TrainVerb
                 done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation); validation loss {end.ValLoss:F4} over the whole split
                 model    {end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {run} --prompt "ROMEO:"
+                generate nano generate --model {run}
                 """));
         if (json)
             Common.PrintJson(new

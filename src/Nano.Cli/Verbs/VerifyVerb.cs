@@ -18,6 +18,11 @@ internal static class VerifyVerb
         {
             Model, Golden, Ops, Threads, Json,
         };
+        verb.Validators.Add(given =>
+        {
+            if (given.GetValue(Model) is null && given.GetValue(Ops) is null)
+                given.AddError("nothing to verify: give --model FOLDER, --ops FOLDER, or both");
+        });
         verb.SetAction(Run);
         return verb;
     }
@@ -25,8 +30,6 @@ internal static class VerifyVerb
     private static int Run(ParseResult args)
     {
         var (model, ops) = (args.GetValue(Model), args.GetValue(Ops));
-        if (model is null && ops is null)
-            throw new NanoException("nothing to verify", "give --model FOLDER, --ops FOLDER, or both");
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(args.GetValue(Json));
         var rows = new List<VerificationRow>();

@@ -8,9 +8,10 @@ namespace Nano;
 /// <param name="Shape">Its sizes.</param>
 /// <param name="MedianMs">Median time of one run, in milliseconds.</param>
 /// <param name="Gflops">Arithmetic done, in GFLOP/s.</param>
+/// <param name="Gbps">Bytes of operands and result, each counted once, in GB/s; null where that says nothing.</param>
 /// <param name="PercentOfPeak">Of the peak measured in the same process.</param>
 /// <param name="Note">More, for people.</param>
-public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double PercentOfPeak, string Note = "");
+public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps, double PercentOfPeak, string Note = "");
 
 /// <summary>Quick figures without a benchmark framework: medians of repeated runs after a warm-up.</summary>
 public static class QuickBench
@@ -40,7 +41,7 @@ public static class QuickBench
                     run();
                 });
                 double gflops = 2.0 * m * n * k / seconds / 1e9;
-                return new BenchResult(name, $"{m} x {n} x {k}", seconds * 1000, gflops, 100 * gflops / machine.PeakGflops);
+                return new BenchResult(name, $"{m} x {n} x {k}", seconds * 1000, gflops, sizeof(float) * (((double)m * k) + ((double)n * k) + ((double)m * n)) / seconds / 1e9, 100 * gflops / machine.PeakGflops);
             }
         }
     }
@@ -67,7 +68,7 @@ public static class QuickBench
         long allocated = (GC.GetAllocatedBytesForCurrentThread() - before) / 10;
         using var process = Process.GetCurrentProcess();
         double gflops = (double)batch * time * Gpt2.TrainingFlopsPerToken(config, time) / seconds / 1e9;
-        return new BenchResult("train-step", $"{name} B {batch} T {time}", seconds * 1000, gflops, 100 * gflops / machine.PeakGflops,
+        return new BenchResult("train-step", $"{name} B {batch} T {time}", seconds * 1000, gflops, null, 100 * gflops / machine.PeakGflops,
             string.Create(CultureInfo.InvariantCulture, $", {batch * time / seconds:N0} tokens/s, {process.PeakWorkingSet64 / 1e9:F2} GB resident at most, {allocated:N0} managed bytes per step"));
     }
 

@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>What a finished program left.</summary>
+internal sealed record CliResult(int ExitCode, string Out, string Error)
+{
+    /// <summary>The last line of stdout as JSON.</summary>
+    public JsonElement Json => JsonDocument.Parse(Out.TrimEnd('\n').Split('\n')[^1]).RootElement;
+
+    /// <summary>The keys of that object, in its order.</summary>
+    public IEnumerable<string> JsonKeys => Json.EnumerateObject().Select(property => property.Name);
+
+    public override string ToString() => $"exit code {ExitCode}\n--- stdout\n{Out}\n--- stderr\n{Error}";
+
+    public CliResult Succeeds()
+    {
+        Assert.True(ExitCode == 0, ToString());
+        return this;
+    }
+
+    /// <summary>An error as people should see it: "error: ..." with these words on stderr, and no stack trace.</summary>
+    public CliResult Fails(int exitCode, params string[] words)
+    {
+        Assert.True(ExitCode == exitCode, ToString());
+        Assert.StartsWith("error: ", Error.Split('\n').First(line => line.StartsWith("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.DoesNotContain("\n   at ", Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Exception", Error, StringComparison.Ordinal);
+        Assert.All(words, word => Assert.True(Error.Contains(word, StringComparison.Ordinal), $"'{word}' is missing: {this}"));
+        return this;
+    }
+}
+
+/// <summary>Runs the real program. Unless told otherwise it has no network, no data folder and none of the caller's NANO_ settings.</summary>
+internal static class Cli
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
+
+    public static CliResult Run(params string[] args) => Run(args, null);
+
+    public static CliResult Run(string[] args, string? stdin, Dictionary<string, string>? environment = null, string? folder = null)
+    {
+        using var program = Start(args, environment, folder);
+        return program.Finish(stdin);
+    }
+
+    public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null)
+    {
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["exec", Path.Combine(AppContext.BaseDirectory, "nano.dll"), .. args])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder ?? Path.GetTempPath(),
+            StandardInputEncoding = new UTF8Encoding(false), StandardOutputEncoding = Encoding.UTF8, StandardErrorEncoding = Encoding.UTF8,
+        };
+        foreach (string name in (string[])["NANO_SIMD", "NANO_THREADS", "no_proxy", "NO_PROXY"])
+            start.Environment.Remove(name);
+        start.Environment["NANO_DATA"] = Path.Combine(Path.GetTempPath(), "nano-test-no-such-folder");
+        start.Environment["https_proxy"] = start.Environment["http_proxy"] = "http://127.0.0.1:9"; // nobody listens on the discard port
+        foreach (var (name, value) in environment ?? [])
+            start.Environment[name] = value;
+        return new RunningCli(Process.Start(start)!, Longest);
+    }
+}
+
+/// <summary>A program that is still running.</summary>
+internal sealed class RunningCli : IDisposable
+{
+    private readonly Process process;
+    private readonly TimeSpan longest;
+    private readonly StringBuilder output = new(), error = new();
+
+    public RunningCli(Process process, TimeSpan longest)
+    {
+        (this.process, this.longest) = (process, longest);
+        process.OutputDataReceived += (_, line) => Append(output, line.Data);
+        process.ErrorDataReceived += (_, line) => Append(error, line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    /// <summary>What stdout has so far.</summary>
+    public string Out
+    {
+        get
+        {
+            lock (output)
+                return output.ToString();
+        }
+    }
+
+    public bool HasExited => process.HasExited;
+
+    public CliResult Finish(string? stdin = null)
+    {
+        try
+        {
+            process.StandardInput.Write(stdin);
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // It ended without reading what it was given; the exit code tells.
+        }
+        if (!process.WaitForExit(longest))
+        {
+            process.Kill();
+            throw new TimeoutException($"nano did not end within {longest.TotalSeconds} s:\n{output}\n{error}");
+        }
+        process.WaitForExit(); // for the rest of its output
+        return new CliResult(process.ExitCode, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Sends SIGKILL.</summary>
+    public void Kill() => process.Kill();
+
+    /// <summary>Sends a signal by its short name.</summary>
+    public void Signal(string name)
+    {
+        using var kill = Process.Start("kill", ["-" + name, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Waits until the program has printed something, or ended.</summary>
+    public void WaitFor(string text)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!Out.Contains(text, StringComparison.Ordinal) && !process.HasExited)
+        {
+            Assert.True(clock.Elapsed < longest, $"'{text}' did not come");
+            Thread.Sleep(1);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (!process.HasExited)
+            process.Kill();
+        process.Dispose();
+    }
+
+    private static void Append(StringBuilder text, string? line)
+    {
+        if (line is not null)
+            lock (text)
+                text.Append(line).Append('\n');
+    }
+}

@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>Disks that are full or may not be written: an error, and the last checkpoint stays whole.</summary>
+[Collection(nameof(TinyRun))]
+public sealed class DiskTests(TinyRun run) : IDisposable
+{
+    private readonly TempFolder temp = new();
+    private string? mounted;
+
+    public void Dispose()
+    {
+        if (mounted is not null)
+            Succeeds("umount", mounted);
+        temp.Dispose();
+    }
+
+    /// <summary>One checkpoint of this model (about 170 kB) fits on the disk, two do not.</summary>
+    private string[] Train(string folder, params string[] more) =>
+        ["train", "--data", run.Data, "--out", folder, "--layers", "1", "--heads", "2", "--channels", "32", "--seq", "16", "--batch", "4", "--steps", "10", "--eval-interval", "5", .. more];
+
+    [SkippableFact]
+    public void A_full_disk()
+    {
+        string folder = Path.Combine(Mount("size=300k"), "run");
+        Cli.Run(Train(folder)).Fails(1, "the checkpoint of step 5 could not be saved", "no space left", "hint: the checkpoint before it is whole");
+        Assert.Equal(["step-000000"], Directory.EnumerateDirectories(folder).Select(Path.GetFileName));
+        Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
+
+        Remount("size=3m"); // room is made
+        Cli.Run(Train(folder, "--resume")).Succeeds();
+        Cli.Run(Train(temp.File("undisturbed"))).Succeeds();
+        Tiny.AssertSame(temp.File("undisturbed"), folder);
+    }
+
+    [SkippableFact]
+    public void A_disk_that_may_only_be_read()
+    {
+        string folder = run.CopyTo(Path.Combine(Mount("size=3m"), "run"));
+        Remount("ro");
+        var before = Tiny.Snapshot(folder);
+        foreach (string how in (string[])["--resume", "--overwrite"])
+            Cli.Run(Tiny.Train(run.Data, folder, how)).Fails(1, folder);
+        Cli.Run(Tiny.Train(run.Data, Path.Combine(mounted!, "new"))).Fails(1, Path.Combine(mounted!, "new"));
+        Assert.Equal(before, Tiny.Snapshot(folder));
+        Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_made()
+    {
+        File.WriteAllText(temp.File("file"), "in the way");
+        Cli.Run(Tiny.Train(run.Data, Path.Combine(temp.File("file"), "run"))).Fails(1, temp.File("file"));
+        Cli.Run(Tiny.Train(run.Data, temp.File("file"))).Fails(1, temp.File("file"));
+        Assert.Equal("in the way", File.ReadAllText(temp.File("file")));
+    }
+
+    private string Mount(string options)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "a small disk of one's own is made with tmpfs, which is Linux");
+        string folder = Directory.CreateDirectory(temp.File("disk")).FullName;
+        Skip.IfNot(Succeeds("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), "mounting a small tmpfs is not allowed here");
+        return mounted = folder;
+    }
+
+    private void Remount(string options) => Skip.IfNot(Succeeds("mount", "-o", "remount," + options, mounted!), $"remounting a tmpfs with {options} is not allowed here");
+
+    private static bool Succeeds(string program, params string[] args)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(program, args) { RedirectStandardError = true })!;
+            process.WaitForExit();
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false; // there is no such program
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using System.Text.Json;
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>With --json the last line of stdout is one object with the documented keys, and people read stderr.</summary>
+[Collection(nameof(TinyRun))]
+public class JsonTests(TinyRun run)
+{
+    private static void AssertOneLine(CliResult result, params string[] keys)
+    {
+        Assert.Equal(1, result.Succeeds().Out.Count(c => c == '\n'));
+        Assert.Equal(keys, result.JsonKeys);
+        Assert.NotEmpty(result.Error);
+        Assert.DoesNotContain("error: ", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Train()
+    {
+        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "seconds", "tokens_per_second", "checkpoint");
+        var json = run.Result.Json;
+        Assert.Equal(20, json.GetProperty("steps").GetInt32());
+        Assert.Equal(20 * 4 * 16, json.GetProperty("tokens").GetInt32());
+        // A fresh model knows nothing: the loss starts at the log of the number of characters and has not gone far.
+        Assert.InRange(json.GetProperty("val_loss").GetDouble(), 2.5, Math.Log(Tiny.Text().Distinct().Count()) + 0.1);
+        Assert.Equal(json.GetProperty("tokens").GetInt32() / json.GetProperty("seconds").GetDouble(), json.GetProperty("tokens_per_second").GetDouble(), 1e-6);
+        Assert.Equal(run.Checkpoint, json.GetProperty("checkpoint").GetString());
+        Assert.Contains("validation loss", run.Result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Generate()
+    {
+        var result = Cli.Run("generate", "--model", run.Folder, "--prompt", "to be", "--max-tokens", "12", "--json");
+        AssertOneLine(result, "prompt_ids", "ids", "text", "finish_reason", "prefill_tokens_per_second", "decode_tokens_per_second");
+        Assert.Equal(5, result.Json.GetProperty("prompt_ids").GetArrayLength());
+        Assert.Equal(12, result.Json.GetProperty("ids").GetArrayLength());
+        Assert.Equal("length", result.Json.GetProperty("finish_reason").GetString());
+        Assert.True(result.Json.GetProperty("prefill_tokens_per_second").GetDouble() > 0);
+        Assert.Equal("to be" + result.Json.GetProperty("text").GetString() + "\n", result.Error);
+    }
+
+    [Fact]
+    public void Info_of_the_machine()
+    {
+        var result = Cli.Run("info", "--threads", "1", "--json");
+        AssertOneLine(result, "cpu", "system", "threads", "simd", "peak_gflops", "read_gbps");
+        Assert.Equal(1, result.Json.GetProperty("threads").GetInt32());
+        Assert.True(result.Json.GetProperty("peak_gflops").GetDouble() > 0.1);
+        Assert.True(result.Json.GetProperty("read_gbps").GetDouble() > 0.1);
+    }
+
+    [Fact]
+    public void Info_of_a_model()
+    {
+        var result = Cli.Run("info", "--model", run.Folder, "--json");
+        AssertOneLine(result, "layers", "heads", "channels", "context_length", "vocab_size", "components", "parameters", "bytes", "training_flops_per_token");
+        // By hand: 24 characters and 16 positions of 16 channels, one block of 12 x 16 x 16 weights, three norms without bias.
+        Assert.Equal((24 * 16) + (16 * 16) + (12 * 16 * 16) + (3 * 16), result.Json.GetProperty("parameters").GetInt64());
+        Assert.Equal(result.Json.GetProperty("parameters").GetInt64(), result.Json.GetProperty("components").EnumerateObject().Sum(component => component.Value.GetInt64()));
+    }
+
+    [Fact]
+    public void Verify()
+    {
+        var result = Cli.Run("verify", "--ops", Goldens.Path("ops"), "--json");
+        AssertOneLine(result, "tensors", "failed", "worst", "pass");
+        Assert.True(result.Json.GetProperty("pass").GetBoolean());
+        Assert.Equal(0, result.Json.GetProperty("failed").GetInt32());
+        Assert.Equal(["name", "error", "scale"], result.Json.GetProperty("worst").EnumerateObject().Select(property => property.Name));
+        Assert.Equal(result.Json.GetProperty("tensors").GetInt32(), result.Error.Split('\n').Count(line => line.EndsWith(" pass", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Bench_of_a_training_step()
+    {
+        var result = Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8", "--threads", "1", "--json");
+        AssertOneLine(result, "machine", "results");
+        Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "read_gbps"], result.Json.GetProperty("machine").EnumerateObject().Select(property => property.Name));
+        var row = Assert.Single(result.Json.GetProperty("results").EnumerateArray());
+        Assert.Equal(["name", "shape", "median_ms", "gflops", "gbps", "percent_of_peak", "note"], row.EnumerateObject().Select(property => property.Name));
+        Assert.Equal("shakespeare-char B 1 T 8", row.GetProperty("shape").GetString());
+        Assert.True(row.GetProperty("median_ms").GetDouble() > 0);
+    }
+
+    [Fact]
+    public void Data()
+    {
+        var result = Cli.Run("data", "--json");
+        AssertOneLine(result, "folder", "sources");
+        var names = result.Json.GetProperty("sources").EnumerateArray().Select(source => source.GetProperty("name").GetString());
+        Assert.Contains("shakespeare", names);
+        Assert.Contains("gpt2-tokenizer", names);
+    }
+
+    [SkippableFact]
+    public void Data_that_is_here()
+    {
+        string? folder = Environment.GetEnvironmentVariable("NANO_DATA");
+        Skip.If(folder is null || !File.Exists(Path.Combine(folder, "tinyshakespeare.txt")), "NANO_DATA names no folder with tinyshakespeare.txt");
+        var result = Cli.Run(["data", "shakespeare", "--json"], null, new() { ["NANO_DATA"] = folder });
+        AssertOneLine(result, "name", "paths");
+        Assert.Equal(Path.GetFullPath(Path.Combine(folder, "tinyshakespeare.txt")), Assert.Single(result.Json.GetProperty("paths").EnumerateArray()).GetString());
+    }
+
+    [Fact]
+    public void Without_json_stdout_is_for_people()
+    {
+        var result = Cli.Run("info", "--model", "gpt2").Succeeds();
+        Assert.Empty(result.Error);
+        Assert.Contains("12 layers", result.Out, StringComparison.Ordinal);
+        Assert.ThrowsAny<JsonException>(() => result.Json);
+    }
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>Ctrl-C and SIGTERM: the step at hand is finished and saved, and the run goes on later as if nothing had been.</summary>
+[Collection(nameof(TinyRun))]
+public sealed class SignalTests(TinyRun run) : IDisposable
+{
+    private const ulong SigInt = 1 << 1;
+    private readonly TempFolder temp = new();
+
+    public void Dispose() => temp.Dispose();
+
+    [SkippableTheory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public void A_signal_saves_and_a_resumed_run_gives_the_same_bytes(string signal)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Skip.If(signal == "INT" && InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        string undisturbed = temp.File("undisturbed"), stopped = temp.File("stopped");
+        string[] options = [.. Tiny.Model, "--steps", "1500", "--eval-interval", "700", "--data", run.Data];
+        Cli.Run(["train", .. options, "--out", undisturbed]).Succeeds();
+
+        CliResult result;
+        using (var program = Cli.Start(["train", .. options, "--out", stopped]))
+        {
+            program.WaitFor("\nstep "); // the first line comes after a twentieth of the run
+            program.Signal(signal);
+            result = program.Finish();
+        }
+        Assert.True(result.ExitCode == 130, result.ToString());
+        Assert.Empty(result.Error);
+        Assert.Contains("stopping after this step", result.Out, StringComparison.Ordinal);
+        Assert.Contains("--resume", result.Out, StringComparison.Ordinal);
+        long step = long.Parse(File.ReadAllText(Path.Combine(stopped, "latest")).Trim()["step-".Length..], CultureInfo.InvariantCulture);
+        Assert.InRange(step, 75, 1499);
+        Assert.Contains($"stopped after step {step}; saved {Path.Combine(stopped, $"step-{step:D6}")}", result.Out, StringComparison.Ordinal);
+        Assert.Contains("\"interrupted\"", File.ReadLines(Path.Combine(stopped, "log.jsonl")).Last(), StringComparison.Ordinal);
+
+        var resumed = Cli.Run(["train", .. options, "--out", stopped, "--resume"]).Succeeds();
+        Assert.Contains($"resumed after step {step}", resumed.Out, StringComparison.Ordinal);
+        Tiny.AssertSame(undisturbed, stopped);
+    }
+
+    private static bool InterruptsAreIgnored()
+    {
+        const string status = "/proc/self/status", ignored = "SigIgn:";
+        return File.Exists(status) && File.ReadLines(status).FirstOrDefault(line => line.StartsWith(ignored, StringComparison.Ordinal)) is { } line
+            && (ulong.Parse(line[ignored.Length..], NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) & SigInt) != 0;
+    }
+}

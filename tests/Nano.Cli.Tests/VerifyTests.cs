@@ -1,0 +1,68 @@
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>nano verify passes what PyTorch computed, and fails what was tampered with.</summary>
+public class VerifyTests
+{
+    [Fact]
+    public void The_golden_values_pass()
+    {
+        var result = Cli.Run("verify", "--model", Goldens.Path("gpt2_tiny"), "--ops", Goldens.Path("ops")).Succeeds();
+        Assert.DoesNotContain("FAIL", result.Out, StringComparison.Ordinal);
+        Assert.Contains(" tensors, 0 failed", result.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("golden.safetensors")]
+    public void A_single_changed_number_fails(string name)
+    {
+        using var temp = new TempFolder();
+        Tiny.CopyFolder(Goldens.Path("gpt2_tiny"), temp.File("copy"));
+        string file = Path.Combine(temp.File("copy"), name);
+        byte[] bytes = File.ReadAllBytes(file);
+        int at = LastFloatBelow100(bytes);
+        BitConverter.GetBytes(100f).CopyTo(bytes, at);
+        File.WriteAllBytes(file, bytes);
+        var result = Cli.Run("verify", "--model", temp.File("copy"), "--json");
+        Assert.True(result.ExitCode == 1, result.ToString());
+        Assert.Contains(" FAIL\n", result.Error, StringComparison.Ordinal);
+        Assert.False(result.Json.GetProperty("pass").GetBoolean());
+        Assert.True(result.Json.GetProperty("failed").GetInt32() >= 1);
+    }
+
+    /// <summary>The offset of the last ordinary float32 in a file; its tensors end with the file.</summary>
+    private static int LastFloatBelow100(byte[] bytes)
+    {
+        int at = bytes.Length - 4;
+        while (MathF.Abs(BitConverter.ToSingle(bytes, at)) is not (> 1e-6f and < 100))
+            at -= 4;
+        return at;
+    }
+
+    [Fact]
+    public void Changed_values_of_an_op_fail()
+    {
+        using var temp = new TempFolder();
+        Tiny.CopyFolder(Goldens.Path("ops"), temp.File("copy"));
+        string file = Path.Combine(temp.File("copy"), "ops.safetensors");
+        byte[] bytes = File.ReadAllBytes(file);
+        BitConverter.GetBytes(100f).CopyTo(bytes, LastFloatBelow100(bytes));
+        File.WriteAllBytes(file, bytes);
+        var result = Cli.Run("verify", "--ops", temp.File("copy"));
+        Assert.True(result.ExitCode == 1, result.ToString());
+        Assert.Contains(" FAIL\n", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Folders_without_golden_values_are_an_error()
+    {
+        using var temp = new TempFolder();
+        Cli.Run("verify", "--model", temp.Root).Fails(1, temp.Root);
+        Cli.Run("verify", "--ops", temp.Root).Fails(1, temp.Root);
+        Tiny.CopyFolder(Goldens.Path("gpt2_tiny"), temp.File("copy"));
+        File.Delete(Path.Combine(temp.File("copy"), "tolerances.json"));
+        Cli.Run("verify", "--model", temp.File("copy")).Fails(1, "tolerances.json");
+    }
+}
