@@ -35,7 +35,7 @@ public sealed class Gpt2 : IDisposable
                 Linear.Declare(Parameters, $"h.{i}.mlp.c_fc", C, 4 * C, config.Bias),
                 Linear.Declare(Parameters, $"h.{i}.mlp.c_proj", 4 * C, C, config.Bias));
         finalNorm = LayerNorm.Declare(Parameters, "ln_f", C, config.Bias, epsilon);
-        head = config.TiedHead ? Parameters.Tie(tokenTable) : Parameters.Add("lm_head.weight", config.VocabSize, C);
+        head = config.TiedHead ? tokenTable : Parameters.Add("lm_head.weight", config.VocabSize, C);
     }
 
     public Gpt2Config Config { get; }

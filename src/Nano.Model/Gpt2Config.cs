@@ -35,7 +35,7 @@ public sealed record Gpt2Config
     /// <summary>Which GELU the MLP uses.</summary>
     public GeluForm Gelu { get; init; } = GeluForm.Tanh;
 
-    /// <summary>Probability of dropping an element in training, in [0, 1): after the embedding, in attention and on each residual branch.</summary>
+    /// <summary>How much is dropped while training, in [0, 1): after the embedding and at the end of both branches of a block, not inside attention.</summary>
     public float Dropout { get; init; }
 
     /// <summary>Whether the output matrix is the token embedding.</summary>

@@ -25,6 +25,9 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Records ops for the backward pass while set.</summary>
     public Tape? Tape { get; set; }
 
+    /// <summary>Where gradients of looked-up rows wait while set: between the micro-batches of one update.</summary>
+    public LaterLookups? LaterLookups { get; set; }
+
     /// <summary>Forgets every tensor of the step that has just ended.</summary>
     public void NextStep()
     {

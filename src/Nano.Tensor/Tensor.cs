@@ -92,9 +92,6 @@ public sealed unsafe class Tensor
 
     internal int* IdPointer => Type == DType.Int32 ? (int*)(buffer.Pointer + offset) : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
 
-    /// <summary>The same elements as a tensor of their own, whose gradient is not this one's.</summary>
-    public Tensor Alias() => new(buffer, offset, Shape, RowStride, Type, null) { Name = Name };
-
     /// <summary>The same elements in another shape of equal length.</summary>
     public Tensor Reshape(Shape shape)
     {

@@ -6,12 +6,13 @@ namespace Nano;
 public readonly record struct StepResult(double Loss, double GradientNorm);
 
 /// <summary>One update of a model: forward, loss, backward, clip, AdamW. This is the whole of training; the rest is bookkeeping.</summary>
-public sealed class TrainStep
+public sealed class TrainStep : IDisposable
 {
     private readonly Gpt2 model;
     private readonly Compute compute;
     private readonly BatchLoader loader;
     private readonly TrainOptions options;
+    private readonly LaterLookups lookups = new();
 
     /// <summary>Stream of the random numbers that choose training windows; evaluation draws from others.</summary>
     private const ulong WindowStream = 1;
@@ -29,27 +30,43 @@ public sealed class TrainStep
     /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
     {
-        var tape = compute.Tape ??= new Tape();
         model.Parameters.ForgetGradients();
-        double sum = 0;
-        for (int micro = 0; micro < options.Accumulate; micro++)
-        {
-            compute.NextStep();
-            var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
-            var logits = model.Forward(compute, ids, dropout: Masks(step, micro)); // [B, T, V]
-            var (loss, nll) = compute.CrossEntropy(logits, targets, options.TokensPerStep);
-            foreach (float value in nll.Data)
-                sum += value;
-            if (!double.IsFinite(sum))
-                throw Diverged(step, ids, Masks(step, micro));
-            tape.Backward(compute, loss);
-        }
-        model.Parameters.JoinGradients();
+        double loss = AddGradients(step) / options.TokensPerStep;
         double norm = Optimizer.GradientNorm(compute);
         if (!double.IsFinite(norm))
             throw BadGradient(step);
         Optimizer.Step(compute, learningRate, norm);
-        return new StepResult(sum / options.TokensPerStep, norm);
+        return new StepResult(loss, norm);
+    }
+
+    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of its tokens.</summary>
+    private double AddGradients(long step)
+    {
+        var tape = compute.Tape ??= new Tape();
+        lookups.Clear();
+        compute.LaterLookups = lookups;
+        try
+        {
+            double sum = 0;
+            for (int micro = 0; micro < options.Accumulate; micro++)
+            {
+                compute.NextStep();
+                var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
+                var logits = model.Forward(compute, ids, dropout: Masks(step, micro)); // [B, T, V]
+                var (loss, nll) = compute.CrossEntropy(logits, targets, options.TokensPerStep);
+                foreach (float value in nll.Data)
+                    sum += value;
+                if (!double.IsFinite(sum))
+                    throw Diverged(step, ids, Masks(step, micro));
+                tape.Backward(compute, loss);
+            }
+            lookups.Run(compute);
+            return sum;
+        }
+        finally
+        {
+            compute.LaterLookups = null;
+        }
     }
 
     private (Tensor Ids, Tensor Targets) NextBatch(long batch)
@@ -100,5 +117,11 @@ public sealed class TrainStep
                     return $"{name} {tensor.Shape}, element {i} ({data[i]})";
         }
         return Nowhere;
+    }
+
+    public void Dispose()
+    {
+        Optimizer.Dispose();
+        lookups.Dispose();
     }
 }

@@ -179,7 +179,7 @@ public sealed class Trainer : IDisposable
     {
         log.Dispose();
         generator.Dispose();
-        trainStep.Optimizer.Dispose();
+        trainStep.Dispose();
         Model.Dispose();
     }
 }

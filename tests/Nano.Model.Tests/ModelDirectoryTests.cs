@@ -85,6 +85,10 @@ public class ModelDirectoryTests
     }
 
     [Fact]
+    public void A_repeated_head_that_differs_from_the_tied_table_is_refused() => AssertRefused(
+        tensors => tensors["lm_head.weight"] = (tensors["transformer.wte.weight"].Item1, [.. tensors["transformer.wte.weight"].Item2.Reverse()]), "lm_head.weight", "tied");
+
+    [Fact]
     public void A_missing_tensor_is_named() => AssertRefused(tensors => tensors.Remove("transformer.h.1.mlp.c_fc.bias"), "h.1.mlp.c_fc.bias", "missing");
 
     [Fact]

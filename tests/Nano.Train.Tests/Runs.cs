@@ -56,6 +56,9 @@ static class Runs
     public static SortedDictionary<string, string> Files(string folder) =>
         new(Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path), path => Convert.ToHexString(File.ReadAllBytes(path))), StringComparer.Ordinal);
 
+    /// <summary>The names of the files and folders in a folder.</summary>
+    public static IEnumerable<string> Names(string folder) => Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
+
     /// <summary>Copies a folder with everything in it.</summary>
     public static void Copy(string from, string to)
     {

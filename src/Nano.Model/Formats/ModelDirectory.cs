@@ -44,6 +44,8 @@ public static class ModelDirectory
         var model = new Gpt2(config);
         foreach (var parameter in model.Parameters.All)
             Read(file, parameter);
+        if (config.TiedHead && file.Entries.TryGetValue("lm_head.weight", out var head))
+            CheckTiedHead(weights, file, head, model.Parameters.All[0]);
         return (model, tokenizer);
     }
 
@@ -106,6 +108,16 @@ public static class ModelDirectory
             if (!known.Contains(name) && !name.EndsWith(".attn.bias", StringComparison.Ordinal) && !name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
                 && !(config.TiedHead && name == "lm_head.weight"))
                 throw new BadFileException(path, $"tensor '{name}' is not part of this model; is config.json of another one?");
+    }
+
+    /// <summary>Some programs store a tied head once more. It must be the token table then, or the configuration is wrong.</summary>
+    private static void CheckTiedHead(string path, SafetensorsReader file, SafetensorsEntry head, Tensor tokenTable)
+    {
+        var stored = new float[tokenTable.Length];
+        if (head.Count == stored.Length)
+            file.ReadFloat32(head.Name, stored);
+        if (head.Count != stored.Length || !tokenTable.Data.SequenceEqual(stored))
+            throw new BadFileException(path, "tensor 'lm_head.weight' differs from the token table, but config.json says that they are tied");
     }
 
     private static void Read(SafetensorsReader file, Tensor parameter)

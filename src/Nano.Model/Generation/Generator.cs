@@ -2,7 +2,7 @@ namespace Nano;
 
 /// <summary>
 /// The one token stream: everything that makes text drains it. Each step runs the model on the new token alone; keys and values of
-/// earlier positions come from the cache.
+/// earlier positions come from the cache. One stream at a time: they share the cache.
 /// </summary>
 public sealed class Generator : IDisposable
 {

@@ -61,8 +61,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         Pack.Copy<S, V>(rows, headDim, q + qFirst, qStride, padded, buffers.Query);
         Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, buffers.DOutput);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
-        for (int r = 0; r < rows; r++)
-            buffers.Delta[r] = Delta(headDim, dy + yFirst + (r * width), y + yFirst + (r * width));
+        Deltas(rows, headDim, dy + yFirst, y + yFirst, width, buffers.Delta);
         for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
         {
             // s = q k^T, dp = do v^T
@@ -80,15 +79,30 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     }
 
     /// <summary>
-    /// do . o in the order of the tiles that compute dp = do . v. A query that sees a single key has o = v, hence dp - delta = 0 to the
-    /// last bit and no gradient at its scores, as it must be.
+    /// delta = do . o for each row, in the order of the tiles that compute dp = do . v: a query that sees a single key has o = v, hence
+    /// dp - delta = 0 to the last bit and no gradient at its score, as it must be. Four rows at a time, since one chain waits for itself.
     /// </summary>
-    private static float Delta(int headDim, float* dOutput, float* output)
+    private static void Deltas(int rows, int headDim, float* dOutput, float* output, nint stride, float* delta)
     {
-        float sum = 0;
-        for (int d = 0; d < headDim; d++)
-            sum = MathF.FusedMultiplyAdd(dOutput[d], output[d], sum);
-        return sum;
+        int r = 0;
+        for (; r <= rows - 4; r += 4, dOutput += 4 * stride, output += 4 * stride)
+        {
+            float d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+            for (nint i = 0; i < headDim; i++)
+            {
+                d0 = MathF.FusedMultiplyAdd(dOutput[i], output[i], d0);
+                d1 = MathF.FusedMultiplyAdd(dOutput[stride + i], output[stride + i], d1);
+                d2 = MathF.FusedMultiplyAdd(dOutput[(2 * stride) + i], output[(2 * stride) + i], d2);
+                d3 = MathF.FusedMultiplyAdd(dOutput[(3 * stride) + i], output[(3 * stride) + i], d3);
+            }
+            (delta[r], delta[r + 1], delta[r + 2], delta[r + 3]) = (d0, d1, d2, d3);
+        }
+        for (; r < rows; r++, dOutput += stride, output += stride)
+        {
+            delta[r] = 0;
+            for (nint i = 0; i < headDim; i++)
+                delta[r] = MathF.FusedMultiplyAdd(dOutput[i], output[i], delta[r]);
+        }
     }
 
     /// <summary>Scores become p = exp(scale s - L), and dp becomes ds = scale p (dp - delta); both zero where masked.</summary>

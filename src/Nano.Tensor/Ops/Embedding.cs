@@ -3,17 +3,26 @@ namespace Nano;
 /// <summary>
 /// y[i] = W[ids[i]]: a row of the table W [V, C] for each id.
 /// Backward: dW[v] = sum of dy[i] over all i with ids[i] = v. The sum runs in order of i; threads split the columns, so two occurrences
-/// of one id never race.
+/// of one id never race. While <see cref="Compute.LaterLookups"/> is set, the sum waits there.
 /// </summary>
 internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
 {
-    internal override unsafe void Backward(Compute compute)
+    internal override void Backward(Compute compute)
     {
-        int columns = Weight.Shape.Columns;
-        var dw = Weight.GradientFor(compute);
+        if (compute.LaterLookups is { } later)
+            later.Add(Weight, Ids, Y.Gradient);
+        else
+            ScatterAdd(compute, Weight, Ids, Y.Gradient);
+    }
+
+    /// <summary>dW[ids[i]] += dy[i], in order of i.</summary>
+    internal static unsafe void ScatterAdd(Compute compute, Tensor weight, Tensor ids, Tensor dy)
+    {
+        int columns = weight.Shape.Columns;
+        var dw = weight.GradientFor(compute);
         if (!dw.Accumulate)
-            new Span<float>(dw.Pointer, checked((int)Weight.Length)).Clear();
-        compute.For(columns, 64, 0, new ScatterAdd(Ids.IdPointer, (nint)Ids.Length, columns, Y.Gradient.Pointer, dw.Pointer));
+            new Span<float>(dw.Pointer, checked((int)weight.Length)).Clear();
+        compute.For(columns, 64, 0, new Scatter(ids.IdPointer, (nint)ids.Length, columns, dy.Pointer, dw.Pointer));
     }
 
     internal readonly unsafe struct Gather(float* weight, int* ids, int columns, float* y) : IKernel
@@ -25,7 +34,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
         }
     }
 
-    private readonly unsafe struct ScatterAdd(int* ids, nint count, int columns, float* dy, float* dw) : IKernel
+    private readonly unsafe struct Scatter(int* ids, nint count, int columns, float* dy, float* dw) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -40,6 +49,42 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
             }
         }
     }
+}
+
+/// <summary>
+/// Gradients of looked-up rows that wait until all micro-batches of an update are through. A table that is also the head gets a dense
+/// gradient from the head; were lookups added after each micro-batch, the order of the additions would depend on how the batch was
+/// split. Only the gradients of the rows are kept, [tokens, C].
+/// </summary>
+public sealed class LaterLookups : IDisposable
+{
+    private readonly Arena arena = new();
+    private readonly List<(Tensor Weight, Tensor Ids, Tensor DY)> waiting = [];
+
+    internal void Add(Tensor weight, Tensor ids, Tensor dy)
+    {
+        var (idsCopy, dyCopy) = (new Tensor(arena, ids.Shape, DType.Int32), new Tensor(arena, dy.Shape));
+        ids.Ids.CopyTo(idsCopy.Ids);
+        dyCopy.CopyFrom(dy);
+        waiting.Add((weight, idsCopy, dyCopy));
+    }
+
+    /// <summary>Adds everything that waits to the gradients of its tables, in the order in which it came, and forgets it.</summary>
+    public void Run(Compute compute)
+    {
+        foreach (var (weight, ids, dy) in waiting)
+            EmbeddingOp.ScatterAdd(compute, weight, ids, dy);
+        Clear();
+    }
+
+    /// <summary>Forgets everything that waits.</summary>
+    public void Clear()
+    {
+        waiting.Clear();
+        arena.Reset();
+    }
+
+    public void Dispose() => arena.Dispose();
 }
 
 public static class EmbeddingExtensions

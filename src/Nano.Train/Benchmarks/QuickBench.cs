@@ -59,8 +59,7 @@ public static class QuickBench
         var tokens = new int[(batch * time * 4) + 1];
         for (int i = 0; i < tokens.Length; i++)
             tokens[i] = (int)Philox.Below(7, 0, (ulong)i, config.VocabSize);
-        var step = new TrainStep(model, compute, new BatchLoader(tokens, batch, time, "benchmark"), options);
-        using var optimizer = step.Optimizer;
+        using var step = new TrainStep(model, compute, new BatchLoader(tokens, batch, time, "benchmark"), options);
         long number = 0;
         double seconds = Median(minSeconds: 3, () => step.Run(number++, 1e-4));
         long before = GC.GetAllocatedBytesForCurrentThread();

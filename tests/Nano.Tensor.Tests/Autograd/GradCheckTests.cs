@@ -12,7 +12,7 @@ public class GradCheckTests
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 3 })
             {
-                using var compute = new Compute(threads, width);
+                using var compute = TestTensors.Dirty(threads, width);
                 var random = test.Seeded();
                 foreach (var result in GradCheck.Run(compute, test.Run, test.Reference, test.Inputs(random), shape => UpstreamOf(shape, random)))
                 {

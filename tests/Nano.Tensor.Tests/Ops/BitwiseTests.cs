@@ -68,7 +68,8 @@ public class BitwiseTests
 
     private static int[][] ForwardAndBackward(BitCase test, SimdWidth width, int threads)
     {
-        using var compute = new Compute(threads, width) { Tape = new Tape() };
+        using var compute = TestTensors.Dirty(threads, width);
+        compute.Tape = new Tape();
         var random = new Random(test.Name.Length);
         var inputs = test.Inputs(random);
         var y = test.Run(compute, inputs);

@@ -47,7 +47,8 @@ public class MicroBatchTests
     /// <summary>The bits of the parameters' gradients after running these numbers of rows one after the other.</summary>
     private static int[][] Cut(BatchCase test, SimdWidth width, int threads, int[] counts, bool forget)
     {
-        using var compute = new Compute(threads, width) { Tape = new Tape() };
+        using var compute = TestTensors.Dirty(threads, width);
+        compute.Tape = new Tape();
         var random = new Random(6);
         var (x, parameters) = (test.Input(random), test.Parameters(random));
         foreach (var parameter in parameters)

@@ -32,6 +32,15 @@ internal static class TestTensors
         return ids;
     }
 
+    /// <summary>A context whose step memory is full of NaN, as it may be in any step but the first: what an op forgets to write shows.</summary>
+    public static Compute Dirty(int threads, SimdWidth width)
+    {
+        var compute = new Compute(threads, width);
+        compute.New(new Shape(1 << 20)).Data.Fill(float.NaN);
+        compute.NextStep();
+        return compute;
+    }
+
     /// <summary>An independent copy in memory of its own, with no gradient.</summary>
     public static Tensor Copy(this Tensor tensor) => Tensor.From(tensor.Shape, tensor.Values());
 
