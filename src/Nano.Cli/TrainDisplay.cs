@@ -7,7 +7,7 @@ namespace Nano.Cli;
 /// <summary>Shows a run while it goes: a live panel in a terminal, plain lines elsewhere.</summary>
 internal sealed class TrainDisplay
 {
-    private const int RecentSteps = 50, PanelRows = 12, Frame = 4, RoomRight = 3;
+    private const int RecentSteps = 50, PanelRows = 12, Frame = 4, RoomRight = 3, NarrowestPanel = 30;
     private readonly Trainer trainer;
     private readonly double peak;
     private readonly Queue<double> recent = new();
@@ -16,8 +16,8 @@ internal sealed class TrainDisplay
 
     private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
 
-    /// <summary>Whether stdout is a terminal that a panel can be redrawn in.</summary>
-    public static bool CanBeLive => !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi;
+    /// <summary>Whether stdout is a terminal in which a panel can be redrawn and has room.</summary>
+    public static bool CanBeLive => !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi && Console.WindowWidth >= NarrowestPanel;
 
     /// <summary>Drains the events of a run; the last one goes to finished.</summary>
     public static void Show(Trainer trainer, double peak, TextWriter human, bool plain, IEnumerable<TrainEvent> events, Action<Finished> finished)
@@ -62,6 +62,8 @@ internal sealed class TrainDisplay
             if (e is StepDone && Environment.TickCount64 - drawn < 200)
                 continue;
             drawn = Environment.TickCount64;
+            // A terminal writes "^C" after the panel; without room for it the line would wrap and spoil the next drawing.
+            AnsiConsole.Profile.Width = Math.Max(NarrowestPanel, Console.WindowWidth) - RoomRight;
             live.UpdateTarget(Panel());
         }
     }
@@ -90,14 +92,14 @@ internal sealed class TrainDisplay
 
     private TimeSpan Remaining() => TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
 
-    private Padder Panel()
+    private Panel Panel()
     {
         var rows = new List<IRenderable>();
         if (step is not null)
         {
-            int width = Math.Max(1, AnsiConsole.Profile.Width - RoomRight - Frame), done = (int)(step.Step * width / trainer.Options.Steps);
+            int width = AnsiConsole.Profile.Width - Frame, done = (int)(step.Step * width / trainer.Options.Steps);
             rows.Add(new Text(new string('█', done) + new string('░', width - done), new Style(Color.Green)));
-            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   learning rate {step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   lr {step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
             rows.Add(new Text(Speed()));
         }
         if (evaluated is not null)
@@ -105,8 +107,7 @@ internal sealed class TrainDisplay
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}"), new Style(Color.Yellow)));
             rows.Add(new Text(Printable(evaluated.Sample), new Style(Color.Grey70)));
         }
-        // The room on the right is for the "^C" that a terminal writes after the panel: a line that wraps would spoil the next drawing.
-        return new Padder(new Panel(new Rows(rows)) { Height = PanelRows }.Header($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ").Expand(), new Padding(0, 0, RoomRight, 0));
+        return new Panel(new Rows(rows)) { Height = PanelRows }.Header($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ").Expand();
     }
 
     /// <summary>A sample without the characters that would move the cursor: carriage returns, tabs, escapes.</summary>
