@@ -127,7 +127,7 @@ public sealed class Gpt2 : IDisposable
             var parameter = Parameters.All[i];
             double deviation = parameter.Name!.EndsWith("c_proj.weight", StringComparison.Ordinal) ? 0.02 / Math.Sqrt(2 * Config.Layers) : 0.02;
             if (parameter.Shape.Rank >= 2)
-                Philox.Normal(seed, (ulong)i, deviation, parameter.Data);
+                Philox.Normal(Philox.Key(seed, (ulong)RandomPurpose.Weights), (ulong)i, deviation, parameter.Data);
             else
                 parameter.Data.Fill(parameter.Name.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
         }

@@ -36,6 +36,13 @@ public static class Philox
         return (long)Math.BigMul(((ulong)a << 32) | b, (ulong)below, out _);
     }
 
+    /// <summary>A key of its own for one purpose below a seed, so that no two purposes ever draw the same numbers.</summary>
+    public static ulong Key(ulong seed, ulong purpose)
+    {
+        var (a, b, _, _) = Draw(seed, ulong.MaxValue, purpose);
+        return ((ulong)a << 32) | b;
+    }
+
     /// <summary>Fills with normal numbers (Box and Muller, 1958) of mean 0 and the given standard deviation; element i depends on i alone.</summary>
     public static void Normal(ulong key, ulong stream, double standardDeviation, Span<float> values)
     {

@@ -3,12 +3,12 @@ namespace Nano;
 /// <summary>Mean loss of a model on text it does not learn from, in nats per token.</summary>
 public static class Evaluate
 {
-    /// <summary>Over the same random batches every time (a function of seed and stream), so that evaluations of one run can be compared.</summary>
-    public static double OnRandomBatches(Gpt2 model, Compute compute, BatchLoader loader, int batches, ulong seed, ulong stream)
+    /// <summary>Over the same random batches every time (a function of seed and purpose), so that evaluations of one run can be compared.</summary>
+    public static double OnRandomBatches(Gpt2 model, Compute compute, BatchLoader loader, int batches, ulong seed, RandomPurpose purpose)
     {
         double sum = 0;
         for (int i = 0; i < batches; i++)
-            sum += Loss(model, compute, loader, (ids, targets) => loader.Random(seed, stream, i, ids, targets));
+            sum += Loss(model, compute, loader, (ids, targets) => loader.Random(seed, purpose, i, ids, targets));
         return sum / ((double)batches * loader.Batch * loader.Time);
     }
 

@@ -14,9 +14,6 @@ public sealed class TrainStep : IDisposable
     private readonly TrainOptions options;
     private readonly LaterLookups lookups = new();
 
-    /// <summary>Stream of the random numbers that choose training windows; evaluation draws from others.</summary>
-    private const ulong WindowStream = 1;
-
     public TrainStep(Gpt2 model, Compute compute, BatchLoader loader, TrainOptions options)
     {
         (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
@@ -73,7 +70,7 @@ public sealed class TrainStep : IDisposable
     {
         var shape = new Shape(loader.Batch, loader.Time);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
-        loader.Random(options.Seed, WindowStream, batch, ids, targets);
+        loader.Random(options.Seed, RandomPurpose.TrainingWindows, batch, ids, targets);
         return (ids, targets);
     }
 

@@ -19,7 +19,6 @@ public sealed record Finished(long Step, double TrainLoss, double ValLoss, doubl
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const ulong TrainEvalStream = 2, ValEvalStream = 3;
     private const int SampleLength = 200;
 
     private readonly Compute compute;
@@ -118,8 +117,8 @@ public sealed class Trainer : IDisposable
 
     private Evaluated EvaluateAndSave(long step)
     {
-        double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, TrainEvalStream);
-        double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, ValEvalStream);
+        double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);

@@ -5,7 +5,7 @@ public class BatchLoaderTests
     /// <summary>Tokens that say where they are.</summary>
     static BatchLoader Counting(int tokens, int batch, int time) => new([.. Enumerable.Range(0, tokens)], batch, time, "training");
 
-    static (int[] Ids, int[] Targets) Random(BatchLoader loader, ulong seed, ulong stream, long step) => Fill(loader, (ids, targets) => loader.Random(seed, stream, step, ids, targets));
+    static (int[] Ids, int[] Targets) Random(BatchLoader loader, ulong seed, ulong stream, long step) => Fill(loader, (ids, targets) => loader.Random(seed, (RandomPurpose)stream, step, ids, targets));
 
     static (int[] Ids, int[] Targets) InOrder(BatchLoader loader, int first) => Fill(loader, (ids, targets) => loader.InOrder(first, ids, targets));
 

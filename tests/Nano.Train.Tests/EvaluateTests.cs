@@ -43,26 +43,26 @@ public class EvaluateTests
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
         Assert.Equal(Math.Log(11), Evaluate.OnAll(model, compute, loader), 1e-6);
-        Assert.Equal(Math.Log(11), Evaluate.OnRandomBatches(model, compute, loader, 3, 1, 1), 1e-6);
+        Assert.Equal(Math.Log(11), Evaluate.OnRandomBatches(model, compute, loader, 3, 1, RandomPurpose.TrainingWindows), 1e-6);
     }
 
     [Fact]
-    public void Random_batches_are_the_same_every_time_and_others_for_another_stream_or_seed()
+    public void Random_batches_are_the_same_every_time_and_others_for_another_purpose_or_seed()
     {
         using var model = RandomModel();
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        double first = Evaluate.OnRandomBatches(model, compute, loader, 2, 1, 2);
-        Assert.Equal(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, 2));
-        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, 3));
-        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 2, 2));
+        double first = Evaluate.OnRandomBatches(model, compute, loader, 2, 1, RandomPurpose.TrainingEvaluation);
+        Assert.Equal(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, RandomPurpose.TrainingEvaluation));
+        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, RandomPurpose.ValidationEvaluation));
+        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 2, RandomPurpose.TrainingEvaluation));
         // The mean of two batches, each evaluated alone by a loader whose steps are counted alike.
         double sum = 0;
         for (int step = 0; step < 2; step++)
         {
             compute.NextStep();
             var (ids, targets) = (compute.New(new Shape(4, 8), DType.Int32), compute.New(new Shape(4, 8), DType.Int32));
-            loader.Random(1, 2, step, ids, targets);
+            loader.Random(1, RandomPurpose.TrainingEvaluation, step, ids, targets);
             sum += compute.CrossEntropy(model.Forward(compute, ids), targets).Loss.Data[0];
         }
         Assert.Equal(sum / 2, first, 1e-5);

@@ -74,7 +74,7 @@ public class TrainStepTests
 
         var loader = new BatchLoader(Runs.RandomTokens(500, 11), 4, 8, "test");
         var (ids, targets) = (new Tensor(new Shape(4, 8), DType.Int32), new Tensor(new Shape(4, 8), DType.Int32));
-        loader.Random(options.Seed, 1, 3, ids, targets);
+        loader.Random(options.Seed, RandomPurpose.TrainingWindows, 3, ids, targets);
         Assert.Equal(session.Compute.CrossEntropy(before.Forward(session.Compute, ids), targets).Loss.Data[0], result.Loss, 1e-6);
     }
 

@@ -26,5 +26,5 @@ public sealed record Dropout(float Probability, ulong Seed, ulong Step)
 {
     private ulong uses;
 
-    public Tensor Forward(Compute compute, Tensor x) => compute.Dropout(x, Probability, Seed, (Step << 16) + uses++);
+    public Tensor Forward(Compute compute, Tensor x) => compute.Dropout(x, Probability, Philox.Key(Seed, (ulong)RandomPurpose.Dropout), (Step << 16) + uses++);
 }

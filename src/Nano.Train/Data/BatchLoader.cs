@@ -26,10 +26,10 @@ public sealed class BatchLoader
     public int TokenCount => tokens.Length;
 
     /// <summary>Fills ids and targets, both [B, T], with the random windows of one step.</summary>
-    public void Random(ulong seed, ulong stream, long step, Tensor ids, Tensor targets)
+    public void Random(ulong seed, RandomPurpose purpose, long step, Tensor ids, Tensor targets)
     {
         for (int row = 0; row < Batch; row++)
-            CopyWindow((int)Philox.Below(seed, stream, (ulong)((step * Batch) + row), tokens.Length - Time), row, ids.Ids, targets.Ids);
+            CopyWindow((int)Philox.Below(Philox.Key(seed, (ulong)purpose), 0, (ulong)((step * Batch) + row), tokens.Length - Time), row, ids.Ids, targets.Ids);
     }
 
     /// <summary>Windows without overlap that cover the text; up to T - 1 tokens at its end are left over.</summary>
