@@ -75,7 +75,7 @@ public sealed class ModelVerifier : IDisposable
             model.Parameters.ForgetGradients();
             var loss = Forward(null);
             compute.Tape!.Backward(compute, loss);
-                double norm = optimizer.GradientNorm(compute);
+            double norm = optimizer.GradientNorm(compute);
             optimizer.Step(compute, learningRate, norm);
             (losses[step], norms[step]) = (loss.Data[0], (float)norm);
         }
