@@ -84,7 +84,7 @@ public sealed class CorpusStore : IDisposable
         {
             return new Corpus(BuiltInCorpus.Name, BuiltInCorpus.Generate(), $"built-in corpus ({(e as DownloadException)?.Reason ?? e.Message})");
         }
-        return LoadFile(path) with { Name = name, Origin = wasHere ? path : $"{path}, downloaded from {file.Url}" };
+        return LoadFile(path) with { Name = name, Origin = Path.Combine(Folder, file.Name) + (wasHere ? "" : $", downloaded from {file.Url}") };
     }
 
     /// <summary>Reads any text file as a corpus. It must be UTF-8; a byte order mark is dropped, and nothing else changes, line ends included.</summary>
