@@ -60,6 +60,18 @@ public class ArchitectureTests
     [Fact]
     public void Files_stay_below_400_lines() => Assert.DoesNotContain(SourceFiles(), file => File.ReadLines(file).Count() > 400);
 
+    /// <summary>The three vector widths are one source with another number in it; a change to one belongs in all.</summary>
+    [Theory]
+    [InlineData(512, 256)]
+    [InlineData(512, 128)]
+    public void Vector_widths_differ_in_nothing_but_their_width(int first, int second)
+    {
+        string Source(int width) => string.Join('\n', File.ReadLines(Path.Combine(Root, "src", "Nano.Tensor", "Simd", $"Simd{width}.cs"))
+            .Where(line => !line.StartsWith("/// <summary>", StringComparison.Ordinal)))
+            .Replace($"get => {width / 32};", "get => lanes;", StringComparison.Ordinal).Replace($"{width}", "width", StringComparison.Ordinal);
+        Assert.Equal(Source(first), Source(second));
+    }
+
     [Fact]
     public void The_readme_has_a_line_for_every_source_file()
     {

@@ -92,21 +92,12 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
 }
 
 /// <summary>dw[c] += sum over rows, in order, of dy[row, c] * (x[row, c] - mean[row]) * inverseStd[row]; a null mean is zero (RMSNorm).</summary>
-internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) : IKernel
+internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) : IElementwise
 {
     public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) =>
-        compute.For(columns, 64, 0, new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw));
+        compute.For(columns, 64, 0, new ElementwiseLoop<NormWeightGradient>(new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw)));
 
-    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
-    {
-        nint c = begin;
-        for (; c <= end - S.Lanes; c += S.Lanes)
-            Column<S, V>(c);
-        for (; c < end; c++)
-            Column<SimdScalar, float>(c);
-    }
-
-    private void Column<S, V>(nint c) where S : ISimd<V> where V : unmanaged
+    public void At<S, V>(nint c) where S : ISimd<V> where V : unmanaged
     {
         V sum = dw.Accumulate ? S.Load(dw.Pointer + c) : S.Splat(0);
         float* px = x + c, pdy = dy + c;
