@@ -47,6 +47,9 @@ public sealed record Gpt2Config
     /// <summary>D: channels per head.</summary>
     public int HeadDim => Channels / Heads;
 
+    /// <summary>The names that <see cref="Named"/> knows.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"];
+
     /// <summary>The published sizes: gpt2 (124M parameters), gpt2-medium (350M), gpt2-large (774M), gpt2-xl (1558M).</summary>
     /// <exception cref="NanoException">The name is none of these.</exception>
     public static Gpt2Config Named(string name) => name switch
@@ -93,6 +96,14 @@ public sealed record Gpt2Config
             return $"the LayerNorm epsilon is {LayerNormEpsilon}; it must be positive";
         return Enum.IsDefined(Gelu) ? null : $"there is no GELU form {(int)Gelu}";
     }
+
+    /// <summary>Reads a config.json; see <see cref="FromJson"/>.</summary>
+    /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
+    /// <exception cref="BadFileException">It is not the configuration of a GPT-2.</exception>
+    public static Gpt2Config Load(string path) =>
+        FromJson(System.Text.Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json")), path);
+
+    private const int MaxFileBytes = 1 << 20;
 
     /// <summary>
     /// Reads a Hugging Face config.json of model_type gpt2. Sizes are required; for other absent keys the defaults of transformers hold.

@@ -35,6 +35,21 @@ public sealed unsafe class Compute : IDisposable
         StepArena.Reset();
     }
 
+    /// <summary>Runs something as inference: nothing is recorded, and the tape is back afterwards, also when it throws.</summary>
+    public T WithoutTape<T>(Func<T> action)
+    {
+        var tape = Tape;
+        Tape = null;
+        try
+        {
+            return action();
+        }
+        finally
+        {
+            Tape = tape;
+        }
+    }
+
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
     public Tensor New(Shape shape, DType type = DType.Float32) => new(StepArena, shape, type);
 

@@ -21,6 +21,14 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond)
         return 2.0 * items * FmaRounds * Chains * lanes / best / 1e9;
     }
 
+    /// <summary>The processor's name as the system tells it.</summary>
+    public static string CpuName()
+    {
+        const string linux = "/proc/cpuinfo";
+        string? line = File.Exists(linux) ? File.ReadLines(linux).FirstOrDefault(text => text.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return line?[(line.IndexOf(':') + 1)..].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
+    }
+
     private static double MeasureRead(Compute compute)
     {
         const int floats = 1 << 25; // 128 MiB

@@ -5,6 +5,10 @@ public static class NearestMatch
 {
     private const int ShortestPrefix = 3;
 
+    /// <summary>The hint of an error about an unknown name: the nearest one if any is close, then all of them behind a label.</summary>
+    public static string Hint(string word, IReadOnlyCollection<string> known, string label) =>
+        (Of(word, known) is { } near ? $"did you mean '{near}'? " : "") + $"{label}: {string.Join(", ", known)}";
+
     /// <summary>
     /// The candidate with the fewest edits (a letter added, dropped, changed, or two neighbours swapped) from <paramref name="word"/>,
     /// if about a third of the letters at most are wrong; else the first candidate that starts with it ("gpt2" for "gpt2-tokenizer").

@@ -15,7 +15,7 @@ public static class Checkpoint
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
     public static string Save(string run, long step, Gpt2 model, CharTokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
     {
-        string name = FolderName(step), folder = Path.Combine(run, name), temporary = folder + ".tmp";
+        string folder = Folder(run, step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
         try
         {
             if (Directory.Exists(temporary))
@@ -30,8 +30,7 @@ public static class Checkpoint
                 Directory.Move(temporary, folder);
             }
             AtomicFile.Write(Path.Combine(run, ModelDirectory.Latest), stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(name + "\n")));
-            foreach (string old in Directory.EnumerateDirectories(run, "step-*").Where(old => Path.GetFileName(old) != name).ToList())
-                Directory.Delete(old, recursive: true);
+            DeleteFolders(run, except: name);
             return folder;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NanoException)
@@ -61,7 +60,7 @@ public static class Checkpoint
             throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
         string folder = ModelDirectory.Resolve(run), statePath = Path.Combine(folder, StateFile);
         long step = ReadState(statePath, options);
-        if (Path.GetFileName(folder) != FolderName(step))
+        if (Path.GetFileName(folder) != Path.GetFileName(Folder(run, step)))
             throw new BadFileException(statePath, $"it says step {step}, in the folder '{Path.GetFileName(folder)}'");
         using var saved = ModelDirectory.Load(folder).Model;
         if (saved.Config != model.Config)
@@ -76,7 +75,21 @@ public static class Checkpoint
         return step;
     }
 
-    private static string FolderName(long step) => $"step-{step:D6}";
+    /// <summary>Where the checkpoint after this many updates lies.</summary>
+    public static string Folder(string run, long step) => Path.Combine(run, $"step-{step:D6}");
+
+    /// <summary>Deletes every checkpoint of a run; "latest" first, so that it never points to a folder that is gone.</summary>
+    public static void DeleteAll(string run)
+    {
+        File.Delete(Path.Combine(run, ModelDirectory.Latest));
+        DeleteFolders(run, except: null);
+    }
+
+    private static void DeleteFolders(string run, string? except)
+    {
+        foreach (string old in Directory.EnumerateDirectories(run, "step-*").Where(old => Path.GetFileName(old) != except).ToList())
+            Directory.Delete(old, recursive: true);
+    }
 
     private static SafetensorsReader OpenMoments(string path, AdamW optimizer)
     {

@@ -22,10 +22,8 @@ public static class Evaluate
     }
 
     /// <summary>The summed loss of one batch.</summary>
-    private static double Loss(Gpt2 model, Compute compute, BatchLoader loader, Action<Tensor, Tensor> fill)
+    private static double Loss(Gpt2 model, Compute compute, BatchLoader loader, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
     {
-        var tape = compute.Tape;
-        compute.Tape = null;
         compute.NextStep();
         var shape = new Shape(loader.Batch, loader.Time);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
@@ -34,7 +32,6 @@ public static class Evaluate
         double sum = 0;
         foreach (float value in nll.Data)
             sum += value;
-        compute.Tape = tape;
         return sum;
-    }
+    });
 }

@@ -35,5 +35,5 @@ public static class Presets
 
     /// <exception cref="NanoException">No such preset; the message names the nearest.</exception>
     public static TrainOptions Get(string name) => All.TryGetValue(name, out var options) ? options
-        : throw new NanoException($"there is no preset '{name}'", (NearestMatch.Of(name, All.Keys) is { } near ? $"did you mean '{near}'? " : "") + "presets: " + string.Join(", ", All.Keys));
+        : throw new NanoException($"there is no preset '{name}'", NearestMatch.Hint(name, [.. All.Keys], "presets"));
 }

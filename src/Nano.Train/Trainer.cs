@@ -100,7 +100,7 @@ public sealed class Trainer : IDisposable
                 yield return EvaluateAndSave(step + 1);
         }
         bool interrupted = step < Options.Steps;
-        string checkpoint = interrupted ? Save(step) : Path.Combine(run, $"step-{step:D6}");
+        string checkpoint = interrupted ? Save(step) : Checkpoint.Folder(run, step);
         double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(Model, compute, validation);
         long tokens = (step - StartStep) * Options.TokensPerStep;
         log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : "done"));
@@ -124,7 +124,7 @@ public sealed class Trainer : IDisposable
         string sample = Sample(SampleLength, Options.Seed);
         log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
         string checkpoint = Save(step);
-        if (step > 0)
+        if (step > 0 && step < Options.Steps) // the last report is written when the run ends
             Report.Write(ReportPath, RunLog.Read(LogPath));
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
     }
@@ -154,24 +154,12 @@ public sealed class Trainer : IDisposable
     {
         Directory.CreateDirectory(run);
         if (!resume)
-        {
-            File.Delete(Path.Combine(run, ModelDirectory.Latest)); // first, so that it never points to a folder that is gone
-            foreach (string old in Directory.EnumerateDirectories(run, "step-*").ToList())
-                Directory.Delete(old, recursive: true);
-        }
+            Checkpoint.DeleteAll(run);
         var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null);
         if (!resume)
             opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(description),
-                new RunMachine(CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), corpus.Origin, Model.Parameters.Count));
+                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), corpus.Origin, Model.Parameters.Count));
         return opened;
-    }
-
-    /// <summary>The processor's name as the system tells it.</summary>
-    public static string CpuName()
-    {
-        const string linux = "/proc/cpuinfo";
-        string? line = File.Exists(linux) ? File.ReadLines(linux).FirstOrDefault(text => text.StartsWith("model name", StringComparison.Ordinal)) : null;
-        return line?[(line.IndexOf(':') + 1)..].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
     }
 
     public void Dispose()

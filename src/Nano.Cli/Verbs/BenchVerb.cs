@@ -8,7 +8,7 @@ internal static class BenchVerb
 {
     private static readonly string[] Benchmarks = ["gemm", "train-step"];
     private static readonly Argument<string> What = new("what") { Description = "gemm or train-step", DefaultValueFactory = _ => "gemm" };
-    private static readonly Option<string> Model = new("--model") { Description = "Model of train-step: gpt2, gpt2-medium, gpt2-large, gpt2-xl or a preset", DefaultValueFactory = _ => "gpt2" };
+    private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
     private static readonly Option<int?> Threads = Common.Threads();
@@ -25,12 +25,12 @@ internal static class BenchVerb
     {
         string what = args.GetValue(What)!;
         if (!Benchmarks.Contains(what))
-            throw new NanoException($"there is no benchmark '{what}'", (NearestMatch.Of(what, Benchmarks) is { } near ? $"did you mean '{near}'? " : "") + "benchmarks: " + string.Join(", ", Benchmarks));
+            throw new NanoException($"there is no benchmark '{what}'", NearestMatch.Hint(what, Benchmarks, "benchmarks"));
         using var compute = Common.NewCompute(args.GetValue(Threads));
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Trainer.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s"));
         var results = what == "gemm" ? QuickBench.Gemm(compute, machine)
             : [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq))];
         var all = new List<BenchResult>();
@@ -40,7 +40,7 @@ internal static class BenchVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-12} {r.Shape,-22} {r.MedianMs,10:F3} ms {r.Gflops,8:F1} GFLOP/s {r.PercentOfPeak,6:F1} % of peak{r.Note}"));
         }
         if (json)
-            Common.PrintJson(new { machine = new { cpu = Trainer.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond }, results = all });
+            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond }, results = all });
         return 0;
     }
 }

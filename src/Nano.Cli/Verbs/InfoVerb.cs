@@ -6,8 +6,7 @@ namespace Nano.Cli;
 /// <summary>nano info: the machine, or a model.</summary>
 internal static class InfoVerb
 {
-    private static readonly string[] Sizes = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"];
-    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", Sizes) };
+    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", Gpt2Config.Names) };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -23,7 +22,7 @@ internal static class InfoVerb
         using var compute = Common.NewCompute(threads);
         var machine = Machine.Measure(compute);
         var human = Common.Human(json);
-        string cpu = Trainer.CpuName(), system = System.Runtime.InteropServices.RuntimeInformation.OSDescription;
+        string cpu = Machine.CpuName(), system = System.Runtime.InteropServices.RuntimeInformation.OSDescription;
         human.WriteLine($"processor    {cpu}, {Environment.ProcessorCount} processors");
         human.WriteLine($"system       {system}, .NET {Environment.Version}");
         human.WriteLine($"in use       {compute.Threads} threads, SIMD {compute.Width}");
@@ -55,10 +54,9 @@ internal static class InfoVerb
     private static Gpt2Config LoadConfig(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
-            return Sizes.Contains(path) ? Gpt2Config.Named(path) : throw new NanoException($"there is no model at '{path}', and no known one is called that",
-                (NearestMatch.Of(path, Sizes) is { } near ? $"did you mean '{near}'? " : "") + "give the folder of a model or run, or one of: " + string.Join(", ", Sizes));
-        string file = Path.Combine(ModelDirectory.Resolve(path), "config.json");
-        return Gpt2Config.FromJson(File.ReadAllText(file), file);
+            return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path) : throw new NanoException($"there is no model at '{path}', and no known one is called that",
+                NearestMatch.Hint(path, [.. Gpt2Config.Names], "give the folder of a model or run, or one of"));
+        return Gpt2Config.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
     }
 
     private static string Component(string parameter) =>

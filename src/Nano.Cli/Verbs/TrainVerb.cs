@@ -116,7 +116,7 @@ internal static class TrainVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {o.Model.VocabSize} characters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Trainer.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
     }
 

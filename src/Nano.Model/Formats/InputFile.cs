@@ -69,7 +69,11 @@ internal static class InputFile
 
     /// <summary>Reads and parses a whole JSON file of at most maxBytes; duplicate keys are refused.</summary>
     /// <exception cref="BadFileException">Too long, not UTF-8 or not JSON.</exception>
-    public static JsonDocument ReadJson(string path, int maxBytes, string missingHint)
+    public static JsonDocument ReadJson(string path, int maxBytes, string missingHint) => ParseJson(ReadUtf8(path, maxBytes, missingHint), path);
+
+    /// <summary>Reads a whole text file of at most maxBytes.</summary>
+    /// <exception cref="BadFileException">Too long or not UTF-8.</exception>
+    public static byte[] ReadUtf8(string path, int maxBytes, string missingHint)
     {
         using SafeFileHandle file = Open(path, missingHint);
         long length = Length(file, path);
@@ -79,7 +83,7 @@ internal static class InputFile
         ReadExactly(file, bytes, 0, path);
         if (!Utf8.IsValid(bytes))
             throw new BadFileException(path, "the text is not valid UTF-8");
-        return ParseJson(bytes, path);
+        return bytes;
     }
 
     /// <summary>Parses UTF-8 JSON; duplicate keys are refused.</summary>

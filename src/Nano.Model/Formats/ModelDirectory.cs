@@ -33,8 +33,8 @@ public static class ModelDirectory
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static (Gpt2 Model, CharTokenizer? Tokenizer) Load(string path)
     {
-        string folder = Resolve(path), configPath = Path.Combine(folder, "config.json"), tokenizerPath = Path.Combine(folder, "tokenizer.json");
-        var config = Gpt2Config.FromJson(File.ReadAllText(configPath), configPath);
+        string folder = Resolve(path), tokenizerPath = Path.Combine(folder, "tokenizer.json");
+        var config = Gpt2Config.Load(Path.Combine(folder, "config.json"));
         var tokenizer = File.Exists(tokenizerPath) ? CharTokenizer.Load(tokenizerPath) : null;
         if (tokenizer is not null && tokenizer.VocabSize != config.VocabSize)
             throw new BadFileException(tokenizerPath, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {config.VocabSize}");

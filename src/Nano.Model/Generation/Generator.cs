@@ -59,23 +59,14 @@ public sealed class Generator : IDisposable
         }
     }
 
-    private int Step(int[] ids, Sampler sampler, long position)
+    private int Step(int[] ids, Sampler sampler, long position) => compute.WithoutTape(() =>
     {
-        var tape = compute.Tape;
-        compute.Tape = null;
-        try
-        {
-            compute.NextStep();
-            var input = compute.New(new Shape(1, ids.Length), DType.Int32);
-            ids.CopyTo(input.Ids);
-            var logits = model.Forward(compute, input, cache); // [1, T, V]
-            return sampler.Next(logits.Data[^model.Config.VocabSize..], position);
-        }
-        finally
-        {
-            compute.Tape = tape;
-        }
-    }
+        compute.NextStep();
+        var input = compute.New(new Shape(1, ids.Length), DType.Int32);
+        ids.CopyTo(input.Ids);
+        var logits = model.Forward(compute, input, cache); // [1, T, V]
+        return sampler.Next(logits.Data[^model.Config.VocabSize..], position);
+    });
 
     public void Dispose() => cache.Dispose();
 }

@@ -103,8 +103,7 @@ public sealed class CorpusStore : IDisposable
         ArgumentNullException.ThrowIfNull(name);
         if (Sources.FirstOrDefault(source => source.Name == name) is { } found)
             return found;
-        string meant = NearestMatch.Of(name, Sources.Select(source => source.Name)) is { } near ? $"did you mean '{near}'? " : "";
-        throw new NanoException($"no data is called '{name}'", $"{meant}known: {Names(Sources)}");
+        throw new NanoException($"no data is called '{name}'", NearestMatch.Hint(name, [.. Sources.Select(source => source.Name)], "known"));
     }
 
     private static string Names(IEnumerable<DataSource> sources) => string.Join(", ", sources.Select(source => source.Name));

@@ -16,7 +16,7 @@ public static class Report
     /// <param name="htmlPath">The file to write; its folder must exist.</param>
     /// <param name="entries">What <see cref="RunLog.Read"/> returns.</param>
     public static void Write(string htmlPath, IReadOnlyList<RunLogEntry> entries) =>
-        RunLog.Replace(htmlPath, Encoding.UTF8.GetBytes(Render(entries)));
+        AtomicFile.Write(htmlPath, stream => stream.Write(Encoding.UTF8.GetBytes(Render(entries))));
 
     internal static string Render(IReadOnlyList<RunLogEntry> entries)
     {

@@ -31,10 +31,12 @@ public sealed class RunLog : IDisposable
     {
         if (resumeAtStep is int last && File.Exists(path))
         {
-            using var kept = new MemoryStream();
-            foreach (RunLogEntry entry in Read(path))
-                if (StepOf(entry) <= last) kept.Write(Line(entry));
-            Replace(path, kept.ToArray());
+            var kept = Read(path).Where(entry => StepOf(entry) <= last);
+            AtomicFile.Write(path, stream =>
+            {
+                foreach (RunLogEntry entry in kept)
+                    stream.Write(Line(entry));
+            });
         }
         FileMode mode = resumeAtStep is null ? FileMode.Create : FileMode.Append;
         return new RunLog(new FileStream(path, mode, FileAccess.Write, FileShare.Read, bufferSize: 0));
@@ -80,16 +82,4 @@ public sealed class RunLog : IDisposable
     };
 
     private static byte[] Line(RunLogEntry entry) => [.. JsonSerializer.SerializeToUtf8Bytes(entry, Json), (byte)'\n'];
-
-    /// <summary>Writes a file whole or not at all: to a temporary file beside it, flushed to the disk, then renamed.</summary>
-    internal static void Replace(string path, ReadOnlySpan<byte> content)
-    {
-        string temporary = path + ".tmp";
-        using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write))
-        {
-            stream.Write(content);
-            stream.Flush(flushToDisk: true);
-        }
-        File.Move(temporary, path, overwrite: true);
-    }
 }
