@@ -7,6 +7,7 @@ namespace Nano;
 public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
+    private NativeBuffer? shared;
 
     /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
     public Compute(int threads = 0, SimdWidth? width = null)
@@ -71,6 +72,18 @@ public sealed unsafe class Compute : IDisposable
         }, &job, count, chunk);
     }
 
+    /// <summary>Working memory that all workers share during one op; grows to the largest wish and stays.</summary>
+    internal float* Shared(long floats)
+    {
+        if (shared is null || shared.Length < floats)
+        {
+            shared?.Dispose();
+            shared = null;
+            shared = new NativeBuffer(floats);
+        }
+        return shared.Pointer;
+    }
+
     /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
     internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise => For(count, 1 << 13, 0, new ElementwiseLoop<T>(body));
 
@@ -80,6 +93,7 @@ public sealed unsafe class Compute : IDisposable
     public void Dispose()
     {
         team.Dispose();
+        shared?.Dispose();
         StepArena.Dispose();
     }
 

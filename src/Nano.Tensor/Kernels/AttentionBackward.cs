@@ -41,7 +41,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
             nint kFirst = (batch * sizes.Keys * kStride) + (keyHead * headDim), vFirst = (batch * sizes.Keys * vStride) + (keyHead * headDim);
             AttentionForward.PackKeys<S, V>(sizes, k + kFirst, kStride, buffers.KeysT);
             AttentionForward.PackKeys<S, V>(sizes, v + vFirst, vStride, buffers.ValuesT);
-            Pack.Copy<S, V>(sizes.Keys, headDim, k + kFirst, kStride, padded, buffers.Keys);
+            Pack.Copy<S, V>(sizes.Keys, headDim, k + kFirst, kStride, padded, padded, buffers.Keys);
             new Span<float>(buffers.DKeys, sizes.Keys * padded).Clear();
             new Span<float>(buffers.DValues, sizes.Keys * padded).Clear();
             for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
@@ -58,8 +58,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         nint width = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first;
         nint qFirst = (row * qStride) + (head * headDim), yFirst = (row * width) + (head * headDim);
         float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
-        Pack.Copy<S, V>(rows, headDim, q + qFirst, qStride, padded, buffers.Query);
-        Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, buffers.DOutput);
+        Pack.Copy<S, V>(rows, headDim, q + qFirst, qStride, padded, padded, buffers.Query);
+        Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, padded, buffers.DOutput);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
         Deltas(rows, headDim, dy + yFirst, y + yFirst, width, buffers.Delta);
         for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)

@@ -25,7 +25,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
             float* kHead = k + (batch * sizes.Keys * kStride) + (keyHead * headDim);
             PackKeys<S, V>(sizes, kHead, kStride, keys);
-            Pack.Copy<S, V>(sizes.Keys, headDim, v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride, padded, values);
+            Pack.Copy<S, V>(sizes.Keys, headDim, v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride, padded, padded, values);
             for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
                 for (int query = 0; query < sizes.Queries; query += Block)
                     QueryBlock<S, V>(batch, head, query, Math.Min(Block, sizes.Queries - query), keys, values, work);
@@ -36,7 +36,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q,
     public static void PackKeys<S, V>(AttentionSizes sizes, float* from, nint stride, float* to) where S : ISimd<V> where V : unmanaged
     {
         for (int first = 0; first < sizes.Keys; first += Block)
-            Pack.Transpose(sizes.HeadDim, Math.Min(Block, sizes.Keys - first), from + (first * stride), stride, Block, to + ((nint)first * sizes.HeadDim));
+            Pack.Transpose(sizes.HeadDim, Math.Min(Block, sizes.Keys - first), from + (first * stride), stride, Block, Block, to + ((nint)first * sizes.HeadDim));
     }
 
     /// <summary>

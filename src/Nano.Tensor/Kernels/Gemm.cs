@@ -13,39 +13,27 @@ internal enum RightLayout
 /// <summary>
 /// C[M, N] = init + A[M, K] * B[K, N], float32, where init is zero, a bias row, or what C already holds.
 /// <para>
-/// Canonical arithmetic: each C[m, n] is one chain of fused multiply-adds over k = 0, 1, 2 ... that starts from init. Vectors lie along n,
-/// never along k; cutting K into blocks stores and reloads the chain's value, which changes no bit. So the result does not depend on
-/// tile sizes, SIMD width, threads, or how rows were batched, and accumulating over micro-batches continues the same chain.
+/// Canonical arithmetic: each C[m, n] is one chain of fused multiply-adds over k = 0, 1, 2 ... that starts from init. Vectors lie along
+/// columns, never along k; cutting K into blocks stores and reloads the chain's value, which changes no bit. So the result does not depend
+/// on tile sizes, SIMD width, threads, or how rows were batched, and accumulating over micro-batches continues the same chain.
 /// </para>
 /// <para>
-/// The plan (after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008): a panel of B, KBlock x TileN, is
-/// copied once into contiguous scratch (transposed if B lies along k) and stays in the L2 cache, while tiles of A walk over it in place.
-/// Work is split into panels of columns, and also into blocks of rows where columns are few.
+/// The plan (after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008): one operand is copied into panels,
+/// two vectors wide, once for all threads; the other is read in place, one broadcast float per row and step. Copying costs memory traffic, so
+/// the smaller operand is the one to copy: for a few hundred tokens that is the activations, not the weights, and C^T = B^T A^T is computed
+/// instead, a block at a time, and turned when it is stored.
 /// </para>
 /// </summary>
-internal readonly unsafe struct Gemm : IKernel
+internal static unsafe class Gemm
 {
-    /// <summary>k per block: a panel of 512 x 32 floats is 64 KB, a slab of A of 12 x 512 floats 24 KB (half of a 48 KB L1).</summary>
-    private const int KBlock = 512;
+    /// <summary>Floats of one pass's panels: 4 MB, a part of a shared L3 cache.</summary>
+    private const int PanelFloats = 1 << 20;
 
-    private readonly int m, n, k;
-    private readonly float* a, b, bias;
-    private readonly nint aRow, aCol, ldb, ldc;
-    private readonly RightLayout layout;
-    private readonly bool accumulate;
-    private readonly float* c;
-    private readonly int rowBlock;
+    /// <summary>k per pass.</summary>
+    private const int PassDepth = 4096;
 
-    private Gemm(int m, int n, int k, float* a, nint aRow, nint aCol, float* b, nint ldb, RightLayout layout, float* bias, bool accumulate,
-        float* c, nint ldc, int rowBlock)
-    {
-        (this.m, this.n, this.k, this.aRow, this.aCol, this.ldb, this.ldc) = (m, n, k, aRow, aCol, ldb, ldc);
-        (this.layout, this.accumulate, this.rowBlock) = (layout, accumulate, rowBlock);
-        this.a = a;
-        this.b = b;
-        this.bias = bias;
-        this.c = c;
-    }
+    /// <summary>Products of fewer multiply-adds than this run on the calling thread: two dispatches cost a few microseconds.</summary>
+    private const long WorthSharing = 1 << 20;
 
     /// <summary>
     /// Computes C = init + A * B on the worker team. A[m, k] is at a[m * aRow + k * aCol]; C[m, n] at c[m * ldc + n].
@@ -56,47 +44,70 @@ internal readonly unsafe struct Gemm : IKernel
     {
         if (m == 0 || n == 0)
             return;
-        // Enough parts for every worker to have a few, unless rows or columns run out; and no more of A than fits an L2 cache of 1 MB (2^18
-        // floats), since every panel walks over it. Splitting rows packs B again, so a part has at least 96.
-        int columnParts = (n + TileN(compute.Width) - 1) / TileN(compute.Width);
-        int rowParts = Math.Max(4 * compute.Threads / columnParts, (int)((((long)m * Math.Min(k, KBlock)) - 1) >> 18) + 1);
-        rowParts = Math.Clamp(rowParts, 1, (m + 95) / 96);
-        int rowBlock = ((m + rowParts - 1) / rowParts + 11) / 12 * 12;
-        rowParts = (m + rowBlock - 1) / rowBlock;
-        compute.For(columnParts * rowParts, 1, ScratchFloats, new Gemm(m, n, k, a, aRow, aCol, b, ldb, layout, bias, accumulate, c, ldc, rowBlock));
-    }
+        Operand left = new(a, aRow, aCol), right = layout == RightLayout.RowsOfN ? new(b, 1, ldb) : new(b, ldb, 1);
+        bool turned = ((long)m * k) + ((long)m * n) < (long)n * k;
+        var (rows, columns) = turned ? (n, m) : (m, n);
+        var (read, copied) = turned ? (right, left) : (left, right);
 
-    private static long ScratchFloats => (KBlock * 32) + (12 * 32) + 32;
+        int tileN = TileN(compute.Width), depth = Math.Min(k, PassDepth);
+        int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, PanelFloats / Math.Max(1, depth) / tileN)) * tileN;
+        float* panels = compute.Shared((long)group * depth);
+        int threads = (long)m * n * k >= WorthSharing ? compute.Threads : 1;
+        for (int column = 0; column < columns; column += group)
+            for (int k0 = 0; k0 == 0 || k0 < k; k0 += depth) // once even if K is 0: then C is its start
+            {
+                int width = Math.Min(group, columns - column), steps = Math.Min(depth, k - k0);
+                var pack = new PackPanels(width, steps, copied.From(column, k0), panels);
+                compute.For(pack.Items(tileN), threads == 1 ? pack.Items(tileN) : 1, 0, pack);
+                var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
+                var target = turned ? new TargetBlock(c + (column * ldc), ldc, true) : new TargetBlock(c + column, ldc, false);
+                float* biasPart = bias == null || turned ? bias : bias + column;
+                var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target, threads, tileN);
+                compute.For(blocks.Items, threads == 1 ? blocks.Items : Math.Max(1, blocks.Items / (4 * threads)), blocks.ScratchFloats(tileN), blocks);
+            }
+    }
 
     /// <summary>Columns of one tile: two vectors.</summary>
     public static int TileN(SimdWidth width) => Math.Max(2, (int)width / 16);
+}
+
+/// <summary>A matrix of a product as the loops see it: element (index, k) at Pointer[index * PerIndex + k * PerK]; one of the strides is 1.</summary>
+internal readonly unsafe struct Operand(float* pointer, nint perIndex, nint perK)
+{
+    public readonly float* Pointer = pointer;
+    public readonly nint PerIndex = perIndex, PerK = perK;
+
+    public Operand From(int index, int k) => new(Pointer + (index * PerIndex) + (k * PerK), PerIndex, PerK);
+}
+
+/// <summary>Where the chains of a product begin.</summary>
+internal enum ChainStart
+{
+    Zero,
+    Bias,
+    FromC,
+}
+
+/// <summary>Copies columns of an operand into panels of two vectors: column c at step k lies at panels[c / tileN * steps * tileN + k * tileN + c % tileN].</summary>
+internal readonly unsafe struct PackPanels(int columns, int steps, Operand from, float* panels) : IKernel
+{
+    private const int Slice = 256;
+
+    public nint Items(int tileN) => (nint)((columns + tileN - 1) / tileN) * ((steps + Slice - 1) / Slice);
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        int tileN = 2 * S.Lanes;
-        int columnParts = (n + tileN - 1) / tileN;
-        float* panel = scratch.Take(KBlock * tileN);
-        float* edge = scratch.Take(12 * tileN);
-        float* zeros = scratch.Take(tileN);
-        new Span<float>(zeros, tileN).Clear();
-        for (nint part = begin; part < end; part++)
+        int tileN = 2 * S.Lanes, slices = (steps + Slice - 1) / Slice;
+        for (nint item = begin; item < end; item++)
         {
-            int column = (int)(part % columnParts) * tileN, row = (int)(part / columnParts) * rowBlock;
-            int columns = Math.Min(tileN, n - column), rows = Math.Min(rowBlock, m - row);
-            float* to = c + (row * ldc) + column;
-            float* start = accumulate ? to : bias == null ? zeros : bias + column;
-            nint startRow = accumulate ? ldc : 0;
-            for (int k0 = 0; k0 == 0 || k0 < k; k0 += KBlock) // once even if K is 0: then C is its start
-            {
-                int depth = Math.Min(KBlock, k - k0);
-                if (layout == RightLayout.RowsOfN)
-                    Pack.Copy<S, V>(depth, columns, b + (k0 * ldb) + column, ldb, tileN, panel);
-                else
-                    Pack.Transpose(depth, columns, b + (column * ldb) + k0, ldb, tileN, panel);
-                Tiles.Multiply<S, V>(rows, columns, depth, a + (row * aRow) + (k0 * aCol), aRow, aCol, panel, tileN, start, startRow, to, ldc, edge);
-                start = to;
-                startRow = ldc;
-            }
+            int panel = (int)(item / slices), k = (int)(item % slices) * Slice;
+            int width = Math.Min(tileN, columns - (panel * tileN)), depth = Math.Min(Slice, steps - k);
+            var source = from.From(panel * tileN, k);
+            float* to = panels + ((((nint)panel * steps) + k) * tileN);
+            if (from.PerIndex == 1)
+                Pack.Copy<S, V>(depth, width, source.Pointer, source.PerK, tileN, tileN, to);
+            else
+                Pack.Transpose(depth, width, source.Pointer, source.PerIndex, tileN, tileN, to);
         }
     }
 }

@@ -1,13 +1,15 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Nano;
 
 /// <summary>Copies a block of a matrix into contiguous scratch rows of one fixed, padded width, so that tiles read whole vectors.</summary>
 internal static unsafe class Pack
 {
-    /// <summary>to[r * toRow + c] = from[r * fromRow + c] for c below columns, zero up to toRow.</summary>
-    public static void Copy<S, V>(int rows, int columns, float* from, nint fromRow, int toRow, float* to) where S : ISimd<V> where V : unmanaged
+    /// <summary>to[r * toRow + c] = from[r * fromRow + c] for c below columns, zero from there up to padded.</summary>
+    public static void Copy<S, V>(int rows, int columns, float* from, nint fromRow, int padded, nint toRow, float* to) where S : ISimd<V> where V : unmanaged
     {
         for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
         {
@@ -16,58 +18,57 @@ internal static unsafe class Pack
                 S.Store(to + c, S.Load(from + c));
             for (; c < columns; c++)
                 to[c] = from[c];
-            for (; c < toRow; c++)
-                to[c] = 0;
-        }
-    }
-
-    /// <summary>to[r * toRow + c] = from[c * fromRow + r] for c below columns, zero up to toRow.</summary>
-    public static void Transpose(int rows, int columns, float* from, nint fromRow, int toRow, float* to)
-    {
-        int r = 0;
-        for (; r <= rows - 4; r += 4)
-        {
-            float* target = to + ((nint)r * toRow);
-            int c = 0;
-            for (; c <= columns - 4; c += 4)
-                Transpose4(from + (c * fromRow) + r, fromRow, target + c, toRow);
-            TransposeScalar(4, c, columns, from + r, fromRow, toRow, target);
-        }
-        TransposeScalar(rows - r, 0, columns, from + r, fromRow, toRow, to + ((nint)r * toRow));
-    }
-
-    /// <summary>The rows and columns that do not fill a 4 x 4 block, and the padding.</summary>
-    private static void TransposeScalar(int rows, int start, int columns, float* from, nint fromRow, int toRow, float* to)
-    {
-        for (int r = 0; r < rows; r++, to += toRow)
-        {
-            for (int c = start; c < columns; c++)
-                to[c] = from[(c * fromRow) + r];
-            for (int c = columns; c < toRow; c++)
+            for (; c < padded; c++)
                 to[c] = 0;
         }
     }
 
     /// <summary>
-    /// A 4 x 4 block: exchange the off-diagonal elements of each 2 x 2 block, then the off-diagonal 2 x 2 blocks. Data only moves, so
-    /// one width serves all.
+    /// to[r * toRow + c] = from[c * fromRow + r] for c below columns, zero from there up to padded. In blocks of 16 x 8, whole cache
+    /// lines on the side whose rows lie further apart: rows a multiple of 4 KB apart share one set of a first-level cache and soon push each other out.
     /// </summary>
+    public static void Transpose(int rows, int columns, float* from, nint fromRow, int padded, nint toRow, float* to)
+    {
+        int wholeRows = rows & ~3, wholeColumns = columns & ~3, blockRows = fromRow > toRow ? 16 : 8, blockColumns = 24 - blockRows;
+        for (int r0 = 0; r0 < wholeRows; r0 += blockRows)
+            for (int c0 = 0; c0 < wholeColumns; c0 += blockColumns)
+                for (int r = r0; r < Math.Min(r0 + blockRows, wholeRows); r += 4)
+                    for (int c = c0; c < Math.Min(c0 + blockColumns, wholeColumns); c += 4)
+                        Transpose4(from + (c * fromRow) + r, fromRow, to + (r * toRow) + c, toRow);
+        TransposeScalar(0, wholeRows, wholeColumns, columns, from, fromRow, toRow, to);
+        TransposeScalar(wholeRows, rows, 0, columns, from, fromRow, toRow, to);
+        if (padded > columns)
+            for (int r = 0; r < rows; r++)
+                new Span<float>(to + (r * toRow) + columns, padded - columns).Clear();
+    }
+
+    /// <summary>The rows and columns that do not fill a 4 x 4 block.</summary>
+    private static void TransposeScalar(int firstRow, int lastRow, int firstColumn, int lastColumn, float* from, nint fromRow, nint toRow, float* to)
+    {
+        for (int r = firstRow; r < lastRow; r++)
+            for (int c = firstColumn; c < lastColumn; c++)
+                to[(r * toRow) + c] = from[(c * fromRow) + r];
+    }
+
+    /// <summary>A 4 x 4 block: interleave rows 0 and 2, and 1 and 3; interleave the results. Data only moves, so one width serves all.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose4(float* from, nint fromRow, float* to, nint toRow)
     {
-        var odd = Vector128.Create(0, -1, 0, -1).AsSingle();
-        var high = Vector128.Create(0, 0, -1, -1).AsSingle();
-        var a = Vector128.Load(from);
-        var b = Vector128.Load(from + fromRow);
-        var c = Vector128.Load(from + (2 * fromRow));
-        var d = Vector128.Load(from + (3 * fromRow));
-        var ab0 = Vector128.ConditionalSelect(odd, Vector128.Shuffle(b, Vector128.Create(0, 0, 2, 2)), a); // a0 b0 a2 b2
-        var ab1 = Vector128.ConditionalSelect(odd, b, Vector128.Shuffle(a, Vector128.Create(1, 1, 3, 3))); // a1 b1 a3 b3
-        var cd0 = Vector128.ConditionalSelect(odd, Vector128.Shuffle(d, Vector128.Create(0, 0, 2, 2)), c);
-        var cd1 = Vector128.ConditionalSelect(odd, d, Vector128.Shuffle(c, Vector128.Create(1, 1, 3, 3)));
-        Vector128.ConditionalSelect(high, Vector128.Shuffle(cd0, Vector128.Create(0, 1, 0, 1)), ab0).Store(to);
-        Vector128.ConditionalSelect(high, Vector128.Shuffle(cd1, Vector128.Create(0, 1, 0, 1)), ab1).Store(to + toRow);
-        Vector128.ConditionalSelect(high, cd0, Vector128.Shuffle(ab0, Vector128.Create(2, 3, 2, 3))).Store(to + (2 * toRow));
-        Vector128.ConditionalSelect(high, cd1, Vector128.Shuffle(ab1, Vector128.Create(2, 3, 2, 3))).Store(to + (3 * toRow));
+        Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + fromRow), c = Vector128.Load(from + (2 * fromRow)), d = Vector128.Load(from + (3 * fromRow));
+        Vector128<float> ac = ZipLow(a, c), bd = ZipLow(b, d), acHigh = ZipHigh(a, c), bdHigh = ZipHigh(b, d); // a0 c0 a1 c1, ...
+        ZipLow(ac, bd).Store(to); // a0 b0 c0 d0
+        ZipHigh(ac, bd).Store(to + toRow);
+        ZipLow(acHigh, bdHigh).Store(to + (2 * toRow));
+        ZipHigh(acHigh, bdHigh).Store(to + (3 * toRow));
     }
+
+    /// <summary>a0 b0 a1 b1</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b) : Vector128.Create(a[0], b[0], a[1], b[1]);
+
+    /// <summary>a2 b2 a3 b3</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b) : Vector128.Create(a[2], b[2], a[3], b[3]);
 }

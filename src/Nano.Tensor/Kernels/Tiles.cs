@@ -25,7 +25,11 @@ internal static unsafe class Tiles
             {
                 int height = rows - row >= 12 && TallFits<S, V>() ? 12 : rows - row >= 4 ? 4 : 1;
                 float* from = start + (row * startRow) + column, to = c + (row * ldc) + column;
-                if (width == tileN)
+                if (height == 12 && width == S.Lanes && S.Lanes > 1)
+                {
+                    Tile12x1<S, V>(depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from, startRow, to, ldc);
+                }
+                else if (width == tileN)
                 {
                     Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from, startRow, to, ldc);
                 }
@@ -100,6 +104,33 @@ internal static unsafe class Tiles
         S.Store(c3, c30); S.Store(c3 + l, c31); S.Store(c3 + ldc, c40); S.Store(c3 + ldc + l, c41); S.Store(c3 + (2 * ldc), c50); S.Store(c3 + (2 * ldc) + l, c51);
         S.Store(c6, c60); S.Store(c6 + l, c61); S.Store(c6 + ldc, c70); S.Store(c6 + ldc + l, c71); S.Store(c6 + (2 * ldc), c80); S.Store(c6 + (2 * ldc) + l, c81);
         S.Store(c9, c90); S.Store(c9 + l, c91); S.Store(c9 + ldc, cA0); S.Store(c9 + ldc + l, cA1); S.Store(c9 + (2 * ldc), cB0); S.Store(c9 + (2 * ldc) + l, cB1);
+    }
+
+    /// <summary>12 x 1 vector: few columns, such as the tokens of one decoding step. 12 chains hide the latency; one FMA per broadcast.</summary>
+    private static void Tile12x1<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
+        where S : ISimd<V> where V : unmanaged
+    {
+        float* s3 = s + (3 * ls), s6 = s + (6 * ls), s9 = s + (9 * ls);
+        V c0 = S.Load(s), c1 = S.Load(s + ls), c2 = S.Load(s + (2 * ls)), c3 = S.Load(s3), c4 = S.Load(s3 + ls), c5 = S.Load(s3 + (2 * ls));
+        V c6 = S.Load(s6), c7 = S.Load(s6 + ls), c8 = S.Load(s6 + (2 * ls)), c9 = S.Load(s9), cA = S.Load(s9 + ls), cB = S.Load(s9 + (2 * ls));
+        float* a0 = a, a3 = a + (3 * aRow), a6 = a + (6 * aRow), a9 = a + (9 * aRow);
+        nint row2 = 2 * aRow;
+        for (int k = depth; k > 0; k--)
+        {
+            V x = S.Load(b);
+            c0 = S.Fma(S.Splat(a0[0]), x, c0); c1 = S.Fma(S.Splat(a0[aRow]), x, c1); c2 = S.Fma(S.Splat(a0[row2]), x, c2);
+            c3 = S.Fma(S.Splat(a3[0]), x, c3); c4 = S.Fma(S.Splat(a3[aRow]), x, c4); c5 = S.Fma(S.Splat(a3[row2]), x, c5);
+            c6 = S.Fma(S.Splat(a6[0]), x, c6); c7 = S.Fma(S.Splat(a6[aRow]), x, c7); c8 = S.Fma(S.Splat(a6[row2]), x, c8);
+            c9 = S.Fma(S.Splat(a9[0]), x, c9); cA = S.Fma(S.Splat(a9[aRow]), x, cA); cB = S.Fma(S.Splat(a9[row2]), x, cB);
+            a0 += aCol;
+            a3 += aCol;
+            a6 += aCol;
+            a9 += aCol;
+            b += ldb;
+        }
+        float* d3 = c + (3 * ldc), d6 = c + (6 * ldc), d9 = c + (9 * ldc);
+        S.Store(c, c0); S.Store(c + ldc, c1); S.Store(c + (2 * ldc), c2); S.Store(d3, c3); S.Store(d3 + ldc, c4); S.Store(d3 + (2 * ldc), c5);
+        S.Store(d6, c6); S.Store(d6 + ldc, c7); S.Store(d6 + (2 * ldc), c8); S.Store(d9, c9); S.Store(d9 + ldc, cA); S.Store(d9 + (2 * ldc), cB);
     }
 
     /// <summary>

@@ -1,13 +1,5 @@
 namespace Nano.Tests;
 
-/// <summary>What a chain of products starts from.</summary>
-public enum ChainStart
-{
-    Zero,
-    Bias,
-    Accumulate,
-}
-
 /// <summary>
 /// One product C[M, N] = start + A[M, K] B[K, N]: its values, how they lie in padded memory, and the answer by definition.
 /// Every float in memory that is not part of A, B, the bias or C is NaN (inputs) or a canary (C).
@@ -88,7 +80,7 @@ internal sealed class GemmCase
         var c = Destination(ldc, pad);
         fixed (float* pa = left, pb = right, pc = c, pbias = biasPart)
             Gemm.Run(compute, M, N, K, pa + pad, aRow, aCol, pb + pad, ldb, layout, start == ChainStart.Bias ? pbias + pad : null,
-                start == ChainStart.Accumulate, pc + pad, ldc);
+                start == ChainStart.FromC, pc + pad, ldc);
         var dense = new float[M * N];
         for (int i = 0; i < c.Length; i++)
         {
@@ -108,7 +100,7 @@ internal sealed class GemmCase
         var (right, ldb) = Right(layout, 0);
         using GuardedMemory pa = new(left, atEnd), pb = new(right, atEnd), pbias = new(bias, atEnd), pc = new(before, atEnd);
         Gemm.Run(compute, M, N, K, pa.Pointer, aRow, aCol, pb.Pointer, ldb, layout, start == ChainStart.Bias ? pbias.Pointer : null,
-            start == ChainStart.Accumulate, pc.Pointer, N);
+            start == ChainStart.FromC, pc.Pointer, N);
         return pc.Values.ToArray();
     }
 

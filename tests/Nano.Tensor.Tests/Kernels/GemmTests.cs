@@ -24,9 +24,26 @@ public sealed class GemmTests : IDisposable
     [InlineData(97, 97, 97)]
     [InlineData(200, 65, 47)]
     [InlineData(5, 1100, 33)]
+    [InlineData(140, 130, 65)] // large enough to be shared among threads
+    [InlineData(33, 700, 65)]
+    [InlineData(16, 300, 257)]
     [InlineData(0, 0, 0)]
     [InlineData(1, 1, 1)]
     public void Mixed_sizes_give_the_bits_of_the_definition(int m, int n, int k) => CheckBits(new GemmCase(m, n, k, seed: 77));
+
+    /// <summary>More steps than one pass takes, and more columns than one pass's panels hold, in both orientations.</summary>
+    [Theory]
+    [InlineData(60, 40, 4200)]
+    [InlineData(40, 60, 4200)]
+    [InlineData(300, 290, 4100)]
+    [InlineData(270, 300, 4100)]
+    public void Several_passes_continue_the_chains(int m, int n, int k)
+    {
+        var product = new GemmCase(m, n, k, seed: 21);
+        var compute = computes.First(c => c.Threads == 2);
+        foreach (var start in Enum.GetValues<ChainStart>())
+            KernelData.AssertSameBits(product.Expected(start), product.Run(compute, RightLayout.RowsOfK, byColumns: false, start), $"{product}, {start}");
+    }
 
     [Fact]
     public void Random_sizes_give_the_bits_of_the_definition()

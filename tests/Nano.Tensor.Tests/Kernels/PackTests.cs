@@ -13,12 +13,12 @@ public sealed class PackTests : IDisposable
         for (int rows = 0; rows <= 40; rows++)
             for (int columns = 0; columns <= 40; columns++)
             {
-                int fromRow = rows + 2, toRow = columns + (rows % 5);
+                int fromRow = rows + 2, padded = columns + (rows % 5), toRow = padded + (columns % 3);
                 var from = Source(columns, rows, fromRow);
                 var to = KernelData.Filled((rows * toRow) + 4, Canary);
                 fixed (float* pf = from, pt = to)
-                    Pack.Transpose(rows, columns, pf, fromRow, toRow, pt);
-                KernelData.AssertSameBits(Packed(rows, columns, toRow, (r, c) => from[(c * fromRow) + r]), to, $"{rows} x {columns}");
+                    Pack.Transpose(rows, columns, pf, fromRow, padded, toRow, pt);
+                KernelData.AssertSameBits(Packed(rows, columns, padded, toRow, (r, c) => from[(c * fromRow) + r]), to, $"{rows} x {columns}");
             }
     }
 
@@ -28,14 +28,14 @@ public sealed class PackTests : IDisposable
         for (int rows = 0; rows <= 40; rows++)
             for (int columns = 0; columns <= 40; columns++)
             {
-                int fromRow = columns + 2, toRow = columns + (rows % 5);
+                int fromRow = columns + 2, padded = columns + (rows % 5), toRow = padded + (columns % 3);
                 var from = Source(rows, columns, fromRow);
-                var expected = Packed(rows, columns, toRow, (r, c) => from[(r * fromRow) + c]);
+                var expected = Packed(rows, columns, padded, toRow, (r, c) => from[(r * fromRow) + c]);
                 foreach (var compute in computes)
                 {
                     var to = KernelData.Filled((rows * toRow) + 4, Canary);
                     fixed (float* pf = from, pt = to)
-                        compute.For(1, 1, 0, new CopyKernel(rows, columns, pf, fromRow, toRow, pt));
+                        compute.For(1, 1, 0, new CopyKernel(rows, columns, pf, fromRow, padded, toRow, pt));
                     KernelData.AssertSameBits(expected, to, $"{rows} x {columns}, {compute.Width}");
                 }
             }
@@ -50,9 +50,9 @@ public sealed class PackTests : IDisposable
                 for (int columns = 1; columns <= 18; columns++)
                 {
                     using GuardedMemory from = new(KernelData.Random(1, rows * columns), atEnd), to = new(new float[rows * columns], atEnd);
-                    Pack.Transpose(rows, columns, from.Pointer, rows, columns, to.Pointer);
+                    Pack.Transpose(rows, columns, from.Pointer, rows, columns, columns, to.Pointer);
                     foreach (var compute in computes)
-                        compute.For(1, 1, 0, new CopyKernel(rows, columns, from.Pointer, columns, columns, to.Pointer));
+                        compute.For(1, 1, 0, new CopyKernel(rows, columns, from.Pointer, columns, columns, columns, to.Pointer));
                 }
     }
 
@@ -65,18 +65,18 @@ public sealed class PackTests : IDisposable
         return from;
     }
 
-    private static float[] Packed(int rows, int columns, int toRow, Func<int, int, float> element)
+    private static float[] Packed(int rows, int columns, int padded, int toRow, Func<int, int, float> element)
     {
         var expected = KernelData.Filled((rows * toRow) + 4, Canary);
         for (int r = 0; r < rows; r++)
-            for (int c = 0; c < toRow; c++)
+            for (int c = 0; c < padded; c++)
                 expected[(r * toRow) + c] = c < columns ? element(r, c) : 0;
         return expected;
     }
 
-    private readonly unsafe struct CopyKernel(int rows, int columns, float* from, nint fromRow, int toRow, float* to) : IKernel
+    private readonly unsafe struct CopyKernel(int rows, int columns, float* from, nint fromRow, int padded, nint toRow, float* to) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged =>
-            Pack.Copy<S, V>(rows, columns, from, fromRow, toRow, to);
+            Pack.Copy<S, V>(rows, columns, from, fromRow, padded, toRow, to);
     }
 }
