@@ -58,14 +58,17 @@ internal static unsafe class Gemm
             {
                 int width = Math.Min(group, columns - column), steps = Math.Min(depth, k - k0);
                 var pack = new PackPanels(width, steps, copied.From(column, k0), panels);
-                compute.For(pack.Items(tileN), threads == 1 ? pack.Items(tileN) : 1, 0, pack);
+                compute.For(pack.Items(tileN), Chunk(pack.Items(tileN), threads), 0, pack);
                 var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
                 var target = turned ? new TargetBlock(c + (column * ldc), ldc, true) : new TargetBlock(c + column, ldc, false);
                 float* biasPart = bias == null || turned ? bias : bias + column;
                 var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target, threads, tileN);
-                compute.For(blocks.Items, threads == 1 ? blocks.Items : Math.Max(1, blocks.Items / (4 * threads)), blocks.ScratchFloats(tileN), blocks);
+                compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN), blocks);
             }
     }
+
+    /// <summary>Items per chunk: four chunks for each thread, or one in all.</summary>
+    private static nint Chunk(nint items, int threads) => Math.Max(1, threads == 1 ? items : items / (4 * threads));
 
     /// <summary>Columns of one tile: two vectors.</summary>
     public static int TileN(SimdWidth width) => Math.Max(2, (int)width / 16);
