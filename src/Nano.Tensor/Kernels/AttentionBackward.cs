@@ -11,21 +11,23 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     private const int Block = AttentionSizes.Block;
 
     public static long ScratchFloats(AttentionSizes s) =>
-        (2 * (long)s.HeadDim * s.PaddedKeys) + (3 * (long)s.PaddedKeys * s.PaddedDim) + (3 * (long)Block * s.PaddedDim) + (2 * Block * Block) + (2 * Block) + 128;
+        (4 * (long)s.Keys * s.PaddedDim) + (Block * ((2 * (long)s.HeadDim) + (3 * s.PaddedDim))) + (2 * Block * Block) + (3 * Block) + 512;
 
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* KeysT = scratch.Take((long)s.HeadDim * s.PaddedKeys); // blocks of [D, 64]
-        public readonly float* ValuesT = scratch.Take((long)s.HeadDim * s.PaddedKeys); // blocks of [D, 64]
-        public readonly float* Keys = scratch.Take((long)s.PaddedKeys * s.PaddedDim); // [Tk, D padded]
-        public readonly float* DKeys = scratch.Take((long)s.PaddedKeys * s.PaddedDim);
-        public readonly float* DValues = scratch.Take((long)s.PaddedKeys * s.PaddedDim);
-        public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [64, D padded]
-        public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* Keys = scratch.Take((long)s.Keys * s.PaddedDim); // [Tk, D padded]
+        public readonly float* Values = scratch.Take((long)s.Keys * s.PaddedDim);
+        public readonly float* DKeys = scratch.Take((long)s.Keys * s.PaddedDim);
+        public readonly float* DValues = scratch.Take((long)s.Keys * s.PaddedDim);
+        public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [queries, D padded], scaled
         public readonly float* DOutput = scratch.Take((long)Block * s.PaddedDim);
-        public readonly float* P = scratch.Take(Block * Block); // [64 queries, 64 keys]
+        public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* QueryT = scratch.Take((long)Block * s.HeadDim); // [D, queries]: the outputs, then the scaled queries
+        public readonly float* DOutputT = scratch.Take((long)Block * s.HeadDim);
+        public readonly float* P = scratch.Take(Block * Block); // [keys, queries]
         public readonly float* DP = scratch.Take(Block * Block); // dp, then ds
+        public readonly float* LogSumExp = scratch.Take(Block);
         public readonly float* Delta = scratch.Take(Block);
         public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
     }
@@ -39,99 +41,93 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         {
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
             nint kFirst = (batch * sizes.Keys * kStride) + (keyHead * headDim), vFirst = (batch * sizes.Keys * vStride) + (keyHead * headDim);
-            AttentionForward.PackKeys<S, V>(sizes, k + kFirst, kStride, buffers.KeysT);
-            AttentionForward.PackKeys<S, V>(sizes, v + vFirst, vStride, buffers.ValuesT);
             Pack.Copy<S, V>(sizes.Keys, headDim, k + kFirst, kStride, padded, buffers.Keys);
+            Pack.Copy<S, V>(sizes.Keys, headDim, v + vFirst, vStride, padded, buffers.Values);
             new Span<float>(buffers.DKeys, sizes.Keys * padded).Clear();
             new Span<float>(buffers.DValues, sizes.Keys * padded).Clear();
             for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
                 for (int query = 0; query < sizes.Queries; query += Block)
                     QueryBlock<S, V>(batch, head, query, Math.Min(Block, sizes.Queries - query), buffers);
-            PutRows<S, V>(sizes.Keys, buffers.DKeys, dk.At(kFirst), kStride);
-            PutRows<S, V>(sizes.Keys, buffers.DValues, dv.At(vFirst), vStride);
+            PutRows<S, V>(sizes.Keys, buffers.DKeys, 1, dk.At(kFirst), kStride);
+            PutRows<S, V>(sizes.Keys, buffers.DValues, 1, dv.At(vFirst), vStride);
         }
     }
 
     private void QueryBlock<S, V>(int batch, int head, int first, int rows, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        nint width = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first;
-        nint qFirst = (row * qStride) + (head * headDim), yFirst = (row * width) + (head * headDim);
-        float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
-        Pack.Copy<S, V>(rows, headDim, q + qFirst, qStride, padded, buffers.Query);
-        Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, buffers.DOutput);
+        int padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
+        Prepare<S, V>(batch, head, first, rows, width, buffers);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
-        Deltas(rows, headDim, dy + yFirst, y + yFirst, width, buffers.Delta);
-        for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
+        int visible = sizes.Keys - sizes.Queries + first + 1;
+        for (int key = 0; key < visible + rows - 1; key += Block)
         {
-            // s = q k^T, dp = do v^T
-            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.Query, padded, 1, buffers.KeysT + ((nint)key * headDim), Block, buffers.Zeros, 0, buffers.P, Block, null);
-            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.DOutput, padded, 1, buffers.ValuesT + ((nint)key * headDim), Block, buffers.Zeros, 0, buffers.DP, Block, null);
-            for (int r = 0; r < rows; r++)
-                SoftmaxBackward<S, V>(sizes.Visible(first + r, key), buffers.P + (r * Block), buffers.DP + (r * Block), lse[r], buffers.Delta[r]);
-            // dv += p^T do, dk += ds^T q, dq += ds k
+            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width);
             nint keyRow = (nint)key * padded;
-            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.P, 1, Block, buffers.DOutput, padded, buffers.DValues + keyRow, padded, buffers.DValues + keyRow, padded, null);
-            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.DP, 1, Block, buffers.Query, padded, buffers.DKeys + keyRow, padded, buffers.DKeys + keyRow, padded, null);
-            Tiles.Multiply<S, V>(rows, padded, deepest, buffers.DP, Block, 1, buffers.Keys + keyRow, padded, buffers.DQuery, padded, buffers.DQuery, padded, null);
+            for (int column = 0; column < width; column += tile)
+            {
+                int count = block.Scores<S, V>(column, sizes.HeadDim, buffers.Keys + keyRow, padded, buffers.QueryT, buffers.Zeros, buffers.P);
+                block.Scores<S, V>(column, sizes.HeadDim, buffers.Values + keyRow, padded, buffers.DOutputT, buffers.Zeros, buffers.DP);
+                block.Mask(column, tile, count, float.NegativeInfinity, buffers.P);
+                block.Mask(column, tile, count, 0, buffers.DP);
+                SoftmaxBackward<S, V>(count, width, column, buffers);
+                SoftmaxBackward<S, V>(count, width, column + S.Lanes, buffers);
+            }
+            // dv += p^T do, dk += ds^T q, dq += ds k
+            block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + keyRow, padded);
+            block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + keyRow, padded);
+            block.AddToQueries<S, V>(padded, buffers.DP, buffers.Keys + keyRow, padded, buffers.DQuery, padded);
         }
-        PutRows<S, V>(rows, buffers.DQuery, dq.At(qFirst), qStride);
+        PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }
 
     /// <summary>
-    /// delta = do . o for each row, in the order of the tiles that compute dp = do . v: a query that sees a single key has o = v, hence
-    /// dp - delta = 0 to the last bit and no gradient at its score, as it must be. Four rows at a time, since one chain waits for itself.
+    /// Scaled queries and do, as rows and transposed, and delta = do . o of each query in the order of the tiles that compute dp = do . v:
+    /// a query that sees a single key has o = v, hence dp - delta = 0 to the last bit and no gradient at its score, as it must be.
     /// </summary>
-    private static void Deltas(int rows, int headDim, float* dOutput, float* output, nint stride, float* delta)
+    private void Prepare<S, V>(int batch, int head, int first, int rows, int width, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
-        int r = 0;
-        for (; r <= rows - 4; r += 4, dOutput += 4 * stride, output += 4 * stride)
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
+        nint channels = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first, yFirst = (row * channels) + (head * headDim);
+        Pack.Transpose(headDim, rows, y + yFirst, channels, width, buffers.QueryT);
+        Pack.Transpose(headDim, rows, dy + yFirst, channels, width, buffers.DOutputT);
+        for (int column = 0; column < width; column += 2 * S.Lanes)
+            Deltas<S, V>(headDim, width, buffers.DOutputT + column, buffers.QueryT + column, buffers.Delta + column);
+        Pack.Copy<S, V>(rows, headDim, dy + yFirst, channels, padded, buffers.DOutput);
+        Pack.Copy<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, padded, buffers.Query);
+        new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(buffers.Query, sizes.Scale, new(buffers.Query, false))).Run<S, V>(0, rows * padded, null!);
+        Pack.Transpose(headDim, rows, buffers.Query, padded, width, buffers.QueryT);
+        new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows).CopyTo(new Span<float>(buffers.LogSumExp, rows));
+        new Span<float>(buffers.LogSumExp + rows, width - rows).Clear();
+    }
+
+    private static void Deltas<S, V>(int headDim, int row, float* dOutput, float* output, float* delta) where S : ISimd<V> where V : unmanaged
+    {
+        V first = S.Splat(0), second = first;
+        for (int d = 0; d < headDim; d++, dOutput += row, output += row)
         {
-            float d0 = 0, d1 = 0, d2 = 0, d3 = 0;
-            for (nint i = 0; i < headDim; i++)
-            {
-                d0 = MathF.FusedMultiplyAdd(dOutput[i], output[i], d0);
-                d1 = MathF.FusedMultiplyAdd(dOutput[stride + i], output[stride + i], d1);
-                d2 = MathF.FusedMultiplyAdd(dOutput[(2 * stride) + i], output[(2 * stride) + i], d2);
-                d3 = MathF.FusedMultiplyAdd(dOutput[(3 * stride) + i], output[(3 * stride) + i], d3);
-            }
-            (delta[r], delta[r + 1], delta[r + 2], delta[r + 3]) = (d0, d1, d2, d3);
+            first = S.Fma(S.Load(dOutput), S.Load(output), first);
+            second = S.Fma(S.Load(dOutput + S.Lanes), S.Load(output + S.Lanes), second);
         }
-        for (; r < rows; r++, dOutput += stride, output += stride)
+        S.Store(delta, first);
+        S.Store(delta + S.Lanes, second);
+    }
+
+    /// <summary>For a vector of queries, scores become p = exp(s - L), and dp becomes ds = p (dp - delta).</summary>
+    private static void SoftmaxBackward<S, V>(int keys, int row, int column, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    {
+        V lse = S.Load(buffers.LogSumExp + column), delta = S.Load(buffers.Delta + column);
+        float* s = buffers.P + column, dp = buffers.DP + column;
+        for (int key = 0; key < keys; key++, s += row, dp += row)
         {
-            delta[r] = 0;
-            for (nint i = 0; i < headDim; i++)
-                delta[r] = MathF.FusedMultiplyAdd(dOutput[i], output[i], delta[r]);
+            V p = SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(s), lse));
+            S.Store(s, p);
+            S.Store(dp, S.Multiply(p, S.Subtract(S.Load(dp), delta)));
         }
     }
 
-    /// <summary>Scores become p = exp(scale s - L), and dp becomes ds = scale p (dp - delta); both zero where masked.</summary>
-    private void SoftmaxBackward<S, V>(int visible, float* p, float* dp, float lse, float delta) where S : ISimd<V> where V : unmanaged
-    {
-        int whole = AttentionForward.MaskRow(p, visible);
-        new ElementwiseLoop<ScoreGradient>(new ScoreGradient(p, dp, sizes.Scale, lse, delta)).Run<S, V>(0, whole, null!);
-        if (visible < Block)
-            new Span<float>(dp + visible, Block - visible).Clear();
-    }
-
-    private readonly struct ScoreGradient(float* p, float* dp, float scale, float lse, float delta) : IElementwise
-    {
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
-        {
-            V probability = SimdMath.ExpNonPositive<S, V>(S.Fma(S.Load(p + i), S.Splat(scale), S.Splat(-lse)));
-            S.Store(p + i, probability);
-            S.Store(dp + i, S.Multiply(S.Multiply(probability, S.Splat(scale)), S.Subtract(S.Load(dp + i), S.Splat(delta))));
-        }
-    }
-
-    private void PutRows<S, V>(int rows, float* from, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
+    private void PutRows<S, V>(int rows, float* from, float factor, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
     {
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<AddTo>(new AddTo(from + (r * (nint)sizes.PaddedDim), to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
-    }
-
-    private readonly struct AddTo(float* x, GradientTarget y) : IElementwise
-    {
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
+            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from + (r * (nint)sizes.PaddedDim), factor, to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
     }
 }

@@ -28,19 +28,15 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
 internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadDim, float Scale, int PaddedDim)
 {
     /// <summary>Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass.</summary>
-    public const int Block = 64;
+    public const int Block = 96;
 
-    /// <summary>Keys rounded up to whole blocks.</summary>
-    public int PaddedKeys => (Keys + Block - 1) / Block * Block;
+    public int QueryBlocks => (Queries + Block - 1) / Block;
 
     public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
     {
         int headDim = q.Shape[2] / heads, tile = Gemm.TileN(width);
         return new AttentionSizes(q.Shape[0], q.Shape[1], k.Shape[1], heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile);
     }
-
-    /// <summary>How many keys of the block that starts at firstKey are visible to a query.</summary>
-    public int Visible(int query, int firstKey) => Math.Clamp(query + Keys - Queries + 1 - firstKey, 0, Block);
 }
 
 public static class CausalAttentionExtensions
@@ -67,8 +63,9 @@ public static class CausalAttentionExtensions
             throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
         var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, compute.Width);
         var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
-        compute.For(sizes.Batch * keyHeads, 1, AttentionForward.ScratchFloats(sizes),
-            new AttentionForward(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        int parts = Math.Clamp(((4 * compute.Threads) - 1) / (sizes.Batch * keyHeads) + 1, 1, sizes.QueryBlocks * (heads / keyHeads));
+        compute.For(sizes.Batch * keyHeads * parts, 1, AttentionForward.ScratchFloats(sizes),
+            new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
         compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, logSumExp, y));
         return y;
     }
