@@ -119,7 +119,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         float* s = buffers.P + column, dp = buffers.DP + column;
         for (int key = 0; key < keys; key++, s += row, dp += row)
         {
-            V p = SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(s), lse));
+            V p = SimdMath.ExpNormalOrZero<S, V>(S.Subtract(S.Load(s), lse));
             S.Store(s, p);
             S.Store(dp, S.Multiply(p, S.Subtract(S.Load(dp), delta)));
         }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -9,6 +11,9 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     float* logSumExp, float* y) : IKernel
 {
     private const int Block = AttentionSizes.Block;
+
+    /// <summary>Independent chains of maxima and sums over the keys of a block.</summary>
+    private const int KeyChains = 4;
 
     public static long ScratchFloats(AttentionSizes s) =>
         (2 * (long)s.Keys * s.PaddedDim) + (Block * Block) + (Block * (s.HeadDim + (long)s.PaddedDim)) + (4 * Block) + 256;
@@ -61,6 +66,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
             {
                 int count = block.Scores<S, V>(column, headDim, keys + ((nint)key * padded), padded, state.Queries, state.Zeros, state.Scores);
                 block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
+                for (; count % KeyChains != 0; count++)
+                    new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);
                 Absorb<S, V>(count, width, column, state);
                 Absorb<S, V>(count, width, column + S.Lanes, state);
             }
@@ -72,31 +79,39 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
 
     /// <summary>
     /// One step of online softmax for a vector of queries: scores become exp(s - m) with the new maximum m; what was summed before is to be
-    /// rescaled by exp(m before - m). The largest becomes 1 exactly.
+    /// rescaled by exp(m before - m). The largest becomes 1 exactly. Keys are taken by fours, each in a chain of its own.
     /// </summary>
-    private static void Absorb<S, V>(int keys, int row, int column, State state) where S : ISimd<V> where V : unmanaged
+    private static void Absorb<S, V>(int keys, nint row, int column, State state) where S : ISimd<V> where V : unmanaged
     {
-        float* s = state.Scores + column;
-        V before = S.Load(state.Max + column), even = before, odd = before;
-        int key = 0;
-        for (float* p = s; key < keys - 1; key += 2, p += 2 * row)
+        float* s = state.Scores + column, end = s + (keys * row);
+        V before = S.Load(state.Max + column), m0 = before, m1 = before, m2 = before, m3 = before;
+        for (float* p = s; p < end; p += 4 * row)
         {
-            even = S.Max(even, S.Load(p));
-            odd = S.Max(odd, S.Load(p + row));
+            m0 = S.Max(m0, S.Load(p));
+            m1 = S.Max(m1, S.Load(p + row));
+            m2 = S.Max(m2, S.Load(p + (2 * row)));
+            m3 = S.Max(m3, S.Load(p + (3 * row)));
         }
-        if (key < keys)
-            even = S.Max(even, S.Load(s + (key * row)));
-        V max = S.Max(even, odd), sum = S.Splat(0);
-        for (key = 0; key < keys; key++, s += row)
+        V max = S.Max(S.Max(m0, m1), S.Max(m2, m3)), s0 = S.Splat(0), s1 = s0, s2 = s0, s3 = s0;
+        for (float* p = s; p < end; p += 4 * row)
         {
-            V p = SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(s), max));
-            S.Store(s, p);
-            sum = S.Add(sum, p);
+            s0 = S.Add(s0, Exponential<S, V>(p, max));
+            s1 = S.Add(s1, Exponential<S, V>(p + row, max));
+            s2 = S.Add(s2, Exponential<S, V>(p + (2 * row), max));
+            s3 = S.Add(s3, Exponential<S, V>(p + (3 * row), max));
         }
-        V rescale = SimdMath.ExpNonPositive<S, V>(S.Subtract(before, max));
+        V rescale = SimdMath.ExpNormalOrZero<S, V>(S.Subtract(before, max));
         S.Store(state.Max + column, max);
-        S.Store(state.Sum + column, S.Fma(S.Load(state.Sum + column), rescale, sum));
+        S.Store(state.Sum + column, S.Fma(S.Load(state.Sum + column), rescale, S.Add(S.Add(s0, s2), S.Add(s1, s3))));
         S.Store(state.Rescale + column, rescale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Exponential<S, V>(float* s, V max) where S : ISimd<V> where V : unmanaged
+    {
+        V p = SimdMath.ExpNormalOrZero<S, V>(S.Subtract(S.Load(s), max));
+        S.Store(s, p);
+        return p;
     }
 
     private void Rescale<S, V>(int rows, State state) where S : ISimd<V> where V : unmanaged
