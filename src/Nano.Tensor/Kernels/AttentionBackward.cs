@@ -88,13 +88,14 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
         nint channels = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first, yFirst = (row * channels) + (head * headDim);
-        Pack.Transpose(headDim, rows, y + yFirst, channels, width, buffers.QueryT);
-        Pack.Transpose(headDim, rows, dy + yFirst, channels, width, buffers.DOutputT);
+        Pack.Copy<S, V>(rows, headDim, y + yFirst, channels, padded, buffers.DQuery);
+        Pack.Copy<S, V>(rows, headDim, dy + yFirst, channels, padded, buffers.DOutput);
+        Pack.Transpose(headDim, rows, buffers.DQuery, padded, width, buffers.QueryT);
+        Pack.Transpose(headDim, rows, buffers.DOutput, padded, width, buffers.DOutputT);
         for (int column = 0; column < width; column += 2 * S.Lanes)
             Deltas<S, V>(headDim, width, buffers.DOutputT + column, buffers.QueryT + column, buffers.Delta + column);
-        Pack.Copy<S, V>(rows, headDim, dy + yFirst, channels, padded, buffers.DOutput);
         Pack.Copy<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, padded, buffers.Query);
-        new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(buffers.Query, sizes.Scale, new(buffers.Query, false))).Run<S, V>(0, rows * padded, null!);
+        AttentionBlock.CopyScaled<S, V>(rows, padded, buffers.Query, padded, sizes.Scale, padded, buffers.Query);
         Pack.Transpose(headDim, rows, buffers.Query, padded, width, buffers.QueryT);
         new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows).CopyTo(new Span<float>(buffers.LogSumExp, rows));
         new Span<float>(buffers.LogSumExp + rows, width - rows).Clear();

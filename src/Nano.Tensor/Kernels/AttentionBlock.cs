@@ -66,4 +66,11 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
             Tiles.Multiply<S, V>(Math.Min(step, Keys - key), columns, Queries - first, s + (key * Row) + first, Row, 1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
         }
     }
+
+    /// <summary>to[r * toRow + c] = factor from[r * fromRow + c]. Rows far apart are copied before they are transposed: at a power of two they share few lines of cache.</summary>
+    public static unsafe void CopyScaled<S, V>(int rows, int columns, float* from, nint fromRow, float factor, int toRow, float* to) where S : ISimd<V> where V : unmanaged
+    {
+        for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
+            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
+    }
 }

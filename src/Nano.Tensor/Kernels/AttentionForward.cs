@@ -52,12 +52,12 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes;
         int width = (rows + tile - 1) / tile * tile;
         new Span<float>(state.Zeros, Block).Clear();
-        new Span<float>(state.Output, rows * padded).Clear();
         new Span<float>(state.Max, width).Fill(float.NegativeInfinity);
         new Span<float>(state.Sum, width).Clear();
         float* qRow = q + (((batch * (nint)sizes.Queries) + first) * qStride) + (head * headDim);
-        Pack.Transpose(headDim, rows, qRow, qStride, width, state.Queries);
-        new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(state.Queries, sizes.Scale, new(state.Queries, false))).Run<S, V>(0, headDim * width, null!);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, qRow, qStride, sizes.Scale, padded, state.Output);
+        Pack.Transpose(headDim, rows, state.Output, padded, width, state.Queries);
+        new Span<float>(state.Output, rows * padded).Clear();
         int visible = sizes.Keys - sizes.Queries + first + 1;
         for (int key = 0; key < visible + rows - 1; key += Block)
         {
