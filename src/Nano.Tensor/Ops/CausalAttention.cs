@@ -30,7 +30,11 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     /// <summary>Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass.</summary>
     public const int Block = 96;
 
+    /// <summary>Blocks of queries of one head.</summary>
     public int QueryBlocks => (Queries + Block - 1) / Block;
+
+    /// <summary>Into how many items the blocks of queries of one key head are split, so that every thread has a few.</summary>
+    public int Parts(int threads) => threads == 1 ? 1 : Math.Clamp(((4 * threads) + (Batch * KeyHeads) - 1) / (Batch * KeyHeads), 1, QueryBlocks * (Heads / KeyHeads));
 
     public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
     {
@@ -63,9 +67,15 @@ public static class CausalAttentionExtensions
             throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
         var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, compute.Width);
         var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
-        int parts = Math.Clamp(((4 * compute.Threads) - 1) / (sizes.Batch * keyHeads) + 1, 1, sizes.QueryBlocks * (heads / keyHeads));
-        compute.For(sizes.Batch * keyHeads * parts, 1, AttentionForward.ScratchFloats(sizes),
-            new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        if (sizes.Queries <= AttentionStep.MaxQueries)
+            compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
+                new AttentionStep(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        else
+        {
+            int parts = sizes.Parts(compute.Threads);
+            compute.For(sizes.Batch * keyHeads * parts, 1, AttentionForward.ScratchFloats(sizes),
+                new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        }
         compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, logSumExp, y));
         return y;
     }
