@@ -24,7 +24,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     private readonly struct State(Scratch scratch, AttentionSizes s)
     {
         public readonly float* KeysT = scratch.Take((long)Block * s.HeadDim); // [D, keys]
-        public readonly float* Values = scratch.Take((long)Block * s.PaddedDim); // [keys, D padded]
+        public readonly float* Rows = scratch.Take((long)Block * s.PaddedDim); // [keys, D padded]: keys, then values
         public readonly float* Queries = scratch.Take((long)RowsOf(s) * s.HeadDim); // [rows, D], scaled
         public readonly float* Output = scratch.Take((long)RowsOf(s) * s.PaddedDim); // [rows, D padded]
         public readonly float* Scores = scratch.Take((long)RowsOf(s) * Block); // [rows, keys]
@@ -66,7 +66,8 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     private void KeyBlock<S, V>(int keys, int diagonal, float* k, float* v, State state) where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (keys + tile - 1) / tile * tile;
-        Pack.Transpose(headDim, keys, k, kStride, width, state.KeysT);
+        Pack.Copy<S, V>(keys, headDim, k, kStride, padded, state.Rows);
+        Pack.Transpose(headDim, keys, state.Rows, padded, width, state.KeysT);
         Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0, state.Scores, Block, null);
         for (int r = 0; r < rows; r++)
         {
@@ -81,8 +82,8 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
             Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, v, vStride, state.Output, padded, state.Output, padded, null);
             return;
         }
-        Pack.Copy<S, V>(keys, headDim, v, vStride, padded, state.Values);
-        Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, state.Values, padded, state.Output, padded, state.Output, padded, null);
+        Pack.Copy<S, V>(keys, headDim, v, vStride, padded, state.Rows);
+        Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, state.Rows, padded, state.Output, padded, state.Output, padded, null);
     }
 
     /// <summary>One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block belongs to chain j mod 4.</summary>
