@@ -1,22 +1,43 @@
 namespace Nano;
 
+/// <summary>What a pass over the blocks of <see cref="AttentionBackward"/> computes.</summary>
+internal enum AttentionPass
+{
+    /// <summary>All gradients: five products per pair of blocks. An item is a batch entry and a key head.</summary>
+    Both,
+
+    /// <summary>dq: three products. An item is a part of the blocks of queries that share a key head.</summary>
+    Queries,
+
+    /// <summary>dk and dv: four products. An item is one block of keys.</summary>
+    Keys,
+}
+
 /// <summary>
 /// The backward pass of <see cref="CausalAttentionOp"/>, block by block; see there for the derivation. One item of work owns the
-/// gradients of one key head and of the query heads that share it, so nothing is added across threads: dk and dv gather over heads
-/// and query blocks in order, dq over key blocks in order.
+/// gradients that it computes, so nothing is added across threads: dk and dv gather over heads and query blocks in order, dq over key
+/// blocks in order. Where there are fewer key heads than threads, dq and then dk and dv have passes of their own, which compute the
+/// same sums in the same order; scores are then computed twice.
 /// </summary>
-internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
-    float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
+internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q, float* k, float* v,
+    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
 {
     private const int Block = AttentionSizes.Block;
 
+    /// <summary>What is computed.</summary>
+    public AttentionPass Pass { get; init; } = pass;
+
+    /// <summary>Items of work per key head.</summary>
+    public int Parts { get; init; } = parts;
+
+    /// <summary>Linear in the number of keys.</summary>
     public static long ScratchFloats(AttentionSizes s) =>
         (4 * (long)s.Keys * s.PaddedDim) + (Block * ((2 * (long)s.HeadDim) + (3 * s.PaddedDim))) + (2 * Block * Block) + (3 * Block) + 512;
 
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* Keys = scratch.Take((long)s.Keys * s.PaddedDim); // [Tk, D padded]
+        public readonly float* Keys = scratch.Take((long)s.Keys * s.PaddedDim); // [keys of the item, D padded]
         public readonly float* Values = scratch.Take((long)s.Keys * s.PaddedDim);
         public readonly float* DKeys = scratch.Take((long)s.Keys * s.PaddedDim);
         public readonly float* DValues = scratch.Take((long)s.Keys * s.PaddedDim);
@@ -32,52 +53,77 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q
         public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
     }
 
+    /// <summary>The keys of an item of work, [Begin, End), and their rows.</summary>
+    private readonly record struct KeyRange(int Begin, int End, AttentionRows Keys, AttentionRows Values);
+
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         var buffers = new Buffers(scratch, sizes);
         new Span<float>(buffers.Zeros, Block).Clear();
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
         for (nint item = begin; item < end; item++)
         {
-            int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
-            nint kFirst = (batch * sizes.Keys * kStride) + (keyHead * headDim), vFirst = (batch * sizes.Keys * vStride) + (keyHead * headDim);
-            Pack.Copy<S, V>(sizes.Keys, headDim, k + kFirst, kStride, padded, buffers.Keys);
-            Pack.Copy<S, V>(sizes.Keys, headDim, v + vFirst, vStride, padded, buffers.Values);
-            new Span<float>(buffers.DKeys, sizes.Keys * padded).Clear();
-            new Span<float>(buffers.DValues, sizes.Keys * padded).Clear();
-            for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
-                for (int query = 0; query < sizes.Queries; query += Block)
-                    QueryBlock<S, V>(batch, head, query, Math.Min(Block, sizes.Queries - query), buffers);
-            PutRows<S, V>(sizes.Keys, buffers.DKeys, 1, dk.At(kFirst), kStride);
-            PutRows<S, V>(sizes.Keys, buffers.DValues, 1, dv.At(vFirst), vStride);
+            var (head, part) = ((int)(item / Parts), (int)(item % Parts));
+            if (Pass == AttentionPass.Keys)
+                Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, part * Block, Math.Min((part + 1) * Block, sizes.Keys), 0, 1, buffers);
+            else
+                Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, 0, sizes.Keys, part, Parts, buffers);
         }
     }
 
-    private void QueryBlock<S, V>(int batch, int head, int first, int rows, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    /// <summary>Keys [keyBegin, keyEnd) of a key head, with every step-th block of the queries that share it, heads outermost.</summary>
+    private void Item<S, V>(int batch, int keyHead, int keyBegin, int keyEnd, int firstBlock, int step, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
-        int padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, count = keyEnd - keyBegin;
+        nint row = (batch * (nint)sizes.Keys) + keyBegin, kFirst = (row * kStride) + (keyHead * headDim), vFirst = (row * vStride) + (keyHead * headDim);
+        var (keys, values) = (new AttentionRows(k + kFirst, kStride), new AttentionRows(v + vFirst, vStride));
+        if (sizes.PaysToCopy(step))
+            (keys, values) = (keys.Copied<S, V>(count, headDim, padded, buffers.Keys), values.Copied<S, V>(count, headDim, padded, buffers.Values));
+        if (Pass != AttentionPass.Queries)
+        {
+            new Span<float>(buffers.DKeys, count * padded).Clear();
+            new Span<float>(buffers.DValues, count * padded).Clear();
+        }
+        for (int i = firstBlock; i < sizes.QueryBlocks * sizes.Group; i += step)
+            QueryBlock<S, V>(batch, (keyHead * sizes.Group) + (i / sizes.QueryBlocks), i % sizes.QueryBlocks * Block, new KeyRange(keyBegin, keyEnd, keys, values), buffers);
+        if (Pass != AttentionPass.Queries)
+        {
+            PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
+            PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
+        }
+    }
+
+    private void QueryBlock<S, V>(int batch, int head, int first, KeyRange range, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    {
+        int padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
+        int visible = sizes.Keys - sizes.Queries + first + 1, end = Math.Min(range.End, visible + rows - 1);
+        if (end <= range.Begin)
+            return;
         Prepare<S, V>(batch, head, first, rows, width, buffers);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
-        int visible = sizes.Keys - sizes.Queries + first + 1;
-        for (int key = 0; key < visible + rows - 1; key += Block)
+        for (int key = range.Begin; key < end; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width);
-            nint keyRow = (nint)key * padded;
+            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, width);
+            int keyRow = key - range.Begin;
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, sizes.HeadDim, buffers.Keys + keyRow, padded, buffers.QueryT, buffers.Zeros, buffers.P);
-                block.Scores<S, V>(column, sizes.HeadDim, buffers.Values + keyRow, padded, buffers.DOutputT, buffers.Zeros, buffers.DP);
+                int count = block.Scores<S, V>(column, sizes.HeadDim, range.Keys.At(keyRow), range.Keys.Stride, buffers.QueryT, buffers.Zeros, buffers.P);
+                block.Scores<S, V>(column, sizes.HeadDim, range.Values.At(keyRow), range.Values.Stride, buffers.DOutputT, buffers.Zeros, buffers.DP);
                 block.Mask(column, tile, count, float.NegativeInfinity, buffers.P);
                 block.Mask(column, tile, count, 0, buffers.DP);
                 SoftmaxBackward<S, V>(count, width, column, buffers);
                 SoftmaxBackward<S, V>(count, width, column + S.Lanes, buffers);
             }
-            // dv += p^T do, dk += ds^T q, dq += ds k
-            block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + keyRow, padded);
-            block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + keyRow, padded);
-            block.AddToQueries<S, V>(padded, buffers.DP, buffers.Keys + keyRow, padded, buffers.DQuery, padded);
+            if (Pass != AttentionPass.Queries) // dv += p^T do, dk += ds^T q
+            {
+                nint at = (nint)keyRow * padded;
+                block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
+                block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
+            }
+            if (Pass != AttentionPass.Keys) // dq += ds k
+                block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride, buffers.DQuery, padded);
         }
-        PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
+        if (Pass != AttentionPass.Keys)
+            PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }
 
     /// <summary>

@@ -74,3 +74,20 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
             new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
     }
 }
+
+/// <summary>Rows of keys or values of one head: where the first begins and how far apart they are.</summary>
+internal readonly unsafe struct AttentionRows(float* first, nint stride)
+{
+    public readonly nint Stride = stride;
+
+    private readonly float* first = first;
+
+    public float* At(nint row) => first + (row * Stride);
+
+    /// <summary>The same rows side by side, padded with zeros.</summary>
+    public AttentionRows Copied<S, V>(int count, int headDim, int padded, float* to) where S : ISimd<V> where V : unmanaged
+    {
+        Pack.Copy<S, V>(count, headDim, first, Stride, padded, to);
+        return new AttentionRows(to, padded);
+    }
+}

@@ -12,9 +12,6 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
 {
     private const int Block = AttentionSizes.Block;
 
-    /// <summary>Blocks of queries that must share keys and values to repay a copy, which brings far rows together.</summary>
-    private const int UsesPerCopy = 4;
-
     /// <summary>Independent chains of maxima and sums over the keys of a block.</summary>
     private const int KeyChains = 4;
 
@@ -27,36 +24,16 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         float* keys = scratch.Take((long)sizes.Keys * padded); // [Tk, D padded]
         float* values = scratch.Take((long)sizes.Keys * padded); // [Tk, D padded]
         var state = new State(scratch, sizes);
-        bool pack = padded != headDim || sizes.QueryBlocks * group > UsesPerCopy * parts;
         for (nint item = begin; item < end; item++)
         {
             var (head, part) = ((int)(item / parts), (int)(item % parts));
             int batch = head / sizes.KeyHeads, keyHead = head % sizes.KeyHeads;
-            var kRows = new Rows(k + (batch * sizes.Keys * kStride) + (keyHead * headDim), kStride);
-            var vRows = new Rows(v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride);
-            if (pack)
-            {
-                kRows = kRows.Packed<S, V>(sizes.Keys, headDim, padded, keys);
-                vRows = vRows.Packed<S, V>(sizes.Keys, headDim, padded, values);
-            }
+            var kRows = new AttentionRows(k + (batch * sizes.Keys * kStride) + (keyHead * headDim), kStride);
+            var vRows = new AttentionRows(v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride);
+            if (sizes.PaysToCopy(parts))
+                (kRows, vRows) = (kRows.Copied<S, V>(sizes.Keys, headDim, padded, keys), vRows.Copied<S, V>(sizes.Keys, headDim, padded, values));
             for (int i = (sizes.QueryBlocks * group) - 1 - part; i >= 0; i -= parts)
                 QueryBlock<S, V>(batch, (keyHead * group) + (i % group), i / group * Block, kRows, vRows, state);
-        }
-    }
-
-    /// <summary>Rows of keys or values: where the first begins and how far apart they are.</summary>
-    private readonly record struct Rows(nint Address, nint Stride)
-    {
-        public Rows(float* first, nint stride) : this((nint)first, stride)
-        {
-        }
-
-        public float* First => (float*)Address;
-
-        public Rows Packed<S, V>(int count, int headDim, int padded, float* to) where S : ISimd<V> where V : unmanaged
-        {
-            Pack.Copy<S, V>(count, headDim, First, Stride, padded, to);
-            return new Rows(to, padded);
         }
     }
 
@@ -72,7 +49,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
     }
 
-    private void QueryBlock<S, V>(int batch, int head, int first, Rows keys, Rows values, State state) where S : ISimd<V> where V : unmanaged
+    private void QueryBlock<S, V>(int batch, int head, int first, AttentionRows keys, AttentionRows values, State state) where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes;
         int width = (rows + tile - 1) / tile * tile;
@@ -89,7 +66,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
             var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width);
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, headDim, keys.First + (key * keys.Stride), keys.Stride, state.Queries, state.Zeros, state.Scores);
+                int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros, state.Scores);
                 block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
                 for (; count % KeyChains != 0; count++)
                     new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);
@@ -97,7 +74,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
                 Absorb<S, V>(count, width, column + S.Lanes, state);
             }
             Rescale<S, V>(rows, state);
-            block.AddToQueries<S, V>(padded, state.Scores, values.First + (key * values.Stride), values.Stride, state.Output, padded);
+            block.AddToQueries<S, V>(padded, state.Scores, values.At(key), values.Stride, state.Output, padded);
         }
         PutRows<S, V>(batch, head, first, rows, state);
     }

@@ -19,8 +19,16 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
             throw new InvalidOperationException("attention: a cached step (fewer queries than keys) has no backward pass");
         var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, compute.Width);
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
-        compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), new AttentionBackward(sizes, Q.Pointer, K.Pointer, V.Pointer,
-            Q.RowStride, K.RowStride, V.RowStride, LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv));
+        var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,
+            LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
+        if (sizes.Batch * KeyHeads >= compute.Threads)
+        {
+            compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), kernel);
+            return;
+        }
+        int parts = sizes.Parts(compute.Threads);
+        compute.For(sizes.Batch * KeyHeads * parts, 1, AttentionBackward.ScratchFloats(sizes), kernel with { Pass = AttentionPass.Queries, Parts = parts });
+        compute.For(sizes.Batch * KeyHeads * sizes.QueryBlocks, 1, AttentionBackward.ScratchFloats(sizes), kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks });
     }
 }
 
@@ -30,11 +38,20 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     /// <summary>Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass.</summary>
     public const int Block = 96;
 
+    /// <summary>Blocks of queries that must share keys and values to repay a copy, which brings rows that lie far apart together.</summary>
+    private const int UsesPerCopy = 4;
+
     /// <summary>Blocks of queries of one head.</summary>
     public int QueryBlocks => (Queries + Block - 1) / Block;
 
+    /// <summary>Query heads that share a key head.</summary>
+    public int Group => Heads / KeyHeads;
+
+    /// <summary>Whether an item of work should copy its keys and values; products also need the padding of a head dimension that is not whole tiles.</summary>
+    public bool PaysToCopy(int parts) => PaddedDim != HeadDim || QueryBlocks * Group > UsesPerCopy * parts;
+
     /// <summary>Into how many items the blocks of queries of one key head are split, so that every thread has a few.</summary>
-    public int Parts(int threads) => threads == 1 ? 1 : Math.Clamp(((4 * threads) + (Batch * KeyHeads) - 1) / (Batch * KeyHeads), 1, QueryBlocks * (Heads / KeyHeads));
+    public int Parts(int threads) => threads == 1 ? 1 : Math.Clamp(((4 * threads) + (Batch * KeyHeads) - 1) / (Batch * KeyHeads), 1, QueryBlocks * Group);
 
     public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
     {
