@@ -11,7 +11,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     float* logSumExp, float* y) : IKernel
 {
     /// <summary>Queries per head up to which this kernel is the faster one.</summary>
-    public const int MaxQueries = 4;
+    public const int MaxQueries = 8;
 
     private const int Block = AttentionSizes.Block;
 

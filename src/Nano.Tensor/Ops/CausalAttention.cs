@@ -21,7 +21,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
         var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,
             LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
-        if (sizes.Batch * KeyHeads >= compute.Threads)
+        if (!sizes.PaysToPassTwice(compute.Threads))
         {
             compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), kernel);
             return;
@@ -51,7 +51,11 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     public bool PaysToCopy(int parts) => PaddedDim != HeadDim || QueryBlocks * Group > UsesPerCopy * parts;
 
     /// <summary>Into how many items the blocks of queries of one key head are split, so that every thread has a few.</summary>
-    public int Parts(int threads) => threads == 1 ? 1 : Math.Clamp(((4 * threads) + (Batch * KeyHeads) - 1) / (Batch * KeyHeads), 1, QueryBlocks * Group);
+    public int Parts(int threads) => threads == 1 ? 1
+        : Math.Clamp(4 * threads / Math.Max(1, Batch * KeyHeads), 1, Math.Max(1, QueryBlocks * Group));
+
+    /// <summary>Whether backward should take two passes, which are 1.5 times the work of one but split into blocks instead of key heads.</summary>
+    public bool PaysToPassTwice(int threads) => 3 * Batch * KeyHeads < 2 * threads && QueryBlocks > 2;
 
     public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
     {
