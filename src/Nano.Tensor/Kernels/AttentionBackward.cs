@@ -140,8 +140,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         Pack.Transpose(headDim, rows, buffers.DOutput, padded, width, buffers.DOutputT);
         for (int column = 0; column < width; column += 2 * S.Lanes)
             Deltas<S, V>(headDim, width, buffers.DOutputT + column, buffers.QueryT + column, buffers.Delta + column);
-        Pack.Copy<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, padded, buffers.Query);
-        AttentionBlock.CopyScaled<S, V>(rows, padded, buffers.Query, padded, sizes.Scale, padded, buffers.Query);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, sizes.Scale, padded, buffers.Query);
         Pack.Transpose(headDim, rows, buffers.Query, padded, width, buffers.QueryT);
         new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows).CopyTo(new Span<float>(buffers.LogSumExp, rows));
         new Span<float>(buffers.LogSumExp + rows, width - rows).Clear();

@@ -67,11 +67,18 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         }
     }
 
-    /// <summary>to[r * toRow + c] = factor from[r * fromRow + c]. Rows far apart are copied before they are transposed: at a power of two they share few lines of cache.</summary>
+    /// <summary>
+    /// to[r * toRow + c] = factor from[r * fromRow + c] for c below columns, zero up to toRow. Rows far apart are copied before they are
+    /// transposed: at a power of two they share few lines of the L1 cache.
+    /// </summary>
     public static unsafe void CopyScaled<S, V>(int rows, int columns, float* from, nint fromRow, float factor, int toRow, float* to) where S : ISimd<V> where V : unmanaged
     {
         for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
+        {
             new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
+            for (int c = columns; c < toRow; c++)
+                to[c] = 0;
+        }
     }
 }
 

@@ -35,7 +35,10 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
 /// <summary>The sizes of an attention problem. One item of work is a batch entry and a key head, with all query heads that share it.</summary>
 internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadDim, float Scale, int PaddedDim)
 {
-    /// <summary>Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass.</summary>
+    /// <summary>
+    /// Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass. Also
+    /// queries per block. Eight tiles of 12 rows, three of 32 columns; scratch relies on it being whole tiles at every width.
+    /// </summary>
     public const int Block = 96;
 
     /// <summary>Blocks of queries that must share keys and values to repay a copy, which brings rows that lie far apart together.</summary>
