@@ -62,7 +62,7 @@ public static class SimdMath
 
     /// <summary>
     /// e^x for x &lt;= 0 or NaN as <see cref="ExpNonPositive"/>, but 0 for x &lt; -87, where results become subnormal: processors are slow
-    /// at those, and attention's masked scores would all pass through them. 18 instructions.
+    /// at those, and attention's masked scores would all pass through them.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpNormalOrZero<S, V>(V x) where S : ISimd<V> where V : unmanaged
