@@ -1,137 +1,179 @@
 namespace Nano;
 
+/// <summary>What a pass over the blocks of <see cref="AttentionBackward"/> computes.</summary>
+internal enum AttentionPass
+{
+    /// <summary>All gradients: five products per pair of blocks. An item is a batch entry and a key head.</summary>
+    Both,
+
+    /// <summary>dq: three products. An item is a part of the blocks of queries that share a key head.</summary>
+    Queries,
+
+    /// <summary>dk and dv: four products. An item is one block of keys.</summary>
+    Keys,
+}
+
 /// <summary>
 /// The backward pass of <see cref="CausalAttentionOp"/>, block by block; see there for the derivation. One item of work owns the
-/// gradients of one key head and of the query heads that share it, so nothing is added across threads: dk and dv gather over heads
-/// and query blocks in order, dq over key blocks in order.
+/// gradients that it computes, so nothing is added across threads: dk and dv gather over heads and query blocks in order, dq over key
+/// blocks in order. Where there are fewer key heads than threads, dq and then dk and dv have passes of their own, which compute the
+/// same sums in the same order; scores are then computed twice.
 /// </summary>
-internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
-    float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
+internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q, float* k, float* v,
+    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
 {
     private const int Block = AttentionSizes.Block;
 
+    /// <summary>What is computed.</summary>
+    public AttentionPass Pass { get; init; } = pass;
+
+    /// <summary>Items of work per key head.</summary>
+    public int Parts { get; init; } = parts;
+
+    /// <summary>Linear in the number of keys.</summary>
     public static long ScratchFloats(AttentionSizes s) =>
-        (2 * (long)s.HeadDim * s.PaddedKeys) + (3 * (long)s.PaddedKeys * s.PaddedDim) + (3 * (long)Block * s.PaddedDim) + (2 * Block * Block) + (2 * Block) + 128;
+        (4 * (long)s.Keys * s.PaddedDim) + (Block * ((2 * (long)s.HeadDim) + (3 * s.PaddedDim))) + (2 * Block * Block) + (3 * Block) + 512;
 
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* KeysT = scratch.Take((long)s.HeadDim * s.PaddedKeys); // blocks of [D, 64]
-        public readonly float* ValuesT = scratch.Take((long)s.HeadDim * s.PaddedKeys); // blocks of [D, 64]
-        public readonly float* Keys = scratch.Take((long)s.PaddedKeys * s.PaddedDim); // [Tk, D padded]
-        public readonly float* DKeys = scratch.Take((long)s.PaddedKeys * s.PaddedDim);
-        public readonly float* DValues = scratch.Take((long)s.PaddedKeys * s.PaddedDim);
-        public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [64, D padded]
-        public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* Keys = scratch.Take((long)s.Keys * s.PaddedDim); // [keys of the item, D padded]
+        public readonly float* Values = scratch.Take((long)s.Keys * s.PaddedDim);
+        public readonly float* DKeys = scratch.Take((long)s.Keys * s.PaddedDim);
+        public readonly float* DValues = scratch.Take((long)s.Keys * s.PaddedDim);
+        public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [queries, D padded], scaled
         public readonly float* DOutput = scratch.Take((long)Block * s.PaddedDim);
-        public readonly float* P = scratch.Take(Block * Block); // [64 queries, 64 keys]
+        public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* QueryT = scratch.Take((long)Block * s.HeadDim); // [D, queries]: the outputs, then the scaled queries
+        public readonly float* DOutputT = scratch.Take((long)Block * s.HeadDim);
+        public readonly float* P = scratch.Take(Block * Block); // [keys, queries]
         public readonly float* DP = scratch.Take(Block * Block); // dp, then ds
+        public readonly float* LogSumExp = scratch.Take(Block);
         public readonly float* Delta = scratch.Take(Block);
         public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
     }
+
+    /// <summary>The keys of an item of work, [Begin, End), and their rows.</summary>
+    private readonly record struct KeyRange(int Begin, int End, AttentionRows Keys, AttentionRows Values);
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         var buffers = new Buffers(scratch, sizes);
         new Span<float>(buffers.Zeros, Block).Clear();
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
         for (nint item = begin; item < end; item++)
         {
-            int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
-            nint kFirst = (batch * sizes.Keys * kStride) + (keyHead * headDim), vFirst = (batch * sizes.Keys * vStride) + (keyHead * headDim);
-            AttentionForward.PackKeys<S, V>(sizes, k + kFirst, kStride, buffers.KeysT);
-            AttentionForward.PackKeys<S, V>(sizes, v + vFirst, vStride, buffers.ValuesT);
-            Pack.Copy<S, V>(sizes.Keys, headDim, k + kFirst, kStride, padded, padded, buffers.Keys);
-            new Span<float>(buffers.DKeys, sizes.Keys * padded).Clear();
-            new Span<float>(buffers.DValues, sizes.Keys * padded).Clear();
-            for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
-                for (int query = 0; query < sizes.Queries; query += Block)
-                    QueryBlock<S, V>(batch, head, query, Math.Min(Block, sizes.Queries - query), buffers);
-            PutRows<S, V>(sizes.Keys, buffers.DKeys, dk.At(kFirst), kStride);
-            PutRows<S, V>(sizes.Keys, buffers.DValues, dv.At(vFirst), vStride);
+            var (head, part) = ((int)(item / Parts), (int)(item % Parts));
+            if (Pass == AttentionPass.Keys)
+                Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, part * Block, Math.Min((part + 1) * Block, sizes.Keys), 0, 1, buffers);
+            else
+                Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, 0, sizes.Keys, part, Parts, buffers);
         }
     }
 
-    private void QueryBlock<S, V>(int batch, int head, int first, int rows, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    /// <summary>Keys [keyBegin, keyEnd) of a key head, with every step-th block of the queries that share it, heads outermost.</summary>
+    private void Item<S, V>(int batch, int keyHead, int keyBegin, int keyEnd, int firstBlock, int step, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        nint width = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first;
-        nint qFirst = (row * qStride) + (head * headDim), yFirst = (row * width) + (head * headDim);
-        float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
-        Pack.Copy<S, V>(rows, headDim, q + qFirst, qStride, padded, padded, buffers.Query);
-        Pack.Copy<S, V>(rows, headDim, dy + yFirst, width, padded, padded, buffers.DOutput);
-        new Span<float>(buffers.DQuery, rows * padded).Clear();
-        Deltas(rows, headDim, dy + yFirst, y + yFirst, width, buffers.Delta);
-        for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, count = keyEnd - keyBegin;
+        nint row = (batch * (nint)sizes.Keys) + keyBegin, kFirst = (row * kStride) + (keyHead * headDim), vFirst = (row * vStride) + (keyHead * headDim);
+        var (keys, values) = (new AttentionRows(k + kFirst, kStride), new AttentionRows(v + vFirst, vStride));
+        if (sizes.PaysToCopy(step))
+            (keys, values) = (keys.Copied<S, V>(count, headDim, padded, buffers.Keys), values.Copied<S, V>(count, headDim, padded, buffers.Values));
+        if (Pass != AttentionPass.Queries)
         {
-            // s = q k^T, dp = do v^T
-            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.Query, padded, 1, buffers.KeysT + ((nint)key * headDim), Block, buffers.Zeros, 0, buffers.P, Block, null);
-            Tiles.Multiply<S, V>(rows, Block, headDim, buffers.DOutput, padded, 1, buffers.ValuesT + ((nint)key * headDim), Block, buffers.Zeros, 0, buffers.DP, Block, null);
-            for (int r = 0; r < rows; r++)
-                SoftmaxBackward<S, V>(sizes.Visible(first + r, key), buffers.P + (r * Block), buffers.DP + (r * Block), lse[r], buffers.Delta[r]);
-            // dv += p^T do, dk += ds^T q, dq += ds k
-            nint keyRow = (nint)key * padded;
-            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.P, 1, Block, buffers.DOutput, padded, buffers.DValues + keyRow, padded, buffers.DValues + keyRow, padded, null);
-            Tiles.Multiply<S, V>(deepest, padded, rows, buffers.DP, 1, Block, buffers.Query, padded, buffers.DKeys + keyRow, padded, buffers.DKeys + keyRow, padded, null);
-            Tiles.Multiply<S, V>(rows, padded, deepest, buffers.DP, Block, 1, buffers.Keys + keyRow, padded, buffers.DQuery, padded, buffers.DQuery, padded, null);
+            new Span<float>(buffers.DKeys, count * padded).Clear();
+            new Span<float>(buffers.DValues, count * padded).Clear();
         }
-        PutRows<S, V>(rows, buffers.DQuery, dq.At(qFirst), qStride);
+        for (int i = firstBlock; i < sizes.QueryBlocks * sizes.Group; i += step)
+            QueryBlock<S, V>(batch, (keyHead * sizes.Group) + (i / sizes.QueryBlocks), i % sizes.QueryBlocks * Block, new KeyRange(keyBegin, keyEnd, keys, values), buffers);
+        if (Pass != AttentionPass.Queries)
+        {
+            PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
+            PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
+        }
+    }
+
+    private void QueryBlock<S, V>(int batch, int head, int first, KeyRange range, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    {
+        int padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
+        int visible = sizes.Keys - sizes.Queries + first + 1, end = Math.Min(range.End, visible + rows - 1);
+        if (end <= range.Begin)
+            return;
+        Prepare<S, V>(batch, head, first, rows, width, buffers);
+        new Span<float>(buffers.DQuery, rows * padded).Clear();
+        for (int key = range.Begin; key < end; key += Block)
+        {
+            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, width);
+            int keyRow = key - range.Begin;
+            for (int column = 0; column < width; column += tile)
+            {
+                int count = block.Scores<S, V>(column, sizes.HeadDim, range.Keys.At(keyRow), range.Keys.Stride, buffers.QueryT, buffers.Zeros, buffers.P);
+                block.Scores<S, V>(column, sizes.HeadDim, range.Values.At(keyRow), range.Values.Stride, buffers.DOutputT, buffers.Zeros, buffers.DP);
+                block.Mask(column, tile, count, float.NegativeInfinity, buffers.P);
+                block.Mask(column, tile, count, 0, buffers.DP);
+                SoftmaxBackward<S, V>(count, width, column, buffers);
+                SoftmaxBackward<S, V>(count, width, column + S.Lanes, buffers);
+            }
+            if (Pass != AttentionPass.Queries) // dv += p^T do, dk += ds^T q
+            {
+                nint at = (nint)keyRow * padded;
+                block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
+                block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
+            }
+            if (Pass != AttentionPass.Keys) // dq += ds k
+                block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride, buffers.DQuery, padded);
+        }
+        if (Pass != AttentionPass.Keys)
+            PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }
 
     /// <summary>
-    /// delta = do . o for each row, in the order of the tiles that compute dp = do . v: a query that sees a single key has o = v, hence
-    /// dp - delta = 0 to the last bit and no gradient at its score, as it must be. Four rows at a time, since one chain waits for itself.
+    /// Scaled queries and do, as rows and transposed, and delta = do . o of each query in the order of the tiles that compute dp = do . v:
+    /// a query that sees a single key has o = v, hence dp - delta = 0 to the last bit and no gradient at its score, as it must be.
     /// </summary>
-    private static void Deltas(int rows, int headDim, float* dOutput, float* output, nint stride, float* delta)
+    private void Prepare<S, V>(int batch, int head, int first, int rows, int width, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
-        int r = 0;
-        for (; r <= rows - 4; r += 4, dOutput += 4 * stride, output += 4 * stride)
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
+        nint channels = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first, yFirst = (row * channels) + (head * headDim);
+        Pack.Copy<S, V>(rows, headDim, y + yFirst, channels, padded, padded, buffers.DQuery);
+        Pack.Copy<S, V>(rows, headDim, dy + yFirst, channels, padded, padded, buffers.DOutput);
+        Pack.Transpose(headDim, rows, buffers.DQuery, padded, width, width, buffers.QueryT);
+        Pack.Transpose(headDim, rows, buffers.DOutput, padded, width, width, buffers.DOutputT);
+        for (int column = 0; column < width; column += 2 * S.Lanes)
+            Deltas<S, V>(headDim, width, buffers.DOutputT + column, buffers.QueryT + column, buffers.Delta + column);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, sizes.Scale, padded, buffers.Query);
+        Pack.Transpose(headDim, rows, buffers.Query, padded, width, width, buffers.QueryT);
+        new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows).CopyTo(new Span<float>(buffers.LogSumExp, rows));
+        new Span<float>(buffers.LogSumExp + rows, width - rows).Clear();
+    }
+
+    private static void Deltas<S, V>(int headDim, int row, float* dOutput, float* output, float* delta) where S : ISimd<V> where V : unmanaged
+    {
+        V first = S.Splat(0), second = first;
+        for (int d = 0; d < headDim; d++, dOutput += row, output += row)
         {
-            float d0 = 0, d1 = 0, d2 = 0, d3 = 0;
-            for (nint i = 0; i < headDim; i++)
-            {
-                d0 = MathF.FusedMultiplyAdd(dOutput[i], output[i], d0);
-                d1 = MathF.FusedMultiplyAdd(dOutput[stride + i], output[stride + i], d1);
-                d2 = MathF.FusedMultiplyAdd(dOutput[(2 * stride) + i], output[(2 * stride) + i], d2);
-                d3 = MathF.FusedMultiplyAdd(dOutput[(3 * stride) + i], output[(3 * stride) + i], d3);
-            }
-            (delta[r], delta[r + 1], delta[r + 2], delta[r + 3]) = (d0, d1, d2, d3);
+            first = S.Fma(S.Load(dOutput), S.Load(output), first);
+            second = S.Fma(S.Load(dOutput + S.Lanes), S.Load(output + S.Lanes), second);
         }
-        for (; r < rows; r++, dOutput += stride, output += stride)
+        S.Store(delta, first);
+        S.Store(delta + S.Lanes, second);
+    }
+
+    /// <summary>For a vector of queries, scores become p = exp(s - L), and dp becomes ds = p (dp - delta).</summary>
+    private static void SoftmaxBackward<S, V>(int keys, int row, int column, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    {
+        V lse = S.Load(buffers.LogSumExp + column), delta = S.Load(buffers.Delta + column);
+        float* s = buffers.P + column, dp = buffers.DP + column;
+        for (int key = 0; key < keys; key++, s += row, dp += row)
         {
-            delta[r] = 0;
-            for (nint i = 0; i < headDim; i++)
-                delta[r] = MathF.FusedMultiplyAdd(dOutput[i], output[i], delta[r]);
+            V p = SimdMath.ExpNormalOrZero<S, V>(S.Subtract(S.Load(s), lse));
+            S.Store(s, p);
+            S.Store(dp, S.Multiply(p, S.Subtract(S.Load(dp), delta)));
         }
     }
 
-    /// <summary>Scores become p = exp(scale s - L), and dp becomes ds = scale p (dp - delta); both zero where masked.</summary>
-    private void SoftmaxBackward<S, V>(int visible, float* p, float* dp, float lse, float delta) where S : ISimd<V> where V : unmanaged
-    {
-        int whole = AttentionForward.MaskRow(p, visible);
-        new ElementwiseLoop<ScoreGradient>(new ScoreGradient(p, dp, sizes.Scale, lse, delta)).Run<S, V>(0, whole, null!);
-        if (visible < Block)
-            new Span<float>(dp + visible, Block - visible).Clear();
-    }
-
-    private readonly struct ScoreGradient(float* p, float* dp, float scale, float lse, float delta) : IElementwise
-    {
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
-        {
-            V probability = SimdMath.ExpNonPositive<S, V>(S.Fma(S.Load(p + i), S.Splat(scale), S.Splat(-lse)));
-            S.Store(p + i, probability);
-            S.Store(dp + i, S.Multiply(S.Multiply(probability, S.Splat(scale)), S.Subtract(S.Load(dp + i), S.Splat(delta))));
-        }
-    }
-
-    private void PutRows<S, V>(int rows, float* from, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
+    private void PutRows<S, V>(int rows, float* from, float factor, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
     {
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<AddTo>(new AddTo(from + (r * (nint)sizes.PaddedDim), to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
-    }
-
-    private readonly struct AddTo(float* x, GradientTarget y) : IElementwise
-    {
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
+            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from + (r * (nint)sizes.PaddedDim), factor, to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
     }
 }

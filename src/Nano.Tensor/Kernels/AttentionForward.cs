@@ -1,109 +1,142 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
 /// The forward pass of <see cref="CausalAttentionOp"/>: for every block of queries, walk the blocks of keys from position 0 and keep a
-/// running maximum m, a running normaliser l and a running output o per row, rescaled when m grows. Both products run on the same tiles as
-/// every other matrix product. A row's arithmetic depends on its own query and the visible keys alone.
+/// running maximum m, a running normaliser l and a running output o per query, rescaled when m grows. Both products run on the same tiles as
+/// every other matrix product. A query's arithmetic depends on itself and the visible keys alone.
 /// </summary>
-internal readonly unsafe struct AttentionForward(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
+internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
     float* logSumExp, float* y) : IKernel
 {
     private const int Block = AttentionSizes.Block;
 
+    /// <summary>Independent chains of maxima and sums over the keys of a block.</summary>
+    private const int KeyChains = 4;
+
     public static long ScratchFloats(AttentionSizes s) =>
-        ((long)s.HeadDim * s.PaddedKeys) + ((long)s.PaddedKeys * s.PaddedDim) + (Block * Block) + (Block * (long)s.PaddedDim) + (3 * Block) + 64;
+        (2 * (long)s.Keys * s.PaddedDim) + (Block * Block) + (Block * (s.HeadDim + (long)s.PaddedDim)) + (4 * Block) + 256;
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
-        float* keys = scratch.Take((long)headDim * sizes.PaddedKeys); // blocks of [D, 64]: K^T
-        float* values = scratch.Take((long)sizes.PaddedKeys * padded); // [Tk, D padded]
-        var work = new Rows(scratch.Take(Block * Block), scratch.Take(Block * padded), scratch.Take(Block), scratch.Take(Block), scratch.Take(Block));
-        new Span<float>(work.Zeros, Block).Clear();
+        float* keys = scratch.Take((long)sizes.Keys * padded); // [Tk, D padded]
+        float* values = scratch.Take((long)sizes.Keys * padded); // [Tk, D padded]
+        var state = new State(scratch, sizes);
         for (nint item = begin; item < end; item++)
         {
-            int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
-            float* kHead = k + (batch * sizes.Keys * kStride) + (keyHead * headDim);
-            PackKeys<S, V>(sizes, kHead, kStride, keys);
-            Pack.Copy<S, V>(sizes.Keys, headDim, v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride, padded, padded, values);
-            for (int head = keyHead * group; head < (keyHead + 1) * group; head++)
-                for (int query = 0; query < sizes.Queries; query += Block)
-                    QueryBlock<S, V>(batch, head, query, Math.Min(Block, sizes.Queries - query), keys, values, work);
-        }
-    }
-
-    /// <summary>K^T in blocks: element (d, j) of block b at [b][d][j], zero beyond the last key.</summary>
-    public static void PackKeys<S, V>(AttentionSizes sizes, float* from, nint stride, float* to) where S : ISimd<V> where V : unmanaged
-    {
-        for (int first = 0; first < sizes.Keys; first += Block)
-            Pack.Transpose(sizes.HeadDim, Math.Min(Block, sizes.Keys - first), from + (first * stride), stride, Block, Block, to + ((nint)first * sizes.HeadDim));
-    }
-
-    /// <summary>
-    /// Hides the scores from visible on: -infinity up to the next multiple of 16, so that the loops over the row need no tail (its
-    /// exponential adds zero), and zero beyond. Returns where the zeros start.
-    /// </summary>
-    public static int MaskRow(float* row, int visible)
-    {
-        if (visible == Block)
-            return Block;
-        int whole = (visible + 15) & ~15;
-        new Span<float>(row + visible, whole - visible).Fill(float.NegativeInfinity);
-        new Span<float>(row + whole, Block - whole).Clear();
-        return whole;
-    }
-
-    private void QueryBlock<S, V>(int batch, int head, int first, int rows, float* keys, float* values, Rows work) where S : ISimd<V> where V : unmanaged
-    {
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        float* qRow = q + (((batch * (nint)sizes.Queries) + first) * qStride) + (head * headDim);
-        new Span<float>(work.Output, rows * padded).Clear();
-        new Span<float>(work.Max, rows).Fill(float.NegativeInfinity);
-        new Span<float>(work.Sum, rows).Clear();
-        for (int key = 0; sizes.Visible(first + rows - 1, key) is > 0 and var deepest; key += Block)
-        {
-            Tiles.Multiply<S, V>(rows, Block, headDim, qRow, qStride, 1, keys + ((nint)key * headDim), Block, work.Zeros, 0, work.Scores, Block, null);
-            for (int r = 0; r < rows; r++)
-                work.Absorb<S, V>(r, sizes.Visible(first + r, key), sizes.Scale, padded);
-            Tiles.Multiply<S, V>(rows, padded, deepest, work.Scores, Block, 1, values + ((nint)key * padded), padded, work.Output, padded, work.Output, padded, null);
-        }
-        nint width = sizes.Heads * headDim;
-        for (int r = 0; r < rows; r++)
-        {
-            float* to = y + (((batch * (nint)sizes.Queries) + first + r) * width) + (head * headDim);
-            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(work.Output + (r * padded), 1 / work.Sum[r], new(to, false))).Run<S, V>(0, headDim, null!);
-            logSumExp[(((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first + r] = MathF.FusedMultiplyAdd(work.Max[r], sizes.Scale, SimdMath.Log<SimdScalar, float>(work.Sum[r]));
+            var (head, part) = ((int)(item / parts), (int)(item % parts));
+            int batch = head / sizes.KeyHeads, keyHead = head % sizes.KeyHeads;
+            var kRows = new AttentionRows(k + (batch * sizes.Keys * kStride) + (keyHead * headDim), kStride);
+            var vRows = new AttentionRows(v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride);
+            if (sizes.PaysToCopy(parts))
+                (kRows, vRows) = (kRows.Copied<S, V>(sizes.Keys, headDim, padded, keys), vRows.Copied<S, V>(sizes.Keys, headDim, padded, values));
+            for (int i = (sizes.QueryBlocks * group) - 1 - part; i >= 0; i -= parts)
+                QueryBlock<S, V>(batch, (keyHead * group) + (i % group), i / group * Block, kRows, vRows, state);
         }
     }
 
     /// <summary>The running state of a block of queries.</summary>
-    private readonly struct Rows(float* scores, float* output, float* max, float* sum, float* zeros)
+    private readonly struct State(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* Scores = scores; // [64, 64]: scores, then probabilities
-        public readonly float* Output = output; // [64, D padded]
-        public readonly float* Max = max;
-        public readonly float* Sum = sum;
-        public readonly float* Zeros = zeros; // where the chains of scores start
+        public readonly float* Queries = scratch.Take((long)s.HeadDim * Block); // [D, queries], scaled
+        public readonly float* Scores = scratch.Take(Block * Block); // [keys, queries]: scores, then probabilities
+        public readonly float* Output = scratch.Take((long)Block * s.PaddedDim); // [queries, D padded]
+        public readonly float* Max = scratch.Take(Block);
+        public readonly float* Sum = scratch.Take(Block);
+        public readonly float* Rescale = scratch.Take(Block);
+        public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
+    }
 
-        /// <summary>
-        /// One step of online softmax for row r: scores s = q . k become exp(scale (s - m)) with the new maximum m; what was summed before is
-        /// rescaled by exp(scale (m before - m)). The largest becomes 1 exactly. Masked scores become zero, which adds nothing to any chain.
-        /// </summary>
-        public void Absorb<S, V>(int r, int visible, float scale, int padded) where S : ISimd<V> where V : unmanaged
+    private void QueryBlock<S, V>(int batch, int head, int first, AttentionRows keys, AttentionRows values, State state) where S : ISimd<V> where V : unmanaged
+    {
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes;
+        int width = (rows + tile - 1) / tile * tile;
+        new Span<float>(state.Zeros, Block).Clear();
+        new Span<float>(state.Max, width).Fill(float.NegativeInfinity);
+        new Span<float>(state.Sum, width).Clear();
+        float* qRow = q + (((batch * (nint)sizes.Queries) + first) * qStride) + (head * headDim);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, qRow, qStride, sizes.Scale, padded, state.Output);
+        Pack.Transpose(headDim, rows, state.Output, padded, width, width, state.Queries);
+        new Span<float>(state.Output, rows * padded).Clear();
+        int visible = sizes.Keys - sizes.Queries + first + 1;
+        for (int key = 0; key < visible + rows - 1; key += Block)
         {
-            float* row = Scores + (r * Block);
-            int whole = MaskRow(row, visible);
-            if (visible == 0)
-                return;
-            float before = Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(whole, row));
-            float sum = RowReduce.Sum<S, V, ExpTerm>(whole, new ExpTerm(row, max, scale, row));
-            Max[r] = max;
-            float rescale = before == max ? 1 : before == float.NegativeInfinity ? 0 : SimdMath.Exp<SimdScalar, float>((before - max) * scale);
-            Sum[r] = MathF.FusedMultiplyAdd(Sum[r], rescale, sum);
-            if (rescale == 1 || before == float.NegativeInfinity) // nothing to rescale
-                return;
-            float* to = Output + (r * padded);
-            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(to, rescale, new(to, false))).Run<S, V>(0, padded, null!);
+            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width);
+            for (int column = 0; column < width; column += tile)
+            {
+                int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros, state.Scores);
+                block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
+                for (; count % KeyChains != 0; count++)
+                    new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);
+                Absorb<S, V>(count, width, column, state);
+                Absorb<S, V>(count, width, column + S.Lanes, state);
+            }
+            Rescale<S, V>(rows, state);
+            block.AddToQueries<S, V>(padded, state.Scores, values.At(key), values.Stride, state.Output, padded);
         }
+        PutRows<S, V>(batch, head, first, rows, state);
+    }
+
+    /// <summary>
+    /// One step of online softmax for a vector of queries: scores become exp(s - m) with the new maximum m; what was summed before is to be
+    /// rescaled by exp(m before - m). The largest becomes 1 exactly. Keys are taken by fours, each in a chain of its own.
+    /// </summary>
+    private static void Absorb<S, V>(int keys, nint row, int column, State state) where S : ISimd<V> where V : unmanaged
+    {
+        float* s = state.Scores + column, end = s + (keys * row);
+        V before = S.Load(state.Max + column), m0 = before, m1 = before, m2 = before, m3 = before;
+        for (float* p = s; p < end; p += 4 * row)
+        {
+            m0 = S.Max(m0, S.Load(p));
+            m1 = S.Max(m1, S.Load(p + row));
+            m2 = S.Max(m2, S.Load(p + (2 * row)));
+            m3 = S.Max(m3, S.Load(p + (3 * row)));
+        }
+        V max = S.Max(S.Max(m0, m1), S.Max(m2, m3)), s0 = S.Splat(0), s1 = s0, s2 = s0, s3 = s0;
+        for (float* p = s; p < end; p += 4 * row)
+        {
+            s0 = S.Add(s0, Exponential<S, V>(p, max));
+            s1 = S.Add(s1, Exponential<S, V>(p + row, max));
+            s2 = S.Add(s2, Exponential<S, V>(p + (2 * row), max));
+            s3 = S.Add(s3, Exponential<S, V>(p + (3 * row), max));
+        }
+        V rescale = SimdMath.ExpNormalOrZero<S, V>(S.Subtract(before, max));
+        S.Store(state.Max + column, max);
+        S.Store(state.Sum + column, S.Fma(S.Load(state.Sum + column), rescale, S.Add(S.Add(s0, s2), S.Add(s1, s3))));
+        S.Store(state.Rescale + column, rescale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Exponential<S, V>(float* s, V max) where S : ISimd<V> where V : unmanaged
+    {
+        V p = SimdMath.ExpNormalOrZero<S, V>(S.Subtract(S.Load(s), max));
+        S.Store(s, p);
+        return p;
+    }
+
+    private void Rescale<S, V>(int rows, State state) where S : ISimd<V> where V : unmanaged
+    {
+        int padded = sizes.PaddedDim;
+        for (int r = 0; r < rows; r++)
+            if (state.Rescale[r] != 1)
+                new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(state.Output + (r * padded), state.Rescale[r], new(state.Output + (r * padded), false))).Run<S, V>(0, padded, null!);
+    }
+
+    private void PutRows<S, V>(int batch, int head, int first, int rows, State state) where S : ISimd<V> where V : unmanaged
+    {
+        nint width = sizes.Heads * sizes.HeadDim, row = (batch * (nint)sizes.Queries) + first;
+        float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
+        new ElementwiseLoop<LogSum>(new LogSum(state.Max, state.Sum, lse)).Run<S, V>(0, rows, null!);
+        for (int r = 0; r < rows; r++)
+            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(state.Output + (r * sizes.PaddedDim), 1 / state.Sum[r], new(y + ((row + r) * width) + (head * sizes.HeadDim), false)))
+                .Run<S, V>(0, sizes.HeadDim, null!);
+    }
+
+    /// <summary>L = m + log l</summary>
+    private readonly struct LogSum(float* max, float* sum, float* logSumExp) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(logSumExp + i, S.Add(S.Load(max + i), SimdMath.Log<S, V>(S.Load(sum + i))));
     }
 }

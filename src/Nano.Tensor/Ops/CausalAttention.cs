@@ -19,28 +19,52 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
             throw new InvalidOperationException("attention: a cached step (fewer queries than keys) has no backward pass");
         var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, compute.Width);
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
-        compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), new AttentionBackward(sizes, Q.Pointer, K.Pointer, V.Pointer,
-            Q.RowStride, K.RowStride, V.RowStride, LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv));
+        var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,
+            LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
+        if (!sizes.PaysToPassTwice(compute.Threads))
+        {
+            compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), kernel);
+            return;
+        }
+        int parts = sizes.Parts(compute.Threads);
+        compute.For(sizes.Batch * KeyHeads * parts, 1, AttentionBackward.ScratchFloats(sizes), kernel with { Pass = AttentionPass.Queries, Parts = parts });
+        compute.For(sizes.Batch * KeyHeads * sizes.QueryBlocks, 1, AttentionBackward.ScratchFloats(sizes), kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks });
     }
 }
 
 /// <summary>The sizes of an attention problem. One item of work is a batch entry and a key head, with all query heads that share it.</summary>
 internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadDim, float Scale, int PaddedDim)
 {
-    /// <summary>Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass.</summary>
-    public const int Block = 64;
+    /// <summary>
+    /// Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass. Also
+    /// queries per block. Eight tiles of 12 rows, three of 32 columns; scratch relies on it being whole tiles at every width.
+    /// </summary>
+    public const int Block = 96;
 
-    /// <summary>Keys rounded up to whole blocks.</summary>
-    public int PaddedKeys => (Keys + Block - 1) / Block * Block;
+    /// <summary>Blocks of queries that must share keys and values to repay a copy, which brings rows that lie far apart together.</summary>
+    private const int UsesPerCopy = 4;
+
+    /// <summary>Blocks of queries of one head.</summary>
+    public int QueryBlocks => (Queries + Block - 1) / Block;
+
+    /// <summary>Query heads that share a key head.</summary>
+    public int Group => Heads / KeyHeads;
+
+    /// <summary>Whether an item of work should copy its keys and values; products also need the padding of a head dimension that is not whole tiles.</summary>
+    public bool PaysToCopy(int parts) => PaddedDim != HeadDim || QueryBlocks * Group > UsesPerCopy * parts;
+
+    /// <summary>Into how many items the blocks of queries of one key head are split, so that every thread has a few.</summary>
+    public int Parts(int threads) => threads == 1 ? 1
+        : Math.Clamp(4 * threads / Math.Max(1, Batch * KeyHeads), 1, Math.Max(1, QueryBlocks * Group));
+
+    /// <summary>Whether backward should take two passes, which are 1.5 times the work of one but split into blocks instead of key heads.</summary>
+    public bool PaysToPassTwice(int threads) => 3 * Batch * KeyHeads < 2 * threads && QueryBlocks > 2;
 
     public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
     {
         int headDim = q.Shape[2] / heads, tile = Gemm.TileN(width);
         return new AttentionSizes(q.Shape[0], q.Shape[1], k.Shape[1], heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile);
     }
-
-    /// <summary>How many keys of the block that starts at firstKey are visible to a query.</summary>
-    public int Visible(int query, int firstKey) => Math.Clamp(query + Keys - Queries + 1 - firstKey, 0, Block);
 }
 
 public static class CausalAttentionExtensions
@@ -67,8 +91,15 @@ public static class CausalAttentionExtensions
             throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
         var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, compute.Width);
         var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
-        compute.For(sizes.Batch * keyHeads, 1, AttentionForward.ScratchFloats(sizes),
-            new AttentionForward(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        if (sizes.Queries <= AttentionStep.MaxQueries)
+            compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
+                new AttentionStep(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        else
+        {
+            int parts = sizes.Parts(compute.Threads);
+            compute.For(sizes.Batch * keyHeads * parts, 1, AttentionForward.ScratchFloats(sizes),
+                new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+        }
         compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, logSumExp, y));
         return y;
     }

@@ -17,6 +17,9 @@ public static class SimdMath
     private const float Ln2 = 0.693147182f;
     private const float Ln2Low = -1.90465421e-9f;
 
+    // exp(-87) is 1.4 times the smallest normal number.
+    private const float ExpLowestNormal = -87f;
+
     // exp(-104) is below half the smallest subnormal, exp(89) above the largest float.
     private const float ExpLowest = -104f, ExpHighest = 89f;
 
@@ -55,6 +58,18 @@ public static class SimdMath
     {
         var (n, power) = ExpParts<S, V>(S.Max(S.Splat(ExpLowest), x));
         return S.Multiply(S.Multiply(power, S.Splat(TwoToMinus24)), S.PowerOfTwo(S.Add(n, S.Splat(24f))));
+    }
+
+    /// <summary>
+    /// e^x for x &lt;= 0 or NaN as <see cref="ExpNonPositive"/>, but 0 for x &lt; -87, where results become subnormal: processors are slow
+    /// at those, and attention's masked scores would all pass through them.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V ExpNormalOrZero<S, V>(V x) where S : ISimd<V> where V : unmanaged
+    {
+        V lowest = S.Splat(ExpLowestNormal);
+        var (n, power) = ExpParts<S, V>(S.Max(lowest, x));
+        return S.IfGreater(lowest, x, S.Splat(0f), S.Multiply(power, S.PowerOfTwo(n)));
     }
 
     /// <summary>

@@ -20,7 +20,7 @@ public class CachedAttentionTests
         var random = new Random(headDim);
         var (q, k, v) = (random.Normal(1, Times, Heads * headDim), random.Normal(1, Times, KeyHeads * headDim), random.Normal(1, Times, KeyHeads * headDim));
         int[] full = compute.CausalAttention(q, k, v, Heads, KeyHeads).Bits();
-        foreach (int queries in new[] { 1, 7, 64 })
+        foreach (int queries in new[] { 1, 2, 7, 8, 9, 64 })
             for (int end = queries; end <= Times; end += queries == 1 ? 1 : 13)
             {
                 var step = compute.CausalAttention(Rows(q, end - queries, queries), Rows(k, 0, end), Rows(v, 0, end), Heads, KeyHeads);

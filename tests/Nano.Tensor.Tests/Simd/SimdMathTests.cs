@@ -8,12 +8,12 @@ public unsafe class SimdMathTests
 {
     const int Stride = 1021, Block = 4096;
 
-    public enum Function { Exp, ExpNonPositive, Log, Sigmoid, Tanh, Erf }
+    public enum Function { Exp, ExpNonPositive, ExpNormalOrZero, Log, Sigmoid, Tanh, Erf }
 
     /// <summary>The bounds that the docstrings state, in ulp.</summary>
     static double Bound(Function f) => f switch
     {
-        Function.Exp or Function.ExpNonPositive => 1.0,
+        Function.Exp or Function.ExpNonPositive or Function.ExpNormalOrZero => 1.0,
         Function.Log => 1.5,
         Function.Tanh => 2.6,
         _ => 2.5,
@@ -22,6 +22,7 @@ public unsafe class SimdMathTests
     static double Reference(Function f, double x) => f switch
     {
         Function.Exp or Function.ExpNonPositive => Math.Exp(x),
+        Function.ExpNormalOrZero => x < -87 ? 0 : Math.Exp(x),
         Function.Log => Math.Log(x),
         Function.Sigmoid => x < 0 ? Math.Exp(x) / (1 + Math.Exp(x)) : 1 / (1 + Math.Exp(-x)),
         Function.Tanh => Math.Tanh(x),
@@ -92,6 +93,10 @@ public unsafe class SimdMathTests
         { Function.ExpNonPositive, 0f, 1f },
         { Function.ExpNonPositive, float.NegativeInfinity, 0f },
         { Function.ExpNonPositive, float.NaN, float.NaN },
+        { Function.ExpNormalOrZero, 0f, 1f },
+        { Function.ExpNormalOrZero, -87.00001f, 0f },
+        { Function.ExpNormalOrZero, float.NegativeInfinity, 0f },
+        { Function.ExpNormalOrZero, float.NaN, float.NaN },
         { Function.Log, 1f, 0f },
         { Function.Log, 0f, float.NegativeInfinity },
         { Function.Log, -0f, float.NegativeInfinity },
@@ -148,6 +153,19 @@ public unsafe class SimdMathTests
         }
     }
 
+    [Fact]
+    public void ExpNormalOrZero_gives_the_bits_of_Exp_where_it_is_not_zero()
+    {
+        float[] exp = new float[Block], normal = new float[Block];
+        foreach (float[] x in Inputs(Function.ExpNormalOrZero))
+        {
+            AtWidth.Run(SimdWidth.W256, new Map(Function.Exp, x, exp));
+            AtWidth.Run(SimdWidth.W256, new Map(Function.ExpNormalOrZero, x, normal));
+            for (int i = 0; i < x.Length; i++)
+                Assert.True(SameBits(x[i] < -87 ? 0 : exp[i], normal[i]), $"{x[i]:R} gives {normal[i]:R}");
+        }
+    }
+
     [Theory]
     [InlineData(0.1, 0.1124629160182849)]
     [InlineData(0.5, 0.5204998778130465)]
@@ -189,7 +207,7 @@ public unsafe class SimdMathTests
         return Math.Abs(y - t) / Math.ScaleB(1.0, exponent - 23);
     }
 
-    /// <summary>Every Stride-th float of all 2^32, then the special points, in blocks; only x &lt;= 0 and NaN for ExpNonPositive.</summary>
+    /// <summary>Every Stride-th float of all 2^32, then the special points, in blocks; only x &lt;= 0 and NaN for functions of those.</summary>
     static IEnumerable<float[]> Inputs(Function f)
     {
         var sweep = new float[Block];
@@ -197,15 +215,17 @@ public unsafe class SimdMathTests
         for (long bits = 0; bits <= uint.MaxValue; bits += Stride)
         {
             float x = BitConverter.UInt32BitsToSingle((uint)bits);
-            if (f == Function.ExpNonPositive && x > 0) continue;
+            if (IsForNonPositive(f) && x > 0) continue;
             sweep[count++] = x;
             if (count < Block) continue;
             yield return sweep;
             count = 0;
         }
         yield return sweep[..count];
-        foreach (float[] block in SpecialPoints().Where(x => f != Function.ExpNonPositive || !(x > 0)).Chunk(Block)) yield return block;
+        foreach (float[] block in SpecialPoints().Where(x => !IsForNonPositive(f) || !(x > 0)).Chunk(Block)) yield return block;
     }
+
+    static bool IsForNonPositive(Function f) => f is Function.ExpNonPositive or Function.ExpNormalOrZero;
 
     /// <summary>Four floats to either side of every boundary of a reduction, clamp, overflow or underflow, and of 0, 1 and the extremes.</summary>
     static IEnumerable<float> SpecialPoints()
@@ -254,6 +274,7 @@ public unsafe class SimdMathTests
         {
             Function.Exp => SimdMath.Exp<S, V>(x),
             Function.ExpNonPositive => SimdMath.ExpNonPositive<S, V>(x),
+            Function.ExpNormalOrZero => SimdMath.ExpNormalOrZero<S, V>(x),
             Function.Log => SimdMath.Log<S, V>(x),
             Function.Sigmoid => SimdMath.Sigmoid<S, V>(x),
             Function.Tanh => SimdMath.Tanh<S, V>(x),

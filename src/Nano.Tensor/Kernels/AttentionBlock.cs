@@ -1,0 +1,100 @@
+namespace Nano;
+
+/// <summary>
+/// A block of queries against a block of keys, both counted from the start of their block. Scores are kept transposed, [keys, queries]:
+/// SIMD lanes lie along queries, so maxima and sums over keys need no step across lanes, keys and values are read as they lie, and a query's
+/// arithmetic is the same whatever its neighbours. Query r sees keys below Diagonal + r; what lies beyond is neither computed nor multiplied,
+/// up to the size of a tile.
+/// </summary>
+/// <param name="Queries">Queries in the block.</param>
+/// <param name="Keys">Keys in the block that at least one of the queries sees.</param>
+/// <param name="Diagonal">How many keys query 0 sees, not clamped.</param>
+/// <param name="Row">Floats from the scores of one key to those of the next: the queries, padded to whole tiles.</param>
+internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Row)
+{
+    /// <summary>Rows of the tallest tile.</summary>
+    private const int TileM = 12;
+
+    /// <summary>Keys that are visible to at least one of the queries below an end.</summary>
+    private int VisibleTo(int queryEnd) => Math.Clamp(Diagonal + Math.Min(queryEnd, Queries) - 1, 0, Keys);
+
+    /// <summary>The first query that sees a key.</summary>
+    private int FirstToSee(int key) => Math.Clamp(key - Diagonal + 1, 0, Queries);
+
+    private bool IsMasked => Diagonal < Keys;
+
+    /// <summary>
+    /// s[key, query] = sum_d a[key, d] panel[d, query], d in order, for the queries of one tile (from column on). Returns the rows computed;
+    /// the rest, which none of these queries sees, is zero.
+    /// </summary>
+    public unsafe int Scores<S, V>(int column, int headDim, float* a, nint aRow, float* panel, float* zeros, float* s) where S : ISimd<V> where V : unmanaged
+    {
+        int width = 2 * S.Lanes, keys = VisibleTo(column + width);
+        Tiles.Multiply<S, V>(keys, width, headDim, a, aRow, 1, panel + column, Row, zeros, 0, s + column, Row, null);
+        for (int key = keys; key < Keys; key++)
+            new Span<float>(s + (key * Row) + column, width).Clear();
+        return keys;
+    }
+
+    /// <summary>Overwrites the scores that the mask hides in the tile of queries from column on.</summary>
+    public unsafe void Mask(int column, int width, int keys, float value, float* s)
+    {
+        for (int key = Math.Max(0, Diagonal + column); key < keys; key++)
+            new Span<float>(s + (key * Row) + column, Math.Min(width, key - Diagonal - column + 1)).Fill(value);
+    }
+
+    /// <summary>c[query, :] += sum_key s[key, query] panel[key, :], keys in order.</summary>
+    public unsafe void AddToQueries<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc) where S : ISimd<V> where V : unmanaged
+    {
+        int step = IsMasked ? TileM : Queries;
+        for (int query = 0; query < Queries; query += step)
+        {
+            int rows = Math.Min(step, Queries - query);
+            float* to = c + (query * ldc);
+            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows), s + query, 1, Row, panel, panelRow, to, ldc, to, ldc, null);
+        }
+    }
+
+    /// <summary>c[key, :] += sum_query s[key, query] panel[query, :], queries in order.</summary>
+    public unsafe void AddToKeys<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc) where S : ISimd<V> where V : unmanaged
+    {
+        int step = IsMasked ? TileM : Keys;
+        for (int key = 0; key < Keys; key += step)
+        {
+            int first = FirstToSee(key);
+            float* to = c + (key * ldc);
+            Tiles.Multiply<S, V>(Math.Min(step, Keys - key), columns, Queries - first, s + (key * Row) + first, Row, 1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
+        }
+    }
+
+    /// <summary>
+    /// to[r * toRow + c] = factor from[r * fromRow + c] for c below columns, zero up to toRow. Rows far apart are copied before they are
+    /// transposed: at a power of two they share few lines of the L1 cache.
+    /// </summary>
+    public static unsafe void CopyScaled<S, V>(int rows, int columns, float* from, nint fromRow, float factor, int toRow, float* to) where S : ISimd<V> where V : unmanaged
+    {
+        for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
+        {
+            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
+            for (int c = columns; c < toRow; c++)
+                to[c] = 0;
+        }
+    }
+}
+
+/// <summary>Rows of keys or values of one head: where the first begins and how far apart they are.</summary>
+internal readonly unsafe struct AttentionRows(float* first, nint stride)
+{
+    public readonly nint Stride = stride;
+
+    private readonly float* first = first;
+
+    public float* At(nint row) => first + (row * Stride);
+
+    /// <summary>The same rows side by side, padded with zeros.</summary>
+    public AttentionRows Copied<S, V>(int count, int headDim, int padded, float* to) where S : ISimd<V> where V : unmanaged
+    {
+        Pack.Copy<S, V>(count, headDim, first, Stride, padded, padded, to);
+        return new AttentionRows(to, padded);
+    }
+}

@@ -1,0 +1,113 @@
+using System.Runtime.Intrinsics;
+
+namespace Nano;
+
+/// <summary>
+/// <see cref="CausalAttentionOp"/> for a few queries over many keys, as in decoding with a cache: the arithmetic of
+/// <see cref="AttentionForward"/>, hence its bits, but with SIMD lanes along keys, since there are no queries to fill them with. The
+/// queries of all heads that share a key head are the rows, so each block of keys is transposed once, in the L1 cache.
+/// </summary>
+internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
+    float* logSumExp, float* y) : IKernel
+{
+    /// <summary>Queries per head up to which this kernel is the faster one.</summary>
+    public const int MaxQueries = 8;
+
+    private const int Block = AttentionSizes.Block;
+
+    private static int RowsOf(AttentionSizes s) => s.Queries * (s.Heads / s.KeyHeads);
+
+    public static long ScratchFloats(AttentionSizes s) =>
+        (Block * ((long)s.HeadDim + s.PaddedDim)) + (RowsOf(s) * ((long)s.HeadDim + s.PaddedDim + Block + 2)) + Block + 256;
+
+    /// <summary>The running state of all rows of an item of work.</summary>
+    private readonly struct State(Scratch scratch, AttentionSizes s)
+    {
+        public readonly float* KeysT = scratch.Take((long)Block * s.HeadDim); // [D, keys]
+        public readonly float* Rows = scratch.Take((long)Block * s.PaddedDim); // [keys, D padded]: keys, then values
+        public readonly float* Queries = scratch.Take((long)RowsOf(s) * s.HeadDim); // [rows, D], scaled
+        public readonly float* Output = scratch.Take((long)RowsOf(s) * s.PaddedDim); // [rows, D padded]
+        public readonly float* Scores = scratch.Take((long)RowsOf(s) * Block); // [rows, keys]
+        public readonly float* Max = scratch.Take(RowsOf(s));
+        public readonly float* Sum = scratch.Take(RowsOf(s));
+        public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
+    }
+
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim;
+        var state = new State(scratch, sizes);
+        new Span<float>(state.Zeros, Block).Clear();
+        for (nint item = begin; item < end; item++)
+        {
+            int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
+            float* keys = k + (batch * sizes.Keys * kStride) + (keyHead * headDim), values = v + (batch * sizes.Keys * vStride) + (keyHead * headDim);
+            for (int r = 0; r < rows; r++)
+                AttentionBlock.CopyScaled<S, V>(1, headDim, q + (TokenOf(batch, r) * qStride) + (HeadOf(keyHead, r) * headDim), 0, sizes.Scale, 0, state.Queries + (r * headDim));
+            new Span<float>(state.Output, rows * padded).Clear();
+            new Span<float>(state.Max, rows).Fill(float.NegativeInfinity);
+            new Span<float>(state.Sum, rows).Clear();
+            for (int key = 0; key < sizes.Keys; key += Block)
+                KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), sizes.Keys - sizes.Queries + 1 - key, keys + (key * kStride), values + (key * vStride), state);
+            for (int r = 0; r < rows; r++)
+            {
+                AttentionBlock.CopyScaled<S, V>(1, headDim, state.Output + (r * padded), 0, 1 / state.Sum[r], 0, y + (((TokenOf(batch, r) * sizes.Heads) + HeadOf(keyHead, r)) * headDim));
+                logSumExp[(((batch * (nint)sizes.Heads) + HeadOf(keyHead, r)) * sizes.Queries) + (r % sizes.Queries)] = state.Max[r] + SimdMath.Log<SimdScalar, float>(state.Sum[r]);
+            }
+        }
+    }
+
+    /// <summary>Which row of q [B * Tq, H * D] a row is a part of.</summary>
+    private nint TokenOf(int batch, int row) => (batch * (nint)sizes.Queries) + (row % sizes.Queries);
+
+    private int HeadOf(int keyHead, int row) => (keyHead * (sizes.Heads / sizes.KeyHeads)) + (row / sizes.Queries);
+
+    /// <summary>One block of keys; query 0 sees those below diagonal.</summary>
+    private void KeyBlock<S, V>(int keys, int diagonal, float* k, float* v, State state) where S : ISimd<V> where V : unmanaged
+    {
+        int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (keys + tile - 1) / tile * tile;
+        Pack.Copy<S, V>(keys, headDim, k, kStride, padded, padded, state.Rows);
+        Pack.Transpose(headDim, keys, state.Rows, padded, width, width, state.KeysT);
+        Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0, state.Scores, Block, null);
+        for (int r = 0; r < rows; r++)
+        {
+            int visible = Math.Clamp(diagonal + (r % sizes.Queries), 0, keys);
+            if (visible > 0)
+                Absorb<S, V>(r, visible, state);
+            else
+                new Span<float>(state.Scores + (r * Block), keys).Clear();
+        }
+        if (padded == headDim)
+        {
+            Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, v, vStride, state.Output, padded, state.Output, padded, null);
+            return;
+        }
+        Pack.Copy<S, V>(keys, headDim, v, vStride, padded, padded, state.Rows);
+        Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, state.Rows, padded, state.Output, padded, state.Output, padded, null);
+    }
+
+    /// <summary>One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block belongs to chain j mod 4.</summary>
+    private void Absorb<S, V>(int r, int visible, State state) where S : ISimd<V> where V : unmanaged
+    {
+        float* row = state.Scores + (r * Block);
+        new Span<float>(row + visible, Block - visible).Fill(float.NegativeInfinity);
+        float before = state.Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(Block, row));
+        new ElementwiseLoop<Exponential>(new Exponential(row, max)).Run<S, V>(0, Block, null!);
+        var chains = Vector128<float>.Zero;
+        for (int key = 0; key < visible; key += Vector128<float>.Count)
+            chains += Vector128.Load(row + key);
+        var two = chains + Vector128.Shuffle(chains, Vector128.Create(2, 3, 2, 3));
+        float rescale = SimdMath.ExpNormalOrZero<SimdScalar, float>(before - max);
+        state.Max[r] = max;
+        state.Sum[r] = MathF.FusedMultiplyAdd(state.Sum[r], rescale, two[0] + two[1]);
+        if (rescale != 1)
+            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, state.Output + (r * sizes.PaddedDim), 0, rescale, 0, state.Output + (r * sizes.PaddedDim));
+    }
+
+    /// <summary>x becomes exp(x - max).</summary>
+    private readonly struct Exponential(float* x, float max) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(x + i, SimdMath.ExpNormalOrZero<S, V>(S.Subtract(S.Load(x + i), S.Splat(max))));
+    }
+}
