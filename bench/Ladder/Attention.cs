@@ -64,18 +64,16 @@ internal sealed unsafe class Attention<S, V> : Ladder where S : ISimd<V> where V
     /// <summary>
     /// Vectors with their lanes along the outputs: along the keys for the scores, for which k is transposed once into blocks of [D, 64], along D for
     /// the weighted sum. No chain waits and no vector is summed across. Exp is the polynomial. Each FMA loads and stores its output, and every query walks
-    /// over all keys and values (512 KB per head, in the second-level cache): loads, stores and that cache bind.
+    /// over all keys and values (512 KB per head, in the second-level cache): loads and stores bind.
     /// </summary>
     public static void Vectors(int t, int d, float* q, float* k, float* v, float* y, float* keys, float* row)
     {
-        float scale = 1 / MathF.Sqrt(d);
         int padded = RoundUp(t, Block);
         Transpose(t, d, k, keys);
         for (int i = 0; i < t; i++)
         {
             for (int j = 0; j < padded; j += Block)
                 Scores(d, q + (i * d), keys + (j * d), row + j);
-            Softmax<S, V>.Scale(padded, row, scale);
             new Span<float>(row + i + 1, padded - i - 1).Fill(float.NegativeInfinity);
             float sum = Softmax<S, V>.ExpAndSum(padded, row, Softmax<S, V>.Max(padded, row), row);
             new Span<float>(y + (i * d), d).Clear();
@@ -87,7 +85,8 @@ internal sealed unsafe class Attention<S, V> : Ladder where S : ISimd<V> where V
     /// <summary>
     /// Blocks of 64 queries and 64 keys with online softmax (Dao et al., "FlashAttention", 2022): a block of keys and values (32 KB) is used by 64 queries while
     /// it is in the first-level cache. A query has not seen all its scores yet, so it keeps a running maximum, sum and output, and scales the latter two down
-    /// when the maximum grows. No row of T scores is left. The second-level cache no longer binds; loads and stores still do.
+    /// when the maximum grows. No row of T scores is left, so T may be anything. Do not expect speed from it alone: loads and stores bind as before, and
+    /// the running state costs a little. It is what makes the next two steps possible.
     /// </summary>
     public static void OnlineBlocks(int t, int d, float* q, float* k, float* v, float* y, float* keys, float* scores)
     {
@@ -142,12 +141,17 @@ internal sealed unsafe class Attention<S, V> : Ladder where S : ISimd<V> where V
         }
     }
 
-    /// <summary>k [T, D] into blocks of [D, 64], zero beyond the last key.</summary>
+    /// <summary>k [T, D] / sqrt(D) into blocks of [D, 64], zero beyond the last key: the scale is applied to T x D keys instead of T x T scores.</summary>
     private static void Transpose(int t, int d, float* k, float* keys)
     {
-        for (int j = 0; j < RoundUp(t, Block); j++)
+        float scale = 1 / MathF.Sqrt(d);
+        new Span<float>(keys, RoundUp(t, Block) * d).Clear();
+        for (int j = 0; j < t; j++)
+        {
+            float* from = k + (j * d), to = keys + (j / Block * Block * d) + (j % Block);
             for (int c = 0; c < d; c++)
-                keys[(j / Block * Block * d) + (c * Block) + (j % Block)] = j < t ? k[(j * d) + c] : 0;
+                to[c * Block] = from[c] * scale;
+        }
     }
 
     /// <summary>scores[64] = q . each key of a block.</summary>
@@ -184,7 +188,6 @@ internal sealed unsafe class Attention<S, V> : Ladder where S : ISimd<V> where V
     private static void Absorb(int d, int visible, float* scores, float* max, float* sum, float* y)
     {
         visible = Math.Clamp(visible, 0, Block);
-        Softmax<S, V>.Scale(Block, scores, 1 / MathF.Sqrt(d));
         new Span<float>(scores + visible, Block - visible).Fill(float.NegativeInfinity);
         float larger = MathF.Max(*max, Softmax<S, V>.Max(Block, scores));
         float rescale = MathF.Exp(*max - larger);

@@ -1,8 +1,9 @@
 namespace Nano.Ladder;
 
 /// <summary>
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias over each row. About 8 operations for an element that is read and written once (8 bytes;
-/// 12 on the memory bus, since a plain store first fetches the line it writes into): memory is the ceiling that binds, if the sums do not wait.
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias over each row. About 8 operations for an element that is read once and written once, 8 bytes:
+/// memory is the ceiling that binds, if the sums do not wait. The ceiling in the table is that of reading alone; what is written leaves beside it, and a part of the
+/// matrix may still be in the last cache, so a step can reach more than 100 %.
 /// </summary>
 internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V : unmanaged
 {
@@ -66,7 +67,8 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
 
     /// <summary>
     /// The three passes on one row after the other. A row of 768 is 3 KB, so the second and third find it in the first-level cache: x comes from
-    /// memory once. What is left of the waiting are two chains of n / S.Lanes additions per row.
+    /// memory once, and memory binds. (Two chains of n / S.Lanes additions per row are left, but the processor works on the next row while they wait:
+    /// summing four rows side by side was tried and gained nothing from a cache, and lost two fifths from memory.)
     /// </summary>
     public static void Fused(int rows, int n, float* x, float* weight, float* bias, float* y)
     {
@@ -78,31 +80,13 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
         }
     }
 
-    /// <summary>
-    /// Four rows side by side: four chains that do not wait for each other, in the same order within each row, so the bits are those of the step before.
-    /// (More partial sums per row would shorten the chains too, but change the bits.) Gains where the rows are in a cache; from memory, memory binds.
-    /// </summary>
-    public static void FourRows(int rows, int n, float* x, float* weight, float* bias, float* y)
-    {
-        float* mean = stackalloc float[4], r = stackalloc float[4];
-        int row = 0;
-        for (; row <= rows - 4; row += 4, x += 4 * n, y += 4 * n)
-        {
-            Sums4(n, x, mean);
-            SquaredDistances4(n, x, mean, r);
-            for (int i = 0; i < 4; i++)
-                Normalize(n, x + (i * n), weight, bias, mean[i], r[i], y + (i * n));
-        }
-        Fused(rows - row, n, x, weight, bias, y);
-    }
-
     private static float Sum(int n, float* x)
     {
         V sums = S.Splat(0);
         int i = 0;
         for (; i <= n - S.Lanes; i += S.Lanes)
             sums = S.Add(sums, S.Load(x + i));
-        float sum = LaneSum(sums);
+        float sum = Lanes.Sum<S, V>(sums);
         for (; i < n; i++)
             sum += x[i];
         return sum;
@@ -117,7 +101,7 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
             V d = S.Subtract(S.Load(x + i), m);
             sums = S.Fma(d, d, sums);
         }
-        float sum = LaneSum(sums);
+        float sum = Lanes.Sum<S, V>(sums);
         for (; i < n; i++)
             sum += (x[i] - mean) * (x[i] - mean);
         return sum;
@@ -133,62 +117,6 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
             y[i] = MathF.FusedMultiplyAdd((x[i] - mean) * r, weight[i], bias[i]);
     }
 
-    /// <summary>The means of four rows.</summary>
-    private static void Sums4(int n, float* x, float* mean)
-    {
-        V s0 = S.Splat(0), s1 = s0, s2 = s0, s3 = s0;
-        int i = 0;
-        for (; i <= n - S.Lanes; i += S.Lanes)
-        {
-            s0 = S.Add(s0, S.Load(x + i));
-            s1 = S.Add(s1, S.Load(x + n + i));
-            s2 = S.Add(s2, S.Load(x + (2 * n) + i));
-            s3 = S.Add(s3, S.Load(x + (3 * n) + i));
-        }
-        (mean[0], mean[1], mean[2], mean[3]) = (LaneSum(s0), LaneSum(s1), LaneSum(s2), LaneSum(s3));
-        for (int row = 0; row < 4; row++)
-        {
-            for (int tail = i; tail < n; tail++)
-                mean[row] += x[(row * n) + tail];
-            mean[row] /= n;
-        }
-    }
-
-    /// <summary>1 / sqrt(variance + epsilon) of four rows.</summary>
-    private static void SquaredDistances4(int n, float* x, float* mean, float* r)
-    {
-        V s0 = S.Splat(0), s1 = s0, s2 = s0, s3 = s0;
-        V m0 = S.Splat(mean[0]), m1 = S.Splat(mean[1]), m2 = S.Splat(mean[2]), m3 = S.Splat(mean[3]);
-        int i = 0;
-        for (; i <= n - S.Lanes; i += S.Lanes)
-        {
-            V d0 = S.Subtract(S.Load(x + i), m0), d1 = S.Subtract(S.Load(x + n + i), m1);
-            V d2 = S.Subtract(S.Load(x + (2 * n) + i), m2), d3 = S.Subtract(S.Load(x + (3 * n) + i), m3);
-            s0 = S.Fma(d0, d0, s0);
-            s1 = S.Fma(d1, d1, s1);
-            s2 = S.Fma(d2, d2, s2);
-            s3 = S.Fma(d3, d3, s3);
-        }
-        (r[0], r[1], r[2], r[3]) = (LaneSum(s0), LaneSum(s1), LaneSum(s2), LaneSum(s3));
-        for (int row = 0; row < 4; row++)
-        {
-            for (int tail = i; tail < n; tail++)
-                r[row] += (x[(row * n) + tail] - mean[row]) * (x[(row * n) + tail] - mean[row]);
-            r[row] = 1 / MathF.Sqrt((r[row] / n) + Epsilon);
-        }
-    }
-
-    /// <summary>The lanes of a vector added up.</summary>
-    private static float LaneSum(V v)
-    {
-        float* lanes = stackalloc float[16];
-        S.Store(lanes, v);
-        float sum = 0;
-        for (int lane = 0; lane < S.Lanes; lane++)
-            sum += lanes[lane];
-        return sum;
-    }
-
     private readonly int rows, columns;
     private readonly Tensor x, weight, bias;
 
@@ -199,7 +127,7 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
         (x, weight, bias) = (Random(new Shape(rows, columns), 4), Random(new Shape(columns), 5), Random(new Shape(columns), 6));
     }
 
-    /// <summary>Step 6 is what Nano trains with, step 7 shares the rows.</summary>
+    /// <summary>Step 5 is what Nano trains with, step 6 shares the rows.</summary>
     public override IReadOnlyList<Step> Steps(Compute one, Compute all)
     {
         Tensor y = new(x.Shape), means = new(new Shape(rows)), stds = new(new Shape(rows));
@@ -211,7 +139,6 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
             With("one-pass variance", "a loop less; wrong around 1000", () => OnePass(rows, columns, px, w, b, py)) with { FailsOnHardRows = true },
             With("vectors in passes", $"{S.Lanes} partial sums", () => VectorsInPasses(rows, columns, px, w, b, py, mean, std)),
             With("fused", "x comes from memory once", () => Fused(rows, columns, px, w, b, py)),
-            With("four rows", "four chains side by side", () => FourRows(rows, columns, px, w, b, py)),
             Step.OfNano("Nano, one thread", "the same bits at every width", one, () => one.LayerNorm(x, weight, bias, Epsilon)),
             Step.OfNano("Nano, all threads", "rows shared by threads", all, () => all.LayerNorm(x, weight, bias, Epsilon)),
         ];

@@ -42,12 +42,13 @@ internal static class Program
                 string next = i + 1 < args.Length ? args[i + 1] : "";
                 options = args[i] switch
                 {
-                    "--only" when Names.Contains(args[++i < args.Length ? i : 0]) => options with { Only = [next] },
-                    "--size" when int.TryParse(args[++i < args.Length ? i : 0], out int size) && size is > 0 and <= 100_000 => options with { Size = size },
+                    "--only" when Names.Contains(next) => options with { Only = [next] },
+                    "--size" when int.TryParse(next, out int size) && size is > 0 and <= 100_000 => options with { Size = size },
                     "--markdown" => options with { Markdown = true },
                     "--check" => options with { Check = true },
                     _ => throw new NanoException($"cannot make sense of '{string.Join(' ', args)}'", hint),
                 };
+                i += args[i] is "--only" or "--size" ? 1 : 0;
             }
             return options.Size == 0 || options.Only.Count == 1 ? options : throw new NanoException("--size means something else for each ladder", "name one with --only");
         }
@@ -133,6 +134,8 @@ internal static class Program
     private static double Time(Step step)
     {
         double once = Sample(step, 1);
+        if (once > 2)
+            return once;
         for (var warm = Stopwatch.StartNew(); warm.ElapsedMilliseconds < 150;) // until the JIT has finished with it
             once = Sample(step, 1);
         int runs = (int)Math.Ceiling(0.01 / once);
