@@ -67,6 +67,9 @@ internal abstract unsafe class Ladder(string name, string problem, double work, 
     /// <summary>The same on the hard rows; 0 where there are none.</summary>
     public double HardTolerance { get; protected init; }
 
+    /// <summary>Whether all steps add the same numbers in the same order, so that their results agree to the last bit.</summary>
+    public bool SameBits { get; protected init; }
+
     public abstract IReadOnlyList<Step> Steps(Compute one, Compute all);
 
     /// <summary>The result in double precision, row after row.</summary>
@@ -90,6 +93,15 @@ internal abstract unsafe class Ladder(string name, string problem, double work, 
             }
         }
         return error / largest;
+    }
+
+    /// <summary>A number that differs if any bit of a result does (as good as always).</summary>
+    public static int Bits(Tensor result)
+    {
+        var hash = new HashCode();
+        for (int row = 0; row < result.Shape.Rows; row++)
+            hash.AddBytes(MemoryMarshal.AsBytes(Row(result, row)));
+        return hash.ToHashCode();
     }
 
     /// <summary>An innermost row of a tensor.</summary>

@@ -233,7 +233,7 @@ internal sealed unsafe class MatMul<S, V> : Ladder where S : ISimd<V> where V : 
 
     public MatMul(int m, int n, int k) : base("matmul", $"C = A B, M = {m}, N = {n}, K = {k}", 2.0 * m * n * k, Unit.Flops, 1e-5)
     {
-        (this.m, this.n, this.k) = (m, n, k);
+        (this.m, this.n, this.k, SameBits) = (m, n, k, true);
         (a, b) = (Random(new Shape(m, k), 1), Random(new Shape(k, n), 2));
     }
 

@@ -57,6 +57,7 @@ internal static class Program
     /// <summary>Every step at every width, at sizes that fill no vector, tile or block.</summary>
     private static void CheckAll()
     {
+        var bits = new HashSet<int>(); // of the products, at every width
         foreach (var width in SimdWidths.All)
         {
             using Compute one = new(1, width), two = new(2, width);
@@ -71,10 +72,14 @@ internal static class Program
             {
                 var steps = ladder.Steps(one, two);
                 Check(ladder, steps);
+                if (ladder.SameBits)
+                    bits.UnionWith(steps.Select(step => Ladder.Bits(step.RunAfresh())));
                 CheckHard(ladder, steps);
                 Console.WriteLine($"{width}: {ladder.Name}, {ladder.Problem}: {steps.Count} steps are right");
             }
         }
+        if (bits.Count != 1)
+            throw new NanoException("matmul: steps or widths differ in some bit", "each sum must run over k in order, one FMA per term");
     }
 
     private static Ladder[] Odd<S, V>() where S : ISimd<V> where V : unmanaged =>
