@@ -1,10 +1,11 @@
 # Every target is a dotnet command or two; the README lists them for systems without make.
 NANO = artifacts/bin/Nano.Cli/release/nano
+LADDER = artifacts/bin/Ladder/release/Ladder
 DOTNET_FLAGS = -c Release --nologo -v quiet
 STEPS ?= 2000
 RUN ?= runs/shakespeare-char
 
-.PHONY: train build test test-widths verify bench-quick format check-format ci clean
+.PHONY: train build test test-widths verify bench-quick ladder check-ladder format check-format ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
@@ -28,13 +29,20 @@ bench-quick: build
 	$(NANO) bench gemm
 	$(NANO) bench train-step --model gpt2 --batch 4 --seq 64
 
+# Each kernel from naive to final in numbered steps, timed; see bench/Ladder/README.md.
+ladder: build
+	$(LADDER)
+
+check-ladder: build
+	$(LADDER) --check
+
 format:
 	dotnet format Nano.sln
 
 check-format:
 	dotnet format Nano.sln --verify-no-changes
 
-ci: check-format test test-widths verify
+ci: check-format test test-widths verify check-ladder
 	$(MAKE) train STEPS=300 RUN=artifacts/ci-run
 
 clean:
