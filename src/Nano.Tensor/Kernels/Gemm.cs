@@ -49,8 +49,8 @@ internal static unsafe class Gemm
         var (rows, columns) = turned ? (n, m) : (m, n);
         var (read, copied) = turned ? (right, left) : (left, right);
 
-        int tileN = TileN(compute.Width), depth = Math.Min(k, PassDepth);
-        int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, PanelFloats / Math.Max(1, depth) / tileN)) * tileN;
+        int tileN = TileN(compute.Width), depth = Math.Clamp(k, 1, PassDepth);
+        int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, PanelFloats / depth / tileN)) * tileN;
         float* panels = compute.Shared((long)group * depth);
         int threads = (long)m * n * k >= WorthSharing ? compute.Threads : 1;
         for (int column = 0; column < columns; column += group)
