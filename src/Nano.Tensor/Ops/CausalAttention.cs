@@ -13,6 +13,20 @@ namespace Nano;
 /// </summary>
 internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, Tensor LogSumExp, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
+
+    internal override Work? BackwardWork => Work.Of("attention backward", 5 * ProductFlops, Q, K, V, Y, Y, LogSumExp, Q, K, V);
+
+    /// <summary>Operations of one product over the pairs of a query and a key that it sees. Forward has two such products, backward five; the softmax is not counted.</summary>
+    private double ProductFlops
+    {
+        get
+        {
+            double queries = Q.Shape[1], earlier = K.Shape[1] - queries;
+            return 2.0 * Q.Shape[0] * Q.Shape[2] * ((queries * earlier) + (queries * (queries + 1) / 2));
+        }
+    }
+
     internal override unsafe void Backward(Compute compute)
     {
         if (Q.Shape[1] != K.Shape[1])

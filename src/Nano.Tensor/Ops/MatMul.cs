@@ -9,6 +9,10 @@ namespace Nano;
 /// </summary>
 internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool TransposeB, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("matmul forward", M, N, K, Batch);
+
+    internal override Work? BackwardWork => Work.Of("matmul backward", M, N, K, 2 * Batch);
+
     private int M => Y.Shape[-2];
 
     private int N => Y.Shape[-1];

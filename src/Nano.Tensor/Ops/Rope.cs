@@ -18,6 +18,10 @@ public enum RopePairing
 /// </summary>
 internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
+
+    internal override Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
+
     internal override unsafe void Backward(Compute compute) => Rotate(compute, Y.Gradient, Table, Pairing, -1, X.GradientFor(compute), X.RowStride);
 
     internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing, float direction, GradientTarget y, nint yStride) =>
