@@ -31,6 +31,10 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     {
         if (Q.Shape[1] != K.Shape[1])
             throw new InvalidOperationException("attention: a cached step (fewer queries than keys) has no backward pass");
+        // One thread owns a key head and the query heads that share it; views that overlap elsewhere would have two owners.
+        Overlap.RefusePartial("attention", Q, K);
+        Overlap.RefusePartial("attention", Q, V);
+        Overlap.RefusePartial("attention", K, V);
         var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, compute.Width);
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
         compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), new AttentionBackward(sizes, Q.Pointer, K.Pointer, V.Pointer,

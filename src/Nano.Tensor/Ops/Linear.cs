@@ -39,7 +39,7 @@ public static class LinearExtensions
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
     {
-        if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
+        if (weight.Shape.Rank != 2 || x.Shape.Rank == 0 || x.Shape.Columns != weight.Shape[1] || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
             throw new ArgumentException($"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         var y = compute.New(x.Shape.WithColumns(n));

@@ -123,7 +123,7 @@ public static class RopeExtensions
     /// <exception cref="ArgumentException">x and the table do not fit.</exception>
     public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing)
     {
-        if (x.Shape.Rank < 2 || x.Shape.Columns % table.HeadDim != 0 || x.Shape[-2] != table.Cos.Shape[0])
+        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0 || x.Shape[-2] != table.Cos.Shape[0])
             throw new ArgumentException($"rope: x {x} does not fit a table of {table.Cos.Shape[0]} positions and head dimension {table.HeadDim}; wanted [.., T, H * D]");
         var y = compute.New(x.Shape);
         unsafe
