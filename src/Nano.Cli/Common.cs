@@ -20,6 +20,8 @@ internal static class Common
 
     public static Option<bool> Json() => new("--json") { Description = "The last line of stdout is one JSON object; text for people goes to stderr" };
 
+    public static Option<bool> Profile() => new("--profile") { Description = "Show which ops the time of a training step goes to" };
+
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 
     /// <summary>An option that takes a number with a decimal point; a comma, which .NET would pass over, is an error.</summary>

@@ -54,8 +54,15 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
     public Tensor New(Shape shape, DType type = DType.Float32) => new(StepArena, shape, type);
 
-    /// <summary>Remembers an op for the backward pass, if anybody wants one.</summary>
-    internal void Record(Op op) => Tape?.Record(op);
+    /// <summary>Is told what each op costs and when it has ended, while set.</summary>
+    public Profiler? Profiler { get; set; }
+
+    /// <summary>Remembers an op for the backward pass, if anybody wants one. Its forward pass has just ended.</summary>
+    internal void Record(Op op)
+    {
+        Profiler?.Lap(op.ForwardWork);
+        Tape?.Record(op);
+    }
 
     /// <summary>
     /// Runs a kernel over [0, count) in chunks that the team shares, at this context's SIMD width. The width is chosen here and nowhere else.

@@ -209,6 +209,7 @@ public sealed unsafe class Tensor
     {
         if (source.Shape != Shape)
             throw new ArgumentException($"copy: {source} does not have the shape of {this}");
+        Overlap.RefusePartial("copy", this, source);
         for (nint row = 0; row < (nint)Shape.Rows; row++)
             new ReadOnlySpan<float>(source.Pointer + (row * source.RowStride), Shape.Columns).CopyTo(new Span<float>(Pointer + (row * RowStride), Shape.Columns));
         GC.KeepAlive(source);

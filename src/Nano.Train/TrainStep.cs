@@ -27,12 +27,14 @@ public sealed class TrainStep : IDisposable
     /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
     {
+        compute.Profiler?.StartStep();
         model.Parameters.ForgetGradients();
         double loss = AddGradients(step) / options.TokensPerStep;
         double norm = Optimizer.GradientNorm(compute);
         if (!double.IsFinite(norm))
             throw BadGradient(step);
         Optimizer.Step(compute, learningRate, norm);
+        compute.Profiler?.EndStep();
         return new StepResult(loss, norm);
     }
 
@@ -48,13 +50,16 @@ public sealed class TrainStep : IDisposable
             for (int micro = 0; micro < options.Accumulate; micro++)
             {
                 compute.NextStep();
+                compute.Profiler?.Skip();
                 var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
+                compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
                 var logits = model.Forward(compute, ids, dropout: Masks(step, micro)); // [B, T, V]
                 var (loss, nll) = compute.CrossEntropy(logits, targets, options.TokensPerStep);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
                     throw Diverged(step, ids, Masks(step, micro));
+                compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }
             lookups.Run(compute);

@@ -18,7 +18,7 @@ public class JsonTests(TinyRun run)
     [Fact]
     public void Train()
     {
-        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "seconds", "tokens_per_second", "checkpoint");
+        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "seconds", "tokens_per_second", "checkpoint", "profile");
         var json = run.Result.Json;
         Assert.Equal(20, json.GetProperty("steps").GetInt32());
         Assert.Equal(20 * 4 * 16, json.GetProperty("tokens").GetInt32());
@@ -76,12 +76,36 @@ public class JsonTests(TinyRun run)
     public void Bench_of_a_training_step()
     {
         var result = Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8", "--threads", "1", "--json");
-        AssertOneLine(result, "machine", "results");
+        AssertOneLine(result, "machine", "results", "profile");
+        Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("profile").ValueKind);
         Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "read_gbps"], result.Json.GetProperty("machine").EnumerateObject().Select(property => property.Name));
         var row = Assert.Single(result.Json.GetProperty("results").EnumerateArray());
         Assert.Equal(["name", "shape", "median_ms", "gflops", "gbps", "percent_of_peak", "note"], row.EnumerateObject().Select(property => property.Name));
         Assert.Equal("shakespeare-char B 1 T 8", row.GetProperty("shape").GetString());
         Assert.True(row.GetProperty("median_ms").GetDouble() > 0);
+    }
+
+    [Fact]
+    public void Profiles()
+    {
+        var bench = Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8", "--threads", "1", "--profile", "--json");
+        AssertProfile(bench, 10, ["8 x 512 x 128"]);
+        using var temp = new TempFolder();
+        AssertProfile(Cli.Run([.. Tiny.Train(run.Data, temp.File("run"), "--profile", "--json")]), 20, ["64 x 48 x 16"]);
+        Cli.Run("bench", "gemm", "--profile").Fails(1, "--profile", "train-step");
+
+        static void AssertProfile(CliResult result, int steps, string[] shapes)
+        {
+            var profile = result.Succeeds().Json.GetProperty("profile");
+            Assert.Equal(["steps", "ms_per_step", "rows"], profile.EnumerateObject().Select(property => property.Name));
+            Assert.Equal(steps, profile.GetProperty("steps").GetInt32());
+            var rows = profile.GetProperty("rows").EnumerateArray().ToList();
+            Assert.Equal(["name", "shape", "calls", "ms", "percent", "gflops", "gbps", "bound", "percent_of_ceiling"], rows[0].EnumerateObject().Select(property => property.Name));
+            Assert.Equal(100, rows.Sum(row => row.GetProperty("percent").GetDouble()), 1e-6);
+            foreach (var row in rows)
+                Assert.Contains(row.GetProperty("name").GetString()!, result.Error, StringComparison.Ordinal);
+            Assert.All(shapes, shape => Assert.Contains(shape, result.Error, StringComparison.Ordinal));
+        }
     }
 
     [Fact]

@@ -208,4 +208,28 @@ public class TrainStepTests
         Assert.True(perStep < 64 * 1024, $"{perStep} bytes per step");
         Assert.Equal(reserved, session.Compute.StepArena.ReservedBytes);
     }
+
+    [Fact]
+    public void A_profile_has_every_op_of_an_update_as_often_as_it_runs()
+    {
+        using var session = new Session(Runs.Tiny with { Accumulate = 2, Model = Runs.Tiny.Model with { Dropout = 0.1f } });
+        session.Compute.Profiler = new Profiler();
+        for (int step = 0; step < 3; step++)
+            session.Step.Run(step, 1e-3);
+        // Two micro-batches of 4 x 8 tokens through two layers of 16 channels, 11 characters: products and their gradients four times, of the head twice.
+        (int Inputs, int Outputs, double Calls)[] layers = [(16, 48, 4), (16, 16, 4), (16, 64, 4), (64, 16, 4), (16, 11, 2)];
+        int tensors = session.Model.Parameters.All.Count;
+        (string, string, double)[] expected =
+        [
+            .. layers.Select(l => ("linear forward", $"32 x {l.Outputs} x {l.Inputs}", l.Calls)),
+            .. layers.Select(l => ("linear dX", $"32 x {l.Inputs} x {l.Outputs}", l.Calls)),
+            .. layers.Select(l => ("linear dW", $"{l.Outputs} x {l.Inputs} x 32", l.Calls)),
+            ("linear db", "", 16), ("layernorm forward", "", 10), ("layernorm backward", "", 10), ("attention forward", "", 4), ("attention backward", "", 4),
+            ("activation forward", "", 4), ("activation backward", "", 4), ("add forward", "", 10), ("add backward", "", 10), ("dropout forward", "", 10), ("dropout backward", "", 10),
+            ("embedding forward", "", 2), ("embedding rows kept", "", 2), ("embedding backward", "", 2), ("cross-entropy forward", "", 2), ("cross-entropy backward", "", 2),
+            ("batch", "", 2), ("gradient norm", "", tensors), ("adamw", "", tensors), ("other", "", 1),
+        ];
+        Assert.Equal(expected.Order(), session.Compute.Profiler.Rows(new Machine(1, 1)).Select(row => (row.Name, row.Shape, row.Calls)).Order());
+        Assert.Equal(3, session.Compute.Profiler.Steps);
+    }
 }

@@ -11,12 +11,13 @@ internal static class BenchVerb
     private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
+    private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("bench", "Measure matrix products or a whole training step.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Model, Batch, Seq, Threads, Json };
+        var verb = new Command("bench", "Measure matrix products or a whole training step.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Model, Batch, Seq, Profile, Threads, Json };
         verb.SetAction(Run);
         return verb;
     }
@@ -31,16 +32,21 @@ internal static class BenchVerb
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s"));
+        var profiler = args.GetValue(Profile) ? new Profiler() : null;
+        if (profiler is not null && what != "train-step")
+            throw new NanoException($"--profile goes with a training step, not with {what}", "nano bench train-step --profile");
         var results = what == "gemm" ? QuickBench.Gemm(compute, machine)
-            : [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq))];
+            : [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler)];
         var all = new List<BenchResult>();
         foreach (var r in results)
         {
             all.Add(r);
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-12} {r.Shape,-22} {r.MedianMs,10:F3} ms {r.Gflops,8:F1} GFLOP/s {r.PercentOfPeak,6:F1} % of peak{r.Note}"));
         }
+        if (profiler is not null)
+            ProfileTable.Print(human, profiler, machine);
         if (json)
-            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond }, results = all });
+            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond }, results = all, profile = ProfileTable.Json(profiler, machine) });
         return 0;
     }
 }

@@ -28,6 +28,7 @@ internal static class TrainVerb
     private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
+    private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -36,7 +37,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
         {
-            Preset, Data, Out, Steps, Batch, Seq, Accumulate, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Seed, Threads, Json,
+            Preset, Data, Out, Steps, Batch, Seq, Accumulate, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Profile, Seed, Threads, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -54,6 +55,7 @@ internal static class TrainVerb
         var corpus = LoadCorpus(args.GetValue(Data), human);
         double peak = Machine.MeasurePeak(compute);
         using var trainer = new Trainer(options, corpus, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, corpus, compute, peak, run);
 
         bool plain = json || !TrainDisplay.CanBeLive;
@@ -62,7 +64,14 @@ internal static class TrainVerb
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => StopGently(context, stop, plain ? human : null));
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
-        return Conclude(end!, trainer, human, json, run);
+        return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
+    }
+
+    private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
+    {
+        var machine = Machine.Measure(compute);
+        ProfileTable.Print(human, profiler, machine);
+        return ProfileTable.Json(profiler, machine);
     }
 
     /// <summary>The first signal finishes the step and saves; the second one ends the program at once.</summary>
@@ -120,7 +129,7 @@ internal static class TrainVerb
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
     }
 
-    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run)
+    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run, object? profile)
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
@@ -143,6 +152,7 @@ internal static class TrainVerb
                 end.Seconds,
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
+                profile,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
     }

@@ -8,4 +8,10 @@ public abstract record Op(Tensor Output)
 {
     /// <summary>Adds this op's contribution to the gradients of its inputs. The output's gradient is complete when this is called.</summary>
     internal abstract void Backward(Compute compute);
+
+    /// <summary>What the forward pass costs, for the profiler.</summary>
+    internal abstract Work ForwardWork { get; }
+
+    /// <summary>What <see cref="Backward"/> costs; null if it takes its laps itself.</summary>
+    internal abstract Work? BackwardWork { get; }
 }

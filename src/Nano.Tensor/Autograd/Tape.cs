@@ -35,6 +35,9 @@ public sealed class Tape
         output.StartGradient(compute).CopyFrom(upstream);
         for (int i = ops.Count - 1; i >= 0; i--)
             if (ops[i].Output.HasGradient)
+            {
                 ops[i].Backward(compute);
+                compute.Profiler?.Lap(ops[i].BackwardWork);
+            }
     }
 }

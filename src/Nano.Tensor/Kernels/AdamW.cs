@@ -58,6 +58,9 @@ public static class OptimizerExtensions
     {
         if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
             throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
+        Overlap.Refuse("adamw", parameter, gradient, mean, square);
+        Overlap.Refuse("adamw", mean, gradient, square);
+        Overlap.Refuse("adamw", square, gradient);
         compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers, parameter.Contiguous("adamw").Pointer,
             mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
         // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free them meanwhile.

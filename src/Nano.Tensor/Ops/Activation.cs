@@ -128,6 +128,10 @@ internal readonly struct GeluErf : IActivation
 /// <summary>y = f(x), element by element. Backward: dx = dy f'(x); f' is computed again from x, so nothing is stored.</summary>
 internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("activation forward", X.Length, X, Y);
+
+    internal override Work? BackwardWork => Work.Of("activation backward", 2 * X.Length, X, Y, X);
+
     internal override void Backward(Compute compute)
     {
         switch (Kind)
@@ -177,6 +181,10 @@ internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : O
 /// </summary>
 internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("swiglu forward", 3 * Y.Length, Gate, Up, Y);
+
+    internal override Work? BackwardWork => Work.Of("swiglu backward", 10 * Y.Length, Gate, Up, Y, Gate, Up);
+
     internal override unsafe void Backward(Compute compute) =>
         compute.ForEach((nint)Y.Length, new Gradients(Gate.Pointer, Up.Pointer, Y.Gradient.Pointer, Gate.GradientFor(compute), Up.GradientFor(compute)));
 

@@ -13,10 +13,28 @@ namespace Nano;
 /// </summary>
 internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, Tensor LogSumExp, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
+
+    internal override Work? BackwardWork => Work.Of("attention backward", 5 * ProductFlops, Q, K, V, Y, Y, LogSumExp, Q, K, V);
+
+    /// <summary>Operations of one product over the pairs of a query and a key that it sees. Forward has two such products, backward five; the softmax is not counted.</summary>
+    private double ProductFlops
+    {
+        get
+        {
+            double queries = Q.Shape[1], earlier = K.Shape[1] - queries;
+            return 2.0 * Q.Shape[0] * Q.Shape[2] * ((queries * earlier) + (queries * (queries + 1) / 2));
+        }
+    }
+
     internal override unsafe void Backward(Compute compute)
     {
         if (Q.Shape[1] != K.Shape[1])
             throw new InvalidOperationException("attention: a cached step (fewer queries than keys) has no backward pass");
+        // One thread owns a key head and the query heads that share it; views that overlap elsewhere would have two owners.
+        Overlap.RefusePartial("attention", Q, K);
+        Overlap.RefusePartial("attention", Q, V);
+        Overlap.RefusePartial("attention", K, V);
         var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, compute.Width);
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
         var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,

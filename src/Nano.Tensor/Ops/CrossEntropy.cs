@@ -11,6 +11,10 @@ namespace Nano;
 /// </summary>
 internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Denominator, Tensor Max, Tensor LogSum, Tensor Loss) : Op(Loss)
 {
+    internal override Work ForwardWork => Work.Of("cross-entropy forward", 4 * Logits.Length, Logits, Targets, Max, LogSum);
+
+    internal override Work? BackwardWork => Work.Of("cross-entropy backward", 4 * Logits.Length, Logits, Targets, Max, LogSum, Logits);
+
     public const int Ignore = -100;
 
     internal override unsafe void Backward(Compute compute)

@@ -7,6 +7,10 @@ namespace Nano;
 /// </summary>
 internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong Stream, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("dropout forward", X.Length, X, Y);
+
+    internal override Work? BackwardWork => Work.Of("dropout backward", X.Length, Y, X);
+
     internal override unsafe void Backward(Compute compute) => compute.For(Groups(X.Length), 1 << 11, 0,
         new Mask(Y.Gradient.Pointer, (nint)X.Length, Probability, Seed, Stream, X.GradientFor(compute)));
 

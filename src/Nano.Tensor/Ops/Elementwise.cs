@@ -6,6 +6,10 @@ namespace Nano;
 /// </summary>
 internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("add forward", Y.Length, A, B, Y);
+
+    internal override Work? BackwardWork => Work.Of("add backward", Y.Length, Y, B);
+
     internal override unsafe void Backward(Compute compute)
     {
         var dy = Y.Gradient;
@@ -21,6 +25,10 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 /// <summary>y = a * b, element by element, equal shapes. Backward: da = dy b, db = dy a.</summary>
 internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("multiply forward", Y.Length, A, B, Y);
+
+    internal override Work? BackwardWork => Work.Of("multiply backward", 2 * Y.Length, Y, A, B, A, B);
+
     internal override unsafe void Backward(Compute compute)
     {
         float* dy = Y.Gradient.Pointer;
@@ -37,6 +45,10 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 /// <summary>y = factor * x. Backward: dx = factor * dy.</summary>
 internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("scale forward", Y.Length, X, Y);
+
+    internal override Work? BackwardWork => Work.Of("scale backward", Y.Length, Y, X);
+
     internal override unsafe void Backward(Compute compute) =>
         compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
 

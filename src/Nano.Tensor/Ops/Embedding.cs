@@ -7,10 +7,17 @@ namespace Nano;
 /// </summary>
 internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("embedding forward", 0, Ids, Y, Y);
+
+    internal override Work? BackwardWork => null;
+
     internal override void Backward(Compute compute)
     {
         if (compute.LaterLookups is { } later)
+        {
             later.Add(Weight, Ids, Y.Gradient);
+            compute.Profiler?.Lap(Work.Of("embedding rows kept", 0, Ids, Ids, Y, Y));
+        }
         else
             ScatterAdd(compute, Weight, Ids, Y.Gradient);
     }
@@ -23,6 +30,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
         if (!dw.Accumulate)
             new Span<float>(dw.Pointer, checked((int)weight.Length)).Clear();
         compute.For(columns, 64, 0, new Scatter(ids.IdPointer, (nint)ids.Length, columns, dy.Pointer, dw.Pointer));
+        compute.Profiler?.Lap(Work.Of("embedding backward", dy.Length, ids, dy, dy, dy));
     }
 
     internal readonly unsafe struct Gather(float* weight, int* ids, int columns, float* y) : IKernel

@@ -11,6 +11,10 @@ namespace Nano;
 /// </summary>
 internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Mean, Tensor InverseStd, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("layernorm forward", 8 * X.Length, X, Weight, Bias, Y, Mean, InverseStd);
+
+    internal override Work? BackwardWork => Work.Of("layernorm backward", 18 * X.Length, X, Weight, Mean, InverseStd, Y, X, Weight, Bias);
+
     internal override unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;

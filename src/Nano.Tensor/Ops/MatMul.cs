@@ -9,6 +9,10 @@ namespace Nano;
 /// </summary>
 internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool TransposeB, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("matmul forward", M, N, K, Batch);
+
+    internal override Work? BackwardWork => Work.Of("matmul backward", M, N, K, 2 * Batch);
+
     private int M => Y.Shape[-2];
 
     private int N => Y.Shape[-1];
@@ -45,7 +49,7 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
         }
     }
 
-    private int Batch => checked((int)(Y.Shape.Rows / Math.Max(1, M)));
+    private int Batch => Y.Shape.Rank switch { 2 => 1, 3 => Y.Shape[0], _ => checked(Y.Shape[0] * Y.Shape[1]) };
 
     private static unsafe float* Matrix(Tensor tensor, int i) => tensor.Pointer + (i * (nint)tensor.Shape[-2] * tensor.Shape[-1]);
 }

@@ -6,6 +6,10 @@ namespace Nano;
 /// </summary>
 internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("sum forward", X.Length, X);
+
+    internal override Work? BackwardWork => Work.Of("sum backward", 0, X);
+
     internal override unsafe void Backward(Compute compute) =>
         compute.ForEach((nint)X.Length, new Fill((float)(Y.Gradient.Data[0] * Factor), X.GradientFor(compute)));
 

@@ -8,6 +8,10 @@ namespace Nano;
 /// </summary>
 internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("rmsnorm forward", 4 * X.Length, X, Weight, Y, InverseRms);
+
+    internal override Work? BackwardWork => Work.Of("rmsnorm backward", 11 * X.Length, X, Weight, InverseRms, Y, X, Weight);
+
     internal override unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;

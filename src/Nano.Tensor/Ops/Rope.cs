@@ -18,6 +18,10 @@ public enum RopePairing
 /// </summary>
 internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
+
+    internal override Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
+
     internal override unsafe void Backward(Compute compute) => Rotate(compute, Y.Gradient, Table, Pairing, -1, X.GradientFor(compute), X.RowStride);
 
     internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing, float direction, GradientTarget y, nint yStride) =>
@@ -119,7 +123,7 @@ public static class RopeExtensions
     /// <exception cref="ArgumentException">x and the table do not fit.</exception>
     public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing)
     {
-        if (x.Shape.Rank < 2 || x.Shape.Columns % table.HeadDim != 0 || x.Shape[-2] != table.Cos.Shape[0])
+        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0 || x.Shape[-2] != table.Cos.Shape[0])
             throw new ArgumentException($"rope: x {x} does not fit a table of {table.Cos.Shape[0]} positions and head dimension {table.HeadDim}; wanted [.., T, H * D]");
         var y = compute.New(x.Shape);
         unsafe

@@ -6,6 +6,10 @@ namespace Nano;
 /// </summary>
 internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
 {
+    internal override Work ForwardWork => Work.Of("softmax forward", 5 * X.Length, X, Y);
+
+    internal override Work? BackwardWork => Work.Of("softmax backward", 4 * X.Length, Y, Y, X);
+
     internal override unsafe void Backward(Compute compute) =>
         compute.For((nint)X.Shape.Rows, Compute.RowsPerChunk(X.Shape.Columns), 0, new InputGradient(Y.Pointer, Y.Gradient.Pointer, X.Shape.Columns, X.GradientFor(compute)));
 

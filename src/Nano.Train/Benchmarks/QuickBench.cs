@@ -46,9 +46,9 @@ public static class QuickBench
         }
     }
 
-    /// <summary>Measures a whole training step (forward, backward, clipping, AdamW) of a named model with random weights and tokens.</summary>
+    /// <summary>Measures a whole training step (forward, backward, clipping, AdamW) of a named model with random weights and tokens; a profiler sees ten more.</summary>
     /// <exception cref="NanoException">No such model or preset.</exception>
-    public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time)
+    public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time, Profiler? profiler = null)
     {
         var preset = Presets.All.GetValueOrDefault(name);
         var config = preset is null ? Gpt2Config.Named(name) : preset.Model with { VocabSize = 65 };
@@ -66,6 +66,10 @@ public static class QuickBench
         for (int i = 0; i < 10; i++)
             step.Run(number++, 1e-4);
         long allocated = (GC.GetAllocatedBytesForCurrentThread() - before) / 10;
+        compute.Profiler = profiler;
+        for (int i = 0; profiler is not null && i < 10; i++)
+            step.Run(number++, 1e-4);
+        compute.Profiler = null;
         using var process = Process.GetCurrentProcess();
         double gflops = (double)batch * time * Gpt2.TrainingFlopsPerToken(config, time) / seconds / 1e9;
         return new BenchResult("train-step", $"{name} B {batch} T {time}", seconds * 1000, gflops, null, 100 * gflops / machine.PeakGflops,

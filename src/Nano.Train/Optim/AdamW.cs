@@ -30,7 +30,10 @@ public sealed class AdamW : IDisposable
         double squares = 0;
         foreach (var (parameter, _, _) in slots)
             if (parameter.HasGradient)
+            {
                 squares += compute.SumOfSquares(parameter.Gradient);
+                compute.Profiler?.Lap(Work.Of("gradient norm", 2 * parameter.Length, parameter));
+            }
         return Math.Sqrt(squares);
     }
 
@@ -41,8 +44,11 @@ public sealed class AdamW : IDisposable
         double scale = Math.Min(1, options.ClipNorm / (gradientNorm + 1e-6));
         foreach (var (parameter, mean, square) in slots)
             if (parameter.HasGradient)
+            {
                 compute.AdamW(parameter, parameter.Gradient, mean, square, new AdamWNumbers(learningRate, options.Beta1, options.Beta2, options.Epsilon,
                     parameter.Shape.Rank >= 2 ? options.WeightDecay : 0, scale, StepCount));
+                compute.Profiler?.Lap(Work.Of("adamw", 15 * parameter.Length, parameter, parameter, mean, square, parameter, mean, square));
+            }
     }
 
     private Tensor Zeros(Tensor like)
