@@ -37,14 +37,15 @@ public static class BenchCheck
 
     /// <summary>Compares a peer's result with ours: both are float32 sums of the same terms, in another order.</summary>
     /// <exception cref="NanoException">They are not the same computation.</exception>
-    public static void Compare(BenchCase of, string peer, ReadOnlySpan<float> ours, ReadOnlySpan<float> theirs)
+    public static void Compare(BenchCase of, BenchPeer peer, ReadOnlySpan<float> ours)
     {
+        float[] theirs = peer.Result();
         float scale = 0;
         foreach (float value in ours)
             scale = Math.Max(scale, Math.Abs(value));
         for (int i = 0; i < ours.Length; i++)
-            if (!(Math.Abs(ours[i] - theirs[i]) <= 1e-4f * scale))
-                throw new NanoException($"{of}: {peer} computes {theirs[i]} for element {i}, we {ours[i]}; largest element {scale}");
+            if (!(Math.Abs(ours[i] - theirs[i]) <= peer.Tolerance * scale))
+                throw new NanoException($"{of}: {peer.Name} computes {theirs[i]} for element {i}, we {ours[i]}; largest element {scale}");
     }
 
     private static void SameBits(BenchCase of, BenchOutput output, float[] scalar)

@@ -29,7 +29,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     public double PercentOfCeiling() => PercentOfBandwidth ?? PercentOfPeak;
 
     /// <summary>The figures of a case that took so long.</summary>
-    internal static BenchResult Of(BenchCase of, Machine machine, double seconds, bool processorTime)
+    public static BenchResult Of(BenchCase of, Machine machine, double seconds, bool processorTime)
     {
         double gflops = of.Flops / seconds / 1e9, gbps = of.Bytes / seconds / 1e9;
         return new BenchResult(of.Name, of.Shape, seconds * 1000, gflops, of.Bytes > 0 ? gbps : null, 100 * gflops / machine.PeakGflops,
@@ -83,4 +83,8 @@ public sealed record PeerResult(string Name, double MedianMs);
 /// <param name="Name">Who.</param>
 /// <param name="Run">The timed part; takes its operands from <see cref="BenchWork.Inputs"/>.</param>
 /// <param name="Result">What it computed, to be compared with ours.</param>
-public sealed record BenchPeer(string Name, Action Run, Func<float[]> Result);
+public sealed record BenchPeer(string Name, Action Run, Func<float[]> Result)
+{
+    /// <summary>Allowed difference from our result, as a fraction of its largest element.</summary>
+    public float Tolerance { get; init; } = 1e-4f;
+}

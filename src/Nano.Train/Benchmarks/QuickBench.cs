@@ -31,7 +31,7 @@ public static class QuickBench
         foreach (var other in others)
         {
             other.Run();
-            BenchCheck.Compare(of, other.Name, work.Result!().Data, other.Result());
+            BenchCheck.Compare(of, other, work.Result!().Data);
         }
         var ours = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
         bool processorTime = compute.Threads == 1;
