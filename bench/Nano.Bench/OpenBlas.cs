@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Nano.Bench;
 
 /// <summary>
-/// OpenBLAS, where the system has it: the peer of matrix products. Its AVX-512 kernel is asked for, since older releases choose an AVX2 one on processors
-/// that they do not know.
+/// OpenBLAS, where the system has it: the peer of matrix products. Where we run AVX-512, its AVX-512 kernel is asked for too, whatever the environment says: older
+/// releases choose an AVX2 one on processors that they do not know.
 /// </summary>
 internal sealed unsafe class OpenBlas
 {
@@ -28,10 +28,9 @@ internal sealed unsafe class OpenBlas
     public static OpenBlas? TryLoad(int threads)
     {
         // The library reads the C environment when it is loaded, which Environment.SetEnvironmentVariable does not write.
-        if (SimdWidths.Best() == SimdWidth.W512 && Environment.GetEnvironmentVariable("OPENBLAS_CORETYPE") is null
-            && NativeLibrary.TryLoad("libc.so.6", out nint libc) && NativeLibrary.TryGetExport(libc, "setenv", out nint setenv))
+        if (SimdWidths.Best() == SimdWidth.W512 && NativeLibrary.TryLoad("libc.so.6", out nint libc) && NativeLibrary.TryGetExport(libc, "setenv", out nint setenv))
             fixed (byte* name = "OPENBLAS_CORETYPE"u8, value = "SkylakeX"u8)
-                ((delegate* unmanaged<byte*, byte*, int, int>)setenv)(name, value, 0);
+                ((delegate* unmanaged<byte*, byte*, int, int>)setenv)(name, value, 1);
         foreach (string name in (string[])["libopenblas.so.0", "libopenblas.so", "libopenblas.dylib", "libopenblas.dll"])
             if (NativeLibrary.TryLoad(name, out nint library))
                 return new OpenBlas(library, threads);

@@ -2,30 +2,32 @@ namespace Nano;
 
 public static partial class BenchCases
 {
-    private const int Rows = 8192, Wide = 3072, Channels = 768, Vocabulary = 50257;
-
     /// <summary>What flows through memory: every op of a training step that is not a product, on tensors that fit no cache, forward and backward.</summary>
-    public static IEnumerable<BenchCase> Ops() =>
+    public static IEnumerable<BenchCase> Ops() => Ops(rows: 8192, wide: 3072, channels: 768, vocabulary: 50257);
+
+    /// <summary>The same ops at other sizes.</summary>
+    internal static IEnumerable<BenchCase> Ops(int rows, int wide, int channels, int vocabulary) =>
     [
-        Op("add", Rows, Wide, flops: 1, streams: 3, Add),
-        Op("add backward", Rows, Wide, flops: 0, streams: 2, AddBackward), // a adopts dy, db is a copy of it
-        Op("multiply", Rows, Wide, flops: 1, streams: 3, Multiply),
-        Op("multiply backward", Rows, Wide, flops: 2, streams: 5, MultiplyBackward),
-        Op("gelu", Rows, Wide, flops: 9, streams: 2, Gelu),
-        Op("gelu backward", Rows, Wide, flops: 16, streams: 3, GeluBackward),
-        Op("swiglu", Rows, Wide, flops: 5, streams: 3, SwiGlu),
-        Op("swiglu backward", Rows, Wide, flops: 10, streams: 5, SwiGluBackward),
-        Op("softmax", 4 * Rows, Channels, flops: 5, streams: 2, Softmax),
-        Op("softmax backward", 4 * Rows, Channels, flops: 4, streams: 3, SoftmaxBackward),
-        Op("layer norm", 4 * Rows, Channels, flops: 8, streams: 2, (r, c) => Norm(r, c, rms: false)),
-        Op("layer norm backward", 4 * Rows, Channels, flops: 18, streams: 3, (r, c) => NormBackward(r, c, rms: false)),
-        Op("rms norm", 4 * Rows, Channels, flops: 4, streams: 2, (r, c) => Norm(r, c, rms: true)),
-        Op("rms norm backward", 4 * Rows, Channels, flops: 13, streams: 3, (r, c) => NormBackward(r, c, rms: true)),
-        Op("cross-entropy", Channels, Vocabulary, flops: 4, streams: 1, CrossEntropy),
-        Op("cross-entropy backward", Channels, Vocabulary, flops: 4, streams: 2, CrossEntropyBackward),
-        new("ops", "stream", "embedding backward", $"{Rows} of {Vocabulary} x {Channels}", (double)Rows * Channels, sizeof(float) * ((double)Rows + Vocabulary) * Channels, BenchBound.Triad, EmbeddingBackward),
-        Op("adamw", Rows / 2, Wide, flops: 14, streams: 7, AdamW), // parameter and both moments are read and written, the gradient read
-        Op("sum of squares", 2 * Rows, Wide, flops: 2, streams: 1, SumOfSquares),
+        Op("add", rows, wide, flops: 1, streams: 3, Add),
+        Op("add backward", rows, wide, flops: 0, streams: 2, AddBackward), // a adopts dy, db is a copy of it
+        Op("multiply", rows, wide, flops: 1, streams: 3, Multiply),
+        Op("multiply backward", rows, wide, flops: 2, streams: 5, MultiplyBackward),
+        Op("gelu", rows, wide, flops: 9, streams: 2, Gelu),
+        Op("gelu backward", rows, wide, flops: 16, streams: 3, GeluBackward),
+        Op("swiglu", rows, wide, flops: 5, streams: 3, SwiGlu),
+        Op("swiglu backward", rows, wide, flops: 10, streams: 5, SwiGluBackward),
+        Op("softmax", 4 * rows, channels, flops: 5, streams: 2, Softmax),
+        Op("softmax backward", 4 * rows, channels, flops: 4, streams: 3, SoftmaxBackward),
+        Op("layer norm", 4 * rows, channels, flops: 8, streams: 2, (r, c) => Norm(r, c, rms: false)),
+        Op("layer norm backward", 4 * rows, channels, flops: 18, streams: 3, (r, c) => NormBackward(r, c, rms: false)),
+        Op("rms norm", 4 * rows, channels, flops: 4, streams: 2, (r, c) => Norm(r, c, rms: true)),
+        Op("rms norm backward", 4 * rows, channels, flops: 13, streams: 3, (r, c) => NormBackward(r, c, rms: true)),
+        Op("cross-entropy", channels, vocabulary, flops: 4, streams: 1, CrossEntropy),
+        Op("cross-entropy backward", channels, vocabulary, flops: 4, streams: 2, CrossEntropyBackward),
+        new("ops", "stream", "embedding backward", $"{rows} of {vocabulary} x {channels}", (double)rows * channels, sizeof(float) * ((double)rows + vocabulary) * channels, BenchBound.Triad,
+            () => EmbeddingBackward(rows, channels, vocabulary)),
+        Op("adamw", rows / 2, wide, flops: 14, streams: 7, AdamW), // parameter and both moments are read and written, the gradient read
+        Op("sum of squares", 2 * rows, wide, flops: 2, streams: 1, SumOfSquares),
     ];
 
     /// <summary>An op over rows x columns with so many flops and so many floats of compulsory traffic per element; one stream is only read.</summary>
@@ -119,17 +121,17 @@ public static partial class BenchCases
         })]);
     }
 
-    private static BenchWork EmbeddingBackward()
+    private static BenchWork EmbeddingBackward(int rows, int columns, int vocabulary)
     {
-        Tensor weight = BenchData.Random(1, Vocabulary, Channels), dy = BenchData.Random(3, Rows, Channels), ids = BenchData.RandomIds(2, Vocabulary / 8, Rows);
+        Tensor weight = BenchData.Random(1, vocabulary, columns), dy = BenchData.Random(3, rows, columns), ids = BenchData.RandomIds(2, vocabulary / 8, rows);
         return Backward(c => c.Embedding(weight, ids), dy, () => [new("dweight", weight.Gradient, i =>
         {
             double sum = 0, size = 0;
-            for (int row = 0; row < Rows; row++)
-                if (ids.Ids[row] == i / Channels)
+            for (int row = 0; row < rows; row++)
+                if (ids.Ids[row] == i / columns)
                 {
-                    sum += At(dy, (row * Channels) + (i % Channels));
-                    size += Math.Abs(At(dy, (row * Channels) + (i % Channels)));
+                    sum += At(dy, (row * columns) + (i % columns));
+                    size += Math.Abs(At(dy, (row * columns) + (i % columns)));
                 }
             return (sum, size);
         })]);
