@@ -109,21 +109,24 @@ internal sealed class CaseConfig : ManualConfig
         AddLogger(DefaultConfig.Instance.GetLoggers().ToArray());
         AddExporter(DefaultConfig.Instance.GetExporters().ToArray());
         AddColumnProvider(DefaultColumnProviders.Instance);
-        AddColumn(new FigureColumn("GFLOP/s", result => result.Gflops), new FigureColumn("GB/s", result => result.Gbps), new FigureColumn("% of peak", result => result.PercentOfPeak),
-            new FigureColumn("% of bandwidth", result => result.PercentOfBandwidth));
+        AddColumn(
+            new FigureColumn("GFLOP/s", "Arithmetic of the formula over the median", result => result.Gflops),
+            new FigureColumn("GB/s", "Compulsory traffic over the median", result => result.Gbps),
+            new FigureColumn("% of peak", "Of the fused multiply-adds measured in this process", result => result.PercentOfPeak),
+            new FigureColumn("% of bandwidth", "Of the read or triad bandwidth measured in this process", result => result.PercentOfBandwidth));
         WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(80));
         WithOptions(ConfigOptions.DisableOptimizationsValidator);
     }
 }
 
 /// <summary>One figure of <see cref="BenchResult"/> as a column.</summary>
-internal sealed class FigureColumn(string name, Func<BenchResult, double?> figure) : IColumn
+internal sealed class FigureColumn(string name, string legend, Func<BenchResult, double?> figure) : IColumn
 {
     public string Id => name;
 
     public string ColumnName => name;
 
-    public string Legend => name;
+    public string Legend => legend;
 
     public bool AlwaysShow => true;
 

@@ -3,7 +3,7 @@ using BenchmarkDotNet.Running;
 using Nano;
 using Nano.Bench;
 
-// usage: Nano.Bench [full | quick | report] [group ...] [--filter WORDS] [--threads N] [--out FOLDER]
+// usage: Nano.Bench [full | quick | report] [group ...] [--filter PARTS] [--threads N] [--out FOLDER]
 try
 {
     return Bench.Run(args);
@@ -29,7 +29,7 @@ namespace Nano.Bench
                 if (!args[i].StartsWith("--", StringComparison.Ordinal))
                     words.Add(args[i]);
                 else if (!options.ContainsKey(args[i]) || i + 1 == args.Length)
-                    throw new NanoException($"no option '{args[i]}', or its value is missing", "options: --filter WORDS, --threads N, --out FOLDER");
+                    throw new NanoException($"no option '{args[i]}', or its value is missing", "options: --filter PARTS, --threads N, --out FOLDER");
                 else
                     options[args[i]] = args[++i];
             }
@@ -92,7 +92,8 @@ namespace Nano.Bench
             var peers = counts.SelectMany(count => new Peers(count).Descriptions).Distinct();
             File.WriteAllText(Path.Combine(folder, name + ".md"), BenchReport.Markdown(cpu, name + ".svg", peers, passes));
             var shown = passes[^1];
-            File.WriteAllText(Path.Combine(folder, name + ".svg"), Roofline.Render(shown.Machine, $"{cpu}, {shown.Threads} threads, {shown.Width}", shown.Results));
+            var points = shown.Results.Where(result => result.Group != "gemm" || result.Name == "forward"); // gradients of the same sizes would lie on top
+            File.WriteAllText(Path.Combine(folder, name + ".svg"), Roofline.Render(shown.Machine, $"{cpu}, {shown.Threads} thread{(shown.Threads == 1 ? "" : "s")}, {shown.Width}", points));
             Console.WriteLine($"report   {Path.Combine(folder, name + ".md")}");
             Console.WriteLine($"figure   {Path.Combine(folder, name + ".svg")}");
         }

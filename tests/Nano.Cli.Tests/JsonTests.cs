@@ -87,7 +87,7 @@ public class JsonTests(TinyRun run)
     [Fact]
     public void Bench_of_chosen_products()
     {
-        var result = Cli.Run("bench", "gemm", "--filter", "char 768 x 128 x 128", "--threads", "1", "--json");
+        var result = Cli.Run("bench", "gemm", "--filter", "char, 768 x 128 x 128", "--threads", "1", "--json");
         AssertOneLine(result, "machine", "results");
         var rows = result.Json.GetProperty("results").EnumerateArray().ToArray();
         Assert.Equal(["forward", "dX", "dW"], rows.Select(row => row.GetProperty("name").GetString()));

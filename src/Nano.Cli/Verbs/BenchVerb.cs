@@ -7,7 +7,7 @@ namespace Nano.Cli;
 internal static class BenchVerb
 {
     private static readonly Argument<string> What = new("what") { Description = string.Join(", ", BenchCases.Groups), DefaultValueFactory = _ => "gemm" };
-    private static readonly Option<string> Filter = new("--filter") { Description = "Only cases whose family, name and shape contain all these words, e.g. \"llama dX 256\"", DefaultValueFactory = _ => "" };
+    private static readonly Option<string> Filter = new("--filter") { Description = "Only cases whose family, name and shape contain all these parts, e.g. \"llama, dX 256\"", DefaultValueFactory = _ => "" };
     private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };

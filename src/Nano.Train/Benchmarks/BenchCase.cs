@@ -45,9 +45,9 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
     /// <summary>Tokens that one run processes; 0 where that says nothing.</summary>
     public int Tokens { get; init; }
 
-    /// <summary>Whether every word of a filter occurs in group, family, name or shape.</summary>
+    /// <summary>Whether every part of a filter (they are separated by commas) occurs in "group family name shape".</summary>
     public bool Matches(string filter) =>
-        filter.Split(' ', StringSplitOptions.RemoveEmptyEntries).All(word => ToString().Contains(word, StringComparison.OrdinalIgnoreCase));
+        filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(part => ToString().Contains(part, StringComparison.OrdinalIgnoreCase));
 
     public override string ToString() => $"{Group} {Family} {Name} {Shape}";
 }

@@ -24,8 +24,8 @@ public sealed class Roofline
     {
         this.machine = machine;
         points = [.. results.Where(result => result.Gbps > 0 && result.Gflops > 0).Select(result => (result, result.Gflops / result.Gbps!.Value))];
-        (xLow, xHigh) = Decades(points.Select(point => point.Intensity).Append(1).Append(machine.PeakGflops / machine.ReadGigabytesPerSecond));
-        (yLow, yHigh) = Decades(points.Select(point => point.Result.Gflops).Append(machine.PeakGflops));
+        (xLow, xHigh) = Around(points.Select(point => point.Intensity).Append(1).Append(machine.PeakGflops / machine.ReadGigabytesPerSecond));
+        (yLow, yHigh) = Around(points.Select(point => point.Result.Gflops).Append(machine.PeakGflops));
     }
 
     /// <summary>The figure for cases that have both operations and bytes.</summary>
@@ -39,6 +39,7 @@ public sealed class Roofline
         svg.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {Height}\" font-family=\"sans-serif\" font-size=\"11\" role=\"img\" aria-label=\"Roofline\">\n");
         svg.Append(CultureInfo.InvariantCulture, $"<rect width=\"{Width}\" height=\"{Height}\" fill=\"#fffefb\"/>\n");
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left}\" y=\"20\" font-size=\"15\" fill=\"#1d2126\">{Html.Escape(title)}</text>\n");
+        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - Right}\" y=\"20\" text-anchor=\"end\" fill=\"#1d2126\">peak {machine.PeakGflops:F0} GFLOP/s; memory: triad {machine.TriadGigabytesPerSecond:F0} GB/s, read {machine.ReadGigabytesPerSecond:F0} GB/s (dashed)</text>\n");
         Axes();
         Roof("read", machine.ReadGigabytesPerSecond, "4 3");
         Roof("triad", machine.TriadGigabytesPerSecond, "none");
@@ -55,10 +56,10 @@ public sealed class Roofline
     private void Axes()
     {
         const string grid = "stroke=\"#e4e3de\"", text = "fill=\"#646a73\"";
-        for (double x = xLow; x <= xHigh * 1.01; x *= 10)
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{X(x):0.#},{Top}V{Height - Bottom}\" {grid}/><text x=\"{X(x):0.#}\" y=\"{Height - Bottom + 16}\" text-anchor=\"middle\" {text}>{x:G3}</text>\n");
-        for (double y = yLow; y <= yHigh * 1.01; y *= 10)
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left},{Y(y):0.#}H{Width - Right}\" {grid}/><text x=\"{Left - 8}\" y=\"{Y(y) + 4:0.#}\" text-anchor=\"end\" {text}>{y:G3}</text>\n");
+        foreach (double x in Ticks(xLow, xHigh))
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{X(x):0.#},{Top}V{Height - Bottom}\" {grid}/><text x=\"{X(x):0.#}\" y=\"{Height - Bottom + 16}\" text-anchor=\"middle\" {text}>{x:0.####}</text>\n");
+        foreach (double y in Ticks(yLow, yHigh))
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left},{Y(y):0.#}H{Width - Right}\" {grid}/><text x=\"{Left - 8}\" y=\"{Y(y) + 4:0.#}\" text-anchor=\"end\" {text}>{y:0.####}</text>\n");
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - Right}\" y=\"{Height - 14}\" text-anchor=\"end\" {text}>FLOP per byte of compulsory traffic</text><text x=\"{Left - 50}\" y=\"{Top - 8}\" {text}>GFLOP/s</text>\n");
     }
 
@@ -66,8 +67,6 @@ public sealed class Roofline
     {
         double ridge = machine.PeakGflops / bandwidth, start = Math.Max(xLow, yLow / bandwidth);
         svg.Append(CultureInfo.InvariantCulture, $"<path class=\"roof\" d=\"M{X(start):0.#},{Y(start * bandwidth):0.#}L{X(ridge):0.#},{Y(machine.PeakGflops):0.#}H{Width - Right}\" fill=\"none\" stroke=\"#1d2126\" stroke-width=\"1.5\" stroke-dasharray=\"{dashes}\"><title>{name} {bandwidth:F0} GB/s, peak {machine.PeakGflops:F0} GFLOP/s</title></path>\n");
-        if (name == "triad")
-            svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - Right}\" y=\"{Y(machine.PeakGflops) - 6:0.#}\" text-anchor=\"end\" fill=\"#1d2126\">peak {machine.PeakGflops:F0} GFLOP/s; memory: triad {bandwidth:F0} GB/s, read {machine.ReadGigabytesPerSecond:F0} GB/s (dashed)</text>\n");
     }
 
     private void Point(BenchResult result, double intensity, string colour)
@@ -92,10 +91,19 @@ public sealed class Roofline
 
     private double Y(double gflops) => Height - Bottom - (Math.Log(gflops / yLow) / Math.Log(yHigh / yLow) * (Height - Top - Bottom));
 
-    /// <summary>Powers of ten around all values.</summary>
-    private static (double Low, double High) Decades(IEnumerable<double> values)
+    /// <summary>A range that leaves some room around all values.</summary>
+    private static (double Low, double High) Around(IEnumerable<double> values)
     {
         double[] all = [.. values];
-        return (Math.Pow(10, Math.Floor(Math.Log10(all.Min()))), Math.Pow(10, Math.Floor(Math.Log10(all.Max())) + 1));
+        return (all.Min() / 1.6, all.Max() * 1.6);
+    }
+
+    /// <summary>1, 2 and 5 times powers of ten within a range.</summary>
+    private static IEnumerable<double> Ticks(double low, double high)
+    {
+        for (double power = Math.Pow(10, Math.Floor(Math.Log10(low))); power <= high; power *= 10)
+            foreach (int digit in (int[])[1, 2, 5])
+                if (power * digit >= low && power * digit <= high)
+                    yield return power * digit;
     }
 }
