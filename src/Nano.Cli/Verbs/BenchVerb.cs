@@ -7,7 +7,7 @@ namespace Nano.Cli;
 internal static class BenchVerb
 {
     private static readonly Argument<string> What = new("what") { Description = string.Join(", ", BenchCases.Groups), DefaultValueFactory = _ => "gemm" };
-    private static readonly Option<string> Filter = new("--filter") { Description = "Only cases whose family, name and shape contain all these parts, e.g. \"llama, dX 256\"", DefaultValueFactory = _ => "" };
+    private static readonly Option<string> Filter = new("--filter") { Description = "Only cases whose family, name and shape contain all these parts (not for train-step), e.g. \"llama, dX 256\"", DefaultValueFactory = _ => "" };
     private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
@@ -26,13 +26,14 @@ internal static class BenchVerb
         string what = args.GetValue(What)!;
         if (!BenchCases.Groups.Contains(what))
             throw new NanoException($"there is no benchmark '{what}'", NearestMatch.Hint(what, [.. BenchCases.Groups], "benchmarks"));
+        var cases = what == "train-step" ? [] : Chosen(what, args.GetValue(Filter)!);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
         var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq))]
-            : QuickBench.Run(compute, machine, Chosen(what, args.GetValue(Filter)!));
+            : QuickBench.Run(compute, machine, cases);
         var all = new List<BenchResult>();
         foreach (var r in results)
         {
