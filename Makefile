@@ -1,11 +1,12 @@
 # Every target is a dotnet command or two; the README lists them for systems without make.
 NANO = artifacts/bin/Nano.Cli/release/nano
 LADDER = artifacts/bin/Ladder/release/Ladder
+BENCH = artifacts/bin/Nano.Bench/release/Nano.Bench
 DOTNET_FLAGS = -c Release --nologo -v quiet
 STEPS ?= 2000
 RUN ?= runs/shakespeare-char
 
-.PHONY: train build test test-widths verify bench-quick ladder check-ladder format check-format ci clean
+.PHONY: train build test test-widths verify bench bench-quick bench-report ladder check-ladder format check-format ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
@@ -25,9 +26,17 @@ test-widths: build
 verify: build
 	$(NANO) verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops
 
+# Every case with BenchmarkDotNet (half an hour), or chosen ones: make bench ARGS='gemm --filter "gpt2, forward 256" --threads 1'.
+bench: build
+	$(BENCH) full $(ARGS)
+
+# The same cases as medians of short runs, peers taking turns (five minutes).
 bench-quick: build
-	$(NANO) bench gemm
-	$(NANO) bench train-step --model gpt2 --batch 4 --seq 64
+	$(BENCH) quick $(ARGS)
+
+# bench/results/<processor>.md and .svg, with one thread and with all.
+bench-report: build
+	$(BENCH) report $(ARGS)
 
 # Each kernel from naive to final in numbered steps, timed; see bench/Ladder/README.md.
 ladder: build

@@ -1,16 +1,25 @@
 using System.Diagnostics;
+using System.Runtime.Intrinsics;
 
 namespace Nano;
 
 /// <summary>What this machine can do at best, measured: the ceilings that every figure is compared with.</summary>
 /// <param name="PeakGflops">Fused multiply-adds on registers, counted as two operations, all threads together.</param>
 /// <param name="ReadGigabytesPerSecond">Reading memory that does not fit the caches, all threads together.</param>
-public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond)
+/// <param name="TriadGigabytesPerSecond">
+/// a = b + s c on such memory (STREAM's triad; McCalpin, 1995): two streams read and one written past the caches, each counted once, all threads together.
+/// </param>
+public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, double TriadGigabytesPerSecond)
 {
     private const int FmaRounds = 4096, Chains = 16;
 
-    /// <summary>Measures for about a fifth of a second: the best of several short runs, since a ceiling is a maximum.</summary>
-    public static Machine Measure(Compute compute) => new(MeasurePeak(compute), MeasureRead(compute));
+    /// <summary>Measures for about a third of a second: the best of several short runs, since a ceiling is a maximum.</summary>
+    public static Machine Measure(Compute compute)
+    {
+        double peak = MeasurePeak(compute);
+        var (read, triad) = MeasureMemory(compute);
+        return new Machine(peak, read, triad);
+    }
 
     /// <summary>The arithmetic ceiling alone, in about 50 ms.</summary>
     public static double MeasurePeak(Compute compute)
@@ -29,17 +38,19 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond)
         return line?[(line.IndexOf(':') + 1)..].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
     }
 
-    private static double MeasureRead(Compute compute)
+    private static (double Read, double Triad) MeasureMemory(Compute compute)
     {
-        const int floats = 1 << 25; // 128 MiB
-        using var buffer = new NativeBuffer(floats);
-        double best;
+        const int floats = 1 << 25; // 128 MiB, which the triad takes as two halves
+        using NativeBuffer source = new(floats), target = new(floats / 2);
+        double read, triad;
         unsafe
         {
-            var kernel = new ReadAll(buffer.Pointer);
-            best = Best(6, () => compute.For(floats, 1 << 20, 16, kernel));
+            var readAll = new ReadAll(source.Pointer);
+            read = Best(12, () => compute.For(floats, 1 << 20, 16, readAll));
+            var addScaled = new AddScaled(source.Pointer, source.Pointer + (floats / 2), target.Pointer);
+            triad = Best(12, () => compute.For(floats / 2, 1 << 18, 0, addScaled));
         }
-        return sizeof(float) * (double)floats / best / 1e9;
+        return (sizeof(float) * (double)floats / read / 1e9, sizeof(float) * 1.5 * floats / triad / 1e9);
     }
 
     private static double Best(int runs, Action action)
@@ -87,6 +98,17 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond)
                 d = S.Add(d, S.Load(x + i + (3 * S.Lanes)));
             }
             S.Store(scratch.Take(16), S.Add(S.Add(a, b), S.Add(c, d)));
+        }
+    }
+
+    /// <summary>Stores past the caches, whatever the width of kernels: a plain store would first read the line that it overwrites.</summary>
+    private readonly unsafe struct AddScaled(float* b, float* c, float* a) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            var scale = Vector512.Create(3f);
+            for (nint i = begin; i < end; i += Vector512<float>.Count)
+                Vector512.StoreAlignedNonTemporal(Vector512.FusedMultiplyAdd(Vector512.Load(c + i), scale, Vector512.Load(b + i)), a + i);
         }
     }
 }

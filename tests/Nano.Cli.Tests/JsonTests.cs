@@ -45,7 +45,7 @@ public class JsonTests(TinyRun run)
     public void Info_of_the_machine()
     {
         var result = Cli.Run("info", "--threads", "1", "--json");
-        AssertOneLine(result, "cpu", "system", "threads", "simd", "peak_gflops", "read_gbps");
+        AssertOneLine(result, "cpu", "system", "threads", "simd", "peak_gflops", "read_gbps", "triad_gbps");
         Assert.Equal(1, result.Json.GetProperty("threads").GetInt32());
         Assert.True(result.Json.GetProperty("peak_gflops").GetDouble() > 0.1);
         Assert.True(result.Json.GetProperty("read_gbps").GetDouble() > 0.1);
@@ -78,9 +78,9 @@ public class JsonTests(TinyRun run)
         var result = Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8", "--threads", "1", "--json");
         AssertOneLine(result, "machine", "results", "profile");
         Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("profile").ValueKind);
-        Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "read_gbps"], result.Json.GetProperty("machine").EnumerateObject().Select(property => property.Name));
+        Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "read_gbps", "triad_gbps"], result.Json.GetProperty("machine").EnumerateObject().Select(property => property.Name));
         var row = Assert.Single(result.Json.GetProperty("results").EnumerateArray());
-        Assert.Equal(["name", "shape", "median_ms", "gflops", "gbps", "percent_of_peak", "note"], row.EnumerateObject().Select(property => property.Name));
+        Assert.Equal(["name", "shape", "median_ms", "gflops", "gbps", "percent_of_peak", "note", "group", "family", "percent_of_bandwidth", "clock", "peers"], row.EnumerateObject().Select(property => property.Name));
         Assert.Equal("shakespeare-char B 1 T 8", row.GetProperty("shape").GetString());
         Assert.True(row.GetProperty("median_ms").GetDouble() > 0);
     }
@@ -106,6 +106,17 @@ public class JsonTests(TinyRun run)
                 Assert.Contains(row.GetProperty("name").GetString()!, result.Error, StringComparison.Ordinal);
             Assert.All(shapes, shape => Assert.Contains(shape, result.Error, StringComparison.Ordinal));
         }
+    }
+
+    [Fact]
+    public void Bench_of_chosen_products()
+    {
+        var result = Cli.Run("bench", "gemm", "--filter", "char, 768 x 128 x 128", "--threads", "1", "--json");
+        AssertOneLine(result, "machine", "results", "profile");
+        var rows = result.Json.GetProperty("results").EnumerateArray().ToArray();
+        Assert.Equal(["forward", "dX", "dW"], rows.Select(row => row.GetProperty("name").GetString()));
+        Assert.All(rows, row => Assert.Equal(2.0 * 768 * 128 * 128 / row.GetProperty("median_ms").GetDouble() / 1e6, row.GetProperty("gflops").GetDouble(), 1e-6));
+        Assert.Contains("gemm char: geometric mean ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

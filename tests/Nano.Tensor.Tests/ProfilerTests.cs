@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>Laps are counted under the right names with the right costs; how long they take is no matter for a test.</summary>
 public class ProfilerTests
 {
-    private static readonly Machine Machine = new(100, 10);
+    private static readonly Machine Machine = new(100, 10, 10);
 
     /// <summary>An op on small inputs with what it must cost: name, operations and bytes of forward, then of backward (null: several laps).</summary>
     private static readonly (Func<Compute, Random, Tensor> Run, Work Forward, Work? Backward)[] Costs =

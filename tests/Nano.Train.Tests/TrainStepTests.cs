@@ -229,7 +229,7 @@ public class TrainStepTests
             ("embedding forward", "", 2), ("embedding rows kept", "", 2), ("embedding backward", "", 2), ("cross-entropy forward", "", 2), ("cross-entropy backward", "", 2),
             ("batch", "", 2), ("gradient norm", "", tensors), ("adamw", "", tensors), ("other", "", 1),
         ];
-        Assert.Equal(expected.Order(), session.Compute.Profiler.Rows(new Machine(1, 1)).Select(row => (row.Name, row.Shape, row.Calls)).Order());
+        Assert.Equal(expected.Order(), session.Compute.Profiler.Rows(new Machine(1, 1, 1)).Select(row => (row.Name, row.Shape, row.Calls)).Order());
         Assert.Equal(3, session.Compute.Profiler.Steps);
     }
 }

@@ -6,8 +6,8 @@ namespace Nano.Cli;
 /// <summary>nano bench: quick figures beside the machine's ceiling, measured in the same run.</summary>
 internal static class BenchVerb
 {
-    private static readonly string[] Benchmarks = ["gemm", "train-step"];
-    private static readonly Argument<string> What = new("what") { Description = "gemm or train-step", DefaultValueFactory = _ => "gemm" };
+    private static readonly Argument<string> What = new("what") { Description = string.Join(", ", BenchCases.Groups), DefaultValueFactory = _ => "gemm" };
+    private static readonly Option<string> Filter = new("--filter") { Description = "Only cases whose family, name and shape contain all these parts (not for train-step), e.g. \"llama, dX 256\"", DefaultValueFactory = _ => "" };
     private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
@@ -17,7 +17,7 @@ internal static class BenchVerb
 
     public static Command Create()
     {
-        var verb = new Command("bench", "Measure matrix products or a whole training step.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Model, Batch, Seq, Profile, Threads, Json };
+        var verb = new Command("bench", "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Filter, Model, Batch, Seq, Profile, Threads, Json };
         verb.SetAction(Run);
         return verb;
     }
@@ -25,28 +25,37 @@ internal static class BenchVerb
     private static int Run(ParseResult args)
     {
         string what = args.GetValue(What)!;
-        if (!Benchmarks.Contains(what))
-            throw new NanoException($"there is no benchmark '{what}'", NearestMatch.Hint(what, Benchmarks, "benchmarks"));
+        if (!BenchCases.Groups.Contains(what))
+            throw new NanoException($"there is no benchmark '{what}'", NearestMatch.Hint(what, [.. BenchCases.Groups], "benchmarks"));
+        var cases = what == "train-step" ? [] : Chosen(what, args.GetValue(Filter)!);
+        var profiler = args.GetValue(Profile) ? new Profiler() : null;
+        if (profiler is not null && what != "train-step")
+            throw new NanoException($"--profile goes with a training step, not with {what}", "nano bench train-step --profile");
         using var compute = Common.NewCompute(args.GetValue(Threads));
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s"));
-        var profiler = args.GetValue(Profile) ? new Profiler() : null;
-        if (profiler is not null && what != "train-step")
-            throw new NanoException($"--profile goes with a training step, not with {what}", "nano bench train-step --profile");
-        var results = what == "gemm" ? QuickBench.Gemm(compute, machine)
-            : [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler)];
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
+        var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler)]
+            : QuickBench.Run(compute, machine, cases);
         var all = new List<BenchResult>();
         foreach (var r in results)
         {
             all.Add(r);
-            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-12} {r.Shape,-22} {r.MedianMs,10:F3} ms {r.Gflops,8:F1} GFLOP/s {r.PercentOfPeak,6:F1} % of peak{r.Note}"));
+            human.WriteLine(r.Line());
         }
+        foreach (string line in BenchResult.Summary(all))
+            human.WriteLine(line);
         if (profiler is not null)
             ProfileTable.Print(human, profiler, machine);
         if (json)
-            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond }, results = all, profile = ProfileTable.Json(profiler, machine) });
+            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond }, results = all, profile = ProfileTable.Json(profiler, machine) });
         return 0;
+    }
+
+    private static List<BenchCase> Chosen(string group, string filter)
+    {
+        List<BenchCase> chosen = [.. BenchCases.Of(group).Where(of => of.Matches(filter))];
+        return chosen.Count > 0 ? chosen : throw new NanoException($"no case of {group} matches '{filter}'", $"leave --filter out to see all {BenchCases.Of(group).Count()}");
     }
 }

@@ -28,8 +28,9 @@ internal static class InfoVerb
         human.WriteLine($"in use       {compute.Threads} threads, SIMD {compute.Width}");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
         if (json)
-            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond });
+            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond });
         return 0;
     }
 

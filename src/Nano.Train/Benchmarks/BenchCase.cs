@@ -1,0 +1,86 @@
+namespace Nano;
+
+/// <summary>Which ceiling a case is held against.</summary>
+public enum BenchBound
+{
+    /// <summary>The fused multiply-adds of all threads.</summary>
+    Arithmetic,
+
+    /// <summary>Memory bandwidth of reading alone.</summary>
+    Read,
+
+    /// <summary>Memory bandwidth of two streams read and one written.</summary>
+    Triad,
+}
+
+/// <summary>Which product of a linear layer: Y = X W^T, dX = dY W or dW = dY^T X, with X [M, K], W [N, K], Y [M, N].</summary>
+public enum GemmProduct
+{
+    Forward,
+    InputGradient,
+    WeightGradient,
+}
+
+/// <summary>The sizes of a matrix product case: M tokens, N outputs, K inputs.</summary>
+public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
+
+/// <summary>
+/// One thing to measure, defined once for every runner. Bytes are compulsory traffic: each operand that is read and each result that is
+/// written counts once, whatever the caches and the write-allocation of lines do; an operand updated in place counts twice.
+/// Flops count additions, multiplications, divisions, roots, exponentials and the like as one each, from the formula, not from the code.
+/// </summary>
+/// <param name="Group">gemm, attention, ops, train-step or decode.</param>
+/// <param name="Family">Where its sizes come from, e.g. gpt2.</param>
+/// <param name="Name">What is computed.</param>
+/// <param name="Shape">Sizes, as text.</param>
+/// <param name="Flops">Floating-point operations of one run.</param>
+/// <param name="Bytes">Compulsory memory traffic of one run.</param>
+/// <param name="Bound">The ceiling that matters.</param>
+/// <param name="Create">Makes the data; only the cases that run are given any.</param>
+public sealed record BenchCase(string Group, string Family, string Name, string Shape, double Flops, double Bytes, BenchBound Bound, Func<BenchWork> Create)
+{
+    /// <summary>The sizes, where the case is a matrix product.</summary>
+    public GemmSizes? Gemm { get; init; }
+
+    /// <summary>Tokens that one run processes; 0 where that says nothing.</summary>
+    public int Tokens { get; init; }
+
+    /// <summary>Whether every part of a filter (they are separated by commas) occurs in "group family name shape".</summary>
+    public bool Matches(string filter) =>
+        filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(part => ToString().Contains(part, StringComparison.OrdinalIgnoreCase));
+
+    public override string ToString() => $"{Group} {Family} {Name} {Shape}";
+}
+
+/// <summary>The data of a case and what is done with it.</summary>
+/// <param name="Run">The timed part.</param>
+/// <param name="Outputs">What the last run made, or the part of it that is checked.</param>
+public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutput>> Outputs) : IDisposable
+{
+    /// <summary>Runs before each <see cref="Run"/> outside the timing, e.g. the forward pass of a backward case.</summary>
+    public Action<Compute>? Prepare { get; init; }
+
+    /// <summary>Makes the outputs that are checked, where it is not <see cref="Prepare"/> and <see cref="Run"/>: a small twin of something large.</summary>
+    public Action<Compute>? Twin { get; init; }
+
+    /// <summary>Makes the same outputs in scalar code where all of the work would take too long: the part that <see cref="Outputs"/> shows.</summary>
+    public Action<Compute>? Part { get; init; }
+
+    /// <summary>The operands of the next run, for peers; successive calls may give copies elsewhere in memory.</summary>
+    public Func<IReadOnlyList<Tensor>>? Inputs { get; init; }
+
+    /// <summary>The whole result of the last run, for comparison with peers.</summary>
+    public Func<Tensor>? Result { get; init; }
+
+    /// <summary>Frees what the collector does not.</summary>
+    public Action? Release { get; init; }
+
+    public void Dispose() => Release?.Invoke();
+}
+
+/// <summary>A result and a way to compute any element of it independently, in double precision.</summary>
+/// <param name="Name">For the message when it is wrong.</param>
+/// <param name="Values">What the op made; contiguous.</param>
+/// <param name="Expected">Element i as it must be, and the size of the terms it is summed from; null where only the bits are compared.</param>
+/// <param name="Tolerance">Allowed difference, as a fraction of that size.</param>
+public sealed record BenchOutput(string Name, Tensor Values, Func<long, (double Value, double Scale)>? Expected, double Tolerance = 1e-5);

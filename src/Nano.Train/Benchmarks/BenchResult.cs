@@ -1,0 +1,90 @@
+using System.Globalization;
+
+namespace Nano;
+
+/// <summary>One measured case.</summary>
+/// <param name="Name">What was run.</param>
+/// <param name="Shape">Its sizes.</param>
+/// <param name="MedianMs">Median time of one run, in milliseconds.</param>
+/// <param name="Gflops">Arithmetic done, in GFLOP/s.</param>
+/// <param name="Gbps">Bytes of operands and result, each counted once, in GB/s; null where that says nothing.</param>
+/// <param name="PercentOfPeak">Of the arithmetic peak measured in the same process.</param>
+/// <param name="Note">More, for people.</param>
+public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps, double PercentOfPeak, string Note = "")
+{
+    public string Group { get; init; } = "train-step";
+
+    public string Family { get; init; } = "";
+
+    /// <summary>Of the memory bandwidth measured in the same process (of reading, or of reading two streams and writing one); null for cases bound by arithmetic.</summary>
+    public double? PercentOfBandwidth { get; init; }
+
+    /// <summary>"processor" where the time is that which the process had a processor, else "wall".</summary>
+    public string Clock { get; init; } = "wall";
+
+    /// <summary>The same computation by others, in the same run.</summary>
+    public IReadOnlyList<PeerResult> Peers { get; init; } = [];
+
+    /// <summary>Percent of the ceiling that bounds the case.</summary>
+    public double PercentOfCeiling() => PercentOfBandwidth ?? PercentOfPeak;
+
+    /// <summary>The figures of a case that took so long.</summary>
+    public static BenchResult Of(BenchCase of, Machine machine, double seconds, bool processorTime)
+    {
+        double gflops = of.Flops / seconds / 1e9, gbps = of.Bytes / seconds / 1e9;
+        return new BenchResult(of.Name, of.Shape, seconds * 1000, gflops, of.Bytes > 0 ? gbps : null, 100 * gflops / machine.PeakGflops,
+            of.Tokens == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{of.Tokens / seconds:N0} tokens/s"))
+        {
+            Group = of.Group,
+            Family = of.Family,
+            Clock = processorTime ? "processor" : "wall",
+            PercentOfBandwidth = Bandwidth(of.Bound, machine) is { } bandwidth ? 100 * gbps / bandwidth : null,
+        };
+    }
+
+    private static double? Bandwidth(BenchBound bound, Machine machine) => bound switch
+    {
+        BenchBound.Read => machine.ReadGigabytesPerSecond,
+        BenchBound.Triad => machine.TriadGigabytesPerSecond,
+        _ => null,
+    };
+
+    /// <summary>The row of a table for people.</summary>
+    public string Line() => string.Create(CultureInfo.InvariantCulture,
+        $"{Family,-8} {Name,-22} {Shape,-22} {MedianMs,10:F3} ms {Gflops,7:F1} GFLOP/s {Gbps,6:F1} GB/s {PercentOfCeiling(),5:F1} % of {(PercentOfBandwidth is null ? "peak     " : "bandwidth")}{string.Concat(Peers.Select(peer => $"  {peer.Name} {peer.MedianMs:F3} ms ({peer.MedianMs / MedianMs:F2} x ours)"))}{(Note.Length > 0 ? "  " : "")}{Note}");
+
+    /// <summary>One line per family of a group: geometric mean and minimum of the percentages, and the geometric mean of the peers' times over ours.</summary>
+    public static IEnumerable<string> Summary(IReadOnlyList<BenchResult> results)
+    {
+        foreach (var family in results.GroupBy(result => (result.Group, result.Family, Memory: result.PercentOfBandwidth is not null)).Where(family => family.Count() > 1))
+            yield return Summarize($"{family.Key.Group} {family.Key.Family}", [.. family]);
+        BenchResult[] layers = [.. results.Where(result => result.Group == "gemm" && result.Family is "gpt2" or "llama")];
+        if (layers.Select(result => result.Family).Distinct().Count() == 2)
+            yield return Summarize("gemm gpt2 + llama", layers);
+    }
+
+    private static string Summarize(string name, BenchResult[] results)
+    {
+        var worst = results.MinBy(result => result.PercentOfCeiling())!;
+        string line = string.Create(CultureInfo.InvariantCulture, $"{name}: geometric mean {GeometricMean(results.Select(result => result.PercentOfCeiling())):F1} % of {(worst.PercentOfBandwidth is null ? "peak" : "bandwidth")} over {results.Length} cases, least {worst.PercentOfCeiling():F1} % ({worst.Name} {worst.Shape})");
+        foreach (var peer in results.SelectMany(result => result.Peers.Select(peer => (peer.Name, Ratio: peer.MedianMs / result.MedianMs))).GroupBy(peer => peer.Name))
+            line += string.Create(CultureInfo.InvariantCulture, $"; {peer.Key} takes {GeometricMean(peer.Select(p => p.Ratio)):F2} x our time, {peer.Count(p => p.Ratio < 1)} of {peer.Count()} faster");
+        return line;
+    }
+
+    /// <summary>exp of the mean of logarithms.</summary>
+    internal static double GeometricMean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
+}
+
+/// <summary>The median time of somebody else's code for the same case.</summary>
+public sealed record PeerResult(string Name, double MedianMs);
+
+/// <summary>Somebody else's code for the case that <see cref="BenchWork"/> holds.</summary>
+/// <param name="Name">Who.</param>
+/// <param name="Run">The timed part; takes its operands from <see cref="BenchWork.Inputs"/>.</param>
+/// <param name="Result">What it computed, to be compared with ours.</param>
+public sealed record BenchPeer(string Name, Action Run, Func<float[]> Result)
+{
+    /// <summary>Allowed difference from our result, as a fraction of its largest element.</summary>
+    public float Tolerance { get; init; } = 1e-4f;
+}

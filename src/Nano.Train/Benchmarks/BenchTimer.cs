@@ -1,0 +1,59 @@
+using System.Diagnostics;
+
+namespace Nano;
+
+/// <summary>Something to time: an untimed preparation before each run, or none.</summary>
+internal readonly record struct Contender(Action? Prepare, Action Run);
+
+/// <summary>
+/// Medians of repeated runs after a warm-up. Contenders take turns, so that whatever else the machine does meets all of them alike.
+/// </summary>
+internal static class BenchTimer
+{
+    private const double MinSample = 1e-3;
+
+    /// <summary>Median seconds of one run of each contender.</summary>
+    /// <param name="processorTime">Counts the time that this process had a processor, which other processes do not distort: right for one thread only.</param>
+    /// <param name="minSeconds">At least so long for each contender, and at least five samples.</param>
+    /// <param name="contenders">What to time.</param>
+    public static double[] Medians(bool processorTime, double minSeconds, params ReadOnlySpan<Contender> contenders)
+    {
+        var repeats = new int[contenders.Length];
+        var samples = new List<double>[contenders.Length];
+        var spent = new double[contenders.Length];
+        for (int i = 0; i < contenders.Length; i++)
+        {
+            samples[i] = [];
+            Sample(contenders[i], 1, processorTime);
+            double once = Sample(contenders[i], 1, false);
+            // An untimed preparation allows only one run after it; otherwise short runs are repeated until a clock can tell.
+            repeats[i] = contenders[i].Prepare is null ? (int)Math.Clamp(Math.Ceiling(MinSample / once), 1, 1e5) : 1;
+            Sample(contenders[i], repeats[i], processorTime);
+        }
+        while (samples[^1].Count < 5 || spent.Min() < minSeconds)
+            for (int i = 0; i < contenders.Length; i++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                samples[i].Add(Sample(contenders[i], repeats[i], processorTime));
+                spent[i] += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            }
+        return Array.ConvertAll(samples, Median);
+    }
+
+    private static double Sample(Contender contender, int repeats, bool processorTime)
+    {
+        contender.Prepare?.Invoke();
+        var before = Environment.CpuUsage.TotalTime;
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < repeats; i++)
+            contender.Run();
+        double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return (processorTime ? (Environment.CpuUsage.TotalTime - before).TotalSeconds : wall) / repeats;
+    }
+
+    private static double Median(List<double> values)
+    {
+        values.Sort();
+        return values[values.Count / 2];
+    }
+}
