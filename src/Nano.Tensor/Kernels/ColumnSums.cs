@@ -1,17 +1,27 @@
 namespace Nano;
 
-/// <summary>out[n] = (out[n] or 0) + x[0, n] + x[1, n] + ...: in row order, vectors and threads along columns. Bias gradients.</summary>
-internal readonly unsafe struct ColumnSums(int rows, float* x, nint rowStride, GradientTarget output) : IElementwise
+/// <summary>
+/// out[c] = (out[c] or 0) + x[0, c] + x[1, c] + ...: in row order, vectors and threads along columns. Bias gradients. The sums stay in
+/// out while rows stream by, so memory is read a stretch of a row at a time.
+/// </summary>
+internal readonly unsafe struct ColumnSums(int rows, float* x, nint rowStride, GradientTarget output) : IKernel
 {
     public static void Run(Compute compute, int rows, int columns, float* x, nint rowStride, GradientTarget output) =>
-        compute.For(columns, Math.Max(64, (1 << 13) / Math.Max(1, rows) / 64 * 64), 0, new ElementwiseLoop<ColumnSums>(new ColumnSums(rows, x, rowStride, output)));
+        compute.For(columns, Chunk(compute, rows, columns), 0, new ColumnSums(rows, x, rowStride, output));
 
-    public void At<S, V>(nint c) where S : ISimd<V> where V : unmanaged
+    /// <summary>Columns per chunk: two chunks per thread, but stretches of at least 256 bytes and some thousand elements.</summary>
+    public static nint Chunk(Compute compute, int rows, int columns)
     {
-        V sum = output.Accumulate ? S.Load(output.Pointer + c) : S.Splat(0);
-        float* p = x + c;
+        nint fair = (columns + (2 * compute.Threads) - 1) / (2 * compute.Threads), worthwhile = (1 << 13) / Math.Max(1, rows);
+        return (nint.Max(64, nint.Max(fair, worthwhile)) + 15) & ~15;
+    }
+
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        if (!output.Accumulate)
+            new Span<float>(output.Pointer + begin, (int)(end - begin)).Clear();
+        float* p = x;
         for (int r = 0; r < rows; r++, p += rowStride)
-            sum = S.Add(sum, S.Load(p));
-        S.Store(output.Pointer + c, sum);
+            new ElementwiseLoop<ElementwiseExtensions.Copy>(new(p, new GradientTarget(output.Pointer, true))).Run<S, V>(begin, end, scratch);
     }
 }

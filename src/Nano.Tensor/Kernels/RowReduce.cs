@@ -23,7 +23,38 @@ internal static unsafe class RowReduce
     {
         float* lanes = stackalloc float[VirtualLanes];
         FoldLanes<S, V, T>(n, term, 0, lanes);
-        // Lane j takes lane j + 8, then j + 4, j + 2, j + 1. Four lanes at a time whatever the width: the same additions.
+        return Tree(lanes);
+    }
+
+    /// <summary>Two sums at once, each with the bits of <see cref="Sum"/>: two independent chains take the time of one.</summary>
+    [SkipLocalsInit]
+    public static (float First, float Second) Sums<S, V, T, U>(nint n, T first, U second)
+        where S : ISimd<V> where V : unmanaged where T : unmanaged, IRowTerm where U : unmanaged, IRowTerm
+    {
+        float* lanes = stackalloc float[2 * VirtualLanes];
+        nint whole = n & ~(nint)(VirtualLanes - 1);
+        for (int group = 0; group < VirtualLanes; group += S.Lanes)
+        {
+            V a = S.Splat(0), b = S.Splat(0);
+            for (nint i = group; i < whole; i += VirtualLanes)
+            {
+                a = first.Fold<S, V>(a, i);
+                b = second.Fold<S, V>(b, i);
+            }
+            S.Store(lanes + group, a);
+            S.Store(lanes + VirtualLanes + group, b);
+        }
+        for (nint i = whole; i < n; i++)
+        {
+            lanes[i - whole] = first.Fold<SimdScalar, float>(lanes[i - whole], i);
+            lanes[VirtualLanes + i - whole] = second.Fold<SimdScalar, float>(lanes[VirtualLanes + i - whole], i);
+        }
+        return (Tree(lanes), Tree(lanes + VirtualLanes));
+    }
+
+    /// <summary>Lane j takes lane j + 8, then j + 4, j + 2, j + 1. Four lanes at a time whatever the width: the same additions.</summary>
+    private static float Tree(float* lanes)
+    {
         var four = (Vector128.Load(lanes) + Vector128.Load(lanes + 8)) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
         var two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3));
         return two[0] + two[1];

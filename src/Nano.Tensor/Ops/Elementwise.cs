@@ -108,7 +108,7 @@ public static class ElementwiseExtensions
         return true;
     }
 
-    private readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
+    internal readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
     {
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
     }

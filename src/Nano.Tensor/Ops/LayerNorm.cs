@@ -20,9 +20,7 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
         float* dy = Y.Gradient.Pointer;
         compute.For(rows, Compute.RowsPerChunk(columns), 0, new InputGradient(X.Pointer, Weight.Pointer, Mean.Pointer, InverseStd.Pointer, dy, columns, X.GradientFor(compute)));
-        NormWeightGradient.Run(compute, rows, columns, X.Pointer, Mean.Pointer, InverseStd.Pointer, dy, Weight.GradientFor(compute));
-        if (Bias is not null)
-            ColumnSums.Run(compute, rows, columns, dy, columns, Bias.GradientFor(compute));
+        NormWeightGradient.Run(compute, rows, columns, X.Pointer, Mean.Pointer, InverseStd.Pointer, dy, Weight.GradientFor(compute), Bias?.GradientFor(compute));
     }
 
     internal readonly unsafe struct Forward(float* x, float* weight, float* bias, int columns, float epsilon, float* mean, float* inverseStd, float* y) : IKernel
@@ -67,9 +65,8 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
             for (nint row = begin; row < end; row++)
             {
                 float* xr = x + (row * columns), dyr = dy + (row * columns);
-                float meanG = RowReduce.Sum<S, V, ProductTerm>(columns, new ProductTerm(dyr, weight)) / columns;
-                float meanGh = RowReduce.Sum<S, V, GTimesH>(columns, new GTimesH(xr, weight, mean[row], inverseStd[row], dyr)) / columns;
-                var element = new Element(xr, weight, mean[row], inverseStd[row], dyr, meanG, meanGh, dx.At(row * columns));
+                var (sumG, sumGh) = RowReduce.Sums<S, V, ProductTerm, GTimesH>(columns, new ProductTerm(dyr, weight), new GTimesH(xr, weight, mean[row], inverseStd[row], dyr));
+                var element = new Element(xr, weight, mean[row], inverseStd[row], dyr, sumG / columns, sumGh / columns, dx.At(row * columns));
                 new ElementwiseLoop<Element>(element).Run<S, V>(0, columns, scratch);
             }
         }
@@ -92,25 +89,6 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
             V g = S.Fma(S.Load(dy + i), S.Load(weight + i), S.Splat(-meanG));
             dx.Put<S, V>(i, S.Multiply(r, S.Fma(h, S.Splat(-meanGh), g)));
         }
-    }
-}
-
-/// <summary>dw[c] += sum over rows, in order, of dy[row, c] * (x[row, c] - mean[row]) * inverseStd[row]; a null mean is zero (RMSNorm).</summary>
-internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) : IElementwise
-{
-    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw) =>
-        compute.For(columns, 64, 0, new ElementwiseLoop<NormWeightGradient>(new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw)));
-
-    public void At<S, V>(nint c) where S : ISimd<V> where V : unmanaged
-    {
-        V sum = dw.Accumulate ? S.Load(dw.Pointer + c) : S.Splat(0);
-        float* px = x + c, pdy = dy + c;
-        for (int r = 0; r < rows; r++, px += columns, pdy += columns)
-        {
-            V h = S.Multiply(S.Subtract(S.Load(px), S.Splat(mean == null ? 0 : mean[r])), S.Splat(inverseStd[r]));
-            sum = S.Fma(S.Load(pdy), h, sum);
-        }
-        S.Store(dw.Pointer + c, sum);
     }
 }
 

@@ -17,7 +17,7 @@ internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Ten
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
         float* dy = Y.Gradient.Pointer;
         compute.For(rows, Compute.RowsPerChunk(columns), 0, new InputGradient(X.Pointer, Weight.Pointer, InverseRms.Pointer, dy, columns, X.GradientFor(compute)));
-        NormWeightGradient.Run(compute, rows, columns, X.Pointer, null, InverseRms.Pointer, dy, Weight.GradientFor(compute));
+        NormWeightGradient.Run(compute, rows, columns, X.Pointer, null, InverseRms.Pointer, dy, Weight.GradientFor(compute), null);
     }
 
     internal readonly unsafe struct Forward(float* x, float* weight, int columns, float epsilon, float* inverseRms, float* y) : IKernel
