@@ -7,6 +7,8 @@ namespace Nano;
 public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
+    private readonly List<Tensor> made = []; // within KeepingOnlyTheResult, the step tensors that will go
+    private int scopes;
 
     /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
     public Compute(int threads = 0, SimdWidth? width = null)
@@ -32,6 +34,7 @@ public sealed unsafe class Compute : IDisposable
     public void NextStep()
     {
         Tape?.Clear();
+        made.Clear();
         StepArena.Reset();
     }
 
@@ -51,7 +54,44 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
-    public Tensor New(Shape shape, DType type = DType.Float32) => new(StepArena, shape, type);
+    public Tensor New(Shape shape, DType type = DType.Float32)
+    {
+        var tensor = new Tensor(StepArena, shape, type);
+        if (scopes > 0)
+            made.Add(tensor);
+        return tensor;
+    }
+
+    /// <summary>
+    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on. For values that no backward pass reads, such as
+    /// a branch that has been added to the residual stream. The tensor can still receive a gradient. No effect on other tensors.
+    /// </summary>
+    public void Release(Tensor tensor) => tensor.ReleaseValues(StepArena);
+
+    /// <summary>Runs something and releases every step tensor that it made, except the result.</summary>
+    internal Tensor? KeepingOnlyTheResult(Func<Tensor?> action)
+    {
+        int start = made.Count;
+        Tensor? result = null;
+        scopes++;
+        try
+        {
+            return result = action();
+        }
+        finally
+        {
+            scopes--;
+            bool ours = false;
+            for (int i = start; i < made.Count; i++)
+                if (made[i] == result?.Root)
+                    ours = true;
+                else
+                    made[i].Release(StepArena);
+            made.RemoveRange(start, made.Count - start);
+            if (ours && scopes > 0)
+                made.Add(result!.Root);
+        }
+    }
 
     /// <summary>Remembers an op for the backward pass, if anybody wants one.</summary>
     internal void Record(Op op) => Tape?.Record(op);

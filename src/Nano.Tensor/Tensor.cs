@@ -137,9 +137,7 @@ public sealed unsafe class Tensor
         return View(Shape.Rank == 1 ? start : start * rowsPerEntry * RowStride, shape, Shape.Rank == 1 ? count : RowStride);
     }
 
-    private Tensor View(long from, Shape shape, nint rowStride) => new(buffer, offset + from, shape, rowStride, Type, this) { viewOffset = from };
-
-    private long viewOffset;
+    private Tensor View(long from, Shape shape, nint rowStride) => new(buffer, offset + from, shape, rowStride, Type, this);
 
     /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
     public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
@@ -175,7 +173,7 @@ public sealed unsafe class Tensor
         gradient = null;
     }
 
-    private Tensor ViewOfParentGradient() => parent!.Gradient.View(viewOffset, Shape, RowStride);
+    private Tensor ViewOfParentGradient() => parent!.Gradient.View(offset - parent.offset, Shape, RowStride);
 
     /// <summary>
     /// The place where an op's backward adds its contribution. The first contribution to a fresh gradient may overwrite (Accumulate is

@@ -49,8 +49,7 @@ public sealed class TrainStep : IDisposable
             {
                 compute.NextStep();
                 var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
-                var logits = model.Forward(compute, ids, dropout: Masks(step, micro)); // [B, T, V]
-                var (loss, nll) = compute.CrossEntropy(logits, targets, options.TokensPerStep);
+                var (loss, nll) = model.Loss(compute, ids, targets, options.TokensPerStep, Masks(step, micro), options.CheckpointActivations);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -85,9 +84,8 @@ public sealed class TrainStep : IDisposable
         string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
         if (first == Nowhere)
         {
-            var seen = new List<(string, Tensor)>();
-            model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) => seen.Add((name, tensor)));
-            first = FirstBad(seen);
+            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) =>
+                first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
         }
         return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
     }

@@ -56,7 +56,7 @@ public sealed class Tape
     }
 
     /// <summary>Walks the record backwards from outputs that have their gradients; everything but the kept tensor is released on the way.</summary>
-    internal void Walk(Compute compute, Tensor kept)
+    internal void Walk(Compute compute, Tensor? kept)
     {
         for (int i = ops.Count - 1; i >= 0; i--)
         {
