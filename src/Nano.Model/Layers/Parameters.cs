@@ -12,6 +12,9 @@ public sealed class Parameters : IDisposable
     /// <summary>Number of scalars.</summary>
     public long Count => all.Sum(parameter => parameter.Length);
 
+    /// <summary>Bytes held for values and gradients.</summary>
+    public long ReservedBytes => values.ReservedBytes + gradients.ReservedBytes;
+
     /// <summary>Declares a parameter; its values are zero until set.</summary>
     public Tensor Add(string name, params ReadOnlySpan<int> shape)
     {

@@ -61,6 +61,9 @@ public sealed class LaterLookups : IDisposable
     private readonly Arena arena = new();
     private readonly List<(Tensor Weight, Tensor Ids, Tensor DY)> waiting = [];
 
+    /// <summary>Bytes held.</summary>
+    public long ReservedBytes => arena.ReservedBytes;
+
     internal void Add(Tensor weight, Tensor ids, Tensor dy)
     {
         var (idsCopy, dyCopy) = (new Tensor(arena, ids.Shape, DType.Int32), new Tensor(arena, dy.Shape));
