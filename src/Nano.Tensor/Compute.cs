@@ -9,6 +9,7 @@ public sealed unsafe class Compute : IDisposable
     private readonly WorkerTeam team;
     private readonly List<Tensor> made = []; // within KeepingOnlyTheResult, the step tensors that will go
     private int scopes;
+    private long largestScratch;
 
     /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
     public Compute(int threads = 0, SimdWidth? width = null)
@@ -20,6 +21,12 @@ public sealed unsafe class Compute : IDisposable
     public SimdWidth Width { get; }
 
     public int Threads => team.Size;
+
+    /// <summary>Whether kernels are passed over and only memory is handed out, to find out how much something needs.</summary>
+    public bool OnlyPlans { get; init; }
+
+    /// <summary>Bytes of working memory that the workers have at most grown to.</summary>
+    public long ScratchBytes => Threads * Scratch.RoundUp(largestScratch) * sizeof(float);
 
     /// <summary>Memory of activations and their gradients; emptied by <see cref="NextStep"/>.</summary>
     public Arena StepArena { get; } = new();
@@ -101,6 +108,9 @@ public sealed unsafe class Compute : IDisposable
     /// </summary>
     internal void For<K>(nint count, nint chunk, long scratchFloats, in K kernel) where K : unmanaged, IKernel
     {
+        largestScratch = Math.Max(largestScratch, scratchFloats);
+        if (OnlyPlans)
+            return;
         var job = new Job<K>(kernel, scratchFloats);
         team.Run(Width switch
         {

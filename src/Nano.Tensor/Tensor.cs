@@ -187,7 +187,7 @@ public sealed unsafe class Tensor
             {
                 var target = parent.GradientFor(compute);
                 if (!target.Accumulate)
-                    new Span<float>(target.Pointer, checked((int)parent.Length)).Clear();
+                    compute.Clear(target.Pointer, (nint)parent.Length);
             }
             return new GradientTarget(Root.Gradient.Pointer + (offset - Root.offset), true);
         }

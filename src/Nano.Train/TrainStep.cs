@@ -24,7 +24,10 @@ public sealed class TrainStep : IDisposable
     public AdamW Optimizer { get; }
 
     /// <summary>Bytes held by everything that takes part: parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
-    public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.ReservedBytes;
+    public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+
+    /// <summary>Bytes that activations, their gradients and waiting lookups take of the machine's memory.</summary>
+    public long ActivationBytes => compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
     /// <summary>Runs step number <paramref name="step"/> (from 0).</summary>
     /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>

@@ -32,7 +32,7 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
     /// <summary>Bytes of the memory held now that have ever been in use: what the arena costs of the machine's memory.</summary>
     public long TouchedBytes => touched.Sum() * sizeof(float);
 
-    /// <summary>Takes memory for the given number of floats, aligned to 64 bytes, with whatever was in it before.</summary>
+    /// <summary>Takes memory for the given number of floats, aligned to 64 bytes, with whatever was in it before; zeros the first time.</summary>
     public (NativeBuffer Buffer, long Offset) Take(long floats)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(floats);
@@ -41,7 +41,7 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         while (at < free.Count && free[at].Length < rounded)
             at++;
         if (at == free.Count)
-            AddChunk(Math.Max(rounded, chunkFloats));
+            Add(new NativeBuffer(Math.Max(rounded, chunkFloats)));
         var range = free[at];
         if (range.Length == rounded)
             free.RemoveAt(at);
@@ -78,21 +78,35 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
             free.Insert(at, range);
     }
 
-    /// <summary>Empties the arena. Tensors taken from it must no longer be used. Several chunks are replaced by one that fits all next time.</summary>
+    /// <summary>
+    /// Empties the arena. Tensors taken from it can no longer be used. Several chunks are replaced by one that fits all next time, if the system
+    /// has that much in one piece.
+    /// </summary>
     public void Reset()
     {
-        if (chunks.Count > 1)
+        if (chunks.Count > 1 && TryAllocate(chunks.Sum(chunk => chunk.Length)) is { } merged)
         {
-            long total = chunks.Sum(chunk => chunk.Length);
             Dispose();
-            AddChunk(total);
+            Add(merged);
             return;
         }
         free.Clear();
-        if (chunks.Count == 1 && chunks[0].Length > 0)
-            free.Add(new Range(0, 0, chunks[0].Length));
+        for (int i = 0; i < chunks.Count; i++)
+            free.Add(new Range(i, 0, chunks[i].Length));
         inUse = 0;
         Generation++;
+    }
+
+    private static NativeBuffer? TryAllocate(long floats)
+    {
+        try
+        {
+            return new NativeBuffer(floats);
+        }
+        catch (NanoException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Frees all memory.</summary>
@@ -107,11 +121,11 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         Generation++;
     }
 
-    private void AddChunk(long floats)
+    private void Add(NativeBuffer chunk)
     {
-        chunks.Add(new NativeBuffer(floats));
+        chunks.Add(chunk);
         touched.Add(0);
-        free.Add(new Range(chunks.Count - 1, 0, floats));
+        free.Add(new Range(chunks.Count - 1, 0, chunk.Length));
     }
 
     private static long RoundUp(long floats) => floats > long.MaxValue - AlignFloats ? floats : (floats + AlignFloats - 1) / AlignFloats * AlignFloats;

@@ -69,7 +69,7 @@ public static class QuickBench
         using var process = Process.GetCurrentProcess();
         double gflops = (double)batch * time * Gpt2.TrainingFlopsPerToken(config, time) / seconds / 1e9;
         return new BenchResult("train-step", $"{name} B {batch} T {time}", seconds * 1000, gflops, null, 100 * gflops / machine.PeakGflops,
-            string.Create(CultureInfo.InvariantCulture, $", {batch * time / seconds:N0} tokens/s, {process.PeakWorkingSet64 / 1e9:F2} GB resident at most, {allocated:N0} managed bytes per step"));
+            string.Create(CultureInfo.InvariantCulture, $", {batch * time / seconds:N0} tokens/s, {process.WorkingSet64 / 1e9:F3} GB resident, {allocated:N0} managed bytes per step"));
     }
 
     private static double Median(double minSeconds, Action action)

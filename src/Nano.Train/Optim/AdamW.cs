@@ -48,12 +48,7 @@ public sealed class AdamW : IDisposable
                     parameter.Shape.Rank >= 2 ? options.WeightDecay : 0, scale, StepCount));
     }
 
-    private Tensor Zeros(Tensor like)
-    {
-        var tensor = new Tensor(arena, like.Shape);
-        tensor.Data.Clear();
-        return tensor;
-    }
+    private Tensor Zeros(Tensor like) => new(arena, like.Shape); // an arena gives zeros the first time
 
     public void Dispose() => arena.Dispose();
 }
