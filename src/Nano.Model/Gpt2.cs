@@ -46,33 +46,78 @@ public sealed class Gpt2 : IDisposable
     /// <summary>
     /// Logits for every position.
     /// </summary>
-    /// <param name="c">Where to run; with a tape, the ops are recorded for the backward pass.</param>
+    /// <param name="c">Where to run; with a tape, the ops are recorded for the backward pass, without, each block's inner tensors go at once.</param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="cache">Keys and values of what came before (B = 1), which this call extends; null for none.</param>
     /// <param name="dropout">Masks while training; null for none.</param>
-    /// <param name="watch">Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm, logits.</param>
+    /// <param name="watch">Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm, logits. They may be gone when it returns.</param>
     /// <returns>[B, T, V].</returns>
     public Tensor Forward(Compute c, Tensor ids, KvCache? cache = null, Dropout? dropout = null, Action<string, Tensor>? watch = null)
+    {
+        var logits = c.Linear(Trunk(c, ids, cache, dropout, watch, checkpoint: false), head, null); // [B, T, V]
+        watch?.Invoke("logits", logits);
+        return logits;
+    }
+
+    /// <summary>
+    /// Mean cross-entropy of the next tokens, in nats; the same bits as <see cref="Forward"/> and cross-entropy, but the logits never exist all at once.
+    /// With a tape, the head's gradient is added here, see <see cref="LinearCrossEntropyExtensions"/>.
+    /// </summary>
+    /// <param name="c">Where to run.</param>
+    /// <param name="ids">Token ids [B, T].</param>
+    /// <param name="targets">The token after each, [B, T]; -100 leaves one out.</param>
+    /// <param name="denominator">What the sum is divided by; 0 means the number of kept targets.</param>
+    /// <param name="dropout">Masks while training; null for none.</param>
+    /// <param name="checkpoint">Whether the backward pass computes the inside of each block again instead of finding it in memory.</param>
+    /// <returns>Loss: the mean, a scalar. Nll: the loss at each position [B, T].</returns>
+    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, double denominator = 0, Dropout? dropout = null, bool checkpoint = false) =>
+        c.LinearCrossEntropy(Trunk(c, ids, null, dropout, null, checkpoint), head, targets, denominator);
+
+    /// <summary>From ids to the final norm, [B, T, C].</summary>
+    private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint)
     {
         int start = cache?.Length ?? 0, T = ids.Shape[1];
         if (start + T > Config.ContextLength)
             throw new NanoException($"{start + T} tokens do not fit the model's context of {Config.ContextLength}");
-        Tensor Drop(Tensor t) => dropout is null ? t : dropout.Forward(c, t);
-
-        var x = Drop(c.Add(c.Embedding(tokenTable, ids), positionTable.SliceRows(start, T))); // [B, T, C]
+        var tokens = c.Embedding(tokenTable, ids);
+        var x = Drop(c, c.Add(tokens, positionTable.SliceRows(start, T)), dropout, 0); // [B, T, C]
+        c.Release(tokens);
         watch?.Invoke("embed", x);
         for (int i = 0; i < blocks.Length; i++)
         {
-            x = c.Add(x, Drop(Attention(c, i, x, cache)));
-            x = c.Add(x, Drop(Mlp(c, blocks[i], x)));
+            int layer = i;
+            var before = x;
+            x = checkpoint || c.Tape is null ? c.Checkpoint(before, (c, x) => Residual(c, layer, x, cache, dropout)) : Residual(c, layer, before, cache, dropout);
+            if (c.Tape is null)
+                c.Release(before);
             watch?.Invoke($"block{i}", x);
         }
         cache?.Advance(T);
         x = finalNorm.Forward(c, x);
         watch?.Invoke("final_norm", x);
-        var logits = c.Linear(x, head, null); // [B, T, V]
-        watch?.Invoke("logits", logits);
-        return logits;
+        return x;
+    }
+
+    /// <summary>One block: x and its two branches. What a branch adds is not needed again, not even by the backward pass.</summary>
+    private Tensor Residual(Compute c, int layer, Tensor x, KvCache? cache, Dropout? dropout)
+    {
+        var attention = Drop(c, Attention(c, layer, x, cache), dropout, (2 * layer) + 1);
+        x = c.Add(x, attention);
+        c.Release(attention);
+        var mlp = Drop(c, Mlp(c, blocks[layer], x), dropout, (2 * layer) + 2);
+        x = c.Add(x, mlp);
+        c.Release(mlp);
+        return x;
+    }
+
+    /// <summary>x through its mask; x itself is not needed again.</summary>
+    private static Tensor Drop(Compute c, Tensor x, Dropout? dropout, int use)
+    {
+        if (dropout is null or { Probability: 0 })
+            return x;
+        var y = dropout.Forward(c, x, use);
+        c.Release(x);
+        return y;
     }
 
     private Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache)

@@ -8,6 +8,9 @@ public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
     private NativeBuffer? shared;
+    private readonly List<Tensor> made = []; // within KeepingOnlyTheResult, the step tensors that will go
+    private int scopes;
+    private long largestScratch;
 
     /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
     public Compute(int threads = 0, SimdWidth? width = null)
@@ -19,6 +22,12 @@ public sealed unsafe class Compute : IDisposable
     public SimdWidth Width { get; }
 
     public int Threads => team.Size;
+
+    /// <summary>Whether kernels are passed over and only memory is handed out, to find out how much something needs.</summary>
+    public bool OnlyPlans { get; init; }
+
+    /// <summary>Bytes of working memory that the workers have at most grown to.</summary>
+    public long ScratchBytes => ((Threads * Scratch.RoundUp(largestScratch)) + (shared?.Length ?? 0)) * sizeof(float);
 
     /// <summary>Memory of activations and their gradients; emptied by <see cref="NextStep"/>.</summary>
     public Arena StepArena { get; } = new();
@@ -33,6 +42,7 @@ public sealed unsafe class Compute : IDisposable
     public void NextStep()
     {
         Tape?.Clear();
+        made.Clear();
         StepArena.Reset();
     }
 
@@ -52,7 +62,44 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
-    public Tensor New(Shape shape, DType type = DType.Float32) => new(StepArena, shape, type);
+    public Tensor New(Shape shape, DType type = DType.Float32)
+    {
+        var tensor = new Tensor(StepArena, shape, type);
+        if (scopes > 0)
+            made.Add(tensor);
+        return tensor;
+    }
+
+    /// <summary>
+    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on. For values that no backward pass reads, such as
+    /// a branch that has been added to the residual stream. The tensor can still receive a gradient. No effect on other tensors.
+    /// </summary>
+    public void Release(Tensor tensor) => tensor.ReleaseValues(StepArena);
+
+    /// <summary>Runs something and releases every step tensor that it made, except the result.</summary>
+    internal Tensor? KeepingOnlyTheResult(Func<Tensor?> action)
+    {
+        int start = made.Count;
+        Tensor? result = null;
+        scopes++;
+        try
+        {
+            return result = action();
+        }
+        finally
+        {
+            scopes--;
+            bool ours = false;
+            for (int i = start; i < made.Count; i++)
+                if (made[i] == result?.Root)
+                    ours = true;
+                else
+                    made[i].Release(StepArena);
+            made.RemoveRange(start, made.Count - start);
+            if (ours && scopes > 0)
+                made.Add(result!.Root);
+        }
+    }
 
     /// <summary>Is told what each op costs and when it has ended, while set.</summary>
     public Profiler? Profiler { get; set; }
@@ -69,6 +116,9 @@ public sealed unsafe class Compute : IDisposable
     /// </summary>
     internal void For<K>(nint count, nint chunk, long scratchFloats, in K kernel) where K : unmanaged, IKernel
     {
+        largestScratch = Math.Max(largestScratch, scratchFloats);
+        if (OnlyPlans)
+            return;
         var job = new Job<K>(kernel, scratchFloats);
         team.Run(Width switch
         {

@@ -20,9 +20,12 @@ public sealed unsafe class Tensor
     private readonly long offset;
     private readonly Tensor? parent;
     private readonly Arena? arena;
-    private readonly int generation;
+    private int generation; // of the arena when this was taken from it; Released once its memory has gone back
     private Tensor? gradient;
     private bool gradientIsEmpty;
+    private int owners = 1; // how many tensors have this one as their gradient, or 1
+
+    private const int Released = -1;
 
     private Tensor(NativeBuffer buffer, long offset, Shape shape, nint rowStride, DType type, Tensor? parent)
     {
@@ -37,7 +40,7 @@ public sealed unsafe class Tensor
     {
     }
 
-    /// <summary>A tensor in memory taken from an arena, not cleared. It must not be used after the arena is reset.</summary>
+    /// <summary>A tensor in memory taken from an arena, not cleared. It cannot be used after the arena is reset.</summary>
     public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
     {
         (buffer, offset) = arena.Take(shape.Length);
@@ -84,13 +87,22 @@ public sealed unsafe class Tensor
     public Span<float> Data => new(Contiguous("Data").Pointer, checked((int)Length));
 
     /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
-    public Span<int> Ids => Type == DType.Int32 ? new((int*)(Contiguous("Ids").buffer.Pointer + offset), checked((int)Length))
-        : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+    public Span<int> Ids => new(Contiguous("Ids").IdPointer, checked((int)Length));
 
     /// <summary>The first element.</summary>
-    internal float* Pointer => Type == DType.Float32 ? buffer.Pointer + offset : throw new InvalidOperationException($"tensor {this} holds ids, not floats");
+    /// <exception cref="InvalidOperationException">This tensor holds ids, or its memory has gone back to its arena.</exception>
+    internal float* Pointer => Type == DType.Float32 ? First : throw new InvalidOperationException($"tensor {this} holds ids, not floats");
 
-    internal int* IdPointer => Type == DType.Int32 ? (int*)(buffer.Pointer + offset) : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+    internal int* IdPointer => Type == DType.Int32 ? (int*)First : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+
+    private float* First => IsGone ? throw Gone() : buffer.Pointer + offset;
+
+    /// <summary>The tensor that this is a view of, or this one.</summary>
+    internal Tensor Root => parent is null ? this : parent.Root;
+
+    private InvalidOperationException Gone() => buffer.IsClosed ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
+        : new InvalidOperationException(Root.generation == Released ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what a backward pass has used)"
+            : $"tensor {this} belongs to a step that has ended");
 
     /// <summary>The same elements in another shape of equal length.</summary>
     public Tensor Reshape(Shape shape)
@@ -125,9 +137,7 @@ public sealed unsafe class Tensor
         return View(Shape.Rank == 1 ? start : start * rowsPerEntry * RowStride, shape, Shape.Rank == 1 ? count : RowStride);
     }
 
-    private Tensor View(long from, Shape shape, nint rowStride) => new(buffer, offset + from, shape, rowStride, Type, this) { viewOffset = from };
-
-    private long viewOffset;
+    private Tensor View(long from, Shape shape, nint rowStride) => new(buffer, offset + from, shape, rowStride, Type, this);
 
     /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
     public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
@@ -135,7 +145,7 @@ public sealed unsafe class Tensor
     /// <summary>Whether there is memory for a gradient. Memory that an earlier backward pass took from the step's arena is gone when the step is.</summary>
     private bool HasGradientMemory => gradient is { IsGone: false };
 
-    /// <summary>Whether the arena that this tensor lived in has been reset.</summary>
+    /// <summary>Whether this tensor's memory went back to its arena, or the arena has been reset.</summary>
     private bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
 
     /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
@@ -143,7 +153,27 @@ public sealed unsafe class Tensor
     public Tensor Gradient => HasGradientMemory && !gradientIsEmpty ? gradient! : (parent is { HasGradient: true } ? ViewOfParentGradient()
         : throw new InvalidOperationException($"tensor {this} has no gradient: was it part of the loss, and was Backward called?"));
 
-    private Tensor ViewOfParentGradient() => parent!.Gradient.View(viewOffset, Shape, RowStride);
+    /// <summary>
+    /// Gives the memory of this tensor's elements back to the step's arena, for others to use. It can still receive a gradient.
+    /// No effect on views, on tensors in other memory, and the second time.
+    /// </summary>
+    internal void ReleaseValues(Arena step)
+    {
+        if (arena != step || IsGone || --owners > 0)
+            return;
+        arena.Give(buffer, offset, Length);
+        generation = Released;
+    }
+
+    /// <summary>Gives back the memory of this tensor and of its gradient, unless that has become another tensor's gradient.</summary>
+    internal void Release(Arena step)
+    {
+        ReleaseValues(step);
+        gradient?.ReleaseValues(step);
+        gradient = null;
+    }
+
+    private Tensor ViewOfParentGradient() => parent!.Gradient.View(offset - parent.offset, Shape, RowStride);
 
     /// <summary>
     /// The place where an op's backward adds its contribution. The first contribution to a fresh gradient may overwrite (Accumulate is
@@ -157,9 +187,9 @@ public sealed unsafe class Tensor
             {
                 var target = parent.GradientFor(compute);
                 if (!target.Accumulate)
-                    new Span<float>(target.Pointer, checked((int)parent.Length)).Clear();
+                    compute.Clear(target.Pointer, (nint)parent.Length);
             }
-            return new GradientTarget(ViewOfParentGradient().Pointer, true);
+            return new GradientTarget(Root.Gradient.Pointer + (offset - Root.offset), true);
         }
         bool first = !HasGradientMemory || gradientIsEmpty;
         if (!HasGradientMemory)
@@ -171,9 +201,7 @@ public sealed unsafe class Tensor
     /// <summary>A fresh gradient to begin a backward pass with, not cleared; for a view, its part of a fresh gradient of zeros.</summary>
     internal Tensor StartGradient(Compute compute)
     {
-        var root = this;
-        while (root.parent is not null)
-            root = root.parent;
+        var root = Root;
         root.SetGradient(new Tensor(compute.StepArena, root.Shape));
         if (root != this)
             root.Gradient.Data.Clear();
@@ -185,6 +213,7 @@ public sealed unsafe class Tensor
     {
         if (parent is not null || HasGradientMemory || !IsContiguous || !from.IsContiguous || from.parent is not null)
             return false;
+        from.owners++;
         gradient = from;
         gradientIsEmpty = false;
         return true;

@@ -28,7 +28,7 @@ public static class Evaluate
         var shape = new Shape(loader.Batch, loader.Time);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
         fill(ids, targets);
-        var (_, nll) = compute.CrossEntropy(model.Forward(compute, ids), targets);
+        var (_, nll) = model.Loss(compute, ids, targets);
         double sum = 0;
         foreach (float value in nll.Data)
             sum += value;

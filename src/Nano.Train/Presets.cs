@@ -16,6 +16,9 @@ public static class Presets
         ContextLength = 64,
     };
 
+    /// <summary>The vocabulary of the corpus that the presets are meant for; a run takes that of its own.</summary>
+    public const int ShakespeareCharacters = 65;
+
     /// <summary>All presets by name.</summary>
     public static IReadOnlyDictionary<string, TrainOptions> All { get; } = new[]
     {

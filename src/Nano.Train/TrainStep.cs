@@ -23,6 +23,12 @@ public sealed class TrainStep : IDisposable
 
     public AdamW Optimizer { get; }
 
+    /// <summary>Bytes held by everything that takes part: parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
+    public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+
+    /// <summary>Bytes that activations, their gradients and waiting lookups take of the machine's memory.</summary>
+    public long ActivationBytes => compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
+
     /// <summary>Runs step number <paramref name="step"/> (from 0).</summary>
     /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
@@ -53,8 +59,7 @@ public sealed class TrainStep : IDisposable
                 compute.Profiler?.Skip();
                 var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
                 compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var logits = model.Forward(compute, ids, dropout: Masks(step, micro)); // [B, T, V]
-                var (loss, nll) = compute.CrossEntropy(logits, targets, options.TokensPerStep);
+                var (loss, nll) = model.Loss(compute, ids, targets, options.TokensPerStep, Masks(step, micro), options.CheckpointActivations);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -90,9 +95,8 @@ public sealed class TrainStep : IDisposable
         string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
         if (first == Nowhere)
         {
-            var seen = new List<(string, Tensor)>();
-            model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) => seen.Add((name, tensor)));
-            first = FirstBad(seen);
+            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) =>
+                first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
         }
         return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
     }

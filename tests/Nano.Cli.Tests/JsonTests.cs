@@ -55,10 +55,24 @@ public class JsonTests(TinyRun run)
     public void Info_of_a_model()
     {
         var result = Cli.Run("info", "--model", run.Folder, "--json");
-        AssertOneLine(result, "layers", "heads", "channels", "context_length", "vocab_size", "components", "parameters", "bytes", "training_flops_per_token");
+        AssertOneLine(result, "layers", "heads", "channels", "context_length", "vocab_size", "components", "parameters", "bytes", "training_flops_per_token", "training_step");
+        Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("training_step").ValueKind); // of no batch
         // By hand: 24 characters and 16 positions of 16 channels, one block of 12 x 16 x 16 weights, three norms without bias.
         Assert.Equal((24 * 16) + (16 * 16) + (12 * 16 * 16) + (3 * 16), result.Json.GetProperty("parameters").GetInt64());
         Assert.Equal(result.Json.GetProperty("parameters").GetInt64(), result.Json.GetProperty("components").EnumerateObject().Sum(component => component.Value.GetInt64()));
+    }
+
+    [Fact]
+    public void Info_of_the_memory_of_a_training_step()
+    {
+        string[] keys = ["batch", "seq", "checkpoint_activations", "parameters_bytes", "gradients_bytes", "moments_bytes", "activations_bytes", "scratch_bytes", "runtime_bytes", "total_bytes"];
+        var result = Cli.Run("info", "--model", "gpt2", "--batch", "4", "--seq", "64", "--checkpoint-activations", "--threads", "1", "--json").Succeeds();
+        var step = result.Json.GetProperty("training_step");
+        Assert.Equal(keys, step.EnumerateObject().Select(property => property.Name));
+        Assert.Equal((4, 64, true), (step.GetProperty("batch").GetInt32(), step.GetProperty("seq").GetInt32(), step.GetProperty("checkpoint_activations").GetBoolean()));
+        Assert.Equal(4 * 124_439_808L, step.GetProperty("parameters_bytes").GetInt64());
+        Assert.Equal(step.GetProperty("total_bytes").GetInt64(), keys[3..^1].Sum(key => step.GetProperty(key).GetInt64()));
+        Assert.Contains($"{step.GetProperty("activations_bytes").GetInt64():N0} bytes", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public class DropoutTests
         using var compute = new Compute(1);
         var ones = new Tensor(new Shape(n));
         ones.Data.Fill(1);
-        float[] y = new Dropout(p, 1, 0).Forward(compute, ones).Data.ToArray();
+        float[] y = new Dropout(p, 1, 0).Forward(compute, ones, 0).Data.ToArray();
         Assert.All(y, value => Assert.True(value is 0 or 1 / (1 - p), $"{value}"));
         Assert.Equal(p, y.Count(value => value == 0) / (double)n, 5 * Math.Sqrt(p * (1 - p) / n));
         Assert.Equal(1, y.Average(value => (double)value), 5 * Math.Sqrt(p / (1 - p) / n));
@@ -22,10 +22,11 @@ public class DropoutTests
         using var compute = new Compute(1);
         var ones = new Tensor(new Shape(1000));
         ones.Data.Fill(1);
-        float[] Mask(Dropout dropout) => dropout.Forward(compute, ones).Data.ToArray();
+        float[] Mask(Dropout dropout, int use = 0) => dropout.Forward(compute, ones, use).Data.ToArray();
         var first = new Dropout(0.5f, 1, 4);
-        float[][] masks = [Mask(first), Mask(first), Mask(new Dropout(0.5f, 1, 5)), Mask(new Dropout(0.5f, 2, 4))];
+        float[][] masks = [Mask(first), Mask(first, 1), Mask(new Dropout(0.5f, 1, 5)), Mask(new Dropout(0.5f, 2, 4))];
         Assert.Equal(masks[0], Mask(new Dropout(0.5f, 1, 4)));
+        Assert.Equal(masks[1], Mask(first, 1));
         // Two independent masks of 1,000 fair bits agree in 500 places, give or take 16.
         for (int i = 0; i < masks.Length; i++)
             for (int j = 0; j < i; j++)

@@ -6,14 +6,17 @@ namespace Nano.Cli;
 /// <summary>nano info: the machine, or a model.</summary>
 internal static class InfoVerb
 {
-    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", Gpt2Config.Names) };
+    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.All.Keys]) };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "With --model: the memory of a training step with this many rows" };
+    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
+    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "That step computes each block again in the backward pass" };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("info", "Show what this machine can do at best (measured), or what a model consists of.\n\nExample:\n  nano info --model runs/shakespeare-char") { Model, Threads, Json };
-        verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args.GetValue(Json)) : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
+        var verb = new Command("info", "Show what this machine can do at best (measured), or what a model consists of.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq, CheckpointActivations, Threads, Json };
+        verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args) : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
         return verb;
     }
 
@@ -34,9 +37,12 @@ internal static class InfoVerb
         return 0;
     }
 
-    private static int ShowModel(string path, bool json)
+    private static int ShowModel(string path, ParseResult args)
     {
         var config = LoadConfig(path);
+        var step = StepOf(config, args);
+        var memory = step is null ? null : MemoryPlan.Of(step, args.GetValue(Threads) ?? 0);
+        bool json = args.GetValue(Json);
         var shapes = Gpt2.ParameterShapes(config).ToList();
         var components = shapes.GroupBy(parameter => Component(parameter.Name)).ToDictionary(group => group.Key, group => group.Sum(parameter => parameter.Shape.Length));
         long total = components.Values.Sum();
@@ -47,16 +53,68 @@ internal static class InfoVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {count,14:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {"all",-12} {total,14:N0} parameters, {total * 4:N0} bytes in float32"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {flops:N0} FLOPs per training token at {config.ContextLength} tokens"));
+        if (memory is not null)
+            ShowMemory(human, step!, memory);
         if (json)
-            Common.PrintJson(new { layers = config.Layers, heads = config.Heads, channels = config.Channels, context_length = config.ContextLength, vocab_size = config.VocabSize, components, parameters = total, bytes = total * 4, training_flops_per_token = flops });
+            Common.PrintJson(new
+            {
+                layers = config.Layers,
+                heads = config.Heads,
+                channels = config.Channels,
+                context_length = config.ContextLength,
+                vocab_size = config.VocabSize,
+                components,
+                parameters = total,
+                bytes = total * 4,
+                training_flops_per_token = flops,
+                training_step = memory is null ? null : new
+                {
+                    step!.Batch,
+                    seq = step.Time,
+                    step.CheckpointActivations,
+                    parameters_bytes = memory.Parameters,
+                    gradients_bytes = memory.Gradients,
+                    moments_bytes = memory.Moments,
+                    activations_bytes = memory.Activations,
+                    scratch_bytes = memory.Scratch,
+                    runtime_bytes = MemoryPlan.Runtime,
+                    total_bytes = memory.Total,
+                },
+            });
         return 0;
+    }
+
+    /// <summary>The training step that was asked about, or null.</summary>
+    private static TrainOptions? StepOf(Gpt2Config config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null ? null : new TrainOptions
+    {
+        Preset = "",
+        Model = config,
+        Batch = args.GetValue(Batch) ?? 1,
+        Time = args.GetValue(Seq) ?? config.ContextLength,
+        CheckpointActivations = args.GetValue(CheckpointActivations),
+        Steps = 1,
+        LearningRate = 1,
+        MinLearningRate = 0,
+    };
+
+    private static void ShowMemory(TextWriter human, TrainOptions step, MemoryPlan memory)
+    {
+        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} tokens{(step.CheckpointActivations ? ", activations computed again" : "")}:");
+        foreach (var (name, bytes) in new[]
+        {
+            ("parameters", memory.Parameters), ("gradients", memory.Gradients), ("moments", memory.Moments), ("activations", memory.Activations),
+            ("scratch", memory.Scratch), ("runtime", MemoryPlan.Runtime), ("all", memory.Total),
+        })
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {bytes,14:N0} bytes"));
     }
 
     private static Gpt2Config LoadConfig(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
-            return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path) : throw new NanoException($"there is no model at '{path}', and no known one is called that",
-                NearestMatch.Hint(path, [.. Gpt2Config.Names], "give the folder of a model or run, or one of"));
+            return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
+                : Presets.All.TryGetValue(path, out var preset) ? preset.Model with { VocabSize = Presets.ShakespeareCharacters }
+                : throw new NanoException($"there is no model at '{path}', and no known one is called that",
+                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of"));
         return Gpt2Config.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
     }
 

@@ -19,6 +19,7 @@ internal static class TrainVerb
     private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
     private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
+    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
     private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
     private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
     private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
@@ -37,7 +38,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
         {
-            Preset, Data, Out, Steps, Batch, Seq, Accumulate, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Profile, Seed, Threads, Json,
+            Preset, Data, Out, Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Profile, Seed, Threads, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -104,6 +105,7 @@ internal static class TrainVerb
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
             Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
+            CheckpointActivations = args.GetValue(CheckpointActivations) || preset.CheckpointActivations,
             LearningRate = lr,
             MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,

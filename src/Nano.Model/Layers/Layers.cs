@@ -24,7 +24,10 @@ public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
 /// <param name="Step">The training step (and micro-batch), so that masks differ from step to step.</param>
 public sealed record Dropout(float Probability, ulong Seed, ulong Step)
 {
-    private ulong uses;
-
-    public Tensor Forward(Compute compute, Tensor x) => compute.Dropout(x, Probability, Philox.Key(Seed, (ulong)RandomPurpose.Dropout), (Step << 16) + uses++);
+    /// <summary>Drops elements of x.</summary>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="x">Any shape.</param>
+    /// <param name="use">The place in the model, below 65,536: the same place has the same mask whenever it is computed.</param>
+    public Tensor Forward(Compute compute, Tensor x, int use) =>
+        compute.Dropout(x, Probability, Philox.Key(Seed, (ulong)RandomPurpose.Dropout), (Step << 16) + (ulong)use);
 }

@@ -12,11 +12,13 @@ public sealed class Parameters : IDisposable
     /// <summary>Number of scalars.</summary>
     public long Count => all.Sum(parameter => parameter.Length);
 
-    /// <summary>Declares a parameter; its values are zero until set.</summary>
+    /// <summary>Bytes held for values and gradients.</summary>
+    public long ReservedBytes => values.ReservedBytes + gradients.ReservedBytes;
+
+    /// <summary>Declares a parameter; its values are zero until set, as memory is that an arena gives for the first time.</summary>
     public Tensor Add(string name, params ReadOnlySpan<int> shape)
     {
         var tensor = new Tensor(values, new Shape(shape)) { Name = name };
-        tensor.Data.Clear();
         all.Add(tensor);
         return tensor;
     }

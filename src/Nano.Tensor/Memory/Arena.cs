@@ -1,16 +1,24 @@
 namespace Nano;
 
 /// <summary>
-/// Bump allocation for everything that lives equally long: the parameters, the gradients, the optimizer state, or one training step.
-/// Nothing is freed one by one; <see cref="Reset"/> makes the whole arena empty and keeps its memory, so a step that repeats
-/// allocates nothing after the first time.
+/// Memory for everything that lives equally long: the parameters, the gradients, the optimizer state, or one training step.
+/// <see cref="Take"/> gives the lowest free place, <see cref="Give"/> takes a part back early, and <see cref="Reset"/> makes the whole arena
+/// empty and keeps its memory, so a step that repeats allocates nothing after the first time. Memory that was never used is only
+/// reserved: the system finds pages for it when it is first written.
 /// </summary>
 public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
 {
     private const int AlignFloats = NativeBuffer.Alignment / sizeof(float);
     private readonly List<NativeBuffer> chunks = [];
-    private int current;
-    private long used;
+    private readonly List<long> touched = []; // of each chunk, how many floats from its start have ever been taken
+    private readonly List<Range> free = []; // in order of address, never two that touch
+    private long inUse;
+
+    /// <summary>Free floats in a chunk.</summary>
+    private readonly record struct Range(int Chunk, long Offset, long Length)
+    {
+        public long End => Offset + Length;
+    }
 
     /// <summary>How often the arena has been emptied: what was taken in an earlier generation is gone.</summary>
     internal int Generation { get; private set; }
@@ -18,35 +26,87 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
     /// <summary>Bytes held, in use or not.</summary>
     public long ReservedBytes => chunks.Sum(chunk => chunk.Length) * sizeof(float);
 
-    /// <summary>Takes memory for the given number of floats, aligned to 64 bytes, with whatever was in it before.</summary>
+    /// <summary>The most bytes that were in use at one time, alignment included.</summary>
+    public long PeakBytes { get; private set; }
+
+    /// <summary>Bytes of the memory held now that have ever been in use: what the arena costs of the machine's memory.</summary>
+    public long TouchedBytes => touched.Sum() * sizeof(float);
+
+    /// <summary>Takes memory for the given number of floats, aligned to 64 bytes, with whatever was in it before; zeros the first time.</summary>
     public (NativeBuffer Buffer, long Offset) Take(long floats)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(floats);
-        long rounded = floats > long.MaxValue - AlignFloats ? floats : (floats + AlignFloats - 1) / AlignFloats * AlignFloats;
-        while (current < chunks.Count && rounded > chunks[current].Length - used)
-        {
-            current++;
-            used = 0;
-        }
-        if (current == chunks.Count)
-            chunks.Add(new NativeBuffer(Math.Max(rounded, chunkFloats)));
-        long offset = used;
-        used += rounded;
-        return (chunks[current], offset);
+        long rounded = RoundUp(floats);
+        int at = 0;
+        while (at < free.Count && free[at].Length < rounded)
+            at++;
+        if (at == free.Count)
+            Add(new NativeBuffer(Math.Max(rounded, chunkFloats)));
+        var range = free[at];
+        if (range.Length == rounded)
+            free.RemoveAt(at);
+        else
+            free[at] = new Range(range.Chunk, range.Offset + rounded, range.Length - rounded);
+        touched[range.Chunk] = Math.Max(touched[range.Chunk], range.Offset + rounded);
+        inUse += rounded;
+        PeakBytes = Math.Max(PeakBytes, inUse * sizeof(float));
+        return (chunks[range.Chunk], range.Offset);
     }
 
-    /// <summary>Empties the arena. Tensors taken from it must no longer be used. Several chunks are replaced by one that fits all next time.</summary>
+    /// <summary>Takes back a part that <see cref="Take"/> gave since the last <see cref="Reset"/>.</summary>
+    /// <exception cref="InvalidOperationException">It is free already, or not from here.</exception>
+    public void Give(NativeBuffer buffer, long offset, long floats)
+    {
+        var range = new Range(chunks.IndexOf(buffer), offset, RoundUp(floats));
+        if (range.Length == 0)
+            return;
+        int at = 0;
+        while (at < free.Count && (free[at].Chunk, free[at].Offset).CompareTo((range.Chunk, offset)) < 0)
+            at++;
+        bool before = at > 0 && free[at - 1].Chunk == range.Chunk, after = at < free.Count && free[at].Chunk == range.Chunk;
+        if (range.Chunk < 0 || (before && free[at - 1].End > offset) || (after && free[at].Offset < range.End))
+            throw new InvalidOperationException($"{floats} floats at {offset} are not in use in this arena");
+        inUse -= range.Length;
+        if (after && free[at].Offset == range.End)
+        {
+            range = range with { Length = range.Length + free[at].Length };
+            free.RemoveAt(at);
+        }
+        if (before && free[at - 1].End == offset)
+            free[at - 1] = free[at - 1] with { Length = free[at - 1].Length + range.Length };
+        else
+            free.Insert(at, range);
+    }
+
+    /// <summary>
+    /// Empties the arena. Tensors taken from it can no longer be used. Several chunks are replaced by one that fits all next time, if the system
+    /// has that much in one piece.
+    /// </summary>
     public void Reset()
     {
-        if (chunks.Count > 1)
+        if (chunks.Count > 1 && TryAllocate(chunks.Sum(chunk => chunk.Length)) is { } merged)
         {
-            long total = chunks.Sum(chunk => chunk.Length);
             Dispose();
-            chunks.Add(new NativeBuffer(total));
+            Add(merged);
+            return;
         }
-        current = 0;
-        used = 0;
+        free.Clear();
+        for (int i = 0; i < chunks.Count; i++)
+            free.Add(new Range(i, 0, chunks[i].Length));
+        inUse = 0;
         Generation++;
+    }
+
+    private static NativeBuffer? TryAllocate(long floats)
+    {
+        try
+        {
+            return new NativeBuffer(floats);
+        }
+        catch (NanoException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Frees all memory.</summary>
@@ -55,8 +115,18 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         foreach (var chunk in chunks)
             chunk.Dispose();
         chunks.Clear();
-        current = 0;
-        used = 0;
+        touched.Clear();
+        free.Clear();
+        inUse = 0;
         Generation++;
     }
+
+    private void Add(NativeBuffer chunk)
+    {
+        chunks.Add(chunk);
+        touched.Add(0);
+        free.Add(new Range(chunks.Count - 1, 0, chunk.Length));
+    }
+
+    private static long RoundUp(long floats) => floats > long.MaxValue - AlignFloats ? floats : (floats + AlignFloats - 1) / AlignFloats * AlignFloats;
 }

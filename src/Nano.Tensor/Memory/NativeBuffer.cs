@@ -8,26 +8,28 @@ public sealed unsafe class NativeBuffer : SafeHandle
     /// <summary>Bytes: one cache line, and one AVX-512 vector.</summary>
     public const int Alignment = 64;
 
-    /// <summary>Allocates zeroed memory for the given number of floats.</summary>
+    private readonly float* first;
+
+    /// <summary>Zeroed memory for the given number of floats. Of a large one the system finds the pages when they are first touched.</summary>
     /// <exception cref="NanoException">The system has no such amount of memory.</exception>
     public NativeBuffer(long floats) : base(0, ownsHandle: true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(floats);
-        var bytes = (UInt128)Math.Max(floats, 1) * sizeof(float);
+        var bytes = ((UInt128)Math.Max(floats, 1) * sizeof(float)) + Alignment;
         if (bytes > (UInt128)nint.MaxValue)
-            throw OutOfMemory(bytes, null);
+            throw OutOfMemory(floats, null);
         try
         {
-            SetHandle((nint)NativeMemory.AlignedAlloc((nuint)bytes, Alignment));
+            SetHandle((nint)NativeMemory.AllocZeroed((nuint)bytes));
         }
         catch (OutOfMemoryException e)
         {
-            throw OutOfMemory(bytes, e);
+            throw OutOfMemory(floats, e);
         }
-        NativeMemory.Clear((void*)handle, (nuint)bytes);
+        first = (float*)((handle + Alignment - 1) & -Alignment);
         Length = floats;
         // The collector sees a few bytes where this memory is; told how much hangs on them, it runs before forgotten tensors fill the machine.
-        GC.AddMemoryPressure((long)bytes);
+        GC.AddMemoryPressure(Math.Max(Length, 1) * sizeof(float));
     }
 
     /// <summary>Length in floats.</summary>
@@ -39,7 +41,7 @@ public sealed unsafe class NativeBuffer : SafeHandle
         get
         {
             ObjectDisposedException.ThrowIf(IsClosed, this);
-            return (float*)handle;
+            return first;
         }
     }
 
@@ -47,11 +49,11 @@ public sealed unsafe class NativeBuffer : SafeHandle
 
     protected override bool ReleaseHandle()
     {
-        NativeMemory.AlignedFree((void*)handle);
+        NativeMemory.Free((void*)handle);
         GC.RemoveMemoryPressure(Math.Max(Length, 1) * sizeof(float));
         return true;
     }
 
-    private static NanoException OutOfMemory(UInt128 bytes, Exception? inner) =>
-        new($"out of memory: {bytes:N0} bytes were asked for", "use a smaller --batch, --seq or model", inner);
+    private static NanoException OutOfMemory(long floats, Exception? inner) =>
+        new($"out of memory: {(UInt128)floats * sizeof(float):N0} bytes were asked for", "use a smaller --batch, --seq or model", inner);
 }

@@ -25,6 +25,30 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
             new Gradients(Logits.Pointer, Targets.IdPointer, Max.Pointer, LogSum.Pointer, columns, scale, Logits.GradientFor(compute)));
     }
 
+    /// <summary>What the sum is divided by: as given, or if that is 0, the number of kept rows. Refuses targets that are no ids.</summary>
+    internal static double DenominatorFor(string op, Tensor targets, int vocabulary, double denominator)
+    {
+        int kept = 0;
+        foreach (int target in targets.Ids)
+        {
+            if (target != Ignore && (uint)target >= (uint)vocabulary)
+                throw new ArgumentException($"{op}: target {target} is not below the vocabulary size {vocabulary}");
+            kept += target == Ignore ? 0 : 1;
+        }
+        if (kept == 0 && denominator == 0)
+            throw new ArgumentException($"{op}: none of the {targets.Length} targets is kept, so there is no mean");
+        return denominator == 0 ? kept : denominator;
+    }
+
+    /// <summary>loss = sum of nll, in row order, divided by the denominator.</summary>
+    internal static void Mean(Tensor nll, double denominator, Tensor loss)
+    {
+        double sum = 0;
+        foreach (float value in nll.Data)
+            sum += value;
+        loss.Data[0] = (float)(sum / denominator);
+    }
+
     internal readonly unsafe struct Forward(float* logits, int* targets, int columns, float* max, float* logSum, float* nll) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -45,7 +69,8 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
             S.Add(running, SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
     }
 
-    private readonly unsafe struct Gradients(float* logits, int* targets, float* max, float* logSum, int columns, float scale, GradientTarget dlogits) : IKernel
+    /// <summary>Where dlogits is the logits themselves, they become their own gradient.</summary>
+    internal readonly unsafe struct Gradients(float* logits, int* targets, float* max, float* logSum, int columns, float scale, GradientTarget dlogits) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -87,25 +112,12 @@ public static class CrossEntropyExtensions
         int columns = logits.Shape.Columns;
         if (targets.Length != logits.Shape.Rows)
             throw new ArgumentException($"cross-entropy: {targets.Length} targets {targets} for logits {logits}");
-        int kept = 0;
-        foreach (int target in targets.Ids)
-        {
-            if (target != CrossEntropyOp.Ignore && (uint)target >= (uint)columns)
-                throw new ArgumentException($"cross-entropy: target {target} is not below the vocabulary size {columns}");
-            kept += target == CrossEntropyOp.Ignore ? 0 : 1;
-        }
-        if (kept == 0 && denominator == 0)
-            throw new ArgumentException($"cross-entropy: none of the {targets.Length} targets is kept, so there is no mean");
-        if (denominator == 0)
-            denominator = kept;
+        denominator = CrossEntropyOp.DenominatorFor("cross-entropy", targets, columns, denominator);
         var (max, logSum) = (compute.New(targets.Shape), compute.New(targets.Shape));
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         compute.For((nint)targets.Length, Compute.RowsPerChunk(columns), 0,
             new CrossEntropyOp.Forward(logits.Contiguous("cross-entropy").Pointer, targets.IdPointer, columns, max.Pointer, logSum.Pointer, nll.Pointer));
-        double sum = 0;
-        foreach (float value in nll.Data)
-            sum += value;
-        loss.Data[0] = (float)(sum / denominator);
+        CrossEntropyOp.Mean(nll, denominator, loss);
         compute.Record(new CrossEntropyOp(logits, targets, denominator, max, logSum, loss));
         return (loss, nll);
     }

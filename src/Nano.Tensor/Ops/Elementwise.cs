@@ -100,6 +100,9 @@ public static class ElementwiseExtensions
     internal static unsafe void Accumulate(this Compute compute, Tensor x, GradientTarget target) =>
         compute.ForEach((nint)x.Length, new Copy(x.Pointer, target));
 
+    /// <summary>target = 0.</summary>
+    internal static unsafe void Clear(this Compute compute, float* target, nint count) => compute.ForEach(count, new Zero(target));
+
     private static bool IsSuffix(Shape suffix, Shape of)
     {
         for (int i = 1; i <= suffix.Rank; i++)
@@ -111,6 +114,11 @@ public static class ElementwiseExtensions
     internal readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
     {
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
+    }
+
+    private readonly unsafe struct Zero(float* y) : IElementwise
+    {
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Splat(0));
     }
 
     private readonly unsafe struct AddRows(float* a, float* b, nint columns, float* y) : IKernel

@@ -15,7 +15,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
     {
         if (compute.LaterLookups is { } later)
         {
-            later.Add(Weight, Ids, Y.Gradient);
+            later.Add(compute, Weight, Ids, Y.Gradient);
             compute.Profiler?.Lap(Work.Of("embedding rows kept", 0, Ids, Ids, Y, Y));
         }
         else
@@ -28,7 +28,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
         int columns = weight.Shape.Columns;
         var dw = weight.GradientFor(compute);
         if (!dw.Accumulate)
-            new Span<float>(dw.Pointer, checked((int)weight.Length)).Clear();
+            compute.Clear(dw.Pointer, (nint)weight.Length);
         compute.For(columns, 64, 0, new Scatter(ids.IdPointer, (nint)ids.Length, columns, dy.Pointer, dw.Pointer));
         compute.Profiler?.Lap(Work.Of("embedding backward", dy.Length, ids, dy, dy, dy));
     }
@@ -69,11 +69,14 @@ public sealed class LaterLookups : IDisposable
     private readonly Arena arena = new();
     private readonly List<(Tensor Weight, Tensor Ids, Tensor DY)> waiting = [];
 
-    internal void Add(Tensor weight, Tensor ids, Tensor dy)
+    /// <summary>Where they wait.</summary>
+    public Arena Arena => arena;
+
+    internal unsafe void Add(Compute compute, Tensor weight, Tensor ids, Tensor dy)
     {
         var (idsCopy, dyCopy) = (new Tensor(arena, ids.Shape, DType.Int32), new Tensor(arena, dy.Shape));
         ids.Ids.CopyTo(idsCopy.Ids);
-        dyCopy.CopyFrom(dy);
+        compute.Accumulate(dy, new(dyCopy.Pointer, false));
         waiting.Add((weight, idsCopy, dyCopy));
     }
 

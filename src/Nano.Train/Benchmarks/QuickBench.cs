@@ -64,7 +64,7 @@ public static class QuickBench
         var result = BenchResult.Of(of, machine, seconds, processorTime: false);
         return result with
         {
-            Note = string.Create(CultureInfo.InvariantCulture, $"{result.Note}, {process.PeakWorkingSet64 / 1e9:F2} GB resident at most, {allocated:N0} managed bytes per step"),
+            Note = string.Create(CultureInfo.InvariantCulture, $"{result.Note}, {process.WorkingSet64 / 1e9:F3} GB resident, {allocated:N0} managed bytes per step"),
         };
     }
 }

@@ -20,6 +20,9 @@ public sealed class AdamW : IDisposable
     /// <summary>Steps taken.</summary>
     public long StepCount { get; set; }
 
+    /// <summary>Bytes held for the moments.</summary>
+    public long ReservedBytes => arena.ReservedBytes;
+
     /// <summary>The moments under the names of their parameters: what a checkpoint keeps.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> State =>
         slots.SelectMany(slot => new[] { (slot.Parameter.Name + ".mean", slot.Mean), (slot.Parameter.Name + ".square", slot.Square) });
@@ -51,12 +54,7 @@ public sealed class AdamW : IDisposable
             }
     }
 
-    private Tensor Zeros(Tensor like)
-    {
-        var tensor = new Tensor(arena, like.Shape);
-        tensor.Data.Clear();
-        return tensor;
-    }
+    private Tensor Zeros(Tensor like) => new(arena, like.Shape); // an arena gives zeros the first time
 
     public void Dispose() => arena.Dispose();
 }

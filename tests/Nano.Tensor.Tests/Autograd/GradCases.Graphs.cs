@@ -69,6 +69,9 @@ internal static partial class GradCases
             x => Reference.Add(Reference.Scale(x[0], 3), Reference.Multiply(Reference.Scale(x[0], 3), x[1])), 3, 3);
         yield return new("two residual blocks", typeof(RmsNormOp), r => [r.Normal(3, 7), r.AroundOne(7), r.Normal(7, 7)],
             (c, x) => Block(c, Block(c, x[0], x[1], x[2]), x[1], x[2]), x => Block(Block(x[0], x[1], x[2]), x[1], x[2]), 2, 4);
+        yield return new("two residual blocks, checkpointed", typeof(CheckpointOp), r => [r.Normal(3, 7), r.AroundOne(7), r.Normal(7, 7)],
+            (c, x) => c.Checkpoint(c.Checkpoint(x[0], (c, t) => Block(c, t, x[1], x[2])), (c, t) => Block(c, t, x[1], x[2])),
+            x => Block(Block(x[0], x[1], x[2]), x[1], x[2]), 2, 4);
     }
 
     private static Tensor Block(Compute c, Tensor x, Tensor norm, Tensor w) => c.Add(x, c.Activation(ActivationKind.Silu, c.Linear(c.RmsNorm(x, norm, 1e-5f), w, null)));

@@ -99,6 +99,10 @@ internal static partial class GradCases
         yield return CrossEntropy("cross-entropy, given denominator", 1, 0, 3, 11);
         yield return CrossEntropy("cross-entropy, wide logits", 20, 0, 0, 1);
         yield return CrossEntropy("cross-entropy, logits around -40", 1, -40, 0, 1);
+        yield return LinearCrossEntropy("linear cross-entropy", 7, 0, 0, 0);
+        yield return LinearCrossEntropy("linear cross-entropy, rows left out", 7, 3, 0, 0);
+        yield return LinearCrossEntropy("linear cross-entropy, given denominator", 7, 3, 11, 0);
+        yield return LinearCrossEntropy("linear cross-entropy, in chunks", 45, 0, 0, 32);
     }
 
     private static GradCase CrossEntropy(string name, float spread, float offset, int leaveOut, double denominator)
@@ -106,6 +110,14 @@ internal static partial class GradCases
         int[] targets = new Random(3).Ids(7, 37, leaveOut);
         return new(name, typeof(CrossEntropyOp), r => [Affine(r.Normal(7, 37), spread, offset)],
             (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets), denominator).Loss, x => Reference.CrossEntropy(x[0], targets, denominator), 2, 4);
+    }
+
+    private static GradCase LinearCrossEntropy(string name, int rows, int leaveOut, double denominator, int rowsPerChunk)
+    {
+        int[] targets = new Random(3).Ids(rows, 37, leaveOut);
+        return new(name, typeof(LinearCrossEntropyOp), r => [r.Normal(rows, 5), r.Normal(37, 5)],
+            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(rows), targets), denominator, rowsPerChunk).Loss,
+            x => Reference.CrossEntropy(Reference.Linear(x[0], x[1], null, 37, 5), targets, denominator), 2, 4);
     }
 
     private static Tensor Affine(Tensor x, float factor, float offset)

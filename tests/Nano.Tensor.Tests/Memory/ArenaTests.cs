@@ -98,6 +98,80 @@ public sealed class ArenaTests
         Assert.Equal(2, b.Data.Length);
     }
 
+    [Fact]
+    public unsafe void Parts_that_are_given_back_are_used_again_and_never_twice()
+    {
+        var actions = Gen.Choose(-40, 700).ListOf().ToArbitrary();
+        Check.One(Config.QuickThrowOnFailure, Prop.ForAll(actions, list =>
+        {
+            using var arena = new Arena(chunkFloats: 1000);
+            for (int round = 0; round < 3; round++)
+            {
+                var held = new List<(NativeBuffer Buffer, long Offset, int Length, float Mark)>();
+                float mark = 0;
+                long inUse = 0, most = 0;
+                foreach (int action in list)
+                {
+                    if (action >= 0)
+                    {
+                        var (buffer, offset) = arena.Take(action);
+                        new Span<float>(buffer.Pointer + offset, action).Fill(++mark);
+                        held.Add((buffer, offset, action, mark));
+                        most = Math.Max(most, inUse += Rounded(action));
+                    }
+                    else if (held.Count > 0)
+                    {
+                        var part = held[-action % held.Count];
+                        held.Remove(part);
+                        Assert.True(new ReadOnlySpan<float>(part.Buffer.Pointer + part.Offset, part.Length).IndexOfAnyExcept(part.Mark) < 0, "a part in use was overwritten");
+                        arena.Give(part.Buffer, part.Offset, part.Length);
+                        inUse -= Rounded(part.Length);
+                    }
+                }
+                Assert.Equal(4 * most, arena.PeakBytes); // every round does the same
+                Assert.InRange(arena.TouchedBytes, arena.PeakBytes, arena.ReservedBytes);
+                arena.Reset();
+            }
+        }));
+    }
+
+    private static long Rounded(long floats) => (floats + 15) / 16 * 16;
+
+    [Fact]
+    public void What_was_given_back_is_one_place_again_and_taken_from_the_bottom()
+    {
+        using var arena = new Arena(chunkFloats: 1000);
+        var parts = Enumerable.Range(0, 4).Select(_ => arena.Take(200)).ToArray();
+        foreach (int i in new[] { 2, 0, 1 }) // the middle one last: three holes become one
+            arena.Give(parts[i].Buffer, parts[i].Offset, 200);
+        Assert.Equal(parts[0], arena.Take(600));
+        Assert.Equal(4 * 208, arena.Take(100).Offset); // 16 floats are left below
+        Assert.Equal(4000, arena.ReservedBytes);
+        Assert.Equal(4 * (208 + 608 + 112), arena.PeakBytes);
+        Assert.Equal(4 * ((4 * 208) + 112), arena.TouchedBytes);
+    }
+
+    [Fact]
+    public void What_is_not_in_use_cannot_be_given_back()
+    {
+        using Arena arena = new(chunkFloats: 1000), other = new();
+        var (buffer, offset) = arena.Take(100);
+        arena.Take(50);
+        arena.Give(buffer, offset, 100);
+        Assert.Throws<InvalidOperationException>(() => arena.Give(buffer, offset, 100));
+        Assert.Throws<InvalidOperationException>(() => arena.Give(buffer, offset + 160, 1000));
+        Assert.Throws<InvalidOperationException>(() => arena.Give(other.Take(10).Buffer, 0, 10));
+    }
+
+    [Fact]
+    public void Large_parts_leave_no_room_unused_behind_them()
+    {
+        using var arena = new Arena(chunkFloats: 1000);
+        foreach (int size in new[] { 100, 5000, 100, 7000, 100 })
+            arena.Take(size);
+        Assert.Equal(4 * (1000 + 5008 + 7008), arena.ReservedBytes);
+    }
+
     private static unsafe void CheckParts(Arena arena, int[] sizes)
     {
         var parts = sizes.Select(size => arena.Take(size)).ToArray();

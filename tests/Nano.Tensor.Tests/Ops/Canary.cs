@@ -18,13 +18,13 @@ internal static unsafe class Canary
         compute.NextStep();
         var all = compute.New(new Shape(ArenaFloats));
         all.Data.Fill(Pattern);
+        float* arena = all.Pointer;
         compute.StepArena.Reset();
         var y = run(compute);
         var written = new bool[ArenaFloats];
         foreach (var result in Results(compute.Tape.Ops.Single()).Append(y).Except(inputs))
-            if (result.Pointer - all.Pointer is >= 0 and < ArenaFloats and var start)
+            if (result.Pointer - arena is >= 0 and < ArenaFloats and var start)
                 Array.Fill(written, true, (int)start, (int)result.Length);
-        var arena = all.Data;
         for (int i = 0; i < ArenaFloats; i++)
             if (!written[i] && arena[i] != Pattern)
                 Assert.Fail($"float {i} of the arena was overwritten with {arena[i]}");

@@ -1,0 +1,117 @@
+namespace Nano;
+
+/// <summary>
+/// The head and the loss in one: logits z = x W^T and their cross-entropy, see <see cref="LinearOp"/> and <see cref="CrossEntropyOp"/>, whose
+/// bits these are. Only a chunk of rows of z exists at a time (Hsu et al., "Liger Kernel", 2024): a vocabulary of 50,257 makes z and its gradient the
+/// largest tensors of a step otherwise.
+/// <para>
+/// Backward. While a chunk of z is there, z becomes dz in place, and dx = dz W and dW += dz^T x follow at once, in row order; computing z again
+/// later would cost a third more. So with a tape the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
+/// </para>
+/// </summary>
+internal sealed record LinearCrossEntropyOp(Tensor X, Tensor DX, Tensor Loss) : Op(Loss)
+{
+    /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
+    private const int ChunkFloats = 1 << 23;
+
+    /// <summary>What is left of it: the sum of the rows' losses. The products take laps of their own.</summary>
+    internal override Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
+
+    internal override Work? BackwardWork => Work.Of("head gradient handed on", 0);
+
+    internal override void Backward(Compute compute)
+    {
+        if (Loss.Gradient.Data[0] is not 1 and var upstream)
+            throw new InvalidOperationException($"linear-cross-entropy: the backward pass must start at this loss, with a gradient of 1, got {upstream}; scale by the denominator, or use linear and cross-entropy");
+        if (!X.TryAdoptGradient(DX))
+            compute.Accumulate(DX, X.GradientFor(compute));
+        compute.Release(DX);
+    }
+
+    /// <summary>Rows of a chunk, a multiple of 32; chunks are about equal, and the last may be shorter.</summary>
+    internal static int RowsPerChunk(int rows, int vocabulary)
+    {
+        int most = Math.Max(32, ChunkFloats / Math.Max(1, vocabulary) / 32 * 32);
+        int chunks = Math.Max(1, (rows + most - 1) / most);
+        return Math.Max(32, ((rows + chunks - 1) / chunks + 31) / 32 * 32);
+    }
+
+    /// <summary>Rows of logits to loss, and then to their gradient in place while they are in the cache.</summary>
+    internal readonly struct LossAndGradient(CrossEntropyOp.Forward loss, CrossEntropyOp.Gradients gradients) : IKernel
+    {
+        private readonly CrossEntropyOp.Forward loss = loss;
+        private readonly CrossEntropyOp.Gradients gradients = gradients;
+
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint row = begin; row < end; row++)
+            {
+                loss.Run<S, V>(row, row + 1, scratch);
+                gradients.Run<S, V>(row, row + 1, scratch);
+            }
+        }
+    }
+}
+
+public static class LinearCrossEntropyExtensions
+{
+    /// <summary>
+    /// Mean cross-entropy of the logits x W^T against targets, in nats, without ever holding all logits. With a tape, the gradient of the weight is
+    /// added here and not in the backward pass, which must start at this loss.
+    /// </summary>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="x">[.., K], contiguous.</param>
+    /// <param name="weight">[V, K]</param>
+    /// <param name="targets">The right id of each row, [..]; -100 leaves a row out.</param>
+    /// <param name="denominator">What the sum is divided by; 0 means the number of kept rows. A micro-batch passes the count of its whole batch.</param>
+    /// <returns>Loss: the mean, a scalar. Nll: the loss of each row [..], 0 where left out.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no row is kept.</exception>
+    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, double denominator = 0) =>
+        compute.LinearCrossEntropy(x, weight, targets, denominator, rowsPerChunk: 0);
+
+    /// <summary>The same with a given number of rows per chunk, which changes no bit; 0 for the usual.</summary>
+    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, double denominator, int rowsPerChunk)
+    {
+        if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
+            throw new ArgumentException($"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, K], [..]");
+        int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
+        denominator = CrossEntropyOp.DenominatorFor("linear-cross-entropy", targets, n, denominator);
+        float* px = x.Contiguous("linear-cross-entropy").Pointer, pw = weight.Contiguous("linear-cross-entropy").Pointer;
+        if (rowsPerChunk == 0)
+            rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
+        var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
+        var dx = compute.Tape is null ? null : compute.New(x.Shape);
+        var dw = dx is null ? default : weight.GradientFor(compute);
+        Tensor max = compute.New(targets.Shape), logSum = compute.New(targets.Shape), logits = compute.New(new Shape(Math.Min(rows, rowsPerChunk), n));
+        int first = 0;
+        do // once even if there are no rows: then the gradient of the weight is zero
+        {
+            int m = Math.Min(rowsPerChunk, rows - first);
+            float* a = px + ((nint)first * k), z = logits.Pointer;
+            Gemm.Run(compute, m, n, k, a, k, 1, pw, k, RightLayout.RowsOfK, null, accumulate: false, z, n);
+            compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
+            var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first, logSum.Pointer + first, nll.Pointer + first);
+            if (dx is null)
+            {
+                compute.For(m, Compute.RowsPerChunk(n), 0, forward);
+                compute.Profiler?.Lap(new Work("cross-entropy forward", 5.0 * m * n, 1.0 * sizeof(float) * m * n));
+                continue;
+            }
+            var gradients = new CrossEntropyOp.Gradients(z, targets.IdPointer + first, max.Pointer + first, logSum.Pointer + first, n, (float)(1 / denominator), new(z, false));
+            compute.For(m, Compute.RowsPerChunk(n), 0, new LinearCrossEntropyOp.LossAndGradient(forward, gradients));
+            compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
+            Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null, accumulate: false, dx.Pointer + ((nint)first * k), k);
+            compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
+            Gemm.Run(compute, n, k, m, z, 1, n, a, k, RightLayout.RowsOfN, null, dw.Accumulate || first > 0, dw.Pointer, k);
+            compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+        }
+        while ((first += rowsPerChunk) < rows);
+        compute.Release(logits);
+        compute.Release(logSum);
+        compute.Release(max);
+        CrossEntropyOp.Mean(nll, denominator, loss);
+        if (dx is not null)
+            compute.Record(new LinearCrossEntropyOp(x, dx, loss));
+        return (loss, nll);
+    }
+}
