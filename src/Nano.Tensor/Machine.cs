@@ -45,6 +45,7 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
         double read, triad;
         unsafe
         {
+            new Span<float>(source.Pointer, floats).Fill(1); // memory that nobody has written is no memory yet
             var readAll = new ReadAll(source.Pointer);
             read = Best(12, () => compute.For(floats, 1 << 20, 16, readAll));
             var addScaled = new AddScaled(source.Pointer, source.Pointer + (floats / 2), target.Pointer);
