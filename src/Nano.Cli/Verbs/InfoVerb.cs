@@ -67,25 +67,27 @@ internal static class InfoVerb
                 parameters = total,
                 bytes = total * 4,
                 training_flops_per_token = flops,
-                training_step = memory is null ? null : new
-                {
-                    step!.Batch,
-                    seq = step.Time,
-                    step.CheckpointActivations,
-                    parameters_bytes = memory.Parameters,
-                    gradients_bytes = memory.Gradients,
-                    moments_bytes = memory.Moments,
-                    activations_bytes = memory.Activations,
-                    scratch_bytes = memory.Scratch,
-                    runtime_bytes = MemoryPlan.Runtime,
-                    total_bytes = memory.Total,
-                },
+                training_step = memory is null ? null : StepJson(step!, memory),
             });
         return 0;
     }
 
+    private static object StepJson(TrainOptions step, MemoryPlan memory) => new
+    {
+        step.Batch,
+        seq = step.Time,
+        step.CheckpointActivations,
+        parameters_bytes = memory.Parameters,
+        gradients_bytes = memory.Gradients,
+        moments_bytes = memory.Moments,
+        activations_bytes = memory.Activations,
+        scratch_bytes = memory.Scratch,
+        runtime_bytes = MemoryPlan.Runtime,
+        total_bytes = memory.Total,
+    };
+
     /// <summary>The training step that was asked about, or null.</summary>
-    private static TrainOptions? StepOf(Gpt2Config config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null ? null : new TrainOptions
+    private static TrainOptions? StepOf(Gpt2Config config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations) ? null : new TrainOptions
     {
         Preset = "",
         Model = config,

@@ -6,6 +6,10 @@ namespace Nano;
 /// empty and keeps its memory, so a step that repeats allocates nothing after the first time. Memory that was never used is only
 /// reserved: the system finds pages for it when it is first written.
 /// </summary>
+/// <param name="chunkFloats">
+/// Floats of the first piece of memory. Later ones are sixteen times as large, by default 64 MiB, which C libraries map on their own and give
+/// back to the system when freed; what fits no piece gets one of its size.
+/// </param>
 public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
 {
     private const int AlignFloats = NativeBuffer.Alignment / sizeof(float);
@@ -41,7 +45,7 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         while (at < free.Count && free[at].Length < rounded)
             at++;
         if (at == free.Count)
-            Add(new NativeBuffer(Math.Max(rounded, chunkFloats)));
+            Add(new NativeBuffer(Math.Max(rounded, chunks.Count == 0 ? chunkFloats : 16 * chunkFloats)));
         var range = free[at];
         if (range.Length == rounded)
             free.RemoveAt(at);

@@ -112,6 +112,7 @@ public static class LinearCrossEntropyExtensions
         CrossEntropyOp.Mean(nll, denominator, loss);
         if (dx is not null)
             compute.Record(new LinearCrossEntropyOp(x, dx, loss));
+        GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
         return (loss, nll);
     }
 }

@@ -167,9 +167,10 @@ public sealed class ArenaTests
     public void Large_parts_leave_no_room_unused_behind_them()
     {
         using var arena = new Arena(chunkFloats: 1000);
-        foreach (int size in new[] { 100, 5000, 100, 7000, 100 })
+        foreach (int size in new[] { 100, 5000, 100, 70_000, 100, 10_000 })
             arena.Take(size);
-        Assert.Equal(4 * (1000 + 5008 + 7008), arena.ReservedBytes);
+        Assert.Equal(4 * (1000 + 16_000 + 70_000), arena.ReservedBytes); // 5,000 and 10,000 share the second, 70,000 has the third, the rest the first
+        Assert.Equal(4 * (336 + 15_008 + 70_000), arena.TouchedBytes);
     }
 
     private static unsafe void CheckParts(Arena arena, int[] sizes)
