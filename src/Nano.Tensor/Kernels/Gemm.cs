@@ -44,6 +44,11 @@ internal static unsafe class Gemm
     {
         if (m == 0 || n == 0)
             return;
+        if (m == 1 && aCol == 1 && layout == RightLayout.RowsOfK)
+        {
+            Gemv.Run(compute, n, k, a, b, ldb, accumulate ? c : bias, c);
+            return;
+        }
         Operand left = new(a, aRow, aCol), right = layout == RightLayout.RowsOfN ? new(b, 1, ldb) : new(b, ldb, 1);
         bool turned = ((long)m * k) + ((long)m * n) < (long)n * k;
         var (rows, columns) = turned ? (n, m) : (m, n);

@@ -50,16 +50,23 @@ internal static unsafe class Pack
                 to[(r * toRow) + c] = from[(c * fromRow) + r];
     }
 
-    /// <summary>A 4 x 4 block: interleave rows 0 and 2, and 1 and 3; interleave the results. Data only moves, so one width serves all.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose4(float* from, nint fromRow, float* to, nint toRow)
     {
-        Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + fromRow), c = Vector128.Load(from + (2 * fromRow)), d = Vector128.Load(from + (3 * fromRow));
+        var (a, b, c, d) = Turn(from, fromRow);
+        a.Store(to);
+        b.Store(to + toRow);
+        c.Store(to + (2 * toRow));
+        d.Store(to + (3 * toRow));
+    }
+
+    /// <summary>The columns of a 4 x 4 block: interleave rows 0 and 2, and 1 and 3; interleave the results. Data only moves, so one width serves all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector128<float> First, Vector128<float> Second, Vector128<float> Third, Vector128<float> Fourth) Turn(float* from, nint row)
+    {
+        Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + row), c = Vector128.Load(from + (2 * row)), d = Vector128.Load(from + (3 * row));
         Vector128<float> ac = ZipLow(a, c), bd = ZipLow(b, d), acHigh = ZipHigh(a, c), bdHigh = ZipHigh(b, d); // a0 c0 a1 c1, ...
-        ZipLow(ac, bd).Store(to); // a0 b0 c0 d0
-        ZipHigh(ac, bd).Store(to + toRow);
-        ZipLow(acHigh, bdHigh).Store(to + (2 * toRow));
-        ZipHigh(acHigh, bdHigh).Store(to + (3 * toRow));
+        return (ZipLow(ac, bd), ZipHigh(ac, bd), ZipLow(acHigh, bdHigh), ZipHigh(acHigh, bdHigh)); // a0 b0 c0 d0, ...
     }
 
     /// <summary>a0 b0 a1 b1</summary>
