@@ -17,7 +17,7 @@ public sealed record TrainOptions
     /// <summary>Micro-batches whose gradients are added up before each update.</summary>
     public int Accumulate { get; init; } = 1;
 
-    /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits.</summary>
+    /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits (so a run may be resumed with the other choice).</summary>
     public bool CheckpointActivations { get; init; }
 
     public required int Steps { get; init; }
