@@ -28,6 +28,8 @@ public class ProfilerTests
         // B 2, 3 queries that see 1 + 2 + 3 keys, 2 heads of 4: each product 2 x 2 x 2 x 4 x 6 = 192
         ((c, r) => c.CausalAttention(r.Normal(2, 3, 8), r.Normal(2, 3, 4), r.Normal(2, 3, 4), 2, 1), new("attention forward", 384, 4 * (48 + 24 + 24 + 48 + 12)), new("attention backward", 960, 4 * (48 + 24 + 24 + 48 + 48 + 12 + 48 + 24 + 24))),
         ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.From(new Shape(2), [4, 5])).Loss, new("cross-entropy forward", 48, 4 * (12 + 2 + 2 + 2)), new("cross-entropy backward", 48, 4 * (12 + 2 + 2 + 2 + 12))),
+        ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.From(new Shape(2), [4, 5])).Loss, new("mean loss", 2, 0), new("head gradient handed on", 0, 0)),
+        ((c, r) => c.Checkpoint(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("checkpoint", 0, 0), null),
         ((c, r) => c.Sum(r.Normal(2, 6)), new("sum forward", 12, 4 * 12), new("sum backward", 0, 4 * 12)),
     ];
 

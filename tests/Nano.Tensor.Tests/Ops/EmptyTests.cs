@@ -32,6 +32,8 @@ public class EmptyTests
         new("attention [B, T, H D]", [2, 3, 4], s => [T(s[0], s[1], 4 * s[2]), T(s[0], s[1], 2 * s[2]), T(s[0], s[1], 2 * s[2])],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2), s => new(s[0], s[1], 4 * s[2])),
         new("sum", [3, 4], s => [T(s)], (c, x) => c.Sum(x[0]), _ => new()),
+        new("linear cross-entropy, denominator given", [0, 4], s => [T(0, s[1]), T(5, s[1])], (c, x) => c.LinearCrossEntropy(x[0], x[1], Ids(0), 7).Loss, _ => new()),
+        new("checkpoint", [3, 4], s => [T(s)], (c, x) => c.Checkpoint(x[0], (inner, t) => inner.Scale(t, 2)), s => new(s)),
         new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])], (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
     ];
 
