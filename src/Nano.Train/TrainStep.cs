@@ -89,21 +89,25 @@ public sealed class TrainStep : IDisposable
 
     private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
 
-    /// <summary>Runs the batch again, looking at every tensor, to say where the trouble starts.</summary>
-    private NanoException Diverged(long step, Tensor ids, Dropout? dropout)
+    private NanoException Diverged(long step, Tensor ids, Dropout? dropout) =>
+        new($"step {step + 1}: the loss is not finite; first in {FirstBad(ids, dropout)}", DivergedHint);
+
+    /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite. A batch of training text serves to look for the place.</summary>
+    internal NanoException DivergedAt(long step)
+    {
+        compute.NextStep();
+        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(NextBatch(step * options.Accumulate).Ids, null)}", DivergedHint);
+    }
+
+    /// <summary>Runs a batch, looking at every tensor, to say where the trouble starts.</summary>
+    private string FirstBad(Tensor ids, Dropout? dropout)
     {
         string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
         if (first == Nowhere)
-        {
             compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) =>
                 first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
-        }
-        return new NanoException($"step {step + 1}: the loss is not finite; first in {first}", DivergedHint);
+        return first;
     }
-
-    /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite.</summary>
-    internal NanoException DivergedAt(long step) =>
-        new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)))}", DivergedHint);
 
     private NanoException BadGradient(long step)
     {
