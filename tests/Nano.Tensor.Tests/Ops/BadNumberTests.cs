@@ -4,7 +4,7 @@ namespace Nano.Tests;
 /// NaN and infinity go through every op as IEEE arithmetic has it, and a bad row spoils no other: every other row has the bits it has without it,
 /// forward and backward.
 /// </summary>
-public class BadNumberTests
+public partial class BadNumberTests
 {
     private const int Rows = 29;
 
