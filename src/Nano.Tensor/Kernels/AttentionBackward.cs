@@ -18,6 +18,11 @@ internal enum AttentionPass
 /// gradients that it computes, so nothing is added across threads: dk and dv gather over heads and query blocks in order, dq over key
 /// blocks in order. Where there are fewer key heads than threads, dq and then dk and dv have passes of their own, which compute the
 /// same sums in the same order; scores are then computed twice.
+/// <para>
+/// Gradients of keys are computed row by row (see <see cref="AttentionBlock"/>) unless L and delta of every query of the block are finite. Then so
+/// are the query, hence its scores (an infinity anywhere in it leaves only infinities and NaN in softmax), and its do. Likewise dq, also if that of
+/// the last query, which multiplies every key of the block, is not finite: L does not tell of a key whose score is -infinity.
+/// </para>
 /// </summary>
 internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q, float* k, float* v,
     nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
@@ -94,15 +99,28 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
 
     private void QueryBlock<S, V>(int batch, int head, int first, KeyRange range, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
-        int padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
-        int visible = sizes.Keys - sizes.Queries + first + 1, end = Math.Min(range.End, visible + rows - 1);
-        if (end <= range.Begin)
+        int rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
+        if (range.Begin >= first + rows)
             return;
         Prepare<S, V>(batch, head, first, rows, width, buffers);
+        bool finite = AttentionBlock.AllFinite<S, V>(rows, buffers.LogSumExp) && AttentionBlock.AllFinite<S, V>(rows, buffers.Delta);
+        Walk<S, V>(Pass, first, rows, width, !finite, range, buffers);
+        if (Pass == AttentionPass.Keys)
+            return;
+        if (finite && !AttentionBlock.AllFinite<S, V>(sizes.HeadDim, buffers.DQuery + ((rows - 1) * sizes.PaddedDim)))
+            Walk<S, V>(AttentionPass.Queries, first, rows, width, true, range, buffers);
+        PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
+    }
+
+    /// <summary>Adds what a block of queries gives to the gradients of keys and values, and computes dq.</summary>
+    private void Walk<S, V>(AttentionPass pass, int first, int rows, int width, bool rowByRow, KeyRange range, Buffers buffers)
+        where S : ISimd<V> where V : unmanaged
+    {
+        int padded = sizes.PaddedDim, tile = 2 * S.Lanes, visible = first + 1, end = Math.Min(range.End, visible + rows - 1);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
         for (int key = range.Begin; key < end; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, width);
+            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, width, rowByRow);
             int keyRow = key - range.Begin;
             for (int column = 0; column < width; column += tile)
             {
@@ -113,17 +131,15 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
                 SoftmaxBackward<S, V>(count, width, column, buffers);
                 SoftmaxBackward<S, V>(count, width, column + S.Lanes, buffers);
             }
-            if (Pass != AttentionPass.Queries) // dv += p^T do, dk += ds^T q
+            if (pass != AttentionPass.Queries) // dv += p^T do, dk += ds^T q
             {
                 nint at = (nint)keyRow * padded;
                 block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
                 block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
             }
-            if (Pass != AttentionPass.Keys) // dq += ds k
+            if (pass != AttentionPass.Keys) // dq += ds k
                 block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride, buffers.DQuery, padded);
         }
-        if (Pass != AttentionPass.Keys)
-            PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }
 
     /// <summary>

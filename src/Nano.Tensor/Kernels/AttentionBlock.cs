@@ -4,13 +4,15 @@ namespace Nano;
 /// A block of queries against a block of keys, both counted from the start of their block. Scores are kept transposed, [keys, queries]:
 /// SIMD lanes lie along queries, so maxima and sums over keys need no step across lanes, keys and values are read as they lie, and a query's
 /// arithmetic is the same whatever its neighbours. Query r sees keys below Diagonal + r; what lies beyond is neither computed nor multiplied,
-/// up to the size of a tile.
+/// up to the size of a tile. What the mask hides within a tile is multiplied as a zero, which is harmless until it meets an infinity or a NaN:
+/// row by row nothing hidden is multiplied, with the same bits, slowly.
 /// </summary>
 /// <param name="Queries">Queries in the block.</param>
 /// <param name="Keys">Keys in the block that at least one of the queries sees.</param>
 /// <param name="Diagonal">How many keys query 0 sees, not clamped.</param>
 /// <param name="Row">Floats from the scores of one key to those of the next: the queries, padded to whole tiles.</param>
-internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Row)
+/// <param name="RowByRow">Whether products that a mask cuts take one row at a time, each as deep as the row sees.</param>
+internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Row, bool RowByRow)
 {
     /// <summary>Rows of the tallest tile.</summary>
     private const int TileM = 12;
@@ -22,6 +24,9 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     private int FirstToSee(int key) => Math.Clamp(key - Diagonal + 1, 0, Queries);
 
     private bool IsMasked => Diagonal < Keys;
+
+    /// <summary>Rows of a product that share a depth, of the given number in all.</summary>
+    private int Step(int rows) => !IsMasked ? rows : RowByRow ? 1 : TileM;
 
     /// <summary>
     /// s[key, query] = sum_d a[key, d] panel[d, query], d in order, for the queries of one tile (from column on). Returns the rows computed;
@@ -46,7 +51,7 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     /// <summary>c[query, :] += sum_key s[key, query] panel[key, :], keys in order.</summary>
     public unsafe void AddToQueries<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc) where S : ISimd<V> where V : unmanaged
     {
-        int step = IsMasked ? TileM : Queries;
+        int step = Step(Queries);
         for (int query = 0; query < Queries; query += step)
         {
             int rows = Math.Min(step, Queries - query);
@@ -58,7 +63,7 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     /// <summary>c[key, :] += sum_query s[key, query] panel[query, :], queries in order.</summary>
     public unsafe void AddToKeys<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc) where S : ISimd<V> where V : unmanaged
     {
-        int step = IsMasked ? TileM : Keys;
+        int step = Step(Keys);
         for (int key = 0; key < Keys; key += step)
         {
             int first = FirstToSee(key);
@@ -79,6 +84,14 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
             for (int c = columns; c < toRow; c++)
                 to[c] = 0;
         }
+    }
+
+    /// <summary>Whether neither an infinity nor a NaN is among n numbers: either times 0 is NaN.</summary>
+    public static unsafe bool AllFinite<S, V>(nint n, float* x) where S : ISimd<V> where V : unmanaged => RowReduce.Sum<S, V, ZeroTimes>(n, new ZeroTimes(x)) == 0;
+
+    private readonly unsafe struct ZeroTimes(float* x) : IRowTerm
+    {
+        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Fma(S.Load(x + i), S.Splat(0), running);
     }
 }
 

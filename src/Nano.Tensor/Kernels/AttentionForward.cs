@@ -5,7 +5,8 @@ namespace Nano;
 /// <summary>
 /// The forward pass of <see cref="CausalAttentionOp"/>: for every block of queries, walk the blocks of keys from position 0 and keep a
 /// running maximum m, a running normaliser l and a running output o per query, rescaled when m grows. Both products run on the same tiles as
-/// every other matrix product. A query's arithmetic depends on itself and the visible keys alone.
+/// every other matrix product. A query's arithmetic depends on itself and the visible keys alone. The last query of a block sees every value
+/// that the block multiplies: its output is finite only if they all are, else the block is done again row by row (see <see cref="AttentionBlock"/>).
 /// </summary>
 internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
     float* logSumExp, float* y) : IKernel
@@ -51,7 +52,18 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
 
     private void QueryBlock<S, V>(int batch, int head, int first, AttentionRows keys, AttentionRows values, State state) where S : ISimd<V> where V : unmanaged
     {
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes;
+        int rows = Math.Min(Block, sizes.Queries - first);
+        Walk<S, V>(batch, head, first, rows, false, keys, values, state);
+        if (!AttentionBlock.AllFinite<S, V>(sizes.HeadDim, state.Output + ((rows - 1) * sizes.PaddedDim)))
+            Walk<S, V>(batch, head, first, rows, true, keys, values, state);
+        PutRows<S, V>(batch, head, first, rows, state);
+    }
+
+    /// <summary>Maxima, sums and outputs of a block of queries.</summary>
+    private void Walk<S, V>(int batch, int head, int first, int rows, bool rowByRow, AttentionRows keys, AttentionRows values, State state)
+        where S : ISimd<V> where V : unmanaged
+    {
+        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes;
         int width = (rows + tile - 1) / tile * tile;
         new Span<float>(state.Zeros, Block).Clear();
         new Span<float>(state.Max, width).Fill(float.NegativeInfinity);
@@ -63,7 +75,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int visible = sizes.Keys - sizes.Queries + first + 1;
         for (int key = 0; key < visible + rows - 1; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width);
+            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width, rowByRow);
             for (int column = 0; column < width; column += tile)
             {
                 int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros, state.Scores);
@@ -76,7 +88,6 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
             Rescale<S, V>(rows, state);
             block.AddToQueries<S, V>(padded, state.Scores, values.At(key), values.Stride, state.Output, padded);
         }
-        PutRows<S, V>(batch, head, first, rows, state);
     }
 
     /// <summary>

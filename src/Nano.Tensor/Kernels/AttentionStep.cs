@@ -5,7 +5,8 @@ namespace Nano;
 /// <summary>
 /// <see cref="CausalAttentionOp"/> for a few queries over many keys, as in decoding with a cache: the arithmetic of
 /// <see cref="AttentionForward"/>, hence its bits, but with SIMD lanes along keys, since there are no queries to fill them with. The
-/// queries of all heads that share a key head are the rows, so each block of keys is transposed once, in the L1 cache.
+/// queries of all heads that share a key head are the rows, so each block of keys is transposed once, in the L1 cache. Where
+/// queries see different keys, the last one tells as there whether all values are finite; if not, rows are multiplied one by one.
 /// </summary>
 internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
     float* logSumExp, float* y) : IKernel
@@ -41,14 +42,9 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         for (nint item = begin; item < end; item++)
         {
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
-            float* keys = k + (batch * sizes.Keys * kStride) + (keyHead * headDim), values = v + (batch * sizes.Keys * vStride) + (keyHead * headDim);
-            for (int r = 0; r < rows; r++)
-                AttentionBlock.CopyScaled<S, V>(1, headDim, q + (TokenOf(batch, r) * qStride) + (HeadOf(keyHead, r) * headDim), 0, sizes.Scale, 0, state.Queries + (r * headDim));
-            new Span<float>(state.Output, rows * padded).Clear();
-            new Span<float>(state.Max, rows).Fill(float.NegativeInfinity);
-            new Span<float>(state.Sum, rows).Clear();
-            for (int key = 0; key < sizes.Keys; key += Block)
-                KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), sizes.Keys - sizes.Queries + 1 - key, keys + (key * kStride), values + (key * vStride), state);
+            Walk<S, V>(batch, keyHead, false, state);
+            if (sizes.Queries > 1 && !AttentionBlock.AllFinite<S, V>(headDim, state.Output + ((sizes.Queries - 1) * padded)))
+                Walk<S, V>(batch, keyHead, true, state);
             for (int r = 0; r < rows; r++)
             {
                 AttentionBlock.CopyScaled<S, V>(1, headDim, state.Output + (r * padded), 0, 1 / state.Sum[r], 0, y + (((TokenOf(batch, r) * sizes.Heads) + HeadOf(keyHead, r)) * headDim));
@@ -57,13 +53,27 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         }
     }
 
+    /// <summary>Maxima, sums and outputs of the rows of an item of work.</summary>
+    private void Walk<S, V>(int batch, int keyHead, bool rowByRow, State state) where S : ISimd<V> where V : unmanaged
+    {
+        int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim;
+        float* keys = k + (batch * sizes.Keys * kStride) + (keyHead * headDim), values = v + (batch * sizes.Keys * vStride) + (keyHead * headDim);
+        for (int r = 0; r < rows; r++)
+            AttentionBlock.CopyScaled<S, V>(1, headDim, q + (TokenOf(batch, r) * qStride) + (HeadOf(keyHead, r) * headDim), 0, sizes.Scale, 0, state.Queries + (r * headDim));
+        new Span<float>(state.Output, rows * padded).Clear();
+        new Span<float>(state.Max, rows).Fill(float.NegativeInfinity);
+        new Span<float>(state.Sum, rows).Clear();
+        for (int key = 0; key < sizes.Keys; key += Block)
+            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), sizes.Keys - sizes.Queries + 1 - key, rowByRow, keys + (key * kStride), values + (key * vStride), state);
+    }
+
     /// <summary>Which row of q [B * Tq, H * D] a row is a part of.</summary>
     private nint TokenOf(int batch, int row) => (batch * (nint)sizes.Queries) + (row % sizes.Queries);
 
     private int HeadOf(int keyHead, int row) => (keyHead * (sizes.Heads / sizes.KeyHeads)) + (row / sizes.Queries);
 
     /// <summary>One block of keys; query 0 sees those below diagonal.</summary>
-    private void KeyBlock<S, V>(int keys, int diagonal, float* k, float* v, State state) where S : ISimd<V> where V : unmanaged
+    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, float* k, float* v, State state) where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (keys + tile - 1) / tile * tile;
         Pack.Copy<S, V>(keys, headDim, k, kStride, padded, padded, state.Rows);
@@ -71,20 +81,26 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0, state.Scores, Block, null);
         for (int r = 0; r < rows; r++)
         {
-            int visible = Math.Clamp(diagonal + (r % sizes.Queries), 0, keys);
+            int visible = Visible(r, keys, diagonal);
             if (visible > 0)
                 Absorb<S, V>(r, visible, state);
             else
                 new Span<float>(state.Scores + (r * Block), keys).Clear();
         }
-        if (padded == headDim)
+        var values = new AttentionRows(v, vStride);
+        if (padded != headDim)
+            values = values.Copied<S, V>(keys, headDim, padded, state.Rows);
+        int step = rowByRow ? 1 : rows;
+        for (int r = 0; r < rows; r += step)
         {
-            Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, v, vStride, state.Output, padded, state.Output, padded, null);
-            return;
+            float* output = state.Output + (r * padded);
+            int depth = rowByRow ? Visible(r, keys, diagonal) : keys;
+            Tiles.Multiply<S, V>(step, padded, depth, state.Scores + (r * Block), Block, 1, values.At(0), values.Stride, output, padded, output, padded, null);
         }
-        Pack.Copy<S, V>(keys, headDim, v, vStride, padded, padded, state.Rows);
-        Tiles.Multiply<S, V>(rows, padded, keys, state.Scores, Block, 1, state.Rows, padded, state.Output, padded, state.Output, padded, null);
     }
+
+    /// <summary>How many keys of a block a row sees.</summary>
+    private int Visible(int row, int keys, int diagonal) => Math.Clamp(diagonal + (row % sizes.Queries), 0, keys);
 
     /// <summary>One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block belongs to chain j mod 4.</summary>
     private void Absorb<S, V>(int r, int visible, State state) where S : ISimd<V> where V : unmanaged
