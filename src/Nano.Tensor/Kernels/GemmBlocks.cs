@@ -44,14 +44,17 @@ internal readonly unsafe struct GemmBlocks : IKernel
         (this.rows, this.columns, this.steps, this.read, this.start, this.target) = (rows, columns, steps, read, start, target);
         this.panels = panels;
         this.bias = bias;
-        // Blocks of equal size, at least four for each thread if there is that much work.
+        // Large blocks, but at least four for each thread if there is that much work: panels are parted first, then rows.
         int wanted = threads == 1 ? 1 : 4 * threads, tiles = (rows + TileM - 1) / TileM, panelCount = (columns + tileN - 1) / tileN;
-        int rowParts = Math.Max((tiles + BlockTiles - 1) / BlockTiles, Math.Min(tiles, wanted));
-        rowBlock = (tiles + rowParts - 1) / rowParts * TileM;
-        RowParts = (rows + rowBlock - 1) / rowBlock;
-        panelParts = Math.Clamp(wanted / RowParts, (panelCount + BlockPanels - 1) / BlockPanels, panelCount);
-        panelBlock = (panelCount + panelParts - 1) / panelParts;
-        panelParts = (panelCount + panelBlock - 1) / panelBlock;
+        RowParts = Parts(tiles, BlockTiles);
+        panelParts = Math.Clamp(Parts(wanted, RowParts), Parts(panelCount, BlockPanels), panelCount);
+        RowParts = Math.Clamp(Parts(wanted, panelParts), RowParts, tiles);
+        rowBlock = Parts(tiles, RowParts) * TileM;
+        RowParts = Parts(rows, rowBlock);
+        panelBlock = Parts(panelCount, panelParts);
+        panelParts = Parts(panelCount, panelBlock);
+
+        static int Parts(int whole, int part) => (whole + part - 1) / part;
     }
 
     private int RowParts { get; }
