@@ -103,11 +103,11 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         if (range.Begin >= first + rows)
             return;
         Prepare<S, V>(batch, head, first, rows, width, buffers);
-        bool finite = AttentionBlock.AllFinite<S, V>(rows, buffers.LogSumExp) && AttentionBlock.AllFinite<S, V>(rows, buffers.Delta);
+        bool finite = AttentionBlock.AllFinite<S, V>(width, buffers.LogSumExp) && AttentionBlock.AllFinite<S, V>(width, buffers.Delta);
         Walk<S, V>(Pass, first, rows, width, !finite, range, buffers);
         if (Pass == AttentionPass.Keys)
             return;
-        if (finite && !AttentionBlock.AllFinite<S, V>(sizes.HeadDim, buffers.DQuery + ((rows - 1) * sizes.PaddedDim)))
+        if (finite && !AttentionBlock.AllFinite<S, V>(sizes.PaddedDim, buffers.DQuery + ((rows - 1) * sizes.PaddedDim)))
             Walk<S, V>(AttentionPass.Queries, first, rows, width, true, range, buffers);
         PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }

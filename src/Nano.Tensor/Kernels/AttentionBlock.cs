@@ -86,12 +86,13 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         }
     }
 
-    /// <summary>Whether neither an infinity nor a NaN is among n numbers: either times 0 is NaN.</summary>
-    public static unsafe bool AllFinite<S, V>(nint n, float* x) where S : ISimd<V> where V : unmanaged => RowReduce.Sum<S, V, ZeroTimes>(n, new ZeroTimes(x)) == 0;
-
-    private readonly unsafe struct ZeroTimes(float* x) : IRowTerm
+    /// <summary>Whether neither an infinity nor a NaN is among n numbers, whole vectors: either times 0 is NaN, all others leave a sum of +0.</summary>
+    public static unsafe bool AllFinite<S, V>(int n, float* x) where S : ISimd<V> where V : unmanaged
     {
-        public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Fma(S.Load(x + i), S.Splat(0), running);
+        V zero = S.Splat(0), sum = zero;
+        for (int i = 0; i < n; i += S.Lanes)
+            sum = S.Fma(S.Load(x + i), zero, sum);
+        return !new ReadOnlySpan<int>(&sum, S.Lanes).ContainsAnyExcept(0);
     }
 }
 

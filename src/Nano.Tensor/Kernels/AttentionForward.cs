@@ -54,7 +54,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     {
         int rows = Math.Min(Block, sizes.Queries - first);
         Walk<S, V>(batch, head, first, rows, false, keys, values, state);
-        if (!AttentionBlock.AllFinite<S, V>(sizes.HeadDim, state.Output + ((rows - 1) * sizes.PaddedDim)))
+        if (!AttentionBlock.AllFinite<S, V>(sizes.PaddedDim, state.Output + ((rows - 1) * sizes.PaddedDim)))
             Walk<S, V>(batch, head, first, rows, true, keys, values, state);
         PutRows<S, V>(batch, head, first, rows, state);
     }

@@ -43,7 +43,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         {
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
             Walk<S, V>(batch, keyHead, false, state);
-            if (sizes.Queries > 1 && !AttentionBlock.AllFinite<S, V>(headDim, state.Output + ((sizes.Queries - 1) * padded)))
+            if (sizes.Queries > 1 && !AttentionBlock.AllFinite<S, V>(padded, state.Output + ((sizes.Queries - 1) * padded)))
                 Walk<S, V>(batch, keyHead, true, state);
             for (int r = 0; r < rows; r++)
             {
