@@ -7,7 +7,7 @@ namespace Nano;
 public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
-    private NativeBuffer? shared;
+    private readonly Scratch shared = new();
     private readonly List<Tensor> made = []; // within KeepingOnlyTheResult, the step tensors that will go
     private int scopes;
     private long largestScratch;
@@ -27,7 +27,7 @@ public sealed unsafe class Compute : IDisposable
     public bool OnlyPlans { get; init; }
 
     /// <summary>Bytes of working memory that the workers have at most grown to.</summary>
-    public long ScratchBytes => ((Threads * Scratch.RoundUp(largestScratch)) + (shared?.Length ?? 0)) * sizeof(float);
+    public long ScratchBytes => ((Threads * Scratch.RoundUp(largestScratch)) + shared.Length) * sizeof(float);
 
     /// <summary>Memory of activations and their gradients; emptied by <see cref="NextStep"/>.</summary>
     public Arena StepArena { get; } = new();
@@ -132,13 +132,8 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Working memory that all workers share during one op; grows to the largest wish and stays.</summary>
     internal float* Shared(long floats)
     {
-        if (shared is null || shared.Length < floats)
-        {
-            shared?.Dispose();
-            shared = null;
-            shared = new NativeBuffer(floats);
-        }
-        return shared.Pointer;
+        shared.Begin(Scratch.RoundUp(floats));
+        return shared.Take(floats);
     }
 
     /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
@@ -150,7 +145,7 @@ public sealed unsafe class Compute : IDisposable
     public void Dispose()
     {
         team.Dispose();
-        shared?.Dispose();
+        shared.Dispose();
         StepArena.Dispose();
     }
 

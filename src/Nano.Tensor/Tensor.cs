@@ -262,6 +262,13 @@ internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Put<S, V>(nint i, V v) where S : ISimd<V> where V : unmanaged => S.Store(Pointer + i, Accumulate ? S.Add(S.Load(Pointer + i), v) : v);
 
+    /// <summary>Zeros in elements [begin, end) if nothing has contributed yet, for those who add.</summary>
+    public void Begin(nint begin, nint end)
+    {
+        if (!Accumulate)
+            new Span<float>(Pointer + begin, checked((int)(end - begin))).Clear();
+    }
+
     /// <summary>The same target, moved on by some elements.</summary>
     public GradientTarget At(nint i) => new(Pointer + i, Accumulate);
 }

@@ -18,8 +18,7 @@ internal readonly unsafe struct ColumnSums(int rows, float* x, nint rowStride, G
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        if (!output.Accumulate)
-            new Span<float>(output.Pointer + begin, (int)(end - begin)).Clear();
+        output.Begin(begin, end);
         float* p = x;
         for (int r = 0; r < rows; r++, p += rowStride)
             new ElementwiseLoop<ElementwiseExtensions.Copy>(new(p, new GradientTarget(output.Pointer, true))).Run<S, V>(begin, end, scratch);

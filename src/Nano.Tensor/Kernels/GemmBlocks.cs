@@ -76,7 +76,8 @@ internal readonly unsafe struct GemmBlocks : IKernel
             int row = (int)(item / panelParts) * rowBlock, height = Math.Min(rowBlock, rows - row);
             int first = (int)(item % panelParts) * panelBlock * tileN, width = Math.Min(panelBlock * tileN, columns - first);
             int nextRow = item + 1 < end ? (int)((item + 1) / panelParts) * rowBlock : row;
-            var block = new Block(row, height, width, nextRow, panels + ((nint)first * steps));
+            int padded = (width + S.Lanes - 1) / S.Lanes * S.Lanes;
+            var block = new Block(row, height, target.Turned ? padded : width, nextRow, panels + ((nint)first * steps));
             float* to = target.At(row, first);
             if (!target.Turned)
             {
@@ -84,26 +85,22 @@ internal readonly unsafe struct GemmBlocks : IKernel
                 Chains<S, V>(block, from, new Sums(to, target.Stride, 1), edge);
                 continue;
             }
-            int padded = (width + S.Lanes - 1) / S.Lanes * S.Lanes;
             var sums = new Sums(turned, padded, 1);
             if (start == ChainStart.FromC)
                 Pack.Transpose(height, width, to, target.Stride, padded, padded, turned);
             else
                 for (int r = 0; r < height; r++)
                     new Span<float>(starts + (r * tileN), tileN).Fill(start == ChainStart.Bias ? bias[row + r] : 0);
-            Chains<S, V>(block with { Width = padded }, start == ChainStart.FromC ? sums : new Sums(starts, tileN, 0), sums, edge);
+            Chains<S, V>(block, start == ChainStart.FromC ? sums : new Sums(starts, tileN, 0), sums, edge);
             Pack.Transpose(width, height, turned, padded, 0, target.Stride, to);
         }
     }
 
     /// <summary>Rows [Row, Row + Height) and Width columns whose panels begin at Panels; NextRow is where this thread goes afterwards.</summary>
-    private readonly record struct Block(int Row, int Height, int Width, int NextRow, nint PanelsAddress)
+    private readonly struct Block(int row, int height, int width, int nextRow, float* panels)
     {
-        public Block(int row, int height, int width, int nextRow, float* panels) : this(row, height, width, nextRow, (nint)panels)
-        {
-        }
-
-        public float* Panels => (float*)PanelsAddress;
+        public readonly int Row = row, Height = height, Width = width, NextRow = nextRow;
+        public readonly float* Panels = panels;
     }
 
     /// <summary>Values of chains: (row, column) at Pointer[row * PerRow + column * PerColumn]; a stride of 0 repeats one for all.</summary>
@@ -164,7 +161,8 @@ internal readonly unsafe struct GemmBlocks : IKernel
                 Fetch(to.At(r, c));
     }
 
-    private static void Fetch(float* p)
+    /// <summary>Asks the cache for the line that holds p, where the processor can be asked; p may lie anywhere.</summary>
+    internal static void Fetch(float* p)
     {
         if (Sse.IsSupported)
             Sse.Prefetch0(p);

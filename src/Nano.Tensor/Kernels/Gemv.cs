@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Nano;
 
@@ -45,9 +44,9 @@ internal readonly unsafe struct Gemv(int n, int k, float* x, float* w, nint ldw,
         for (; i <= k - 16; i += 16)
         {
             float* next = i + Ahead < k ? w0 + i + Ahead : w0 + (Rows * ldw) + (i + Ahead - k);
-            if (Sse.IsSupported && (more || i + Ahead < k))
+            if (more || i + Ahead < k)
                 for (nint r = 0; r < Rows; r++)
-                    Sse.Prefetch0(next + (r * ldw));
+                    GemmBlocks.Fetch(next + (r * ldw));
             for (int j = i; j < i + 16; j += 4)
             {
                 a = Four(a, w0, j);

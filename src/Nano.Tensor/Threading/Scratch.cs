@@ -6,6 +6,9 @@ public sealed unsafe class Scratch : IDisposable
     private NativeBuffer? buffer;
     private long used, announced;
 
+    /// <summary>Floats held.</summary>
+    public long Length => buffer?.Length ?? 0;
+
     /// <summary>Makes room for a kernel that will take up to this many floats in all (64-byte alignment of each part included).</summary>
     public void Begin(long floats)
     {
