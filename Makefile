@@ -6,6 +6,9 @@ DOTNET_FLAGS = -c Release --nologo -v quiet
 STEPS ?= 2000
 RUN ?= runs/shakespeare-char
 
+# A test that hangs is named and ends the run.
+TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
+
 .PHONY: train build test test-widths verify bench bench-quick bench-report ladder check-ladder format check-format ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
@@ -17,11 +20,11 @@ build:
 	dotnet build Nano.sln $(DOTNET_FLAGS)
 
 test: build
-	dotnet test Nano.sln $(DOTNET_FLAGS) --no-build
+	dotnet test Nano.sln $(DOTNET_FLAGS) $(TEST_FLAGS)
 
 # The kernel tests again with each width as the default one (every width is also tested in-process).
 test-widths: build
-	for width in 512 256 128 scalar; do NANO_SIMD=$$width dotnet test tests/Nano.Tensor.Tests $(DOTNET_FLAGS) --no-build || exit 1; done
+	for width in 512 256 128 scalar; do NANO_SIMD=$$width dotnet test tests/Nano.Tensor.Tests $(DOTNET_FLAGS) $(TEST_FLAGS) || exit 1; done
 
 verify: build
 	$(NANO) verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops

@@ -75,7 +75,7 @@ public class CorpusStoreTests
     public async Task A_local_file_with_a_wrong_digest_is_an_error_and_never_replaced(string name, string file)
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(context => context.Response.OutputStream.WriteAsync("abc"u8.ToArray()).AsTask());
+        using var server = new LocalServer(request => request.Send("abc"u8));
         using var store = Store(folder, server.Root);
         await File.WriteAllTextAsync(folder.File(file), "");
         foreach (Func<Task> attempt in (Func<Task>[])[() => store.FetchAsync(name), () => store.LoadTextAsync(name)])
@@ -102,7 +102,7 @@ public class CorpusStoreTests
     public async Task A_missing_file_is_downloaded_and_the_origin_says_so()
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(context => context.Response.OutputStream.WriteAsync("abc"u8.ToArray()).AsTask());
+        using var server = new LocalServer(request => request.Send("abc"u8));
         using var store = Store(folder, server.Root);
         var corpus = await store.LoadTextAsync("shakespeare");
         Assert.Equal(new Corpus("shakespeare", "abc", $"{folder.File("default.txt")}, downloaded from {server.Root}default.txt"), corpus);
@@ -113,7 +113,7 @@ public class CorpusStoreTests
     public async Task Every_file_of_a_source_is_fetched()
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(context => context.Response.OutputStream.WriteAsync("abc"u8.ToArray()).AsTask());
+        using var server = new LocalServer(request => request.Send("abc"u8));
         using var store = Store(folder, server.Root);
         Assert.Equal([folder.File(Path.Combine("v", "a")), folder.File(Path.Combine("v", "b"))], await store.FetchAsync("bits"));
         Assert.Equal(2, server.Requests);
@@ -136,7 +136,7 @@ public class CorpusStoreTests
     public async Task A_wrong_download_of_the_default_corpus_falls_back_too()
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(context => context.Response.OutputStream.WriteAsync("abd"u8.ToArray()).AsTask());
+        using var server = new LocalServer(request => request.Send("abd"u8));
         using var store = Store(folder, server.Root);
         var corpus = await store.LoadTextAsync("shakespeare");
         Assert.StartsWith("built-in corpus (what came has another digest", corpus.Origin, StringComparison.Ordinal);

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text;
 
 namespace Nano.Tests;
@@ -17,16 +16,7 @@ public class DownloadTests
 
     static SocketsHttpHandler Direct() => new() { UseProxy = false };
 
-    static async Task SendAsync(HttpListenerContext context, byte[] content, long? announced)
-    {
-        context.Response.SendChunked = announced is null;
-        if (announced is { } length)
-            context.Response.ContentLength64 = length;
-        await context.Response.OutputStream.WriteAsync(content);
-        await context.Response.OutputStream.FlushAsync();
-    }
-
-    static async Task FailsAsync(Func<HttpListenerContext, Task> answer, string expected, TimeSpan? stall = null)
+    static async Task FailsAsync(Action<LocalRequest> answer, string expected, TimeSpan? stall = null)
     {
         using var folder = new TempFolder();
         using var server = new LocalServer(answer, thenStall: stall is not null);
@@ -45,11 +35,7 @@ public class DownloadTests
     public async Task A_right_file_arrives_whole_and_is_not_asked_for_again(bool announced)
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(context =>
-        {
-            Assert.Equal("/some/where/a", context.Request.RawUrl);
-            return SendAsync(context, Content, announced ? Content.Length : null);
-        });
+        using var server = new LocalServer(request => request.Send(Content, announced ? Content.Length : null, request.Path == "/some/where/a" ? 200 : 404));
         using var store = Store(folder, server.Root);
         var progress = new Recorder();
         for (int time = 0; time < 2; time++)
@@ -65,11 +51,7 @@ public class DownloadTests
     [InlineData(404)]
     [InlineData(500)]
     public Task A_refusal_is_named(int status) => FailsAsync(
-        context =>
-        {
-            context.Response.StatusCode = status;
-            return SendAsync(context, "sorry"u8.ToArray(), null);
-        },
+        request => request.Send("sorry"u8, null, status),
         $"answers {status}");
 
     [Fact]
@@ -77,38 +59,38 @@ public class DownloadTests
     {
         byte[] other = [.. Content];
         other[777_777] = (byte)'b';
-        return FailsAsync(context => SendAsync(context, other, other.Length), $"expected sha256 {Digest}, got {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(other))}");
+        return FailsAsync(request => request.Send(other, other.Length), $"expected sha256 {Digest}, got {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(other))}");
     }
 
     [Fact]
     public Task A_connection_that_drops_midway() => FailsAsync(
-        async context =>
+        request =>
         {
-            await SendAsync(context, Content[..600_000], Content.Length);
-            context.Response.Abort();
+            request.Send(Content.AsSpan(0, 600_000), Content.Length);
+            request.Abort();
         },
         "the connection broke");
 
     [Fact]
-    public Task A_file_that_ends_early() => FailsAsync(context => SendAsync(context, Content[..600_000], null), "ended after 600,000 of 1,000,000 bytes");
+    public Task A_file_that_ends_early() => FailsAsync(request => request.Send(Content.AsSpan(0, 600_000)), "ended after 600,000 of 1,000,000 bytes");
 
     [Fact]
     public Task More_bytes_than_stated_are_not_read() => FailsAsync(
-        async context =>
+        request =>
         {
-            await SendAsync(context, Content, null);
+            request.Send(Content);
             for (int more = 0; more < 1000; more++) // the client hangs up long before
-                await context.Response.OutputStream.WriteAsync(Content);
+                request.More(Content);
         },
         "more than the expected 1,000,000 bytes");
 
     [Fact]
     public Task Another_length_is_refused_before_anything_is_read() =>
-        FailsAsync(context => SendAsync(context, Content[..10], 10), "has 10 bytes where 1,000,000 are expected");
+        FailsAsync(request => request.Send(Content.AsSpan(0, 10), 10), "has 10 bytes where 1,000,000 are expected");
 
     [Fact]
     public Task A_server_that_stalls_is_given_up() => FailsAsync(
-        context => SendAsync(context, Content[..1000], Content.Length),
+        request => request.Send(Content.AsSpan(0, 1000), Content.Length),
         "nothing came from the server for 0.2 s",
         stall: TimeSpan.FromSeconds(0.2));
 
@@ -117,7 +99,7 @@ public class DownloadTests
     {
         using var folder = new TempFolder();
         using var cancel = new CancellationTokenSource();
-        using var server = new LocalServer(context => SendAsync(context, Content[..500_000], Content.Length), thenStall: true);
+        using var server = new LocalServer(request => request.Send(Content.AsSpan(0, 500_000), Content.Length), thenStall: true);
         using var store = Store(folder, server.Root);
         var progress = new Recorder { WhenReported = () => cancel.CancelAfter(50) };
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.FetchAsync("sample", progress, cancel.Token));
@@ -155,7 +137,7 @@ public class DownloadTests
     public async Task A_folder_that_cannot_be_made_is_named()
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(context => SendAsync(context, Content, Content.Length));
+        using var server = new LocalServer(request => request.Send(Content, Content.Length));
         await File.WriteAllTextAsync(folder.File("sub"), "a file where the folder should be");
         using var store = Store(folder, server.Root);
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => store.FetchAsync("sample"));
