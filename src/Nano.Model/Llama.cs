@@ -58,7 +58,7 @@ public sealed class Llama : LanguageModel
         var v = block.V.Forward(c, normed);
         if (cache is not null)
             (k, v) = cache.Extend(layer, k, v);
-        return block.AttentionOut.Forward(c, c.CausalAttention(q, k, v, config.Heads, config.KvHeads));
+        return block.AttentionOut.Forward(c, c.CausalAttention(q, k, v, config.Heads, config.KvHeads, window: config.WindowOf(layer)));
     }
 
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
