@@ -137,7 +137,7 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
-    internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise => 
+    internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise =>
         For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
 
     /// <summary>Whether a result of so many floats, 32 MB and more, has left the caches before the next op reads it.</summary>
