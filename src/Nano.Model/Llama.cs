@@ -53,8 +53,8 @@ public sealed class Llama : LanguageModel
         var block = blocks[layer];
         var normed = block.Norm1.Forward(c, x);
         var angles = Angles(cache?.Length ?? 0, x.Shape[1]);
-        var q = c.Rope(EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles, config.Pairing); // [B, T, H * D]
-        var k = c.Rope(EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles, config.Pairing); // [B, T, KV * D]
+        var q = Turned(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles); // [B, T, H * D]
+        var k = Turned(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles); // [B, T, KV * D]
         var v = block.V.Forward(c, normed);
         if (cache is not null)
             (k, v) = cache.Extend(layer, k, v);
@@ -64,6 +64,14 @@ public sealed class Llama : LanguageModel
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
     private Tensor EachHead(Compute c, RmsNorm? norm, Tensor x) =>
         norm is null ? x : norm.Forward(c, x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim))).Reshape(x.Shape);
+
+    /// <summary>x with its positions; what x was before is not needed again.</summary>
+    private Tensor Turned(Compute c, Tensor x, RopeTable angles)
+    {
+        var y = c.Rope(x, angles, config.Pairing);
+        c.Release(x);
+        return y;
+    }
 
     /// <summary>Cosines and sines for T positions from start on. The table grows by doubling, so that decoding makes few.</summary>
     private RopeTable Angles(int start, int T)
