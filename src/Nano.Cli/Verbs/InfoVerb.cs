@@ -114,14 +114,14 @@ internal static class InfoVerb
     {
         if (!File.Exists(path) && !Directory.Exists(path))
             return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
-                : Presets.All.TryGetValue(path, out var preset) ? preset.Model with { VocabSize = Presets.ShakespeareCharacters }
+                : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of"));
         return ModelConfig.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
     }
 
     private static string Component(string parameter) =>
-        parameter.StartsWith("wte", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
-        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains(".attn.", StringComparison.Ordinal) ? "attention"
+        parameter.StartsWith("wte", StringComparison.Ordinal) || parameter.Contains(".embed_tokens.", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
+        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains("attn.", StringComparison.Ordinal) ? "attention"
         : parameter.Contains(".mlp.", StringComparison.Ordinal) ? "mlp" : "norms";
 }
