@@ -33,8 +33,8 @@ internal static class ByteAlphabet
         return bytes;
     }
 
-    /// <summary>The character that stands for a byte.</summary>
-    public static char ToChar(byte b) => Characters[b];
+    /// <summary>All bytes in the order of their characters: GPT-2's ids 0 to 255.</summary>
+    public static IEnumerable<byte> InOrder() => Enumerable.Range(0, 256).Select(b => (byte)b).OrderBy(b => Characters[b]);
 
     private static char[] Build()
     {

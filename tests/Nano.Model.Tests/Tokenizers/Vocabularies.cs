@@ -54,6 +54,7 @@ static class Vocabularies
         Assert.Equal(count, cases.Count);
         var wrong = cases.Where(of => !tokenizer.Encode(of.Text).SequenceEqual(of.Ids)).ToList();
         Assert.True(wrong.Count == 0, wrong.Count == 0 ? "" : $"{wrong.Count} of {count} wrong, first {JsonSerializer.Serialize(wrong[0].Text)}: [{string.Join(' ', tokenizer.Encode(wrong[0].Text))}] instead of [{string.Join(' ', wrong[0].Ids)}]");
-        Assert.All(cases, of => Assert.Equal(of.Text, tokenizer.Decode(of.Ids)));
+        bool spaceSign = file.StartsWith("llama2", StringComparison.Ordinal); // which is a space to SentencePiece
+        Assert.All(cases, of => Assert.Equal(spaceSign ? of.Text.Replace('\u2581', ' ') : of.Text, tokenizer.Decode(of.Ids)));
     }
 }
