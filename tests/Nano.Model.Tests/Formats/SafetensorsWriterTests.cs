@@ -71,7 +71,7 @@ public class SafetensorsWriterTests
             using var file = SafetensorsReader.Open(path);
             return file.Entries.Keys.SequenceEqual(tensors.Select(t => t.Name))
                 && tensors.All(t => file.Entries[t.Name].Shape.SequenceEqual(t.Shape)
-                    && SafetensorsReaderTests.Bits(SafetensorsReaderTests.Floats(file, t.Name)).SequenceEqual(SafetensorsReaderTests.Bits(t.Data().ToArray())));
+                    && SafetensorsReaderTests.Bits(SafetensorsReaderTests.Floats(file, t.Name)).SequenceEqual(SafetensorsReaderTests.Bits(Stored(t))));
         }).QuickCheckThrowOnFailure();
     }
 
