@@ -26,8 +26,9 @@ public sealed class LlmcDebugState : IDisposable
             throw file.Bad($"the logits of {tokens} tokens are more than {int.MaxValue} numbers");
         long ids = (long)tokens * sizeof(int), logits = LlmcFile.HeaderBytes + (2 * ids), loss = logits + (ids * config.VocabSize);
         (Ids, Targets) = (Numbers<int>(LlmcFile.HeaderBytes, (int)tokens), Numbers<int>(LlmcFile.HeaderBytes + ids, (int)tokens));
-        if (Ids.Concat(Targets).FirstOrDefault(id => (uint)id >= (uint)config.VocabSize, -1) is var bad && bad != -1)
-            throw file.Bad($"a token id is {bad}; the vocabulary has {config.VocabSize}");
+        foreach (int id in Ids.Concat(Targets))
+            if (id < 0 || id >= config.VocabSize)
+                throw file.Bad($"a token id is {id}; the vocabulary has {config.VocabSize}");
         Logits = new ModelTensor("logits", new Shape(Batch, Time, config.VocabSize), WeightType.F32, (start, destination) => file.Copy(logits + (start * sizeof(float)), destination));
         Loss = Numbers<float>(loss, 1)[0];
         Gradients = LlmcFile.Tensors(file, config, paddedVocabulary, WeightType.F32, loss + sizeof(float));

@@ -57,6 +57,22 @@ public sealed class ModelTensor
         }
     }
 
+    /// <summary>Whether the other tensor, of equal shape, has the same elements to the bit, whatever the types.</summary>
+    internal bool SameElements(ModelTensor other)
+    {
+        ModelTensor mine = As(WeightType.F32), theirs = other.As(WeightType.F32);
+        byte[] a = new byte[Math.Min(Shape.Length, ChunkElements) * sizeof(float)], b = new byte[a.Length];
+        for (long done = 0; done < Shape.Length; done += ChunkElements)
+        {
+            int bytes = (int)Math.Min(ChunkElements, Shape.Length - done) * sizeof(float);
+            mine.Read(done, a.AsSpan(0, bytes));
+            theirs.Read(done, b.AsSpan(0, bytes));
+            if (!a.AsSpan(0, bytes).SequenceEqual(b.AsSpan(0, bytes)))
+                return false;
+        }
+        return true;
+    }
+
     /// <summary>The same tensor under another name.</summary>
     internal ModelTensor Named(string name) => new(name, Shape, Type, read);
 

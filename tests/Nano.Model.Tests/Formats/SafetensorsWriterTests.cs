@@ -75,6 +75,13 @@ public class SafetensorsWriterTests
         }).QuickCheckThrowOnFailure();
     }
 
+    static float[] Stored(SafetensorsTensor tensor)
+    {
+        using var stream = new MemoryStream();
+        tensor.Write(stream);
+        return System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(stream.ToArray()).ToArray();
+    }
+
     static SafetensorsTensor Random(string name, long[] shape, int seed)
     {
         var random = new Random(seed);
