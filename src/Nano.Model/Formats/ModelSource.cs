@@ -16,6 +16,8 @@ public sealed class ModelSource : IDisposable
     internal ModelSource(string path, ModelConfig config, IReadOnlyList<ModelTensor> tensors, params IReadOnlyList<IDisposable> files)
     {
         (Path, Config, Tensors, this.files) = (path, config, tensors, files);
+        if (config is LlamaConfig { Pairing: not RopePairing.RotateHalf })
+            throw new NanoException("a model with interleaved rotary pairs cannot be written", "permute the rows of the query and key weights to rotate-half first");
         if (!tensors.Select(tensor => (tensor.Name, tensor.Shape)).SequenceEqual(config.ParameterShapes()))
             throw new ArgumentException($"the tensors of '{path}' are not the parameters of its configuration");
     }
@@ -39,6 +41,21 @@ public sealed class ModelSource : IDisposable
     public static ModelSource Of(LanguageModel model) => new("a model in memory", model.Config,
         [.. model.Parameters.All.Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32, (start, destination) =>
             System.Runtime.InteropServices.MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
+
+    /// <summary>The same model, telling how much of it has been read; this one still owns the files.</summary>
+    internal ModelSource Watched(IProgress<ConversionProgress> progress)
+    {
+        long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
+        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => new ModelTensor(tensor.Name, tensor.Shape, tensor.Type, (start, destination) =>
+        {
+            tensor.Read(start, destination);
+            progress.Report(new ConversionProgress(done += destination.Length, total));
+        }))])
+        {
+            Metadata = Metadata,
+            TokenizerFiles = TokenizerFiles,
+        };
+    }
 
     /// <summary>Reads all weights into a model of float32.</summary>
     public LanguageModel Load()

@@ -66,6 +66,8 @@ internal sealed class SafetensorsSet : IDisposable
         {
             if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
                 throw new BadFileException(index, $"{Quoted.Of(shard)} is not the name of a safetensors file beside it");
+            if (!File.Exists(System.IO.Path.Combine(folder, shard)))
+                throw new BadFileException(index, $"the file '{shard}' that it names is missing");
             Add(SafetensorsReader.Open(System.IO.Path.Combine(folder, shard)));
         }
         foreach ((string name, string shard) in placed)
