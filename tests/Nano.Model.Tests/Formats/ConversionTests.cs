@@ -185,7 +185,7 @@ public class ConversionTests
     }
 
     [Theory]
-    [InlineData("model-00001-of-", "model-00002-of-", "is not listed")]
+    [InlineData("model-00001-of-", "model-00002-of-", "but is not")]
     [InlineData("\"weight_map\"", "\"weights\"", "'weight_map'")]
     [InlineData("\"model-00001-of-", "\"../model-00001-of-", "is not the name of a safetensors file beside it")]
     [InlineData("model.norm.weight", "model.norm.weights", "model.norm.weight")]

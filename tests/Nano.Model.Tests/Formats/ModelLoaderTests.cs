@@ -11,7 +11,7 @@ public class ModelLoaderTests
     [Theory]
     [InlineData(new byte[] { (byte)'P', (byte)'K', 3, 4, 0 }, "pickle")]
     [InlineData(new byte[] { 0x80, 2, 0x8a, 0x0a, 0 }, "pickle")]
-    [InlineData(new byte[] { 0xa7, 0x27, 0x35, 0x01, 0 }, "debug state")]
+    [InlineData(new byte[] { 0xc7, 0xd7, 0x34, 0x1, 0 }, "debug state")]
     public void What_is_no_model_is_told_by_its_first_bytes(byte[] bytes, string expected)
     {
         using var folder = new TempFolder();
