@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>A model's configuration as GGUF metadata, for the architectures gpt2, llama (Mistral included), qwen2 and qwen3.</summary>
 internal static class GgufConfig
 {
-    private const string Architecture = "general.architecture", FileType = "general.file_type", Name = "general.name";
+    private const string Architecture = "general.architecture", FileType = "general.file_type", Bos = "tokenizer.ggml.bos_token_id", Eos = "tokenizer.ggml.eos_token_id";
     private const string Supported = "gpt2, llama, qwen2, qwen3";
 
     // What llama.cpp numbers the types of most of a file's weights.
@@ -35,6 +35,7 @@ internal static class GgufConfig
             "llama" or "qwen2" or "qwen3" => ReadLlama(file, tensors, arch, factors),
             _ => throw Bad(file, $"the architecture {Quoted.Of(arch)} is not supported; supported: {Supported}"),
         };
+        config = config with { BosToken = Token(file, Bos), EosTokens = Token(file, Eos) is { } eos ? [eos] : [] };
         try
         {
             config.Validate();
@@ -135,7 +136,6 @@ internal static class GgufConfig
         }
         string arch = source.Config switch { LlamaConfig { QkNorm: true } => "qwen3", LlamaConfig { QkvBias: true, OutputBias: false } => "qwen2", LlamaConfig => "llama", _ => "gpt2" };
         metadata.Set(Architecture, arch);
-        metadata.Set(Name, Path.GetFileNameWithoutExtension(path));
         metadata.Set(FileType, FileTypeOf(type ?? source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type));
         WriteSizes(metadata, source.Config, arch);
         if (source.Config is LlamaConfig llama)
@@ -153,6 +153,10 @@ internal static class GgufConfig
         metadata.Set($"{arch}.attention.head_count", (uint)config.Heads);
         if (config is Gpt2Config gpt2)
             metadata.Set($"{arch}.attention.layer_norm_epsilon", gpt2.LayerNormEpsilon);
+        if (config.BosToken is { } bos)
+            metadata.Set(Bos, (uint)bos);
+        if (config.EosTokens.Count > 0)
+            metadata.Set(Eos, (uint)config.EosTokens[0]);
     }
 
     private static void WriteLlama(GgufMetadata metadata, LlamaConfig config, string arch)
@@ -189,6 +193,9 @@ internal static class GgufConfig
         return table.Shape.Count == 2 && table.Shape[0] <= int.MaxValue ? (int)table.Shape[0]
             : throw Bad(file, $"tensor 'token_embd.weight' has shape [{string.Join(", ", table.Shape)}]; expected a row for each token");
     }
+
+    /// <summary>A token's id; the largest uint32 means none.</summary>
+    private static int? Token(GgufMetadata file, string key) => file.Integer(key) == uint.MaxValue ? null : file.Size(key);
 
     private static int Required(GgufMetadata file, string key) => file.Size(key) ?? throw Bad(file, $"the metadata key '{key}' is missing");
 

@@ -12,7 +12,7 @@ public static class LlmcFile
     public const int Magic = 20240326, DebugMagic = 20240327;
 
     internal const int HeaderBytes = 256 * sizeof(int);
-    private const int Float32Version = 3, BFloat16Version = 5, VocabularyPadding = 128;
+    private const int Float32Version = 3, BFloat16Version = 5, VocabularyPadding = 128, PublishedVocabulary = 50257;
 
     /// <summary>The parameters of a layer in the order of the file, with the names of ours.</summary>
     private static readonly string[] LayerParameters =
@@ -66,6 +66,8 @@ public static class LlmcFile
         {
             throw new BadFileException(file.Path, $"the header: {e.Message}", e);
         }
+        if (config.VocabSize == PublishedVocabulary)
+            config = config with { BosToken = PublishedVocabulary - 1, EosTokens = [PublishedVocabulary - 1] };
         int padded = file.Int32(28);
         return padded >= config.VocabSize && padded < 1 << 25 ? (config, padded)
             : throw file.Bad($"the header's padded vocabulary is {padded}; expected {config.VocabSize} or a little more");

@@ -94,5 +94,7 @@ public static class ModelConverter
         bool has = source.TokenizerFiles.Count > 0 || source.Metadata?.Has("tokenizer.ggml.tokens") == true;
         if (has && from != to)
             notes.Add("the tokenizer stays behind: the new file has none; keep the old one for it");
+        if (to == ModelFormat.Gguf && from != to && source.Config.EosTokens.Count > 1)
+            notes.Add($"of the {source.Config.EosTokens.Count} tokens that end a text, GGUF holds the first, {source.Config.EosTokens[0]}");
     }
 }

@@ -93,7 +93,7 @@ public class ConversionTests
         foreach (LlamaConfig config in kinds)
         {
             using var folder = new TempFolder();
-            Make(folder.File("a"), config);
+            Make(folder.File("a"), config with { BosToken = 1, EosTokens = [2] });
             Convert(folder.File("a"), folder.File("b.gguf"));
             Convert(folder.File("b.gguf"), folder.File("c"));
             foreach (string name in (string[])["config.json", "model.safetensors"])
