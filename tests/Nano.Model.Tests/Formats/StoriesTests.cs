@@ -17,14 +17,12 @@ public class StoriesTests
         using var model = source.Load();
         using var compute = new Compute(1);
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllText(Goldens.Path("stories260K/greedy.json")));
-        int steps = golden.RootElement.GetProperty("steps").GetInt32();
         Assert.Equal(4, golden.RootElement.GetProperty("cases").GetArrayLength());
         foreach (JsonElement one in golden.RootElement.GetProperty("cases").EnumerateArray())
         {
-            int[] prompt = Ids(one, "prompt_ids"), expected = Ids(one, "ids");
+            int[] prompt = Ids(one, "prompt_ids"), expected = Ids(one, "ids"); // which end with the last step, or with BOS
             using var generator = new Generator(model, compute);
-            int[] ids = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).TakeWhile(id => id != 1).Take(steps - prompt.Length + 1)];
-            Assert.Equal(expected, ids[..expected.Length]);
+            Assert.Equal(expected, [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).Take(expected.Length - prompt.Length)]);
         }
     }
 
