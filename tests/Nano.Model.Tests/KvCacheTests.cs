@@ -80,7 +80,7 @@ public class KvCacheTests
         Assert.Equal(3, cache.Length);
     }
 
-    static int[] InPieces(Gpt2 model, Compute compute, int[] ids, IEnumerable<int> pieces)
+    static int[] InPieces(LanguageModel model, Compute compute, int[] ids, IEnumerable<int> pieces)
     {
         using var cache = new KvCache(model.Config.Layers, model.Config.ContextLength, model.Config.Channels);
         var bits = new List<int>();

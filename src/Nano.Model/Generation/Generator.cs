@@ -6,15 +6,15 @@ namespace Nano;
 /// </summary>
 public sealed class Generator : IDisposable
 {
-    private readonly Gpt2 model;
+    private readonly LanguageModel model;
     private readonly Compute compute;
     private readonly KvCache cache;
     private readonly List<int> window = [];
 
-    public Generator(Gpt2 model, Compute compute)
+    public Generator(LanguageModel model, Compute compute)
     {
         (this.model, this.compute) = (model, compute);
-        cache = new KvCache(model.Config.Layers, model.Config.ContextLength, model.Config.Channels);
+        cache = new KvCache(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim);
     }
 
     /// <summary>

@@ -148,6 +148,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     /// <summary>L = m + log l</summary>
     private readonly struct LogSum(float* max, float* sum, float* logSumExp) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(logSumExp + i, S.Add(S.Load(max + i), SimdMath.Log<S, V>(S.Load(sum + i))));
     }
 }

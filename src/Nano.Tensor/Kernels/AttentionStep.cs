@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Nano;
@@ -123,6 +124,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     /// <summary>x becomes exp(x - max).</summary>
     private readonly struct Exponential(float* x, float max) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             S.Store(x + i, SimdMath.ExpNormalOrZero<S, V>(S.Subtract(S.Load(x + i), S.Splat(max))));
     }

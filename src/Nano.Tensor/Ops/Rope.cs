@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>Which two elements of a head form a pair that is rotated together.</summary>
@@ -54,6 +56,7 @@ internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Te
 
     private readonly unsafe struct HalfPairs(float* x, int half, float* cos, float* sin, float direction, GradientTarget y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             Turn<S, V>(x, i, i + half, S.Load(cos + i), S.Multiply(S.Load(sin + i), S.Splat(direction)), y);
     }
