@@ -4,7 +4,7 @@ namespace Nano;
 public static class Evaluate
 {
     /// <summary>Over the same random batches every time (a function of seed and purpose), so that evaluations of one run can be compared.</summary>
-    public static double OnRandomBatches(Gpt2 model, Compute compute, BatchLoader loader, int batches, ulong seed, RandomPurpose purpose)
+    public static double OnRandomBatches(LanguageModel model, Compute compute, BatchLoader loader, int batches, ulong seed, RandomPurpose purpose)
     {
         double sum = 0;
         for (int i = 0; i < batches; i++)
@@ -13,7 +13,7 @@ public static class Evaluate
     }
 
     /// <summary>Over the whole text in windows of T without overlap.</summary>
-    public static double OnAll(Gpt2 model, Compute compute, BatchLoader loader)
+    public static double OnAll(LanguageModel model, Compute compute, BatchLoader loader)
     {
         double sum = 0;
         for (int first = 0; first < loader.WindowCount; first += loader.Batch)
@@ -22,7 +22,7 @@ public static class Evaluate
     }
 
     /// <summary>The summed loss of one batch.</summary>
-    private static double Loss(Gpt2 model, Compute compute, BatchLoader loader, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
+    private static double Loss(LanguageModel model, Compute compute, BatchLoader loader, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
     {
         compute.NextStep();
         var shape = new Shape(loader.Batch, loader.Time);

@@ -27,7 +27,9 @@ static class PlainSampler
         if (options.Typical < 1)
         {
             double entropy = -left.Where(entry => entry.P > 0).Sum(entry => entry.P * Math.Log(entry.P));
-            var byDistance = left.OrderBy(entry => Math.Round(Math.Abs(-Math.Log(entry.P) - entropy), 9)).ToList(); // equal ones keep their order
+            // Of equally distant ones the likelier; of equally likely ones the one that stands closer to the middle.
+            var byDistance = left.Select((entry, rank) => (entry.Id, entry.P, Rank: -Math.Log(entry.P) < entropy ? -rank : rank))
+                .OrderBy(entry => Math.Round(Math.Abs(-Math.Log(entry.P) - entropy), 9)).ThenByDescending(entry => Math.Round(entry.P, 12)).ThenBy(entry => entry.Rank).Select(entry => (entry.Id, entry.P));
             var kept = UntilSum(byDistance, options.Typical).Select(entry => entry.Id).ToHashSet();
             left = Normalised(left.Where(entry => kept.Contains(entry.Id)));
         }

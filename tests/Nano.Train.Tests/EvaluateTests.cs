@@ -4,9 +4,9 @@ public class EvaluateTests
 {
     static readonly int[] Tokens = Runs.RandomTokens(110, 11);
 
-    static Gpt2 RandomModel()
+    static LanguageModel RandomModel()
     {
-        var model = new Gpt2(Runs.Tiny.Model);
+        var model = LanguageModel.Create(Runs.Tiny.Model);
         for (int i = 0; i < model.Parameters.All.Count; i++)
             Philox.Normal(1, (ulong)i, 0.3, model.Parameters.All[i].Data);
         return model;
@@ -39,7 +39,7 @@ public class EvaluateTests
     [Fact]
     public void A_model_that_knows_nothing_loses_the_logarithm_of_the_vocabulary()
     {
-        using var model = new Gpt2(Runs.Tiny.Model);
+        using var model = LanguageModel.Create(Runs.Tiny.Model);
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
         Assert.Equal(Math.Log(11), Evaluate.OnAll(model, compute, loader), 1e-6);
@@ -73,7 +73,7 @@ public class EvaluateTests
     {
         var config = Runs.Tiny.Model;
         using var model = RandomModel();
-        using var dropping = new Gpt2(config with { Dropout = 0.5f });
+        using var dropping = LanguageModel.Create(config with { Dropout = 0.5f });
         foreach (var (to, from) in dropping.Parameters.All.Zip(model.Parameters.All))
             to.CopyFrom(from);
         using var compute = new Compute(1) { Tape = new Tape() };

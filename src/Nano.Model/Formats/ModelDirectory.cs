@@ -31,17 +31,17 @@ public static class ModelDirectory
     /// <summary>Opens the model at a path (see <see cref="Resolve"/>), with its tokenizer if it brings one.</summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
-    public static (Gpt2 Model, CharTokenizer? Tokenizer) Load(string path)
+    public static (LanguageModel Model, CharTokenizer? Tokenizer) Load(string path)
     {
         string folder = Resolve(path), tokenizerPath = Path.Combine(folder, "tokenizer.json");
-        var config = Gpt2Config.Load(Path.Combine(folder, "config.json"));
+        var config = ModelConfig.Load(Path.Combine(folder, "config.json"));
         var tokenizer = File.Exists(tokenizerPath) ? CharTokenizer.Load(tokenizerPath) : null;
         if (tokenizer is not null && tokenizer.VocabSize != config.VocabSize)
             throw new BadFileException(tokenizerPath, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {config.VocabSize}");
         string weights = Path.Combine(folder, "model.safetensors");
         using var file = SafetensorsReader.Open(weights);
         CheckNames(weights, file, config); // before any memory is reserved for a model that the file does not hold
-        var model = new Gpt2(config);
+        var model = LanguageModel.Create(config);
         foreach (var parameter in model.Parameters.All)
             Read(file, parameter);
         if (config.TiedHead && file.Entries.TryGetValue("lm_head.weight", out var head))
@@ -50,7 +50,7 @@ public static class ModelDirectory
     }
 
     /// <summary>Writes a model, and its tokenizer if there is one, into a folder that exists.</summary>
-    public static void Save(string folder, Gpt2 model, CharTokenizer? tokenizer)
+    public static void Save(string folder, LanguageModel model, CharTokenizer? tokenizer)
     {
         AtomicFile.Write(Path.Combine(folder, "config.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(model.Config.ToJson())));
         var tensors = model.Parameters.All.Select(parameter => IsConv1D(parameter.Name!)
@@ -88,10 +88,10 @@ public static class ModelDirectory
 
     private static string NameIn(SafetensorsReader file, string parameter) => file.Entries.ContainsKey(parameter) ? parameter : Prefix + parameter;
 
-    private static void CheckNames(string path, SafetensorsReader file, Gpt2Config config)
+    private static void CheckNames(string path, SafetensorsReader file, ModelConfig config)
     {
         var known = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (name, shape) in Gpt2.ParameterShapes(config))
+        foreach (var (name, shape) in config.ParameterShapes())
         {
             string inFile = NameIn(file, name);
             if (!file.Entries.TryGetValue(inFile, out var entry))

@@ -81,10 +81,11 @@ internal sealed class BeamSearch(LanguageModel model, Compute compute, KvCache c
     private bool Ends(Path path) => endIds.Contains(path.Ids[^1]);
 
     /// <summary>The likeliest tokens after a text: as many as could be needed if all end tokens were among them.</summary>
-    private IEnumerable<Path> Continuations(Path path, ReadOnlySpan<float> logits)
+    private List<Path> Continuations(Path path, ReadOnlySpan<float> logits)
     {
         if (options.Changes.ChangesLogits)
             logits = changes.Apply(logits, prompt, path.Ids);
+        Sampler.Check(logits, "the logit", "the weights are damaged, or the bias is too large");
         int count = Math.Min(logits.Length, options.Beams + endIds.Count);
         ranking.Rank(logits, count);
         double normalizer = LogProbabilities.Normalizer(logits);

@@ -40,7 +40,7 @@ public sealed class Sampler(SamplerOptions options)
     }
 
     /// <summary>Refuses what is no number, and a text that cannot go on.</summary>
-    private static void Check(ReadOnlySpan<float> logits, string what, string hint)
+    internal static void Check(ReadOnlySpan<float> logits, string what, string hint)
     {
         bool possible = false;
         for (int i = 0; i < logits.Length; i++)
@@ -137,7 +137,7 @@ public sealed class Sampler(SamplerOptions options)
 
     /// <summary>
     /// Those whose -log p is closest to the entropy H. As -log p rises along the order, they lie around the place where it passes H: the stretch
-    /// grows from there to the side that is closer, the likelier one of equals, until it has the probability that is asked for.
+    /// grows from there to the side that is closer, the likelier one of equals, and so always to its neighbour in the order, until it has the probability that is asked for.
     /// </summary>
     private (int Begin, int End, double Total) TypicalOf(ReadOnlySpan<float> logits, int end, double total)
     {
