@@ -60,9 +60,18 @@ public sealed class CharTokenizer : ITokenizer
         return new CharTokenizer([.. symbols]);
     }
 
+    /// <summary>Empty: every id is a character.</summary>
+    public IReadOnlyDictionary<string, int> SpecialTokens => System.Collections.ObjectModel.ReadOnlyDictionary<string, int>.Empty;
+
+    /// <summary>None.</summary>
+    public int? BeginId => null;
+
+    /// <summary>None: such a text has no end.</summary>
+    public IReadOnlyList<int> EndIds => [];
+
     /// <summary>The id of each character.</summary>
     /// <exception cref="NanoException">A character is not in the vocabulary, or half of a surrogate pair stands alone.</exception>
-    public int[] Encode(ReadOnlySpan<char> text)
+    public int[] Encode(ReadOnlySpan<char> text, bool allowSpecial = false)
     {
         int[] ids = new int[text.Length];
         int count = 0;
@@ -111,6 +120,10 @@ public sealed class CharTokenizer : ITokenizer
             rest = rest[symbols[id].EncodeToUtf16(rest)..];
         return new string(text);
     }
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> BytesOf(int id, bool first = false) => (uint)id < (uint)symbols.Length ? Encoding.UTF8.GetBytes(symbols[id].ToString())
+        : throw new NanoException($"the id {id} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}");
 
     /// <summary>Writes the vocabulary as a Hugging Face tokenizer.json; the same vocabulary gives the same bytes.</summary>
     /// <exception cref="NanoException">The file cannot be written.</exception>
