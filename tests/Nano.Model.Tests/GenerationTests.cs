@@ -83,7 +83,7 @@ public class GenerationTests
         using var cancel = new CancellationTokenSource();
         var generation = generator.Start([[1, 2], [3]], Wild, cancel.Token);
         Assert.True(generation.Step() && generation.Step());
-        generation.Texts[1].Finish(FinishReason.Stop);
+        generation.Texts[1].Stop();
         Assert.True(generation.Step());
         cancel.Cancel();
         Assert.False(generation.Step());

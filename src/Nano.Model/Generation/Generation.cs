@@ -27,8 +27,11 @@ public sealed class GeneratedText
     /// <summary>Why it ended, or null while it goes on.</summary>
     public FinishReason? Finished { get; private set; }
 
-    /// <summary>Ends it, e.g. at a stop string. What has ended stays so.</summary>
-    public void Finish(FinishReason reason) => Finished ??= reason;
+    /// <summary>Ends it where it is, e.g. because a stop string has come.</summary>
+    public void Stop() => Finished = FinishReason.Stop;
+
+    /// <summary>Ends it, unless it has ended.</summary>
+    internal void Finish(FinishReason reason) => Finished ??= reason;
 
     internal ReadOnlySpan<int> PromptSpan => prompt;
 
