@@ -47,11 +47,8 @@ internal static class GenerateVerb
         if (maxTokens < 0)
             throw new NanoException($"--max-tokens must be 0 or more, got {maxTokens}");
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, own) = ModelDirectory.Load(args.GetValue(Model)!);
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
-        var tokenizer = args.GetValue(TokenizerPath) is { } path ? TokenizerLoader.Load(path)
-            : own ?? throw new NanoException($"the model at '{args.GetValue(Model)}' has no tokenizer.json", "name one with --tokenizer");
-        Prompt.CheckFit(tokenizer, model.Config);
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))] : [Prompt.Default(tokenizer)];
         using var generator = new Generator(model, compute);
         using var stop = new CancellationTokenSource();
