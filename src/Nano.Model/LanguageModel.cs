@@ -27,6 +27,7 @@ public abstract class LanguageModel : IDisposable
     internal static LanguageModel Create(ModelConfig config, Parameters parameters) => config switch
     {
         Gpt2Config gpt2 => new Gpt2(gpt2, parameters),
+        LlamaConfig llama => new Llama(llama, parameters),
         _ => throw new ArgumentException($"there is no model of {config.GetType().Name}"),
     };
 
