@@ -137,7 +137,11 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
-    internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise => For(count, 1 << 13, 0, new ElementwiseLoop<T>(body));
+    internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise =>
+        For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
+
+    /// <summary>Whether a result of so many floats, 32 MB and more, has left the caches before the next op reads it.</summary>
+    internal static bool WorthStreaming(long floats) => floats >= 1 << 23;
 
     /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
     internal static nint RowsPerChunk(nint columns) => Math.Max(1, (1 << 13) / Math.Max(1, columns));

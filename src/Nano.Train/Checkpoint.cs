@@ -13,7 +13,7 @@ public static class Checkpoint
 
     /// <summary>Saves after <paramref name="step"/> updates and returns the checkpoint's folder.</summary>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, long step, Gpt2 model, CharTokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
+    public static string Save(string run, long step, LanguageModel model, CharTokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
     {
         string folder = Folder(run, step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
         try
@@ -54,7 +54,7 @@ public static class Checkpoint
     /// <summary>Puts the newest checkpoint of a run into a model and its optimizer, and returns the number of updates done.</summary>
     /// <exception cref="NanoException">There is none, or it was made with other options; each one that differs is listed.</exception>
     /// <exception cref="BadFileException">It is damaged.</exception>
-    public static long Load(string run, Gpt2 model, AdamW optimizer, IReadOnlyDictionary<string, string> options)
+    public static long Load(string run, LanguageModel model, AdamW optimizer, IReadOnlyDictionary<string, string> options)
     {
         if (!Exists(run))
             throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");

@@ -26,7 +26,7 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
     {
         options.Validate();
         using var compute = new Compute(threads, width) { OnlyPlans = true };
-        using var model = new Gpt2(options.Model);
+        using var model = LanguageModel.Create(options.Model);
         using var step = new TrainStep(model, compute, new BatchLoader(new int[options.Time + 1], options.Batch, options.Time, "planned"), options);
         for (int i = 0; i < 3; i++) // the arenas have found their final form after two
             step.Run(i, options.LearningRate);

@@ -6,7 +6,7 @@ public sealed record TrainOptions
     public required string Preset { get; init; }
 
     /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
-    public required Gpt2Config Model { get; init; }
+    public required ModelConfig Model { get; init; }
 
     /// <summary>Rows per micro-batch.</summary>
     public required int Batch { get; init; }
@@ -42,19 +42,9 @@ public sealed record TrainOptions
     public long TokensPerStep => (long)Batch * Time * Accumulate;
 
     /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
-    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(StringComparer.Ordinal)
+    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal)
     {
         ["preset"] = Preset,
-        ["layers"] = Text(Model.Layers),
-        ["heads"] = Text(Model.Heads),
-        ["channels"] = Text(Model.Channels),
-        ["context"] = Text(Model.ContextLength),
-        ["vocabulary"] = Text(Model.VocabSize),
-        ["bias"] = Model.Bias ? "true" : "false",
-        ["gelu"] = Model.Gelu.ToString(),
-        ["dropout"] = Text(Model.Dropout),
-        ["norm_epsilon"] = Text(Model.LayerNormEpsilon),
-        ["tied_head"] = Model.TiedHead ? "true" : "false",
         ["batch"] = Text(Batch),
         ["seq"] = Text(Time),
         ["accumulate"] = Text(Accumulate),

@@ -8,13 +8,13 @@ public readonly record struct StepResult(double Loss, double GradientNorm);
 /// <summary>One update of a model: forward, loss, backward, clip, AdamW. This is the whole of training; the rest is bookkeeping.</summary>
 public sealed class TrainStep : IDisposable
 {
-    private readonly Gpt2 model;
+    private readonly LanguageModel model;
     private readonly Compute compute;
     private readonly BatchLoader loader;
     private readonly TrainOptions options;
     private readonly LaterLookups lookups = new();
 
-    public TrainStep(Gpt2 model, Compute compute, BatchLoader loader, TrainOptions options)
+    public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
     {
         (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
         model.Parameters.EnableGradients();

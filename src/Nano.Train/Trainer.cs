@@ -49,8 +49,8 @@ public sealed class Trainer : IDisposable
         int split = (int)(tokens.Length * 0.9);
         train = new BatchLoader(tokens[..split], Options.Batch, Options.Time, "training");
         validation = new BatchLoader(tokens[split..], Options.Batch, Options.Time, "validation");
-        Model = new Gpt2(Options.Model);
-        FlopsPerToken = Gpt2.TrainingFlopsPerToken(Options.Model, Options.Time);
+        Model = LanguageModel.Create(Options.Model);
+        FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
         trainStep = new TrainStep(Model, compute, train, Options);
         generator = new Generator(Model, compute);
@@ -62,7 +62,7 @@ public sealed class Trainer : IDisposable
 
     public TrainOptions Options { get; }
 
-    public Gpt2 Model { get; }
+    public LanguageModel Model { get; }
 
     public CharTokenizer Tokenizer { get; }
 
@@ -142,9 +142,9 @@ public sealed class Trainer : IDisposable
     private string LogPath => Path.Combine(run, "log.jsonl");
 
     /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
-    private static void RefuseTooLarge(Gpt2Config config)
+    private static void RefuseTooLarge(ModelConfig config)
     {
-        double bytes = 4.0 * sizeof(float) * Gpt2.ParameterShapes(config).Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        double bytes = 4.0 * sizeof(float) * config.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");

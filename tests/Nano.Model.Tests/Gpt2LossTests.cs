@@ -7,11 +7,11 @@ public class Gpt2LossTests
 
     private static readonly Gpt2Config Config = Models.Small with { VocabSize = 37, Dropout = 0.3f };
 
-    private static (Tensor Loss, Tensor Nll) Unfused(Gpt2 model, Compute c, Tensor ids, Tensor targets, Dropout? dropout) =>
+    private static (Tensor Loss, Tensor Nll) Unfused(LanguageModel model, Compute c, Tensor ids, Tensor targets, Dropout? dropout) =>
         c.CrossEntropy(model.Forward(c, ids, dropout: dropout), targets, 50);
 
     /// <summary>The bits of loss, nll and all gradients of two micro-batches.</summary>
-    private static List<int[]> Run(Gpt2Config config, Compute compute, bool later, Func<Gpt2, Compute, Tensor, Tensor, Dropout?, (Tensor Loss, Tensor Nll)> way)
+    private static List<int[]> Run(Gpt2Config config, Compute compute, bool later, Func<LanguageModel, Compute, Tensor, Tensor, Dropout?, (Tensor Loss, Tensor Nll)> way)
     {
         using var model = Models.Random(config);
         using var lookups = new LaterLookups();

@@ -22,8 +22,8 @@ public class Gpt2Tests
     {
         var config = Models.Small with { Bias = bias, TiedHead = tied };
         using var model = new Gpt2(config);
-        Assert.Equal(model.Parameters.All.Select(parameter => (parameter.Name!, parameter.Shape)), Gpt2.ParameterShapes(config));
-        Assert.Equal(model.Parameters.Count, Gpt2.ParameterShapes(config).Sum(parameter => parameter.Shape.Length));
+        Assert.Equal(model.Parameters.All.Select(parameter => (parameter.Name!, parameter.Shape)), config.ParameterShapes());
+        Assert.Equal(model.Parameters.Count, config.ParameterShapes().Sum(parameter => parameter.Shape.Length));
         Assert.All(model.Parameters.All, parameter => Assert.True(parameter.Data.IndexOfAnyExcept(0f) < 0));
     }
 
@@ -34,7 +34,7 @@ public class Gpt2Tests
     [InlineData("gpt2-large", 774_030_080)]
     [InlineData("gpt2-xl", 1_557_611_200)]
     public void A_published_size_has_the_published_number_of_parameters(string name, long count) =>
-        Assert.Equal(count, Gpt2.ParameterShapes(Gpt2Config.Named(name)).Sum(parameter => parameter.Shape.Length));
+        Assert.Equal(count, Gpt2Config.Named(name).ParameterShapes().Sum(parameter => parameter.Shape.Length));
 
     [Fact]
     public void The_nanoGPT_model_for_a_processor_has_804096_parameters()
@@ -47,7 +47,7 @@ public class Gpt2Tests
     public void A_training_token_costs_six_operations_per_multiplying_weight_and_attention()
     {
         // 6 * (804,096 - 64 * 128) + 12 * 4 * 128 * 64
-        double flops = Gpt2.TrainingFlopsPerToken(ShakespeareChar, 64);
+        double flops = ShakespeareChar.TrainingFlopsPerToken(64);
         Assert.Equal(5_168_640, flops);
         Assert.InRange(flops * 12 * 64, 3.9e9, 4.1e9);
     }

@@ -11,9 +11,9 @@ static class Models
     public static string GoldenFolder => Goldens.Path("gpt2_tiny");
 
     /// <summary>A model whose every parameter, biases and norms included, is random and large enough for its logits to differ clearly.</summary>
-    public static Gpt2 Random(Gpt2Config config, ulong seed = 1)
+    public static LanguageModel Random(ModelConfig config, ulong seed = 1)
     {
-        var model = new Gpt2(config);
+        var model = LanguageModel.Create(config);
         for (int i = 0; i < model.Parameters.All.Count; i++)
             Philox.Normal(seed, (ulong)i, 0.3, model.Parameters.All[i].Data);
         return model;
@@ -27,7 +27,7 @@ static class Models
     }
 
     /// <summary>The logits [T, V] of one sequence, without cache or dropout.</summary>
-    public static float[] Logits(Gpt2 model, Compute compute, params ReadOnlySpan<int> ids)
+    public static float[] Logits(LanguageModel model, Compute compute, params ReadOnlySpan<int> ids)
     {
         compute.NextStep();
         return model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
@@ -37,7 +37,7 @@ static class Models
     public static int[] Bits(ReadOnlySpan<float> values) => MemoryMarshal.Cast<float, int>(values).ToArray();
 
     /// <summary>The bits of all parameters, by name.</summary>
-    public static Dictionary<string, int[]> Bits(Gpt2 model) => model.Parameters.All.ToDictionary(parameter => parameter.Name!, parameter => Bits(parameter.Data));
+    public static Dictionary<string, int[]> Bits(LanguageModel model) => model.Parameters.All.ToDictionary(parameter => parameter.Name!, parameter => Bits(parameter.Data));
 
     /// <summary>A tensor of floats in a safetensors file.</summary>
     public static float[] Floats(SafetensorsReader file, string name)

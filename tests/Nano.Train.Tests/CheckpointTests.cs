@@ -153,12 +153,12 @@ public class CheckpointTests
     [Fact]
     public void A_checkpoint_of_another_model_under_these_options_is_refused()
     {
-        foreach (var config in new[] { Runs.Tiny.Model with { Channels = 8 }, Runs.Tiny.Model with { Layers = 1 }, Runs.Tiny.Model with { TiedHead = false }, Runs.Tiny.Model with { Gelu = GeluForm.Erf } })
+        foreach (var config in new[] { Runs.TinyModel with { Channels = 8 }, Runs.TinyModel with { Layers = 1 }, Runs.TinyModel with { TiedHead = false }, Runs.TinyModel with { Gelu = GeluForm.Erf } })
         {
             using var run = new TempFolder();
             using var session = new TrainingSession();
             string folder = session.Save(run.Root, 0);
-            using var other = new Gpt2(config);
+            using var other = LanguageModel.Create(config);
             ModelDirectory.Save(folder, other, null);
             int[] before = session.State;
             Assert.Throws<BadFileException>(() => session.Load(run.Root));

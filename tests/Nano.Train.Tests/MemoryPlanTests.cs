@@ -3,14 +3,15 @@ namespace Nano.Tests;
 /// <summary>The plan against what steps really take, and against arithmetic by hand.</summary>
 public class MemoryPlanTests
 {
-    static readonly TrainOptions Base = Runs.Tiny with { Model = new Gpt2Config { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 3, Channels = 48 }, Batch = 6, Time = 40, Steps = 9 };
+    static readonly Gpt2Config Model = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 3, Channels = 48 };
+    static readonly TrainOptions Base = Runs.Tiny with { Model = Model, Batch = 6, Time = 40, Steps = 9 };
 
     public static TheoryData<TrainOptions> Options =>
     [
         Base,
         Base with { CheckpointActivations = true },
         Base with { Batch = 1, Time = 7, Accumulate = 3 },
-        Base with { Model = Base.Model with { Dropout = 0.2f, TiedHead = false, Bias = false } },
+        Base with { Model = Model with { Dropout = 0.2f, TiedHead = false, Bias = false } },
         Base with { Model = Base.Model with { Dropout = 0.2f }, CheckpointActivations = true, Accumulate = 2 },
         Base with { Model = Base.Model with { Channels = 240, Layers = 5 } }, // more than one chunk of the arena
     ];
@@ -34,7 +35,7 @@ public class MemoryPlanTests
     public void Parameters_gradients_and_moments_are_four_times_the_parameters()
     {
         var plan = MemoryPlan.Of(Base, 1);
-        long bytes = 4 * Gpt2.ParameterShapes(Base.Model).Sum(parameter => parameter.Shape.Length);
+        long bytes = 4 * Base.Model.ParameterShapes().Sum(parameter => parameter.Shape.Length);
         Assert.Equal((bytes, bytes, 2 * bytes), (plan.Parameters, plan.Gradients, plan.Moments));
         Assert.Equal((4 * bytes) + plan.Activations + plan.Scratch + MemoryPlan.Runtime, plan.Total);
     }

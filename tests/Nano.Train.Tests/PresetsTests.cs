@@ -30,7 +30,7 @@ public class PresetsTests
     public void Shakespeare_char_is_the_recipe_of_nanoGPT_for_a_processor()
     {
         var options = Presets.Get("shakespeare-char");
-        var model = options.Model;
+        var model = (Gpt2Config)options.Model;
         Assert.Equal((4, 4, 128, 64, false, 0f, GeluForm.Erf, true), (model.Layers, model.Heads, model.Channels, model.ContextLength, model.Bias, model.Dropout, model.Gelu, model.TiedHead));
         Assert.Equal((12, 64, 1, 2000, 1e-3, 1e-4, 100), (options.Batch, options.Time, options.Accumulate, options.Steps, options.LearningRate, options.MinLearningRate, options.WarmupSteps));
         Assert.Equal((250, 20), (options.EvalInterval, options.EvalBatches));
@@ -44,13 +44,13 @@ public class PresetsTests
     public void Shakespeare_gpt_is_the_larger_recipe_of_nanoGPT()
     {
         var options = Presets.Get("shakespeare-gpt");
-        var model = options.Model;
+        var model = (Gpt2Config)options.Model;
         Assert.Equal((6, 6, 384, 256, false, 0.2f), (model.Layers, model.Heads, model.Channels, model.ContextLength, model.Bias, model.Dropout));
         Assert.Equal((64, 256, 5000, 1e-3, 1e-4, 100, 0.99), (options.Batch, options.Time, options.Steps, options.LearningRate, options.MinLearningRate, options.WarmupSteps, options.Optimizer.Beta2));
         Assert.Equal(10.65e6, Count(model) - (256 * 384), 0.005e6);
     }
 
-    static long Count(Gpt2Config config) => Gpt2.ParameterShapes(config with { VocabSize = 65 }).Sum(parameter => parameter.Shape.Length);
+    static long Count(ModelConfig config) => (config with { VocabSize = 65 }).ParameterShapes().Sum(parameter => parameter.Shape.Length);
 
     public static TheoryData<TrainOptions, string> Impossible => new()
     {
@@ -76,7 +76,7 @@ public class PresetsTests
     {
         get
         {
-            var (o, m) = (Runs.Tiny, Runs.Tiny.Model);
+            var (o, m) = (Runs.Tiny, Runs.TinyModel);
             return
             [
                 o with { Preset = "x" }, o with { Batch = 9 }, o with { Time = 9 }, o with { Accumulate = 9 }, o with { Steps = 9 }, o with { LearningRate = 9 }, o with { MinLearningRate = 9 },

@@ -5,10 +5,12 @@ namespace Nano.Tests;
 /// <summary>Small runs, and ways to compare what they leave behind.</summary>
 static class Runs
 {
+    public static Gpt2Config TinyModel { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2, Channels = 16 };
+
     public static TrainOptions Tiny { get; } = new()
     {
         Preset = "tiny",
-        Model = new Gpt2Config { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2, Channels = 16 },
+        Model = TinyModel,
         Batch = 4,
         Time = 8,
         Steps = 6,
@@ -21,9 +23,9 @@ static class Runs
     };
 
     /// <summary>A model as training starts with it.</summary>
-    public static Gpt2 NewModel(TrainOptions options)
+    public static LanguageModel NewModel(TrainOptions options)
     {
-        var model = new Gpt2(options.Model);
+        var model = LanguageModel.Create(options.Model);
         model.Initialize(options.Seed);
         return model;
     }
@@ -47,7 +49,7 @@ static class Runs
     public static int[] Bits(ReadOnlySpan<float> values) => MemoryMarshal.Cast<float, int>(values).ToArray();
 
     /// <summary>The bits of every parameter, one after the other.</summary>
-    public static int[] Bits(Gpt2 model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
+    public static int[] Bits(LanguageModel model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
 
     /// <summary>The bits of both moments of every parameter.</summary>
     public static int[] Bits(AdamW optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor.Data))];

@@ -2,10 +2,12 @@ namespace Nano.Tests;
 
 public class TrainStepTests
 {
+    static readonly Gpt2Config WideModel = new() { VocabSize = 29, ContextLength = 72, Layers = 2, Heads = 3, Channels = 24 };
+
     /// <summary>Rows of one update: more than a block of the product's inner dimension (512), in windows longer than a key block of attention (64).</summary>
     static readonly TrainOptions Wide = Runs.Tiny with
     {
-        Model = new Gpt2Config { VocabSize = 29, ContextLength = 72, Layers = 2, Heads = 3, Channels = 24 },
+        Model = WideModel,
         Batch = 8,
         Time = 72,
         Steps = 3,
@@ -13,7 +15,7 @@ public class TrainStepTests
 
     sealed class Session : IDisposable
     {
-        public readonly Gpt2 Model;
+        public readonly LanguageModel Model;
         public readonly Compute Compute;
         public readonly TrainStep Step;
 
@@ -103,7 +105,7 @@ public class TrainStepTests
         }
     }
 
-    static readonly TrainOptions Dropping = Wide with { Model = Wide.Model with { Dropout = 0.2f, Gelu = GeluForm.Erf }, Batch = 4, Accumulate = 2 };
+    static readonly TrainOptions Dropping = Wide with { Model = WideModel with { Dropout = 0.2f, Gelu = GeluForm.Erf }, Batch = 4, Accumulate = 2 };
     static readonly Lazy<(int[], int[], StepResult[])> Expected = new(() => Train(Dropping, 1, SimdWidth.W128));
 
     [Theory]

@@ -5,7 +5,7 @@ sealed class TrainingSession : IDisposable
 {
     static readonly CharTokenizer Tokenizer = CharTokenizer.FromText("abcdefghijk");
 
-    public readonly Gpt2 Model = Runs.NewModel(Runs.Tiny);
+    public readonly LanguageModel Model = Runs.NewModel(Runs.Tiny);
     public readonly AdamW Optimizer;
     readonly Compute compute = new(1);
     readonly TrainStep step;

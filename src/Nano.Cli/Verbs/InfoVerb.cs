@@ -43,12 +43,12 @@ internal static class InfoVerb
         var step = StepOf(config, args);
         var memory = step is null ? null : MemoryPlan.Of(step, args.GetValue(Threads) ?? 0);
         bool json = args.GetValue(Json);
-        var shapes = Gpt2.ParameterShapes(config).ToList();
+        var shapes = config.ParameterShapes();
         var components = shapes.GroupBy(parameter => Component(parameter.Name)).ToDictionary(group => group.Key, group => group.Sum(parameter => parameter.Shape.Length));
         long total = components.Values.Sum();
-        double flops = Gpt2.TrainingFlopsPerToken(config, config.ContextLength);
+        double flops = config.TrainingFlopsPerToken(config.ContextLength);
         var human = Common.Human(json);
-        human.WriteLine($"GPT-2: {config.Layers} layers, {config.Heads} heads, {config.Channels} channels, context {config.ContextLength}, vocabulary {config.VocabSize}");
+        human.WriteLine($"{config.ModelType}: {config.Layers} layers, {config.Heads} heads, {config.Channels} channels, context {config.ContextLength}, vocabulary {config.VocabSize}");
         foreach (var (name, count) in components)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {count,14:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {"all",-12} {total,14:N0} parameters, {total * 4:N0} bytes in float32"));
@@ -87,7 +87,7 @@ internal static class InfoVerb
     };
 
     /// <summary>The training step that was asked about, or null.</summary>
-    private static TrainOptions? StepOf(Gpt2Config config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations) ? null : new TrainOptions
+    private static TrainOptions? StepOf(ModelConfig config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations) ? null : new TrainOptions
     {
         Preset = "",
         Model = config,
@@ -110,18 +110,18 @@ internal static class InfoVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {bytes,14:N0} bytes"));
     }
 
-    private static Gpt2Config LoadConfig(string path)
+    private static ModelConfig LoadConfig(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
             return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
-                : Presets.All.TryGetValue(path, out var preset) ? preset.Model with { VocabSize = Presets.ShakespeareCharacters }
+                : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of"));
-        return Gpt2Config.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
+        return ModelConfig.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
     }
 
     private static string Component(string parameter) =>
-        parameter.StartsWith("wte", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
-        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains(".attn.", StringComparison.Ordinal) ? "attention"
+        parameter.StartsWith("wte", StringComparison.Ordinal) || parameter.Contains(".embed_tokens.", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
+        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains("attn.", StringComparison.Ordinal) ? "attention"
         : parameter.Contains(".mlp.", StringComparison.Ordinal) ? "mlp" : "norms";
 }

@@ -1,13 +1,20 @@
 namespace Nano;
 
 /// <summary>The parameters of a model by name, in the order they were declared, all in one arena; gradients, when training, in a second.</summary>
-public sealed class Parameters : IDisposable
+/// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors that <see cref="Add"/> returns have no elements.</param>
+public sealed class Parameters(bool onlyShapes = false) : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
+    private static readonly Tensor None = new(new Shape(0));
     private readonly List<Tensor> all = [];
+
+    private readonly List<(string Name, Shape Shape)> shapes = [];
 
     /// <summary>Every parameter once, in order of declaration.</summary>
     public IReadOnlyList<Tensor> All => all;
+
+    /// <summary>Their names and shapes.</summary>
+    public IReadOnlyList<(string Name, Shape Shape)> Shapes => shapes;
 
     /// <summary>Number of scalars.</summary>
     public long Count => all.Sum(parameter => parameter.Length);
@@ -18,6 +25,9 @@ public sealed class Parameters : IDisposable
     /// <summary>Declares a parameter; its values are zero until set, as memory is that an arena gives for the first time.</summary>
     public Tensor Add(string name, params ReadOnlySpan<int> shape)
     {
+        shapes.Add((name, new Shape(shape)));
+        if (onlyShapes)
+            return None;
         var tensor = new Tensor(values, new Shape(shape)) { Name = name };
         all.Add(tensor);
         return tensor;

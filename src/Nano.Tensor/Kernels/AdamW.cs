@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>The numbers of one AdamW step.</summary>
@@ -23,6 +25,7 @@ internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, flo
     private readonly float rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
     private readonly float epsilon = (float)n.Epsilon;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
     {
         V g = S.Multiply(S.Load(gradient + i), S.Splat(scale));

@@ -19,9 +19,19 @@ internal interface IElementwise
 }
 
 /// <summary>The loop around an <see cref="IElementwise"/> body: whole vectors, then one lane at a time. Same bits either way.</summary>
-internal readonly struct ElementwiseLoop<T>(T body) : IKernel where T : unmanaged, IElementwise
+/// <param name="body">What is done to each element.</param>
+/// <param name="stream">Whether results go around the caches.</param>
+internal readonly struct ElementwiseLoop<T>(T body, bool stream = false) : IKernel where T : unmanaged, IElementwise
 {
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        if (stream)
+            Walk<Streaming<S, V>, V>(begin, end);
+        else
+            Walk<S, V>(begin, end);
+    }
+
+    private void Walk<S, V>(nint begin, nint end) where S : ISimd<V> where V : unmanaged
     {
         var each = body;
         nint i = begin;

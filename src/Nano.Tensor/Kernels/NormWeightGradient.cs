@@ -1,11 +1,18 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
 /// dw[c] += dy[row, c] h[row, c] and db[c] += dy[row, c], row after row, with h = (x - mean) inverseStd; a null mean is zero (RMSNorm), no db is
-/// none. The sums stay in place while rows stream by; vectors and threads lie along columns.
+/// none. The sums stay in place while rows stream by, a few at a time; vectors and threads lie along columns.
 /// </summary>
 internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw, GradientTarget db) : IKernel
 {
+    private const int RowsPerVisit = 8;
+
+    /// <summary>Rows between visits of this kernel and of the one for dx: what one of them has read, 512 KB, the other finds in the second-level cache.</summary>
+    public static int Band(int columns) => Math.Max(RowsPerVisit, (1 << 16) / Math.Max(1, columns));
+
     public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw, GradientTarget? db) =>
         compute.For(columns, ColumnSums.Chunk(compute, rows, columns), 0, new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw, db ?? default));
 
@@ -14,21 +21,28 @@ internal readonly unsafe struct NormWeightGradient(int rows, int columns, float*
         dw.Begin(begin, end);
         if (db.Pointer != null)
             db.Begin(begin, end);
-        for (nint row = 0; row < rows; row++)
-        {
-            float* xr = x + (row * columns), dyr = dy + (row * columns);
-            new ElementwiseLoop<WeightStep>(new(xr, mean == null ? 0 : mean[row], inverseStd[row], dyr, dw.Pointer)).Run<S, V>(begin, end, scratch);
-            if (db.Pointer != null)
-                new ElementwiseLoop<ElementwiseExtensions.Copy>(new(dyr, new GradientTarget(db.Pointer, true))).Run<S, V>(begin, end, scratch);
-        }
+        for (int row = 0; row < rows; row += RowsPerVisit)
+            new ElementwiseLoop<Visit>(new(Math.Min(RowsPerVisit, rows - row), columns, x + ((nint)row * columns), mean == null ? null : mean + row, inverseStd + row,
+                dy + ((nint)row * columns), dw.Pointer, db.Pointer)).Run<S, V>(begin, end, scratch);
     }
 
-    private readonly struct WeightStep(float* x, float mean, float inverseStd, float* dy, float* dw) : IElementwise
+    /// <summary>Continues the sums of some columns over a few rows.</summary>
+    private readonly struct Visit(int rows, nint columns, float* x, float* mean, float* inverseStd, float* dy, float* dw, float* db) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint c) where S : ISimd<V> where V : unmanaged
         {
-            V h = S.Multiply(S.Subtract(S.Load(x + c), S.Splat(mean)), S.Splat(inverseStd));
-            S.Store(dw + c, S.Fma(S.Load(dy + c), h, S.Load(dw + c)));
+            V sumW = S.Load(dw + c), sumB = db == null ? S.Splat(0) : S.Load(db + c);
+            float* px = x + c, pdy = dy + c;
+            for (int r = 0; r < rows; r++, px += columns, pdy += columns)
+            {
+                V g = S.Load(pdy), distance = S.Subtract(S.Load(px), S.Splat(mean == null ? 0 : mean[r]));
+                sumW = S.Fma(g, S.Multiply(distance, S.Splat(inverseStd[r])), sumW);
+                sumB = S.Add(sumB, g);
+            }
+            S.Store(dw + c, sumW);
+            if (db != null)
+                S.Store(db + c, sumB);
         }
     }
 }

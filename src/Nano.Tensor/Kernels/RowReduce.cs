@@ -88,6 +88,7 @@ internal static unsafe class RowReduce
 
     private readonly struct MaxTerm(float* x) : IRowTerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Max(running, S.Load(x + i));
     }
 }
@@ -95,18 +96,21 @@ internal static unsafe class RowReduce
 /// <summary>sum x[i]</summary>
 internal readonly unsafe struct PlainTerm(float* x) : IRowTerm
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Add(running, S.Load(x + i));
 }
 
 /// <summary>sum x[i] * y[i]</summary>
 internal readonly unsafe struct ProductTerm(float* x, float* y) : IRowTerm
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged => S.Fma(S.Load(x + i), S.Load(y + i), running);
 }
 
 /// <summary>sum e[i] with e[i] = exp((x[i] - shift) * scale), storing e; e may be x. At x[i] = shift, e[i] is 1 exactly.</summary>
 internal readonly unsafe struct ExpTerm(float* x, float shift, float scale, float* e) : IRowTerm
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
     {
         V v = SimdMath.ExpNonPositive<S, V>(S.Multiply(S.Subtract(S.Load(x + i), S.Splat(shift)), S.Splat(scale)));

@@ -166,11 +166,13 @@ internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : O
 
     private readonly unsafe struct Apply<F>(float* x, float* y) : IElementwise where F : unmanaged, IActivation
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, F.Value<S, V>(S.Load(x + i)));
     }
 
     private readonly unsafe struct ApplyBackward<F>(float* x, float* dy, GradientTarget dx) : IElementwise where F : unmanaged, IActivation
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             dx.Put<S, V>(i, S.Multiply(S.Load(dy + i), F.Derivative<S, V>(S.Load(x + i))));
     }
@@ -190,12 +192,14 @@ internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
 
     internal readonly unsafe struct Forward(float* gate, float* up, float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             S.Store(y + i, S.Multiply(Silu.Value<S, V>(S.Load(gate + i)), S.Load(up + i)));
     }
 
     private readonly unsafe struct Gradients(float* gate, float* up, float* dy, GradientTarget dgate, GradientTarget dup) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
         {
             V g = S.Load(gate + i), d = S.Load(dy + i);

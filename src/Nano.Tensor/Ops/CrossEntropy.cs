@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -65,6 +67,7 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
 
     private readonly unsafe struct ExpSum(float* x, float shift) : IRowTerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged =>
             S.Add(running, SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
     }
@@ -91,6 +94,7 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, double Deno
 
     private readonly unsafe struct Element(float* z, float max, float logSum, float scale, GradientTarget dz) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             dz.Put<S, V>(i, S.Multiply(SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Subtract(S.Load(z + i), S.Splat(max)), S.Splat(logSum))), S.Splat(scale)));
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -38,6 +40,7 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 
     internal readonly unsafe struct Product(float* a, float* b, GradientTarget y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(a + i), S.Load(b + i)));
     }
 }
@@ -54,6 +57,7 @@ internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
 
     internal readonly unsafe struct Scaled(float* x, float factor, GradientTarget y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(x + i), S.Splat(factor)));
     }
 }
@@ -68,9 +72,11 @@ public static class ElementwiseExtensions
             throw new ArgumentException($"add: {b} is neither the shape of {a} nor a suffix of it");
         var y = compute.New(a.Shape);
         nint repeat = (nint)b.Length;
-        if (a.Length > 0)
-            compute.For((nint)(a.Length / repeat), Compute.RowsPerChunk(repeat), 0,
-                new AddRows(a.Contiguous("add").Pointer, b.Contiguous("add").Pointer, repeat, y.Pointer));
+        var sum = new Sum(a.Contiguous("add").Pointer, b.Contiguous("add").Pointer, y.Pointer);
+        if (a.Length == repeat)
+            compute.ForEach(repeat, sum);
+        else
+            compute.For((nint)(a.Length / repeat), Compute.RowsPerChunk(repeat), 0, new AddRows(sum, repeat));
         compute.Record(new AddOp(a, b, y));
         return y;
     }
@@ -113,25 +119,31 @@ public static class ElementwiseExtensions
 
     internal readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
     }
 
     private readonly unsafe struct Zero(float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Splat(0));
     }
 
-    private readonly unsafe struct AddRows(float* a, float* b, nint columns, float* y) : IKernel
+    private readonly struct AddRows(Sum sum, nint columns) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
             for (nint row = begin; row < end; row++)
-                new ElementwiseLoop<Sum>(new Sum(a + (row * columns), b, y + (row * columns))).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Sum>(sum.Row(row * columns)).Run<S, V>(0, columns, scratch);
         }
     }
 
     private readonly unsafe struct Sum(float* a, float* b, float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
+
+        /// <summary>The same b for another row of a and y.</summary>
+        public Sum Row(nint offset) => new(a + offset, b, y + offset);
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -18,12 +20,19 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
     internal override unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
-        float* dy = Y.Gradient.Pointer;
-        compute.For(rows, Compute.RowsPerChunk(columns), 0, new InputGradient(X.Pointer, Weight.Pointer, Mean.Pointer, InverseStd.Pointer, dy, columns, X.GradientFor(compute)));
-        NormWeightGradient.Run(compute, rows, columns, X.Pointer, Mean.Pointer, InverseStd.Pointer, dy, Weight.GradientFor(compute), Bias?.GradientFor(compute));
+        var dx = X.GradientFor(compute);
+        for (int row = 0, band = NormWeightGradient.Band(columns); row == 0 || row < rows; row += band) // once even without rows: then the gradients are zero
+        {
+            int height = Math.Min(band, rows - row);
+            nint at = (nint)row * columns;
+            float* x = X.Pointer + at, dy = Y.Gradient.Pointer + at, mean = Mean.Pointer + row, inverseStd = InverseStd.Pointer + row;
+            compute.For(height, Compute.RowsPerChunk(columns), 0,
+                new InputGradient(x, Weight.Pointer, mean, inverseStd, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
+            NormWeightGradient.Run(compute, height, columns, x, mean, inverseStd, dy, Weight.GradientFor(compute), Bias?.GradientFor(compute));
+        }
     }
 
-    internal readonly unsafe struct Forward(float* x, float* weight, float* bias, int columns, float epsilon, float* mean, float* inverseStd, float* y) : IKernel
+    internal readonly unsafe struct Forward(float* x, float* weight, float* bias, int columns, float epsilon, bool stream, float* mean, float* inverseStd, float* y) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -35,13 +44,14 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
                 float r = 1 / MathF.Sqrt(variance + epsilon);
                 mean[row] = m;
                 inverseStd[row] = r;
-                new ElementwiseLoop<Normalize>(new Normalize(xr, weight, bias, m, r, y + (row * columns))).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Normalize>(new Normalize(xr, weight, bias, m, r, y + (row * columns)), stream).Run<S, V>(0, columns, scratch);
             }
         }
     }
 
     private readonly unsafe struct SquaredDistance(float* x, float mean) : IRowTerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
         {
             V d = S.Subtract(S.Load(x + i), S.Splat(mean));
@@ -51,6 +61,7 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
 
     private readonly unsafe struct Normalize(float* x, float* weight, float* bias, float mean, float inverseStd, float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
         {
             V h = S.Multiply(S.Subtract(S.Load(x + i), S.Splat(mean)), S.Splat(inverseStd));
@@ -58,7 +69,7 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
         }
     }
 
-    private readonly unsafe struct InputGradient(float* x, float* weight, float* mean, float* inverseStd, float* dy, int columns, GradientTarget dx) : IKernel
+    private readonly unsafe struct InputGradient(float* x, float* weight, float* mean, float* inverseStd, float* dy, int columns, bool stream, GradientTarget dx) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -67,13 +78,14 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
                 float* xr = x + (row * columns), dyr = dy + (row * columns);
                 var (sumG, sumGh) = RowReduce.Sums<S, V, ProductTerm, GTimesH>(columns, new ProductTerm(dyr, weight), new GTimesH(xr, weight, mean[row], inverseStd[row], dyr));
                 var element = new Element(xr, weight, mean[row], inverseStd[row], dyr, sumG / columns, sumGh / columns, dx.At(row * columns));
-                new ElementwiseLoop<Element>(element).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Element>(element, stream).Run<S, V>(0, columns, scratch);
             }
         }
     }
 
     private readonly unsafe struct GTimesH(float* x, float* weight, float mean, float inverseStd, float* dy) : IRowTerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged
         {
             V h = S.Multiply(S.Subtract(S.Load(x + i), S.Splat(mean)), S.Splat(inverseStd));
@@ -83,6 +95,7 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor
 
     private readonly unsafe struct Element(float* x, float* weight, float mean, float inverseStd, float* dy, float meanG, float meanGh, GradientTarget dx) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
         {
             V r = S.Splat(inverseStd), h = S.Multiply(S.Subtract(S.Load(x + i), S.Splat(mean)), r);
@@ -105,7 +118,7 @@ public static class LayerNormExtensions
         int rows = checked((int)x.Shape.Rows);
         var (mean, inverseStd, y) = (compute.New(new Shape(rows)), compute.New(new Shape(rows)), compute.New(x.Shape));
         compute.For(rows, Compute.RowsPerChunk(columns), 0, new LayerNormOp.Forward(x.Contiguous("layernorm").Pointer, weight.Pointer,
-            bias is null ? null : bias.Pointer, columns, epsilon, mean.Pointer, inverseStd.Pointer, y.Pointer));
+            bias is null ? null : bias.Pointer, columns, epsilon, Compute.WorthStreaming(x.Length), mean.Pointer, inverseStd.Pointer, y.Pointer));
         compute.Record(new LayerNormOp(x, weight, bias, mean, inverseStd, y));
         return y;
     }

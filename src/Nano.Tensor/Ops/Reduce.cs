@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -15,6 +17,7 @@ internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
 
     private readonly struct Fill(float value, GradientTarget dx) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => dx.Put<S, V>(i, S.Splat(value));
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -15,12 +17,18 @@ internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Ten
     internal override unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
-        float* dy = Y.Gradient.Pointer;
-        compute.For(rows, Compute.RowsPerChunk(columns), 0, new InputGradient(X.Pointer, Weight.Pointer, InverseRms.Pointer, dy, columns, X.GradientFor(compute)));
-        NormWeightGradient.Run(compute, rows, columns, X.Pointer, null, InverseRms.Pointer, dy, Weight.GradientFor(compute), null);
+        var dx = X.GradientFor(compute);
+        for (int row = 0, band = NormWeightGradient.Band(columns); row == 0 || row < rows; row += band) // once even without rows: then the gradients are zero
+        {
+            int height = Math.Min(band, rows - row);
+            nint at = (nint)row * columns;
+            float* x = X.Pointer + at, dy = Y.Gradient.Pointer + at, inverseRms = InverseRms.Pointer + row;
+            compute.For(height, Compute.RowsPerChunk(columns), 0, new InputGradient(x, Weight.Pointer, inverseRms, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
+            NormWeightGradient.Run(compute, height, columns, x, null, inverseRms, dy, Weight.GradientFor(compute), null);
+        }
     }
 
-    internal readonly unsafe struct Forward(float* x, float* weight, int columns, float epsilon, float* inverseRms, float* y) : IKernel
+    internal readonly unsafe struct Forward(float* x, float* weight, int columns, float epsilon, bool stream, float* inverseRms, float* y) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -29,18 +37,19 @@ internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Ten
                 float* xr = x + (row * columns);
                 float r = 1 / MathF.Sqrt((RowReduce.Sum<S, V, ProductTerm>(columns, new ProductTerm(xr, xr)) / columns) + epsilon);
                 inverseRms[row] = r;
-                new ElementwiseLoop<Normalize>(new Normalize(xr, weight, r, y + (row * columns))).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Normalize>(new Normalize(xr, weight, r, y + (row * columns)), stream).Run<S, V>(0, columns, scratch);
             }
         }
     }
 
     private readonly unsafe struct Normalize(float* x, float* weight, float r, float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             S.Store(y + i, S.Multiply(S.Multiply(S.Load(x + i), S.Splat(r)), S.Load(weight + i)));
     }
 
-    private readonly unsafe struct InputGradient(float* x, float* weight, float* inverseRms, float* dy, int columns, GradientTarget dx) : IKernel
+    private readonly unsafe struct InputGradient(float* x, float* weight, float* inverseRms, float* dy, int columns, bool stream, GradientTarget dx) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -49,19 +58,21 @@ internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Ten
                 float* xr = x + (row * columns), dyr = dy + (row * columns);
                 float r = inverseRms[row];
                 float meanGh = RowReduce.Sum<S, V, GTimesX>(columns, new GTimesX(xr, weight, dyr)) * r / columns;
-                new ElementwiseLoop<Element>(new Element(xr, weight, r, dyr, meanGh, dx.At(row * columns))).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Element>(new Element(xr, weight, r, dyr, meanGh, dx.At(row * columns)), stream).Run<S, V>(0, columns, scratch);
             }
         }
     }
 
     private readonly unsafe struct GTimesX(float* x, float* weight, float* dy) : IRowTerm
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged =>
             S.Fma(S.Multiply(S.Load(dy + i), S.Load(weight + i)), S.Load(x + i), running);
     }
 
     private readonly unsafe struct Element(float* x, float* weight, float r, float* dy, float meanGh, GradientTarget dx) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
         {
             V h = S.Multiply(S.Load(x + i), S.Splat(r)), g = S.Multiply(S.Load(dy + i), S.Load(weight + i));
@@ -81,7 +92,7 @@ public static class RmsNormExtensions
             throw new ArgumentException($"rmsnorm: x {x} and weight {weight} do not fit; wanted [.., C] and [C]");
         var (inverseRms, y) = (compute.New(new Shape(checked((int)x.Shape.Rows))), compute.New(x.Shape));
         compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(columns), 0,
-            new RmsNormOp.Forward(x.Contiguous("rmsnorm").Pointer, weight.Pointer, columns, epsilon, inverseRms.Pointer, y.Pointer));
+            new RmsNormOp.Forward(x.Contiguous("rmsnorm").Pointer, weight.Pointer, columns, epsilon, Compute.WorthStreaming(x.Length), inverseRms.Pointer, y.Pointer));
         compute.Record(new RmsNormOp(x, weight, inverseRms, y));
         return y;
     }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Nano;
 
 /// <summary>
@@ -11,7 +13,8 @@ internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
     internal override Work? BackwardWork => Work.Of("softmax backward", 4 * X.Length, Y, Y, X);
 
     internal override unsafe void Backward(Compute compute) =>
-        compute.For((nint)X.Shape.Rows, Compute.RowsPerChunk(X.Shape.Columns), 0, new InputGradient(Y.Pointer, Y.Gradient.Pointer, X.Shape.Columns, X.GradientFor(compute)));
+        compute.For((nint)X.Shape.Rows, Compute.RowsPerChunk(X.Shape.Columns), 0,
+            new InputGradient(Y.Pointer, Y.Gradient.Pointer, X.Shape.Columns, Compute.WorthStreaming(X.Length), X.GradientFor(compute)));
 
     internal readonly unsafe struct Forward(float* x, int columns, float* y) : IKernel
     {
@@ -26,7 +29,7 @@ internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
         }
     }
 
-    private readonly unsafe struct InputGradient(float* y, float* dy, int columns, GradientTarget dx) : IKernel
+    private readonly unsafe struct InputGradient(float* y, float* dy, int columns, bool stream, GradientTarget dx) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -34,13 +37,14 @@ internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
             {
                 float* yr = y + (row * columns), dyr = dy + (row * columns);
                 float dot = RowReduce.Sum<S, V, ProductTerm>(columns, new ProductTerm(dyr, yr));
-                new ElementwiseLoop<Element>(new Element(yr, dyr, dot, dx.At(row * columns))).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Element>(new Element(yr, dyr, dot, dx.At(row * columns)), stream).Run<S, V>(0, columns, scratch);
             }
         }
     }
 
     private readonly unsafe struct Element(float* y, float* dy, float dot, GradientTarget dx) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             dx.Put<S, V>(i, S.Multiply(S.Load(y + i), S.Subtract(S.Load(dy + i), S.Splat(dot))));
     }

@@ -17,6 +17,9 @@ public unsafe interface ISimd<V> where V : unmanaged
     /// <summary>Writes Lanes consecutive floats; no alignment needed.</summary>
     static abstract void Store(float* p, V v);
 
+    /// <summary>Writes Lanes consecutive floats past the caches; p must be a multiple of the vector's size.</summary>
+    static abstract void StoreAround(float* p, V v);
+
     /// <summary>The same value in every lane.</summary>
     static abstract V Splat(float x);
 

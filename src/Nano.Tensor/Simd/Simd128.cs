@@ -16,6 +16,9 @@ public readonly unsafe struct Simd128 : ISimd<V>
     public static void Store(float* p, V v) => v.Store(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreAround(float* p, V v) => v.StoreAlignedNonTemporal(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Splat(float x) => Vector128.Create(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,6 +14,9 @@ public readonly unsafe struct SimdScalar : ISimd<float>
     public static void Store(float* p, float v) => *p = v;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreAround(float* p, float v) => *p = v;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Splat(float x) => x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,7 +14,7 @@ public static partial class BenchCases
     public static BenchCase TrainStep(string name, int batch, int time)
     {
         var config = TrainStepSetup.Config(name);
-        return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}", (double)batch * time * Gpt2.TrainingFlopsPerToken(config, time), 0, BenchBound.Arithmetic,
+        return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}", (double)batch * time * config.TrainingFlopsPerToken(time), 0, BenchBound.Arithmetic,
             () => TrainStepWork(name, batch, time, config.VocabSize))
         { Tokens = batch * time };
     }
@@ -49,15 +49,15 @@ public static partial class BenchCases
     public static BenchCase Decode(string name)
     {
         var config = Gpt2Config.Named(name);
-        double weights = Gpt2.ParameterShapes(config).Where(parameter => parameter.Name != "wpe.weight").Sum(parameter => (double)parameter.Shape.Length);
+        double weights = config.MultiplyingWeights();
         return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}", 2 * weights * DecodedTokens, sizeof(float) * weights * DecodedTokens,
             BenchBound.Read, () => DecodeWork(config))
         { Tokens = DecodedTokens };
     }
 
-    private static BenchWork DecodeWork(Gpt2Config config)
+    private static BenchWork DecodeWork(ModelConfig config)
     {
-        var model = new Gpt2(config);
+        var model = LanguageModel.Create(config);
         model.Initialize(1);
         int[] prompt = [.. Enumerable.Range(0, PromptTokens).Select(i => (int)Philox.Below(7, 0, (ulong)i, config.VocabSize))];
         var made = new Tensor(new Shape(DecodedTokens)); // ids, which float32 holds exactly

@@ -10,7 +10,7 @@ internal readonly record struct Contender(Action? Prepare, Action Run);
 /// </summary>
 internal static class BenchTimer
 {
-    private const double MinSample = 1e-3;
+    private const double MinSample = 1e-3, WarmUp = 0.15; // seconds; in the first tenth the runtime still compiles in the background
 
     /// <summary>Median seconds of one run of each contender.</summary>
     /// <param name="processorTime">Counts the time that this process had a processor, which other processes do not distort: right for one thread only.</param>
@@ -24,8 +24,11 @@ internal static class BenchTimer
         for (int i = 0; i < contenders.Length; i++)
         {
             samples[i] = [];
-            Sample(contenders[i], 1, processorTime);
-            double once = Sample(contenders[i], 1, false);
+            long start = Stopwatch.GetTimestamp();
+            double once;
+            do
+                once = Sample(contenders[i], 1, false);
+            while (Stopwatch.GetElapsedTime(start).TotalSeconds < WarmUp);
             // An untimed preparation allows only one run after it; otherwise short runs are repeated until a clock can tell.
             repeats[i] = contenders[i].Prepare is null ? (int)Math.Clamp(Math.Ceiling(MinSample / once), 1, 1e5) : 1;
             Sample(contenders[i], repeats[i], processorTime);

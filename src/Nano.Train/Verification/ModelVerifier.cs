@@ -11,7 +11,7 @@ public sealed class ModelVerifier : IDisposable
 {
     private readonly Compute compute;
     private readonly string goldenPath, tolerancesPath;
-    private readonly Gpt2 model;
+    private readonly LanguageModel model;
     private readonly SafetensorsReader golden;
     private readonly JsonDocument tolerances;
     private readonly List<VerificationRow> rows = [];

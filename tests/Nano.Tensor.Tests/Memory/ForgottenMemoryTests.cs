@@ -15,7 +15,11 @@ public sealed class ForgottenMemoryTests
     }
 
     /// <summary>Memory counts once it is written; and the collector leaves some time between its rounds, which writing takes.</summary>
-    private static unsafe void Write(NativeBuffer buffer) => new Span<float>(buffer.Pointer, (int)buffer.Length).Fill(1);
+    private static unsafe void Write(NativeBuffer buffer)
+    {
+        new Span<float>(buffer.Pointer, (int)buffer.Length).Fill(1);
+        GC.KeepAlive(buffer); // a span of native memory does not
+    }
 
     [Fact]
     public void A_tensor_is_not_freed_while_a_kernel_reads_it()

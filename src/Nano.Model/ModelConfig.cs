@@ -1,0 +1,205 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Nano;
+
+/// <summary>
+/// Sizes and switches that every decoder-only transformer here has. Read from and written as a Hugging Face config.json.
+/// Two configs are equal when they describe the same arithmetic: whether a value was given or is the default does not matter, nor do the ids of special tokens.
+/// </summary>
+public abstract record ModelConfig
+{
+    // Generous, yet small enough that the parameter count of any accepted config fits in 63 bits.
+    private const int MaxTokens = 1 << 24, MaxLayers = 1 << 16;
+    private const int MaxFileBytes = 1 << 20;
+
+    /// <summary>The largest width that a config may ask for.</summary>
+    protected const int MaxChannels = 1 << 20;
+
+    private readonly int? keyHeads, headDim;
+
+    /// <summary>V: number of token ids.</summary>
+    public required int VocabSize { get; init; }
+
+    /// <summary>T: the longest sequence, in tokens.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>L: number of blocks.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>H: attention heads per block.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>C: width of the residual stream.</summary>
+    public required int Channels { get; init; }
+
+    /// <summary>KV: heads of keys and values, each shared by H / KV query heads. H where nothing else is said.</summary>
+    public int KvHeads { get => keyHeads ?? Heads; init => keyHeads = value; }
+
+    /// <summary>D: channels per head. C / H where nothing else is said.</summary>
+    public int HeadDim { get => headDim ?? (Heads == 0 ? 0 : Channels / Heads); init => headDim = value; }
+
+    /// <summary>How much is dropped while training, in [0, 1): after the embedding and at the end of both branches of a block, not inside attention.</summary>
+    public float Dropout { get; init; }
+
+    /// <summary>Whether the output matrix is the token embedding.</summary>
+    public bool TiedHead { get; init; } = true;
+
+    /// <summary>The id that begins a text, if there is one.</summary>
+    public int? BosToken { get; init; }
+
+    /// <summary>The ids that end a text: none, one, or several (of Llama 3.1, for example).</summary>
+    public IReadOnlyList<int> EosTokens { get; init; } = [];
+
+    /// <summary>The model_type of config.json.</summary>
+    public abstract string ModelType { get; }
+
+    /// <summary>Bytes that the keys and values of one position take in float32.</summary>
+    public long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
+
+    /// <summary>Checks that a model of these sizes can be built.</summary>
+    /// <exception cref="NanoException">It cannot; the message names the value.</exception>
+    public void Validate()
+    {
+        if (Problem() is { } problem)
+            throw new NanoException($"the model configuration is impossible: {problem}");
+    }
+
+    /// <summary>What is wrong with the sizes, or null.</summary>
+    protected virtual string? Problem()
+    {
+        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
+        [
+            ("vocabulary size", VocabSize, MaxTokens), ("context length", ContextLength, MaxTokens),
+            ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels), ("number of channels", Channels, MaxChannels),
+            ("number of key heads", KvHeads, MaxChannels),
+        ];
+        foreach ((string name, int value, int max) in sizes)
+            if (value < 1 || value > max)
+                return $"the {name} is {value}; it must be from 1 to {max}";
+        if (headDim is null && Channels % Heads != 0)
+            return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
+        if (HeadDim < 1 || HeadDim > MaxChannels / Heads)
+            return $"{Heads} heads of {HeadDim} channels; together they must have from 1 to {MaxChannels}";
+        if (Heads % KvHeads != 0)
+            return $"{Heads} heads cannot share {KvHeads} key heads; make heads a multiple of key heads";
+        return Dropout is >= 0 and < 1 ? null : $"the dropout is {Dropout}; it must be at least 0 and less than 1";
+    }
+
+    /// <summary>The same kind of model in other sizes; null leaves one as it is. What is proportional to the channels stays so.</summary>
+    public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels) =>
+        this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads, Channels = channels ?? Channels };
+
+    /// <summary>Names and shapes of the parameters, in the order of the model's declaration, without reserving memory for them.</summary>
+    /// <exception cref="NanoException">The config is impossible.</exception>
+    public IReadOnlyList<(string Name, Shape Shape)> ParameterShapes()
+    {
+        using var model = LanguageModel.Create(this, new Parameters(onlyShapes: true));
+        return model.Parameters.Shapes;
+    }
+
+    /// <summary>Weights that multiply every token: all but the tables in which rows are only looked up. Each is read once per generated token.</summary>
+    public long MultiplyingWeights() => ParameterShapes().Where(parameter => !IsLookup(parameter.Name)).Sum(parameter => parameter.Shape.Length);
+
+    /// <summary>Whether a parameter is only looked up, as positions are, and tokens where the head has a matrix of its own.</summary>
+    protected abstract bool IsLookup(string parameter);
+
+    /// <summary>
+    /// Arithmetic of one training token, forward and backward: 6 per weight that multiplies it, and 12 L H D T for attention over T keys
+    /// (causal skipping not counted, as is the convention; PaLM, 2022, appendix B).
+    /// </summary>
+    public double TrainingFlopsPerToken(int T) => (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
+
+    /// <summary>Everything that decides what the model computes, by name, as logs, reports and checkpoints of a run show it.</summary>
+    public virtual IEnumerable<(string Name, string Value)> Describe() =>
+    [
+        ("layers", Text(Layers)), ("heads", Text(Heads)), ("channels", Text(Channels)), ("context", Text(ContextLength)), ("vocabulary", Text(VocabSize)),
+        ("dropout", Text(Dropout)), ("tied_head", Text(TiedHead)),
+    ];
+
+    /// <summary>A value as <see cref="Describe"/> shows it.</summary>
+    protected static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
+
+    /// <summary>A switch as <see cref="Describe"/> shows it.</summary>
+    protected static string Text(bool value) => value ? "true" : "false";
+
+    /// <summary>Reads a config.json; see <see cref="FromJson"/>.</summary>
+    /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
+    /// <exception cref="BadFileException">It is not the configuration of a supported model.</exception>
+    public static ModelConfig Load(string path) => FromJson(Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json")), path);
+
+    /// <summary>
+    /// Reads a Hugging Face config.json; model_type decides the kind of model. Sizes are required; for other absent keys the defaults of
+    /// transformers hold. Keys that do not change the arithmetic are passed over.
+    /// </summary>
+    /// <param name="json">The file's text.</param>
+    /// <param name="path">The file, for errors.</param>
+    /// <exception cref="BadFileException">Malformed, another kind of model, or a variant that is not supported.</exception>
+    public static ModelConfig FromJson(string json, string path)
+    {
+        using var file = new ConfigJson(json, path);
+        string? kind = file.String("model_type");
+        ModelConfig config = kind switch
+        {
+            "gpt2" => Gpt2Config.Read(file),
+            "llama" or "mistral" or "qwen2" or "qwen3" => LlamaConfig.Read(file, kind),
+            _ => throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, qwen2, qwen3"),
+        };
+        config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
+        return config.Problem() is { } problem ? throw file.Bad(problem) : config;
+    }
+
+    /// <summary>The config.json of this model for transformers and for <see cref="FromJson"/>; the same config gives the same text.</summary>
+    /// <exception cref="NanoException">The config is impossible.</exception>
+    public string ToJson()
+    {
+        Validate();
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
+        {
+            json.WriteStartObject();
+            WriteTo(json);
+            WriteTokens(json);
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
+    }
+
+    /// <summary>Writes the keys of config.json, but those of special tokens.</summary>
+    protected abstract void WriteTo(Utf8JsonWriter json);
+
+    private void WriteTokens(Utf8JsonWriter json)
+    {
+        json.WritePropertyName("bos_token_id");
+        JsonSerializer.Serialize(json, BosToken);
+        json.WritePropertyName("eos_token_id");
+        if (EosTokens.Count > 1)
+            JsonSerializer.Serialize(json, EosTokens);
+        else
+            JsonSerializer.Serialize(json, EosTokens.Count == 0 ? null : (int?)EosTokens[0]);
+    }
+
+    /// <summary>Writes the name of the class in transformers that reads the model, and its model_type.</summary>
+    protected static void WriteKind(Utf8JsonWriter json, string architecture, string modelType)
+    {
+        json.WriteStartArray("architectures");
+        json.WriteStringValue(architecture);
+        json.WriteEndArray();
+        json.WriteString("model_type", modelType);
+    }
+
+    /// <summary>Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a float.</summary>
+    protected static void WriteFloat(Utf8JsonWriter json, string key, double value)
+    {
+        string text = value.ToString(CultureInfo.InvariantCulture);
+        json.WritePropertyName(key);
+        json.WriteRawValue(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0");
+    }
+
+    private (int, int, int, int, int, int, int, float, bool) Sizes => (VocabSize, ContextLength, Layers, Heads, Channels, KvHeads, HeadDim, Dropout, TiedHead);
+
+    public virtual bool Equals(ModelConfig? other) => other is not null && EqualityContract == other.EqualityContract && Sizes == other.Sizes;
+
+    public override int GetHashCode() => Sizes.GetHashCode();
+}
