@@ -35,9 +35,9 @@ internal static class GenerateVerb
         if (maxTokens < 0)
             throw new NanoException($"--max-tokens must be 0 or more, got {maxTokens}");
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, own) = ModelDirectory.Load(args.GetValue(Model)!);
+        var (model, own) = ModelLoader.Load(args.GetValue(Model)!);
         using var disposeModel = model;
-        var tokenizer = args.GetValue(TokenizerPath) is { } path ? CharTokenizer.Load(path)
+        ITokenizer tokenizer = args.GetValue(TokenizerPath) is { } path ? TokenizerLoader.Load(path)
             : own ?? throw new NanoException($"the model at '{args.GetValue(Model)}' has no tokenizer.json", "name one with --tokenizer");
         var options = new SamplerOptions { Temperature = args.GetValue(Temperature) ?? 0.8, TopK = args.GetValue(TopK), TopP = args.GetValue(TopP) ?? 1, Seed = args.GetValue(Seed) };
         bool json = args.GetValue(Json);

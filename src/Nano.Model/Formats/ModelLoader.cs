@@ -56,4 +56,28 @@ public static class ModelLoader
         ModelFormat.Llama2C => Llama2cFile.Open(path),
         _ => ModelDirectory.Open(path),
     };
+
+    /// <summary>Loads a model, and the tokenizer that it brings: that of its folder, or for a .bin the tokenizer.bin beside it.</summary>
+    /// <returns>The model, and the tokenizer or null.</returns>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or does not fit what goes with it, such as a tokenizer with more tokens than the model has.</exception>
+    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path)
+    {
+        using var source = Open(path);
+        var tokenizer = source.TokenizerPath is { } file ? TokenizerLoader.Load(file) : null;
+        if (tokenizer is not null && !Fits(tokenizer, source.Config))
+            throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+        return (source.Load(), tokenizer);
+    }
+
+    /// <summary>A file in the same folder if there is one.</summary>
+    internal static string? Beside(string path, string name)
+    {
+        string beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name);
+        return File.Exists(beside) ? beside : null;
+    }
+
+    /// <summary>Published models have rows to spare; a vocabulary of characters is made together with its model.</summary>
+    private static bool Fits(ITokenizer tokenizer, ModelConfig config) =>
+        tokenizer is CharTokenizer ? tokenizer.VocabSize == config.VocabSize : tokenizer.VocabSize <= config.VocabSize;
 }
