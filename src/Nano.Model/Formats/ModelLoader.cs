@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-
 namespace Nano;
 
 /// <summary>The kinds of files that hold a model.</summary>
@@ -21,6 +19,9 @@ public enum ModelFormat
 /// <summary>Opens whatever holds a model.</summary>
 public static class ModelLoader
 {
+    // What torch.save writes: an archive, or before version 1.6 a bare pickle that starts with a number of PyTorch's.
+    private const uint ZipMagic = 0x04034B50, PickleMagic = 0x0A8A0280;
+
     /// <summary>
     /// What a path is: a model folder, a run folder (its newest checkpoint), a file in one, a .safetensors file beside its config.json, a GGUF file,
     /// or a .bin of llm.c or llama2.c. Files are told apart by their first bytes; llama2.c's oldest, which have no mark, by the name ".bin".
@@ -39,8 +40,7 @@ public static class ModelLoader
             LlmcFile.Magic => ModelFormat.LlmC,
             Llama2cFile.Magic => ModelFormat.Llama2C,
             LlmcFile.DebugMagic => throw new BadFileException(path, "it is a debug state of llm.c, which goes with a model but is none"),
-            _ when BinaryPrimitives.ReverseEndianness(first) == 0x504B0304 || (byte)first == 0x80 => throw new NanoException(
-                $"'{path}' is a pickle of PyTorch, a program rather than data", "open it where it is from and save it as safetensors"),
+            ZipMagic or PickleMagic => throw new BadFileException(path, "it is a pickle of PyTorch, a program rather than data; open it where it is from and save it as safetensors"),
             _ => path.EndsWith(".bin", StringComparison.Ordinal) ? ModelFormat.Llama2C
                 : path.EndsWith(".gguf", StringComparison.Ordinal) ? ModelFormat.Gguf : ModelFormat.Safetensors,
         };

@@ -48,10 +48,10 @@ public sealed class ModelTensor
     public void WriteTo(Stream stream)
     {
         int size = WeightTypes.SizeOf(Type);
-        byte[] chunk = new byte[Math.Min(Shape.Length, ChunkElements) * size];
+        using var chunk = new Rented<byte>((int)Math.Min(Shape.Length, ChunkElements) * size);
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
-            Span<byte> part = chunk.AsSpan(0, (int)Math.Min(ChunkElements, Shape.Length - done) * size);
+            Span<byte> part = chunk.Span[..((int)Math.Min(ChunkElements, Shape.Length - done) * size)];
             Read(done, part);
             stream.Write(part);
         }
@@ -61,13 +61,13 @@ public sealed class ModelTensor
     internal bool SameElements(ModelTensor other)
     {
         ModelTensor mine = As(WeightType.F32), theirs = other.As(WeightType.F32);
-        byte[] a = new byte[Math.Min(Shape.Length, ChunkElements) * sizeof(float)], b = new byte[a.Length];
+        using Rented<byte> a = new((int)Math.Min(Shape.Length, ChunkElements) * sizeof(float)), b = new(a.Span.Length);
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
             int bytes = (int)Math.Min(ChunkElements, Shape.Length - done) * sizeof(float);
-            mine.Read(done, a.AsSpan(0, bytes));
-            theirs.Read(done, b.AsSpan(0, bytes));
-            if (!a.AsSpan(0, bytes).SequenceEqual(b.AsSpan(0, bytes)))
+            mine.Read(done, a.Span[..bytes]);
+            theirs.Read(done, b.Span[..bytes]);
+            if (!a.Span[..bytes].SequenceEqual(b.Span[..bytes]))
                 return false;
         }
         return true;
@@ -80,16 +80,16 @@ public sealed class ModelTensor
     internal ModelTensor As(WeightType type) => type == Type ? this : new ModelTensor(Name, Shape, type, (start, destination) =>
     {
         int count = destination.Length / WeightTypes.SizeOf(type);
-        byte[] stored = new byte[count * WeightTypes.SizeOf(Type)];
-        Read(start, stored);
+        using var stored = new Rented<byte>(count * WeightTypes.SizeOf(Type));
+        Read(start, stored.Span);
         if (type == WeightType.F32)
         {
-            WeightTypes.Widen(Type, stored, MemoryMarshal.Cast<byte, float>(destination));
+            WeightTypes.Widen(Type, stored.Span, MemoryMarshal.Cast<byte, float>(destination));
             return;
         }
-        float[] floats = new float[count];
-        WeightTypes.Widen(Type, stored, floats);
-        WeightTypes.Narrow(type, floats, destination);
+        using var floats = new Rented<float>(count);
+        WeightTypes.Widen(Type, stored.Span, floats.Span);
+        WeightTypes.Narrow(type, floats.Span, destination);
     });
 
     /// <summary>A matrix with rows and columns exchanged.</summary>
@@ -111,10 +111,11 @@ public sealed class ModelTensor
         if (destination.IsEmpty)
             return;
         int firstRow = (int)(start / columns), endRow = (int)((start + destination.Length - 1) / columns) + 1;
-        T[] piece = new T[endRow - firstRow];
+        using var owner = new Rented<T>(endRow - firstRow);
+        Span<T> piece = owner.Span;
         for (int column = 0; column < columns; column++)
         {
-            Read(((long)column * rows) + firstRow, MemoryMarshal.AsBytes(piece.AsSpan()));
+            Read(((long)column * rows) + firstRow, MemoryMarshal.AsBytes(piece));
             for (int i = 0; i < piece.Length; i++)
                 if (((long)(firstRow + i) * columns) + column - start is var at && at >= 0 && at < destination.Length)
                     destination[(int)at] = piece[i];
