@@ -46,33 +46,43 @@ public sealed class Llama : LanguageModel
 
     protected override Tensor Head { get; }
 
-    protected override Tensor Embed(Compute c, Tensor ids, int start) => c.Embedding(tokenTable, ids);
+    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache) => c.Embedding(tokenTable, ids);
 
     protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache)
     {
         var block = blocks[layer];
         var normed = block.Norm1.Forward(c, x);
-        var angles = Angles(cache?.Length ?? 0, x.Shape[1]);
-        var q = c.Rope(EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles, config.Pairing); // [B, T, H * D]
-        var k = c.Rope(EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles, config.Pairing); // [B, T, KV * D]
+        var angles = Angles(c, cache, x.Shape[1]);
+        var q = Turned(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles); // [B, T, H * D]
+        var k = Turned(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles); // [B, T, KV * D]
         var v = block.V.Forward(c, normed);
-        if (cache is not null)
-            (k, v) = cache.Extend(layer, k, v);
-        return block.AttentionOut.Forward(c, c.CausalAttention(q, k, v, config.Heads, config.KvHeads));
+        var (H, KV, window) = (config.Heads, config.KvHeads, config.WindowOf(layer));
+        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, KV, window: window) : cache.Attend(c, layer, q, k, v, H, KV, window));
     }
 
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
     private Tensor EachHead(Compute c, RmsNorm? norm, Tensor x) =>
         norm is null ? x : norm.Forward(c, x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim))).Reshape(x.Shape);
 
-    /// <summary>Cosines and sines for T positions from start on. The table grows by doubling, so that decoding makes few.</summary>
-    private RopeTable Angles(int start, int T)
+    /// <summary>
+    /// Cosines and sines of T positions behind the cache: [T] positions, or [B * T] where rows stand at different places. The table grows by
+    /// doubling, so that decoding makes few.
+    /// </summary>
+    private RopeTable Angles(Compute c, KvCache? cache, int T)
     {
         var table = rotary;
-        int held = table.Cos.Shape[0];
+        int held = table.Cos.Shape[0], start = cache?.Length ?? 0;
         if (held < start + T)
             rotary = table = new RopeTable(config.HeadDim, config.RopeTheta, config.RopeScaling, Math.Clamp(2 * held, start + T, config.ContextLength));
-        return table.Slice(start, T);
+        return cache is null || cache.Selected.Length == 1 ? table.Slice(start, T) : table.At(c, cache.Positions(c, T));
+    }
+
+    /// <summary>x [B, T, H * D] with its heads turned by the angles of their positions.</summary>
+    private Tensor Turned(Compute c, Tensor x, RopeTable angles)
+    {
+        int positions = angles.Cos.Shape[0];
+        return positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing)
+            : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, config.Pairing).Reshape(x.Shape);
     }
 
     protected override Tensor Mlp(Compute c, int layer, Tensor x)

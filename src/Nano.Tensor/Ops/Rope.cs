@@ -113,6 +113,13 @@ public sealed class RopeTable
     /// <summary>The part for some of the positions, without a copy.</summary>
     public RopeTable Slice(int start, int count) => new(HeadDim, Cos.SliceRows(start, count), Sin.SliceRows(start, count));
 
+    /// <summary>The part for positions in any order, copied into the step's memory.</summary>
+    public RopeTable At(Compute compute, Tensor positions)
+    {
+        var each = positions.Reshape(new Shape((int)positions.Length));
+        return new(HeadDim, compute.Embedding(Cos, each), compute.Embedding(Sin, each));
+    }
+
     private void Fill(int t, int position, ReadOnlySpan<double> frequencies, double magnitude)
     {
         var (cosines, sines) = (Cos.SliceRows(t, 1), Sin.SliceRows(t, 1));

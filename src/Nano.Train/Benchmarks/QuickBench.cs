@@ -62,10 +62,15 @@ public static class QuickBench
         for (int i = 0; i < 10; i++)
             step.Run(number++, 1e-4);
         long allocated = (GC.GetAllocatedBytesForCurrentThread() - before) / 10;
-        compute.Profiler = profiler;
-        for (int i = 0; profiler is not null && i < 10; i++)
+        if (profiler is not null)
+        {
+            compute.Profiler = new Profiler(); // one step that does not count: a profiler's code is compiled when it is first used
             step.Run(number++, 1e-4);
-        compute.Profiler = null;
+            compute.Profiler = profiler;
+            for (int i = 0; i < 10; i++)
+                step.Run(number++, 1e-4);
+            compute.Profiler = null;
+        }
         using var process = Process.GetCurrentProcess();
         var result = BenchResult.Of(of, machine, seconds, processorTime: false);
         return result with

@@ -83,7 +83,8 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
         }
     }
 
-    private static string Explain(HttpRequestException e)
+    /// <summary>Why a request failed, in half a sentence.</summary>
+    internal static string Explain(HttpRequestException e)
     {
         bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
         // Outer messages name the host of a failed connection, but say only "see inner exception" of other failures.

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Nano.Cli;
+
+/// <summary>nano pull: a model from the hub.</summary>
+internal static class PullVerb
+{
+    private static readonly Argument<string> Name = new("name") { Description = "OWNER/MODEL or OWNER/MODEL@REVISION" };
+    private static readonly Option<string[]> Files = new("--file") { Description = "Fetch this file only, by its path on the hub; may be given more than once" };
+    private static readonly Option<string?> Endpoint = new("--endpoint") { Description = "The hub (default: HF_ENDPOINT, or the public one)" };
+    private static readonly Option<bool> Json = Common.Json();
+
+    public static Command Create()
+    {
+        var verb = new Command("pull", "Copy a model from the Hugging Face hub into $NANO_DATA/models (default: data/models), checking digests. A second try goes on where the first one stopped. HF_TOKEN opens gated models.\n\nExample:\n  nano pull HuggingFaceTB/SmolLM2-135M-Instruct")
+        {
+            Name, Files, Endpoint, Json,
+        };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        var name = HubModelName.Parse(args.GetValue(Name)!);
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        using var hub = new HubClient((args.GetValue(Endpoint) ?? Variable("HF_ENDPOINT")) is { } address ? HubClient.ParseEndpoint(address) : null, Variable("HF_TOKEN"));
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop));
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop));
+        PulledModel model;
+        try
+        {
+            model = new ModelPull(hub, CorpusStore.DefaultFolder).PullAsync(name, args.GetValue(Files) ?? [], new DownloadLine(human), stop.Token).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            human.WriteLine("stopped; the same command goes on from here");
+            return Failure.Interrupted;
+        }
+        foreach (var file in model.Files)
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.Combine(model.Folder, file.Name)}: {file.Bytes:N0} bytes, {file.DigestName} as the hub states"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name} (commit {model.Commit[..12]}) is in {model.Folder}; {model.FetchedBytes:N0} bytes were fetched"));
+        if (json)
+            Common.PrintJson(new { name = name.Id, model.Commit, model.Folder, files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }), model.FetchedBytes });
+        return 0;
+    }
+
+    private static void Stop(PosixSignalContext context, CancellationTokenSource stop)
+    {
+        context.Cancel = !stop.IsCancellationRequested;
+        stop.Cancel();
+    }
+
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+}

@@ -1,0 +1,62 @@
+namespace Nano;
+
+/// <summary>
+/// Turns a conversation into the text a model was trained to continue. A template is a Jinja string, as the chat_template of a Hugging Face
+/// tokenizer or of a GGUF file; the built-in ones are such strings as well. Rendering follows transformers: trim_blocks and lstrip_blocks,
+/// the variables messages, add_generation_prompt, tools and documents (none) and the special tokens, the functions raise_exception and strftime_now.
+/// The text is meant to be encoded with special tokens allowed and nothing put before it: the template writes the beginning of the text itself.
+/// </summary>
+public sealed class ChatTemplate
+{
+    private readonly JinjaSource source;
+    private readonly IReadOnlyList<JinjaNode> body;
+
+    /// <summary>Reads a template.</summary>
+    /// <param name="text">The Jinja string.</param>
+    /// <param name="name">What to call it in messages.</param>
+    /// <exception cref="ChatTemplateException">It is malformed or uses what is not supported; the message has line and column.</exception>
+    public ChatTemplate(string text, string name)
+    {
+        source = new JinjaSource(text, name);
+        body = JinjaParser.Parse(source);
+    }
+
+    /// <summary>The names that <see cref="BuiltIn"/> knows.</summary>
+    public static IReadOnlyList<string> BuiltInNames { get; } = [.. BuiltInTemplates.All.Keys];
+
+    /// <summary>What it is called.</summary>
+    public string Name => source.Name;
+
+    /// <summary>A template that comes with Nano.</summary>
+    /// <exception cref="NanoException">There is none of that name.</exception>
+    public static ChatTemplate BuiltIn(string name) => BuiltInTemplates.All.TryGetValue(name, out string? text)
+        ? new ChatTemplate(text, name)
+        : throw new NanoException($"no chat template is called {Quoted.Of(name)}", NearestMatch.Hint(name, BuiltInNames, "built-in templates"));
+
+    /// <summary>The text of a conversation.</summary>
+    /// <param name="messages">The turns so far.</param>
+    /// <param name="addGenerationPrompt">Whether the text ends where the assistant's next turn begins.</param>
+    /// <param name="specialTokens">Text by name, such as bos_token and eos_token; one that is missing is undefined to the template.</param>
+    /// <param name="now">What the template takes for the present, if it asks.</param>
+    /// <exception cref="ChatTemplateException">The template refuses the conversation, does what is impossible, or exceeds a limit.</exception>
+    public string Render(IEnumerable<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyDictionary<string, string> specialTokens, DateTime now)
+    {
+        var turns = new JinjaList([.. messages.Select(message => (object?)Turn(message))]);
+        var variables = new Dictionary<string, object?>(StringComparer.Ordinal) { ["messages"] = turns, ["tools"] = null, ["documents"] = null, ["add_generation_prompt"] = addGenerationPrompt };
+        foreach (var (name, text) in specialTokens)
+            variables[name] = text;
+        return Render(variables, now);
+    }
+
+    /// <summary>The text a template makes of any variables.</summary>
+    internal string Render(IEnumerable<KeyValuePair<string, object?>> variables, DateTime now) =>
+        JinjaRenderer.Render(source, body, variables.Append(new("strftime_now", JinjaFunctions.Clock(now))));
+
+    private static JinjaDict Turn(ChatMessage message)
+    {
+        var turn = new JinjaDict();
+        turn.Items["role"] = message.Role;
+        turn.Items["content"] = message.Content;
+        return turn;
+    }
+}

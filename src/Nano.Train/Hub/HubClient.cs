@@ -1,0 +1,245 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Nano;
+
+/// <summary>
+/// Asks the Hugging Face hub which files a model has and for their content. Follows redirects itself, because the token may go to the hub
+/// alone and not to the stores that it sends large files from.
+/// </summary>
+public sealed partial class HubClient : IDisposable
+{
+    /// <summary>The public hub.</summary>
+    public static readonly Uri PublicEndpoint = new("https://huggingface.co/");
+
+    private const int MaxRedirects = 10, MaxPages = 100, MaxJsonBytes = 32 << 20;
+
+    private readonly HttpClient http;
+    private readonly string? token;
+
+    /// <param name="endpoint">The hub; <see cref="PublicEndpoint"/> if null.</param>
+    /// <param name="token">Sent to the hub, if not null.</param>
+    /// <param name="handler">How to reach servers; disposed with this. It must not follow redirects.</param>
+    public HubClient(Uri? endpoint = null, string? token = null, HttpMessageHandler? handler = null)
+    {
+        endpoint ??= PublicEndpoint;
+        Endpoint = endpoint.AbsoluteUri.EndsWith('/') ? endpoint : new Uri(endpoint.AbsoluteUri + "/");
+        this.token = token;
+        http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = Timeout.InfiniteTimeSpan };
+        http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("nano", "0.1"));
+    }
+
+    /// <summary>The hub's address, with a slash at its end.</summary>
+    public Uri Endpoint { get; }
+
+    /// <summary>How long to wait for an answer, and then for each next piece of it.</summary>
+    internal TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long to wait before the first new attempt; twice as long before each further one.</summary>
+    internal TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>A hub's address from an option or the environment.</summary>
+    /// <exception cref="NanoException">It is not one.</exception>
+    public static Uri ParseEndpoint(string text) => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+        ? uri : throw new NanoException($"'{text}' is not the address of a hub", $"an address looks like {PublicEndpoint}");
+
+    /// <summary>The commit that a revision of a model stands for: 40 hexadecimal digits.</summary>
+    /// <exception cref="NanoException">There is no such model or revision, it may not be had, or the hub cannot be reached.</exception>
+    public async Task<string> ResolveAsync(HubModelName name, CancellationToken cancellation)
+    {
+        var (json, _) = await GetJsonAsync(new Uri(Endpoint, $"api/models/{name.Id}/revision/{Uri.EscapeDataString(name.Revision)}"), name, cancellation).ConfigureAwait(false);
+        using (json)
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("sha", out var sha) && sha.ValueKind == JsonValueKind.String && CommitForm().IsMatch(sha.GetString()!)
+                ? sha.GetString()! : throw Strange(name, "it names no commit");
+    }
+
+    /// <summary>All files of a commit.</summary>
+    /// <exception cref="NanoException">As <see cref="ResolveAsync"/>.</exception>
+    public async Task<IReadOnlyList<HubFile>> ListAsync(HubModelName name, string commit, CancellationToken cancellation)
+    {
+        var files = new List<HubFile>();
+        Uri? page = new Uri(Endpoint, $"api/models/{name.Id}/tree/{commit}?recursive=1");
+        for (int pages = 0; page is not null; pages++)
+        {
+            if (pages == MaxPages)
+                throw Strange(name, $"its list of files has more than {MaxPages} pages");
+            var (json, next) = await GetJsonAsync(page, name, cancellation).ConfigureAwait(false);
+            using (json)
+            {
+                if (json.RootElement.ValueKind != JsonValueKind.Array)
+                    throw Strange(name, "its list of files is not a list");
+                files.AddRange(json.RootElement.EnumerateArray().Where(entry => Text(entry, "type") == "file").Select(entry => ReadFile(entry) ?? throw Strange(name, "a file has no path, size or digest")));
+            }
+            page = next;
+        }
+        return files;
+    }
+
+    /// <summary>Where the content of a file is.</summary>
+    internal Uri UrlOf(HubModelName name, string commit, HubFile file) =>
+        new(Endpoint, $"{name.Id}/resolve/{commit}/{string.Join('/', file.Name.Split('/').Select(Uri.EscapeDataString))}");
+
+    /// <summary>Asks for a resource, or what of it begins at a byte. Waits for the head of the answer, not for its body.</summary>
+    /// <returns>The answer, whose status is 200, 206 or 416.</returns>
+    /// <exception cref="HubRetryException">Something that may be better another time.</exception>
+    /// <exception cref="NanoException">A refusal.</exception>
+    internal async Task<HttpResponseMessage> GetAsync(Uri url, long from, HubModelName name, CancellationTokenSource stall)
+    {
+        for (int redirects = 0; redirects < MaxRedirects; redirects++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, url);
+            if (from > 0)
+                request.Headers.Range = new RangeHeaderValue(from, null);
+            bool toHub = Uri.Compare(url, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+            if (token is not null && toHub)
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            stall.CancelAfter(StallTimeout);
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
+            if (response.StatusCode is HttpStatusCode.OK or HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable)
+                return response;
+            using (response)
+            {
+                if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
+                    throw Refusal(response, name);
+                url = new Uri(url, response.Headers.Location ?? throw Strange(name, "it redirects to nowhere")) is var next && next.Scheme is "http" or "https" && !(url.Scheme == "https" && next.Scheme == "http")
+                    ? next : throw Strange(name, "it redirects to where nothing is safe");
+            }
+        }
+        throw Strange(name, $"it redirects more than {MaxRedirects} times");
+    }
+
+    /// <summary>Does something until it succeeds, fails for good, or has failed too often for a passing reason.</summary>
+    /// <param name="attempt">Tells by a <see cref="HubRetryException"/> that another time may be better.</param>
+    /// <param name="exhausted">The error when there has been no progress five times.</param>
+    /// <param name="cancellation">Cancels.</param>
+    internal async Task RetryAsync(Func<CancellationTokenSource, Task> attempt, Func<HubRetryException, NanoException> exhausted, CancellationToken cancellation)
+    {
+        for (int failures = 0; ;)
+        {
+            using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            HubRetryException passing;
+            try
+            {
+                await attempt(stall).ConfigureAwait(false);
+                return;
+            }
+            catch (HubRetryException e)
+            {
+                passing = e;
+            }
+            catch (HttpRequestException e)
+            {
+                passing = new HubRetryException(Downloader.Explain(e), e);
+            }
+            catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+            {
+                passing = new HubRetryException(e.InnerException is TimeoutException ? "no network: the server cannot be reached in time" : FormattableString.Invariant($"nothing came from the server for {StallTimeout.TotalSeconds} s"), e);
+            }
+            failures = passing.MadeProgress ? 1 : failures + 1;
+            if (failures == 5)
+                throw exhausted(passing);
+            var delay = passing.Wait ?? RetryDelay * (1 << (failures - 1));
+            await Task.Delay(delay < TimeSpan.FromMinutes(1) ? delay : TimeSpan.FromMinutes(1), cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Closes connections.</summary>
+    public void Dispose() => http.Dispose();
+
+    private async Task<(JsonDocument Json, Uri? Next)> GetJsonAsync(Uri url, HubModelName name, CancellationToken cancellation)
+    {
+        (JsonDocument, Uri?)? result = null;
+        await RetryAsync(async stall =>
+        {
+            using var response = await GetAsync(url, 0, name, stall).ConfigureAwait(false);
+            using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
+            using var bytes = new MemoryStream();
+            byte[] chunk = new byte[1 << 16];
+            while (await ReadAsync(body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+            {
+                bytes.Write(chunk, 0, count);
+                if (bytes.Length > MaxJsonBytes)
+                    throw Strange(name, "its answer does not end");
+            }
+            result = (ParseJson(bytes.ToArray(), name), NextPage(url, response));
+        },
+        e => new NanoException($"cannot ask {Endpoint} for '{name}': {e.Message}", "try again later; --endpoint or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
+        return result!.Value;
+    }
+
+    /// <summary>Reads a piece of a body.</summary>
+    /// <exception cref="HubRetryException">The connection broke.</exception>
+    internal async Task<int> ReadAsync(Stream body, byte[] chunk, CancellationTokenSource stall)
+    {
+        stall.CancelAfter(StallTimeout);
+        try
+        {
+            return await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            throw new HubRetryException($"the connection broke: {e.Message}", e);
+        }
+    }
+
+    private JsonDocument ParseJson(byte[] utf8, HubModelName name)
+    {
+        try
+        {
+            return JsonDocument.Parse(utf8);
+        }
+        catch (JsonException e)
+        {
+            throw Strange(name, $"its answer is not JSON: {e.Message}");
+        }
+    }
+
+    /// <summary>The address in the header Link: &lt;address&gt;; rel="next".</summary>
+    private Uri? NextPage(Uri url, HttpResponseMessage response)
+    {
+        if (!response.Headers.TryGetValues("Link", out var links))
+            return null;
+        var match = links.Select(link => NextForm().Match(link)).FirstOrDefault(match => match.Success);
+        return match is not null && Uri.TryCreate(url, match.Groups[1].Value, out var next) && Uri.Compare(next, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0 ? next : null;
+    }
+
+    private static HubFile? ReadFile(JsonElement entry)
+    {
+        bool isLarge = entry.TryGetProperty("lfs", out var lfs) && lfs.ValueKind == JsonValueKind.Object;
+        string? digest = Text(isLarge ? lfs : entry, "oid"), path = Text(entry, "path");
+        bool hasSize = (isLarge ? lfs : entry).TryGetProperty("size", out var size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out _);
+        return path is not null && hasSize && size.GetInt64() >= 0 && digest is not null && digest.Length == (isLarge ? 64 : 40) && digest.All(char.IsAsciiHexDigitLower)
+            ? new HubFile(path, size.GetInt64(), digest, isLarge) : null;
+    }
+
+    private static string? Text(JsonElement element, string property) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private NanoException Strange(HubModelName name, string problem) =>
+        new($"{Endpoint} gives a strange answer for '{name}': {problem}", "try again later; --endpoint or HF_ENDPOINT names another hub");
+
+    private Exception Refusal(HttpResponseMessage response, HubModelName name)
+    {
+        string code = response.Headers.TryGetValues("X-Error-Code", out var codes) ? codes.First() : "";
+        string answer = FormattableString.Invariant($"{Endpoint} answers {(int)response.StatusCode} ({response.ReasonPhrase})");
+        return (int)response.StatusCode switch
+        {
+            404 when code == "RevisionNotFound" => new NanoException($"the model '{name.Id}' has no revision '{name.Revision}'", "leave out @REVISION for the newest"),
+            404 when code == "EntryNotFound" => new NanoException($"a file of '{name}' that the hub lists is not there", "try again later"),
+            404 => new NanoException($"there is no model '{name}' at {Endpoint}", "check the name on the hub; upper and lower case count"),
+            401 when token is null => new NanoException($"{answer}: there is no model '{name}', or it is private or gated", "check the name; if it is right, set HF_TOKEN to a token of an account that may have it"),
+            401 => new NanoException($"{answer}: the token in HF_TOKEN is not accepted for '{name}'", "check the token and the name"),
+            403 => new NanoException($"{answer}: the model '{name}' is gated", $"ask for access on {new Uri(Endpoint, name.Id)}, then set HF_TOKEN to a token of that account"),
+            408 or 429 or >= 500 => new HubRetryException(answer) { Wait = response.Headers.RetryAfter?.Delta },
+            _ => new NanoException($"{answer} for '{name}'", "try again later"),
+        };
+    }
+
+    [GeneratedRegex(@"^[0-9a-f]{40}\z")]
+    private static partial Regex CommitForm();
+
+    [GeneratedRegex("<([^>]*)>\\s*;\\s*rel=\"next\"")]
+    private static partial Regex NextForm();
+}

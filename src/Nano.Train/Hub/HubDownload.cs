@@ -1,0 +1,137 @@
+using System.Net;
+using System.Security.Cryptography;
+
+namespace Nano;
+
+/// <summary>
+/// Fetches one file of a model. What has arrived lies in NAME.part and is gone on from, by the next attempt or the next run; the file appears
+/// under its name when size and digest are right. A digest that is wrong throws all of it away.
+/// </summary>
+internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<DownloadProgress>? progress)
+{
+    private const int ChunkBytes = 1 << 17;
+    private const long Hopeful = 1 << 20;
+
+    /// <summary>Whether the file is there already, with the right size and digest.</summary>
+    public static async Task<bool> IsHereAsync(HubFile file, string path, CancellationToken cancellation)
+    {
+        if (!File.Exists(path) || new FileInfo(path).Length != file.Bytes)
+            return false;
+        using var content = File.OpenRead(path);
+        using var digest = file.BeginDigest();
+        await AppendAsync(digest, content, cancellation).ConfigureAwait(false);
+        return Hex(digest) == file.Digest;
+    }
+
+    /// <exception cref="NanoException">The file cannot be had or written.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; what has arrived is kept.</exception>
+    public async Task FetchAsync(HubFile file, Uri url, string path, CancellationToken cancellation)
+    {
+        string part = path + ".part";
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            using (var target = new FileStream(part, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1))
+            {
+                if (await FillAsync(file, url, target, cancellation).ConfigureAwait(false) is { } wrong)
+                {
+                    target.SetLength(0);
+                    throw wrong;
+                }
+                target.Flush(flushToDisk: true);
+            }
+            File.Move(part, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NanoException($"cannot write '{part}': {e.Message}", "what has arrived is kept: make room or check the permissions, then run the same command again", e);
+        }
+    }
+
+    /// <summary>Completes the content; returns the error if its digest is wrong.</summary>
+    private async Task<NanoException?> FillAsync(HubFile file, Uri url, FileStream target, CancellationToken cancellation)
+    {
+        if (target.Length > file.Bytes)
+            target.SetLength(0);
+        var digest = file.BeginDigest();
+        try
+        {
+            await AppendAsync(digest, target, cancellation).ConfigureAwait(false);
+            await hub.RetryAsync(
+                async stall =>
+                {
+                    long before = target.Length;
+                    try
+                    {
+                        if (before < file.Bytes)
+                            await ContinueAsync(stall).ConfigureAwait(false);
+                    }
+                    catch (HubRetryException e)
+                    {
+                        throw new HubRetryException(e.Message, e) { Wait = e.Wait, MadeProgress = target.Length - before >= Hopeful };
+                    }
+                },
+                e => new NanoException(
+                    FormattableString.Invariant($"cannot download '{file.Name}' of '{model}': {e.Message}"),
+                    FormattableString.Invariant($"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to go on from there"), e),
+                cancellation).ConfigureAwait(false);
+            string actual = Hex(digest);
+            return actual == file.Digest ? null : new NanoException(
+                $"what came for '{file.Name}' of '{model}' has another digest: expected {file.DigestName} {file.Digest}, got {actual}", "it was thrown away; run the same command again");
+        }
+        finally
+        {
+            digest.Dispose();
+        }
+
+        async Task ContinueAsync(CancellationTokenSource stall)
+        {
+            using var response = await hub.GetAsync(url, target.Length, model, stall).ConfigureAwait(false);
+            if (response.StatusCode != HttpStatusCode.PartialContent)
+            {
+                // The whole file from its beginning, or a server that cannot go on from here: what there is has no use.
+                target.SetLength(0);
+                digest.Dispose();
+                digest = file.BeginDigest();
+            }
+            if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
+                throw new HubRetryException("the server cannot continue the file (416)");
+            Check(response, target.Length);
+            using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
+            await CopyAsync(body, stall).ConfigureAwait(false);
+        }
+
+        void Check(HttpResponseMessage response, long from)
+        {
+            var range = response.Content.Headers.ContentRange;
+            if (response.StatusCode == HttpStatusCode.PartialContent && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
+                throw new NanoException($"the server sends another part of '{file.Name}' than asked for ({range})", "try again later");
+            if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
+                throw new NanoException(FormattableString.Invariant($"the server has {length + from:N0} bytes of '{file.Name}' where the hub states {file.Bytes:N0}"), "try again later");
+        }
+
+        async Task CopyAsync(Stream body, CancellationTokenSource stall)
+        {
+            byte[] chunk = new byte[ChunkBytes];
+            while (await hub.ReadAsync(body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+            {
+                if (target.Length + count > file.Bytes)
+                    throw new NanoException(FormattableString.Invariant($"the server sends more of '{file.Name}' than the {file.Bytes:N0} bytes that the hub states"), "try again later");
+                target.Write(chunk, 0, count);
+                digest.AppendData(chunk, 0, count);
+                progress?.Report(new DownloadProgress(file.Name, target.Length, file.Bytes));
+            }
+            if (target.Length < file.Bytes)
+                throw new HubRetryException(FormattableString.Invariant($"it ended after {target.Length:N0} of {file.Bytes:N0} bytes"));
+        }
+    }
+
+    private static async Task AppendAsync(IncrementalHash digest, FileStream content, CancellationToken cancellation)
+    {
+        byte[] chunk = new byte[ChunkBytes];
+        while (await content.ReadAsync(chunk, cancellation).ConfigureAwait(false) is > 0 and var count)
+            digest.AppendData(chunk, 0, count);
+    }
+
+    private static string Hex(IncrementalHash digest) => Convert.ToHexStringLower(digest.GetCurrentHash());
+}

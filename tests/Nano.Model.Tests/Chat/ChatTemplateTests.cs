@@ -1,0 +1,152 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Nano.Tests;
+
+/// <summary>What templates cannot do, and what hostile ones must not.</summary>
+public class ChatTemplateTests
+{
+    static readonly DateTime Now = new(2025, 2, 3);
+
+    static string Render(string template, params ChatMessage[] messages) => new ChatTemplate(template, "test").Render(messages, true, new Dictionary<string, string>(), Now);
+
+    [Theory]
+    [InlineData("{% include 'x' %}", 1, 4, "the statement 'include' is not supported")]
+    [InlineData("a\nb {% block c %}", 2, 6, "the statement 'block' is not supported")]
+    [InlineData("a\r\n\r\n{{ x | urlize }}", 3, 8, "the filter 'urlize' is not supported; supported are capitalize")]
+    [InlineData("{{ x is filter }}", 1, 9, "the test 'filter' is not supported")]
+    [InlineData("{{ 2 ** 3 }}", 1, 6, "'**' is not supported")]
+    [InlineData("{{ f(*x) }}", 1, 6, "unpacking")]
+    [InlineData("{% for x in y recursive %}{% endfor %}", 1, 15, "recursive")]
+    [InlineData("{{ loop.changed(1) }}", 1, 8, "'loop' is undefined")]
+    [InlineData("{% for x in 'a' %}\n {{ loop.changed(x) }}{% endfor %}", 2, 9, "loop.changed is not supported")]
+    [InlineData("{{ 'a'.zfill(3) }}", 1, 13, "'zfill'")]
+    [InlineData("{{ '\\101' }}", 1, 5, "escape")]
+    [InlineData("{{ strftime_now('%Q') }}", 1, 16, "%Q")]
+    [InlineData("x\n  {{ messages[0].content.foo.bar }}", 2, 29, "no element 'foo'")]
+    [InlineData("{{ raise_exception('never\n2') }}", 1, 19, "refuses this conversation: 'never\\n2'")]
+    [InlineData("{% if x %}\n{% for y in z %}", 2, 4, "this 'for' is not closed by 'else' or 'endfor'")]
+    [InlineData("{{ 99999999999999999999 }}", 1, 4, "64 bits")]
+    [InlineData("{{ 9223372036854775807 + 1 }}", 1, 24, "64 bits")]
+    [InlineData("{{ (-9223372036854775807 - 1) // -1 }}", 1, 31, "64 bits")]
+    [InlineData("{% set loop = 1 %}", 1, 8, "'loop' cannot be the variable to set")]
+    public void What_is_not_supported_is_named_with_its_place(string template, int line, int column, string words)
+    {
+        var e = Assert.Throws<ChatTemplateException>(() => Render(template, new ChatMessage("user", "Hello")));
+        Assert.Contains(words, e.Message, StringComparison.Ordinal);
+        Assert.Contains($"chat template test, line {line}, column {column}: ", e.Message, StringComparison.Ordinal);
+        Assert.Equal((line, column), (e.Line, e.Column));
+        Assert.Contains("chatml", e.Hint, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string> Hostile => new(
+        "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(s='x') %}{% for i in range(100) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
+        "{% set n = namespace(l=[1]) %}{% for i in range(100) %}{% set n.l = n.l + n.l %}{% endfor %}",
+        "{% for i in range(100000) %}{{ 'x' * 100000 }}{% endfor %}",
+        "{{ 'x' * 9000000000000000000 }}",
+        "{{ ('a' * 100000) | replace('a', 'b' * 100000) }}",
+        "{{ ('a' * 100000).replace('a', 'b' * 100000) }}",
+        "{{ range(100000) | join('x' * 100000) }}",
+        "{{ ('x' * 100000).join('y' * 100000) }}",
+        "{{ ('\n' * 1000000) | indent(1000) }}",
+        "{{ range(9000000000000000000) }}",
+        "{{ range(-9000000000000000000, 9000000000000000000) }}",
+        "{% set s = 'a' * 60000000 %}{% for i in range(100000) %}{% if s == s ~ '' %}{% endif %}{% endfor %}",
+        "{% set s = 'a' * 1000000 %}{% for i in range(100000) %}{{ s[1] }}{{ s | length }}{{ 'b' in s }}{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% macro m(x) %}{{ x }}{{ m(m) }}{% endmacro %}{{ m(1) }}",
+        "{% set n = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}",
+        "{% set n = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l | tojson }}",
+        "{% set n = namespace(l=[]) %}{% set o = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% set o.l = [o.l] %}{% endfor %}{{ n.l == o.l }}",
+        "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}",
+        "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l | tojson }}",
+        "{% set n = namespace(l=[1]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l == n.l[:] }}",
+        "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
+        "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}",
+        "{{ " + new string('[', 100_000) + " }}",
+        "{{ " + string.Concat(Enumerable.Repeat("not ", 100_000)) + "1 }}",
+        "{{ " + new string('-', 100_000) + "1 }}",
+        "{{ 1" + string.Concat(Enumerable.Repeat(" + 1", 100_000)) + " }}",
+        "{{ x" + string.Concat(Enumerable.Repeat("[0]", 100_000)) + " }}",
+        "{{ 1" + string.Concat(Enumerable.Repeat(" if 1 else 1", 50_000)) + " }}",
+        "{{ 'x'" + string.Concat(Enumerable.Repeat("|trim", 100_000)) + " }}",
+        string.Concat(Enumerable.Repeat("{% if 1 %}", 50_000)),
+        string.Concat(Enumerable.Repeat("{% for a in [1] %}", 10_000)) + string.Concat(Enumerable.Repeat("{% endfor %}", 10_000)),
+        new string(' ', 2_000_000));
+
+    /// <summary>Neither time nor memory without end, nor a stack overflow.</summary>
+    [Theory]
+    [MemberData(nameof(Hostile))]
+    public void A_hostile_template_ends_in_the_typed_error(string template) => Assert.Throws<ChatTemplateException>(() => Render(template));
+
+    /// <summary>A million characters and ten thousand turns are still a conversation.</summary>
+    [Fact]
+    public void A_long_conversation_stays_below_the_limits()
+    {
+        var turns = Enumerable.Range(0, 10_000).Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", new string('x', 100))).ToArray();
+        foreach (string name in ChatTemplate.BuiltInNames)
+            Assert.True(ChatTemplate.BuiltIn(name).Render(turns, true, new Dictionary<string, string> { ["bos_token"] = "<s>", ["eos_token"] = "</s>" }, Now).Length > 1_000_000);
+    }
+
+    [Fact]
+    public void Any_mutation_of_a_template_renders_or_ends_in_the_typed_error()
+    {
+        using var golden = JsonDocument.Parse(File.ReadAllBytes(Goldens.Path("chat/constructs.json")));
+        string[] templates = [.. golden.RootElement.EnumerateArray().Select(item => item.GetProperty("template").GetString()!), .. ChatTemplate.BuiltInNames.Select(BuiltInText)];
+        var random = new Random(7);
+        int refused = 0;
+        for (int i = 0; i < 20_000; i++)
+        {
+            string mutated = Mutate(templates[random.Next(templates.Length)], templates[random.Next(templates.Length)], random);
+            try
+            {
+                Render(mutated, new ChatMessage("user", "Hello"), new ChatMessage("assistant", "Hi"));
+            }
+            catch (ChatTemplateException)
+            {
+                refused++;
+            }
+        }
+        Assert.InRange(refused, 5_000, 19_000);
+    }
+
+    const string Characters = "{}%#|.()[]'\"\\ \n-+x1,=~";
+
+    static string BuiltInText(string name) => BuiltInTemplates.All[name];
+
+    static string Mutate(string text, string other, Random random)
+    {
+        var result = new StringBuilder(text);
+        for (int change = random.Next(1, 4); change > 0 && result.Length > 0; change--)
+        {
+            int at = random.Next(result.Length), length = Math.Min(random.Next(1, 5), result.Length - at);
+            switch (random.Next(4))
+            {
+                case 0:
+                    result.Remove(at, length);
+                    break;
+                case 1:
+                    result[at] = Characters[random.Next(Characters.Length)];
+                    break;
+                case 2:
+                    result.Insert(at, result.ToString(at, length));
+                    break;
+                default:
+                    int from = random.Next(other.Length + 1);
+                    result.Insert(at, other.AsSpan(from, Math.Min(8, other.Length - from)));
+                    break;
+            }
+        }
+        return result.ToString();
+    }
+
+    [Fact]
+    public void An_unknown_name_lists_the_known_ones()
+    {
+        var e = Assert.Throws<NanoException>(() => ChatTemplate.BuiltIn("chatmll"));
+        Assert.Contains("'chatmll'", e.Message, StringComparison.Ordinal);
+        Assert.Contains("chatml", e.Hint, StringComparison.Ordinal);
+        Assert.Equal(["chatml", "llama-2", "llama-3", "mistral", "alpaca"], ChatTemplate.BuiltInNames);
+    }
+}
