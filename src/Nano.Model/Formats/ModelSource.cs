@@ -49,11 +49,7 @@ public sealed class ModelSource : IDisposable
     internal ModelSource Watched(IProgress<ConversionProgress> progress)
     {
         long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
-        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => new ModelTensor(tensor.Name, tensor.Shape, tensor.Type, (start, destination) =>
-        {
-            tensor.Read(start, destination);
-            progress.Report(new ConversionProgress(done += destination.Length, total));
-        }))])
+        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))])
         {
             Metadata = Metadata,
             TokenizerFiles = TokenizerFiles,

@@ -16,7 +16,11 @@ public sealed class ModelTensor
 
     private readonly ReadElements read;
 
-    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read) => (Name, Shape, Type, this.read) = (name, shape, type, read);
+    // What this is the transposed of, if it is: two transpositions in a row are none, and would cost a pass over the matrix for every few columns.
+    private readonly ModelTensor? turned;
+
+    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read, ModelTensor? turned = null) =>
+        (Name, Shape, Type, this.read, this.turned) = (name, shape, type, read, turned);
 
     /// <summary>Its name: in a <see cref="ModelSource"/> that of the model's parameter.</summary>
     public string Name { get; }
@@ -74,7 +78,14 @@ public sealed class ModelTensor
     }
 
     /// <summary>The same tensor under another name.</summary>
-    internal ModelTensor Named(string name) => new(name, Shape, Type, read);
+    internal ModelTensor Named(string name) => new(name, Shape, Type, read, turned?.Named(name));
+
+    /// <summary>The same tensor, telling of every read how many bytes it gave.</summary>
+    internal ModelTensor Watched(Action<int> bytesRead) => new(Name, Shape, Type, (start, destination) =>
+    {
+        Read(start, destination);
+        bytesRead(destination.Length);
+    }, turned?.Watched(bytesRead));
 
     /// <summary>The same tensor in another type; itself if that is its own.</summary>
     internal ModelTensor As(WeightType type) => type == Type ? this : new ModelTensor(Name, Shape, type, (start, destination) =>
@@ -95,6 +106,8 @@ public sealed class ModelTensor
     /// <summary>A matrix with rows and columns exchanged.</summary>
     internal ModelTensor Transposed()
     {
+        if (turned is not null)
+            return turned;
         int rows = Shape[1], columns = Shape[0];
         return new ModelTensor(Name, new Shape(rows, columns), Type, (start, destination) =>
         {
@@ -102,7 +115,7 @@ public sealed class ModelTensor
                 Transpose<uint>(start, MemoryMarshal.Cast<byte, uint>(destination), rows, columns);
             else
                 Transpose<ushort>(start, MemoryMarshal.Cast<byte, ushort>(destination), rows, columns);
-        });
+        }, this);
     }
 
     /// <summary>A range of the transposed matrix [rows, columns]: of each stored row, the piece that the range needs, scattered.</summary>
