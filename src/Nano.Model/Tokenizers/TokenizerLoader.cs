@@ -56,6 +56,8 @@ public static class TokenizerLoader
         if (Gpt2Files.Find(path) is { } pair)
             return Gpt2Files.Load(pair.Vocabulary, pair.Merges);
         byte[] beginning = InputFile.ReadBeginning(path, 4 * RankMerges.MaxTokenBytes, Hint);
+        if (beginning.AsSpan().StartsWith("GGUF"u8))
+            return GgufVocabulary.Load(path);
         if (beginning.AsSpan().StartsWith("{"u8))
             return TokenizerJson.Load(path, TokenizerConfig.OfFolder(Path.GetDirectoryName(Path.GetFullPath(path))!));
         if (TiktokenFile.Recognises(beginning))
