@@ -42,6 +42,17 @@ internal static class Common
     public static Compute NewCompute(int? threads) =>
         threads is < 1 or > 1024 ? throw new NanoException($"--threads must be from 1 to 1024, got {threads}", "leave it out to use all processors") : new Compute(threads ?? 0);
 
+    /// <summary>A model and the tokenizer that goes with it: the one named, or else its own.</summary>
+    /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
+    public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
+    {
+        var (model, own) = ModelDirectory.Load(path);
+        var tokenizer = tokenizerPath is not null ? TokenizerLoader.Load(tokenizerPath)
+            : own ?? throw new NanoException($"the model at '{path}' has no tokenizer.json", "name one with --tokenizer");
+        Prompt.CheckFit(tokenizer, model.Config);
+        return (model, tokenizer);
+    }
+
     /// <summary>Where text for people goes.</summary>
     public static TextWriter Human(bool json) => json ? Console.Error : Console.Out;
 

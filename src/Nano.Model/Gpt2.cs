@@ -38,10 +38,11 @@ public sealed class Gpt2 : LanguageModel
 
     protected override Tensor Head { get; }
 
-    protected override Tensor Embed(Compute c, Tensor ids, int start)
+    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache)
     {
         var tokens = c.Embedding(tokenTable, ids);
-        var x = c.Add(tokens, positionTable.SliceRows(start, ids.Shape[1])); // [B, T, C]
+        int T = ids.Shape[1];
+        var x = c.Add(tokens, cache is null ? positionTable.SliceRows(0, T) : c.Embedding(positionTable, cache.Positions(c, T))); // [B, T, C]
         c.Release(tokens);
         return x;
     }
@@ -52,9 +53,7 @@ public sealed class Gpt2 : LanguageModel
         var block = blocks[layer];
         var qkv = block.Qkv.Forward(c, block.Norm1.Forward(c, x)); // [B, T, 3C]
         var (q, k, v) = (qkv.SliceColumns(0, C), qkv.SliceColumns(C, C), qkv.SliceColumns(2 * C, C));
-        if (cache is not null)
-            (k, v) = cache.Extend(layer, k, v);
-        return block.AttentionOut.Forward(c, c.CausalAttention(q, k, v, H, H));
+        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, H) : cache.Attend(c, layer, q, k, v, H, H));
     }
 
     protected override Tensor Mlp(Compute c, int layer, Tensor x)

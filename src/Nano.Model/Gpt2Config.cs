@@ -42,6 +42,8 @@ public sealed record Gpt2Config : ModelConfig
         Layers = layers,
         Heads = heads,
         Channels = channels,
+        BosToken = EndOfText,
+        EosTokens = [EndOfText],
     };
 
     protected override string? Problem()
@@ -115,13 +117,9 @@ public sealed record Gpt2Config : ModelConfig
                 throw file.Bad($"'{key}' is {(value ? "true" : "false")}, a variant of GPT-2 that is not supported");
     }
 
-    /// <summary>The end-of-text id is written for GPT-2's own vocabulary and is null for others.</summary>
     protected override void WriteTo(Utf8JsonWriter json)
     {
-        json.WriteStartArray("architectures");
-        json.WriteStringValue("GPT2LMHeadModel");
-        json.WriteEndArray();
-        json.WriteString("model_type", ModelType);
+        WriteKind(json, "GPT2LMHeadModel", ModelType);
         json.WriteNumber("vocab_size", VocabSize);
         json.WriteNumber("n_positions", ContextLength);
         json.WriteNumber("n_ctx", ContextLength);
@@ -137,13 +135,6 @@ public sealed record Gpt2Config : ModelConfig
         json.WriteBoolean("scale_attn_weights", true);
         json.WriteBoolean("tie_word_embeddings", TiedHead);
         json.WriteString("torch_dtype", "float32");
-        foreach (string key in (string[])["bos_token_id", "eos_token_id"])
-        {
-            if (VocabSize == Gpt2Vocabulary)
-                json.WriteNumber(key, EndOfText);
-            else
-                json.WriteNull(key);
-        }
         if (!Bias)
             json.WriteBoolean("bias", false);
     }

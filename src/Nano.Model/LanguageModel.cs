@@ -27,14 +27,15 @@ public abstract class LanguageModel : IDisposable
     internal static LanguageModel Create(ModelConfig config, Parameters parameters) => config switch
     {
         Gpt2Config gpt2 => new Gpt2(gpt2, parameters),
+        LlamaConfig llama => new Llama(llama, parameters),
         _ => throw new ArgumentException($"there is no model of {config.GetType().Name}"),
     };
 
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>
     protected abstract Tensor Head { get; }
 
-    /// <summary>Ids [B, T] at positions start, start + 1, ... as the residual stream [B, T, C].</summary>
-    protected abstract Tensor Embed(Compute c, Tensor ids, int start);
+    /// <summary>Ids [B, T] as the residual stream [B, T, C]; each row goes on where the cache ends, or begins at position 0.</summary>
+    protected abstract Tensor Embed(Compute c, Tensor ids, KvCache? cache);
 
     /// <summary>What a block's attention, its norm included, adds to the residual stream x [B, T, C]. A cache is extended by these positions.</summary>
     protected abstract Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache);
@@ -53,7 +54,7 @@ public abstract class LanguageModel : IDisposable
     /// </summary>
     /// <param name="c">Where to run; with a tape, the ops are recorded for the backward pass, without, each block's inner tensors go at once.</param>
     /// <param name="ids">Token ids [B, T].</param>
-    /// <param name="cache">Keys and values of what came before (B = 1), which this call extends; null for none.</param>
+    /// <param name="cache">Keys and values of what came before, which this call extends: row b of ids continues the b-th selected row; null for none.</param>
     /// <param name="dropout">Masks while training; null for none.</param>
     /// <param name="watch">Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm, logits. They may be gone when it returns.</param>
     /// <returns>[B, T, V].</returns>
@@ -62,6 +63,17 @@ public abstract class LanguageModel : IDisposable
         var logits = c.Linear(Trunk(c, ids, cache, dropout, watch, checkpoint: false), Head, null); // [B, T, V]
         watch?.Invoke("logits", logits);
         return logits;
+    }
+
+    /// <summary>Logits for the token after the last of each row, [B, V]: the same bits as the last ones of <see cref="Forward"/>, without computing the others.</summary>
+    /// <param name="c">Where to run.</param>
+    /// <param name="ids">Token ids [B, T].</param>
+    /// <param name="cache">As in <see cref="Forward"/>.</param>
+    public Tensor NextLogits(Compute c, Tensor ids, KvCache cache)
+    {
+        int B = ids.Shape[0], T = ids.Shape[1], C = Config.Channels;
+        var x = Trunk(c, ids, cache, null, null, checkpoint: false);
+        return c.Linear(x.Reshape(new Shape(B, T * C)).SliceColumns((T - 1) * C, C), Head, null);
     }
 
     /// <summary>
@@ -84,7 +96,7 @@ public abstract class LanguageModel : IDisposable
         int start = cache?.Length ?? 0, T = ids.Shape[1];
         if (start + T > Config.ContextLength)
             throw new NanoException($"{start + T} tokens do not fit the model's context of {Config.ContextLength}");
-        var x = Drop(c, Embed(c, ids, start), dropout, 0); // [B, T, C]
+        var x = Drop(c, Embed(c, ids, cache), dropout, 0); // [B, T, C]
         watch?.Invoke("embed", x);
         for (int i = 0; i < Config.Layers; i++)
         {

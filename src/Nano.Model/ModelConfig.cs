@@ -6,7 +6,7 @@ namespace Nano;
 
 /// <summary>
 /// Sizes and switches that every decoder-only transformer here has. Read from and written as a Hugging Face config.json.
-/// Two configs are equal when they describe the same model, whether a value was given or is the default.
+/// Two configs are equal when they describe the same arithmetic: whether a value was given or is the default does not matter, nor do the ids of special tokens.
 /// </summary>
 public abstract record ModelConfig
 {
@@ -45,6 +45,12 @@ public abstract record ModelConfig
 
     /// <summary>Whether the output matrix is the token embedding.</summary>
     public bool TiedHead { get; init; } = true;
+
+    /// <summary>The id that begins a text, if there is one.</summary>
+    public int? BosToken { get; init; }
+
+    /// <summary>The ids that end a text: none, one, or several (of Llama 3.1, for example).</summary>
+    public IReadOnlyList<int> EosTokens { get; init; } = [];
 
     /// <summary>The model_type of config.json.</summary>
     public abstract string ModelType { get; }
@@ -133,8 +139,10 @@ public abstract record ModelConfig
         ModelConfig config = kind switch
         {
             "gpt2" => Gpt2Config.Read(file),
-            _ => throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2"),
+            "llama" or "mistral" or "qwen2" or "qwen3" => LlamaConfig.Read(file, kind),
+            _ => throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, qwen2, qwen3"),
         };
+        config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
         return config.Problem() is { } problem ? throw file.Bad(problem) : config;
     }
 
@@ -148,13 +156,34 @@ public abstract record ModelConfig
         {
             json.WriteStartObject();
             WriteTo(json);
+            WriteTokens(json);
             json.WriteEndObject();
         }
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
     }
 
-    /// <summary>Writes the keys of config.json.</summary>
+    /// <summary>Writes the keys of config.json, but those of special tokens.</summary>
     protected abstract void WriteTo(Utf8JsonWriter json);
+
+    private void WriteTokens(Utf8JsonWriter json)
+    {
+        json.WritePropertyName("bos_token_id");
+        JsonSerializer.Serialize(json, BosToken);
+        json.WritePropertyName("eos_token_id");
+        if (EosTokens.Count > 1)
+            JsonSerializer.Serialize(json, EosTokens);
+        else
+            JsonSerializer.Serialize(json, EosTokens.Count == 0 ? null : (int?)EosTokens[0]);
+    }
+
+    /// <summary>Writes the name of the class in transformers that reads the model, and its model_type.</summary>
+    protected static void WriteKind(Utf8JsonWriter json, string architecture, string modelType)
+    {
+        json.WriteStartArray("architectures");
+        json.WriteStringValue(architecture);
+        json.WriteEndArray();
+        json.WriteString("model_type", modelType);
+    }
 
     /// <summary>Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a float.</summary>
     protected static void WriteFloat(Utf8JsonWriter json, string key, double value)

@@ -1,14 +1,85 @@
 namespace Nano;
 
+/// <summary>How well a model predicts a text.</summary>
+/// <param name="Tokens">Tokens that were predicted: all but the first.</param>
+/// <param name="Nats">The sum of -log p over them.</param>
+/// <param name="Bytes">Of the whole text in UTF-8.</param>
+public sealed record Evaluation(long Tokens, double Nats, long Bytes)
+{
+    /// <summary>Mean of -log p of a token, in nats.</summary>
+    public double Loss => Nats / Tokens;
+
+    /// <summary>exp of the loss.</summary>
+    public double Perplexity => Math.Exp(Loss);
+
+    /// <summary>What coding the text with the model takes, divided by its length: comparable between tokenizers.</summary>
+    public double BitsPerByte => Nats / Math.Log(2) / Bytes;
+}
+
 /// <summary>Mean loss of a model on text it does not learn from, in nats per token.</summary>
 public static class Evaluate
 {
+    /// <summary>
+    /// Over a whole text in windows of T inputs that begin every stride tokens; each token is predicted once, in the first window that reaches it, so it sees at
+    /// least T - stride tokens before it where there are so many. The last window may be shorter. Neither batch nor threads change the result.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="ids">The text, at least two tokens; the first is only seen.</param>
+    /// <param name="bytes">Length of the text in UTF-8.</param>
+    /// <param name="time">T, at most the model's context.</param>
+    /// <param name="stride">From 1 to T.</param>
+    /// <param name="batch">Windows that are computed together.</param>
+    /// <param name="progress">Is told how many tokens are done.</param>
+    /// <exception cref="NanoException">A value is out of range, or the text too short.</exception>
+    public static Evaluation OnText(LanguageModel model, Compute compute, ReadOnlyMemory<int> ids, long bytes, int time, int stride, int batch, Action<long>? progress = null)
+    {
+        int V = model.Config.VocabSize, targets = ids.Length - 1, windows = 1;
+        if (time < 1 || time > model.Config.ContextLength)
+            throw new NanoException($"a window must have from 1 to {model.Config.ContextLength} tokens, the model's context, got {time}");
+        if (stride < 1 || stride > time)
+            throw new NanoException($"the stride must be from 1 to {time}, the length of a window, got {stride}");
+        if (batch < 1)
+            throw new NanoException($"the batch must be 1 or more, got {batch}");
+        if (targets < 1)
+            throw new NanoException($"the text has {ids.Length} tokens; it takes two to predict one from the other", "use more text");
+        foreach (int id in ids.Span)
+            if ((uint)id >= (uint)V)
+                throw new NanoException($"the text has the id {id}; the model's ids run from 0 to {V - 1}", "is this the model's tokenizer?");
+        if (targets > time)
+            windows += (int)(((long)targets - time + stride - 1) / stride);
+        double nats = 0;
+        for (int first = 0; first < windows;)
+        {
+            int length = Math.Min(time, targets - (first * stride)); // only the last window is shorter
+            int rows = length < time ? 1 : Math.Min(batch, ((targets - (first * stride) - time) / stride) + 1);
+            nats = AddWindows(nats, model, compute, ids, first, rows, length, stride, known: time - stride);
+            first += rows;
+            progress?.Invoke(Math.Min(targets, ((first - 1L) * stride) + time));
+        }
+        return new Evaluation(targets, nats, bytes);
+    }
+
+    /// <summary>A sum and the losses of windows first, first + 1 ... of equal length; the first known targets of a window are also the last of the one before.</summary>
+    private static double AddWindows(double sum, LanguageModel model, Compute compute, ReadOnlyMemory<int> text, int first, int rows, int length, int stride, int known) => Add(sum, model, compute, rows, length, (ids, targets) =>
+    {
+        var tokens = text.Span;
+        for (int row = 0; row < rows; row++)
+        {
+            int start = (first + row) * stride;
+            tokens.Slice(start, length).CopyTo(ids.Ids[(row * length)..]);
+            tokens.Slice(start + 1, length).CopyTo(targets.Ids[(row * length)..]);
+            if (start > 0)
+                targets.Ids.Slice(row * length, known).Fill(-100);
+        }
+    });
+
     /// <summary>Over the same random batches every time (a function of seed and purpose), so that evaluations of one run can be compared.</summary>
     public static double OnRandomBatches(LanguageModel model, Compute compute, BatchLoader loader, int batches, ulong seed, RandomPurpose purpose)
     {
         double sum = 0;
         for (int i = 0; i < batches; i++)
-            sum += Loss(model, compute, loader, (ids, targets) => loader.Random(seed, purpose, i, ids, targets));
+            sum = Add(sum, model, compute, loader.Batch, loader.Time, (ids, targets) => loader.Random(seed, purpose, i, ids, targets));
         return sum / ((double)batches * loader.Batch * loader.Time);
     }
 
@@ -17,19 +88,18 @@ public static class Evaluate
     {
         double sum = 0;
         for (int first = 0; first < loader.WindowCount; first += loader.Batch)
-            sum += Loss(model, compute, loader, (ids, targets) => loader.InOrder(first, ids, targets));
+            sum = Add(sum, model, compute, loader.Batch, loader.Time, (ids, targets) => loader.InOrder(first, ids, targets));
         return sum / ((double)loader.WindowCount * loader.Time);
     }
 
-    /// <summary>The summed loss of one batch.</summary>
-    private static double Loss(LanguageModel model, Compute compute, BatchLoader loader, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
+    /// <summary>A sum and the losses of one batch of B rows of T tokens, added token by token: how a text is split into batches changes no bit.</summary>
+    private static double Add(double sum, LanguageModel model, Compute compute, int B, int T, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
     {
         compute.NextStep();
-        var shape = new Shape(loader.Batch, loader.Time);
+        var shape = new Shape(B, T);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
         fill(ids, targets);
         var (_, nll) = model.Loss(compute, ids, targets);
-        double sum = 0;
         foreach (float value in nll.Data)
             sum += value;
         return sum;

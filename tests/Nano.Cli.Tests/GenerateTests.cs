@@ -63,6 +63,16 @@ public class GenerateTests(TinyRun run)
     [InlineData("--top-k -1", "top-k must be 0 (all) or more, got -1")]
     [InlineData("--top-p 0", "top-p must be above 0 and at most 1, got 0")]
     [InlineData("--top-p 1.5", "top-p must be above 0 and at most 1, got 1.5")]
+    [InlineData("--min-p 2", "min-p must be from 0 to 1, got 2")]
+    [InlineData("--typical 0", "typical must be above 0")]
+    [InlineData("--repetition-penalty 0", "the repetition penalty must be above 0")]
+    [InlineData("--logit-bias 3", "--logit-bias takes the id of a token and a number", "'3'")]
+    [InlineData("--logit-bias 3:1 --logit-bias 3:2", "gives token 3 two values")]
+    [InlineData("--logit-bias 24:1", "there is no token 24", "0 to 23")]
+    [InlineData("--logprobs -1", "must be 0 or more, got -1")]
+    [InlineData("--beams 0", "the number of beams must be from 1 to 1024, got 0")]
+    [InlineData("--beams 2 --top-k 5", "--top-k does not go with --beams")]
+    [InlineData("--beams 2 --prompt t --prompt o", "a second --prompt does not go with --beams")]
     [InlineData("--threads 0", "--threads must be from 1 to 1024, got 0")]
     [InlineData("--prompt ROMEO:", "the character 'R' (U+0052) at position 0 is not among the 24 characters", "hint: ")]
     [InlineData("--prompt toßbe", "the character 'ß' (U+00DF) at position 2")]
@@ -70,6 +80,67 @@ public class GenerateTests(TinyRun run)
     [InlineData("--prompt ", "the prompt is empty")]
     [InlineData("--tokenizer nowhere.json", "nowhere.json")]
     public void What_cannot_be_is_an_error(string options, params string[] words) => Assert.Empty(Generate(options.Split(' ')).Fails(1, words).Out);
+
+    [Fact]
+    public void Several_prompts_are_a_batch_of_the_same_texts()
+    {
+        string[] more = ["--max-tokens", "30", "--temperature", "1", "--repetition-penalty", "1.1", "--min-p", "0.01", "--typical", "0.95", "--presence-penalty", "0.1", "--frequency-penalty", "0.1"];
+        var batch = Generate([.. more, "--prompt", "to be", "--prompt", "that is the que", "--logprobs", "2"]).Succeeds();
+        var rows = batch.Json.GetProperty("rows").EnumerateArray().ToArray();
+        Assert.Equal(["prompt_ids", "ids", "text", "finish_reason", "logprobs"], rows[1].EnumerateObject().Select(property => property.Name));
+        Assert.Equal(["rows", "prefill_tokens_per_second", "decode_tokens_per_second"], batch.JsonKeys);
+        Assert.Equal(Text(Generate([.. more, "--prompt", "to be"])), rows[0].GetProperty("text").GetString());
+        Assert.Equal(Text(Generate([.. more, "--prompt", "that is the que"])), rows[1].GetProperty("text").GetString());
+        Assert.Contains("to be" + rows[0].GetProperty("text").GetString(), batch.Error, StringComparison.Ordinal);
+        Assert.Contains("its older half is dropped", batch.Error, StringComparison.Ordinal);
+        var thoughts = rows[0].GetProperty("logprobs").EnumerateArray().ToArray();
+        Assert.Equal(rows[0].GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), thoughts.Select(thought => thought.GetProperty("chosen").GetProperty("id").GetInt32()));
+        Assert.All(thoughts, thought =>
+        {
+            double[] top = [.. thought.GetProperty("top").EnumerateArray().Select(entry => entry.GetProperty("logprob").GetDouble())];
+            Assert.True(top.Length == 2 && top[0] >= top[1] && top[0] <= 0 && thought.GetProperty("chosen").GetProperty("logprob").GetDouble() <= top[0]);
+        });
+    }
+
+    [Fact]
+    public void The_context_ends_a_text_where_it_may_not_slide()
+    {
+        var result = Generate("--max-tokens", "80", "--prompt", "to be", "--slide", "false").Succeeds();
+        Assert.Equal("length", result.Json.GetProperty("finish_reason").GetString());
+        Assert.Equal(16 + 1 - 5, result.Json.GetProperty("ids").GetArrayLength()); // 16 positions can be read, and what follows the last be chosen
+        Assert.StartsWith(result.Json.GetProperty("text").GetString()!, Text(Generate("--max-tokens", "80", "--prompt", "to be")), StringComparison.Ordinal);
+        Assert.DoesNotContain("older half", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_forbidden_does_not_come()
+    {
+        string text = Text(Generate("--max-tokens", "60", "--temperature", "0"));
+        char most = text.GroupBy(c => c).MaxBy(group => group.Count())!.Key;
+        string vocabulary = new([.. Tiny.Text().Distinct().Order()]);
+        string without = Text(Generate("--max-tokens", "60", "--temperature", "0", "--logit-bias", $"{vocabulary.IndexOf(most, StringComparison.Ordinal)}:-1000", "--stop", "never", "--stop", "ever"));
+        Assert.DoesNotContain(most, without);
+        Assert.Equal(60, without.Length);
+    }
+
+    [Fact]
+    public void Beams_find_a_text_at_least_as_likely_as_the_greedy_one()
+    {
+        var greedy = Generate("--max-tokens", "8", "--prompt", "to be", "--temperature", "0", "--logprobs", "0").Succeeds().Json;
+        double sum = greedy.GetProperty("logprobs").EnumerateArray().Sum(thought => thought.GetProperty("chosen").GetProperty("logprob").GetDouble());
+        var result = Generate("--max-tokens", "8", "--prompt", "to be", "--beams", "4").Succeeds();
+        Assert.Equal(["prompt_ids", "beams"], result.JsonKeys);
+        var beams = result.Json.GetProperty("beams").EnumerateArray().ToArray();
+        Assert.Equal(4, beams.Length);
+        Assert.True(beams[0].GetProperty("logprob").GetDouble() >= sum - 1e-9);
+        Assert.All(beams, beam =>
+        {
+            Assert.Equal("length", beam.GetProperty("finish_reason").GetString());
+            Assert.Equal(8, beam.GetProperty("text").GetString()!.Length);
+            Assert.Equal(beam.GetProperty("logprob").GetDouble() / 8, beam.GetProperty("score").GetDouble(), 1e-9);
+            Assert.Contains("] to be" + beam.GetProperty("text").GetString(), result.Error, StringComparison.Ordinal);
+        });
+    }
 
     [Fact]
     public void No_tokens_at_all()

@@ -110,8 +110,9 @@ public class GeneratorTests
         using var model = Models.Random(Models.Small);
         using var compute = new Compute(1) { Tape = new Tape() };
         using var generator = new Generator(model, compute);
-        var e = Assert.Throws<ArgumentException>(() => generator.Continue([3, 11], Greedy).First());
+        var e = Assert.Throws<NanoException>(() => generator.Continue([3, 11], Greedy));
         Assert.Contains("id 11 at position 1", e.Message, StringComparison.Ordinal);
+        Assert.Contains("0 to 10", e.Message, StringComparison.Ordinal);
         Assert.NotNull(compute.Tape);
     }
 }

@@ -9,13 +9,35 @@ public class KvCacheTests
     const int T = 131;
     static readonly Gpt2Config Config = new() { VocabSize = 19, ContextLength = T, Layers = 2, Heads = 3, Channels = 144 };
 
-    public static TheoryData<SimdWidth> Widths => [.. SimdWidths.All];
+    // Grouped heads, angles that differ from position to position in their base, normed queries, a window shorter than the text in one layer of two.
+    static readonly LlamaConfig Grouped = new()
+    {
+        VocabSize = 19, ContextLength = T, Layers = 2, Heads = 6, KvHeads = 2, HeadDim = 20, Channels = 72, Intermediate = 100, TiedHead = false,
+        RopeScaling = new RopeScaling.Dynamic(2, 50), QkNorm = true, QkvBias = true, Window = 33, FirstWindowLayer = 1,
+    };
+
+    // One key head, pairs beside each other, a window of a single block of keys and a half.
+    static readonly LlamaConfig Shared = new()
+    {
+        VocabSize = 19, ContextLength = T, Layers = 2, Heads = 4, KvHeads = 1, Channels = 64, Intermediate = 96, Pairing = RopePairing.Interleaved, Window = 100,
+    };
+
+    public static TheoryData<SimdWidth, string> Widths()
+    {
+        var data = new TheoryData<SimdWidth, string>();
+        foreach (var width in SimdWidths.All)
+            foreach (string model in (string[])["gpt2", "grouped", "shared"])
+                data.Add(width, model);
+        return data;
+    }
+
+    static ModelConfig Named(string model) => model == "gpt2" ? Config : model == "grouped" ? Grouped : Shared;
 
     [Theory]
     [MemberData(nameof(Widths))]
-    public void Cached_steps_have_the_bits_of_the_whole_text(SimdWidth width)
+    public void Cached_steps_have_the_bits_of_the_whole_text(SimdWidth width, string name)
     {
-        using var model = Models.Random(Config);
+        using var model = Models.Random(Named(name));
         using var compute = new Compute(2, width);
         int[] ids = Models.RandomIds(T, Config.VocabSize);
         int[] whole = Models.Bits(Models.Logits(model, compute, ids));
@@ -70,19 +92,56 @@ public class KvCacheTests
     }
 
     [Fact]
-    public void Positions_beyond_the_capacity_and_batches_are_refused()
+    public void Positions_beyond_the_capacity_and_other_batches_are_refused()
     {
+        using var compute = new Compute(1);
         using var cache = new KvCache(1, 4, 2);
-        cache.Extend(0, new Tensor(new Shape(1, 3, 2)), new Tensor(new Shape(1, 3, 2)));
+        void Attend(int B, int T)
+        {
+            var x = new Tensor(new Shape(B, T, 2));
+            cache.Attend(compute, 0, x, x, x, 1, 1);
+        }
+
+        Attend(1, 3);
         cache.Advance(3);
-        Assert.Throws<ArgumentException>(() => cache.Extend(0, new Tensor(new Shape(1, 2, 2)), new Tensor(new Shape(1, 2, 2))));
-        Assert.Throws<ArgumentException>(() => cache.Extend(0, new Tensor(new Shape(2, 1, 2)), new Tensor(new Shape(2, 1, 2))));
+        Assert.Throws<ArgumentException>(() => Attend(1, 2));
+        Assert.Throws<ArgumentException>(() => Attend(2, 1));
         Assert.Equal(3, cache.Length);
+    }
+
+    // Rows of different lengths in one batch, rows that come and go, in any order; a position is 64 or more for some, beyond a block of keys.
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_row_of_a_ragged_batch_has_the_bits_of_its_solo_run(SimdWidth width, string name)
+    {
+        using var model = Models.Random(Named(name));
+        using var compute = new Compute(2, width);
+        int[][] texts = [Models.RandomIds(70, 19, 1), Models.RandomIds(3, 19, 2), Models.RandomIds(40, 19, 3), Models.RandomIds(40, 19, 4)];
+        int[] prompts = [66, 1, 36, 30];
+        int[][] whole = [.. texts.Select(text => Models.Bits(Models.Logits(model, compute, text)))];
+        using var cache = Cache(model, 4);
+        for (int row = 0; row < 4; row++)
+            AssertNext([row], [texts[row][..prompts[row]]]);
+        AssertNext([0, 1, 2, 3], At(0, 1, 2, 3));
+        AssertNext([3, 1], At(3, 1));
+        AssertNext([2, 0, 3], At(2, 0, 3));
+        AssertNext([3, 2], [texts[3][33..35], texts[2][38..40]]);
+
+        int[][] At(params int[] rows) => [.. rows.Select(row => new[] { texts[row][cache.LengthOf(row)] })];
+
+        void AssertNext(int[] rows, int[][] news)
+        {
+            compute.NextStep();
+            cache.Select(rows);
+            var logits = model.NextLogits(compute, Tensor.From(new Shape(rows.Length, news[0].Length), news.SelectMany(ids => ids).ToArray()), cache);
+            for (int b = 0; b < rows.Length; b++)
+                Assert.Equal(whole[rows[b]][((cache.LengthOf(rows[b]) - 1) * 19)..(cache.LengthOf(rows[b]) * 19)], Models.Bits(logits.SliceRows(b, 1).Data));
+        }
     }
 
     static int[] InPieces(LanguageModel model, Compute compute, int[] ids, IEnumerable<int> pieces)
     {
-        using var cache = new KvCache(model.Config.Layers, model.Config.ContextLength, model.Config.Channels);
+        using var cache = Cache(model, 1);
         var bits = new List<int>();
         int at = 0;
         foreach (int length in pieces)
@@ -93,4 +152,6 @@ public class KvCacheTests
         }
         return [.. bits];
     }
+
+    static KvCache Cache(LanguageModel model, int rows) => new(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim, rows);
 }

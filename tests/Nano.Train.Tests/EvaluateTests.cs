@@ -36,6 +36,66 @@ public class EvaluateTests
         Assert.Equal(sum / (13 * 8), Evaluate.OnAll(model, compute, new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
     }
 
+    // The text has 110 tokens, 109 of which are predicted; the model's context is 8.
+    [Theory]
+    [InlineData(8, 8)]
+    [InlineData(8, 1)]
+    [InlineData(8, 3)]
+    [InlineData(5, 4)]
+    [InlineData(1, 1)]
+    public void With_a_stride_each_token_is_predicted_once_from_the_first_window_that_reaches_it(int time, int stride)
+    {
+        using var model = RandomModel();
+        using var compute = new Compute(1);
+        double sum = 0;
+        for (int target = 1; target < 110; target++)
+        {
+            int window = target <= time ? 0 : (target - time + stride - 1) / stride; // the first that begins at or after target - time
+            int[] seen = Tokens[(window * stride)..target];
+            compute.NextStep();
+            double[] row = [.. model.Forward(compute, Tensor.From(new Shape(1, seen.Length), seen)).Data[^11..].ToArray().Select(value => (double)value)];
+            sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[target]];
+        }
+        var done = new List<long>();
+        var result = Evaluate.OnText(model, compute, Tokens, 300, time, stride, 4, done.Add);
+        Assert.Equal(109, result.Tokens);
+        Assert.Equal(sum / 109, result.Loss, 1e-5);
+        Assert.Equal(Math.Exp(sum / 109), result.Perplexity, 1e-3);
+        Assert.Equal(sum / 300 / Math.Log(2), result.BitsPerByte, 1e-5);
+        Assert.Equal(109, done[^1]);
+        Assert.Equal(done.Order(), done);
+        using var two = new Compute(2);
+        foreach (int batch in (int[])[1, 3, 7, 1000])
+            Assert.Equal(result, Evaluate.OnText(model, two, Tokens, 300, time, stride, batch)); // the same bits
+    }
+
+    [Fact]
+    public void Without_overlap_and_rest_it_is_the_loss_over_all()
+    {
+        using var model = RandomModel();
+        using var compute = new Compute(1);
+        int[] tokens = Tokens[..105]; // 13 windows of 8
+        Assert.Equal(Evaluate.OnAll(model, compute, new BatchLoader(tokens, 4, 8, "test")), Evaluate.OnText(model, compute, tokens, 1, 8, 8, 3).Loss);
+        Assert.Equal(1, Evaluate.OnText(model, compute, tokens.AsMemory(0, 2), 1, 8, 8, 3).Tokens);
+    }
+
+    [Theory]
+    [InlineData(13, 1, 1, 110, "from 1 to 12", "got 13")]
+    [InlineData(0, 1, 1, 110, "got 0")]
+    [InlineData(8, 9, 1, 110, "stride", "got 9")]
+    [InlineData(8, 0, 1, 110, "stride", "got 0")]
+    [InlineData(8, 8, 0, 110, "batch", "got 0")]
+    [InlineData(8, 8, 1, 1, "1 tokens")]
+    public void What_cannot_be_evaluated_is_refused(int time, int stride, int batch, int length, params string[] words)
+    {
+        using var model = RandomModel();
+        using var compute = new Compute(1);
+        var e = Assert.Throws<NanoException>(() => Evaluate.OnText(model, compute, Tokens.AsMemory(0, length), 1, time, stride, batch));
+        Assert.All(words, word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
+        int[] foreign = [1, 2, 11];
+        Assert.Contains("the id 11", Assert.Throws<NanoException>(() => Evaluate.OnText(model, compute, foreign, 1, 8, 8, 1)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_model_that_knows_nothing_loses_the_logarithm_of_the_vocabulary()
     {

@@ -1,20 +1,31 @@
 using System.CommandLine;
-using System.Diagnostics;
-using System.Text;
+using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
-/// <summary>nano generate: a model continues a prompt.</summary>
+/// <summary>nano generate: a model continues prompts.</summary>
 internal static class GenerateVerb
 {
     private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
-    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "tokenizer.json to use instead of the model's own" };
-    private static readonly Option<string?> Prompt = new("--prompt") { Description = "Text to continue (default: the first token of the vocabulary, a line feed as a rule)" };
+    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string[]> Prompts = new("--prompt") { Description = "Text to continue; several times for a batch (default: the beginning of a text)" };
+    private static readonly Option<bool> Special = new("--special") { Description = "Special tokens in the prompt, such as <|endoftext|>, become their ids" };
     private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Tokens to generate", DefaultValueFactory = _ => 500 };
     private static readonly Option<double?> Temperature = Common.Number("--temperature", "0 takes the most likely token; higher is wilder (default: 0.8)");
-    private static readonly Option<int> TopK = new("--top-k") { Description = "Consider only this many tokens (0: all)", DefaultValueFactory = _ => 200 };
+    private static readonly Option<int?> TopK = new("--top-k") { Description = "Consider only this many tokens, 0 for all (default: 200)" };
     private static readonly Option<double?> TopP = Common.Number("--top-p", "Consider only the likeliest tokens up to this probability (default: 1)");
-    private static readonly Option<string?> Stop = new("--stop") { Description = "Stop before this text appears" };
+    private static readonly Option<double?> MinP = Common.Number("--min-p", "Consider only tokens at least this many times as likely as the likeliest (default: 0)");
+    private static readonly Option<double?> Typical = Common.Number("--typical", "Consider only the most typical tokens up to this probability (default: 1)");
+    private static readonly Option<double?> RepetitionPenalty = Common.Number("--repetition-penalty", "Divides positive logits of tokens of prompt and text, multiplies negative ones (default: 1)");
+    private static readonly Option<double?> PresencePenalty = Common.Number("--presence-penalty", "Taken from the logit of each token of the text (default: 0)");
+    private static readonly Option<double?> FrequencyPenalty = Common.Number("--frequency-penalty", "Taken from a token's logit each time it occurs in the text (default: 0)");
+    private static readonly Option<string[]> LogitBias = new("--logit-bias") { Description = "ID:VALUE is added to a token's logit; several times for several tokens" };
+    private static readonly Option<string[]> Stops = new("--stop") { Description = "Stop before this text appears; several times for several texts" };
+    private static readonly Option<int?> Beams = new("--beams") { Description = "Search for the likeliest whole text with this many beams, instead of drawing" };
+    private static readonly Option<double?> LengthPenalty = Common.Number("--length-penalty", "With --beams: a text's log-probability is divided by its length to this power (default: 1)");
+    private static readonly Option<int?> LogProbs = new("--logprobs") { Description = "Log-probability of each token, and of this many of the likeliest (in --json)" };
+    private static readonly Option<bool> Slide = new("--slide") { Description = "When the context is full, drop its older half and go on; false ends the text there", DefaultValueFactory = _ => true };
     private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -23,7 +34,8 @@ internal static class GenerateVerb
     {
         var verb = new Command("generate", "Continue a prompt.\n\nExample:\n  nano generate --model runs/shakespeare-char --prompt \"ROMEO:\" --max-tokens 300")
         {
-            Model, TokenizerPath, Prompt, MaxTokens, Temperature, TopK, TopP, Stop, Seed, Threads, Json,
+            Model, TokenizerPath, Prompts, Special, MaxTokens, Temperature, TopK, TopP, MinP, Typical, RepetitionPenalty, PresencePenalty, FrequencyPenalty, LogitBias, Stops,
+            Beams, LengthPenalty, LogProbs, Slide, Seed, Threads, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -35,48 +47,150 @@ internal static class GenerateVerb
         if (maxTokens < 0)
             throw new NanoException($"--max-tokens must be 0 or more, got {maxTokens}");
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, own) = ModelDirectory.Load(args.GetValue(Model)!);
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
-        var tokenizer = args.GetValue(TokenizerPath) is { } path ? CharTokenizer.Load(path)
-            : own ?? throw new NanoException($"the model at '{args.GetValue(Model)}' has no tokenizer.json", "name one with --tokenizer");
-        var options = new SamplerOptions { Temperature = args.GetValue(Temperature) ?? 0.8, TopK = args.GetValue(TopK), TopP = args.GetValue(TopP) ?? 1, Seed = args.GetValue(Seed) };
-        bool json = args.GetValue(Json);
-        string prompt = args.GetValue(Prompt) ?? tokenizer.Decode([0]);
-        int[] promptIds = [.. tokenizer.Encode(prompt)];
-
+        int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))] : [Prompt.Default(tokenizer)];
         using var generator = new Generator(model, compute);
-        var continuation = generator.Continue(promptIds, options);
-        var human = Common.Human(json);
-        human.Write(prompt);
-        var ids = new List<int>();
-        var text = new StringBuilder();
-        var filter = new StopFilter(args.GetValue(Stop));
-        long start = Stopwatch.GetTimestamp(), first = 0;
-        foreach (int id in continuation.Take(maxTokens))
-        {
-            first = first == 0 ? Stopwatch.GetTimestamp() : first;
-            ids.Add(id);
-            string piece = filter.Push(tokenizer.Decode([id]));
-            text.Append(piece);
-            human.Write(piece);
-            if (filter.Stopped)
-                break;
-        }
-        string rest = filter.Flush();
-        text.Append(rest);
-        human.WriteLine(rest);
-        if (json)
-            PrintJson(promptIds, ids, text.ToString(), filter.Stopped, Stopwatch.GetElapsedTime(start, first).TotalSeconds, Stopwatch.GetElapsedTime(first).TotalSeconds);
-        return 0;
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => StopGently(context, stop));
+        return args.GetValue(Beams) is { } beams ? Search(args, generator, tokenizer, prompts, beams, stop.Token)
+            : Draw(args, generator, tokenizer, prompts, model.Config, stop.Token);
     }
 
-    private static void PrintJson(int[] promptIds, List<int> ids, string text, bool stopped, double prefill, double decode) => Common.PrintJson(new
+    /// <summary>The first signal ends the text; the second one ends the program at once.</summary>
+    private static void StopGently(PosixSignalContext context, CancellationTokenSource stop)
     {
-        prompt_ids = promptIds,
-        ids,
-        text,
-        finish_reason = stopped ? "stop" : "length",
-        prefill_tokens_per_second = ids.Count > 0 ? Common.Finite(promptIds.Length / prefill) : null,
-        decode_tokens_per_second = ids.Count > 1 ? Common.Finite((ids.Count - 1) / decode) : null,
-    });
+        context.Cancel = !stop.IsCancellationRequested;
+        stop.Cancel();
+    }
+
+    private static int Draw(ParseResult args, Generator generator, ITokenizer tokenizer, int[][] prompts, ModelConfig config, CancellationToken cancel)
+    {
+        var options = new GenerationOptions
+        {
+            Sampler = SamplerFrom(args),
+            MaxTokens = args.GetValue(MaxTokens),
+            EndIds = tokenizer.EndIds,
+            Slide = args.GetValue(Slide),
+            LogProbabilities = args.GetValue(LogProbs),
+        };
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        var generation = generator.Start(prompts, options, cancel);
+        if (options.Slide && prompts.Max(prompt => prompt.Length) + (long)options.MaxTokens > config.ContextLength + 1)
+            Console.Error.WriteLine($"the context holds {config.ContextLength} tokens: when it is full, its older half is dropped (--slide false ends the text instead)");
+        TextStream[] streams = [.. generation.Texts.Select(text => new TextStream(text, tokenizer, options.EndIds, args.GetValue(Stops) ?? []))];
+        if (streams.Length == 1)
+            human.Write(TextOf(prompts[0], tokenizer));
+        while (generation.Step())
+            foreach (var stream in streams)
+            {
+                string piece = stream.Read();
+                if (streams.Length == 1)
+                    human.Write(piece);
+            }
+        for (int row = 0; row < streams.Length; row++)
+        {
+            string rest = streams[row].Read(); // a text that was cancelled has something left
+            human.WriteLine(streams.Length == 1 ? rest : TextOf(prompts[row], tokenizer) + streams[row].Text);
+        }
+        if (json)
+            PrintJson(generation, [.. streams.Select(stream => stream.Text)], tokenizer, args.GetValue(LogProbs) is not null);
+        return cancel.IsCancellationRequested ? 130 : 0;
+    }
+
+    private static string TextOf(int[] prompt, ITokenizer tokenizer) => tokenizer.Decode([.. Prompt.WithoutBeginning(prompt, tokenizer)]);
+
+    private static SamplerOptions SamplerFrom(ParseResult args)
+    {
+        var standard = new SamplerOptions();
+        return new SamplerOptions
+        {
+            Temperature = args.GetValue(Temperature) ?? standard.Temperature,
+            TopK = args.GetValue(TopK) ?? standard.TopK,
+            TopP = args.GetValue(TopP) ?? standard.TopP,
+            MinP = args.GetValue(MinP) ?? standard.MinP,
+            Typical = args.GetValue(Typical) ?? standard.Typical,
+            RepetitionPenalty = args.GetValue(RepetitionPenalty) ?? standard.RepetitionPenalty,
+            PresencePenalty = args.GetValue(PresencePenalty) ?? standard.PresencePenalty,
+            FrequencyPenalty = args.GetValue(FrequencyPenalty) ?? standard.FrequencyPenalty,
+            LogitBias = Biases(args.GetValue(LogitBias) ?? []),
+            Seed = args.GetValue(Seed),
+        };
+    }
+
+    private static Dictionary<int, double> Biases(string[] pairs)
+    {
+        var biases = new Dictionary<int, double>();
+        foreach (string pair in pairs)
+            if (pair.Split(':') is not [var id, var bias] || !int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int token)
+                || !double.TryParse(bias, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
+                throw new NanoException($"--logit-bias takes the id of a token and a number, such as 50256:-100, not '{pair}'");
+            else if (!biases.TryAdd(token, value))
+                throw new NanoException($"--logit-bias gives token {token} two values");
+        return biases;
+    }
+
+    private static int Search(ParseResult args, Generator generator, ITokenizer tokenizer, int[][] prompts, int beams, CancellationToken cancel)
+    {
+        foreach (var (name, given) in new[]
+        {
+            ("--temperature", args.GetValue(Temperature) is not null), ("--top-k", args.GetValue(TopK) is not null), ("--top-p", args.GetValue(TopP) is not null),
+            ("--min-p", args.GetValue(MinP) is not null), ("--typical", args.GetValue(Typical) is not null), ("--logprobs", args.GetValue(LogProbs) is not null),
+            ("--stop", args.GetValue(Stops) is { Length: > 0 }), ("a second --prompt", prompts.Length > 1),
+        })
+            if (given)
+                throw new NanoException($"{name} does not go with --beams, which looks for the likeliest text of one prompt and draws nothing");
+        var options = new BeamOptions
+        {
+            Beams = beams,
+            MaxTokens = args.GetValue(MaxTokens),
+            LengthPenalty = args.GetValue(LengthPenalty) ?? 1,
+            EndIds = tokenizer.EndIds,
+            Changes = SamplerFrom(args),
+        };
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        var found = generator.Search(prompts[0], options, cancel);
+        string prompt = TextOf(prompts[0], tokenizer);
+        string[] texts = [.. found.Select(beam => TextStream.Decode(prompts[0], beam.Ids.Where(id => !options.EndIds.Contains(id)), tokenizer))];
+        for (int i = 0; i < found.Count; i++)
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{found[i].Score:F4}] {prompt}{texts[i]}"));
+        if (json)
+            Common.PrintJson(new
+            {
+                prompt_ids = prompts[0],
+                beams = found.Select((beam, i) => new { ids = beam.Ids, text = texts[i], finish_reason = Name(beam.Finished), logprob = beam.LogProbability, score = beam.Score }),
+            });
+        return cancel.IsCancellationRequested ? 130 : 0;
+    }
+
+    private static void PrintJson(Generation generation, string[] texts, ITokenizer tokenizer, bool logProbs)
+    {
+        List<Dictionary<string, object?>> rows = [.. generation.Texts.Select((text, row) => new Dictionary<string, object?>
+        {
+            ["prompt_ids"] = text.Prompt,
+            ["ids"] = text.Ids,
+            ["text"] = texts[row],
+            ["finish_reason"] = Name(text.Finished!.Value),
+        })];
+        if (logProbs)
+            for (int row = 0; row < rows.Count; row++)
+                rows[row]["logprobs"] = generation.Texts[row].LogProbabilities.Select(thought => new { chosen = Thought(thought.Chosen), top = thought.Top.Select(Thought) });
+        var json = rows.Count == 1 ? rows[0] : new Dictionary<string, object?> { ["rows"] = rows };
+        json["prefill_tokens_per_second"] = Rate(generation.PrefillTokensPerSecond);
+        json["decode_tokens_per_second"] = Rate(generation.DecodeTokensPerSecond);
+        Common.PrintJson(json);
+
+        object Thought(TokenLogProbability of) => new { id = of.Id, token = tokenizer.Decode([of.Id]), logprob = Common.Finite(of.LogProbability) };
+    }
+
+    private static double? Rate(double? tokensPerSecond) => tokensPerSecond is { } rate ? Common.Finite(rate) : null;
+
+    private static string Name(FinishReason reason) => reason switch
+    {
+        FinishReason.Stop => "stop",
+        FinishReason.Length => "length",
+        _ => "cancelled",
+    };
 }

@@ -121,7 +121,7 @@ internal static class InfoVerb
     }
 
     private static string Component(string parameter) =>
-        parameter.StartsWith("wte", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
-        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains(".attn.", StringComparison.Ordinal) ? "attention"
+        parameter.StartsWith("wte", StringComparison.Ordinal) || parameter.Contains(".embed_tokens.", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
+        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains("attn.", StringComparison.Ordinal) ? "attention"
         : parameter.Contains(".mlp.", StringComparison.Ordinal) ? "mlp" : "norms";
 }

@@ -1,9 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// A model in Hugging Face's GPT-2 layout: config.json, model.safetensors, and tokenizer.json where there is one. Linear weights lie there
-/// as Conv1D, [in, out], and are transposed on the way to our [out, in]. Names are read with and without the prefix "transformer.",
-/// and written with it.
+/// A model in Hugging Face's layout: config.json, model.safetensors, and tokenizer.json where there is one. GPT-2's linear weights lie there
+/// as Conv1D, [in, out], and are transposed on the way to our [out, in]; its names are read with and without the prefix "transformer.",
+/// and written with it. Llama's lie as they are here.
 /// </summary>
 public static class ModelDirectory
 {
@@ -69,8 +69,9 @@ public static class ModelDirectory
         return dims;
     }
 
-    /// <summary>The name of a parameter in a file of transformers: everything but the head sits below "transformer.".</summary>
-    public static string FileName(string parameter) => parameter.StartsWith("lm_head", StringComparison.Ordinal) ? parameter : Prefix + parameter;
+    /// <summary>The name of a parameter in a file of transformers: everything of GPT-2 but the head sits below "transformer.".</summary>
+    public static string FileName(string parameter) =>
+        parameter.StartsWith("lm_head", StringComparison.Ordinal) || parameter.StartsWith("model.", StringComparison.Ordinal) ? parameter : Prefix + parameter;
 
     /// <summary>Whether a parameter lies transposed in the file.</summary>
     public static bool IsConv1D(string parameter) =>
@@ -103,9 +104,10 @@ public static class ModelDirectory
                 throw new BadFileException(path, $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], config.json asks for [{string.Join(", ", expected)}]");
             known.Add(inFile);
         }
-        // Masks that old checkpoints carry along, and a head that repeats the tied table.
+        // Masks and rotary frequencies that old checkpoints carry along, and a head that repeats the tied table.
         foreach (string name in file.Entries.Keys)
             if (!known.Contains(name) && !name.EndsWith(".attn.bias", StringComparison.Ordinal) && !name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
+                && !name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
                 && !(config.TiedHead && name == "lm_head.weight"))
                 throw new BadFileException(path, $"tensor '{name}' is not part of this model; is config.json of another one?");
     }

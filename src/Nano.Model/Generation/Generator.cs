@@ -1,72 +1,77 @@
 namespace Nano;
 
 /// <summary>
-/// The one token stream: everything that makes text drains it. Each step runs the model on the new token alone; keys and values of
-/// earlier positions come from the cache. One stream at a time: they share the cache.
+/// Makes texts with a model: everything that makes text drains a <see cref="Generation"/> from here. Keys and values of earlier positions come from a cache
+/// that is kept from one to the next; so there is one at a time, and starting another ends the one before.
 /// </summary>
-public sealed class Generator : IDisposable
+public sealed class Generator(LanguageModel model, Compute compute) : IDisposable
 {
-    private readonly LanguageModel model;
-    private readonly Compute compute;
-    private readonly KvCache cache;
-    private readonly List<int> window = [];
+    private KvCache? cache;
+    private Generation? current;
 
-    public Generator(LanguageModel model, Compute compute)
+    /// <summary>Starts texts that continue prompts; nothing is computed before its first step.</summary>
+    /// <param name="prompts">At least one, each of at least one token and no more than the context holds.</param>
+    /// <param name="options">How the texts are made.</param>
+    /// <param name="cancel">Ends all texts between two tokens.</param>
+    /// <exception cref="NanoException">A prompt is empty, longer than the context, or holds an id that is not the model's; an option is out of range.</exception>
+    public Generation Start(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancel = default)
     {
-        (this.model, this.compute) = (model, compute);
-        cache = new KvCache(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim);
+        options.Validate(model.Config.VocabSize);
+        foreach (var prompt in prompts)
+            Check(prompt);
+        current?.Abandon();
+        var room = Cache(prompts.Count, prompts.Max(prompt => prompt.Count + (long)options.MaxTokens));
+        return current = new Generation(model, compute, room, [.. prompts.Select(prompt => prompt.ToArray())], options, cancel);
     }
 
-    /// <summary>
-    /// Continues a prompt without end: stop taking when you have enough. When the context is full, the older half of it is dropped and
-    /// the rest is read again, so each token sees between half a context and a whole one.
-    /// </summary>
-    /// <param name="prompt">At least one token and no more than the context holds.</param>
-    /// <param name="options">How tokens are chosen.</param>
-    /// <param name="cancel">Ends the stream between two tokens.</param>
-    /// <exception cref="NanoException">The prompt is empty or longer than the context.</exception>
-    public IEnumerable<int> Continue(IReadOnlyList<int> prompt, SamplerOptions options, CancellationToken cancel = default)
+    /// <summary>Continues one prompt without end, as <see cref="GenerationOptions.Slide"/> describes it: stop taking when you have enough.</summary>
+    /// <exception cref="NanoException">See <see cref="Start"/>.</exception>
+    public IEnumerable<int> Continue(IReadOnlyList<int> prompt, SamplerOptions options, CancellationToken cancel = default) =>
+        Drain(Start([prompt], new GenerationOptions { Sampler = options, Slide = true }, cancel));
+
+    /// <summary>Searches for the likeliest continuations of a prompt, see <see cref="BeamSearch"/>; best first.</summary>
+    /// <exception cref="NanoException">See <see cref="Start"/>.</exception>
+    public IReadOnlyList<Beam> Search(IReadOnlyList<int> prompt, BeamOptions options, CancellationToken cancel = default)
     {
-        options.Validate();
-        int context = model.Config.ContextLength;
+        options.Validate(model.Config.VocabSize);
+        Check(prompt);
+        current?.Abandon();
+        return new BeamSearch(model, compute, Cache(options.Beams, prompt.Count + (long)options.MaxTokens), [.. prompt], options).Run(cancel);
+    }
+
+    private static IEnumerable<int> Drain(Generation generation)
+    {
+        var text = generation.Texts[0];
+        while (generation.Step() && text.Finished != FinishReason.Cancelled)
+            yield return text.Ids[^1];
+    }
+
+    private void Check(IReadOnlyList<int> prompt)
+    {
+        var config = model.Config;
         if (prompt.Count == 0)
             throw new NanoException("the prompt is empty: the model needs at least one token to continue");
-        if (prompt.Count > context)
-            throw new NanoException($"the prompt has {prompt.Count} tokens and the model's context only {context}", "shorten the prompt");
-        return Stream(prompt, options, context, cancel);
+        if (prompt.Count > config.ContextLength)
+            throw new NanoException($"the prompt has {prompt.Count} tokens and the model's context only {config.ContextLength}", "shorten the prompt");
+        for (int i = 0; i < prompt.Count; i++)
+            if ((uint)prompt[i] >= (uint)config.VocabSize)
+                throw new NanoException($"the prompt has id {prompt[i]} at position {i}; the model's ids run from 0 to {config.VocabSize - 1}", "is this the model's tokenizer?");
     }
 
-    private IEnumerable<int> Stream(IReadOnlyList<int> prompt, SamplerOptions options, int context, CancellationToken cancel)
+    /// <summary>An empty cache with room for so many sequences of so many positions, or of a whole context if that is less.</summary>
+    private KvCache Cache(int rows, long positions)
     {
-        var sampler = new Sampler(options);
-        cache.Clear();
-        window.Clear();
-        window.AddRange(prompt);
-        var news = prompt.ToArray();
-        for (long position = 0; !cancel.IsCancellationRequested; position++)
+        var config = model.Config;
+        int capacity = (int)Math.Min(config.ContextLength, positions);
+        if (cache is null || cache.Rows < rows || cache.Capacity < capacity)
         {
-            int next = Step(news, sampler, position);
-            yield return next;
-            window.Add(next);
-            if (window.Count <= context)
-            {
-                news = [next];
-                continue;
-            }
-            cache.Clear();
-            window.RemoveRange(0, window.Count - Math.Max(1, context / 2));
-            news = [.. window];
+            cache?.Dispose();
+            cache = null;
+            cache = new KvCache(config.Layers, capacity, config.KvHeads * config.HeadDim, rows);
         }
+        cache.Clear();
+        return cache;
     }
 
-    private int Step(int[] ids, Sampler sampler, long position) => compute.WithoutTape(() =>
-    {
-        compute.NextStep();
-        var input = compute.New(new Shape(1, ids.Length), DType.Int32);
-        ids.CopyTo(input.Ids);
-        var logits = model.Forward(compute, input, cache); // [1, T, V]
-        return sampler.Next(logits.Data[^model.Config.VocabSize..], position);
-    });
-
-    public void Dispose() => cache.Dispose();
+    public void Dispose() => cache?.Dispose();
 }

@@ -1,43 +1,126 @@
 namespace Nano;
 
-/// <summary>The keys and values of every position seen so far, per layer, for one sequence: a new token then costs one row, not all.</summary>
+/// <summary>
+/// The keys and values of every position seen so far, per layer: a new token then costs one row, not all. Holds several sequences, rows, each of
+/// its own length. A model's batch stands for the rows that were selected last: at first all, in order.
+/// </summary>
 public sealed class KvCache : IDisposable
 {
     private readonly Arena arena = new();
-    private readonly (Tensor K, Tensor V)[] layers; // [capacity, channels] each
+    private readonly (Tensor K, Tensor V)[] layers; // [rows * capacity, channels] each
+    private readonly int[] lengths; // by row
+    private int[] selected;
 
-    public KvCache(int layerCount, int capacity, int channels)
+    /// <param name="layerCount">L.</param>
+    /// <param name="capacity">Positions for each row.</param>
+    /// <param name="channels">KV * D, channels of a position's keys.</param>
+    /// <param name="rows">Sequences.</param>
+    public KvCache(int layerCount, int capacity, int channels, int rows = 1)
     {
         Capacity = capacity;
+        lengths = new int[rows];
+        selected = [.. Enumerable.Range(0, rows)];
         layers = new (Tensor, Tensor)[layerCount];
+        var shape = new Shape(checked(rows * capacity), channels);
         for (int i = 0; i < layerCount; i++)
-            layers[i] = (new Tensor(arena, new Shape(capacity, channels)), new Tensor(arena, new Shape(capacity, channels)));
+            layers[i] = (new Tensor(arena, shape), new Tensor(arena, shape));
     }
 
-    /// <summary>Positions that fit.</summary>
+    /// <summary>Positions that fit in a row.</summary>
     public int Capacity { get; }
 
-    /// <summary>Positions held.</summary>
-    public int Length { get; private set; }
+    /// <summary>Sequences that fit.</summary>
+    public int Rows => lengths.Length;
 
-    /// <summary>Copies the keys and values [1, T, channels] of new positions behind those held; returns all of them, [1, Length + T, channels].</summary>
-    public (Tensor K, Tensor V) Extend(int layer, Tensor k, Tensor v)
+    /// <summary>The rows that a batch stands for.</summary>
+    public ReadOnlySpan<int> Selected => selected;
+
+    /// <summary>Positions held by the longest selected row.</summary>
+    public int Length
     {
-        int T = k.Shape[1], channels = k.Shape[2];
-        if (k.Shape[0] != 1 || Length + T > Capacity)
-            throw new ArgumentException($"a cache of {Capacity} positions for one sequence, {Length} in use, cannot take {k}");
-        var (keys, values) = layers[layer];
-        keys.SliceRows(Length, T).CopyFrom(k.Reshape(new Shape(T, channels)));
-        values.SliceRows(Length, T).CopyFrom(v.Reshape(new Shape(T, channels)));
-        var all = new Shape(1, Length + T, channels);
-        return (keys.SliceRows(0, Length + T).Reshape(all), values.SliceRows(0, Length + T).Reshape(all));
+        get
+        {
+            int longest = 0;
+            foreach (int row in selected)
+                longest = Math.Max(longest, lengths[row]);
+            return longest;
+        }
     }
 
-    /// <summary>Counts new positions once every layer has them.</summary>
-    public void Advance(int positions) => Length += positions;
+    /// <summary>Positions held by a row.</summary>
+    public int LengthOf(int row) => lengths[row];
 
-    /// <summary>Forgets everything.</summary>
-    public void Clear() => Length = 0;
+    /// <summary>Says for which rows the next batches stand: row i of a batch is sequence rows[i].</summary>
+    public void Select(params ReadOnlySpan<int> rows)
+    {
+        if (!rows.SequenceEqual(selected))
+            selected = rows.ToArray();
+    }
+
+    /// <summary>The positions of T new tokens of each selected row, [B, T].</summary>
+    public Tensor Positions(Compute c, int T)
+    {
+        var positions = c.New(new Shape(selected.Length, T), DType.Int32);
+        var ids = positions.Ids;
+        for (int b = 0; b < selected.Length; b++)
+            for (int t = 0; t < T; t++)
+                ids[(b * T) + t] = lengths[selected[b]] + t;
+        return positions;
+    }
+
+    /// <summary>
+    /// Puts the keys and values [B, T, channels] of new positions behind those held, and attends to all of them: each row to its own, so that it gets the
+    /// bits of its solo run. q [B, T, H * D] gives [B, T, H * D]; see <see cref="CausalAttentionExtensions.CausalAttention"/>.
+    /// </summary>
+    public Tensor Attend(Compute c, int layer, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, int window = 0)
+    {
+        int B = selected.Length, T = k.Shape[1];
+        if (k.Shape[0] != B || Length + T > Capacity)
+            throw new ArgumentException($"a cache of {Capacity} positions for {B} sequences, {Length} in use, cannot take {k}");
+        if (B == 1)
+            return AttendRow(c, layer, 0, q, k, v, heads, keyHeads, window);
+        var y = c.New(new Shape(B, T, q.Shape[2]));
+        for (int b = 0; b < B; b++)
+            y.SliceRows(b, 1).CopyFrom(AttendRow(c, layer, b, q.SliceRows(b, 1), k.SliceRows(b, 1), v.SliceRows(b, 1), heads, keyHeads, window));
+        return y;
+    }
+
+    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, int window = 0)
+    {
+        int row = selected[b], T = k.Shape[1], channels = k.Shape[2], first = row * Capacity, length = lengths[row];
+        var (keys, values) = layers[layer];
+        keys.SliceRows(first + length, T).CopyFrom(k.Reshape(new Shape(T, channels)));
+        values.SliceRows(first + length, T).CopyFrom(v.Reshape(new Shape(T, channels)));
+        var all = new Shape(1, length + T, channels);
+        return c.CausalAttention(q, keys.SliceRows(first, length + T).Reshape(all), values.SliceRows(first, length + T).Reshape(all), heads, keyHeads, window: window);
+    }
+
+    /// <summary>Counts new positions of the selected rows once every layer has them.</summary>
+    public void Advance(int positions)
+    {
+        foreach (int row in selected)
+            lengths[row] += positions;
+    }
+
+    /// <summary>Makes a row the same as another from a position on; before it they must be so already.</summary>
+    public void CopyRow(int from, int to, int start)
+    {
+        int count = lengths[from] - start;
+        foreach (var (k, v) in layers)
+            foreach (var tensor in (ReadOnlySpan<Tensor>)[k, v])
+                tensor.SliceRows((to * Capacity) + start, count).CopyFrom(tensor.SliceRows((from * Capacity) + start, count));
+        lengths[to] = lengths[from];
+    }
+
+    /// <summary>Forgets a row.</summary>
+    public void Clear(int row) => lengths[row] = 0;
+
+    /// <summary>Forgets everything; a batch stands for all rows again.</summary>
+    public void Clear()
+    {
+        Array.Clear(lengths);
+        selected = [.. Enumerable.Range(0, Rows)];
+    }
 
     public void Dispose() => arena.Dispose();
 }

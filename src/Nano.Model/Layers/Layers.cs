@@ -18,6 +18,14 @@ public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
     public Tensor Forward(Compute compute, Tensor x) => compute.LayerNorm(x, Weight, Bias, Epsilon);
 }
 
+/// <summary>Root-mean-square normalisation. Weight [C].</summary>
+public sealed record RmsNorm(Tensor Weight, float Epsilon)
+{
+    public static RmsNorm Declare(Parameters parameters, string name, int channels, float epsilon) => new(parameters.Add(name + ".weight", channels), epsilon);
+
+    public Tensor Forward(Compute compute, Tensor x) => compute.RmsNorm(x, Weight, Epsilon);
+}
+
 /// <summary>The masks of one training step: each use in the model draws from its own stream of random numbers.</summary>
 /// <param name="Probability">How much is dropped, in [0, 1).</param>
 /// <param name="Seed">The run's seed.</param>

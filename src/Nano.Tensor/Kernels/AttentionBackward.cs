@@ -21,7 +21,7 @@ internal enum AttentionPass
 /// <para>
 /// Gradients of keys are computed row by row (see <see cref="AttentionBlock"/>) unless L and delta of every query of the block are finite. Then so
 /// are the query, hence its scores (an infinity anywhere in it leaves only infinities and NaN in softmax), and its do. Likewise dq, also if that of
-/// the last query, which multiplies every key of the block, is not finite: L does not tell of a key whose score is -infinity.
+/// the last query (with a window, of any query), which multiplies every key of the block, is not finite: L does not tell of a key whose score is -infinity.
 /// </para>
 /// </summary>
 internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q, float* k, float* v,
@@ -100,14 +100,15 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     private void QueryBlock<S, V>(int batch, int head, int first, KeyRange range, Buffers buffers) where S : ISimd<V> where V : unmanaged
     {
         int rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
-        if (range.Begin >= first + rows)
+        if (range.Begin >= first + rows || range.End <= first + 1 - sizes.Window)
             return;
         Prepare<S, V>(batch, head, first, rows, width, buffers);
         bool finite = AttentionBlock.AllFinite<S, V>(width, buffers.LogSumExp) && AttentionBlock.AllFinite<S, V>(width, buffers.Delta);
         Walk<S, V>(Pass, first, rows, width, !finite, range, buffers);
         if (Pass == AttentionPass.Keys)
             return;
-        if (finite && !AttentionBlock.AllFinite<S, V>(sizes.PaddedDim, buffers.DQuery + ((rows - 1) * sizes.PaddedDim)))
+        int witness = sizes.IsWindowed ? 0 : rows - 1;
+        if (finite && !AttentionBlock.AllFinite<S, V>((rows - witness) * sizes.PaddedDim, buffers.DQuery + (witness * sizes.PaddedDim)))
             Walk<S, V>(AttentionPass.Queries, first, rows, width, true, range, buffers);
         PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }
@@ -118,9 +119,9 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     {
         int padded = sizes.PaddedDim, tile = 2 * S.Lanes, visible = first + 1, end = Math.Min(range.End, visible + rows - 1);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
-        for (int key = range.Begin; key < end; key += Block)
+        for (int key = Math.Max(range.Begin, sizes.FirstBlock(visible)); key < end; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, width, rowByRow);
+            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, sizes.Window, width, rowByRow);
             int keyRow = key - range.Begin;
             for (int column = 0; column < width; column += tile)
             {

@@ -3,16 +3,17 @@ namespace Nano;
 /// <summary>
 /// A block of queries against a block of keys, both counted from the start of their block. Scores are kept transposed, [keys, queries]:
 /// SIMD lanes lie along queries, so maxima and sums over keys need no step across lanes, keys and values are read as they lie, and a query's
-/// arithmetic is the same whatever its neighbours. Query r sees keys below Diagonal + r; what lies beyond is neither computed nor multiplied,
-/// up to the size of a tile. What the mask hides within a tile is multiplied as a zero, which is harmless until it meets an infinity or a NaN:
+/// arithmetic is the same whatever its neighbours. Query r sees the last Window keys below Diagonal + r; what lies beyond is neither computed nor
+/// multiplied, up to the size of a tile; what lies before is not multiplied, likewise. What the mask hides within a tile is multiplied as a zero, which is harmless until it meets an infinity or a NaN:
 /// row by row nothing hidden is multiplied, with the same bits, slowly.
 /// </summary>
 /// <param name="Queries">Queries in the block.</param>
 /// <param name="Keys">Keys in the block that at least one of the queries sees.</param>
-/// <param name="Diagonal">How many keys query 0 sees, not clamped.</param>
+/// <param name="Diagonal">Where the keys that query 0 sees end, not clamped.</param>
+/// <param name="Window">How many keys a query sees.</param>
 /// <param name="Row">Floats from the scores of one key to those of the next: the queries, padded to whole tiles.</param>
 /// <param name="RowByRow">Whether products that a mask cuts take one row at a time, each as deep as the row sees.</param>
-internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Row, bool RowByRow)
+internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Window, int Row, bool RowByRow)
 {
     /// <summary>Rows of the tallest tile.</summary>
     private const int TileM = 12;
@@ -20,10 +21,16 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     /// <summary>Keys that are visible to at least one of the queries below an end.</summary>
     private int VisibleTo(int queryEnd) => Math.Clamp(Diagonal + Math.Min(queryEnd, Queries) - 1, 0, Keys);
 
+    /// <summary>The first key that a query sees.</summary>
+    private int FirstVisible(int query) => Math.Clamp(Diagonal - Window + query, 0, Keys);
+
     /// <summary>The first query that sees a key.</summary>
     private int FirstToSee(int key) => Math.Clamp(key - Diagonal + 1, 0, Queries);
 
-    private bool IsMasked => Diagonal < Keys;
+    /// <summary>The first query after those that see a key.</summary>
+    private int EndOfThoseWhoSee(int key) => Math.Clamp(key - Diagonal + Window + 1, 0, Queries);
+
+    private bool IsMasked => Diagonal < Keys || Diagonal - Window + Queries - 1 > 0;
 
     /// <summary>Rows of a product that share a depth, of the given number in all.</summary>
     private int Step(int rows) => !IsMasked ? rows : RowByRow ? 1 : TileM;
@@ -46,6 +53,12 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     {
         for (int key = Math.Max(0, Diagonal + column); key < keys; key++)
             new Span<float>(s + (key * Row) + column, Math.Min(width, key - Diagonal - column + 1)).Fill(value);
+        int firstVisible = Diagonal - Window + column; // to the tile's first query, to the next one the key after it
+        for (int key = 0; key < Math.Min(keys, firstVisible + width - 1); key++)
+        {
+            int query = Math.Max(0, key - firstVisible + 1);
+            new Span<float>(s + (key * Row) + column + query, width - query).Fill(value);
+        }
     }
 
     /// <summary>c[query, :] += sum_key s[key, query] panel[key, :], keys in order.</summary>
@@ -54,9 +67,9 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         int step = Step(Queries);
         for (int query = 0; query < Queries; query += step)
         {
-            int rows = Math.Min(step, Queries - query);
+            int rows = Math.Min(step, Queries - query), key = FirstVisible(query);
             float* to = c + (query * ldc);
-            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows), s + query, 1, Row, panel, panelRow, to, ldc, to, ldc, null);
+            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows) - key, s + (key * Row) + query, 1, Row, panel + (key * panelRow), panelRow, to, ldc, to, ldc, null);
         }
     }
 
@@ -66,9 +79,9 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         int step = Step(Keys);
         for (int key = 0; key < Keys; key += step)
         {
-            int first = FirstToSee(key);
+            int rows = Math.Min(step, Keys - key), first = FirstToSee(key);
             float* to = c + (key * ldc);
-            Tiles.Multiply<S, V>(Math.Min(step, Keys - key), columns, Queries - first, s + (key * Row) + first, Row, 1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
+            Tiles.Multiply<S, V>(rows, columns, EndOfThoseWhoSee(key + rows - 1) - first, s + (key * Row) + first, Row, 1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
         }
     }
 

@@ -7,6 +7,7 @@ namespace Nano;
 /// running maximum m, a running normaliser l and a running output o per query, rescaled when m grows. Both products run on the same tiles as
 /// every other matrix product. A query's arithmetic depends on itself and the visible keys alone. The last query of a block sees every value
 /// that the block multiplies: its output is finite only if they all are, else the block is done again row by row (see <see cref="AttentionBlock"/>).
+/// With a window, blocks before that of the block's first query are passed over, and it takes all queries together to see every value.
 /// </summary>
 internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
     float* logSumExp, float* y) : IKernel
@@ -54,7 +55,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     {
         int rows = Math.Min(Block, sizes.Queries - first);
         Walk<S, V>(batch, head, first, rows, false, keys, values, state);
-        if (!AttentionBlock.AllFinite<S, V>(sizes.PaddedDim, state.Output + ((rows - 1) * sizes.PaddedDim)))
+        int witness = sizes.IsWindowed ? 0 : rows - 1;
+        if (!AttentionBlock.AllFinite<S, V>((rows - witness) * sizes.PaddedDim, state.Output + (witness * sizes.PaddedDim)))
             Walk<S, V>(batch, head, first, rows, true, keys, values, state);
         PutRows<S, V>(batch, head, first, rows, state);
     }
@@ -66,16 +68,17 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes;
         int width = (rows + tile - 1) / tile * tile;
         new Span<float>(state.Zeros, Block).Clear();
-        new Span<float>(state.Max, width).Fill(float.NegativeInfinity);
+        // A window may hide the whole of a block from a query: then nothing is larger than the start, and -infinity less it is -infinity, not NaN.
+        new Span<float>(state.Max, width).Fill(sizes.IsWindowed ? float.MinValue : float.NegativeInfinity);
         new Span<float>(state.Sum, width).Clear();
         float* qRow = q + (((batch * (nint)sizes.Queries) + first) * qStride) + (head * headDim);
         AttentionBlock.CopyScaled<S, V>(rows, headDim, qRow, qStride, sizes.Scale, padded, state.Output);
         Pack.Transpose(headDim, rows, state.Output, padded, width, width, state.Queries);
         new Span<float>(state.Output, rows * padded).Clear();
         int visible = sizes.Keys - sizes.Queries + first + 1;
-        for (int key = 0; key < visible + rows - 1; key += Block)
+        for (int key = sizes.FirstBlock(visible); key < visible + rows - 1; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, width, rowByRow);
+            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, sizes.Window, width, rowByRow);
             for (int column = 0; column < width; column += tile)
             {
                 int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros, state.Scores);

@@ -7,7 +7,8 @@ namespace Nano;
 /// <see cref="CausalAttentionOp"/> for a few queries over many keys, as in decoding with a cache: the arithmetic of
 /// <see cref="AttentionForward"/>, hence its bits, but with SIMD lanes along keys, since there are no queries to fill them with. The
 /// queries of all heads that share a key head are the rows, so each block of keys is transposed once, in the L1 cache. Where
-/// queries see different keys, the last one tells as there whether all values are finite; if not, rows are multiplied one by one.
+/// queries see different keys, the last one (with a window, all together) tells as there whether all values are finite; if not, rows are multiplied
+/// one by one.
 /// </summary>
 internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
     float* logSumExp, float* y) : IKernel
@@ -44,7 +45,9 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         {
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
             Walk<S, V>(batch, keyHead, false, state);
-            if (sizes.Queries > 1 && !AttentionBlock.AllFinite<S, V>(padded, state.Output + ((sizes.Queries - 1) * padded)))
+            bool finite = sizes.IsWindowed ? AttentionBlock.AllFinite<S, V>(rows * padded, state.Output)
+                : sizes.Queries == 1 || AttentionBlock.AllFinite<S, V>(padded, state.Output + ((sizes.Queries - 1) * padded));
+            if (!finite)
                 Walk<S, V>(batch, keyHead, true, state);
             for (int r = 0; r < rows; r++)
             {
@@ -64,8 +67,9 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         new Span<float>(state.Output, rows * padded).Clear();
         new Span<float>(state.Max, rows).Fill(float.NegativeInfinity);
         new Span<float>(state.Sum, rows).Clear();
-        for (int key = 0; key < sizes.Keys; key += Block)
-            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), sizes.Keys - sizes.Queries + 1 - key, rowByRow, keys + (key * kStride), values + (key * vStride), state);
+        int visible = sizes.Keys - sizes.Queries + 1;
+        for (int key = sizes.FirstBlock(visible); key < sizes.Keys; key += Block)
+            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), visible - key, rowByRow, keys + (key * kStride), values + (key * vStride), state);
     }
 
     /// <summary>Which row of q [B * Tq, H * D] a row is a part of.</summary>
@@ -73,7 +77,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
 
     private int HeadOf(int keyHead, int row) => (keyHead * (sizes.Heads / sizes.KeyHeads)) + (row / sizes.Queries);
 
-    /// <summary>One block of keys; query 0 sees those below diagonal.</summary>
+    /// <summary>One block of keys; query 0 sees the last of those below diagonal.</summary>
     private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, float* k, float* v, State state) where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (keys + tile - 1) / tile * tile;
@@ -82,9 +86,9 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0, state.Scores, Block, null);
         for (int r = 0; r < rows; r++)
         {
-            int visible = Visible(r, keys, diagonal);
-            if (visible > 0)
-                Absorb<S, V>(r, visible, state);
+            var (first, end) = Visible(r, keys, diagonal);
+            if (first < end)
+                Absorb<S, V>(r, first, end, state);
             else
                 new Span<float>(state.Scores + (r * Block), keys).Clear();
         }
@@ -95,23 +99,28 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         for (int r = 0; r < rows; r += step)
         {
             float* output = state.Output + (r * padded);
-            int depth = rowByRow ? Visible(r, keys, diagonal) : keys;
-            Tiles.Multiply<S, V>(step, padded, depth, state.Scores + (r * Block), Block, 1, values.At(0), values.Stride, output, padded, output, padded, null);
+            var (first, end) = rowByRow ? Visible(r, keys, diagonal) : (0, keys);
+            Tiles.Multiply<S, V>(step, padded, end - first, state.Scores + (r * Block) + first, Block, 1, values.At(first), values.Stride, output, padded, output, padded, null);
         }
     }
 
-    /// <summary>How many keys of a block a row sees.</summary>
-    private int Visible(int row, int keys, int diagonal) => Math.Clamp(diagonal + (row % sizes.Queries), 0, keys);
+    /// <summary>Which keys of a block a row sees.</summary>
+    private (int First, int End) Visible(int row, int keys, int diagonal)
+    {
+        int end = diagonal + (row % sizes.Queries);
+        return (Math.Clamp(end - sizes.Window, 0, keys), Math.Clamp(end, 0, keys));
+    }
 
     /// <summary>One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block belongs to chain j mod 4.</summary>
-    private void Absorb<S, V>(int r, int visible, State state) where S : ISimd<V> where V : unmanaged
+    private void Absorb<S, V>(int r, int first, int end, State state) where S : ISimd<V> where V : unmanaged
     {
         float* row = state.Scores + (r * Block);
-        new Span<float>(row + visible, Block - visible).Fill(float.NegativeInfinity);
+        new Span<float>(row, first).Fill(float.NegativeInfinity);
+        new Span<float>(row + end, Block - end).Fill(float.NegativeInfinity);
         float before = state.Max[r], max = SimdScalar.Max(before, RowReduce.Max<S, V>(Block, row));
         new ElementwiseLoop<Exponential>(new Exponential(row, max)).Run<S, V>(0, Block, null!);
         var chains = Vector128<float>.Zero;
-        for (int key = 0; key < visible; key += Vector128<float>.Count)
+        for (int key = 0; key < end; key += Vector128<float>.Count)
             chains += Vector128.Load(row + key);
         var two = chains + Vector128.Shuffle(chains, Vector128.Create(2, 3, 2, 3));
         float rescale = SimdMath.ExpNormalOrZero<SimdScalar, float>(before - max);

@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>
 /// Causal attention with online softmax (Dao et al., "FlashAttention", 2022; Milakov and Gimelshein, 2018). Per query i and head:
 /// s_j = scale q_i . k_j for keys j &lt;= i + Tk - Tq, p = softmax(s), o_i = sum_j p_j v_j. Heads share keys and values in groups:
-/// query head h uses key head h / (H / KV). No T x T matrix exists: keys are visited in blocks, and only the log of each row's
+/// query head h uses key head h / (H / KV). With a window w, query i sees keys j &gt; i + Tk - Tq - w only (Beltagy et al., "Longformer", 2020). No T x T matrix exists: keys are visited in blocks, and only the log of each row's
 /// normaliser, L_i = log sum_j exp(s_j), is kept for the backward pass.
 /// <para>
 /// Backward, with p_ij = exp(s_ij - L_i) computed again: from o = p v, dv_j = sum_i p_ij do_i and dp_ij = do_i . v_j; through the
@@ -11,7 +11,7 @@ namespace Nano;
 /// dq_i = scale sum_j ds_ij k_j and dk_j = scale sum_i ds_ij q_i.
 /// </para>
 /// </summary>
-internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, Tensor LogSumExp, Tensor Y) : Op(Y)
+internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, int Window, Tensor LogSumExp, Tensor Y) : Op(Y)
 {
     internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
 
@@ -22,8 +22,10 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     {
         get
         {
-            double queries = Q.Shape[1], earlier = K.Shape[1] - queries;
-            return 2.0 * Q.Shape[0] * Q.Shape[2] * ((queries * earlier) + (queries * (queries + 1) / 2));
+            int keys = K.Shape[1], earlier = keys - Q.Shape[1], window = Window == 0 ? keys : Window;
+            return 2.0 * Q.Shape[0] * Q.Shape[2] * (Triangle(keys) - Triangle(earlier) - Triangle(keys - window) + Triangle(earlier - window));
+
+            static double Triangle(double n) => n < 0 ? 0 : n * (n + 1) / 2;
         }
     }
 
@@ -35,7 +37,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         Overlap.RefusePartial("attention", Q, K);
         Overlap.RefusePartial("attention", Q, V);
         Overlap.RefusePartial("attention", K, V);
-        var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, compute.Width);
+        var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, Window, compute.Width);
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
         var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,
             LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
@@ -51,7 +53,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
 }
 
 /// <summary>The sizes of an attention problem. One item of work is a batch entry and a key head, with all query heads that share it.</summary>
-internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadDim, float Scale, int PaddedDim)
+internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys, int Heads, int KeyHeads, int HeadDim, float Scale, int PaddedDim, int Window)
 {
     /// <summary>
     /// Keys per block, counted from position 0, whatever the number of queries: a cached step visits the blocks of the full pass. Also
@@ -61,6 +63,12 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
 
     /// <summary>Blocks of queries that must share keys and values to repay a copy, which brings rows that lie far apart together.</summary>
     private const int UsesPerCopy = 4;
+
+    /// <summary>Whether some query does not see all keys before it.</summary>
+    public bool IsWindowed => Window < Keys;
+
+    /// <summary>Where the first block of keys begins that a query sees of which all keys below an end come no later than itself.</summary>
+    public int FirstBlock(int end) => Math.Max(0, end - Window) / Block * Block;
 
     /// <summary>Blocks of queries of one head.</summary>
     public int QueryBlocks => (Queries + Block - 1) / Block;
@@ -78,10 +86,11 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     /// <summary>Whether backward should take two passes, which are 1.5 times the work of one but split into blocks instead of key heads.</summary>
     public bool PaysToPassTwice(int threads) => 3 * Batch * KeyHeads < 2 * threads && QueryBlocks > 2;
 
-    public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, SimdWidth width)
+    public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, int window, SimdWidth width)
     {
         int headDim = q.Shape[2] / heads, tile = Gemm.TileN(width);
-        return new AttentionSizes(q.Shape[0], q.Shape[1], k.Shape[1], heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile);
+        int keys = k.Shape[1];
+        return new AttentionSizes(q.Shape[0], q.Shape[1], keys, heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile, window == 0 ? keys : Math.Min(window, keys));
     }
 }
 
@@ -97,9 +106,10 @@ public static class CausalAttentionExtensions
     /// <param name="heads">H, query heads.</param>
     /// <param name="keyHeads">KV, key and value heads; divides H.</param>
     /// <param name="scale">Factor on the scores; 0 means 1 / sqrt(D).</param>
+    /// <param name="window">How many keys a query sees at most, the last of them its own; 0 for all before it.</param>
     /// <returns>[B, Tq, H * D].</returns>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, float scale = 0)
+    public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, float scale = 0, int window = 0)
     {
         bool fits = heads > 0 && keyHeads > 0 && heads % keyHeads == 0 && q.Shape.Rank == 3 && k.Shape.Rank == 3 && k.Shape == v.Shape && q.Shape[0] == k.Shape[0]
             && q.Shape[1] <= k.Shape[1] && q.Shape[2] % heads == 0 && k.Shape[2] % keyHeads == 0 && q.Shape[2] / heads == k.Shape[2] / keyHeads;
@@ -107,7 +117,9 @@ public static class CausalAttentionExtensions
             throw new ArgumentException($"attention: q {q}, k {k}, v {v} with {heads} heads and {keyHeads} key heads do not fit; wanted [B, Tq, H * D], [B, Tk, KV * D] twice, Tq <= Tk");
         if (!(scale >= 0))
             throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
-        var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, compute.Width);
+        if (window < 0)
+            throw new ArgumentException($"attention: the window must be positive, or 0 for all keys; got {window}");
+        var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, window, compute.Width);
         var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
         if (sizes.Queries <= AttentionStep.MaxQueries)
             compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
@@ -118,7 +130,7 @@ public static class CausalAttentionExtensions
             compute.For(sizes.Batch * keyHeads * parts, 1, AttentionForward.ScratchFloats(sizes),
                 new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
         }
-        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, logSumExp, y));
+        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, logSumExp, y));
         return y;
     }
 }

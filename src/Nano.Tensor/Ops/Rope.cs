@@ -15,7 +15,8 @@ public enum RopePairing
 /// <summary>
 /// Rotary position embedding (Su et al., 2021): pair i of a head at position p is turned by the angle a = p / theta^(2i/D):
 /// y1 = x1 cos a - x2 sin a, y2 = x2 cos a + x1 sin a.
-/// Backward: a rotation's transpose is the rotation back: dx1 = dy1 cos a + dy2 sin a, dx2 = dy2 cos a - dy1 sin a.
+/// Backward: a rotation's transpose is the rotation back: dx1 = dy1 cos a + dy2 sin a, dx2 = dy2 cos a - dy1 sin a (also where a table's cosines and
+/// sines bear a factor).
 /// Angles and their cosines are computed in double precision: a float32 angle of some thousand radians is wrong in the third digit.
 /// </summary>
 internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Tensor Y) : Op(Y)
@@ -69,30 +70,66 @@ internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Te
     }
 }
 
-/// <summary>Cosines and sines of the angles at given positions: [T, D/2] each.</summary>
+/// <summary>Cosines and sines of the angles at some positions: [T, D/2] each.</summary>
 public sealed class RopeTable
 {
     /// <summary>The table for these positions.</summary>
     /// <param name="inverseFrequencies">D/2 angular steps per position, from <see cref="InverseFrequencies"/>.</param>
     /// <param name="positions">One position per time step.</param>
-    public RopeTable(ReadOnlySpan<double> inverseFrequencies, ReadOnlySpan<int> positions)
+    public RopeTable(ReadOnlySpan<double> inverseFrequencies, ReadOnlySpan<int> positions) : this(2 * inverseFrequencies.Length, positions.Length)
     {
-        int half = inverseFrequencies.Length;
-        (Cos, Sin, HeadDim) = (new Tensor(new Shape(positions.Length, half)), new Tensor(new Shape(positions.Length, half)), 2 * half);
         for (int t = 0; t < positions.Length; t++)
-            for (int i = 0; i < half; i++)
-            {
-                var (sin, cos) = Math.SinCos(positions[t] * inverseFrequencies[i]);
-                Cos.Data[(t * half) + i] = (float)cos;
-                Sin.Data[(t * half) + i] = (float)sin;
-            }
+            Fill(t, positions[t], inverseFrequencies, 1);
     }
+
+    /// <summary>The table for the positions below count.</summary>
+    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count) : this(headDim, count)
+    {
+        double current = theta;
+        double[] frequencies = Frequencies(current);
+        for (int t = 0; t < count; t++)
+        {
+            double wanted = scaling?.ThetaAt(headDim, theta, t) ?? theta;
+            if (wanted != current)
+                frequencies = Frequencies(current = wanted);
+            Fill(t, t, frequencies, scaling?.Magnitude ?? 1);
+        }
+
+        double[] Frequencies(double theta) => scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
+    }
+
+    private RopeTable(int headDim, int count) : this(headDim, new Tensor(new Shape(count, headDim / 2)), new Tensor(new Shape(count, headDim / 2)))
+    {
+    }
+
+    private RopeTable(int headDim, Tensor cos, Tensor sin) => (HeadDim, Cos, Sin) = (headDim, cos, sin);
 
     public Tensor Cos { get; }
 
     public Tensor Sin { get; }
 
     public int HeadDim { get; }
+
+    /// <summary>The part for some of the positions, without a copy.</summary>
+    public RopeTable Slice(int start, int count) => new(HeadDim, Cos.SliceRows(start, count), Sin.SliceRows(start, count));
+
+    /// <summary>The part for positions in any order, copied into the step's memory.</summary>
+    public RopeTable At(Compute compute, Tensor positions)
+    {
+        var each = positions.Reshape(new Shape((int)positions.Length));
+        return new(HeadDim, compute.Embedding(Cos, each), compute.Embedding(Sin, each));
+    }
+
+    private void Fill(int t, int position, ReadOnlySpan<double> frequencies, double magnitude)
+    {
+        var (cosines, sines) = (Cos.SliceRows(t, 1), Sin.SliceRows(t, 1));
+        for (int i = 0; i < frequencies.Length; i++)
+        {
+            var (sin, cos) = Math.SinCos(position * frequencies[i]);
+            cosines.Data[i] = (float)(magnitude * cos);
+            sines.Data[i] = (float)(magnitude * sin);
+        }
+    }
 
     /// <summary>theta^(-2i/D) for i below D/2: radians per position.</summary>
     public static double[] InverseFrequencies(int headDim, double theta)
@@ -103,20 +140,6 @@ public sealed class RopeTable
         for (int i = 0; i < frequencies.Length; i++)
             frequencies[i] = Math.Pow(theta, -2.0 * i / headDim);
         return frequencies;
-    }
-
-    /// <summary>
-    /// Llama 3.1's stretching of the context (rope_type "llama3"): wavelengths beyond originalContext / lowFactor are slowed down by factor,
-    /// those below originalContext / highFactor stay, and between the two the change is blended in.
-    /// </summary>
-    public static void ScaleLlama3(Span<double> frequencies, double factor, double lowFactor, double highFactor, int originalContext)
-    {
-        foreach (ref double frequency in frequencies)
-        {
-            double wavelength = 2 * Math.PI / frequency;
-            double keep = Math.Clamp(((originalContext / wavelength) - lowFactor) / (highFactor - lowFactor), 0, 1);
-            frequency = (keep * frequency) + ((1 - keep) * frequency / factor);
-        }
     }
 }
 

@@ -72,14 +72,10 @@ internal static class GoldenOpRunner
     private static Dictionary<string, float[]> Rope(GoldenOp test, Compute compute)
     {
         var attributes = test.Attributes;
-        double[] frequencies = RopeTable.InverseFrequencies(test.ShapeOf("x").Columns, attributes.GetProperty("theta").GetDouble());
-        if (attributes.GetProperty("rope_scaling") is { ValueKind: JsonValueKind.Object } scaling)
-        {
-            if (scaling.GetProperty("rope_type").GetString() is not "llama3" and var type)
-                throw new ArgumentException($"rope_type '{type}' is not known here");
-            RopeTable.ScaleLlama3(frequencies, scaling.GetProperty("factor").GetDouble(), scaling.GetProperty("low_freq_factor").GetDouble(),
-                scaling.GetProperty("high_freq_factor").GetDouble(), scaling.GetProperty("original_max_position_embeddings").GetInt32());
-        }
+        int headDim = test.ShapeOf("x").Columns;
+        double theta = attributes.GetProperty("theta").GetDouble();
+        double[] frequencies = attributes.GetProperty("rope_scaling") is { ValueKind: JsonValueKind.Object } scaling ? Llama3(scaling).Frequencies(headDim, theta)
+            : RopeTable.InverseFrequencies(headDim, theta);
         var pairing = attributes.GetProperty("style").GetString() switch
         {
             "rotate_half" => RopePairing.RotateHalf,
@@ -90,6 +86,14 @@ internal static class GoldenOpRunner
         var results = Differentiate(test, compute, ["x"], x => compute.Rope(x[0], table, pairing), heads: true);
         results["inv_freq"] = Array.ConvertAll(frequencies, frequency => (float)frequency);
         return results;
+    }
+
+    private static RopeScaling.Llama3 Llama3(JsonElement scaling)
+    {
+        double Number(string name) => scaling.GetProperty(name).GetDouble();
+        return scaling.GetProperty("rope_type").GetString() is "llama3"
+            ? new(Number("factor"), Number("low_freq_factor"), Number("high_freq_factor"), scaling.GetProperty("original_max_position_embeddings").GetInt32())
+            : throw new ArgumentException($"rope scaling {scaling} is not known here");
     }
 
     /// <summary>

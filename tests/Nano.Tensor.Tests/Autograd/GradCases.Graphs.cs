@@ -14,6 +14,10 @@ internal static partial class GradCases
         yield return Attention("attention, two blocks of keys", 1, 70, 1, 1, 5);
         yield return Attention("attention, two blocks, grouped 2:1", 1, 66, 2, 1, 3);
         yield return Attention("attention, given scale", 1, 7, 2, 1, 5, 0.9f);
+        yield return Attention("attention, window of 1", 1, 5, 2, 1, 4, window: 1);
+        yield return Attention("attention, window of 3, grouped 4:2", 2, 9, 4, 2, 5, window: 3);
+        yield return Attention("attention, window of 40, two blocks of keys", 1, 100, 1, 1, 3, window: 40);
+        yield return Attention("attention, window beyond the text", 1, 7, 2, 2, 5, window: 8);
         yield return new("attention in one [B, T, 3C]", typeof(CausalAttentionOp), r => [r.Normal(2, 7, 3 * 10)],
             (c, x) => c.CausalAttention(x[0].SliceColumns(0, 10), x[0].SliceColumns(10, 10), x[0].SliceColumns(20, 10), 2, 2),
             x => Reference.Attention(Reference.SliceColumns(x[0], 30, 0, 10), Reference.SliceColumns(x[0], 30, 10, 10), Reference.SliceColumns(x[0], 30, 20, 10),
@@ -22,10 +26,10 @@ internal static partial class GradCases
             x => Reference.Attention(x[0], x[0], x[0], 2, 5, 5, 2, 2, 3, 1 / Math.Sqrt(3)), 4, 8);
     }
 
-    private static GradCase Attention(string name, int batch, int times, int heads, int keyHeads, int headDim, float scale = 0) => new(name, typeof(CausalAttentionOp),
+    private static GradCase Attention(string name, int batch, int times, int heads, int keyHeads, int headDim, float scale = 0, int window = 0) => new(name, typeof(CausalAttentionOp),
         r => [r.Normal(batch, times, heads * headDim), r.Normal(batch, times, keyHeads * headDim), r.Normal(batch, times, keyHeads * headDim)],
-        (c, x) => c.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale),
-        x => Reference.Attention(x[0], x[1], x[2], batch, times, times, heads, keyHeads, headDim, scale == 0 ? 1 / Math.Sqrt(headDim) : scale), 4, 8);
+        (c, x) => c.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale, window),
+        x => Reference.Attention(x[0], x[1], x[2], batch, times, times, heads, keyHeads, headDim, scale == 0 ? 1 / Math.Sqrt(headDim) : scale, window == 0 ? int.MaxValue : window), 4, 8);
 
     private static IEnumerable<GradCase> Views()
     {

@@ -2,15 +2,16 @@ namespace Nano.Tests;
 
 /// <summary>
 /// Causal attention and its gradients in double precision, with the whole T x T matrix and the softmax derivative in its textbook form,
-/// ds_ij = p_ij (dp_ij - sum_l p_il dp_il). q [B, T, H * D], k and v [B, T, KV * D], flattened.
+/// ds_ij = p_ij (dp_ij - sum_l p_il dp_il). With a window w, query i sees keys i - w + 1 to i. q [B, T, H * D], k and v [B, T, KV * D], flattened.
 /// </summary>
 internal sealed class AttentionReference
 {
-    private readonly int batch, times, heads, keyHeads, headDim;
+    private readonly int batch, times, heads, keyHeads, headDim, window;
     private readonly double[] q, k, v, dy;
 
-    public AttentionReference(Tensor q, Tensor k, Tensor v, Tensor dy, int heads, int keyHeads)
+    public AttentionReference(Tensor q, Tensor k, Tensor v, Tensor dy, int heads, int keyHeads, int window = 0)
     {
+        this.window = window == 0 ? int.MaxValue : window;
         (batch, times, this.heads, this.keyHeads, headDim) = (q.Shape[0], q.Shape[1], heads, keyHeads, q.Shape[2] / heads);
         (this.q, this.k, this.v, this.dy) = (q.Doubles(), k.Doubles(), v.Doubles(), dy.Doubles());
         (Y, DQ, DK, DV) = (new double[this.q.Length], new double[this.q.Length], new double[this.k.Length], new double[this.k.Length]);
@@ -32,16 +33,17 @@ internal sealed class AttentionReference
     {
         int query = ((((b * times) + i) * heads) + h) * headDim;
         double scale = 1 / Math.Sqrt(headDim), sum = 0, mean = 0;
+        int first = Math.Max(0, i - window + 1);
         var (p, dp) = (new double[i + 1], new double[i + 1]);
-        for (int j = 0; j <= i; j++)
+        for (int j = first; j <= i; j++)
             sum += p[j] = Math.Exp(scale * Dot(q, query, k, Key(b, h, j)));
-        for (int j = 0; j <= i; j++)
+        for (int j = first; j <= i; j++)
         {
             p[j] /= sum;
             dp[j] = Dot(dy, query, v, Key(b, h, j));
             mean += p[j] * dp[j];
         }
-        for (int j = 0; j <= i; j++)
+        for (int j = first; j <= i; j++)
             for (int d = 0; d < headDim; d++)
             {
                 int key = Key(b, h, j) + d;

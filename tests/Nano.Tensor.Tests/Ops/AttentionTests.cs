@@ -35,12 +35,41 @@ public class AttentionTests
                 Compare(Inputs.Of(new Random(times), 2, times, heads, keyHeads, headDim), heads, keyHeads, SimdWidths.Best(), threads);
     }
 
-    private static void Compare(Inputs x, int heads, int keyHeads, SimdWidth width, int threads)
+    public static TheoryData<int, int> Windows()
     {
-        var expected = new AttentionReference(x.Q, x.K, x.V, x.DY, heads, keyHeads);
+        var data = new TheoryData<int, int>();
+        foreach (int times in new[] { 5, 70, 97, 250, 400 })
+            foreach (int window in new[] { 1, 2, 11, 12, 13, 64, 95, 96, 97, 150, 249, 250, 1000 })
+                data.Add(times, window);
+        return data;
+    }
+
+    /// <summary>Seven threads and one key head: gradients come from two passes, whose items may lie outside the window of every query.</summary>
+    [Theory, MemberData(nameof(Windows))]
+    public void Every_window_agrees_with_double_precision(int times, int window)
+    {
+        foreach (var width in SimdWidths.All)
+            Compare(Inputs.Of(new Random(times), 1, times, 2, 1, 6), 2, 1, width, 1, window);
+        Compare(Inputs.Of(new Random(times), 2, times, 4, 2, 32), 4, 2, SimdWidths.Best(), 1, window);
+        Compare(Inputs.Of(new Random(times), 1, times, 3, 1, 10), 3, 1, SimdWidths.Best(), 7, window);
+    }
+
+    [Theory]
+    [InlineData(130)]
+    [InlineData(131)]
+    [InlineData(int.MaxValue)]
+    public void A_window_that_hides_nothing_has_the_bits_of_none(int window)
+    {
+        foreach (var width in SimdWidths.All)
+            Assert.Equal(Bits(Inputs.Of(new Random(5), 2, 130, 2, 1, 12), width, 2), Bits(Inputs.Of(new Random(5), 2, 130, 2, 1, 12), width, 2, window));
+    }
+
+    private static void Compare(Inputs x, int heads, int keyHeads, SimdWidth width, int threads, int window = 0)
+    {
+        var expected = new AttentionReference(x.Q, x.K, x.V, x.DY, heads, keyHeads, window);
         using var compute = TestTensors.Dirty(threads, width);
         compute.Tape = new Tape();
-        var y = compute.CausalAttention(x.Q, x.K, x.V, heads, keyHeads);
+        var y = compute.CausalAttention(x.Q, x.K, x.V, heads, keyHeads, window: window);
         compute.Tape.Backward(compute, y, x.DY);
         // Roundings of a chain of n operations add up like a random walk, to sqrt(n) of them: scores have D, dk and dv one for each query
         // of each head. Gradients pass through two products and a difference that cancels.
@@ -53,31 +82,33 @@ public class AttentionTests
         void AssertClose(string name, Tensor actual, double[] values, double roundings)
         {
             double error = TestTensors.Error(actual.Data, values) / Math.Max(1, values.Max(Math.Abs)) / GradCase.Rounding;
-            Assert.True(error <= roundings, $"{name} of {x.Q}, {heads} heads, {keyHeads} key heads, {width}, {threads} threads: off by {error:F1} roundings");
+            Assert.True(error <= roundings, $"{name} of {x.Q}, {heads} heads, {keyHeads} key heads, window {window}, {width}, {threads} threads: off by {error:F1} roundings");
         }
     }
 
     /// <summary>One key head: with one thread the gradients come from one pass, with more from two passes whose items are single blocks.</summary>
     [Theory]
-    [InlineData(33)]
-    [InlineData(64)]
-    public void One_pass_or_two_and_any_split_give_the_same_bits(int headDim)
+    [InlineData(33, 0)]
+    [InlineData(64, 0)]
+    [InlineData(33, 70)]
+    [InlineData(64, 130)]
+    public void One_pass_or_two_and_any_split_give_the_same_bits(int headDim, int window)
     {
         int[]? expected = null;
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 2, 3, 7 })
             {
-                int[] actual = Bits(Inputs.Of(new Random(1), 1, 300, 3, 1, headDim), width, threads);
+                int[] actual = Bits(Inputs.Of(new Random(1), 1, 300, 3, 1, headDim), width, threads, window);
                 expected ??= actual;
                 Assert.True(expected.AsSpan().SequenceEqual(actual), $"{width}, {threads} threads");
             }
     }
 
-    private static int[] Bits(Inputs x, SimdWidth width, int threads)
+    private static int[] Bits(Inputs x, SimdWidth width, int threads, int window = 0)
     {
         using var compute = TestTensors.Dirty(threads, width);
         compute.Tape = new Tape();
-        var y = compute.CausalAttention(x.Q, x.K, x.V, x.Q.Shape[2] / x.K.Shape[2], 1);
+        var y = compute.CausalAttention(x.Q, x.K, x.V, x.Q.Shape[2] / x.K.Shape[2], 1, window: window);
         compute.Tape.Backward(compute, y, x.DY);
         return [.. y.Bits(), .. x.Q.Gradient.Bits(), .. x.K.Gradient.Bits(), .. x.V.Gradient.Bits()];
     }
@@ -125,7 +156,7 @@ public class AttentionTests
     {
         static long[] Floats(int times)
         {
-            var sizes = new AttentionSizes(1, times, times, 2, 1, 64, 1, 64);
+            var sizes = new AttentionSizes(1, times, times, 2, 1, 64, 1, 64, times);
             return [AttentionForward.ScratchFloats(sizes), AttentionBackward.ScratchFloats(sizes), AttentionStep.ScratchFloats(sizes with { Queries = 1 })];
         }
 

@@ -35,12 +35,16 @@ public partial class BadNumberTests
     private readonly record struct Place(Part Part, int Time, int Channel);
 
     /// <summary>Whether a result (Part.Y for the output, else the gradient of the part) depends on an input (Part.Y for dy).</summary>
-    private static bool DependsOn(Place result, Place input, int headDim)
+    private static bool DependsOn(Place result, Place input, int headDim, int window)
     {
         int head = result.Channel / headDim, inputHead = input.Channel / headDim;
         int keyHead = IsOfKeys(result.Part) ? head : head / Group, inputKeyHead = IsOfKeys(input.Part) ? inputHead : inputHead / Group;
         bool sameColumn = result.Channel % headDim == input.Channel % headDim;
         if (keyHead != inputKeyHead)
+            return false;
+        int distance = result.Time - input.Time;
+        if (IsOfKeys(result.Part) && IsOfKeys(input.Part) ? Math.Abs(distance) >= window // no query sees both
+            : IsOfKeys(result.Part) ? -distance >= window : IsOfKeys(input.Part) && distance >= window)
             return false;
         return (result.Part, input.Part) switch
         {
@@ -63,10 +67,10 @@ public partial class BadNumberTests
     }
 
     /// <summary>The output and, with a tape, the gradients of q, k and v.</summary>
-    private static Dictionary<Part, Tensor> AttentionResults(Compute compute, Tensor[] x)
+    private static Dictionary<Part, Tensor> AttentionResults(Compute compute, Tensor[] x, int window)
     {
         compute.NextStep();
-        var y = compute.CausalAttention(x[0], x[1], x[2], Heads, KeyHeads);
+        var y = compute.CausalAttention(x[0], x[1], x[2], Heads, KeyHeads, window: window == int.MaxValue ? 0 : window);
         var results = new Dictionary<Part, Tensor> { [Part.Y] = y.Copy() };
         compute.Tape?.Backward(compute, y, x[3]);
         if (compute.Tape != null)
@@ -76,7 +80,7 @@ public partial class BadNumberTests
     }
 
     /// <summary>Spoils the first and the last channel of an input at one position, by every bad number in turn.</summary>
-    private static void AssertOnlyDependentsChange(string what, Compute compute, Tensor[] x, Part part, int row, Dictionary<Part, Tensor> clean)
+    private static void AssertOnlyDependentsChange(string what, Compute compute, Tensor[] x, Part part, int row, Dictionary<Part, Tensor> clean, int window)
     {
         int channels = x[(int)part].Shape[2], headDim = x[0].Shape[2] / Heads, firstQuery = x[1].Shape[1] - x[0].Shape[1];
         foreach (int channel in new[] { 0, channels - 1 })
@@ -85,20 +89,20 @@ public partial class BadNumberTests
                 var input = new Place(part, row + (IsOfKeys(part) ? 0 : firstQuery), channel);
                 float good = x[(int)part].Data[(row * channels) + channel];
                 x[(int)part].Data[(row * channels) + channel] = bad;
-                foreach (var (name, spoilt) in AttentionResults(compute, x))
-                    AssertOnlyDependentsChange($"{what}, {bad} in {input}", name, IsOfKeys(name) ? 0 : firstQuery, clean[name], spoilt, input, bad, headDim);
+                foreach (var (name, spoilt) in AttentionResults(compute, x, window))
+                    AssertOnlyDependentsChange($"{what}, {bad} in {input}", name, IsOfKeys(name) ? 0 : firstQuery, clean[name], spoilt, input, bad, headDim, window);
                 x[(int)part].Data[(row * channels) + channel] = good;
             }
     }
 
-    private static void AssertOnlyDependentsChange(string what, Part name, int firstTime, Tensor clean, Tensor spoilt, Place input, float bad, int headDim)
+    private static void AssertOnlyDependentsChange(string what, Part name, int firstTime, Tensor clean, Tensor spoilt, Place input, float bad, int headDim, int window)
     {
         int[] expected = clean.Bits(), actual = spoilt.Bits();
         for (int i = 0; i < expected.Length; i++)
         {
             var result = new Place(name, firstTime + (i / clean.Shape[2]), i % clean.Shape[2]);
             float value = BitConverter.Int32BitsToSingle(actual[i]);
-            bool depends = DependsOn(result, input, headDim);
+            bool depends = DependsOn(result, input, headDim, window);
             if (!depends && expected[i] != actual[i])
                 Assert.Fail($"{what}: {result} became {value}");
             if (depends && float.IsFinite(value) && IsSpoilt(result, input, bad, headDim))
@@ -108,16 +112,23 @@ public partial class BadNumberTests
 
     /// <summary>With one thread all gradients come from one pass; with seven, and three blocks of queries, from two.</summary>
     [Theory, MemberData(nameof(AttentionSizesOfTests))]
-    public void A_bad_number_reaches_what_depends_on_it_in_attention(SimdWidth width, int times, int headDim)
+    public void A_bad_number_reaches_what_depends_on_it_in_attention(SimdWidth width, int times, int headDim) =>
+        AssertEveryBadNumber(width, times, headDim, int.MaxValue, 1, 7);
+
+    [Theory, MemberData(nameof(AttentionSizesOfTests))]
+    public void A_bad_number_reaches_what_depends_on_it_within_a_window(SimdWidth width, int times, int headDim) =>
+        AssertEveryBadNumber(width, times, headDim, 40, times == 70 ? 1 : 7);
+
+    private static void AssertEveryBadNumber(SimdWidth width, int times, int headDim, int window, params ReadOnlySpan<int> teams)
     {
-        foreach (int threads in new[] { 1, 7 })
+        foreach (int threads in teams)
         {
             using var compute = new Compute(threads, width) { Tape = new Tape() };
             var x = AttentionInputs(times, times, headDim);
-            var clean = AttentionResults(compute, x);
+            var clean = AttentionResults(compute, x, window);
             foreach (int row in new[] { 0, 11, 12, 50, 69, 95, 96, 130, 199 }.Where(row => row < times))
                 foreach (var part in Enum.GetValues<Part>())
-                    AssertOnlyDependentsChange($"{width}, {threads} threads", compute, x, part, row, clean);
+                    AssertOnlyDependentsChange($"{width}, {threads} threads, window {window}", compute, x, part, row, clean, window);
         }
     }
 
@@ -126,18 +137,19 @@ public partial class BadNumberTests
     public void A_bad_number_reaches_what_depends_on_it_in_cached_attention(SimdWidth width, int times, int headDim)
     {
         using var compute = new Compute(2, width);
-        foreach (int queries in new[] { 1, 2, 5, AttentionStep.MaxQueries, AttentionStep.MaxQueries + 1, 60 })
-            for (int keys = times - 1; keys > times - 5; keys--)
-            {
-                var x = AttentionInputs(queries, keys, headDim);
-                var clean = AttentionResults(compute, x);
-                foreach (int later in new[] { 1, 2, 4, 7, 30, 66 })
+        foreach (int window in new[] { int.MaxValue, 5, 50 })
+            foreach (int queries in new[] { 1, 2, 5, AttentionStep.MaxQueries, AttentionStep.MaxQueries + 1, 60 })
+                for (int keys = times - 1; keys > times - (window == int.MaxValue ? 5 : 2); keys--)
                 {
-                    AssertOnlyDependentsChange($"{width}, {queries} queries", compute, x, Part.K, keys - later, clean);
-                    AssertOnlyDependentsChange($"{width}, {queries} queries", compute, x, Part.V, keys - later, clean);
-                    if (later <= queries)
-                        AssertOnlyDependentsChange($"{width}, {queries} queries", compute, x, Part.Q, queries - later, clean);
+                    var x = AttentionInputs(queries, keys, headDim);
+                    var clean = AttentionResults(compute, x, window);
+                    foreach (int later in new[] { 1, 2, 4, 7, 30, 66 })
+                    {
+                        AssertOnlyDependentsChange($"{width}, {queries} queries, window {window}", compute, x, Part.K, keys - later, clean, window);
+                        AssertOnlyDependentsChange($"{width}, {queries} queries, window {window}", compute, x, Part.V, keys - later, clean, window);
+                        if (later <= queries)
+                            AssertOnlyDependentsChange($"{width}, {queries} queries, window {window}", compute, x, Part.Q, queries - later, clean, window);
+                    }
                 }
-            }
     }
 }

@@ -11,19 +11,26 @@ public class CachedAttentionTests
     public void A_step_has_the_bits_of_the_full_pass(SimdWidth width)
     {
         foreach (int headDim in new[] { 5, 16, 33 })
-            CompareSteps(width, headDim);
+            CompareSteps(width, headDim, 0);
     }
 
-    private static void CompareSteps(SimdWidth width, int headDim)
+    [Theory, MemberData(nameof(Widths))]
+    public void A_step_with_a_window_has_the_bits_of_the_full_pass(SimdWidth width)
+    {
+        foreach (int window in new[] { 1, 3, 20, 31, 96, 100 })
+            CompareSteps(width, 10, window);
+    }
+
+    private static void CompareSteps(SimdWidth width, int headDim, int window)
     {
         using var compute = new Compute(2, width);
         var random = new Random(headDim);
         var (q, k, v) = (random.Normal(1, Times, Heads * headDim), random.Normal(1, Times, KeyHeads * headDim), random.Normal(1, Times, KeyHeads * headDim));
-        int[] full = compute.CausalAttention(q, k, v, Heads, KeyHeads).Bits();
+        int[] full = compute.CausalAttention(q, k, v, Heads, KeyHeads, window: window).Bits();
         foreach (int queries in new[] { 1, 2, 7, 8, 9, 64 })
             for (int end = queries; end <= Times; end += queries == 1 ? 1 : 13)
             {
-                var step = compute.CausalAttention(Rows(q, end - queries, queries), Rows(k, 0, end), Rows(v, 0, end), Heads, KeyHeads);
+                var step = compute.CausalAttention(Rows(q, end - queries, queries), Rows(k, 0, end), Rows(v, 0, end), Heads, KeyHeads, window: window);
                 Assert.True(full.AsSpan((end - queries) * Heads * headDim, queries * Heads * headDim).SequenceEqual(step.Bits()), $"{queries} queries, {end} keys");
             }
     }

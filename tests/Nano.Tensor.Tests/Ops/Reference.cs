@@ -164,9 +164,9 @@ internal static class Reference
     }
 
     /// <summary>
-    /// Attention over q [B, Tq, H * D] and k, v [B, Tk, KV * D]: query i sees keys j &lt;= i + Tk - Tq; head h uses key head h / (H / KV).
+    /// Attention over q [B, Tq, H * D] and k, v [B, Tk, KV * D]: query i sees keys j &lt;= i + Tk - Tq, only the last of them with a window; head h uses key head h / (H / KV).
     /// </summary>
-    public static double[] Attention(double[] q, double[] k, double[] v, int batch, int queries, int keys, int heads, int keyHeads, int headDim, double scale)
+    public static double[] Attention(double[] q, double[] k, double[] v, int batch, int queries, int keys, int heads, int keyHeads, int headDim, double scale, int window = int.MaxValue)
     {
         var y = new double[q.Length];
         for (int b = 0; b < batch; b++)
@@ -177,7 +177,9 @@ internal static class Reference
                     int qi = ((((b * queries) + i) * heads) + h) * headDim;
                     var scores = new double[visible];
                     for (int j = 0; j < visible; j++)
-                        for (int d = 0; d < headDim; d++)
+                        if (j < visible - window)
+                            scores[j] = double.NegativeInfinity;
+                        else for (int d = 0; d < headDim; d++)
                             scores[j] += scale * q[qi + d] * k[(((((b * keys) + j) * keyHeads) + keyHead) * headDim) + d];
                     double[] p = Softmax(scores, visible);
                     for (int j = 0; j < visible; j++)

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Nano.Cli;
+
+/// <summary>nano eval: how well a model predicts a text.</summary>
+internal static class EvalVerb
+{
+    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
+    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string> Data = new("--data") { Description = "A UTF-8 text file", Required = true };
+    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens of a window (default: the model's context)" };
+    private static readonly Option<int?> Stride = new("--stride") { Description = "Tokens from one window to the next: fewer give each token more context and take longer (default: a window)" };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "Windows computed together; changes no result (default: about 1,024 tokens)" };
+    private static readonly Option<int?> Threads = Common.Threads();
+    private static readonly Option<bool> Json = Common.Json();
+
+    private const int TokensTogether = 1024;
+
+    public static Command Create()
+    {
+        var verb = new Command("eval", "Loss, perplexity and bits per byte of a text: every token but the first is predicted once.\n\nExample:\n  nano eval --model runs/shakespeare-char --data my.txt --stride 32")
+        {
+            Model, TokenizerPath, Data, Seq, Stride, Batch, Threads, Json,
+        };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        using var compute = Common.NewCompute(args.GetValue(Threads));
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
+        using var disposeModel = model;
+        string text = CorpusStore.LoadFile(args.GetValue(Data)!).Text;
+        int[] ids = tokenizer.BeginId is { } begin ? [begin, .. tokenizer.Encode(text)] : tokenizer.Encode(text);
+        int time = args.GetValue(Seq) ?? model.Config.ContextLength, stride = args.GetValue(Stride) ?? time;
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
+        long start = Stopwatch.GetTimestamp();
+        var result = Evaluate.OnText(model, compute, ids, Encoding.UTF8.GetByteCount(text), time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), Progress(human, ids.Length - 1));
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} bits per byte"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
+        if (json)
+            Common.PrintJson(new { tokens = result.Tokens, loss = Common.Finite(result.Loss), perplexity = Common.Finite(result.Perplexity), bits_per_byte = Common.Finite(result.BitsPerByte) });
+        return 0;
+    }
+
+    /// <summary>A line per tenth.</summary>
+    private static Action<long> Progress(TextWriter human, long total)
+    {
+        long last = 0;
+        return done =>
+        {
+            if (done * 10 / total == last)
+                return;
+            last = done * 10 / total;
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval     {done:N0} of {total:N0} tokens"));
+        };
+    }
+}

@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Nano;
+
+/// <summary>One text of a <see cref="Generation"/>.</summary>
+public sealed class GeneratedText
+{
+    private readonly int[] prompt;
+    private readonly List<int> ids = [];
+    private readonly List<LogProbabilities> logProbabilities = [];
+
+    internal GeneratedText(int row, int[] prompt) => (Row, this.prompt) = (row, prompt);
+
+    /// <summary>Its place among the prompts.</summary>
+    public int Row { get; }
+
+    /// <summary>What it continues.</summary>
+    public IReadOnlyList<int> Prompt => prompt;
+
+    /// <summary>The tokens generated so far.</summary>
+    public IReadOnlyList<int> Ids => ids;
+
+    /// <summary>Of each generated token, where the options ask for them.</summary>
+    public IReadOnlyList<LogProbabilities> LogProbabilities => logProbabilities;
+
+    /// <summary>Why it ended, or null while it goes on.</summary>
+    public FinishReason? Finished { get; private set; }
+
+    /// <summary>Ends it where it is, e.g. because a stop string has come.</summary>
+    public void Stop() => Finished = FinishReason.Stop;
+
+    /// <summary>Ends it, unless it has ended.</summary>
+    internal void Finish(FinishReason reason) => Finished ??= reason;
+
+    internal ReadOnlySpan<int> PromptSpan => prompt;
+
+    internal ReadOnlySpan<int> IdSpan => CollectionsMarshal.AsSpan(ids);
+
+    /// <summary>The last tokens of prompt and text.</summary>
+    internal int[] Last(int count) => [.. prompt.Concat(ids).Skip(prompt.Length + ids.Count - count)];
+
+    internal void Add(int id, LogProbabilities? thought)
+    {
+        ids.Add(id);
+        if (thought is not null)
+            logProbabilities.Add(thought);
+    }
+}
+
+/// <summary>
+/// Texts in the making, one for each prompt, a token of each with every step. Prompts are read one by one; after that, one pass over the weights serves all
+/// texts that go on, and each attends to its own keys and values. A text has the bits of its solo run, whoever its neighbours are.
+/// </summary>
+public sealed class Generation
+{
+    /// <summary>Tokens of a prompt that are read at once: enough for products to run at their peak, and little memory for a long prompt.</summary>
+    private const int PromptChunk = 512;
+
+    private readonly LanguageModel model;
+    private readonly Compute compute;
+    private readonly KvCache cache;
+    private readonly GenerationOptions options;
+    private readonly CancellationToken cancel;
+    private readonly Sampler sampler;
+    private readonly Ranking ranking = new();
+    private readonly GeneratedText[] texts;
+    private readonly int[] endIds;
+    private TimeSpan prefill, decode;
+    private long prefillTokens, decodeTokens;
+
+    internal Generation(LanguageModel model, Compute compute, KvCache cache, IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancel)
+    {
+        (this.model, this.compute, this.cache, this.options, this.cancel) = (model, compute, cache, options, cancel);
+        (sampler, endIds) = (new Sampler(options.Sampler), [.. options.EndIds]);
+        texts = [.. prompts.Select((prompt, row) => new GeneratedText(row, prompt))];
+        foreach (var text in texts)
+            if (options.MaxTokens == 0)
+                text.Finish(FinishReason.Length);
+    }
+
+    /// <summary>The texts, in the order of their prompts.</summary>
+    public IReadOnlyList<GeneratedText> Texts => texts;
+
+    /// <summary>Tokens of prompts read per second, or null before the first.</summary>
+    public double? PrefillTokensPerSecond => prefillTokens > 0 ? prefillTokens / prefill.TotalSeconds : null;
+
+    /// <summary>Tokens of all texts made per second after the first of each, or null before there are any.</summary>
+    public double? DecodeTokensPerSecond => decodeTokens > 0 ? decodeTokens / decode.TotalSeconds : null;
+
+    /// <summary>Makes the next token of every text that has not ended; false if there is none.</summary>
+    /// <exception cref="NanoException">The model's logits allow no choice, see <see cref="Sampler.Next"/>.</exception>
+    public bool Step()
+    {
+        if (cancel.IsCancellationRequested)
+            Abandon();
+        var going = Array.FindAll(texts, text => text.Finished is null);
+        if (going.Length == 0)
+            return false;
+        long start = Stopwatch.GetTimestamp();
+        bool first = going[0].Ids.Count == 0; // all texts that go on have equally many tokens
+        compute.WithoutTape(() => first ? ReadAll(going) : Continue(going));
+        var elapsed = Stopwatch.GetElapsedTime(start);
+        if (first)
+            (prefill, prefillTokens) = (elapsed, going.Sum(text => (long)text.Prompt.Count));
+        else
+            (decode, decodeTokens) = (decode + elapsed, decodeTokens + going.Length);
+        return true;
+    }
+
+    /// <summary>Ends all texts.</summary>
+    internal void Abandon()
+    {
+        foreach (var text in texts)
+            text.Finish(FinishReason.Cancelled);
+    }
+
+    private bool ReadAll(GeneratedText[] going)
+    {
+        foreach (var text in going)
+            Read(text, [.. text.Prompt]);
+        return true;
+    }
+
+    /// <summary>One more token of each text, all in one batch but those whose context is full: their newer half is read again.</summary>
+    private bool Continue(GeneratedText[] going)
+    {
+        int context = model.Config.ContextLength;
+        var batch = Array.FindAll(going, text => cache.LengthOf(text.Row) < context);
+        foreach (var text in going.Except(batch))
+        {
+            cache.Clear(text.Row);
+            Read(text, text.Last(Math.Max(1, context / 2)));
+        }
+        if (batch.Length == 0)
+            return true;
+        var logits = Forward([.. batch.Select(text => text.Row)], [.. batch.Select(text => text.Ids[^1])]);
+        for (int b = 0; b < batch.Length; b++)
+            Choose(batch[b], logits.SliceRows(b, 1).Data);
+        return true;
+    }
+
+    /// <summary>Puts tokens behind what the cache has of a text, and chooses the next.</summary>
+    private void Read(GeneratedText text, ReadOnlySpan<int> ids)
+    {
+        for (; ids.Length > PromptChunk && !cancel.IsCancellationRequested; ids = ids[PromptChunk..])
+            Forward([text.Row], ids[..PromptChunk]);
+        if (!cancel.IsCancellationRequested)
+            Choose(text, Forward([text.Row], ids).Data);
+    }
+
+    /// <summary>Runs the model on the next tokens of some rows, equally many of each; the logits [B, V] behind the last ones, until the next call.</summary>
+    private Tensor Forward(ReadOnlySpan<int> rows, ReadOnlySpan<int> ids)
+    {
+        compute.NextStep();
+        cache.Select(rows);
+        var input = compute.New(new Shape(rows.Length, ids.Length / rows.Length), DType.Int32);
+        ids.CopyTo(input.Ids);
+        return model.NextLogits(compute, input, cache);
+    }
+
+    private void Choose(GeneratedText text, ReadOnlySpan<float> logits)
+    {
+        int id = sampler.Next(logits, text.Ids.Count, text.PromptSpan, text.IdSpan);
+        text.Add(id, options.LogProbabilities is { } top ? LogProbabilities.Of(logits, id, top, ranking) : null);
+        if (endIds.Contains(id))
+            text.Finish(FinishReason.Stop);
+        else if (text.Ids.Count == options.MaxTokens || (!options.Slide && cache.LengthOf(text.Row) == model.Config.ContextLength))
+            text.Finish(FinishReason.Length);
+    }
+}

@@ -1,0 +1,92 @@
+namespace Nano;
+
+/// <summary>
+/// How rotary angles are changed so that a model reads texts longer than those it was trained on; the rope_type of a Hugging Face config.json.
+/// The formulas are those of transformers (modeling_rope_utils), in double precision.
+/// </summary>
+public abstract record RopeScaling
+{
+    private RopeScaling()
+    {
+    }
+
+    /// <summary>Positions become closer by a factor (Chen et al., "Extending Context Window of Large Language Models via Positional Interpolation", 2023).</summary>
+    public sealed record Linear(double Factor) : RopeScaling
+    {
+        public override double[] Frequencies(int headDim, double theta) => Array.ConvertAll(base.Frequencies(headDim, theta), frequency => frequency / Factor);
+    }
+
+    /// <summary>
+    /// The base grows with the length n of the text once that is beyond the original context m: theta (f n / m - (f - 1))^(D / (D - 2)) (bloc97 and
+    /// emozilla, 2023). Here a position is turned by the base of the text that ends with it, always. So a cached key never needs to be turned again,
+    /// and reading a text at once gives the bits of reading it token by token. transformers does the same when it decodes token by token with a cache;
+    /// when it reads a longer text at once, it turns all positions by the base of the whole.
+    /// </summary>
+    public sealed record Dynamic(double Factor, int OriginalContext) : RopeScaling
+    {
+        internal override double ThetaAt(int headDim, double theta, int position) => position < OriginalContext ? theta
+            : theta * Math.Pow((Factor * (position + 1.0) / OriginalContext) - (Factor - 1), headDim / (headDim - 2.0));
+    }
+
+    /// <summary>
+    /// YaRN (Peng et al., "Efficient Context Window Extension of Large Language Models", 2023): pairs that turn more than betaFast times within the
+    /// original context stay, those that turn less than betaSlow times are slowed down by factor, and between the two a ramp over the pairs
+    /// blends. Cosines and sines are multiplied by an attention factor, 0.1 ln(factor) + 1 where none is given.
+    /// </summary>
+    /// <param name="Factor">How many times longer texts may be.</param>
+    /// <param name="OriginalContext">The context in training.</param>
+    /// <param name="BetaFast">Turns beyond which a pair stays as it is.</param>
+    /// <param name="BetaSlow">Turns below which a pair is slowed down.</param>
+    /// <param name="AttentionFactor">Factor on cosines and sines; null for the paper's.</param>
+    /// <param name="Truncate">Whether the ramp begins and ends at whole pairs.</param>
+    public sealed record Yarn(double Factor, int OriginalContext, double BetaFast = 32, double BetaSlow = 1, double? AttentionFactor = null, bool Truncate = true) : RopeScaling
+    {
+        public override double Magnitude => AttentionFactor ?? DefaultMagnitude(Factor, 1);
+
+        /// <summary>0.1 scale ln(factor) + 1, or 1 for a factor of at most 1.</summary>
+        public static double DefaultMagnitude(double factor, double scale) => factor <= 1 ? 1 : (0.1 * scale * Math.Log(factor)) + 1;
+
+        public override double[] Frequencies(int headDim, double theta)
+        {
+            double[] frequencies = base.Frequencies(headDim, theta);
+            double low = PairThatTurns(BetaFast), high = PairThatTurns(BetaSlow);
+            if (Truncate)
+                (low, high) = (Math.Floor(low), Math.Ceiling(high));
+            (low, high) = (Math.Max(low, 0), Math.Min(high, headDim - 1));
+            if (low == high)
+                high += 0.001;
+            for (int i = 0; i < frequencies.Length; i++)
+            {
+                double slow = Math.Clamp((i - low) / (high - low), 0, 1);
+                frequencies[i] *= 1 - slow + (slow / Factor);
+            }
+            return frequencies;
+
+            // The pair, counted in fractions, that turns this many times within the original context.
+            double PairThatTurns(double times) => headDim * Math.Log(OriginalContext / (times * 2 * Math.PI)) / (2 * Math.Log(theta));
+        }
+    }
+
+    /// <summary>
+    /// Llama 3.1: wavelengths beyond originalContext / lowFactor are slowed down by factor, those below originalContext / highFactor stay,
+    /// and between the two the change is blended in.
+    /// </summary>
+    public sealed record Llama3(double Factor, double LowFactor, double HighFactor, int OriginalContext) : RopeScaling
+    {
+        public override double[] Frequencies(int headDim, double theta) => Array.ConvertAll(base.Frequencies(headDim, theta), frequency =>
+        {
+            double wavelength = 2 * Math.PI / frequency;
+            double keep = Math.Clamp(((OriginalContext / wavelength) - LowFactor) / (HighFactor - LowFactor), 0, 1);
+            return (keep * frequency) + ((1 - keep) * frequency / Factor);
+        });
+    }
+
+    /// <summary>Radians per position of each of the D / 2 pairs.</summary>
+    public virtual double[] Frequencies(int headDim, double theta) => RopeTable.InverseFrequencies(headDim, theta);
+
+    /// <summary>Factor on cosines and sines.</summary>
+    public virtual double Magnitude => 1;
+
+    /// <summary>The base at a position.</summary>
+    internal virtual double ThetaAt(int headDim, double theta, int position) => theta;
+}
