@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -7,15 +8,21 @@ namespace Nano.Cli;
 /// <summary>nano tokenize: text to ids and back, line by line.</summary>
 internal static class TokenizeVerb
 {
-    private static readonly Option<string> TokenizerPath = new("--tokenizer") { Description = "A tokenizer.json with a character vocabulary, or the folder of a model or run", Required = true };
+    private static readonly Option<string> Tokenizer = new("--tokenizer")
+    {
+        Description = $"{string.Join(", ", TokenizerLoader.Names)}; a tokenizer file (tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, *.tiktoken, *.gguf); or the folder of a model or run",
+        Required = true,
+    };
+
     private static readonly Option<bool> Decode = new("--decode") { Description = "Ids to text" };
+    private static readonly Option<bool> AllowSpecial = new("--allow-special") { Description = "The text of a special token, such as <|endoftext|>, becomes its id" };
     private static readonly Option<bool> Json = new("--json") { Description = "stdin: one JSON string (or array of ids) per line; stdout: one JSON array (or string) per line" };
 
     public static Command Create()
     {
-        var verb = new Command("tokenize", "Turn stdin into token ids, or ids into text.\n\nExample:\n  echo \"to be\" | nano tokenize --tokenizer runs/shakespeare-char")
+        var verb = new Command("tokenize", "Turn stdin into token ids, or ids into text, line by line.\n\nExample:\n  echo \"to be\" | nano tokenize --tokenizer gpt2")
         {
-            TokenizerPath, Decode, Json,
+            Tokenizer, Decode, AllowSpecial, Json, TokenizeTrainVerb.Create(),
         };
         verb.SetAction(Run);
         return verb;
@@ -23,9 +30,8 @@ internal static class TokenizeVerb
 
     private static int Run(ParseResult args)
     {
-        string path = args.GetValue(TokenizerPath)!;
-        var tokenizer = CharTokenizer.Load(File.Exists(path) ? path : Path.Combine(ModelDirectory.Resolve(path), "tokenizer.json"));
-        bool decode = args.GetValue(Decode), json = args.GetValue(Json);
+        var tokenizer = TokenizerLoader.Load(args.GetValue(Tokenizer)!);
+        bool decode = args.GetValue(Decode), special = args.GetValue(AllowSpecial), json = args.GetValue(Json);
         int number = 0;
         using var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
         while (true)
@@ -35,26 +41,26 @@ internal static class TokenizeVerb
             {
                 if (input.ReadLine() is not { } line)
                     return 0;
-                Console.Out.WriteLine(decode ? Text(tokenizer, line, json) : Ids(tokenizer, line, json));
+                Console.Out.WriteLine(decode ? Text(tokenizer, line, json) : Ids(tokenizer, line, special, json));
             }
-            catch (Exception e) when (e is JsonException or NanoException or FormatException or OverflowException or DecoderFallbackException)
+            catch (Exception e) when (e is JsonException or InvalidOperationException or NanoException or FormatException or OverflowException or DecoderFallbackException)
             {
                 throw new NanoException($"line {number} of stdin: {(e is DecoderFallbackException ? "this line, or one soon after it, is not valid UTF-8" : e.Message)}", (e as NanoException)?.Hint, e);
             }
         }
     }
 
-    private static string Ids(CharTokenizer tokenizer, string line, bool json)
+    private static string Ids(ITokenizer tokenizer, string line, bool special, bool json)
     {
         string text = json ? JsonSerializer.Deserialize<string>(line) ?? throw new FormatException("null is not a text") : line;
-        var ids = tokenizer.Encode(text);
+        var ids = tokenizer.Encode(text, special);
         return json ? JsonSerializer.Serialize(ids) : string.Join(' ', ids);
     }
 
-    private static string Text(CharTokenizer tokenizer, string line, bool json)
+    private static string Text(ITokenizer tokenizer, string line, bool json)
     {
         int[] ids = json ? JsonSerializer.Deserialize<int[]>(line) ?? throw new FormatException("null is not an array of ids")
-            : Array.ConvertAll(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), word => int.Parse(word, System.Globalization.CultureInfo.InvariantCulture));
+            : Array.ConvertAll(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), word => int.Parse(word, CultureInfo.InvariantCulture));
         string text = tokenizer.Decode(ids);
         return json ? JsonSerializer.Serialize(text) : text;
     }

@@ -75,15 +75,30 @@ internal static class InputFile
     /// <exception cref="BadFileException">Too long or not UTF-8.</exception>
     public static byte[] ReadUtf8(string path, int maxBytes, string missingHint)
     {
+        byte[] bytes = ReadBytes(path, maxBytes, missingHint);
+        return Utf8.IsValid(bytes) ? bytes : throw new BadFileException(path, "the text is not valid UTF-8");
+    }
+
+    /// <summary>Reads a whole file of at most maxBytes.</summary>
+    /// <exception cref="BadFileException">Too long.</exception>
+    public static byte[] ReadBytes(string path, int maxBytes, string missingHint)
+    {
         using SafeFileHandle file = Open(path, missingHint);
         long length = Length(file, path);
         if (length > maxBytes)
             throw new BadFileException(path, $"{length} bytes are more than such a file can need (limit {maxBytes})");
         byte[] bytes = new byte[length];
         ReadExactly(file, bytes, 0, path);
-        if (!Utf8.IsValid(bytes))
-            throw new BadFileException(path, "the text is not valid UTF-8");
         return bytes;
+    }
+
+    /// <summary>Reads the first bytes of a file, fewer if it is shorter.</summary>
+    public static byte[] ReadBeginning(string path, int bytes, string missingHint)
+    {
+        using SafeFileHandle file = Open(path, missingHint);
+        byte[] beginning = new byte[Math.Min(Length(file, path), bytes)];
+        ReadExactly(file, beginning, 0, path);
+        return beginning;
     }
 
     /// <summary>Parses UTF-8 JSON; duplicate keys are refused.</summary>

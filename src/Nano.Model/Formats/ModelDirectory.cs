@@ -1,13 +1,24 @@
+using System.Text;
+
 namespace Nano;
 
 /// <summary>
-/// A model in Hugging Face's layout: config.json, model.safetensors, and tokenizer.json where there is one. GPT-2's linear weights lie there
-/// as Conv1D, [in, out], and are transposed on the way to our [out, in]; its names are read with and without the prefix "transformer.",
-/// and written with it. Llama's lie as they are here.
+/// A model in Hugging Face's layout: config.json, model.safetensors (or several such files and an index), and the files of a tokenizer where there is one.
+/// GPT-2's linear weights lie there as Conv1D, [in, out], and are transposed on the way to our [out, in]; its names are read with and without
+/// the prefix "transformer.", and written with it.
 /// </summary>
 public static class ModelDirectory
 {
     private const string Prefix = "transformer.";
+
+    private const string ConfigFile = "config.json";
+
+    /// <summary>What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken users give it.</summary>
+    private static readonly string[] TokenizerFiles =
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe",
+        "tokenizer.model", "tokenizer.bin", "chat_template.jinja", "chat_template.json", "generation_config.json",
+    ];
 
     /// <summary>The file in a run's folder that names the folder of the newest checkpoint.</summary>
     public const string Latest = "latest";
@@ -28,36 +39,76 @@ public static class ModelDirectory
             : throw new NanoException($"there is no model at '{path}': no config.json", "train one with 'nano train', or give the folder of a model");
     }
 
-    /// <summary>Opens the model at a path (see <see cref="Resolve"/>), with its tokenizer if it brings one.</summary>
+    /// <summary>Opens the model at a path (see <see cref="Resolve"/>) without loading it; a path to a .safetensors file means that file.</summary>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
+    public static ModelSource Open(string path)
+    {
+        bool isFile = path.EndsWith(".safetensors", StringComparison.Ordinal) && File.Exists(path);
+        string folder = isFile ? Path.GetDirectoryName(Path.GetFullPath(path))! : Resolve(path);
+        var config = ModelConfig.Load(Path.Combine(folder, ConfigFile));
+        var files = new SafetensorsSet(isFile ? path : folder);
+        try
+        {
+            return new ModelSource(path, config, Tensors(files, config), files)
+            {
+                TokenizerFiles = [.. TokenizerFiles.Select(name => Path.Combine(folder, name)).Where(File.Exists)],
+            };
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Loads the model at a path (see <see cref="Resolve"/>), with its tokenizer if it brings one.</summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static (LanguageModel Model, CharTokenizer? Tokenizer) Load(string path)
     {
         string folder = Resolve(path), tokenizerPath = Path.Combine(folder, "tokenizer.json");
-        var config = ModelConfig.Load(Path.Combine(folder, "config.json"));
         var tokenizer = File.Exists(tokenizerPath) ? CharTokenizer.Load(tokenizerPath) : null;
-        if (tokenizer is not null && tokenizer.VocabSize != config.VocabSize)
-            throw new BadFileException(tokenizerPath, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {config.VocabSize}");
-        string weights = Path.Combine(folder, "model.safetensors");
-        using var file = SafetensorsReader.Open(weights);
-        CheckNames(weights, file, config); // before any memory is reserved for a model that the file does not hold
-        var model = LanguageModel.Create(config);
-        foreach (var parameter in model.Parameters.All)
-            Read(file, parameter);
-        if (config.TiedHead && file.Entries.TryGetValue("lm_head.weight", out var head))
-            CheckTiedHead(weights, file, head, model.Parameters.All[0]);
-        return (model, tokenizer);
+        using var source = Open(folder);
+        if (tokenizer is not null && tokenizer.VocabSize != source.Config.VocabSize)
+            throw new BadFileException(tokenizerPath, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+        return (source.Load(), tokenizer);
     }
 
     /// <summary>Writes a model, and its tokenizer if there is one, into a folder that exists.</summary>
     public static void Save(string folder, LanguageModel model, CharTokenizer? tokenizer)
     {
-        AtomicFile.Write(Path.Combine(folder, "config.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(model.Config.ToJson())));
-        var tensors = model.Parameters.All.Select(parameter => IsConv1D(parameter.Name!)
-            ? new SafetensorsTensor(FileName(parameter.Name!), [parameter.Shape[1], parameter.Shape[0]], () => Transposed(parameter.Data, parameter.Shape[0], parameter.Shape[1]))
-            : new SafetensorsTensor(FileName(parameter.Name!), Dims(parameter.Shape), () => parameter.Data));
-        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), [.. tensors]);
         tokenizer?.Save(Path.Combine(folder, "tokenizer.json"));
+        using var source = ModelSource.Of(model);
+        Write(folder, source);
+    }
+
+    /// <summary>Writes a model into a folder that exists: weights, tokenizer files, and config.json last, which makes the folder a model.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="source">The model.</param>
+    /// <param name="type">The type to store; null means each tensor's own.</param>
+    /// <param name="shardBytes">Larger models go into several files of at most this many bytes of weights; 0 means one file.</param>
+    /// <exception cref="NanoException">A file cannot be written.</exception>
+    public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
+    {
+        var tensors = source.Tensors.Select(tensor => (IsConv1D(tensor.Name) ? tensor.Transposed() : tensor).Named(FileName(tensor.Name)).As(type ?? tensor.Type));
+        SafetensorsSet.Write(folder, [.. tensors.Select(tensor => new SafetensorsTensor(tensor))], shardBytes == 0 ? long.MaxValue : shardBytes);
+        foreach (string file in source.TokenizerFiles)
+            AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
+            {
+                using var from = File.OpenRead(file);
+                from.CopyTo(stream);
+            });
+        AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
+    }
+
+    /// <summary>The type of most weights.</summary>
+    private static WeightType MainType(ModelSource source) => source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type;
+
+    private static string ConfigText(ModelConfig config, WeightType type)
+    {
+        string name = type switch { WeightType.F16 => "float16", WeightType.BF16 => "bfloat16", _ => "float32" };
+        return config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"", StringComparison.Ordinal);
     }
 
     /// <summary>The sizes of a shape as a file wants them.</summary>
@@ -69,9 +120,9 @@ public static class ModelDirectory
         return dims;
     }
 
-    /// <summary>The name of a parameter in a file of transformers: everything of GPT-2 but the head sits below "transformer.".</summary>
+    /// <summary>The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below "transformer.".</summary>
     public static string FileName(string parameter) =>
-        parameter.StartsWith("lm_head", StringComparison.Ordinal) || parameter.StartsWith("model.", StringComparison.Ordinal) ? parameter : Prefix + parameter;
+        parameter.StartsWith("lm_head.", StringComparison.Ordinal) || parameter.StartsWith("model.", StringComparison.Ordinal) ? parameter : Prefix + parameter;
 
     /// <summary>Whether a parameter lies transposed in the file.</summary>
     public static bool IsConv1D(string parameter) =>
@@ -87,51 +138,51 @@ public static class ModelDirectory
         return result;
     }
 
-    private static string NameIn(SafetensorsReader file, string parameter) => file.Entries.ContainsKey(parameter) ? parameter : Prefix + parameter;
-
-    private static void CheckNames(string path, SafetensorsReader file, ModelConfig config)
+    /// <summary>The model's tensors in a set of files that must hold them all, rightly shaped, and nothing else.</summary>
+    private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config)
     {
+        // Before the names of a million layers are listed for a file of a few tensors.
+        if (config.Layers > files.Names.Count)
+            throw new BadFileException(files.Path, $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; tensors of the last are missing");
+        var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (name, shape) in config.ParameterShapes())
         {
-            string inFile = NameIn(file, name);
-            if (!file.Entries.TryGetValue(inFile, out var entry))
-                throw new BadFileException(path, $"tensor '{name}' is missing (config.json asks for it)");
-            var expected = Dims(shape);
+            string inFile = files.Has(name) ? name : FileName(name);
+            if (!files.Has(inFile))
+                throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
+            long[] expected = Dims(shape);
             if (IsConv1D(name))
                 Array.Reverse(expected);
-            if (!entry.Shape.SequenceEqual(expected))
-                throw new BadFileException(path, $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], config.json asks for [{string.Join(", ", expected)}]");
+            if (!files.Sizes(inFile).SequenceEqual(expected))
+                throw new BadFileException(files.FileOf(inFile), $"tensor '{inFile}' has shape [{string.Join(", ", files.Sizes(inFile))}], config.json asks for [{string.Join(", ", expected)}]");
+            ModelTensor tensor = files.Tensor(inFile);
+            found.Add((IsConv1D(name) ? tensor.Transposed() : tensor).Named(name));
             known.Add(inFile);
         }
-        // Masks and rotary frequencies that old checkpoints carry along, and a head that repeats the tied table.
-        foreach (string name in file.Entries.Keys)
-            if (!known.Contains(name) && !name.EndsWith(".attn.bias", StringComparison.Ordinal) && !name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
-                && !name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
-                && !(config.TiedHead && name == "lm_head.weight"))
-                throw new BadFileException(path, $"tensor '{name}' is not part of this model; is config.json of another one?");
+        CheckOthers(files, config, known, found[0]);
+        return found;
     }
+
+    /// <summary>Buffers that old checkpoints carry along may be there, and a head that repeats the tied table; nothing else.</summary>
+    private static void CheckOthers(SafetensorsSet files, ModelConfig config, HashSet<string> known, ModelTensor tokenTable)
+    {
+        foreach (string name in files.Names.Where(name => !known.Contains(name)))
+        {
+            if (config.TiedHead && name == "lm_head.weight")
+                CheckTiedHead(files, tokenTable);
+            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal)))
+                throw new BadFileException(files.FileOf(name), $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
+        }
+    }
+
+    private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
 
     /// <summary>Some programs store a tied head once more. It must be the token table then, or the configuration is wrong.</summary>
-    private static void CheckTiedHead(string path, SafetensorsReader file, SafetensorsEntry head, Tensor tokenTable)
+    private static void CheckTiedHead(SafetensorsSet files, ModelTensor tokenTable)
     {
-        var stored = new float[tokenTable.Length];
-        if (head.Count == stored.Length)
-            file.ReadFloat32(head.Name, stored);
-        if (head.Count != stored.Length || !tokenTable.Data.SequenceEqual(stored))
-            throw new BadFileException(path, "tensor 'lm_head.weight' differs from the token table, but config.json says that they are tied");
-    }
-
-    private static void Read(SafetensorsReader file, Tensor parameter)
-    {
-        string name = NameIn(file, parameter.Name!);
-        if (!IsConv1D(parameter.Name!))
-        {
-            file.ReadFloat32(name, parameter.Data);
-            return;
-        }
-        var stored = new float[parameter.Length];
-        file.ReadFloat32(name, stored);
-        Transposed(stored, parameter.Shape[1], parameter.Shape[0]).CopyTo(parameter.Data);
+        ModelTensor head = files.Tensor("lm_head.weight");
+        if (head.Shape != tokenTable.Shape || !head.SameElements(tokenTable))
+            throw new BadFileException(files.FileOf("lm_head.weight"), "tensor 'lm_head.weight' differs from the token table, but config.json says that they are tied");
     }
 }

@@ -1,30 +1,38 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace Nano;
 
 /// <summary>
 /// Reads a safetensors file (format: the safetensors project's README): 8 bytes header length, a JSON header, the data.
-/// Opening parses and checks the header; tensors are read on demand, in chunks, straight into the caller's memory,
+/// Opening parses and checks the header; the file is mapped into memory, and tensors are read on demand straight into the caller's,
 /// so the size of the file does not matter. Reads may run on several threads at once.
-/// Leaves out: sharded models (several files and an index), reading 8-bit floats.
+/// Leaves out: reading 8-bit floats.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
     private const int ChunkElements = 1 << 16;
     private const string MissingHint = "check the path; a model folder holds config.json and model.safetensors";
 
-    private readonly string path;
-    private readonly SafeFileHandle file;
+    private readonly BinaryFile file;
 
-    private SafetensorsReader(string path, SafeFileHandle file, in SafetensorsHeader header)
+    private SafetensorsReader(BinaryFile file)
     {
-        (this.path, this.file) = (path, file);
+        this.file = file;
+        if (file.Length < 8)
+            throw file.Bad($"{file.Length} bytes are too few for a safetensors file, which starts with 8 bytes of header length");
+        ulong headerBytes = file.UInt64(0);
+        if (headerBytes > SafetensorsHeader.MaxBytes)
+            throw file.Bad($"the header claims {headerBytes} bytes; the limit is {SafetensorsHeader.MaxBytes} (is this a safetensors file?)");
+        long dataBytes = file.Length - 8 - (long)headerBytes;
+        if (dataBytes < 0)
+            throw file.Bad($"the header claims {headerBytes} bytes, but only {file.Length - 8} follow its length (is the file cut short?)");
+        var header = new SafetensorsHeader(file.Slice(8, (int)headerBytes), 8 + (long)headerBytes, dataBytes, file.Path);
         (Entries, Metadata) = (header.Entries, header.Metadata);
     }
+
+    /// <summary>The file, as the caller named it.</summary>
+    public string Path => file.Path;
 
     /// <summary>The tensors by name, in header order.</summary>
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries { get; }
@@ -37,35 +45,16 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="BadFileException">The file is malformed.</exception>
     public static SafetensorsReader Open(string path)
     {
-        SafeFileHandle file = InputFile.Open(path, MissingHint);
+        var file = new BinaryFile(path, MissingHint);
         try
         {
-            byte[] header = ReadHeader(file, path, out long dataBytes);
-            return new SafetensorsReader(path, file, new SafetensorsHeader(header, 8L + header.Length, dataBytes, path));
+            return new SafetensorsReader(file);
         }
         catch
         {
             file.Dispose();
             throw;
         }
-    }
-
-    private static byte[] ReadHeader(SafeFileHandle file, string path, out long dataBytes)
-    {
-        long length = InputFile.Length(file, path);
-        if (length < 8)
-            throw new BadFileException(path, $"{length} bytes are too few for a safetensors file, which starts with 8 bytes of header length");
-        Span<byte> prefix = stackalloc byte[8];
-        InputFile.ReadExactly(file, prefix, 0, path);
-        ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (headerBytes > SafetensorsHeader.MaxBytes)
-            throw new BadFileException(path, $"the header claims {headerBytes} bytes; the limit is {SafetensorsHeader.MaxBytes} (is this a safetensors file?)");
-        dataBytes = length - 8 - (long)headerBytes;
-        if (dataBytes < 0)
-            throw new BadFileException(path, $"the header claims {headerBytes} bytes, but only {length - 8} follow its length (is the file cut short?)");
-        byte[] header = new byte[headerBytes];
-        InputFile.ReadExactly(file, header, 8, path);
-        return header;
     }
 
     /// <summary>
@@ -80,10 +69,10 @@ public sealed class SafetensorsReader : IDisposable
         Read(entry, destination, entry.Type switch
         {
             SafetensorsType.F32 => static (raw, to) => MemoryMarshal.Cast<byte, float>(raw).CopyTo(to),
-            SafetensorsType.F16 => HalfToSingle,
-            SafetensorsType.BF16 => BFloat16ToSingle,
+            SafetensorsType.F16 => static (raw, to) => WeightTypes.Widen(WeightType.F16, raw, to),
+            SafetensorsType.BF16 => static (raw, to) => WeightTypes.Widen(WeightType.BF16, raw, to),
             SafetensorsType.F64 => DoubleToSingle,
-            _ => throw new BadFileException(path, $"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16 or F64"),
+            _ => throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16 or F64"),
         });
     }
 
@@ -106,13 +95,37 @@ public sealed class SafetensorsReader : IDisposable
                 SafetensorsType.U16 => Widen<ushort>,
                 SafetensorsType.I8 => Widen<sbyte>,
                 SafetensorsType.U8 => Widen<byte>,
-                _ => throw new BadFileException(path, $"tensor {Quoted.Of(name)} has type {entry.Type}; expected integers"),
+                _ => throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected integers"),
             });
         }
         catch (OverflowException e)
         {
-            throw new BadFileException(path, $"tensor {Quoted.Of(name)} holds a number beyond {long.MaxValue}", e);
+            throw new BadFileException(Path, $"tensor {Quoted.Of(name)} holds a number beyond {long.MaxValue}", e);
         }
+    }
+
+    /// <summary>A tensor of at most four dimensions as a model has them; F64 is rounded to float32 as it is read.</summary>
+    /// <exception cref="BadFileException">It is no tensor of floating-point numbers, or has too many dimensions.</exception>
+    internal ModelTensor Tensor(SafetensorsEntry entry)
+    {
+        if (entry.Shape.Count > 4 || entry.Shape.Any(size => size > int.MaxValue))
+            throw file.Bad($"tensor {Quoted.Of(entry.Name)} has shape [{string.Join(", ", entry.Shape.Take(8))}]; expected at most 4 dimensions of 31 bits");
+        var shape = new Shape([.. entry.Shape.Select(size => (int)size)]);
+        return entry.Type switch
+        {
+            SafetensorsType.F32 => new ModelTensor(entry.Name, shape, WeightType.F32, Raw(entry)),
+            SafetensorsType.F16 => new ModelTensor(entry.Name, shape, WeightType.F16, Raw(entry)),
+            SafetensorsType.BF16 => new ModelTensor(entry.Name, shape, WeightType.BF16, Raw(entry)),
+            SafetensorsType.F64 => new ModelTensor(entry.Name, shape, WeightType.F32, (start, destination) =>
+                DoubleToSingle(file.Slice(entry.Offset + (start * sizeof(double)), destination.Length * 2), MemoryMarshal.Cast<byte, float>(destination))),
+            _ => throw file.Bad($"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, BF16, F64"),
+        };
+    }
+
+    private ReadElements Raw(SafetensorsEntry entry)
+    {
+        int size = SafetensorsEntry.SizeOf(entry.Type);
+        return (start, destination) => file.Copy(entry.Offset + (start * size), destination);
     }
 
     /// <summary>Closes the file.</summary>
@@ -121,9 +134,9 @@ public sealed class SafetensorsReader : IDisposable
     private SafetensorsEntry Find(string name, int count)
     {
         if (!Entries.TryGetValue(name, out SafetensorsEntry? entry))
-            throw new BadFileException(path, $"there is no tensor {Quoted.Of(name)} among its {Entries.Count}");
+            throw file.Bad($"there is no tensor {Quoted.Of(name)} among its {Entries.Count}");
         if (entry.Count != count)
-            throw new BadFileException(path, $"tensor {Quoted.Of(name)} has {entry.Count} elements (shape [{string.Join(", ", entry.Shape)}]); expected {count}");
+            throw file.Bad($"tensor {Quoted.Of(name)} has {entry.Count} elements (shape [{string.Join(", ", entry.Shape)}]); expected {count}");
         return entry;
     }
 
@@ -132,36 +145,11 @@ public sealed class SafetensorsReader : IDisposable
     private void Read<T>(SafetensorsEntry entry, Span<T> destination, Convert<T> convert)
     {
         int size = SafetensorsEntry.SizeOf(entry.Type);
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(Math.Min(ChunkElements, destination.Length) * size);
-        try
+        for (int done = 0; done < destination.Length; done += ChunkElements)
         {
-            for (int done = 0; done < destination.Length; done += ChunkElements)
-            {
-                Span<T> part = destination[done..Math.Min(destination.Length, done + ChunkElements)];
-                Span<byte> raw = buffer.AsSpan(0, part.Length * size);
-                InputFile.ReadExactly(file, raw, entry.Offset + (long)done * size, path);
-                convert(raw, part);
-            }
+            Span<T> part = destination[done..Math.Min(destination.Length, done + ChunkElements)];
+            convert(file.Slice(entry.Offset + ((long)done * size), part.Length * size), part);
         }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private static void HalfToSingle(ReadOnlySpan<byte> raw, Span<float> to)
-    {
-        ReadOnlySpan<Half> from = MemoryMarshal.Cast<byte, Half>(raw);
-        for (int i = 0; i < to.Length; i++)
-            to[i] = (float)from[i];
-    }
-
-    // A bfloat16 is the upper half of a float32.
-    private static void BFloat16ToSingle(ReadOnlySpan<byte> raw, Span<float> to)
-    {
-        ReadOnlySpan<ushort> from = MemoryMarshal.Cast<byte, ushort>(raw);
-        for (int i = 0; i < to.Length; i++)
-            to[i] = BitConverter.UInt32BitsToSingle((uint)from[i] << 16);
     }
 
     private static void DoubleToSingle(ReadOnlySpan<byte> raw, Span<float> to)

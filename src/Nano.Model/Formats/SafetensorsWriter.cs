@@ -10,22 +10,47 @@ namespace Nano;
 /// <summary>Gives a tensor's elements, row-major, at the moment they are written.</summary>
 public delegate ReadOnlySpan<float> TensorData();
 
-/// <summary>A float32 tensor to write.</summary>
+/// <summary>A tensor to write.</summary>
 /// <param name="Name">Its name: unique, valid Unicode, not "__metadata__".</param>
+/// <param name="Type">Type of its elements.</param>
 /// <param name="Shape">Sizes, slowest dimension first; empty for a scalar.</param>
-/// <param name="Data">Gives as many elements as the shape says; called once.</param>
-public sealed record SafetensorsTensor(string Name, IReadOnlyList<long> Shape, TensorData Data);
+/// <param name="Write">Writes as many elements as the shape says, little-endian; called once.</param>
+public sealed record SafetensorsTensor(string Name, SafetensorsType Type, IReadOnlyList<long> Shape, Action<Stream> Write)
+{
+    // 1 MiB of floats: a tensor may be longer than the 2 GiB that one span of bytes can be.
+    private const int ChunkElements = 1 << 18;
+
+    /// <summary>A float32 tensor whose elements are in memory when they are written.</summary>
+    public SafetensorsTensor(string name, IReadOnlyList<long> shape, TensorData data) : this(name, SafetensorsType.F32, shape, stream => WriteFloats(stream, data()))
+    {
+    }
+
+    /// <summary>A tensor of a model, in its stored type.</summary>
+    internal SafetensorsTensor(ModelTensor tensor) : this(tensor.Name, TypeOf(tensor.Type), ModelDirectory.Dims(tensor.Shape), tensor.WriteTo)
+    {
+    }
+
+    private static SafetensorsType TypeOf(WeightType type) =>
+        type switch { WeightType.F16 => SafetensorsType.F16, WeightType.BF16 => SafetensorsType.BF16, _ => SafetensorsType.F32 };
+
+    private static void WriteFloats(Stream stream, ReadOnlySpan<float> data)
+    {
+        while (data.Length > 0)
+        {
+            int count = Math.Min(ChunkElements, data.Length);
+            stream.Write(MemoryMarshal.AsBytes(data[..count]));
+            data = data[count..];
+        }
+    }
+}
 
 /// <summary>
 /// Writes safetensors files. The same tensors in the same order give the same bytes. The header is padded with
-/// spaces so that the data starts at a multiple of 64 bytes. Leaves out: every type but F32.
+/// spaces so that the data starts at a multiple of 64 bytes.
 /// </summary>
 public static class SafetensorsWriter
 {
     private const int DataAlignment = 64;
-
-    // 1 MiB of floats: a tensor may be longer than the 2 GiB that one span of bytes can be.
-    private const int ChunkElements = 1 << 18;
 
     private static readonly Dictionary<string, string> DefaultMetadata = new() { ["format"] = "pt" };
 
@@ -42,21 +67,25 @@ public static class SafetensorsWriter
         {
             stream.Write(header.Span);
             foreach (SafetensorsTensor tensor in tensors)
-                WriteData(stream, tensor);
+            {
+                long start = stream.Position;
+                tensor.Write(stream);
+                if (stream.Position - start != Bytes(tensor))
+                    throw new ArgumentException($"tensor {Quoted.Of(tensor.Name)}: {tensor.Type} [{string.Join(", ", tensor.Shape)}] does not fit {stream.Position - start} bytes");
+            }
         });
     }
 
-    private static void WriteData(Stream stream, SafetensorsTensor tensor)
+    /// <summary>Length of a tensor in bytes.</summary>
+    /// <exception cref="ArgumentException">A size is negative.</exception>
+    internal static long Bytes(SafetensorsTensor tensor)
     {
-        ReadOnlySpan<float> data = tensor.Data();
-        if (data.Length != Count(tensor))
-            throw new ArgumentException($"tensor {Quoted.Of(tensor.Name)}: shape [{string.Join(", ", tensor.Shape)}] does not fit {data.Length} elements");
-        while (data.Length > 0)
-        {
-            int count = Math.Min(ChunkElements, data.Length);
-            stream.Write(MemoryMarshal.AsBytes(data[..count]));
-            data = data[count..];
-        }
+        long bytes = SafetensorsEntry.SizeOf(tensor.Type);
+        foreach (long size in tensor.Shape)
+            bytes = size >= 0
+                ? checked(bytes * size)
+                : throw new ArgumentException($"tensor {Quoted.Of(tensor.Name)}: the size {size} is negative");
+        return bytes;
     }
 
     /// <summary>The length prefix and the padded JSON.</summary>
@@ -101,9 +130,9 @@ public static class SafetensorsWriter
         {
             if (!names.Add(tensor.Name))
                 throw new ArgumentException($"the tensor name {Quoted.Of(tensor.Name)} is taken twice or reserved", nameof(tensors));
-            long end = checked(offset + Count(tensor) * sizeof(float));
+            long end = checked(offset + Bytes(tensor));
             json.WriteStartObject(Unicode(tensor.Name));
-            json.WriteString("dtype", "F32");
+            json.WriteString("dtype", Enum.GetName(tensor.Type));
             json.WriteStartArray("shape");
             foreach (long size in tensor.Shape)
                 json.WriteNumberValue(size);
@@ -115,16 +144,6 @@ public static class SafetensorsWriter
             json.WriteEndObject();
             offset = end;
         }
-    }
-
-    private static long Count(SafetensorsTensor tensor)
-    {
-        long count = 1;
-        foreach (long size in tensor.Shape)
-            count = size >= 0
-                ? checked(count * size)
-                : throw new ArgumentException($"tensor {Quoted.Of(tensor.Name)}: the size {size} is negative");
-        return count;
     }
 
     private static string Unicode(string text)

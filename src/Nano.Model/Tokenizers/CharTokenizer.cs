@@ -101,7 +101,7 @@ public sealed class CharTokenizer : ITokenizer
 
     private static Rune RuneAt(ReadOnlySpan<char> text, int i) => Rune.DecodeFromUtf16(text[i..], out Rune rune, out _) == OperationStatus.Done
         ? rune
-        : throw new NanoException($"half of a surrogate pair (U+{(int)text[i]:X4}) stands alone at position {i}: the text is not valid Unicode", "check the encoding of the text");
+        : throw BpeTokenizer.HalfPair(text[i], i);
 
     /// <summary>The characters of the ids.</summary>
     /// <exception cref="NanoException">An id is outside the vocabulary.</exception>

@@ -3,10 +3,68 @@ namespace Nano;
 /// <summary>Opens any tokenizer: by name, from a file of any known format, or from a model's folder.</summary>
 public static class TokenizerLoader
 {
+    internal const string Hint = "check the path; known are the names gpt2, r50k_base, cl100k_base, o200k_base, and the files tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, merges.txt, *.tiktoken, *.gguf";
+
+    private static readonly Dictionary<string, string[]> Named = new()
+    {
+        ["gpt2"] = ["gpt2/vocab.bpe", "tiktoken/r50k_base.tiktoken"],
+        ["r50k_base"] = ["tiktoken/r50k_base.tiktoken", "gpt2/vocab.bpe"],
+        ["cl100k_base"] = ["tiktoken/cl100k_base.tiktoken"],
+        ["o200k_base"] = ["tiktoken/o200k_base.tiktoken"],
+    };
+
+    /// <summary>The names that <see cref="Load"/> knows.</summary>
+    public static IReadOnlyCollection<string> Names => Named.Keys;
+
     /// <summary>Opens a tokenizer.</summary>
-    /// <param name="pathOrName">A tokenizer file, or the folder of a model or run.</param>
+    /// <param name="pathOrName">A name, a tokenizer file, or the folder of a model or run. The files of a name are looked for in $NANO_DATA, or in "data".</param>
     /// <exception cref="NanoException">There is none.</exception>
     /// <exception cref="BadFileException">The file is malformed or of an unknown kind.</exception>
-    public static ITokenizer Load(string pathOrName) =>
-        CharTokenizer.Load(File.Exists(pathOrName) ? pathOrName : Path.Combine(ModelDirectory.Resolve(pathOrName), "tokenizer.json"));
+    public static ITokenizer Load(string pathOrName)
+    {
+        if (Named.TryGetValue(pathOrName, out string[]? files) && !Directory.Exists(pathOrName) && !File.Exists(pathOrName))
+            return LoadFile(FindNamed(pathOrName, files));
+        if (File.Exists(pathOrName) && !IsPartOfModel(pathOrName))
+            return LoadFile(pathOrName);
+        if (Directory.Exists(pathOrName) && FindIn(pathOrName) is { } own)
+            return LoadFile(own);
+        string folder = ModelDirectory.Resolve(pathOrName);
+        return LoadFile(FindIn(folder) ?? throw new NanoException($"there is no tokenizer in '{folder}'", Hint));
+    }
+
+    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal);
+
+    private static string FindNamed(string name, string[] files)
+    {
+        string folder = Environment.GetEnvironmentVariable("NANO_DATA") is { Length: > 0 } data ? data : "data";
+        return files.Select(file => Path.Combine(folder, file)).FirstOrDefault(File.Exists)
+            ?? throw new NanoException($"the vocabulary of '{name}' is not in '{folder}': no {string.Join(" or ", files)}",
+                name is "gpt2" or "r50k_base" ? "fetch it with 'nano data gpt2-tokenizer', or set NANO_DATA to the folder that has it" : "put the file there, or set NANO_DATA to the folder that has it");
+    }
+
+    private static string? FindIn(string folder)
+    {
+        foreach (string name in (string[])["tokenizer.json", "tokenizer.model", "tokenizer.bin"])
+            if (File.Exists(Path.Combine(folder, name)))
+                return Path.Combine(folder, name);
+        return Gpt2Files.Find(folder)?.Merges;
+    }
+
+    private static ITokenizer LoadFile(string path)
+    {
+        if (Gpt2Files.Find(path) is { } pair)
+            return Gpt2Files.Load(pair.Vocabulary, pair.Merges);
+        byte[] beginning = InputFile.ReadBeginning(path, 4 * RankMerges.MaxTokenBytes, Hint);
+        if (beginning.AsSpan().StartsWith("{"u8))
+            return TokenizerJson.Load(path, TokenizerConfig.OfFolder(Path.GetDirectoryName(Path.GetFullPath(path))!));
+        if (TiktokenFile.Recognises(beginning))
+            return TiktokenFile.Load(path);
+        return Path.GetExtension(path) switch
+        {
+            ".model" => SentencePieceFile.Load(path),
+            ".bin" => Llama2cVocabulary.Load(path),
+            ".json" => TokenizerJson.Load(path, TokenizerConfig.None), // which says what is wrong with it
+            _ => throw new BadFileException(path, "not a tokenizer: neither its name nor its beginning is of any known kind"),
+        };
+    }
 }

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Nano.Cli;
+
+/// <summary>nano convert: a model from one format to another.</summary>
+internal static class ConvertVerb
+{
+    private static readonly Dictionary<string, (ModelFormat Format, int Version)> Formats = new()
+    {
+        ["safetensors"] = (ModelFormat.Safetensors, 0),
+        ["gguf"] = (ModelFormat.Gguf, 0),
+        ["llm.c"] = (ModelFormat.LlmC, 0),
+        ["llama2.c"] = (ModelFormat.Llama2C, 0),
+        ["llama2.c-v1"] = (ModelFormat.Llama2C, 1),
+        ["llama2.c-int8"] = (ModelFormat.Llama2C, 2),
+    };
+
+    private static readonly Argument<string> Input = new("in") { Description = "Folder of a model or run, .safetensors, .gguf, or .bin of llm.c or llama2.c" };
+    private static readonly Argument<string> Output = new("out") { Description = "A new folder (safetensors), or a .gguf or .bin file" };
+    private static readonly Option<string?> To = Choice("--to", "Format (default: what OUT's name suggests)", [.. Formats.Keys]);
+    private static readonly Option<string?> Type = Choice("--dtype", "Type of the weights (default: as they are, where the format has it)", "f32", "f16", "bf16");
+    private static readonly Option<string?> ShardSize = new("--shard-size") { Description = "Split safetensors into files of at most this much, e.g. 5GB or 500MB" };
+    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Replace OUT if it is a file" };
+    private static readonly Option<bool> Json = Common.Json();
+
+    public static Command Create()
+    {
+        var verb = new Command("convert", "Write a model in another format.\n\nExample:\n  nano convert runs/shakespeare-char model.gguf --dtype f16")
+        {
+            Input, Output, To, Type, ShardSize, Overwrite, Json,
+        };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static Option<string?> Choice(string name, string description, params string[] values)
+    {
+        var option = new Option<string?>(name) { Description = description };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        string input = args.GetValue(Input)!, output = args.GetValue(Output)!;
+        (ModelFormat Format, int Version)? to = args.GetValue(To) is { } name ? Formats[name] : null;
+        var options = new ConversionOptions
+        {
+            Format = to?.Format,
+            Llama2cVersion = to?.Version ?? 0,
+            Type = args.GetValue(Type) is { } type ? Enum.Parse<WeightType>(type, ignoreCase: true) : null,
+            ShardBytes = args.GetValue(ShardSize) is { } size ? ByteCount.Parse(size) : 0,
+            Overwrite = args.GetValue(Overwrite),
+        };
+        var made = ModelConverter.Convert(input, output, options, new ConvertLine(human));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{input} ({made.From}) -> {output} ({made.To}), {made.Bytes:N0} bytes"));
+        foreach (string note in made.Notes)
+            human.WriteLine($"note: {note}");
+        if (json)
+            Common.PrintJson(new { input, output, from = $"{made.From}", to = $"{made.To}", made.Bytes, made.Notes });
+        return 0;
+    }
+
+    /// <summary>Prints how far a large conversion is, a line per tenth.</summary>
+    private sealed class ConvertLine(TextWriter human) : IProgress<ConversionProgress>
+    {
+        private const long Large = 100_000_000;
+        private long tenth;
+
+        public void Report(ConversionProgress value)
+        {
+            long now = value.Bytes * 10 / Math.Max(1, value.TotalBytes);
+            if (value.TotalBytes < Large || now == tenth)
+                return;
+            tenth = now;
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"convert: {value.Bytes:N0} of {value.TotalBytes:N0} bytes"));
+        }
+    }
+}

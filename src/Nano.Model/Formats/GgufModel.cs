@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+
+namespace Nano;
+
+/// <summary>
+/// Models in GGUF files (format: ggml's docs/gguf.md; names and layouts as llama.cpp has them). Everything a file says beside its weights is kept, so
+/// that GGUF to GGUF changes nothing but what was asked for.
+/// </summary>
+public static class GgufModel
+{
+    private const string RopeFactors = "rope_freqs.weight";
+
+    /// <summary>Opens the model in a file.</summary>
+    /// <exception cref="NanoException">The file is missing or unreadable.</exception>
+    /// <exception cref="BadFileException">The file is malformed, or its model is not supported.</exception>
+    public static ModelSource Open(string path)
+    {
+        var file = GgufReader.Open(path);
+        try
+        {
+            if (file.Tensors.Count == 0)
+                throw new BadFileException(path, "it holds a vocabulary but no tensors: there is no model in it");
+            ModelConfig config = GgufConfig.Read(file.Metadata, file.Tensors, Factors(file));
+            return new ModelSource(path, config, Tensors(file, config), file) { Metadata = file.Metadata };
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What each rotary frequency is divided by, where a file says so.</summary>
+    private static float[]? Factors(GgufReader file)
+    {
+        if (!file.Tensors.TryGetValue(RopeFactors, out GgufTensor? found))
+            return null;
+        if (found.Count is 0 or > 1 << 16)
+            throw new BadFileException(file.Path, $"tensor '{RopeFactors}' has {found.Count} elements; expected half a head's");
+        var factors = new float[found.Count];
+        Tensor(file, found, RopeFactors, new Shape(factors.Length)).ReadFloat32(factors);
+        return factors;
+    }
+
+    private static List<ModelTensor> Tensors(GgufReader file, ModelConfig config)
+    {
+        // Before the names of a million layers are listed for a file of a few tensors.
+        if (config.Layers > file.Tensors.Count)
+            throw new BadFileException(file.Path, $"{file.Tensors.Count} tensors are too few for the {config.Layers} layers that the metadata asks for");
+        var found = new List<ModelTensor>();
+        var known = new HashSet<string>(StringComparer.Ordinal) { RopeFactors };
+        bool interleaved = GgufConfig.IsInterleaved(file.Metadata);
+        foreach ((string name, Shape shape) in config.ParameterShapes())
+        {
+            string inFile = GgufNames.Of(name);
+            if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
+                throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
+            if (!entry.Shape.SequenceEqual(ModelDirectory.Dims(shape)))
+                throw new BadFileException(file.Path, $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the metadata asks for {shape}");
+            ModelTensor tensor = Tensor(file, entry, name, shape);
+            found.Add(interleaved && RopeLayout.Concerns(name) ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+            known.Add(inFile);
+        }
+        if (file.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } stray)
+            throw new BadFileException(file.Path, $"tensor {Quoted.Of(stray)} is not part of a {file.Metadata.String("general.architecture")} as it is supported here");
+        return found;
+    }
+
+    private static ModelTensor Tensor(GgufReader file, GgufTensor entry, string name, Shape shape)
+    {
+        WeightType type = entry.Type switch
+        {
+            GgufTensorType.F32 => WeightType.F32,
+            GgufTensorType.F16 => WeightType.F16,
+            GgufTensorType.BF16 => WeightType.BF16,
+            _ => throw new BadFileException(file.Path, $"tensor {Quoted.Of(entry.Name)} is of type {entry.Type}; supported: F32, F16, BF16"),
+        };
+        int size = WeightTypes.SizeOf(type);
+        return new ModelTensor(name, shape, type, (start, destination) => file.Copy(entry.Offset + (start * size), destination));
+    }
+
+    /// <summary>Writes a model whole or not at all.</summary>
+    /// <param name="path">The file to create or replace.</param>
+    /// <param name="source">The model.</param>
+    /// <param name="type">The type of its matrices; null means each one's own. Vectors become F32, which llama.cpp insists on, unless they come from a GGUF file as something else.</param>
+    /// <exception cref="NanoException">The format cannot hold this model, or the file cannot be written.</exception>
+    public static void Write(string path, ModelSource source, WeightType? type = null)
+    {
+        if (GgufConfig.Refusal(source.Config) is { } reason)
+            throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
+        GgufMetadata metadata = GgufConfig.Write(source, type, path);
+        bool interleaved = GgufConfig.IsInterleaved(metadata);
+        var tensors = new List<ModelTensor>();
+        if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
+            tensors.Add(FactorsOf(llama, scaling));
+        foreach (ModelTensor tensor in source.Tensors)
+        {
+            ModelTensor moved = interleaved && RopeLayout.Concerns(tensor.Name) ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
+            WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type : WeightType.F32;
+            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name)));
+        }
+        GgufWriter.Write(path, metadata, tensors);
+    }
+
+    private static ModelTensor FactorsOf(LlamaConfig config, RopeScaling.Llama3 scaling)
+    {
+        float[] factors = GgufConfig.Factors(config, scaling);
+        return new ModelTensor(RopeFactors, new Shape(factors.Length), WeightType.F32, (start, destination) =>
+            MemoryMarshal.AsBytes(factors.AsSpan((int)start, destination.Length / sizeof(float))).CopyTo(destination));
+    }
+}

@@ -1,0 +1,59 @@
+using System.Buffers.Binary;
+
+namespace Nano;
+
+/// <summary>The kinds of files that hold a model.</summary>
+public enum ModelFormat
+{
+    /// <summary>A Hugging Face folder: config.json and safetensors.</summary>
+    Safetensors,
+
+    /// <summary>One GGUF file.</summary>
+    Gguf,
+
+    /// <summary>A GPT-2 checkpoint of llm.c.</summary>
+    LlmC,
+
+    /// <summary>A checkpoint of llama2.c.</summary>
+    Llama2C,
+}
+
+/// <summary>Opens whatever holds a model.</summary>
+public static class ModelLoader
+{
+    /// <summary>
+    /// What a path is: a model folder, a run folder (its newest checkpoint), a file in one, a .safetensors file beside its config.json, a GGUF file,
+    /// or a .bin of llm.c or llama2.c. Files are told apart by their first bytes; llama2.c's oldest, which have no mark, by the name ".bin".
+    /// </summary>
+    /// <exception cref="NanoException">It is none of these.</exception>
+    public static ModelFormat FormatOf(string path)
+    {
+        if (!File.Exists(path) || path.EndsWith(".safetensors", StringComparison.Ordinal))
+            return ModelFormat.Safetensors;
+        uint first;
+        using (var file = new BinaryFile(path, "check the path"))
+            first = file.Length < 4 ? 0 : file.UInt32(0);
+        return first switch
+        {
+            Gguf.Magic => ModelFormat.Gguf,
+            LlmcFile.Magic => ModelFormat.LlmC,
+            Llama2cFile.Magic => ModelFormat.Llama2C,
+            LlmcFile.DebugMagic => throw new BadFileException(path, "it is a debug state of llm.c, which goes with a model but is none"),
+            _ when BinaryPrimitives.ReverseEndianness(first) == 0x504B0304 || (byte)first == 0x80 => throw new NanoException(
+                $"'{path}' is a pickle of PyTorch, a program rather than data", "open it where it is from and save it as safetensors"),
+            _ => path.EndsWith(".bin", StringComparison.Ordinal) ? ModelFormat.Llama2C
+                : path.EndsWith(".gguf", StringComparison.Ordinal) ? ModelFormat.Gguf : ModelFormat.Safetensors,
+        };
+    }
+
+    /// <summary>Opens a model without loading its weights. See <see cref="FormatOf"/> for what a path can be.</summary>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or does not fit what goes with it.</exception>
+    public static ModelSource Open(string path) => FormatOf(path) switch
+    {
+        ModelFormat.Gguf => GgufModel.Open(path),
+        ModelFormat.LlmC => LlmcFile.Open(path),
+        ModelFormat.Llama2C => Llama2cFile.Open(path),
+        _ => ModelDirectory.Open(path),
+    };
+}

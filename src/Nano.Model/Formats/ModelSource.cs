@@ -1,0 +1,83 @@
+namespace Nano;
+
+/// <summary>
+/// A model as any file holds it: the meeting point of all formats. A reader gives one of these without loading the weights; a writer takes one.
+/// Tensors are those of the model's parameters, in their order, under their names, weights [out, in], in the types they are stored as.
+/// </summary>
+public sealed class ModelSource : IDisposable
+{
+    private readonly IReadOnlyList<IDisposable> files;
+
+    /// <summary>A model whose tensors read from open files.</summary>
+    /// <param name="path">Where it is, for errors.</param>
+    /// <param name="config">What it is.</param>
+    /// <param name="tensors">One for each parameter of the config, in order.</param>
+    /// <param name="files">What to close in the end.</param>
+    internal ModelSource(string path, ModelConfig config, IReadOnlyList<ModelTensor> tensors, params IReadOnlyList<IDisposable> files)
+    {
+        (Path, Config, Tensors, this.files) = (path, config, tensors, files);
+        if (config is LlamaConfig { Pairing: not RopePairing.RotateHalf })
+            throw new NanoException("a model with interleaved rotary pairs cannot be written", "permute the rows of the query and key weights to rotate-half first");
+        if (!tensors.Select(tensor => (tensor.Name, tensor.Shape)).SequenceEqual(config.ParameterShapes()))
+            throw new ArgumentException($"the tensors of '{path}' are not the parameters of its configuration");
+    }
+
+    /// <summary>Where it is, as the caller named it.</summary>
+    public string Path { get; }
+
+    /// <summary>What it is.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>Every parameter once, in the order in which the model declares them.</summary>
+    public IReadOnlyList<ModelTensor> Tensors { get; }
+
+    /// <summary>The metadata of a GGUF file, vocabulary and chat template included; null for other formats.</summary>
+    public GgufMetadata? Metadata { get; init; }
+
+    /// <summary>Files beside a Hugging Face model that belong to its tokenizer.</summary>
+    public IReadOnlyList<string> TokenizerFiles { get; init; } = [];
+
+    /// <summary>A model in memory; the source must not outlive it.</summary>
+    public static ModelSource Of(LanguageModel model) => new("a model in memory", model.Config,
+        [.. model.Parameters.All.Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32, (start, destination) =>
+            System.Runtime.InteropServices.MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
+
+    /// <summary>The same model, telling how much of it has been read; this one still owns the files.</summary>
+    internal ModelSource Watched(IProgress<ConversionProgress> progress)
+    {
+        long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
+        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => new ModelTensor(tensor.Name, tensor.Shape, tensor.Type, (start, destination) =>
+        {
+            tensor.Read(start, destination);
+            progress.Report(new ConversionProgress(done += destination.Length, total));
+        }))])
+        {
+            Metadata = Metadata,
+            TokenizerFiles = TokenizerFiles,
+        };
+    }
+
+    /// <summary>Reads all weights into a model of float32.</summary>
+    public LanguageModel Load()
+    {
+        var model = LanguageModel.Create(Config);
+        try
+        {
+            foreach (var (parameter, tensor) in model.Parameters.All.Zip(Tensors))
+                tensor.ReadFloat32(parameter.Data);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Closes the files.</summary>
+    public void Dispose()
+    {
+        foreach (IDisposable file in files)
+            file.Dispose();
+    }
+}

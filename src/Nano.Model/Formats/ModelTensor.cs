@@ -1,0 +1,140 @@
+using System.Runtime.InteropServices;
+
+namespace Nano;
+
+/// <summary>Gives stored elements of a tensor, row-major, from the one numbered <paramref name="start"/> on: as many whole ones as the destination holds.</summary>
+internal delegate void ReadElements(long start, Span<byte> destination);
+
+/// <summary>
+/// One tensor of a model wherever it lies: a name, a shape, a stored type, and a way to get any range of its elements. Readers and writers of all formats meet here.
+/// What a format lays out otherwise (transposed, rows permuted, another type) is a view that reads through, so that no more than a chunk is ever in memory.
+/// </summary>
+public sealed class ModelTensor
+{
+    // A chunk is at most 1 MiB.
+    private const int ChunkElements = 1 << 18;
+
+    private readonly ReadElements read;
+
+    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read) => (Name, Shape, Type, this.read) = (name, shape, type, read);
+
+    /// <summary>Its name: in a <see cref="ModelSource"/> that of the model's parameter.</summary>
+    public string Name { get; }
+
+    /// <summary>Its shape, slowest dimension first.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>The type of the bytes that <see cref="Read"/> gives.</summary>
+    public WeightType Type { get; }
+
+    /// <summary>Length in bytes.</summary>
+    public long Bytes => checked(Shape.Length * WeightTypes.SizeOf(Type));
+
+    /// <summary>Copies stored elements, as many whole ones as the destination holds.</summary>
+    public void Read(long start, Span<byte> destination) => read(start, destination);
+
+    /// <summary>All elements as float32.</summary>
+    /// <param name="destination">As many as the tensor has.</param>
+    public void ReadFloat32(Span<float> destination)
+    {
+        if (destination.Length != Shape.Length)
+            throw new ArgumentException($"'{Name}' {Shape} does not fit {destination.Length} elements");
+        ModelTensor floats = As(WeightType.F32);
+        for (int done = 0; done < destination.Length; done += ChunkElements)
+            floats.Read(done, MemoryMarshal.AsBytes(destination[done..Math.Min(destination.Length, done + ChunkElements)]));
+    }
+
+    /// <summary>Writes all elements as stored.</summary>
+    public void WriteTo(Stream stream)
+    {
+        int size = WeightTypes.SizeOf(Type);
+        byte[] chunk = new byte[Math.Min(Shape.Length, ChunkElements) * size];
+        for (long done = 0; done < Shape.Length; done += ChunkElements)
+        {
+            Span<byte> part = chunk.AsSpan(0, (int)Math.Min(ChunkElements, Shape.Length - done) * size);
+            Read(done, part);
+            stream.Write(part);
+        }
+    }
+
+    /// <summary>Whether the other tensor, of equal shape, has the same elements to the bit, whatever the types.</summary>
+    internal bool SameElements(ModelTensor other)
+    {
+        ModelTensor mine = As(WeightType.F32), theirs = other.As(WeightType.F32);
+        byte[] a = new byte[Math.Min(Shape.Length, ChunkElements) * sizeof(float)], b = new byte[a.Length];
+        for (long done = 0; done < Shape.Length; done += ChunkElements)
+        {
+            int bytes = (int)Math.Min(ChunkElements, Shape.Length - done) * sizeof(float);
+            mine.Read(done, a.AsSpan(0, bytes));
+            theirs.Read(done, b.AsSpan(0, bytes));
+            if (!a.AsSpan(0, bytes).SequenceEqual(b.AsSpan(0, bytes)))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>The same tensor under another name.</summary>
+    internal ModelTensor Named(string name) => new(name, Shape, Type, read);
+
+    /// <summary>The same tensor in another type; itself if that is its own.</summary>
+    internal ModelTensor As(WeightType type) => type == Type ? this : new ModelTensor(Name, Shape, type, (start, destination) =>
+    {
+        int count = destination.Length / WeightTypes.SizeOf(type);
+        byte[] stored = new byte[count * WeightTypes.SizeOf(Type)];
+        Read(start, stored);
+        if (type == WeightType.F32)
+        {
+            WeightTypes.Widen(Type, stored, MemoryMarshal.Cast<byte, float>(destination));
+            return;
+        }
+        float[] floats = new float[count];
+        WeightTypes.Widen(Type, stored, floats);
+        WeightTypes.Narrow(type, floats, destination);
+    });
+
+    /// <summary>A matrix with rows and columns exchanged.</summary>
+    internal ModelTensor Transposed()
+    {
+        int rows = Shape[1], columns = Shape[0];
+        return new ModelTensor(Name, new Shape(rows, columns), Type, (start, destination) =>
+        {
+            if (Type == WeightType.F32)
+                Transpose<uint>(start, MemoryMarshal.Cast<byte, uint>(destination), rows, columns);
+            else
+                Transpose<ushort>(start, MemoryMarshal.Cast<byte, ushort>(destination), rows, columns);
+        });
+    }
+
+    /// <summary>A range of the transposed matrix [rows, columns]: of each stored row, the piece that the range needs, scattered.</summary>
+    private void Transpose<T>(long start, Span<T> destination, int rows, int columns) where T : unmanaged
+    {
+        if (destination.IsEmpty)
+            return;
+        int firstRow = (int)(start / columns), endRow = (int)((start + destination.Length - 1) / columns) + 1;
+        T[] piece = new T[endRow - firstRow];
+        for (int column = 0; column < columns; column++)
+        {
+            Read(((long)column * rows) + firstRow, MemoryMarshal.AsBytes(piece.AsSpan()));
+            for (int i = 0; i < piece.Length; i++)
+                if (((long)(firstRow + i) * columns) + column - start is var at && at >= 0 && at < destination.Length)
+                    destination[(int)at] = piece[i];
+        }
+    }
+
+    /// <summary>A matrix or vector whose row r is row <paramref name="from"/>(r) of this one.</summary>
+    internal ModelTensor WithRows(Func<int, int> from)
+    {
+        int columns = Shape.Rank == 1 ? 1 : Shape[1], size = WeightTypes.SizeOf(Type);
+        return new ModelTensor(Name, Shape, Type, (start, destination) =>
+        {
+            while (!destination.IsEmpty)
+            {
+                (long row, long column) = Math.DivRem(start, columns);
+                int count = (int)Math.Min(columns - column, destination.Length / size);
+                Read(((long)from((int)row) * columns) + column, destination[..(count * size)]);
+                destination = destination[(count * size)..];
+                start += count;
+            }
+        });
+    }
+}

@@ -1,0 +1,146 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Nano;
+
+/// <summary>The tensors of a model folder, in one safetensors file or in several with an index (format: as transformers writes them).</summary>
+internal sealed class SafetensorsSet : IDisposable
+{
+    public const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
+    private const int MaxIndexBytes = 64 << 20;
+
+    private readonly List<SafetensorsReader> files = [];
+    private readonly Dictionary<string, SafetensorsReader> fileOf = new(StringComparer.Ordinal);
+
+    /// <summary>Opens a file on its own, or what a folder holds.</summary>
+    /// <exception cref="NanoException">There is nothing, or it is unreadable.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or index and files disagree.</exception>
+    public SafetensorsSet(string path)
+    {
+        try
+        {
+            string single = Directory.Exists(path) ? System.IO.Path.Combine(path, SingleFile) : path, index = System.IO.Path.Combine(path, IndexFile);
+            if (!File.Exists(single) && File.Exists(index))
+                OpenShards(Path = index, path);
+            else
+                Add(SafetensorsReader.Open(Path = single));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The file, or the index of several.</summary>
+    public string Path { get; }
+
+    /// <summary>The names of all tensors.</summary>
+    public IReadOnlyCollection<string> Names => fileOf.Keys;
+
+    /// <summary>Whether there is such a tensor.</summary>
+    public bool Has(string name) => fileOf.ContainsKey(name);
+
+    /// <summary>A tensor that is there.</summary>
+    /// <exception cref="BadFileException">Its type is not one of floating-point numbers.</exception>
+    public ModelTensor Tensor(string name) => fileOf[name].Tensor(fileOf[name].Entries[name]);
+
+    /// <summary>The sizes of a tensor that is there.</summary>
+    public IReadOnlyList<long> Sizes(string name) => fileOf[name].Entries[name].Shape;
+
+    /// <summary>The file of a tensor that is there, for errors.</summary>
+    public string FileOf(string name) => fileOf[name].Path;
+
+    private void Add(SafetensorsReader file)
+    {
+        files.Add(file);
+        foreach (string name in file.Entries.Keys)
+            if (!fileOf.TryAdd(name, file))
+                throw new BadFileException(file.Path, $"tensor {Quoted.Of(name)} is in '{System.IO.Path.GetFileName(fileOf[name].Path)}' too");
+    }
+
+    private void OpenShards(string index, string folder)
+    {
+        var placed = ReadIndex(index);
+        foreach (string shard in placed.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        {
+            if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
+                throw new BadFileException(index, $"{Quoted.Of(shard)} is not the name of a safetensors file beside it");
+            if (!File.Exists(System.IO.Path.Combine(folder, shard)))
+                throw new BadFileException(index, $"the file '{shard}' that it names is missing");
+            Add(SafetensorsReader.Open(System.IO.Path.Combine(folder, shard)));
+        }
+        foreach ((string name, string shard) in placed)
+            if (!fileOf.TryGetValue(name, out var file) || System.IO.Path.GetFileName(file.Path) != shard)
+                throw new BadFileException(index, $"tensor {Quoted.Of(name)} should be in '{shard}', but is not");
+        if (fileOf.Keys.FirstOrDefault(name => !placed.ContainsKey(name)) is { } stray)
+            throw new BadFileException(index, $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
+    }
+
+    private static Dictionary<string, string> ReadIndex(string path)
+    {
+        using JsonDocument document = InputFile.ReadJson(path, MaxIndexBytes, "a model's folder holds its weights");
+        if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+            throw new BadFileException(path, "there is no object 'weight_map' from tensors to files");
+        var placed = new Dictionary<string, string>(StringComparer.Ordinal);
+        try
+        {
+            foreach (JsonProperty pair in map.EnumerateObject())
+                placed.Add(pair.Name, pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString()! : throw new BadFileException(path, $"'weight_map': the file of {Quoted.Of(pair.Name)} is not a string"));
+        }
+        catch (InvalidOperationException e) // an escaped half of a surrogate pair
+        {
+            throw new BadFileException(path, "'weight_map' holds a string that is not valid Unicode", e);
+        }
+        return placed;
+    }
+
+    /// <summary>Writes tensors as one file, or as several and an index where they are more than a number of bytes.</summary>
+    /// <param name="folder">An existing folder.</param>
+    /// <param name="tensors">The tensors under the names that the files give them.</param>
+    /// <param name="maxBytes">A file holds tensors of at most so many bytes together, or a single larger one.</param>
+    public static void Write(string folder, IReadOnlyList<SafetensorsTensor> tensors, long maxBytes)
+    {
+        var shards = new List<List<SafetensorsTensor>>();
+        long bytes = 0, total = 0;
+        foreach (SafetensorsTensor tensor in tensors)
+        {
+            long size = SafetensorsWriter.Bytes(tensor);
+            if (shards.Count == 0 || bytes + size > maxBytes)
+            {
+                shards.Add([]);
+                bytes = 0;
+            }
+            shards[^1].Add(tensor);
+            bytes += size;
+            total += size;
+        }
+        if (shards.Count <= 1)
+        {
+            SafetensorsWriter.Write(System.IO.Path.Combine(folder, SingleFile), tensors);
+            return;
+        }
+        var map = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        for (int i = 0; i < shards.Count; i++)
+        {
+            string name = $"model-{i + 1:D5}-of-{shards.Count:D5}.safetensors";
+            SafetensorsWriter.Write(System.IO.Path.Combine(folder, name), shards[i]);
+            foreach (SafetensorsTensor tensor in shards[i])
+                map.Add(tensor.Name, name);
+        }
+        var index = new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["total_size"] = total },
+            ["weight_map"] = new JsonObject(map.Select(pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, pair.Value))),
+        };
+        AtomicFile.Write(System.IO.Path.Combine(folder, IndexFile), stream => JsonSerializer.Serialize(stream, index, Indented));
+    }
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
+
+    public void Dispose()
+    {
+        foreach (SafetensorsReader file in files)
+            file.Dispose();
+    }
+}

@@ -1,0 +1,164 @@
+using System.Text;
+
+namespace Nano;
+
+/// <summary>Where a text gets a space in front, as if it began with a word.</summary>
+internal enum SpaceInFront
+{
+    Never,
+
+    /// <summary>At the beginning only.</summary>
+    First,
+
+    /// <summary>Also after each added token.</summary>
+    Always,
+}
+
+/// <summary>How SentencePiece treats text around its vocabulary.</summary>
+/// <param name="ByteIds">The ids of the 256 bytes, for characters that are not in the vocabulary; null if there are none.</param>
+/// <param name="UnknownId">The id of what cannot be expressed, or -1.</param>
+/// <param name="SpaceInFront">Where a space is added; the first one is dropped again when decoding.</param>
+/// <param name="SingleSpaces">Whether spaces at the ends of a text go, and several in a row become one.</param>
+/// <param name="UserDefined">Tokens that are taken whole wherever they occur and merge with nothing, by id; empty if there are none.</param>
+internal sealed record SentencePieceRules(int[]? ByteIds, int UnknownId, SpaceInFront SpaceInFront, bool SingleSpaces, IReadOnlyList<byte[]?> UserDefined);
+
+/// <summary>
+/// SentencePiece BPE (Kudo and Richardson 2018, arXiv:1808.06226) as in Llama 1 and 2, TinyLlama and Mistral: characters are merged, and a character
+/// that the vocabulary lacks becomes its bytes. SentencePiece writes a space as U+2581 and knows no difference between the two;
+/// here both are a space.
+/// </summary>
+internal sealed class SentencePieceTokenizer : BpeTokenizer
+{
+    /// <summary>SentencePiece's sign for a space.</summary>
+    public const char SpaceSign = '\u2581';
+
+    // A symbol below this is a user-defined token that no rule may touch; one above it, if negative, is a character without a token.
+    private const int Frozen = -0x200000;
+
+    private readonly Vocabulary? userDefined;
+    private readonly int longestUserDefined;
+    private readonly bool cutsAtSpaces;
+    private readonly int[] asciiIds = new int[128];
+
+    public SentencePieceTokenizer(BpeParts parts, SentencePieceRules rules) : base(parts)
+    {
+        Rules = rules;
+        if (rules.UserDefined.Any(token => token is not null))
+        {
+            userDefined = new Vocabulary(rules.UserDefined, _ => false, "user-defined tokens");
+            longestUserDefined = rules.UserDefined.Max(token => token?.Length ?? 0);
+        }
+        cutsAtSpaces = !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
+        for (int c = 0; c < asciiIds.Length; c++)
+            asciiIds[c] = parts.Vocabulary.Find([(byte)c]) is >= 0 and int id ? id : ~c;
+    }
+
+    /// <summary>How text is treated around the vocabulary.</summary>
+    public SentencePieceRules Rules { get; }
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<byte> BytesOf(int id, bool first = false)
+    {
+        var bytes = base.BytesOf(id);
+        return first && Rules.SpaceInFront != SpaceInFront.Never && bytes.StartsWith(" "u8) ? bytes[1..] : bytes;
+    }
+
+    /// <inheritdoc/>
+    public override void Save(string path) => TokenizerJsonWriter.Save(path, this);
+
+    protected override void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first)
+    {
+        string normal = Normalized(text, first);
+        int length = work.SetText(normal);
+        for (int at = 0; at < length;)
+        {
+            int end = cutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;
+            AddPiece(work, at, end);
+            at = end;
+        }
+    }
+
+    protected override int Symbols(ReadOnlySpan<byte> piece, Span<int> symbols)
+    {
+        int count = 0;
+        for (int at = 0; at < piece.Length;)
+        {
+            if (userDefined is not null && FindUserDefined(piece[at..], out int id) is > 0 and int taken)
+            {
+                symbols[count++] = Frozen - id;
+                at += taken;
+                continue;
+            }
+            if (piece[at] < 128)
+            {
+                symbols[count++] = asciiIds[piece[at++]];
+                continue;
+            }
+            Rune.DecodeFromUtf8(piece[at..], out Rune rune, out int length);
+            int known = Parts.Vocabulary.Find(piece.Slice(at, length));
+            symbols[count++] = known >= 0 ? known : ~rune.Value;
+            at += length;
+        }
+        return count;
+    }
+
+    protected override void AddUnknown(BpeWorkspace work, int symbol)
+    {
+        if (symbol <= Frozen)
+        {
+            work.Add(Frozen - symbol);
+            return;
+        }
+        var rune = new Rune(~symbol);
+        if (Rules.ByteIds is { } byteIds)
+        {
+            Span<byte> bytes = stackalloc byte[4];
+            foreach (byte b in bytes[..rune.EncodeToUtf8(bytes)])
+                work.Add(byteIds[b]);
+        }
+        else if (Rules.UnknownId < 0)
+            throw new NanoException($"the vocabulary has neither {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) nor a token for the unknown", "leave the character out");
+        else if (work.Count == 0 || work.Ids[^1] != Rules.UnknownId) // several in a row are one
+            work.Add(Rules.UnknownId);
+    }
+
+    private string Normalized(ReadOnlySpan<char> text, bool first)
+    {
+        bool space = Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first);
+        var normal = new StringBuilder(text.Length + 1);
+        if (space)
+            normal.Append(' ');
+        int begin = normal.Length;
+        normal.Append(text).Replace(SpaceSign, ' ', begin, text.Length);
+        if (!Rules.SingleSpaces)
+            return normal.ToString();
+        string words = string.Join(' ', normal.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        return space && words.Length > 0 ? ' ' + words : words;
+    }
+
+    private int FindUserDefined(ReadOnlySpan<byte> text, out int id)
+    {
+        id = -1;
+        for (int length = Math.Min(longestUserDefined, text.Length); length > 0; length--)
+            if ((id = userDefined!.Find(text[..length])) >= 0)
+                return length;
+        return 0;
+    }
+
+    /// <summary>The end of the spaces and the word that begin here.</summary>
+    private static int WordEnd(ReadOnlySpan<byte> text, int at)
+    {
+        while (at < text.Length && text[at] == ' ')
+            at++;
+        int length = text[at..].IndexOf((byte)' ');
+        return length < 0 ? text.Length : at + length;
+    }
+
+    private static bool HasSpaceInside(ReadOnlySpan<byte> token)
+    {
+        for (int i = 1; i < token.Length; i++)
+            if (token[i] == ' ' && token[i - 1] != ' ')
+                return true;
+        return false;
+    }
+}

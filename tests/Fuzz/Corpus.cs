@@ -1,0 +1,94 @@
+namespace Nano.Fuzz;
+
+/// <summary>Small valid files of every format, made by the writers.</summary>
+static class Corpus
+{
+    static readonly Gpt2Config Gpt2 = new() { VocabSize = 7, ContextLength = 4, Layers = 1, Heads = 1, Channels = 4, BosToken = 0, EosTokens = [1, 2] };
+
+    static readonly LlamaConfig Llama = new() { VocabSize = 7, ContextLength = 4, Layers = 2, Heads = 2, KvHeads = 1, Channels = 4, Intermediate = 3, NormEpsilon = 1e-5f, BosToken = 1, EosTokens = [2] };
+
+    /// <summary>All of it.</summary>
+    public static IReadOnlyList<FuzzSeed> All(string folder) => [.. Models(folder), Metadata(folder)];
+
+    /// <summary>Models in every format. The folder is for making them.</summary>
+    static List<FuzzSeed> Models(string folder)
+    {
+        var seeds = new List<FuzzSeed>();
+        foreach (ModelConfig config in (ModelConfig[])[Gpt2, Llama, Llama with { QkNorm = true, TiedHead = false, RopeTheta = 1e6, RopeScaling = new RopeScaling.Linear(2) }])
+        {
+            using LanguageModel model = LanguageModel.Create(config);
+            model.Initialize(5);
+            using var source = ModelSource.Of(model);
+            string name = $"{config.ModelType}-{seeds.Count}", made = Directory.CreateDirectory(Path.Combine(folder, "make", name)).FullName;
+            ModelDirectory.Write(made, source);
+            AddFolder(seeds, made, name);
+            ModelConverter.Convert(made, made + "-shards", new() { Format = ModelFormat.Safetensors, ShardBytes = 200, Type = WeightType.BF16 });
+            AddFolder(seeds, made + "-shards", name + "-shards");
+            AddFile(seeds, made, "model.gguf", name, new() { Type = WeightType.F16 });
+            if (config is Gpt2Config)
+                AddFile(seeds, made, "llmc.bin", name, new());
+            else if (config == Llama)
+                for (int version = 0; version < 3; version++)
+                    AddFile(seeds, made, $"v{version}.bin", name, new() { Llama2cVersion = version });
+        }
+        return seeds;
+    }
+
+    /// <summary>GGUF metadata of every type. The folder is for making it.</summary>
+    static FuzzSeed Metadata(string folder)
+    {
+        string path = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "make")).FullName, "metadata.gguf");
+        var metadata = new GgufMetadata(path);
+        metadata.Set("general.architecture", "llama");
+        metadata.Set("tokenizer.ggml.tokens", (string[])["<unk>", "<s>", "\u2581a", "\u00e9"]);
+        metadata.Set("tokenizer.ggml.scores", (float[])[0, -1, -2, -3]);
+        metadata.Set("tokenizer.ggml.token_type", (int[])[2, 3, 1, 1]);
+        metadata.Set("tokenizer.ggml.add_bos_token", true);
+        metadata.Set("general.alignment", 64u);
+        metadata.Set("x.f", 0.5f);
+        byte[] nested = [9, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 8, 9];
+        metadata.Set("x.nested", GgufValueType.Array, nested);
+        metadata.Set("x.i64", GgufValueType.Int64, BitConverter.GetBytes(-5L));
+        metadata.Set("x.f64", GgufValueType.Float64, BitConverter.GetBytes(0.25));
+        GgufWriter.Write(path, metadata, []);
+        return new FuzzSeed("metadata.gguf", File.ReadAllBytes(path), ReadMetadata, "metadata");
+    }
+
+    static void AddFolder(List<FuzzSeed> seeds, string made, string set)
+    {
+        foreach (string file in Directory.GetFiles(made).Order(StringComparer.Ordinal))
+            seeds.Add(new FuzzSeed(Path.GetFileName(file), File.ReadAllBytes(file), path => ReadModel(Path.GetDirectoryName(path)!), set));
+    }
+
+    static void AddFile(List<FuzzSeed> seeds, string made, string name, string set, ConversionOptions options)
+    {
+        string path = Path.Combine(Path.GetDirectoryName(made)!, $"{set}-{name}");
+        ModelConverter.Convert(made, path, options);
+        seeds.Add(new FuzzSeed(name, File.ReadAllBytes(path), ReadModel, set));
+    }
+
+    /// <summary>Opens a model and reads every weight.</summary>
+    static void ReadModel(string path)
+    {
+        using var source = ModelLoader.Open(path);
+        var floats = new float[4096];
+        foreach (ModelTensor tensor in source.Tensors)
+            tensor.ReadFloat32(tensor.Shape.Length <= floats.Length ? floats.AsSpan(0, (int)tensor.Shape.Length) : new float[tensor.Shape.Length]);
+    }
+
+    /// <summary>Opens a GGUF file and asks every value for every type.</summary>
+    static void ReadMetadata(string path)
+    {
+        using var file = GgufReader.Open(path);
+        foreach (string key in file.Metadata.Keys)
+            foreach (Action<string> ask in (Action<string>[])[k => file.Metadata.String(k), k => file.Metadata.Integer(k), k => file.Metadata.Float(k), k => file.Metadata.Bool(k), k => file.Metadata.Strings(k), k => file.Metadata.Floats(k), k => file.Metadata.Integers(k)])
+                try
+                {
+                    ask(key);
+                }
+                catch (BadFileException)
+                {
+                    // It has another type.
+                }
+    }
+}
