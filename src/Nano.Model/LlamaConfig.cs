@@ -46,6 +46,13 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>How many keys a query of a layer sees; 0 for all.</summary>
     public int WindowOf(int layer) => layer >= FirstWindowLayer ? Window : 0;
 
+    /// <summary>The MLP becomes wider with the channels, in whole eights.</summary>
+    public override LlamaConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
+    {
+        var resized = (LlamaConfig)base.WithSizes(contextLength, layers, heads, channels);
+        return resized.Channels == Channels ? resized : resized with { Intermediate = (int)Math.Min(MaxChannels, (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
+    }
+
     protected override string? Problem()
     {
         if (base.Problem() is { } problem)

@@ -87,6 +87,10 @@ public abstract record ModelConfig
         return Dropout is >= 0 and < 1 ? null : $"the dropout is {Dropout}; it must be at least 0 and less than 1";
     }
 
+    /// <summary>The same kind of model in other sizes; null leaves one as it is. What is proportional to the channels stays so.</summary>
+    public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels) =>
+        this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads, Channels = channels ?? Channels };
+
     /// <summary>Names and shapes of the parameters, in the order of the model's declaration, without reserving memory for them.</summary>
     /// <exception cref="NanoException">The config is impossible.</exception>
     public IReadOnlyList<(string Name, Shape Shape)> ParameterShapes()

@@ -114,7 +114,7 @@ internal static class InfoVerb
     {
         if (!File.Exists(path) && !Directory.Exists(path))
             return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
-                : Presets.All.TryGetValue(path, out var preset) ? preset.Model with { VocabSize = Presets.ShakespeareCharacters }
+                : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of"));
         return ModelConfig.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));

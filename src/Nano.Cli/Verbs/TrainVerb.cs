@@ -94,13 +94,7 @@ internal static class TrainVerb
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
         {
-            Model = preset.Model with
-            {
-                ContextLength = time,
-                Layers = args.GetValue(Layers) ?? preset.Model.Layers,
-                Heads = args.GetValue(Heads) ?? preset.Model.Heads,
-                Channels = args.GetValue(Channels) ?? preset.Model.Channels,
-            },
+            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
             Steps = args.GetValue(Steps) ?? preset.Steps,
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,

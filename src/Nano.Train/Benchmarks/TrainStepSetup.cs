@@ -21,8 +21,8 @@ internal sealed class TrainStepSetup : IDisposable
 
     public TrainStep Step { get; }
 
-    /// <summary>A published size of GPT-2, or a preset's model with the 65 characters of tinyshakespeare.</summary>
-    public static ModelConfig Config(string name) => Presets.All.TryGetValue(name, out var preset) ? preset.Model with { VocabSize = 65 } : Gpt2Config.Named(name);
+    /// <summary>A published size of GPT-2, or a preset's model.</summary>
+    public static ModelConfig Config(string name) => Presets.All.TryGetValue(name, out var preset) ? preset.Model : Gpt2Config.Named(name);
 
     public void Dispose()
     {
