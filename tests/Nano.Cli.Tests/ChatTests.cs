@@ -75,8 +75,9 @@ public sealed class ChatTests(TinyRun run) : IDisposable
     {
         Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
         Skip.If(SignalTests.InterruptsAreIgnored(), "these tests were started with SIGINT ignored, and so is every program they start");
-        string folder = temp.File("run");
-        Cli.Run(["train", "--data", run.Data, "--out", folder, "--layers", "1", "--heads", "2", "--channels", "16", "--seq", "2000", "--batch", "1", "--steps", "1"]).Succeeds();
+        string folder = temp.File("run"), text = temp.File("text.txt");
+        File.WriteAllText(text, string.Concat(Enumerable.Repeat(Tiny.Text(), 12)));
+        Cli.Run(["train", "--data", text, "--out", folder, "--layers", "4", "--heads", "2", "--channels", "64", "--seq", "3000", "--batch", "1", "--steps", "1"]).Succeeds();
         string checkpoint = Path.Combine(folder, File.ReadAllText(Path.Combine(folder, "latest")).Trim());
         File.WriteAllText(Path.Combine(checkpoint, "chat_template.jinja"), "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
         using var program = Cli.Start(["chat", "--model", folder, "--max-tokens", "100000", "--temperature", "1"]);

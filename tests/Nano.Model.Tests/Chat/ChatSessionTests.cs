@@ -92,14 +92,14 @@ public sealed class ChatSessionTests : IDisposable
     public void A_conversation_longer_than_the_context_is_an_error_with_both_numbers()
     {
         var tokenizer = new ByteTokenizer("<s>", "</s>");
-        var session = Session("mistral", tokenizer, context: 40);
-        Assert.Equal(19, session.Ask("Hello", 10, Now).Length); // <s> and 18 characters
+        var session = Session("mistral", tokenizer, context: 42);
+        Assert.Equal(1 + 19, session.Ask("Hello", 10, Now).Length); // <s> and the characters
         session.Answer("Hi");
-        var e = Assert.Throws<NanoException>(() => session.Ask("How are you", 10, Now)); // 3 + 1 for the answer, 24 more
-        Assert.Contains("the conversation has 47 tokens and the model's context only 40", e.Message, StringComparison.Ordinal);
+        var e = Assert.Throws<NanoException>(() => session.Ask("How are you", 10, Now)); // the answer has 3 + 1, this turn 25
+        Assert.Contains("the conversation has 49 tokens and the model's context only 42", e.Message, StringComparison.Ordinal);
         Assert.Contains("/reset", e.Hint, StringComparison.Ordinal);
         Assert.Equal(2, session.Messages.Count);
-        Assert.Equal(40, session.Ask("1234", 10, Now).Length); // the context to its last place
+        Assert.Equal(42, session.Ask("1234", 10, Now).Length); // the context to its last place
     }
 
     [Fact]
