@@ -156,6 +156,25 @@ public sealed class ChatSessionTests : IDisposable
         Assert.Contains("'nobody'", Assert.Throws<NanoException>(() => Found(chosen: "nobody")).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_template_is_found_in_a_gguf_file()
+    {
+        string bare = temp.File("bare.gguf"), full = temp.File("full.gguf");
+        using (var model = Models.Random(Models.Small))
+            GgufModel.Write(bare, ModelSource.Of(model));
+        using (var source = ModelLoader.Open(bare))
+        {
+            source.Metadata!.Set("tokenizer.chat_template", "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}");
+            source.Metadata.Set("tokenizer.ggml.tokens", ["<unk>", "<begin>", "<end>"]);
+            source.Metadata.Set("tokenizer.ggml.bos_token_id", 1u);
+            source.Metadata.Set("tokenizer.ggml.eos_token_id", 2u);
+            GgufModel.Write(full, source);
+        }
+        var format = ChatTemplateLoader.Load(full, null, new ByteTokenizer());
+        Assert.Equal("<begin>Hi<end>", format.Template.Render([new("user", "Hi")], true, format.SpecialTokens, Now));
+        Assert.Contains("brings no chat template", Assert.Throws<NanoException>(() => ChatTemplateLoader.Load(bare, null, new ByteTokenizer())).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("[]")]
     [InlineData("{")]
