@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Nano;
 
 /// <summary>A conversation with a model: keeps the turns, makes the prompts, and knows what ends an answer.</summary>
@@ -72,7 +74,40 @@ public sealed class ChatSession
     /// <summary>Adds what the model answered.</summary>
     public void Answer(string text) => messages.Add(new ChatMessage("assistant", text));
 
-    private int[] Encode(DateTime now) => tokenizer.Encode(format.Template.Render(messages, addGenerationPrompt: true, format.SpecialTokens, now), allowSpecial: true);
+    /// <summary>
+    /// The ids of the whole conversation. Special tokens are the template's to use: their text in what the user or the system message says is text like
+    /// any other. To tell them apart after rendering, it stands between two marks, a character that nobody uses.
+    /// </summary>
+    private int[] Encode(DateTime now)
+    {
+        char mark = (char)Enumerable.Range('\uE000', 0x1900).First(c => messages.All(message => !message.Content.Contains((char)c, StringComparison.Ordinal)));
+        string[] special = [.. tokenizer.SpecialTokens.Keys.Where(token => token.Length > 0).OrderByDescending(token => token.Length)];
+        var marked = messages.Select(message => message.Role == "assistant" ? message : message with { Content = Marked(message.Content, special, mark) });
+        string[] parts = format.Template.Render(marked, addGenerationPrompt: true, format.SpecialTokens, now).Split(mark);
+        return [.. parts.SelectMany((part, i) => part.Length == 0 ? [] : tokenizer.Encode(part, allowSpecial: i % 2 == 0))];
+    }
+
+    /// <summary>The text with marks around every special token in it.</summary>
+    private static string Marked(string text, string[] special, char mark)
+    {
+        var result = new StringBuilder();
+        char[] beginnings = [.. special.Select(token => token[0]).Distinct()];
+        for (int at = 0; at < text.Length;)
+        {
+            int plain = text.AsSpan(at).IndexOfAny(beginnings);
+            result.Append(text, at, plain < 0 ? text.Length - at : plain);
+            if (plain < 0)
+                break;
+            at += plain;
+            string? token = special.FirstOrDefault(token => string.CompareOrdinal(text, at, token, 0, token.Length) == 0);
+            if (token is null)
+                result.Append(text[at]);
+            else
+                result.Append(mark).Append(token).Append(mark);
+            at += token?.Length ?? 1;
+        }
+        return result.ToString();
+    }
 
     /// <summary>Removes the oldest turn of the user's and what was answered; false if only the newest is left.</summary>
     private bool DropOldest()
