@@ -15,8 +15,8 @@ public sealed class StreamDecoder(ITokenizer tokenizer)
     /// <exception cref="NanoException">The id is outside the vocabulary.</exception>
     public string Push(int id)
     {
-        ReadOnlySpan<byte> bytes = tokenizer.BytesOf(id, first);
-        first = false;
+        var bytes = tokenizer.BytesOf(id, first);
+        first = first && tokenizer.BytesOf(id).IsEmpty; // a control token is no text yet
         return Convert(bytes, flush: false);
     }
 
@@ -29,8 +29,7 @@ public sealed class StreamDecoder(ITokenizer tokenizer)
 
     private string Convert(ReadOnlySpan<byte> bytes, bool flush)
     {
-        var chars = new char[utf8.GetCharCount(bytes, flush)];
-        int count = utf8.GetChars(bytes, chars, flush);
-        return new string(chars, 0, count);
+        var chars = new char[Encoding.UTF8.GetMaxCharCount(bytes.Length)];
+        return new string(chars, 0, utf8.GetChars(bytes, chars, flush));
     }
 }

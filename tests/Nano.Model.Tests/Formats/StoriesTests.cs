@@ -22,7 +22,8 @@ public class StoriesTests
         {
             int[] prompt = Ids(one, "prompt_ids"), expected = Ids(one, "ids"); // which end with the last step, or with BOS
             using var generator = new Generator(model, compute);
-            Assert.Equal(expected, [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).Take(expected.Length - prompt.Length)]);
+            int[] ids = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).Take(expected.Length - prompt.Length)];
+            Assert.Equal(expected, ids);
         }
     }
 
