@@ -55,11 +55,33 @@ public class JsonTests(TinyRun run)
     public void Info_of_a_model()
     {
         var result = Cli.Run("info", "--model", run.Folder, "--json");
-        AssertOneLine(result, "layers", "heads", "channels", "context_length", "vocab_size", "components", "parameters", "bytes", "training_flops_per_token", "training_step");
+        AssertOneLine(result, "model_type", "layers", "heads", "channels", "context_length", "vocab_size", "config", "components", "parameters", "bytes", "stored_bytes",
+            "inference_flops_per_token", "training_flops_per_token", "cache_bytes_per_token", "cache_bytes", "training_step");
         Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("training_step").ValueKind); // of no batch
         // By hand: 24 characters and 16 positions of 16 channels, one block of 12 x 16 x 16 weights, three norms without bias.
         Assert.Equal((24 * 16) + (16 * 16) + (12 * 16 * 16) + (3 * 16), result.Json.GetProperty("parameters").GetInt64());
-        Assert.Equal(result.Json.GetProperty("parameters").GetInt64(), result.Json.GetProperty("components").EnumerateObject().Sum(component => component.Value.GetInt64()));
+        Assert.Equal([("embedding", 40 * 16), ("attention", 4 * 16 * 16), ("mlp", 8 * 16 * 16), ("norms", 3 * 16), ("head", 0)],
+            result.Json.GetProperty("components").EnumerateObject().Select(component => (component.Name, component.Value.GetInt32())));
+        Assert.Equal(4 * ((40 * 16) + (12 * 16 * 16) + (3 * 16)), result.Json.GetProperty("stored_bytes").GetInt64()); // float32
+        Assert.Equal((128, 16 * 128), (result.Json.GetProperty("cache_bytes_per_token").GetInt32(), result.Json.GetProperty("cache_bytes").GetInt32())); // 2 x 16 floats
+        Assert.Equal((2 * ((24 * 16) + (12 * 16 * 16) + (3 * 16))) + (4 * 16 * 16), result.Json.GetProperty("inference_flops_per_token").GetDouble(), 1e-6); // every weight but the positions'; 16 keys
+    }
+
+    [Fact]
+    public void Eval()
+    {
+        string text = run.Data;
+        var result = Cli.Run("eval", "--model", run.Folder, "--data", text, "--json", "--threads", "1");
+        AssertOneLine(result, "tokens", "loss", "perplexity", "bits_per_byte");
+        double loss = result.Json.GetProperty("loss").GetDouble(), tokens = result.Json.GetProperty("tokens").GetDouble();
+        Assert.Equal(Tiny.Text().Length - 1, tokens);
+        Assert.InRange(loss, 0.5, Math.Log(24)); // better than knowing nothing
+        Assert.Equal(Math.Exp(loss), result.Json.GetProperty("perplexity").GetDouble(), 1e-9);
+        Assert.Equal(loss * tokens / Math.Log(2) / Tiny.Text().Length, result.Json.GetProperty("bits_per_byte").GetDouble(), 1e-9); // all characters are ASCII
+        Assert.Equal(result.Out, Cli.Run("eval", "--model", run.Folder, "--data", text, "--json", "--threads", "2", "--batch", "3").Succeeds().Out);
+        Assert.NotEqual(loss, Cli.Run("eval", "--model", run.Folder, "--data", text, "--json", "--stride", "4").Succeeds().Json.GetProperty("loss").GetDouble());
+        Cli.Run("eval", "--model", run.Folder, "--data", text, "--stride", "17").Fails(1, "the stride must be from 1 to 16", "got 17");
+        Cli.Run("eval", "--model", run.Folder, "--data", text, "--seq", "17").Fails(1, "from 1 to 16", "got 17");
     }
 
     [Fact]

@@ -44,6 +44,20 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Tiny.AssertSame(undisturbed, stopped);
     }
 
+    [SkippableFact]
+    public void An_interrupted_text_ends_between_two_tokens()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Skip.If(InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        using var program = Cli.Start(["generate", "--model", run.Folder, "--max-tokens", "100000000", "--prompt", "to be"]);
+        program.WaitFor("\n");
+        program.Signal("INT");
+        var result = program.Finish();
+        Assert.True(result.ExitCode == 130, result.ToString());
+        Assert.StartsWith("to be", result.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("error", result.Error, StringComparison.Ordinal);
+    }
+
     internal static bool InterruptsAreIgnored()
     {
         const string status = "/proc/self/status", ignored = "SigIgn:";

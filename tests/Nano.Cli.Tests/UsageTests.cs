@@ -10,6 +10,7 @@ public class UsageTests
     [InlineData("data")]
     [InlineData("verify")]
     [InlineData("info")]
+    [InlineData("eval")]
     [InlineData("bench")]
     public void Every_verb_has_help_with_an_example(string verb)
     {

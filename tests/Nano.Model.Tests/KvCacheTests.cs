@@ -12,14 +12,34 @@ public class KvCacheTests
     // Grouped heads, angles that differ from position to position in their base, normed queries, a window shorter than the text in one layer of two.
     static readonly LlamaConfig Grouped = new()
     {
-        VocabSize = 19, ContextLength = T, Layers = 2, Heads = 6, KvHeads = 2, HeadDim = 20, Channels = 72, Intermediate = 100, TiedHead = false,
-        RopeScaling = new RopeScaling.Dynamic(2, 50), QkNorm = true, QkvBias = true, Window = 33, FirstWindowLayer = 1,
+        VocabSize = 19,
+        ContextLength = T,
+        Layers = 2,
+        Heads = 6,
+        KvHeads = 2,
+        HeadDim = 20,
+        Channels = 72,
+        Intermediate = 100,
+        TiedHead = false,
+        RopeScaling = new RopeScaling.Dynamic(2, 50),
+        QkNorm = true,
+        QkvBias = true,
+        Window = 33,
+        FirstWindowLayer = 1,
     };
 
     // One key head, pairs beside each other, a window of a single block of keys and a half.
     static readonly LlamaConfig Shared = new()
     {
-        VocabSize = 19, ContextLength = T, Layers = 2, Heads = 4, KvHeads = 1, Channels = 64, Intermediate = 96, Pairing = RopePairing.Interleaved, Window = 100,
+        VocabSize = 19,
+        ContextLength = T,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 1,
+        Channels = 64,
+        Intermediate = 96,
+        Pairing = RopePairing.Interleaved,
+        Window = 100,
     };
 
     public static TheoryData<SimdWidth, string> Widths()

@@ -8,7 +8,7 @@ internal static class BenchVerb
 {
     private static readonly Argument<string> What = new("what") { Description = string.Join(", ", BenchCases.Groups), DefaultValueFactory = _ => "gemm" };
     private static readonly Option<string> Filter = new("--filter") { Description = "Only cases whose family, name and shape contain all these parts (not for train-step), e.g. \"llama, dX 256\"", DefaultValueFactory = _ => "" };
-    private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
+    private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step and decode: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
     private static readonly Option<bool> Profile = Common.Profile();
@@ -27,7 +27,7 @@ internal static class BenchVerb
         string what = args.GetValue(What)!;
         if (!BenchCases.Groups.Contains(what))
             throw new NanoException($"there is no benchmark '{what}'", NearestMatch.Hint(what, [.. BenchCases.Groups], "benchmarks"));
-        var cases = what == "train-step" ? [] : Chosen(what, args.GetValue(Filter)!);
+        var cases = what == "train-step" ? [] : Chosen(what, args.GetValue(Filter)!, args.GetValue(Model)!);
         var profiler = args.GetValue(Profile) ? new Profiler() : null;
         if (profiler is not null && what != "train-step")
             throw new NanoException($"--profile goes with a training step, not with {what}", "nano bench train-step --profile");
@@ -53,9 +53,9 @@ internal static class BenchVerb
         return 0;
     }
 
-    private static List<BenchCase> Chosen(string group, string filter)
+    private static List<BenchCase> Chosen(string group, string filter, string model)
     {
-        List<BenchCase> chosen = [.. BenchCases.Of(group).Where(of => of.Matches(filter))];
-        return chosen.Count > 0 ? chosen : throw new NanoException($"no case of {group} matches '{filter}'", $"leave --filter out to see all {BenchCases.Of(group).Count()}");
+        List<BenchCase> all = [.. group == "decode" ? BenchCases.Generation(model) : BenchCases.Of(group)], chosen = [.. all.Where(of => of.Matches(filter))];
+        return chosen.Count > 0 ? chosen : throw new NanoException($"no case of {group} matches '{filter}'", $"leave --filter out to see all {all.Count}");
     }
 }

@@ -39,38 +39,52 @@ internal static class InfoVerb
 
     private static int ShowModel(string path, ParseResult args)
     {
-        var config = LoadConfig(path);
+        var (config, stored) = Find(path);
+        var summary = ModelSummary.Of(config);
         var step = StepOf(config, args);
         var memory = step is null ? null : MemoryPlan.Of(step, args.GetValue(Threads) ?? 0);
         bool json = args.GetValue(Json);
-        var shapes = config.ParameterShapes();
-        var components = shapes.GroupBy(parameter => Component(parameter.Name)).ToDictionary(group => group.Key, group => group.Sum(parameter => parameter.Shape.Length));
-        long total = components.Values.Sum();
-        double flops = config.TrainingFlopsPerToken(config.ContextLength);
         var human = Common.Human(json);
         human.WriteLine($"{config.ModelType}: {config.Layers} layers, {config.Heads} heads, {config.Channels} channels, context {config.ContextLength}, vocabulary {config.VocabSize}");
-        foreach (var (name, count) in components)
-            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {count,14:N0} parameters"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {"all",-12} {total,14:N0} parameters, {total * 4:N0} bytes in float32"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {flops:N0} FLOPs per training token at {config.ContextLength} tokens"));
+        human.WriteLine("  " + string.Join(", ", config.Describe().Select(entry => $"{entry.Name} {entry.Value}")));
+        foreach (var (name, count) in summary.Components)
+            Line(human, name, count, "parameters" + (name == "head" && config.TiedHead ? " of its own: it is the token embedding" : ""));
+        Line(human, "all", summary.Parameters, "parameters");
+        if (stored is not null)
+            Line(human, "stored", stored.Value, "bytes");
+        Line(human, "in memory", summary.MemoryBytes, "bytes, float32");
+        Line(human, "inference", summary.InferenceFlopsPerToken, $"FLOPs per token behind {config.ContextLength} tokens");
+        Line(human, "training", summary.TrainingFlopsPerToken, $"FLOPs per training token at {config.ContextLength} tokens");
+        Line(human, "cache", summary.CacheBytesPerToken, $"bytes of keys and values per token, {summary.CacheBytes:N0} at full context");
         if (memory is not null)
             ShowMemory(human, step!, memory);
         if (json)
-            Common.PrintJson(new
-            {
-                layers = config.Layers,
-                heads = config.Heads,
-                channels = config.Channels,
-                context_length = config.ContextLength,
-                vocab_size = config.VocabSize,
-                components,
-                parameters = total,
-                bytes = total * 4,
-                training_flops_per_token = flops,
-                training_step = memory is null ? null : StepJson(step!, memory),
-            });
+            Common.PrintJson(ModelJson(config, summary, stored, memory is null ? null : StepJson(step!, memory)));
         return 0;
     }
+
+    private static void Line(TextWriter human, string name, double figure, string what) =>
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {figure,18:N0} {what}"));
+
+    private static object ModelJson(ModelConfig config, ModelSummary summary, long? stored, object? step) => new
+    {
+        model_type = config.ModelType,
+        layers = config.Layers,
+        heads = config.Heads,
+        channels = config.Channels,
+        context_length = config.ContextLength,
+        vocab_size = config.VocabSize,
+        config = config.Describe().ToDictionary(entry => entry.Name, entry => entry.Value),
+        components = summary.Components,
+        parameters = summary.Parameters,
+        bytes = summary.MemoryBytes,
+        stored_bytes = stored,
+        inference_flops_per_token = summary.InferenceFlopsPerToken,
+        training_flops_per_token = summary.TrainingFlopsPerToken,
+        cache_bytes_per_token = summary.CacheBytesPerToken,
+        cache_bytes = summary.CacheBytes,
+        training_step = step,
+    };
 
     private static object StepJson(TrainOptions step, MemoryPlan memory) => new
     {
@@ -110,18 +124,15 @@ internal static class InfoVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {bytes,14:N0} bytes"));
     }
 
-    private static ModelConfig LoadConfig(string path)
+    /// <summary>The configuration of a model by path or name, and how many bytes its weights take where they are stored.</summary>
+    private static (ModelConfig Config, long? Stored) Find(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
-            return Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
+            return (Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
-                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of"));
-        return ModelLoader.ConfigOf(path);
+                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of")), null);
+        using var source = ModelLoader.Open(path);
+        return (source.Config, source.Tensors.Sum(tensor => tensor.Bytes));
     }
-
-    private static string Component(string parameter) =>
-        parameter.StartsWith("wte", StringComparison.Ordinal) || parameter.Contains(".embed_tokens.", StringComparison.Ordinal) ? "tokens" : parameter.StartsWith("wpe", StringComparison.Ordinal) ? "positions"
-        : parameter.StartsWith("lm_head", StringComparison.Ordinal) ? "head" : parameter.Contains("attn.", StringComparison.Ordinal) ? "attention"
-        : parameter.Contains(".mlp.", StringComparison.Ordinal) ? "mlp" : "norms";
 }

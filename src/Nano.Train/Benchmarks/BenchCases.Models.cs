@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>Cases that run a whole model with random weights.</summary>
 public static partial class BenchCases
 {
-    private const int DecodedTokens = 8, PromptTokens = 16;
+    private const int DecodedTokens = 8, PromptTokens = 16, LongPrompt = 512;
 
     /// <summary>
     /// One training step: forward, backward, clipping, AdamW. What is checked is a twin of one row of at most eight tokens: two steps of it give the
@@ -42,24 +42,83 @@ public static partial class BenchCases
         };
     }
 
+    /// <summary>What generating text with a model takes: reading a prompt, and making token by token what follows.</summary>
+    /// <exception cref="NanoException">No such model or preset.</exception>
+    public static IEnumerable<BenchCase> Generation(string name) => [Decode(name), Prefill(name)];
+
     /// <summary>
-    /// Text made token by token with cached keys and values, one stream: eight tokens after a prompt of sixteen. Every weight but the position
-    /// table is read once per token. Checked against the model run on all tokens at once, without a cache.
+    /// Text made token by token with cached keys and values, one stream: eight tokens after a prompt of sixteen. Every weight that multiplies is read once per
+    /// token, and so are all keys and values so far. Checked against the model run on all tokens at once, without a cache.
     /// </summary>
-    public static BenchCase Decode(string name)
+    private static BenchCase Decode(string name)
     {
-        var config = Gpt2Config.Named(name);
-        double weights = config.MultiplyingWeights();
-        return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}", 2 * weights * DecodedTokens, sizeof(float) * weights * DecodedTokens,
-            BenchBound.Read, () => DecodeWork(config))
+        var config = TrainStepSetup.Config(name);
+        double weights = config.MultiplyingWeights(), keys = DecodedTokens * (PromptTokens + ((DecodedTokens + 1) / 2.0)); // seen by each token, added up
+        return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}", (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
+            (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read, () => DecodeWork(config))
         { Tokens = DecodedTokens };
+    }
+
+    /// <summary>
+    /// Reading a prompt up to the logits behind its last token, the only ones that are computed. Checked by a twin of the first tokens: the logits of a model without
+    /// a cache.
+    /// </summary>
+    private static BenchCase Prefill(string name)
+    {
+        var config = TrainStepSetup.Config(name);
+        double T = Math.Min(LongPrompt, config.ContextLength), head = (double)config.VocabSize * config.Channels;
+        return new BenchCase("decode", name, "prefill", $"{T} tokens", (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
+            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T))
+        { Tokens = (int)T };
+    }
+
+    /// <summary>Arithmetic of a token's attention to one key, scores and values, in all layers.</summary>
+    private static double AttentionFlops(ModelConfig config) => 4.0 * config.Layers * config.Heads * config.HeadDim;
+
+    private static BenchWork PrefillWork(ModelConfig config, int T)
+    {
+        var model = LanguageModel.Create(config);
+        model.Initialize(1);
+        var cache = new KvCache(config.Layers, T, config.KvHeads * config.HeadDim);
+        int[] prompt = RandomPrompt(config, T);
+        var next = new Tensor(new Shape(1, config.VocabSize));
+        var whole = new Lazy<float[]>(() => Logits(model, prompt[..Math.Min(T, PromptTokens)]));
+        return new BenchWork(c => Read(c, T), () => [new("logits", next, i => (whole.Value[i], 0))])
+        {
+            Twin = c => Read(c, Math.Min(T, PromptTokens)),
+            Release = () =>
+            {
+                cache.Dispose();
+                model.Dispose();
+            },
+        };
+
+        void Read(Compute c, int count)
+        {
+            c.NextStep();
+            cache.Clear();
+            var ids = c.New(new Shape(1, count), DType.Int32);
+            prompt.AsSpan(0, count).CopyTo(ids.Ids);
+            next.CopyFrom(model.NextLogits(c, ids, cache));
+        }
+    }
+
+    private static int[] RandomPrompt(ModelConfig config, int count) => [.. Enumerable.Range(0, count).Select(i => (int)Philox.Below(7, 0, (ulong)i, config.VocabSize))];
+
+    /// <summary>The logits behind the last of these ids, from a model without a cache.</summary>
+    private static float[] Logits(LanguageModel model, int[] ids)
+    {
+        using var compute = new Compute();
+        var input = compute.New(new Shape(1, ids.Length), DType.Int32);
+        ids.CopyTo(input.Ids);
+        return model.Forward(compute, input).Data[^model.Config.VocabSize..].ToArray();
     }
 
     private static BenchWork DecodeWork(ModelConfig config)
     {
         var model = LanguageModel.Create(config);
         model.Initialize(1);
-        int[] prompt = [.. Enumerable.Range(0, PromptTokens).Select(i => (int)Philox.Below(7, 0, (ulong)i, config.VocabSize))];
+        int[] prompt = RandomPrompt(config, PromptTokens);
         var made = new Tensor(new Shape(DecodedTokens)); // ids, which float32 holds exactly
         (Compute Compute, Generator Generator)? owner = null;
         IEnumerator<int>? stream = null;
@@ -68,7 +127,7 @@ public static partial class BenchCases
         {
             for (int i = 0; i < DecodedTokens && stream!.MoveNext(); i++)
                 made.Data[i] = stream.Current;
-        }, () => [new("ids", made, i => (Likeliest([.. prompt, first, .. made.Data[..(int)i].ToArray().Select(id => (int)id)]), 0))])
+        }, () => [new("ids", made, i => (Sampler.ArgMax(Logits(model, [.. prompt, first, .. made.Data[..(int)i].ToArray().Select(id => (int)id)])), 0))])
         {
             Prepare = c =>
             {
@@ -89,18 +148,5 @@ public static partial class BenchCases
                 model.Dispose();
             },
         };
-
-        // The id that the model without a cache finds likeliest after these.
-        int Likeliest(int[] ids)
-        {
-            using var compute = new Compute();
-            var input = compute.New(new Shape(1, ids.Length), DType.Int32);
-            ids.CopyTo(input.Ids);
-            var logits = model.Forward(compute, input).Data[^config.VocabSize..];
-            int best = 0;
-            for (int id = 1; id < logits.Length; id++)
-                best = logits[id] > logits[best] ? id : best;
-            return best;
-        }
     }
 }

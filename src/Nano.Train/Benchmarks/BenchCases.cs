@@ -14,7 +14,7 @@ public static partial class BenchCases
         "attention" => Attention(),
         "ops" => Ops(),
         "train-step" => [TrainStep("shakespeare-char", 12, 64), TrainStep("gpt2", 4, 64)],
-        "decode" => [Decode("gpt2")],
+        "decode" => Generation("gpt2"),
         _ => throw new ArgumentException($"there is no group of benchmarks called '{group}'"),
     };
 

@@ -23,7 +23,8 @@ public class BenchCasesTests
     [InlineData("ops stream adamw 4096 x 3072", 176_160_768, 352_321_536)] // g; p, m, v in and out
     [InlineData("ops stream sum of squares 16384 x 3072", 100_663_296, 201_326_592)]
     [InlineData("train-step gpt2 train-step gpt2 B 4 T 64", 191_743_524_864, 0)] // 256 (6 x 123,653,376 + 12 x 12 x 768 x 64)
-    [InlineData("decode gpt2 decode 8 tokens after 16", 1_978_454_016, 3_956_908_032)] // 8 x 2 x 123,653,376; 4 bytes each
+    [InlineData("decode gpt2 decode 8 tokens after 16", 1_984_499_712, 3_968_999_424)] // 8 x 123,653,376 weights, 2 and 4 bytes; 17 + ... + 24 = 164 keys, 4 x 9,216 and 2 x 4 x 9,216 bytes
+    [InlineData("decode gpt2 prefill 512 tokens", 92_015_814_144, 0)] // 2 (512 x 85,056,000 + 38,597,376); 512 x 513 / 2 pairs x 4 x 9,216
     public void Flops_and_bytes(string name, double flops, double bytes)
     {
         var of = Assert.Single(Every, of => of.ToString() == name);
