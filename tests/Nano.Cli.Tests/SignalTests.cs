@@ -44,7 +44,7 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Tiny.AssertSame(undisturbed, stopped);
     }
 
-    private static bool InterruptsAreIgnored()
+    internal static bool InterruptsAreIgnored()
     {
         const string status = "/proc/self/status", ignored = "SigIgn:";
         return File.Exists(status) && File.ReadLines(status).FirstOrDefault(line => line.StartsWith(ignored, StringComparison.Ordinal)) is { } line

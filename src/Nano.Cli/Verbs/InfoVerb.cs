@@ -117,7 +117,7 @@ internal static class InfoVerb
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of"));
-        return ModelConfig.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
+        return ModelLoader.ConfigOf(path);
     }
 
     private static string Component(string parameter) =>

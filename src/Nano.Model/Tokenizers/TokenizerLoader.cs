@@ -42,7 +42,8 @@ public static class TokenizerLoader
                 name is "gpt2" or "r50k_base" ? "fetch it with 'nano data gpt2-tokenizer', or set NANO_DATA to the folder that has it" : "put the file there, or set NANO_DATA to the folder that has it");
     }
 
-    private static string? FindIn(string folder)
+    /// <summary>The tokenizer file of a folder, or null.</summary>
+    internal static string? FindIn(string folder)
     {
         foreach (string name in (string[])["tokenizer.json", "tokenizer.model", "tokenizer.bin"])
             if (File.Exists(Path.Combine(folder, name)))
