@@ -193,6 +193,24 @@ public class TokenizerFileTests
         Assert.Equal(["\u2581", "+", "\u2581be"], Of("to be", 1, 0, ("to", 0, PieceKind.UserDefined)));
     }
 
+    /// <summary>A rank file as long as Llama-3's: all bytes, all pairs of bytes, and triples that begin with zero.</summary>
+    [Fact]
+    public void A_rank_file_of_Llama3_brings_its_special_tokens()
+    {
+        var lines = new System.Text.StringBuilder();
+        for (int id = 0; id < 128_000; id++)
+        {
+            byte[] token = id < 256 ? [(byte)id] : id < 256 + 65536 ? [(byte)((id - 256) >> 8), (byte)(id - 256)] : [0, (byte)((id - 65792) >> 8), (byte)(id - 65792)];
+            lines.Append(Convert.ToBase64String(token)).Append(' ').Append(id).Append('\n');
+        }
+        var tokenizer = LoadBytes("tokenizer.model", System.Text.Encoding.ASCII.GetBytes(lines.ToString()));
+        Assert.Equal((128_256, 128_000), (tokenizer.VocabSize, tokenizer.BeginId));
+        Assert.Equal([128_001, 128_008, 128_009], tokenizer.EndIds);
+        Assert.Equal(256, tokenizer.SpecialTokens.Count);
+        Assert.Equal((128_006, 128_007, 128_255), (tokenizer.SpecialTokens["<|start_header_id|>"], tokenizer.SpecialTokens["<|end_header_id|>"], tokenizer.SpecialTokens["<|reserved_special_token_247|>"]));
+        Assert.Equal([256 + (('a' << 8) | 'b'), 'c', 128_009, 256 + (('1' << 8) | '2'), '3', '4'], tokenizer.Encode("abc<|eot_id|>1234", allowSpecial: true));
+    }
+
     [Fact]
     public void Models_that_mean_something_else_are_refused()
     {
