@@ -46,12 +46,11 @@ internal static class Common
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
-        using var source = ModelLoader.Open(path);
-        bool brings = source.TokenizerFiles.Count > 0 || source.Metadata is not null;
-        var tokenizer = tokenizerPath is not null || brings ? TokenizerLoader.Load(tokenizerPath ?? path)
-            : throw new NanoException($"the model at '{path}' has no tokenizer.json", "name a tokenizer with --tokenizer");
-        Prompt.CheckFit(tokenizer, source.Config);
-        return (source.Load(), tokenizer);
+        var (model, own) = ModelLoader.Load(path);
+        var tokenizer = tokenizerPath is not null ? TokenizerLoader.Load(tokenizerPath)
+            : own ?? throw new NanoException($"the model at '{path}' brings no tokenizer", "name one with --tokenizer");
+        Prompt.CheckFit(tokenizer, model.Config);
+        return (model, tokenizer);
     }
 
     /// <summary>Where text for people goes.</summary>

@@ -43,9 +43,12 @@ internal static class Failure
         else
             foreach (var error in parsed.Errors)
                 Console.Error.WriteLine($"error: {Explain(error)}");
-        Console.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {command.Name} --help'"));
+        Console.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
         return WrongUsage;
     }
+
+    /// <summary>A verb, behind the one it belongs to if it does.</summary>
+    private static string Path(CommandResult of) => of.Parent is CommandResult { Parent: not null } outer ? $"{Path(outer)} {of.Command.Name}" : of.Command.Name;
 
     private static string? MistypedOption(ParseResult parsed) => parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash) ? null
         : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens.Select(token => token.Value)).Concat(parsed.UnmatchedTokens).FirstOrDefault(LooksLikeOption);

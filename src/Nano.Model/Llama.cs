@@ -77,12 +77,14 @@ public sealed class Llama : LanguageModel
         return cache is null || cache.Selected.Length == 1 ? table.Slice(start, T) : table.At(c, cache.Positions(c, T));
     }
 
-    /// <summary>x [B, T, H * D] with its heads turned by the angles of their positions.</summary>
+    /// <summary>x [B, T, H * D] with its heads turned by the angles of their positions. What x was before is not needed again.</summary>
     private Tensor Turned(Compute c, Tensor x, RopeTable angles)
     {
         int positions = angles.Cos.Shape[0];
-        return positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing)
+        var y = positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing)
             : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, config.Pairing).Reshape(x.Shape);
+        c.Release(x);
+        return y;
     }
 
     protected override Tensor Mlp(Compute c, int layer, Tensor x)

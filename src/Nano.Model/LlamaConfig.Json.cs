@@ -160,7 +160,7 @@ public sealed partial record LlamaConfig
         if (type == "llama")
             json.WriteBoolean("mlp_bias", MlpBias);
         WriteWindow(json, type);
-        json.WriteNumber("attention_dropout", 0.0);
+        WriteFloat(json, "attention_dropout", 0f);
         if (Dropout != 0)
             WriteFloat(json, "dropout", Dropout); // Nano's own extension
         json.WriteBoolean("tie_word_embeddings", TiedHead);

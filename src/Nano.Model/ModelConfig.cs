@@ -147,6 +147,8 @@ public abstract record ModelConfig
             _ => throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, qwen2, qwen3"),
         };
         config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
+        if (config.BosToken < 0 || config.EosTokens.Any(id => id < 0))
+            throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");
         return config.Problem() is { } problem ? throw file.Bad(problem) : config;
     }
 
@@ -190,9 +192,9 @@ public abstract record ModelConfig
     }
 
     /// <summary>Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a float.</summary>
-    protected static void WriteFloat(Utf8JsonWriter json, string key, double value)
+    protected static void WriteFloat(Utf8JsonWriter json, string key, IFormattable value)
     {
-        string text = value.ToString(CultureInfo.InvariantCulture);
+        string text = value.ToString(null, CultureInfo.InvariantCulture);
         json.WritePropertyName(key);
         json.WriteRawValue(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0");
     }

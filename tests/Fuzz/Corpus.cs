@@ -8,7 +8,7 @@ static class Corpus
     static readonly LlamaConfig Llama = new() { VocabSize = 7, ContextLength = 4, Layers = 2, Heads = 2, KvHeads = 1, Channels = 4, Intermediate = 3, NormEpsilon = 1e-5f, BosToken = 1, EosTokens = [2] };
 
     /// <summary>All of it.</summary>
-    public static IReadOnlyList<FuzzSeed> All(string folder) => [.. Models(folder), Metadata(folder)];
+    public static IReadOnlyList<FuzzSeed> All(string folder) => [.. Models(folder), Metadata(folder), .. TokenizerCorpus.All(folder)];
 
     /// <summary>Models in every format. The folder is for making them.</summary>
     static List<FuzzSeed> Models(string folder)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Nano.Fuzz;
 
-// Fuzz [COUNT] [FIRST]: COUNT mutations of model files (default: a million), from number FIRST on. Prints failures, and exits 1 if there are any.
+// Fuzz [COUNT] [FIRST]: COUNT mutations of model and tokenizer files (default: a million), from number FIRST on. Prints failures, and exits 1 if there are any.
 int count = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 1_000_000, first = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 0;
 string folder = Directory.CreateTempSubdirectory("nano-fuzz-").FullName;
 try

@@ -50,7 +50,7 @@ public sealed class BadCheckpointTests(TinyRun run) : IDisposable
     {
         string copy = run.CopyTo(temp.File("copy")), tokenizer = Path.Combine(copy, "step-000020", "tokenizer.json"), moved = temp.File("tokenizer.json");
         File.Move(tokenizer, moved);
-        Cli.Run("generate", "--model", copy).Fails(1, "has no tokenizer.json", "--tokenizer");
+        Cli.Run("generate", "--model", copy).Fails(1, "brings no tokenizer", "--tokenizer");
         Cli.Run("generate", "--model", copy, "--tokenizer", moved, "--max-tokens", "5").Succeeds();
     }
 

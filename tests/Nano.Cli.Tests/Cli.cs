@@ -96,6 +96,13 @@ internal sealed class RunningCli : IDisposable
 
     public bool HasExited => process.HasExited;
 
+    /// <summary>Sends some of its input.</summary>
+    public void Write(string text)
+    {
+        process.StandardInput.Write(text);
+        process.StandardInput.Flush();
+    }
+
     public CliResult Finish(string? stdin = null)
     {
         try
@@ -127,10 +134,19 @@ internal sealed class RunningCli : IDisposable
     }
 
     /// <summary>Waits until the program has printed something, or ended.</summary>
-    public void WaitFor(string text)
+    public void WaitFor(string text) => WaitFor(text, () => Out);
+
+    /// <summary>Waits until the program has complained, or ended.</summary>
+    public void WaitForError(string text) => WaitFor(text, () =>
+    {
+        lock (error)
+            return error.ToString();
+    });
+
+    private void WaitFor(string text, Func<string> output)
     {
         var clock = Stopwatch.StartNew();
-        while (!Out.Contains(text, StringComparison.Ordinal) && !process.HasExited)
+        while (!output().Contains(text, StringComparison.Ordinal) && !process.HasExited)
         {
             Assert.True(clock.Elapsed < longest, $"'{text}' did not come");
             Thread.Sleep(1);

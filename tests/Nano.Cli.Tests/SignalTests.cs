@@ -58,7 +58,7 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Assert.DoesNotContain("error", result.Error, StringComparison.Ordinal);
     }
 
-    private static bool InterruptsAreIgnored()
+    internal static bool InterruptsAreIgnored()
     {
         const string status = "/proc/self/status", ignored = "SigIgn:";
         return File.Exists(status) && File.ReadLines(status).FirstOrDefault(line => line.StartsWith(ignored, StringComparison.Ordinal)) is { } line

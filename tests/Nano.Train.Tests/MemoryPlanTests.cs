@@ -6,8 +6,12 @@ public class MemoryPlanTests
     static readonly Gpt2Config Model = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 3, Channels = 48 };
     static readonly TrainOptions Base = Runs.Tiny with { Model = Model, Batch = 6, Time = 40, Steps = 9 };
 
+    static readonly LlamaConfig Llama = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 6, KvHeads = 2, HeadDim = 10, Channels = 48, Intermediate = 100, QkNorm = true, Window = 9 };
+
     public static TheoryData<TrainOptions> Options =>
     [
+        Base with { Model = Llama },
+        Base with { Model = Llama with { TiedHead = false, QkvBias = true, Dropout = 0.1f }, CheckpointActivations = true, Accumulate = 2 },
         Base,
         Base with { CheckpointActivations = true },
         Base with { Batch = 1, Time = 7, Accumulate = 3 },

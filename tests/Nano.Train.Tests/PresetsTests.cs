@@ -50,6 +50,33 @@ public class PresetsTests
         Assert.Equal(10.65e6, Count(model) - (256 * 384), 0.005e6);
     }
 
+    [Fact]
+    public void Llama_char_is_the_recipe_of_shakespeare_char_with_a_model_of_equal_size()
+    {
+        var (llama, gpt2) = (Presets.Get("llama-char"), Presets.Get("shakespeare-char"));
+        Assert.Equal(gpt2 with { Preset = "llama-char", Model = llama.Model }, llama);
+        Assert.IsType<LlamaConfig>(llama.Model);
+        Assert.Equal(1, Count(llama.Model) / (double)Count(gpt2.Model), 0.01);
+    }
+
+    // llama2.c's README names the sizes; stories15M.bin holds 15,191,712 weights: 60,816,028 bytes less header and rotary tables.
+    [Theory]
+    [InlineData("llama-15m", 15_191_712)]
+    [InlineData("llama-42m", 41_689_600)]
+    [InlineData("llama-110m", 109_529_856)]
+    [InlineData("gpt2-124m", 124_439_808)]
+    [InlineData("gpt2-355m", 354_823_168)]
+    [InlineData("gpt2-774m", 774_030_080)]
+    [InlineData("gpt2-1558m", 1_557_611_200)]
+    public void A_preset_for_pretraining_has_the_size_in_its_name(string name, long count)
+    {
+        var options = Presets.Get(name);
+        Assert.Equal(count, options.Model.ParameterShapes().Sum(parameter => parameter.Shape.Length));
+        Assert.Equal(double.Parse(name.Split('-')[1].TrimEnd('m'), System.Globalization.CultureInfo.InvariantCulture), count / 1e6, 1.0);
+        Assert.Equal(options.Model.ContextLength, options.Time);
+        Assert.True(options.CheckpointActivations);
+    }
+
     static long Count(ModelConfig config) => (config with { VocabSize = 65 }).ParameterShapes().Sum(parameter => parameter.Shape.Length);
 
     public static TheoryData<TrainOptions, string> Impossible => new()

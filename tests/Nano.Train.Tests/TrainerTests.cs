@@ -150,6 +150,35 @@ public class TrainerTests
         Assert.Equal(Losses(whole), Losses(run));
     }
 
+    [Fact]
+    public void A_Llama_learns_and_killed_goes_on_to_the_same_bytes_on_other_threads()
+    {
+        var options = Options with
+        {
+            Model = new LlamaConfig { VocabSize = 1, ContextLength = 12, Layers = 2, Heads = 4, KvHeads = 2, Channels = 16, Intermediate = 40, QkNorm = true, Dropout = 0.1f },
+            Steps = 40,
+            EvalInterval = 10,
+        };
+        using var whole = new TempFolder();
+        using var parts = new TempFolder();
+        using Compute one = new(1), three = new(3, SimdWidth.W128);
+        using (var trainer = New(whole.Root, one, options: options))
+        {
+            double[] losses = [.. trainer.Run(CancellationToken.None).OfType<Evaluated>().Select(eval => eval.ValLoss)];
+            Assert.Equal(Math.Log(trainer.Options.Model.VocabSize), losses[0], 0.05);
+            Assert.True(losses[^1] < losses[0] - 0.5, string.Join(", ", losses));
+        }
+        using (var trainer = New(parts.Root, three, options: options))
+            Assert.NotNull(trainer.Run(CancellationToken.None).FirstOrDefault(e => e is StepDone { Step: 23 }));
+        using (var trainer = New(parts.Root, three, resume: true, options: options))
+            Assert.Equal(21, trainer.Run(CancellationToken.None).OfType<StepDone>().First().Step);
+        using (var trainer = New(parts.Root, three, resume: true, options: options))
+            Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
+        Assert.Equal(Runs.Files(whole.File("step-000040")), Runs.Files(parts.File("step-000040")));
+        using var read = ModelDirectory.Load(whole.Root).Model;
+        Assert.Equal("qwen3", read.Config.ModelType);
+    }
+
     static IEnumerable<(double, double)> Losses(TempFolder run) => RunLog.Read(run.File("log.jsonl")).Select(entry => entry switch
     {
         StepEntry step => (step.TrainLoss, step.GradNorm),

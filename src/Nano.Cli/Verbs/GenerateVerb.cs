@@ -12,21 +12,11 @@ internal static class GenerateVerb
     private static readonly Option<string[]> Prompts = new("--prompt") { Description = "Text to continue; several times for a batch (default: the beginning of a text)" };
     private static readonly Option<bool> Special = new("--special") { Description = "Special tokens in the prompt, such as <|endoftext|>, become their ids" };
     private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Tokens to generate", DefaultValueFactory = _ => 500 };
-    private static readonly Option<double?> Temperature = Common.Number("--temperature", "0 takes the most likely token; higher is wilder (default: 0.8)");
-    private static readonly Option<int?> TopK = new("--top-k") { Description = "Consider only this many tokens, 0 for all (default: 200)" };
-    private static readonly Option<double?> TopP = Common.Number("--top-p", "Consider only the likeliest tokens up to this probability (default: 1)");
-    private static readonly Option<double?> MinP = Common.Number("--min-p", "Consider only tokens at least this many times as likely as the likeliest (default: 0)");
-    private static readonly Option<double?> Typical = Common.Number("--typical", "Consider only the most typical tokens up to this probability (default: 1)");
-    private static readonly Option<double?> RepetitionPenalty = Common.Number("--repetition-penalty", "Divides positive logits of tokens of prompt and text, multiplies negative ones (default: 1)");
-    private static readonly Option<double?> PresencePenalty = Common.Number("--presence-penalty", "Taken from the logit of each token of the text (default: 0)");
-    private static readonly Option<double?> FrequencyPenalty = Common.Number("--frequency-penalty", "Taken from a token's logit each time it occurs in the text (default: 0)");
-    private static readonly Option<string[]> LogitBias = new("--logit-bias") { Description = "ID:VALUE is added to a token's logit; several times for several tokens" };
     private static readonly Option<string[]> Stops = new("--stop") { Description = "Stop before this text appears; several times for several texts" };
     private static readonly Option<int?> Beams = new("--beams") { Description = "Search for the likeliest whole text with this many beams, instead of drawing" };
     private static readonly Option<double?> LengthPenalty = Common.Number("--length-penalty", "With --beams: a text's log-probability is divided by its length to this power (default: 1)");
     private static readonly Option<int?> LogProbs = new("--logprobs") { Description = "Log-probability of each token, and of this many of the likeliest (in --json)" };
     private static readonly Option<bool> Slide = new("--slide") { Description = "When the context is full, drop its older half and go on; false ends the text there", DefaultValueFactory = _ => true };
-    private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -34,9 +24,10 @@ internal static class GenerateVerb
     {
         var verb = new Command("generate", "Continue a prompt.\n\nExample:\n  nano generate --model runs/shakespeare-char --prompt \"ROMEO:\" --max-tokens 300")
         {
-            Model, TokenizerPath, Prompts, Special, MaxTokens, Temperature, TopK, TopP, MinP, Typical, RepetitionPenalty, PresencePenalty, FrequencyPenalty, LogitBias, Stops,
-            Beams, LengthPenalty, LogProbs, Slide, Seed, Threads, Json,
+            Model, TokenizerPath, Prompts, Special, MaxTokens, Stops,
+            Beams, LengthPenalty, LogProbs, Slide, Threads, Json,
         };
+        SamplingArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
     }
@@ -68,7 +59,7 @@ internal static class GenerateVerb
     {
         var options = new GenerationOptions
         {
-            Sampler = SamplerFrom(args),
+            Sampler = SamplingArguments.Read(args),
             MaxTokens = args.GetValue(MaxTokens),
             EndIds = tokenizer.EndIds,
             Slide = args.GetValue(Slide),
@@ -101,42 +92,12 @@ internal static class GenerateVerb
 
     private static string TextOf(int[] prompt, ITokenizer tokenizer) => tokenizer.Decode([.. Prompt.WithoutBeginning(prompt, tokenizer)]);
 
-    private static SamplerOptions SamplerFrom(ParseResult args)
-    {
-        var standard = new SamplerOptions();
-        return new SamplerOptions
-        {
-            Temperature = args.GetValue(Temperature) ?? standard.Temperature,
-            TopK = args.GetValue(TopK) ?? standard.TopK,
-            TopP = args.GetValue(TopP) ?? standard.TopP,
-            MinP = args.GetValue(MinP) ?? standard.MinP,
-            Typical = args.GetValue(Typical) ?? standard.Typical,
-            RepetitionPenalty = args.GetValue(RepetitionPenalty) ?? standard.RepetitionPenalty,
-            PresencePenalty = args.GetValue(PresencePenalty) ?? standard.PresencePenalty,
-            FrequencyPenalty = args.GetValue(FrequencyPenalty) ?? standard.FrequencyPenalty,
-            LogitBias = Biases(args.GetValue(LogitBias) ?? []),
-            Seed = args.GetValue(Seed),
-        };
-    }
-
-    private static Dictionary<int, double> Biases(string[] pairs)
-    {
-        var biases = new Dictionary<int, double>();
-        foreach (string pair in pairs)
-            if (pair.Split(':') is not [var id, var bias] || !int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int token)
-                || !double.TryParse(bias, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
-                throw new NanoException($"--logit-bias takes the id of a token and a number, such as 50256:-100, not '{pair}'");
-            else if (!biases.TryAdd(token, value))
-                throw new NanoException($"--logit-bias gives token {token} two values");
-        return biases;
-    }
-
     private static int Search(ParseResult args, Generator generator, ITokenizer tokenizer, int[][] prompts, int beams, CancellationToken cancel)
     {
         foreach (var (name, given) in new[]
         {
-            ("--temperature", args.GetValue(Temperature) is not null), ("--top-k", args.GetValue(TopK) is not null), ("--top-p", args.GetValue(TopP) is not null),
-            ("--min-p", args.GetValue(MinP) is not null), ("--typical", args.GetValue(Typical) is not null), ("--logprobs", args.GetValue(LogProbs) is not null),
+            ("--temperature", args.GetValue(SamplingArguments.Temperature) is not null), ("--top-k", args.GetValue(SamplingArguments.TopK) is not null), ("--top-p", args.GetValue(SamplingArguments.TopP) is not null),
+            ("--min-p", args.GetValue(SamplingArguments.MinP) is not null), ("--typical", args.GetValue(SamplingArguments.Typical) is not null), ("--logprobs", args.GetValue(LogProbs) is not null),
             ("--stop", args.GetValue(Stops) is { Length: > 0 }), ("a second --prompt", prompts.Length > 1),
         })
             if (given)
@@ -147,7 +108,7 @@ internal static class GenerateVerb
             MaxTokens = args.GetValue(MaxTokens),
             LengthPenalty = args.GetValue(LengthPenalty) ?? 1,
             EndIds = tokenizer.EndIds,
-            Changes = SamplerFrom(args),
+            Changes = SamplingArguments.Read(args),
         };
         bool json = args.GetValue(Json);
         var human = Common.Human(json);

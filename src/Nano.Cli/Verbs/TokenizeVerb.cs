@@ -22,7 +22,7 @@ internal static class TokenizeVerb
     {
         var verb = new Command("tokenize", "Turn stdin into token ids, or ids into text, line by line.\n\nExample:\n  echo \"to be\" | nano tokenize --tokenizer gpt2")
         {
-            Tokenizer, Decode, AllowSpecial, Json, TokenizeTrainVerb.Create(),
+            Tokenizer, Decode, AllowSpecial, Json, TokenizeTrainVerb.Create(), TokenizeBenchVerb.Create(),
         };
         verb.SetAction(Run);
         return verb;

@@ -21,7 +21,7 @@ public static class GgufModel
             if (file.Tensors.Count == 0)
                 throw new BadFileException(path, "it holds a vocabulary but no tensors: there is no model in it");
             ModelConfig config = GgufConfig.Read(file.Metadata, file.Tensors, Factors(file));
-            return new ModelSource(path, config, Tensors(file, config), file) { Metadata = file.Metadata };
+            return new ModelSource(path, config, Tensors(file, config), file) { Metadata = file.Metadata, TokenizerPath = file.Metadata.Has("tokenizer.ggml.tokens") ? path : null };
         }
         catch
         {

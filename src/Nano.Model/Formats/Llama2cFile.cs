@@ -36,7 +36,7 @@ public static class Llama2cFile
             if (group < 1)
                 throw file.Bad($"the group size is {group}; expected 1 or more");
             CheckLength(file, config, version, group);
-            return new ModelSource(path, config, Tensors(file, config, version, group), file);
+            return new ModelSource(path, config, Tensors(file, config, version, group), file) { TokenizerPath = ModelLoader.Beside(path, "tokenizer.bin") };
         }
         catch
         {

@@ -52,6 +52,7 @@ public static class ModelDirectory
         {
             return new ModelSource(path, config, Tensors(files, config), files)
             {
+                TokenizerPath = TokenizerLoader.FindIn(folder),
                 TokenizerFiles = [.. TokenizerFiles.Select(name => Path.Combine(folder, name)).Where(File.Exists)],
             };
         }
@@ -65,18 +66,10 @@ public static class ModelDirectory
     /// <summary>Loads the model at a path (see <see cref="Resolve"/>), with its tokenizer if it brings one.</summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
-    public static (LanguageModel Model, CharTokenizer? Tokenizer) Load(string path)
-    {
-        string folder = Resolve(path), tokenizerPath = Path.Combine(folder, "tokenizer.json");
-        var tokenizer = File.Exists(tokenizerPath) ? CharTokenizer.Load(tokenizerPath) : null;
-        using var source = Open(folder);
-        if (tokenizer is not null && tokenizer.VocabSize != source.Config.VocabSize)
-            throw new BadFileException(tokenizerPath, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
-        return (source.Load(), tokenizer);
-    }
+    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(Resolve(path));
 
     /// <summary>Writes a model, and its tokenizer if there is one, into a folder that exists.</summary>
-    public static void Save(string folder, LanguageModel model, CharTokenizer? tokenizer)
+    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer)
     {
         tokenizer?.Save(Path.Combine(folder, "tokenizer.json"));
         using var source = ModelSource.Of(model);

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-
 namespace Nano;
 
 /// <summary>The kinds of files that hold a model.</summary>
@@ -21,6 +19,9 @@ public enum ModelFormat
 /// <summary>Opens whatever holds a model.</summary>
 public static class ModelLoader
 {
+    // What torch.save writes: an archive, or before version 1.6 a bare pickle that starts with a number of PyTorch's.
+    private const uint ZipMagic = 0x04034B50, PickleMagic = 0x0A8A0280;
+
     /// <summary>
     /// What a path is: a model folder, a run folder (its newest checkpoint), a file in one, a .safetensors file beside its config.json, a GGUF file,
     /// or a .bin of llm.c or llama2.c. Files are told apart by their first bytes; llama2.c's oldest, which have no mark, by the name ".bin".
@@ -39,8 +40,7 @@ public static class ModelLoader
             LlmcFile.Magic => ModelFormat.LlmC,
             Llama2cFile.Magic => ModelFormat.Llama2C,
             LlmcFile.DebugMagic => throw new BadFileException(path, "it is a debug state of llm.c, which goes with a model but is none"),
-            _ when BinaryPrimitives.ReverseEndianness(first) == 0x504B0304 || (byte)first == 0x80 => throw new NanoException(
-                $"'{path}' is a pickle of PyTorch, a program rather than data", "open it where it is from and save it as safetensors"),
+            ZipMagic or PickleMagic => throw new BadFileException(path, "it is a pickle of PyTorch, a program rather than data; open it where it is from and save it as safetensors"),
             _ => path.EndsWith(".bin", StringComparison.Ordinal) ? ModelFormat.Llama2C
                 : path.EndsWith(".gguf", StringComparison.Ordinal) ? ModelFormat.Gguf : ModelFormat.Safetensors,
         };
@@ -56,4 +56,39 @@ public static class ModelLoader
         ModelFormat.Llama2C => Llama2cFile.Open(path),
         _ => ModelDirectory.Open(path),
     };
+
+    /// <summary>What a model is; of a folder, only config.json is read.</summary>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is malformed.</exception>
+    public static ModelConfig ConfigOf(string path)
+    {
+        if (FormatOf(path) == ModelFormat.Safetensors)
+            return ModelConfig.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
+        using var source = Open(path);
+        return source.Config;
+    }
+
+    /// <summary>Loads a model, and the tokenizer that it brings: that of its folder, that in a GGUF file, or for a .bin the tokenizer.bin beside it.</summary>
+    /// <returns>The model, and the tokenizer or null.</returns>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or does not fit what goes with it, such as a tokenizer with more tokens than the model has.</exception>
+    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path)
+    {
+        using var source = Open(path);
+        var tokenizer = source.TokenizerPath is { } file ? TokenizerLoader.Load(file) : null;
+        if (tokenizer is not null && !Fits(tokenizer, source.Config))
+            throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+        return (source.Load(), tokenizer);
+    }
+
+    /// <summary>A file in the same folder if there is one.</summary>
+    internal static string? Beside(string path, string name)
+    {
+        string beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name);
+        return File.Exists(beside) ? beside : null;
+    }
+
+    /// <summary>Published models have rows to spare; a vocabulary of characters is made together with its model.</summary>
+    private static bool Fits(ITokenizer tokenizer, ModelConfig config) =>
+        tokenizer is CharTokenizer ? tokenizer.VocabSize == config.VocabSize : tokenizer.VocabSize <= config.VocabSize;
 }

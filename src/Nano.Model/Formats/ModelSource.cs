@@ -37,6 +37,9 @@ public sealed class ModelSource : IDisposable
     /// <summary>Files beside a Hugging Face model that belong to its tokenizer.</summary>
     public IReadOnlyList<string> TokenizerFiles { get; init; } = [];
 
+    /// <summary>The file that holds its tokenizer, or null.</summary>
+    public string? TokenizerPath { get; init; }
+
     /// <summary>A model in memory; the source must not outlive it.</summary>
     public static ModelSource Of(LanguageModel model) => new("a model in memory", model.Config,
         [.. model.Parameters.All.Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32, (start, destination) =>
@@ -46,11 +49,7 @@ public sealed class ModelSource : IDisposable
     internal ModelSource Watched(IProgress<ConversionProgress> progress)
     {
         long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
-        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => new ModelTensor(tensor.Name, tensor.Shape, tensor.Type, (start, destination) =>
-        {
-            tensor.Read(start, destination);
-            progress.Report(new ConversionProgress(done += destination.Length, total));
-        }))])
+        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))])
         {
             Metadata = Metadata,
             TokenizerFiles = TokenizerFiles,

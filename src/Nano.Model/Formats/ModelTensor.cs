@@ -16,7 +16,11 @@ public sealed class ModelTensor
 
     private readonly ReadElements read;
 
-    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read) => (Name, Shape, Type, this.read) = (name, shape, type, read);
+    // What this is the transposed of, if it is: two transpositions in a row are none, and would cost a pass over the matrix for every few columns.
+    private readonly ModelTensor? turned;
+
+    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read, ModelTensor? turned = null) =>
+        (Name, Shape, Type, this.read, this.turned) = (name, shape, type, read, turned);
 
     /// <summary>Its name: in a <see cref="ModelSource"/> that of the model's parameter.</summary>
     public string Name { get; }
@@ -48,10 +52,10 @@ public sealed class ModelTensor
     public void WriteTo(Stream stream)
     {
         int size = WeightTypes.SizeOf(Type);
-        byte[] chunk = new byte[Math.Min(Shape.Length, ChunkElements) * size];
+        using var chunk = new Rented<byte>((int)Math.Min(Shape.Length, ChunkElements) * size);
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
-            Span<byte> part = chunk.AsSpan(0, (int)Math.Min(ChunkElements, Shape.Length - done) * size);
+            Span<byte> part = chunk.Span[..((int)Math.Min(ChunkElements, Shape.Length - done) * size)];
             Read(done, part);
             stream.Write(part);
         }
@@ -61,40 +65,49 @@ public sealed class ModelTensor
     internal bool SameElements(ModelTensor other)
     {
         ModelTensor mine = As(WeightType.F32), theirs = other.As(WeightType.F32);
-        byte[] a = new byte[Math.Min(Shape.Length, ChunkElements) * sizeof(float)], b = new byte[a.Length];
+        using Rented<byte> a = new((int)Math.Min(Shape.Length, ChunkElements) * sizeof(float)), b = new(a.Span.Length);
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
             int bytes = (int)Math.Min(ChunkElements, Shape.Length - done) * sizeof(float);
-            mine.Read(done, a.AsSpan(0, bytes));
-            theirs.Read(done, b.AsSpan(0, bytes));
-            if (!a.AsSpan(0, bytes).SequenceEqual(b.AsSpan(0, bytes)))
+            mine.Read(done, a.Span[..bytes]);
+            theirs.Read(done, b.Span[..bytes]);
+            if (!a.Span[..bytes].SequenceEqual(b.Span[..bytes]))
                 return false;
         }
         return true;
     }
 
     /// <summary>The same tensor under another name.</summary>
-    internal ModelTensor Named(string name) => new(name, Shape, Type, read);
+    internal ModelTensor Named(string name) => new(name, Shape, Type, read, turned?.Named(name));
+
+    /// <summary>The same tensor, telling of every read how many bytes it gave.</summary>
+    internal ModelTensor Watched(Action<int> bytesRead) => new(Name, Shape, Type, (start, destination) =>
+    {
+        Read(start, destination);
+        bytesRead(destination.Length);
+    }, turned?.Watched(bytesRead));
 
     /// <summary>The same tensor in another type; itself if that is its own.</summary>
     internal ModelTensor As(WeightType type) => type == Type ? this : new ModelTensor(Name, Shape, type, (start, destination) =>
     {
         int count = destination.Length / WeightTypes.SizeOf(type);
-        byte[] stored = new byte[count * WeightTypes.SizeOf(Type)];
-        Read(start, stored);
+        using var stored = new Rented<byte>(count * WeightTypes.SizeOf(Type));
+        Read(start, stored.Span);
         if (type == WeightType.F32)
         {
-            WeightTypes.Widen(Type, stored, MemoryMarshal.Cast<byte, float>(destination));
+            WeightTypes.Widen(Type, stored.Span, MemoryMarshal.Cast<byte, float>(destination));
             return;
         }
-        float[] floats = new float[count];
-        WeightTypes.Widen(Type, stored, floats);
-        WeightTypes.Narrow(type, floats, destination);
+        using var floats = new Rented<float>(count);
+        WeightTypes.Widen(Type, stored.Span, floats.Span);
+        WeightTypes.Narrow(type, floats.Span, destination);
     });
 
     /// <summary>A matrix with rows and columns exchanged.</summary>
     internal ModelTensor Transposed()
     {
+        if (turned is not null)
+            return turned;
         int rows = Shape[1], columns = Shape[0];
         return new ModelTensor(Name, new Shape(rows, columns), Type, (start, destination) =>
         {
@@ -102,7 +115,7 @@ public sealed class ModelTensor
                 Transpose<uint>(start, MemoryMarshal.Cast<byte, uint>(destination), rows, columns);
             else
                 Transpose<ushort>(start, MemoryMarshal.Cast<byte, ushort>(destination), rows, columns);
-        });
+        }, this);
     }
 
     /// <summary>A range of the transposed matrix [rows, columns]: of each stored row, the piece that the range needs, scattered.</summary>
@@ -111,10 +124,11 @@ public sealed class ModelTensor
         if (destination.IsEmpty)
             return;
         int firstRow = (int)(start / columns), endRow = (int)((start + destination.Length - 1) / columns) + 1;
-        T[] piece = new T[endRow - firstRow];
+        using var owner = new Rented<T>(endRow - firstRow);
+        Span<T> piece = owner.Span;
         for (int column = 0; column < columns; column++)
         {
-            Read(((long)column * rows) + firstRow, MemoryMarshal.AsBytes(piece.AsSpan()));
+            Read(((long)column * rows) + firstRow, MemoryMarshal.AsBytes(piece));
             for (int i = 0; i < piece.Length; i++)
                 if (((long)(firstRow + i) * columns) + column - start is var at && at >= 0 && at < destination.Length)
                     destination[(int)at] = piece[i];

@@ -37,13 +37,15 @@ internal sealed class BpeWorkspace(MergeTable merges)
         }
     }
 
-    /// <summary>Sets <see cref="Utf8"/> to a valid text and returns its length.</summary>
-    public int SetText(ReadOnlySpan<char> text)
+    /// <summary>Sets <see cref="Utf8"/> to a valid text, if wanted behind a space, and returns its length.</summary>
+    public int SetText(ReadOnlySpan<char> text, bool behindSpace = false)
     {
-        int most = checked(Encoding.UTF8.GetMaxByteCount(text.Length) + PieceCache.Readable);
+        int most = checked(Encoding.UTF8.GetMaxByteCount(text.Length) + 1 + PieceCache.Readable);
         if (Utf8.Length < most)
             Utf8 = new byte[Math.Max(most, Math.Min(2 * Utf8.Length, Kept))];
-        return Encoding.UTF8.GetBytes(text, Utf8);
+        int begin = behindSpace ? 1 : 0;
+        Utf8[0] = (byte)' ';
+        return begin + Encoding.UTF8.GetBytes(text, Utf8.AsSpan(begin));
     }
 
     /// <summary>Room for more ids behind those that are there; <see cref="Count"/> says how many become so.</summary>

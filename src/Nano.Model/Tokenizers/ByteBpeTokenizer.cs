@@ -32,9 +32,7 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
 
     protected override void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first)
     {
-        if (Composed && !text.IsNormalized(NormalizationForm.FormC))
-            text = text.ToString().Normalize(NormalizationForm.FormC);
-        int length = work.SetText(text);
+        int length = work.SetText(Composed ? NormalFormC.Of(text) : text);
         for (int at = 0; at < length;)
         {
             int end = splitter.Next(work.Utf8.AsSpan(0, length), at);

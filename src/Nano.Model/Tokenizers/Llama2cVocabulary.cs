@@ -37,7 +37,7 @@ internal static class Llama2cVocabulary
         }
         if (pieces.Count < FirstByte + 256)
             throw Bad(path, $"{pieces.Count} pieces are fewer than the {FirstByte + 256} that every such vocabulary has");
-        return SentencePieces.Create(pieces, 1, [1, 2], SpaceInFront.Always, singleSpaces: false, path);
+        return SentencePieces.Create(pieces, 1, [2, 1], SpaceInFront.Always, singleSpaces: false, path);
     }
 
     private static Piece Read(string text, float score, int id) => id switch

@@ -11,7 +11,7 @@ internal sealed class PieceCache
     /// <summary>Bytes that must be readable from the beginning of any piece.</summary>
     public const int Readable = 16;
 
-    private const int Bits = 14, MaxLength = 15, MaxIds = 4;
+    private const int Bits = 15, MaxLength = 15, MaxIds = 4;
 
     private readonly Entry[] entries = new Entry[1 << Bits];
 

@@ -68,8 +68,10 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
 
     protected override void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first)
     {
-        string normal = Normalized(text, first);
-        int length = work.SetText(normal);
+        text = Normalized(text);
+        if (text.IsEmpty)
+            return;
+        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first));
         for (int at = 0; at < length;)
         {
             int end = cutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;
@@ -122,18 +124,13 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             work.Add(Rules.UnknownId);
     }
 
-    private string Normalized(ReadOnlySpan<char> text, bool first)
+    /// <summary>The text with spaces as spaces, single ones if the model wants them so.</summary>
+    private ReadOnlySpan<char> Normalized(ReadOnlySpan<char> text)
     {
-        bool space = Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first);
-        var normal = new StringBuilder(text.Length + 1);
-        if (space)
-            normal.Append(' ');
-        int begin = normal.Length;
-        normal.Append(text).Replace(SpaceSign, ' ', begin, text.Length);
-        if (!Rules.SingleSpaces)
-            return normal.ToString();
-        string words = string.Join(' ', normal.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        return space && words.Length > 0 ? ' ' + words : words;
+        if (!Rules.SingleSpaces && !text.Contains(SpaceSign))
+            return text;
+        string spaced = text.ToString().Replace(SpaceSign, ' ');
+        return Rules.SingleSpaces ? string.Join(' ', spaced.Split(' ', StringSplitOptions.RemoveEmptyEntries)) : spaced;
     }
 
     private int FindUserDefined(ReadOnlySpan<byte> text, out int id)

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>A JSON object of token to id, as encoder.json and tokenizer.json have it, checked.</summary>
+/// <summary>Tokens and ids as text, such as the JSON object in encoder.json and tokenizer.json, checked.</summary>
 internal sealed class TokenTable
 {
     private const int MaxTokens = 1 << 21;
@@ -12,13 +12,16 @@ internal sealed class TokenTable
     private readonly List<string?> tokens = [];
     private readonly string path;
 
+    /// <summary>No tokens yet.</summary>
+    /// <param name="path">The file to name.</param>
+    public TokenTable(string path) => this.path = path;
+
     /// <summary>Reads the object.</summary>
     /// <param name="vocabulary">The object.</param>
     /// <param name="path">Its file.</param>
     /// <param name="where">What to call it.</param>
-    public TokenTable(JsonElement vocabulary, string path, string where)
+    public TokenTable(JsonElement vocabulary, string path, string where) : this(path)
     {
-        this.path = path;
         if (vocabulary.ValueKind != JsonValueKind.Object)
             throw new BadFileException(path, $"{where} is not a JSON object of token and id");
         int most = (int)Math.Min(MaxTokens, (2L * vocabulary.GetPropertyCount()) + 4096); // holes are few

@@ -42,7 +42,8 @@ public static class TokenizerLoader
                 name is "gpt2" or "r50k_base" ? "fetch it with 'nano data gpt2-tokenizer', or set NANO_DATA to the folder that has it" : "put the file there, or set NANO_DATA to the folder that has it");
     }
 
-    private static string? FindIn(string folder)
+    /// <summary>The tokenizer file of a folder, or null.</summary>
+    internal static string? FindIn(string folder)
     {
         foreach (string name in (string[])["tokenizer.json", "tokenizer.model", "tokenizer.bin"])
             if (File.Exists(Path.Combine(folder, name)))
@@ -55,6 +56,8 @@ public static class TokenizerLoader
         if (Gpt2Files.Find(path) is { } pair)
             return Gpt2Files.Load(pair.Vocabulary, pair.Merges);
         byte[] beginning = InputFile.ReadBeginning(path, 4 * RankMerges.MaxTokenBytes, Hint);
+        if (beginning.AsSpan().StartsWith("GGUF"u8))
+            return GgufVocabulary.Load(path);
         if (beginning.AsSpan().StartsWith("{"u8))
             return TokenizerJson.Load(path, TokenizerConfig.OfFolder(Path.GetDirectoryName(Path.GetFullPath(path))!));
         if (TiktokenFile.Recognises(beginning))

@@ -61,9 +61,6 @@ internal sealed record TokenizerShape(SplitPattern? Pattern, bool Composed, Spac
 
     private static TokenizerShape SentencePiece(List<TokenizerComponent> splits, List<TokenizerComponent> normalizers, List<TokenizerComponent> decoders, int? begin, string path)
     {
-        foreach (var decoder in decoders)
-            if (decoder.Type is not ("Replace" or "ByteFallback" or "Fuse" or "Strip" or "Metaspace"))
-                throw Unknown(decoder, "ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace");
         bool spaces = false;
         var front = SpaceInFront.Never;
         foreach (var normalizer in normalizers)
@@ -90,8 +87,12 @@ internal sealed record TokenizerShape(SplitPattern? Pattern, bool Composed, Spac
                 var other => throw split.Bad($"has the unknown prepend_scheme {Quoted.Of(other)}"),
             };
         }
-        return spaces ? new TokenizerShape(null, false, front, begin)
-            : throw new BadFileException(path, "there is neither a pre_tokenizer ByteLevel nor anything that turns spaces into " + SpaceSign + ": this kind of BPE is not supported");
+        if (!spaces)
+            throw new BadFileException(path, "there is neither a pre_tokenizer ByteLevel nor anything that turns spaces into " + SpaceSign + ": this kind of BPE is not supported");
+        foreach (var decoder in decoders)
+            if (decoder.Type is not ("Replace" or "ByteFallback" or "Fuse" or "Strip" or "Metaspace"))
+                throw Unknown(decoder, "ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace");
+        return new TokenizerShape(null, false, front, begin);
     }
 
     /// <summary>The special token that a template puts before the text.</summary>

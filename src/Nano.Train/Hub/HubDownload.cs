@@ -31,14 +31,16 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            NanoException? wrong;
             using (var target = new FileStream(part, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1))
             {
-                if (await FillAsync(file, url, target, cancellation).ConfigureAwait(false) is { } wrong)
-                {
-                    target.SetLength(0);
-                    throw wrong;
-                }
+                wrong = await FillAsync(file, url, target, cancellation).ConfigureAwait(false);
                 target.Flush(flushToDisk: true);
+            }
+            if (wrong is not null)
+            {
+                File.Delete(part);
+                throw wrong;
             }
             File.Move(part, path, overwrite: true);
         }

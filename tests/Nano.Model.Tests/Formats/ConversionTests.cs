@@ -160,6 +160,16 @@ public class ConversionTests
     }
 
     [Fact]
+    public void A_legacy_checkpoint_of_128_channels_is_no_pickle_although_both_begin_with_that_byte()
+    {
+        using var folder = new TempFolder();
+        Make(folder.File("a"), Llama with { Channels = 128, HeadDim = 32, Layers = 1 });
+        Convert(folder.File("a"), folder.File("b.bin"));
+        Assert.Equal(0x80, File.ReadAllBytes(folder.File("b.bin"))[0]);
+        Assert.Equal(128, ModelLoaderTests.Config(folder.File("b.bin")).Channels);
+    }
+
+    [Fact]
     public void Shards_are_written_with_their_index_and_read_back()
     {
         using var folder = new TempFolder();

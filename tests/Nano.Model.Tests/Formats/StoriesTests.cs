@@ -11,8 +11,9 @@ public class StoriesTests
     [SkippableTheory]
     [InlineData(Bin)]
     [InlineData(GgufFile)]
-    public void The_greedy_ids_are_the_recorded_ones(string file)
+    public void The_greedy_ids_and_texts_are_the_recorded_ones(string file)
     {
+        var tokenizer = TokenizerLoader.Load(PublicFiles.Path("stories260K/tok512.bin"));
         using var source = ModelLoader.Open(PublicFiles.Path(file));
         using var model = source.Load();
         using var compute = new Compute(1);
@@ -24,6 +25,8 @@ public class StoriesTests
             using var generator = new Generator(model, compute);
             int[] ids = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).Take(expected.Length - prompt.Length)];
             Assert.Equal(expected, ids);
+            Assert.Equal(prompt, (int[])[1, .. tokenizer.Encode(one.GetProperty("prompt").GetString())]);
+            Assert.Equal(one.GetProperty("text").GetString(), tokenizer.Decode(ids.AsSpan()[1..].TrimEnd(1)));
         }
     }
 

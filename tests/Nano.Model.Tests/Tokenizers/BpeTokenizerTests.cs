@@ -141,10 +141,10 @@ public class BpeTokenizerTests
     public void Long_runs_of_one_character_have_the_ids_of_short_ones()
     {
         var gpt2 = Vocabularies.Get("gpt2");
-        Assert.All(gpt2.Encode(new string(' ', 1_000_000)), id => Assert.Equal(220, id));
+        Assert.Equal([220], gpt2.Encode(new string(' ', 1_000_000)).Distinct());
         int[] a = gpt2.Encode(new string('a', 1_000_000));
         Assert.Equal(250_000, a.Length);
-        Assert.All(a, id => Assert.Equal(24794, id)); // aaaa
+        Assert.Equal([24794], a.Distinct()); // aaaa
         Assert.Equal(gpt2.Encode("中"), gpt2.Encode(string.Concat(Enumerable.Repeat("中", 300_000)))[^gpt2.Encode("中").Length..]);
     }
 

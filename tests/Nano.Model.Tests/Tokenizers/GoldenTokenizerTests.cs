@@ -14,6 +14,8 @@ public class GoldenTokenizerTests
     [InlineData("o200k_base", "o200k_base", 270)]
     [InlineData("llama2", "llama2_spm", 268)]
     [InlineData("llama2.bin", "llama2_spm", 268)]
+    [InlineData("gpt2.gguf", "gpt2_bpe", 270)]
+    [InlineData("llama2.gguf", "llama2_spm", 268)]
     public void Every_case_has_its_ids_and_comes_back(string name, string file, int count) => Vocabularies.AssertCases(Vocabularies.Get(name), file, count);
 
     [SkippableTheory]
@@ -34,6 +36,24 @@ public class GoldenTokenizerTests
         Assert.Equal(tokenizer.EndIds, read.EndIds);
         read.Save(folder.File("again.json"));
         Assert.Equal(File.ReadAllBytes(folder.File("tokenizer.json")), File.ReadAllBytes(folder.File("again.json")));
+    }
+
+    [SkippableTheory]
+    [InlineData("tok512")]
+    [InlineData("stories.gguf")]
+    public void Prompts_of_the_stories_have_the_recorded_ids(string name)
+    {
+        var tokenizer = Vocabularies.Get(name);
+        Assert.Equal((512, 1), (tokenizer.VocabSize, tokenizer.BeginId));
+        Assert.Equal([2, 1], tokenizer.EndIds);
+        using var json = JsonDocument.Parse(File.ReadAllText(Goldens.Path("stories260K/greedy.json")));
+        foreach (var of in json.RootElement.GetProperty("cases").EnumerateArray())
+        {
+            int[] Ids(string key) => [.. of.GetProperty(key).EnumerateArray().Select(id => id.GetInt32())];
+            int[] ids = [1, .. tokenizer.Encode(of.GetProperty("prompt").GetString())];
+            Assert.Equal(Ids("prompt_ids"), ids);
+            Assert.Equal(of.GetProperty("text").GetString(), tokenizer.Decode(Ids("ids")));
+        }
     }
 
     [SkippableTheory]

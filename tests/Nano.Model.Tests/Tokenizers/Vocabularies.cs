@@ -16,6 +16,9 @@ static class Vocabularies
         ["o200k_base"] = "tiktoken/o200k_base.tiktoken",
         ["llama2"] = "llama2/tokenizer.model",
         ["llama2.bin"] = "llama2/tokenizer.bin",
+        ["gpt2.gguf"] = "gguf/ggml-vocab-gpt-2.gguf",
+        ["llama2.gguf"] = "gguf/ggml-vocab-llama-spm.gguf",
+        ["stories.gguf"] = "stories260K/stories260K.gguf",
         ["tok512"] = "stories260K/tok512.bin",
     };
 

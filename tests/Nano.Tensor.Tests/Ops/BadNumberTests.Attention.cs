@@ -126,7 +126,8 @@ public partial class BadNumberTests
             using var compute = new Compute(threads, width) { Tape = new Tape() };
             var x = AttentionInputs(times, times, headDim);
             var clean = AttentionResults(compute, x, window);
-            foreach (int row in new[] { 0, 11, 12, 50, 69, 95, 96, 130, 199 }.Where(row => row < times))
+            // A window of 40 shows key 57 to query 96 of the second block and to no other query there: an infinite score may hide it, and its neighbours multiply it.
+            foreach (int row in new[] { 0, 11, 12, 50, 57, 69, 95, 96, 130, 199 }.Where(row => row < times))
                 foreach (var part in Enum.GetValues<Part>())
                     AssertOnlyDependentsChange($"{width}, {threads} threads, window {window}", compute, x, part, row, clean, window);
         }

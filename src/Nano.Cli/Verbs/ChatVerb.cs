@@ -1,0 +1,133 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+
+namespace Nano.Cli;
+
+/// <summary>nano chat: a conversation in the terminal, or line by line from a pipe.</summary>
+internal static class ChatVerb
+{
+    private const string Commands = "/reset begins a new conversation, /exit ends the program, // begins a line that starts with a slash; Ctrl+C stops an answer";
+
+    private static readonly Option<string> Model = new("--model") { Description = "Folder or file of a model", Required = true };
+    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string?> Template = new("--template") { Description = $"Chat template instead of the model's own: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file" };
+    private static readonly Option<string?> System = new("--system") { Description = "What the model is told before the conversation" };
+    private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Longest answer", DefaultValueFactory = _ => 1000 };
+    private static readonly Option<bool> DropOldest = new("--drop-oldest") { Description = "Forget the oldest turns when the conversation outgrows the context (otherwise that is an error)" };
+    private static readonly Option<int?> Threads = Common.Threads();
+    private static readonly Option<bool> Json = Common.Json();
+
+    public static Command Create()
+    {
+        var verb = new Command("chat", $"Talk with a model; from a pipe, each line is a turn. {Commands}.\n\nExample:\n  nano chat --model data/models/HuggingFaceTB/SmolLM2-135M-Instruct")
+        {
+            Model, TokenizerPath, Template, System, MaxTokens, DropOldest, Threads, Json,
+        };
+        SamplingArguments.AddTo(verb);
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        int maxTokens = args.GetValue(MaxTokens);
+        if (maxTokens < 1)
+            throw new NanoException($"--max-tokens must be 1 or more, got {maxTokens}");
+        string path = args.GetValue(Model)!;
+        bool json = args.GetValue(Json), live = !Console.IsInputRedirected;
+        var human = Common.Human(json);
+        using var compute = Common.NewCompute(args.GetValue(Threads));
+        var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath));
+        using var disposeModel = model;
+        var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
+        var session = new ChatSession(format, tokenizer, model.Config.ContextLength, args.GetValue(System)) { DropsOldest = args.GetValue(DropOldest) };
+        var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens, EndIds = session.EndIds };
+        using var generator = new Generator(model, compute);
+        using var interrupt = new Interrupt();
+        if (live)
+            human.WriteLine(Commands);
+        while (Next(human, live) is { } line)
+        {
+            if (line == "/reset")
+                session.Reset();
+            else if (line.StartsWith('/') && !line.StartsWith("//", StringComparison.Ordinal))
+                Unless(live, new NanoException($"there is no command '{line}'", Commands));
+            else if (line.Length > 0)
+                Turn(line.StartsWith('/') ? line[1..] : line, session, generator, tokenizer, options, human, live, interrupt);
+        }
+        if (json)
+            Common.PrintJson(new { messages = session.Messages.Select(message => new { message.Role, message.Content }) });
+        return 0;
+    }
+
+    /// <summary>What the user says next; null when there is no more.</summary>
+    private static string? Next(TextWriter human, bool live)
+    {
+        if (live)
+        {
+            human.Write("> ");
+            human.Flush();
+        }
+        return Console.In.ReadLine() is { } line && line != "/exit" ? line : null;
+    }
+
+    private static void Turn(string text, ChatSession session, Generator generator, ITokenizer tokenizer, GenerationOptions options, TextWriter human, bool live, Interrupt interrupt)
+    {
+        int[] prompt;
+        try
+        {
+            prompt = session.Ask(text, options.MaxTokens, DateTime.Now);
+        }
+        catch (NanoException e)
+        {
+            Unless(live, e);
+            return;
+        }
+        var generation = generator.Start([prompt], options, interrupt.Begin());
+        var answer = generation.Texts[0];
+        var stream = new TextStream(answer, tokenizer, options.EndIds, session.Stops);
+        while (generation.Step())
+        {
+            human.Write(stream.Read());
+            human.Flush();
+        }
+        human.WriteLine(stream.Read());
+        interrupt.End();
+        session.Answer(stream.Text);
+        string? why = answer.Finished switch
+        {
+            FinishReason.Cancelled => "stopped",
+            FinishReason.Length => answer.Ids.Count == options.MaxTokens ? $"cut after {options.MaxTokens} tokens; --max-tokens allows more" : "the context is full",
+            _ => null,
+        };
+        if (why is not null)
+            Console.Error.WriteLine($"({why})");
+    }
+
+    /// <summary>Somebody at a terminal is told what is wrong and goes on; a script ends.</summary>
+    private static void Unless(bool live, NanoException problem)
+    {
+        if (!live)
+            throw problem;
+        Failure.Report(problem, debug: false);
+    }
+
+    /// <summary>Ctrl+C stops an answer; when there is none, or it has been stopped already, it ends the program as usual.</summary>
+    private sealed class Interrupt : IDisposable
+    {
+        private readonly PosixSignalRegistration registration;
+        private volatile CancellationTokenSource? answer;
+
+        public Interrupt() => registration = PosixSignalRegistration.Create(PosixSignal.SIGINT, context =>
+        {
+            context.Cancel = answer is { IsCancellationRequested: false };
+            answer?.Cancel();
+        });
+
+        public CancellationToken Begin() => (answer = new CancellationTokenSource()).Token;
+
+        public void End() => answer = null;
+
+        public void Dispose() => registration.Dispose();
+    }
+}
