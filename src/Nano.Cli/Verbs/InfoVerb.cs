@@ -124,7 +124,7 @@ internal static class InfoVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {bytes,14:N0} bytes"));
     }
 
-    /// <summary>The configuration of a model by path or name, and how many bytes its weights take where they are stored.</summary>
+    /// <summary>The configuration of a model by path or name, and how many bytes its weights take where they are stored, if they are.</summary>
     private static (ModelConfig Config, long? Stored) Find(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
@@ -132,6 +132,8 @@ internal static class InfoVerb
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of")), null);
+        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && !Directory.EnumerateFiles(ModelDirectory.Resolve(path), "*.safetensors").Any())
+            return (ModelLoader.ConfigOf(path), null);
         using var source = ModelLoader.Open(path);
         return (source.Config, source.Tensors.Sum(tensor => tensor.Bytes));
     }
