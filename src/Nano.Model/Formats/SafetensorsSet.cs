@@ -22,6 +22,8 @@ internal sealed class SafetensorsSet : IDisposable
             string single = Directory.Exists(path) ? System.IO.Path.Combine(path, SingleFile) : path, index = System.IO.Path.Combine(path, IndexFile);
             if (!File.Exists(single) && File.Exists(index))
                 OpenShards(Path = index, path);
+            else if (!File.Exists(single) && File.Exists(System.IO.Path.Combine(path, "pytorch_model.bin")))
+                throw new NanoException($"'{path}' holds its weights as pytorch_model.bin, a pickle, which is a program rather than data", "open it where it is from and save it as safetensors");
             else
                 Add(SafetensorsReader.Open(Path = single));
         }
