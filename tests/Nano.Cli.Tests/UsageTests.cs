@@ -8,6 +8,7 @@ public class UsageTests
     [InlineData("generate")]
     [InlineData("tokenize")]
     [InlineData("data")]
+    [InlineData("convert")]
     [InlineData("verify")]
     [InlineData("info")]
     [InlineData("eval")]
@@ -17,7 +18,7 @@ public class UsageTests
         var help = Cli.Run(verb, "--help").Succeeds();
         Assert.Contains($"Example:\n    nano {verb}", help.Out.Replace("echo \"to be\" | ", "", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains("--json", help.Out, StringComparison.Ordinal);
-        Assert.Equal(verb is "tokenize" or "data", !help.Out.Contains("--threads", StringComparison.Ordinal));
+        Assert.Equal(verb is "tokenize" or "data" or "convert", !help.Out.Contains("--threads", StringComparison.Ordinal));
         Assert.Equal(verb is "train" or "generate", help.Out.Contains("--seed", StringComparison.Ordinal));
         Assert.Empty(help.Error);
     }

@@ -91,7 +91,7 @@ public static class ChatTemplateLoader
         var metadata = source.Metadata!;
         if (metadata.Strings("tokenizer.ggml.tokens") is { } texts)
             foreach (var (name, key) in new[] { ("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding") })
-                if (metadata.Size($"tokenizer.ggml.{key}_token_id") is { } id && id < texts.Length)
+                if (metadata.Integer($"tokenizer.ggml.{key}_token_id") is { } id && id >= 0 && id < texts.Length) // 0xFFFFFFFF stands for none
                     tokens[name] = texts[id];
         return metadata.String("tokenizer.chat_template");
     }

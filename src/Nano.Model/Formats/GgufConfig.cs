@@ -3,8 +3,11 @@ namespace Nano;
 /// <summary>A model's configuration as GGUF metadata, for the architectures gpt2, llama (Mistral included), qwen2 and qwen3.</summary>
 internal static class GgufConfig
 {
-    private const string Architecture = "general.architecture", FileType = "general.file_type", Bos = "tokenizer.ggml.bos_token_id", Eos = "tokenizer.ggml.eos_token_id";
+    private const string Architecture = "general.architecture", FileType = "general.file_type";
     private const string Supported = "gpt2, llama, qwen2, qwen3";
+
+    /// <summary>The keys of the tokens that begin and end a text.</summary>
+    public const string Bos = "tokenizer.ggml.bos_token_id", Eos = "tokenizer.ggml.eos_token_id";
 
     // What llama.cpp numbers the types of most of a file's weights.
     private const uint FileF32 = 0, FileF16 = 1, FileBF16 = 32;

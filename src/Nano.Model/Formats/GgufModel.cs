@@ -8,6 +8,9 @@ namespace Nano;
 /// </summary>
 public static class GgufModel
 {
+    /// <summary>The key of a chat template.</summary>
+    internal const string ChatTemplate = "tokenizer.chat_template";
+
     private const string RopeFactors = "rope_freqs.weight";
 
     /// <summary>Opens the model in a file.</summary>
@@ -21,7 +24,12 @@ public static class GgufModel
             if (file.Tensors.Count == 0)
                 throw new BadFileException(path, "it holds a vocabulary but no tensors: there is no model in it");
             ModelConfig config = GgufConfig.Read(file.Metadata, file.Tensors, Factors(file));
-            return new ModelSource(path, config, Tensors(file, config), file) { Metadata = file.Metadata, TokenizerPath = file.Metadata.Has("tokenizer.ggml.tokens") ? path : null };
+            return new ModelSource(path, config, Tensors(file, config), file)
+            {
+                Metadata = file.Metadata,
+                TokenizerPath = file.Metadata.Has("tokenizer.ggml.tokens") ? path : null,
+                ChatTemplate = file.Metadata.String(ChatTemplate),
+            };
         }
         catch
         {
@@ -83,12 +91,16 @@ public static class GgufModel
     /// <param name="path">The file to create or replace.</param>
     /// <param name="source">The model.</param>
     /// <param name="type">The type of its matrices; null means each one's own. Vectors become F32, which llama.cpp insists on, unless they come from a GGUF file as something else.</param>
+    /// <returns>What a person should know, such as a tokenizer that has no form in GGUF.</returns>
     /// <exception cref="NanoException">The format cannot hold this model, or the file cannot be written.</exception>
-    public static void Write(string path, ModelSource source, WeightType? type = null)
+    public static IReadOnlyList<string> Write(string path, ModelSource source, WeightType? type = null)
     {
         if (GgufConfig.Refusal(source.Config) is { } reason)
             throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
+        var notes = new List<string>();
         GgufMetadata metadata = GgufConfig.Write(source, type, path);
+        if (source.Metadata is null)
+            TokenizerConversion.ToGguf(source, metadata, notes);
         bool interleaved = GgufConfig.IsInterleaved(metadata);
         var tensors = new List<ModelTensor>();
         if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
@@ -100,6 +112,7 @@ public static class GgufModel
             tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name)));
         }
         GgufWriter.Write(path, metadata, tensors);
+        return notes;
     }
 
     private static ModelTensor FactorsOf(LlamaConfig config, RopeScaling.Llama3 scaling)

@@ -50,15 +50,23 @@ public static class ModelConverter
         var notes = new List<string>();
         switch (to)
         {
-            case ModelFormat.Gguf: GgufModel.Write(output, source, options.Type); break;
-            case ModelFormat.LlmC: LlmcFile.Write(output, source, options.Type); break;
-            case ModelFormat.Llama2C: Llama2cFile.Write(output, source, options.Llama2cVersion); break;
+            case ModelFormat.Gguf:
+                notes.AddRange(GgufModel.Write(output, source, options.Type));
+                break;
+            case ModelFormat.LlmC:
+                LlmcFile.Write(output, source, options.Type);
+                break;
+            case ModelFormat.Llama2C:
+                Llama2cFile.Write(output, source, options.Llama2cVersion);
+                break;
             default:
                 Directory.CreateDirectory(output);
+                if (from != ModelFormat.Safetensors)
+                    TokenizerConversion.ToFolder(source, output, notes);
                 ModelDirectory.Write(output, source, options.Type, options.ShardBytes);
                 break;
         }
-        NoteTokenizer(from, to, opened, notes);
+        NoteLosses(from, to, opened, notes);
         long bytes = to == ModelFormat.Safetensors ? Directory.EnumerateFiles(output).Sum(file => new FileInfo(file).Length) : new FileInfo(output).Length;
         return new Conversion(from, to, opened.Config, bytes, notes);
     }
@@ -89,11 +97,10 @@ public static class ModelConverter
             throw new NanoException($"'{output}' is there already", Directory.Exists(output) ? "name a file" : "name another file, or add --overwrite");
     }
 
-    private static void NoteTokenizer(ModelFormat from, ModelFormat to, ModelSource source, List<string> notes)
+    private static void NoteLosses(ModelFormat from, ModelFormat to, ModelSource source, List<string> notes)
     {
-        bool has = source.TokenizerFiles.Count > 0 || source.Metadata?.Has("tokenizer.ggml.tokens") == true;
-        if (has && from != to)
-            notes.Add("the tokenizer stays behind: the new file has none; keep the old one for it");
+        if (source.TokenizerPath is not null && to is (ModelFormat.LlmC or ModelFormat.Llama2C))
+            notes.Add("the tokenizer stays behind: such a file has none; keep the old one for it");
         if (to == ModelFormat.Gguf && from != to && source.Config.EosTokens.Count > 1)
             notes.Add($"of the {source.Config.EosTokens.Count} tokens that end a text, GGUF holds the first, {source.Config.EosTokens[0]}");
     }

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 
 namespace Nano;
 
@@ -11,13 +12,17 @@ public static class ModelDirectory
 {
     private const string Prefix = "transformer.";
 
-    private const string ConfigFile = "config.json";
+    /// <summary>Where newer folders keep their chat template.</summary>
+    internal const string ChatTemplateFile = "chat_template.jinja";
+
+    private const string ConfigFile = "config.json", TokenizerConfigFile = "tokenizer_config.json";
+    private const int MaxTokenizerConfigBytes = 1 << 24;
 
     /// <summary>What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken users give it.</summary>
     private static readonly string[] TokenizerFiles =
     [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe",
-        "tokenizer.model", "tokenizer.bin", "chat_template.jinja", "chat_template.json", "generation_config.json",
+        "tokenizer.model", "tokenizer.bin", ChatTemplateFile, "chat_template.json", "generation_config.json",
     ];
 
     /// <summary>The file in a run's folder that names the folder of the newest checkpoint.</summary>
@@ -53,6 +58,7 @@ public static class ModelDirectory
             return new ModelSource(path, config, Tensors(files, config), files)
             {
                 TokenizerPath = TokenizerLoader.FindIn(folder),
+                ChatTemplate = ReadChatTemplate(folder),
                 TokenizerFiles = [.. TokenizerFiles.Select(name => Path.Combine(folder, name)).Where(File.Exists)],
             };
         }
@@ -60,6 +66,26 @@ public static class ModelDirectory
         {
             files.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>The text of chat_template.jinja, or the string chat_template of tokenizer_config.json, or null.</summary>
+    private static string? ReadChatTemplate(string folder)
+    {
+        string own = Path.Combine(folder, ChatTemplateFile), config = Path.Combine(folder, TokenizerConfigFile);
+        if (File.Exists(own))
+            return Encoding.UTF8.GetString(InputFile.ReadUtf8(own, MaxTokenizerConfigBytes, "check the path"));
+        if (!File.Exists(config))
+            return null;
+        using var json = InputFile.ReadJson(config, MaxTokenizerConfigBytes, "check the path");
+        try
+        {
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("chat_template", out var template) && template.ValueKind == JsonValueKind.String
+                ? template.GetString() : null;
+        }
+        catch (InvalidOperationException e) // an escaped half of a surrogate pair
+        {
+            throw new BadFileException(config, "'chat_template' is not valid Unicode", e);
         }
     }
 

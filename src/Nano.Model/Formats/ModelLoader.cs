@@ -57,17 +57,6 @@ public static class ModelLoader
         _ => ModelDirectory.Open(path),
     };
 
-    /// <summary>What a model is; of a folder, only config.json is read.</summary>
-    /// <exception cref="NanoException">There is no model.</exception>
-    /// <exception cref="BadFileException">A file is malformed.</exception>
-    public static ModelConfig ConfigOf(string path)
-    {
-        if (FormatOf(path) == ModelFormat.Safetensors)
-            return ModelConfig.Load(Path.Combine(ModelDirectory.Resolve(path), "config.json"));
-        using var source = Open(path);
-        return source.Config;
-    }
-
     /// <summary>Loads a model, and the tokenizer that it brings: that of its folder, that in a GGUF file, or for a .bin the tokenizer.bin beside it.</summary>
     /// <returns>The model, and the tokenizer or null.</returns>
     /// <exception cref="NanoException">There is no model.</exception>

@@ -37,6 +37,9 @@ public sealed class ModelSource : IDisposable
     /// <summary>Files beside a Hugging Face model that belong to its tokenizer.</summary>
     public IReadOnlyList<string> TokenizerFiles { get; init; } = [];
 
+    /// <summary>The chat template that it brings, a Jinja string, or null.</summary>
+    public string? ChatTemplate { get; init; }
+
     /// <summary>The file that holds its tokenizer, or null.</summary>
     public string? TokenizerPath { get; init; }
 
@@ -53,6 +56,8 @@ public sealed class ModelSource : IDisposable
         {
             Metadata = Metadata,
             TokenizerFiles = TokenizerFiles,
+            TokenizerPath = TokenizerPath,
+            ChatTemplate = ChatTemplate,
         };
     }
 

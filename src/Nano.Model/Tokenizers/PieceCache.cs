@@ -11,9 +11,10 @@ internal sealed class PieceCache
     /// <summary>Bytes that must be readable from the beginning of any piece.</summary>
     public const int Readable = 16;
 
-    private const int Bits = 15, MaxLength = 15, MaxIds = 4;
+    private const int FirstBits = 8, MaxBits = 15, MaxLength = 15, MaxIds = 4;
 
-    private readonly Entry[] entries = new Entry[1 << Bits];
+    private Entry[] entries = new Entry[1 << FirstBits];
+    private int bits = FirstBits, kept;
 
     private record struct Entry(ulong Low, ulong High, int Id0, int Id1, int Id2, int Id3);
 
@@ -43,8 +44,17 @@ internal sealed class PieceCache
     {
         if (length > MaxLength || ids.Length is 0 or > MaxIds)
             return;
+        if (++kept > entries.Length && bits < MaxBits)
+            Grow();
         Key(text, start, length, out ulong low, out ulong high);
         entries[Slot(low, high)] = new Entry(low, high, ids[0], At(ids, 1), At(ids, 2), At(ids, 3));
+    }
+
+    /// <summary>A long text has earned a larger table. What is lost is soon met again.</summary>
+    private void Grow()
+    {
+        (bits, kept) = (bits + 1, 0);
+        entries = new Entry[1 << bits];
     }
 
     private static int At(ReadOnlySpan<int> ids, int i) => i < ids.Length ? ids[i] : -1;
@@ -60,5 +70,5 @@ internal sealed class PieceCache
             high |= BinaryPrimitives.ReadUInt64LittleEndian(text[(start + 8)..]) & ((1UL << (8 * (length - 8))) - 1);
     }
 
-    private static int Slot(ulong low, ulong high) => (int)(((low * 0x9E3779B97F4A7C15) ^ (high * 0xD6E8FEB86659FD93) ^ (low >> 29)) * 0x9E3779B97F4A7C15 >> (64 - Bits));
+    private int Slot(ulong low, ulong high) => (int)(((low * 0x9E3779B97F4A7C15) ^ (high * 0xD6E8FEB86659FD93) ^ (low >> 29)) * 0x9E3779B97F4A7C15 >> (64 - bits));
 }

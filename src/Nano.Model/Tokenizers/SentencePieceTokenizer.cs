@@ -48,7 +48,8 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             userDefined = new Vocabulary(rules.UserDefined, _ => false, "user-defined tokens");
             longestUserDefined = rules.UserDefined.Max(token => token?.Length ?? 0);
         }
-        cutsAtSpaces = !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
+        // Characters that are unknown together are one id, across words too.
+        cutsAtSpaces = rules.ByteIds is not null && !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
         for (int c = 0; c < asciiIds.Length; c++)
             asciiIds[c] = parts.Vocabulary.Find([(byte)c]) is >= 0 and int id ? id : ~c;
     }

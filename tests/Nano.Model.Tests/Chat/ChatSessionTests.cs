@@ -178,6 +178,7 @@ public sealed class ChatSessionTests : IDisposable
             source.Metadata.Set("tokenizer.ggml.tokens", ["<unk>", "<begin>", "<end>"]);
             source.Metadata.Set("tokenizer.ggml.bos_token_id", 1u);
             source.Metadata.Set("tokenizer.ggml.eos_token_id", 2u);
+            source.Metadata.Set("tokenizer.ggml.padding_token_id", uint.MaxValue); // as files have it that mean none
             GgufModel.Write(full, source);
         }
         var format = ChatTemplateLoader.Load(full, null, new ByteTokenizer());

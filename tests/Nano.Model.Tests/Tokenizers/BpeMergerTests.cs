@@ -40,7 +40,7 @@ public class BpeMergerTests
                 int[] mine = [.. symbols];
                 Assert.Equal(Naive(symbols, rules), mine[..merger.Run(mine)]);
             }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(Math.Min(300, 15_000 / length)));
     }
 
     [Fact]
