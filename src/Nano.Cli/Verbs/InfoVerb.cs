@@ -132,8 +132,8 @@ internal static class InfoVerb
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of")), null);
-        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && !Directory.EnumerateFiles(ModelDirectory.Resolve(path), "*.safetensors").Any())
-            return (ModelLoader.ConfigOf(path), null);
+        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelDirectory.Resolve(path) is var folder && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
+            return (ModelConfig.Load(Path.Combine(folder, "config.json")), null);
         using var source = ModelLoader.Open(path);
         return (source.Config, source.Tensors.Sum(tensor => tensor.Bytes));
     }
