@@ -10,11 +10,12 @@ namespace Nano;
 /// <remarks>
 /// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the whole ticket, so a late worker can
 /// never touch a finished job: its swap fails because the job number has moved on. Idle threads spin for about half a millisecond, longer
-/// than the usual gap between two kernels, then sleep.
+/// than the usual gap between two kernels, then sleep. While spinning they offer their processor to others: on a busy machine a thread that
+/// has waited politely is not stopped in the middle of its next chunk, for which the whole team would have to wait.
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
-    private const int SpinRounds = 2000;
+    private const int SpinRounds = 2000, YieldEvery = 32;
     private const long Closed = int.MaxValue;
 
     /// <summary>The counters that several threads write, each on a cache line of its own.</summary>
@@ -163,6 +164,8 @@ public sealed unsafe class WorkerTeam : IDisposable
             if (Volatile.Read(ref shared.Ticket) >> 32 != seen || stopping)
                 return true;
             Thread.SpinWait(8);
+            if (i % YieldEvery == YieldEvery - 1)
+                Thread.Yield();
         }
         return false;
     }
