@@ -13,7 +13,7 @@ public static class Checkpoint
 
     /// <summary>Saves after <paramref name="step"/> updates and returns the checkpoint's folder.</summary>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, long step, LanguageModel model, CharTokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
+    public static string Save(string run, long step, LanguageModel model, ITokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
     {
         string folder = Folder(run, step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
         try

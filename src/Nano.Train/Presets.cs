@@ -43,14 +43,14 @@ public static class Presets
         // The recipe of shakespeare-char and, within 1 %, its number of parameters.
         ShakespeareChar with { Preset = "llama-char", Model = NewLlama(ShakespeareCharacters, 4, 4, 128, 344, 64) },
         // llama2.c's TinyStories models and its learning rate, batches for a CPU.
-        Pretraining("llama-15m", NewLlama(Llama2Vocabulary, 6, 6, 288, 768, 256), 5e-4, 16, 4),
-        Pretraining("llama-42m", NewLlama(Llama2Vocabulary, 8, 8, 512, 1376, 1024), 5e-4, 4, 8),
-        Pretraining("llama-110m", NewLlama(Llama2Vocabulary, 12, 12, 768, 2048, 1024), 5e-4, 2, 16),
+        Pretraining("llama-15m", null, NewLlama(Llama2Vocabulary, 6, 6, 288, 768, 256), 5e-4, 16, 4),
+        Pretraining("llama-42m", null, NewLlama(Llama2Vocabulary, 8, 8, 512, 1376, 1024), 5e-4, 4, 8),
+        Pretraining("llama-110m", null, NewLlama(Llama2Vocabulary, 12, 12, 768, 2048, 1024), 5e-4, 2, 16),
         // The published sizes, with the learning rates of GPT-3's table for models of these sizes (Brown et al., 2020, table 2.1).
-        Pretraining("gpt2-124m", Gpt2Config.Named("gpt2"), 6e-4, 4, 16),
-        Pretraining("gpt2-355m", Gpt2Config.Named("gpt2-medium"), 3e-4, 2, 32),
-        Pretraining("gpt2-774m", Gpt2Config.Named("gpt2-large"), 2.5e-4, 1, 64),
-        Pretraining("gpt2-1558m", Gpt2Config.Named("gpt2-xl"), 2e-4, 1, 64),
+        Pretraining("gpt2-124m", "gpt2", Gpt2Config.Named("gpt2"), 6e-4, 4, 16),
+        Pretraining("gpt2-355m", "gpt2", Gpt2Config.Named("gpt2-medium"), 3e-4, 2, 32),
+        Pretraining("gpt2-774m", "gpt2", Gpt2Config.Named("gpt2-large"), 2.5e-4, 1, 64),
+        Pretraining("gpt2-1558m", "gpt2", Gpt2Config.Named("gpt2-xl"), 2e-4, 1, 64),
     }.ToDictionary(options => options.Preset, StringComparer.Ordinal);
 
     private static LlamaConfig NewLlama(int vocabulary, int layers, int heads, int channels, int intermediate, int context) => new()
@@ -64,10 +64,11 @@ public static class Presets
         NormEpsilon = 1e-5f,
     };
 
-    private static TrainOptions Pretraining(string name, ModelConfig model, double learningRate, int batch, int accumulate) => new()
+    private static TrainOptions Pretraining(string name, string? tokenizer, ModelConfig model, double learningRate, int batch, int accumulate) => new()
     {
         Preset = name,
         Model = model,
+        DefaultTokenizer = tokenizer,
         Batch = batch,
         Time = model.ContextLength,
         Accumulate = accumulate,

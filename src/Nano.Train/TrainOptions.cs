@@ -8,6 +8,12 @@ public sealed record TrainOptions
     /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
     public required ModelConfig Model { get; init; }
 
+    /// <summary>
+    /// The tokenizer of a run that names none: a name that <see cref="TokenizerLoader"/> knows, or null if one must be named. Unless it is
+    /// <see cref="CorpusTokenizer.Characters"/>, the model is of a published size, and its vocabulary is the largest it takes.
+    /// </summary>
+    public string? DefaultTokenizer { get; init; } = CorpusTokenizer.Characters;
+
     /// <summary>Rows per micro-batch.</summary>
     public required int Batch { get; init; }
 
@@ -63,6 +69,12 @@ public sealed record TrainOptions
     };
 
     private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>The options with the vocabulary of a tokenizer.</summary>
+    /// <exception cref="NanoException">It is larger than that of the published model.</exception>
+    public TrainOptions With(ITokenizer tokenizer) => DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
+        ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
+        : throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model of '{Preset}' {Model.VocabSize}", "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
 
     /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
     public void Validate()

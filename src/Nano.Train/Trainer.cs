@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 
 namespace Nano;
 
@@ -31,30 +32,31 @@ public sealed class Trainer : IDisposable
     private readonly bool resumed;
 
     /// <summary>Prepares a run: tokenizer and batches from the corpus, a fresh model, or the state of the newest checkpoint if resuming.</summary>
-    /// <param name="options">What to compute; the vocabulary size is taken from the corpus.</param>
+    /// <param name="options">What to compute; the vocabulary size is taken from the tokenizer.</param>
     /// <param name="corpus">The text. Nine tenths train, the last tenth validates.</param>
     /// <param name="run">The run's folder.</param>
     /// <param name="resume">Continue from the newest checkpoint there.</param>
     /// <param name="compute">Where to run.</param>
     /// <param name="peakGflops">The machine's measured ceiling, for the log.</param>
     /// <param name="command">The command that repeats this run, for the report.</param>
-    public Trainer(TrainOptions options, Corpus corpus, string run, bool resume, Compute compute, double peakGflops, string command)
+    /// <param name="tokenizer">What makes ids of the text; null means its characters.</param>
+    public Trainer(TrainOptions options, Corpus corpus, string run, bool resume, Compute compute, double peakGflops, string command, ITokenizer? tokenizer = null)
     {
         (this.compute, this.run, resumed) = (compute, run, resume);
-        Tokenizer = CharTokenizer.FromText(corpus.Text);
-        Options = options with { Model = options.Model with { VocabSize = Tokenizer.VocabSize } };
+        Tokenizer = tokenizer ?? CharTokenizer.FromText(corpus.Text);
+        Options = options.With(Tokenizer);
         Options.Validate();
         RefuseTooLarge(Options.Model);
-        int[] tokens = [.. Tokenizer.Encode(corpus.Text)];
-        int split = (int)(tokens.Length * 0.9);
-        train = new BatchLoader(tokens[..split], Options.Batch, Options.Time, "training");
-        validation = new BatchLoader(tokens[split..], Options.Batch, Options.Time, "validation");
+        var (trainText, validationText) = corpus.Split();
+        train = new BatchLoader(Tokenizer.Encode(trainText), Options.Batch, Options.Time, "training");
+        validation = new BatchLoader(Tokenizer.Encode(validationText), Options.Batch, Options.Time, "validation");
+        ValidationBytesPerToken = (double)Encoding.UTF8.GetByteCount(validationText) / validation.TokenCount;
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
         trainStep = new TrainStep(Model, compute, train, Options);
         generator = new Generator(Model, compute);
-        description = new SortedDictionary<string, string>(Options.Describe().ToDictionary(), StringComparer.Ordinal) { ["corpus_sha256"] = corpus.Sha256 };
+        description = Describe(Options, corpus, tokenizer);
         if (resume)
             StartStep = Checkpoint.Load(run, Model, trainStep.Optimizer, description);
         log = OpenLog(corpus, resume, peakGflops, command);
@@ -64,7 +66,7 @@ public sealed class Trainer : IDisposable
 
     public LanguageModel Model { get; }
 
-    public CharTokenizer Tokenizer { get; }
+    public ITokenizer Tokenizer { get; }
 
     /// <summary>Arithmetic of one training token.</summary>
     public double FlopsPerToken { get; }
@@ -77,6 +79,9 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Tokens of (training, validation).</summary>
     public (int Train, int Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
+
+    /// <summary>UTF-8 bytes of the validation text per token: what a loss is divided by to compare tokenizers.</summary>
+    public double ValidationBytesPerToken { get; }
 
     /// <summary>
     /// Trains until the last step or until asked to stop, which finishes the step at hand and saves.
@@ -111,8 +116,8 @@ public sealed class Trainer : IDisposable
     /// <summary>A piece of text in the model's present voice.</summary>
     public string Sample(int length, ulong seed)
     {
-        // Id 0 is the lowest character: the line feed, where a text has lines.
-        return Tokenizer.Decode([.. generator.Continue([0], new SamplerOptions { Seed = seed }).Take(length)]);
+        // Of characters that is the lowest: the line feed, where a text has lines.
+        return Tokenizer.Decode([.. generator.Continue(Prompt.Default(Tokenizer), new SamplerOptions { Seed = seed }).Take(length)]);
     }
 
     private Evaluated EvaluateAndSave(long step)
@@ -137,6 +142,15 @@ public sealed class Trainer : IDisposable
         log.Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm, done.Milliseconds, tokensPerSecond,
             tokensPerSecond * FlopsPerToken / 1e9));
         return done;
+    }
+
+    /// <summary>What a checkpoint must agree with to be resumed; characters are a function of the corpus.</summary>
+    private static SortedDictionary<string, string> Describe(TrainOptions options, Corpus corpus, ITokenizer? tokenizer)
+    {
+        var description = new SortedDictionary<string, string>(options.Describe().ToDictionary(), StringComparer.Ordinal) { ["corpus_sha256"] = corpus.Sha256 };
+        if (tokenizer is not null)
+            description["tokenizer_sha256"] = CorpusTokenizer.Sha256(tokenizer);
+        return description;
     }
 
     private string LogPath => Path.Combine(run, "log.jsonl");

@@ -14,6 +14,12 @@ internal static class TrainVerb
     };
 
     private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
+    private static readonly Option<string?> Tokenizer = new("--tokenizer")
+    {
+        Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
+            + $"(default: {string.Join("; ", Presets.All.Values.GroupBy(preset => preset.DefaultTokenizer).Select(presets => $"{presets.Key ?? "to be named"} for {string.Join(", ", presets.Select(preset => preset.Preset))}"))})",
+    };
+
     private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
     private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
     private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
@@ -38,7 +44,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
         {
-            Preset, Data, Out, Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Profile, Seed, Threads, Json,
+            Preset, Data, Tokenizer, Out, Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Profile, Seed, Threads, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -51,11 +57,12 @@ internal static class TrainVerb
         bool resume = args.GetValue(Resume), json = args.GetValue(Json);
         if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
         var corpus = LoadCorpus(args.GetValue(Data), human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, corpus, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, corpus, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)), tokenizer);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, corpus, compute, peak, run);
 
@@ -118,12 +125,18 @@ internal static class TrainVerb
     private static void Introduce(TextWriter human, Trainer trainer, Corpus corpus, Compute compute, double peak, string run)
     {
         var o = trainer.Options;
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {o.Model.VocabSize} characters"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
     }
+
+    private static string Vocabulary(Trainer trainer) => trainer.Tokenizer is CharTokenizer ? $"{trainer.Tokenizer.VocabSize} characters"
+        : string.Create(CultureInfo.InvariantCulture, $"vocabulary of {trainer.Tokenizer.VocabSize:N0}");
+
+    private static string BitsPerByte(Finished end, Trainer trainer) => trainer.Tokenizer is CharTokenizer ? ""
+        : string.Create(CultureInfo.InvariantCulture, $", {end.ValLoss / Math.Log(2) / trainer.ValidationBytesPerToken:F4} bits per byte");
 
     private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run, object? profile)
     {
@@ -133,7 +146,7 @@ internal static class TrainVerb
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
-                loss     {end.ValLoss:F4} over the whole validation split
+                loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
                 model    {end.Checkpoint}
                 report   {trainer.ReportPath}
                 generate nano generate --model {run}
