@@ -47,9 +47,9 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
         {
             new Span<float>(source.Pointer, floats).Fill(1); // memory that nobody has written is no memory yet
             var readAll = new ReadAll(source.Pointer);
-            read = Best(12, () => compute.For(floats, 1 << 20, 16, readAll));
+            read = Best(40, () => compute.For(floats, 1 << 20, 16, readAll));
             var addScaled = new AddScaled(source.Pointer, source.Pointer + (floats / 2), target.Pointer);
-            triad = Best(12, () => compute.For(floats / 2, 1 << 18, 0, addScaled));
+            triad = Best(40, () => compute.For(floats / 2, 1 << 18, 0, addScaled));
         }
         return (sizeof(float) * (double)floats / read / 1e9, sizeof(float) * 1.5 * floats / triad / 1e9);
     }
