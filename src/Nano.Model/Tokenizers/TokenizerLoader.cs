@@ -26,6 +26,8 @@ public static class TokenizerLoader
             return LoadFile(FindNamed(pathOrName, files));
         if (File.Exists(pathOrName) && !IsPartOfModel(pathOrName))
             return LoadFile(pathOrName);
+        if (!Directory.Exists(pathOrName) && !File.Exists(pathOrName))
+            throw new NanoException($"there is no tokenizer '{pathOrName}'", NearestMatch.Hint(pathOrName, [.. Names], "give a tokenizer file, the folder of a model or run, or one of"));
         if (Directory.Exists(pathOrName) && FindIn(pathOrName) is { } own)
             return LoadFile(own);
         string folder = ModelDirectory.Resolve(pathOrName);
