@@ -42,17 +42,9 @@ internal static class GenerateVerb
         using var disposeModel = model;
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))] : [Prompt.Default(tokenizer)];
         using var generator = new Generator(model, compute);
-        using var stop = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => StopGently(context, stop));
+        using var stop = new GentleStop(null, PosixSignal.SIGINT);
         return args.GetValue(Beams) is { } beams ? Search(args, generator, tokenizer, prompts, beams, stop.Token)
             : Draw(args, generator, tokenizer, prompts, model.Config, stop.Token);
-    }
-
-    /// <summary>The first signal ends the text; the second one ends the program at once.</summary>
-    private static void StopGently(PosixSignalContext context, CancellationTokenSource stop)
-    {
-        context.Cancel = !stop.IsCancellationRequested;
-        stop.Cancel();
     }
 
     private static int Draw(ParseResult args, Generator generator, ITokenizer tokenizer, int[][] prompts, ModelConfig config, CancellationToken cancel)
@@ -87,7 +79,7 @@ internal static class GenerateVerb
         }
         if (json)
             PrintJson(generation, [.. streams.Select(stream => stream.Text)], tokenizer, args.GetValue(LogProbs) is not null);
-        return cancel.IsCancellationRequested ? 130 : 0;
+        return cancel.IsCancellationRequested ? Failure.Interrupted : 0;
     }
 
     private static string TextOf(int[] prompt, ITokenizer tokenizer) => tokenizer.Decode([.. Prompt.WithoutBeginning(prompt, tokenizer)]);
@@ -123,7 +115,7 @@ internal static class GenerateVerb
                 prompt_ids = prompts[0],
                 beams = found.Select((beam, i) => new { ids = beam.Ids, text = texts[i], finish_reason = Name(beam.Finished), logprob = beam.LogProbability, score = beam.Score }),
             });
-        return cancel.IsCancellationRequested ? 130 : 0;
+        return cancel.IsCancellationRequested ? Failure.Interrupted : 0;
     }
 
     private static void PrintJson(Generation generation, string[] texts, ITokenizer tokenizer, bool logProbs)

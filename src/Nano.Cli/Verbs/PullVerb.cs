@@ -28,15 +28,13 @@ internal static class PullVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         using var hub = new HubClient((args.GetValue(Endpoint) ?? Variable("HF_ENDPOINT")) is { } address ? HubClient.ParseEndpoint(address) : null, Variable("HF_TOKEN"));
-        using var stop = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, stop));
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, stop));
+        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
         PulledModel model;
         try
         {
             model = new ModelPull(hub, CorpusStore.DefaultFolder).PullAsync(name, args.GetValue(Files) ?? [], new DownloadLine(human), stop.Token).GetAwaiter().GetResult();
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsAsked)
         {
             human.WriteLine("stopped; the same command goes on from here");
             return Failure.Interrupted;
@@ -47,12 +45,6 @@ internal static class PullVerb
         if (json)
             Common.PrintJson(new { name = name.Id, model.Commit, model.Folder, files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }), model.FetchedBytes });
         return 0;
-    }
-
-    private static void Stop(PosixSignalContext context, CancellationTokenSource stop)
-    {
-        context.Cancel = !stop.IsCancellationRequested;
-        stop.Cancel();
     }
 
     private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;

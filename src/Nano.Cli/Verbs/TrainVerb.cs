@@ -67,9 +67,7 @@ internal static class TrainVerb
         Introduce(human, trainer, corpus, compute, peak, run);
 
         bool plain = json || !TrainDisplay.CanBeLive;
-        using var stop = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => StopGently(context, stop, plain ? human : null));
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => StopGently(context, stop, plain ? human : null));
+        using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
@@ -80,16 +78,6 @@ internal static class TrainVerb
         var machine = Machine.Measure(compute);
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
-    }
-
-    /// <summary>The first signal finishes the step and saves; the second one ends the program at once.</summary>
-    private static void StopGently(PosixSignalContext context, CancellationTokenSource stop, TextWriter? human)
-    {
-        if (stop.IsCancellationRequested)
-            return;
-        context.Cancel = true;
-        human?.WriteLine("stopping after this step; once more to stop at once");
-        stop.Cancel();
     }
 
     private static TrainOptions Options(ParseResult args)

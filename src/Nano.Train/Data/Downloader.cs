@@ -43,9 +43,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            throw new DownloadException(file, e.InnerException is TimeoutException
-                ? "no network: the server cannot be reached in time"
-                : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s"), e);
+            throw new DownloadException(file, Explain(e, stallTimeout), e);
         }
     }
 
@@ -82,6 +80,11 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
             throw new DownloadException(file, $"the connection broke: {e.Message}", e);
         }
     }
+
+    /// <summary>What an end by the clock means.</summary>
+    internal static string Explain(OperationCanceledException e, TimeSpan stallTimeout) => e.InnerException is TimeoutException
+        ? "no network: the server cannot be reached in time"
+        : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s");
 
     /// <summary>Why a request failed, in half a sentence.</summary>
     internal static string Explain(HttpRequestException e)

@@ -92,8 +92,7 @@ public sealed partial class HubClient : IDisposable
             using var request = new HttpRequestMessage(HttpMethod.Get, url);
             if (from > 0)
                 request.Headers.Range = new RangeHeaderValue(from, null);
-            bool toHub = Uri.Compare(url, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
-            if (token is not null && toHub)
+            if (token is not null && IsHub(url))
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             stall.CancelAfter(StallTimeout);
             var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
@@ -135,7 +134,7 @@ public sealed partial class HubClient : IDisposable
             }
             catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
             {
-                passing = new HubRetryException(e.InnerException is TimeoutException ? "no network: the server cannot be reached in time" : FormattableString.Invariant($"nothing came from the server for {StallTimeout.TotalSeconds} s"), e);
+                passing = new HubRetryException(Downloader.Explain(e, StallTimeout), e);
             }
             failures = passing.MadeProgress ? 1 : failures + 1;
             if (failures == 5)
@@ -202,8 +201,11 @@ public sealed partial class HubClient : IDisposable
         if (!response.Headers.TryGetValues("Link", out var links))
             return null;
         var match = links.Select(link => NextForm().Match(link)).FirstOrDefault(match => match.Success);
-        return match is not null && Uri.TryCreate(url, match.Groups[1].Value, out var next) && Uri.Compare(next, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0 ? next : null;
+        return match is not null && Uri.TryCreate(url, match.Groups[1].Value, out var next) && IsHub(next) ? next : null;
     }
+
+    /// <summary>Whether an address is on the hub itself.</summary>
+    private bool IsHub(Uri url) => Uri.Compare(url, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
 
     private static HubFile? ReadFile(JsonElement entry)
     {
