@@ -6,9 +6,9 @@ namespace Nano.Cli;
 internal static class TrainArguments
 {
     private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch; an update takes so many times --accumulate rows" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
-    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
+    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update: 8 x 1, 4 x 2 and 1 x 8 rows give the same bits" };
     private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
     private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
     private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
@@ -24,7 +24,7 @@ internal static class TrainArguments
             verb.Options.Add(option);
     }
 
-    /// <summary>A preset with what the command line says otherwise.</summary>
+    /// <summary>A preset's or a run's options with what the command line says otherwise.</summary>
     public static TrainOptions Read(ParseResult args, TrainOptions preset)
     {
         double lr = args.GetValue(Lr) ?? preset.LearningRate;
@@ -40,7 +40,7 @@ internal static class TrainArguments
             LearningRate = lr,
             MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
-            Seed = args.GetValue(Seed),
+            Seed = args.GetResult(Seed) is { Implicit: false } ? args.GetValue(Seed) : preset.Seed,
         };
     }
 }

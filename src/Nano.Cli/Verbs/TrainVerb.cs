@@ -7,12 +7,6 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private static readonly Argument<string> Preset = new("preset")
-    {
-        Description = "Recipe: " + string.Join(", ", Presets.All.Keys),
-        DefaultValueFactory = _ => "shakespeare-char",
-    };
-
     private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
@@ -20,9 +14,6 @@ internal static class TrainVerb
             + $"(default: {string.Join("; ", Presets.All.Values.GroupBy(preset => preset.DefaultTokenizer).Select(presets => $"{presets.Key ?? "to be named"} for {string.Join(", ", presets.Select(preset => preset.Preset))}"))})",
     };
 
-    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
-    private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
-    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
@@ -32,8 +23,9 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
         {
-            Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
+            Data, Tokenizer, Device, Profile, Threads, Json,
         };
+        RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
@@ -43,17 +35,15 @@ internal static class TrainVerb
     {
         if (args.GetValue(Device) is not "cpu" and var device)
             throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        var options = TrainArguments.Read(args, Presets.Get(args.GetValue(Preset)!));
-        string run = args.GetValue(Out) ?? Path.Combine("runs", options.Preset);
-        bool resume = args.GetValue(Resume), json = args.GetValue(Json);
-        if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
+        var plan = RunPlan.Read(args);
+        var (run, options) = (plan.Run, plan.Options with { Data = args.GetValue(Data) ?? plan.Options.Data });
+        bool json = args.GetValue(Json);
+        var tokenizer = plan.OpenTokenizer(args.GetValue(Tokenizer));
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var data = TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer);
+        var data = TrainingData.FromText(LoadCorpus(options.Data, human), tokenizer);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Resumes, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -99,7 +89,7 @@ internal static class TrainVerb
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
-            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
