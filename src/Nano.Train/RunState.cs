@@ -20,7 +20,7 @@ public sealed record RunState(TrainOptions Options, IReadOnlyDictionary<string, 
     /// <summary>Whether a loss on validation text is the lowest so far; from now on it is the one to beat.</summary>
     public bool IsBest(double validationLoss)
     {
-        if (validationLoss >= Numbers.GetValueOrDefault(BestLoss, double.PositiveInfinity))
+        if (!(validationLoss < Numbers.GetValueOrDefault(BestLoss, double.PositiveInfinity)))
             return false;
         Numbers[BestLoss] = validationLoss;
         return true;
