@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Nano;
@@ -11,11 +12,11 @@ public static class Checkpoint
 {
     private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json";
 
-    /// <summary>Saves after <paramref name="step"/> updates and returns the checkpoint's folder.</summary>
+    /// <summary>Saves and returns the checkpoint's folder.</summary>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, long step, LanguageModel model, ITokenizer tokenizer, AdamW optimizer, IReadOnlyDictionary<string, string> options)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state)
     {
-        string folder = Folder(run, step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
+        string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
         try
         {
             if (Directory.Exists(temporary))
@@ -25,8 +26,8 @@ public static class Checkpoint
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
-                    [.. optimizer.State.Select(slot => new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
-                AtomicFile.Write(Path.Combine(temporary, StateFile), stream => WriteState(stream, step, options));
+                    [.. state.Tensors.Select(slot => new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
+                AtomicFile.Write(Path.Combine(temporary, StateFile), stream => WriteState(stream, state));
                 Directory.Move(temporary, folder);
             }
             AtomicFile.Write(Path.Combine(run, ModelDirectory.Latest), stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(name + "\n")));
@@ -43,7 +44,7 @@ public static class Checkpoint
             {
                 // Nothing more can be done about the remains; the error that matters is the first.
             }
-            throw new NanoException($"the checkpoint of step {step} could not be saved in '{run}': {e.Message}",
+            throw new NanoException($"the checkpoint of step {state.Step} could not be saved in '{run}': {e.Message}",
                 "the checkpoint before it is whole; make room or allow writing, then continue with --resume", e);
         }
     }
@@ -51,28 +52,30 @@ public static class Checkpoint
     /// <summary>Whether a run's folder has a checkpoint.</summary>
     public static bool Exists(string run) => File.Exists(Path.Combine(run, ModelDirectory.Latest));
 
-    /// <summary>Puts the newest checkpoint of a run into a model and its optimizer, and returns the number of updates done.</summary>
+    /// <summary>Puts the newest checkpoint of a run into a model and its state.</summary>
     /// <exception cref="NanoException">There is none, or it was made with other options; each one that differs is listed.</exception>
     /// <exception cref="BadFileException">It is damaged.</exception>
-    public static long Load(string run, LanguageModel model, AdamW optimizer, IReadOnlyDictionary<string, string> options)
+    public static void Load(string run, LanguageModel model, RunState state)
     {
         if (!Exists(run))
             throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
         string folder = ModelDirectory.Resolve(run), statePath = Path.Combine(folder, StateFile);
-        long step = ReadState(statePath, options);
+        var (step, numbers) = ReadState(statePath, state.Options);
         if (Path.GetFileName(folder) != Path.GetFileName(Folder(run, step)))
             throw new BadFileException(statePath, $"it says step {step}, in the folder '{Path.GetFileName(folder)}'");
         using var saved = ModelDirectory.Load(folder).Model;
         if (saved.Config != model.Config)
             throw new BadFileException(Path.Combine(folder, "config.json"), "it describes another model than the run's options");
-        using var moments = OpenMoments(Path.Combine(folder, OptimizerFile), optimizer);
+        using var tensors = OpenTensors(Path.Combine(folder, OptimizerFile), state);
         // Every file is whole and fits: from here on nothing is left half loaded.
         for (int i = 0; i < saved.Parameters.All.Count; i++)
             model.Parameters.All[i].CopyFrom(saved.Parameters.All[i]);
-        foreach (var (name, tensor) in optimizer.State)
-            moments.ReadFloat32(name, tensor.Data);
-        optimizer.StepCount = step;
-        return step;
+        foreach (var (name, tensor) in state.Tensors)
+            tensors.ReadFloat32(name, tensor.Data);
+        state.Step = step;
+        state.Numbers.Clear();
+        foreach (var (name, value) in numbers)
+            state.Numbers.Add(name, value);
     }
 
     /// <summary>Where the checkpoint after this many updates lies.</summary>
@@ -91,36 +94,41 @@ public static class Checkpoint
             Directory.Delete(old, recursive: true);
     }
 
-    private static SafetensorsReader OpenMoments(string path, AdamW optimizer)
+    private static SafetensorsReader OpenTensors(string path, RunState state)
     {
-        var moments = SafetensorsReader.Open(path);
-        foreach (var (name, tensor) in optimizer.State)
+        var tensors = SafetensorsReader.Open(path);
+        foreach (var (name, tensor) in state.Tensors)
         {
-            if (moments.Entries.TryGetValue(name, out var entry) && entry.Type == SafetensorsType.F32 && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
+            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == SafetensorsType.F32 && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
                 continue;
-            moments.Dispose();
+            tensors.Dispose();
             throw new BadFileException(path, $"tensor '{name}' of type F32 and shape {tensor.Shape} is missing");
         }
-        return moments;
+        return tensors;
     }
 
-    private static void WriteState(Stream stream, long step, IReadOnlyDictionary<string, string> options)
+    private static void WriteState(Stream stream, RunState state)
     {
         using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" });
         json.WriteStartObject();
         json.WriteNumber("version", 1);
-        json.WriteNumber("step", step);
+        json.WriteNumber("step", state.Step);
         json.WriteStartObject("options");
-        foreach (var (key, value) in options)
+        foreach (var (key, value) in state.Options)
             json.WriteString(key, value);
+        json.WriteEndObject();
+        json.WriteStartObject("numbers");
+        foreach (var (key, value) in state.Numbers)
+            json.WriteString(key, value.ToString("R", CultureInfo.InvariantCulture));
         json.WriteEndObject();
         json.WriteEndObject();
     }
 
-    private static long ReadState(string path, IReadOnlyDictionary<string, string> options)
+    private static (long Step, Dictionary<string, double> Numbers) ReadState(string path, IReadOnlyDictionary<string, string> options)
     {
         long step;
         var saved = new Dictionary<string, string>(StringComparer.Ordinal);
+        var numbers = new Dictionary<string, double>(StringComparer.Ordinal);
         try
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
@@ -129,6 +137,8 @@ public static class Checkpoint
             step = json.RootElement.GetProperty("step").GetInt64();
             foreach (var option in json.RootElement.GetProperty("options").EnumerateObject())
                 saved[option.Name] = option.Value.GetString() ?? "";
+            foreach (var number in json.RootElement.GetProperty("numbers").EnumerateObject())
+                numbers[number.Name] = double.Parse(number.Value.GetString() ?? "", CultureInfo.InvariantCulture);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException and not BadFileException or FileNotFoundException)
         {
@@ -138,7 +148,7 @@ public static class Checkpoint
             throw new BadFileException(path, $"step {step} is negative");
         var differences = options.Keys.Union(saved.Keys).Where(key => saved.GetValueOrDefault(key) != options.GetValueOrDefault(key))
             .Select(key => $"{key} was {saved.GetValueOrDefault(key, "not set")} and is now {options.GetValueOrDefault(key, "not set")}").ToList();
-        return differences.Count == 0 ? step
+        return differences.Count == 0 ? (step, numbers)
             : throw new NanoException("the run to resume was started with other options: " + string.Join("; ", differences), "use the same options, or another --out");
     }
 }

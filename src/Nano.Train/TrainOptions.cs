@@ -36,6 +36,9 @@ public sealed record TrainOptions
 
     public AdamWOptions Optimizer { get; init; } = new();
 
+    /// <summary>The norm that all gradients together are scaled down to where they exceed it.</summary>
+    public double ClipNorm { get; init; } = 1;
+
     /// <summary>Steps between evaluations; each also saves a checkpoint and draws a sample.</summary>
     public int EvalInterval { get; init; } = 250;
 
@@ -43,6 +46,9 @@ public sealed record TrainOptions
     public int EvalBatches { get; init; } = 20;
 
     public ulong Seed { get; init; } = 1337;
+
+    /// <summary>The learning rate of a step, counted from 0.</summary>
+    public double LearningRateAt(long step) => Schedule.WarmupCosine(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
@@ -62,7 +68,7 @@ public sealed record TrainOptions
         ["beta2"] = Text(Optimizer.Beta2),
         ["epsilon"] = Text(Optimizer.Epsilon),
         ["weight_decay"] = Text(Optimizer.WeightDecay),
-        ["clip_norm"] = Text(Optimizer.ClipNorm),
+        ["clip_norm"] = Text(ClipNorm),
         ["eval_interval"] = Text(EvalInterval),
         ["eval_batches"] = Text(EvalBatches),
         ["seed"] = Text(Seed),

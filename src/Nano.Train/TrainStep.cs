@@ -1,11 +1,14 @@
 namespace Nano;
 
-/// <summary>The result of one update.</summary>
+/// <summary>What the gradients of a step were made with.</summary>
 /// <param name="Loss">Mean cross-entropy over the batch before the update, in nats per token.</param>
 /// <param name="GradientNorm">Norm of all gradients together, before clipping.</param>
 public readonly record struct StepResult(double Loss, double GradientNorm);
 
-/// <summary>One update of a model: forward, loss, backward, clip, AdamW. This is the whole of training; the rest is bookkeeping.</summary>
+/// <summary>
+/// One update of a model: <see cref="FindGradients"/> is forward, loss and backward, <see cref="Update"/> clips and moves the weights. This is the whole
+/// of training; the rest is bookkeeping.
+/// </summary>
 public sealed class TrainStep : IDisposable
 {
     private readonly LanguageModel model;
@@ -19,9 +22,13 @@ public sealed class TrainStep : IDisposable
         (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
         model.Parameters.EnableGradients();
         Optimizer = new AdamW(model.Parameters.All, options.Optimizer);
+        Norm = new GradientNorm(model.Parameters.All);
     }
 
-    public AdamW Optimizer { get; }
+    public IOptimizer Optimizer { get; }
+
+    /// <summary>The norms of the last gradients, block by block.</summary>
+    public GradientNorm Norm { get; }
 
     /// <summary>Bytes held by everything that takes part: parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
     public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
@@ -29,19 +36,31 @@ public sealed class TrainStep : IDisposable
     /// <summary>Bytes that activations, their gradients and waiting lookups take of the machine's memory.</summary>
     public long ActivationBytes => compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
-    /// <summary>Runs step number <paramref name="step"/> (from 0).</summary>
+    /// <summary>Runs step number <paramref name="step"/> (from 0): both halves.</summary>
     /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
+    {
+        var result = FindGradients(step);
+        Update(learningRate, result);
+        return result;
+    }
+
+    /// <summary>The gradients of the batch of step number <paramref name="step"/> (from 0). Parameters are unchanged.</summary>
+    /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor.</exception>
+    public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
         model.Parameters.ForgetGradients();
         double loss = AddGradients(step) / options.TokensPerStep;
-        double norm = Optimizer.GradientNorm(compute);
-        if (!double.IsFinite(norm))
-            throw BadGradient(step);
-        Optimizer.Step(compute, learningRate, norm);
+        double norm = Norm.Measure(compute);
+        return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
+    }
+
+    /// <summary>Moves the parameters along the gradients just found.</summary>
+    public void Update(double learningRate, StepResult gradients)
+    {
+        Optimizer.Step(compute, learningRate, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm));
         compute.Profiler?.EndStep();
-        return new StepResult(loss, norm);
     }
 
     /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of its tokens.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 
 namespace Nano;
 
@@ -27,46 +26,44 @@ public sealed class Trainer : IDisposable
     private readonly TrainStep trainStep;
     private readonly BatchLoader train, validation;
     private readonly Generator generator;
-    private readonly IReadOnlyDictionary<string, string> description;
+    private readonly TrainingData data;
+    private readonly RunState state;
     private readonly RunLog log;
     private readonly bool resumed;
 
-    /// <summary>Prepares a run: tokenizer and batches from the corpus, a fresh model, or the state of the newest checkpoint if resuming.</summary>
+    /// <summary>Prepares a run: a fresh model, or the state of the newest checkpoint if resuming.</summary>
     /// <param name="options">What to compute; the vocabulary size is taken from the tokenizer.</param>
-    /// <param name="corpus">The text. Nine tenths train, the last tenth validates.</param>
+    /// <param name="data">What to learn from.</param>
     /// <param name="run">The run's folder.</param>
     /// <param name="resume">Continue from the newest checkpoint there.</param>
     /// <param name="compute">Where to run.</param>
     /// <param name="peakGflops">The machine's measured ceiling, for the log.</param>
     /// <param name="command">The command that repeats this run, for the report.</param>
-    /// <param name="tokenizer">What makes ids of the text; null means its characters.</param>
-    public Trainer(TrainOptions options, Corpus corpus, string run, bool resume, Compute compute, double peakGflops, string command, ITokenizer? tokenizer = null)
+    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command)
     {
-        (this.compute, this.run, resumed) = (compute, run, resume);
-        Tokenizer = tokenizer ?? CharTokenizer.FromText(corpus.Text);
+        (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
         RefuseTooLarge(Options.Model);
-        var (trainText, validationText) = corpus.Split();
-        train = new BatchLoader(Tokenizer.Encode(trainText), Options.Batch, Options.Time, "training");
-        validation = new BatchLoader(Tokenizer.Encode(validationText), Options.Batch, Options.Time, "validation");
-        ValidationBytesPerToken = (double)Encoding.UTF8.GetByteCount(validationText) / validation.TokenCount;
+        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training");
+        validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
         trainStep = new TrainStep(Model, compute, train, Options);
         generator = new Generator(Model, compute);
-        description = Describe(Options, corpus, tokenizer);
+        state = new RunState(Describe(Options, data), [.. trainStep.Optimizer.State]);
         if (resume)
-            StartStep = Checkpoint.Load(run, Model, trainStep.Optimizer, description);
-        log = OpenLog(corpus, resume, peakGflops, command);
+            Checkpoint.Load(run, Model, state);
+        trainStep.Optimizer.StepCount = StartStep = state.Step;
+        log = OpenLog(resume, peakGflops, command);
     }
 
     public TrainOptions Options { get; }
 
     public LanguageModel Model { get; }
 
-    public ITokenizer Tokenizer { get; }
+    public ITokenizer Tokenizer => data.Tokenizer;
 
     /// <summary>Arithmetic of one training token.</summary>
     public double FlopsPerToken { get; }
@@ -80,8 +77,8 @@ public sealed class Trainer : IDisposable
     /// <summary>Tokens of (training, validation).</summary>
     public (int Train, int Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
 
-    /// <summary>UTF-8 bytes of the validation text per token: what a loss is divided by to compare tokenizers.</summary>
-    public double ValidationBytesPerToken { get; }
+    /// <summary>What it learns from.</summary>
+    public TrainingData Data => data;
 
     /// <summary>
     /// Trains until the last step or until asked to stop, which finishes the step at hand and saves.
@@ -97,7 +94,7 @@ public sealed class Trainer : IDisposable
         for (; step < Options.Steps && !stop.IsCancellationRequested; step++)
         {
             long start = Stopwatch.GetTimestamp();
-            double learningRate = Schedule.WarmupCosine(step, Options.LearningRate, Options.MinLearningRate, Options.WarmupSteps, Options.Steps);
+            double learningRate = Options.LearningRateAt(step);
             var result = trainStep.Run(step, learningRate);
             loss = result.Loss;
             yield return Logged(new StepDone(step + 1, result, learningRate, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
@@ -134,7 +131,11 @@ public sealed class Trainer : IDisposable
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
     }
 
-    private string Save(long step) => Checkpoint.Save(run, step, Model, Tokenizer, trainStep.Optimizer, description);
+    private string Save(long step)
+    {
+        state.Step = step;
+        return Checkpoint.Save(run, Model, Tokenizer, state);
+    }
 
     private StepDone Logged(StepDone done)
     {
@@ -144,14 +145,9 @@ public sealed class Trainer : IDisposable
         return done;
     }
 
-    /// <summary>What a checkpoint must agree with to be resumed; characters are a function of the corpus.</summary>
-    private static SortedDictionary<string, string> Describe(TrainOptions options, Corpus corpus, ITokenizer? tokenizer)
-    {
-        var description = new SortedDictionary<string, string>(options.Describe().ToDictionary(), StringComparer.Ordinal) { ["corpus_sha256"] = corpus.Sha256 };
-        if (tokenizer is not null)
-            description["tokenizer_sha256"] = CorpusTokenizer.Sha256(tokenizer);
-        return description;
-    }
+    /// <summary>What a checkpoint must agree with to be resumed.</summary>
+    private static SortedDictionary<string, string> Describe(TrainOptions options, TrainingData data) =>
+        new(options.Describe().Concat(data.Identity).ToDictionary(), StringComparer.Ordinal);
 
     private string LogPath => Path.Combine(run, "log.jsonl");
 
@@ -164,15 +160,15 @@ public sealed class Trainer : IDisposable
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
     }
 
-    private RunLog OpenLog(Corpus corpus, bool resume, double peakGflops, string command)
+    private RunLog OpenLog(bool resume, double peakGflops, string command)
     {
         Directory.CreateDirectory(run);
         if (!resume)
             Checkpoint.DeleteAll(run);
         var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null);
         if (!resume)
-            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(description),
-                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), corpus.Origin, Model.Parameters.Count));
+            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Options),
+                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), data.Origin, Model.Parameters.Count));
         return opened;
     }
 

@@ -54,7 +54,7 @@ public class CheckpointTests
         session.Save(run.Root, 0);
         var options = new Dictionary<string, string>(Runs.Tiny.Describe()) { ["lr"] = "0.5", ["extra"] = "new" };
         options.Remove("batch");
-        var e = Assert.Throws<NanoException>(() => Checkpoint.Load(run.Root, session.Model, session.Optimizer, options));
+        var e = Assert.Throws<NanoException>(() => Checkpoint.Load(run.Root, session.Model, new RunState(options, [.. session.Optimizer.State])));
         Assert.All(["lr was 0.01 and is now 0.5", "extra was not set and is now new", "batch was 4 and is now not set"], text => Assert.Contains(text, e.Message, StringComparison.Ordinal));
         Assert.DoesNotContain("min_lr", e.Message, StringComparison.Ordinal);
         Assert.Contains("--out", e.Hint, StringComparison.Ordinal);

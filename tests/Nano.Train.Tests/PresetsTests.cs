@@ -34,7 +34,7 @@ public class PresetsTests
         Assert.Equal((4, 4, 128, 64, false, 0f, GeluForm.Erf, true), (model.Layers, model.Heads, model.Channels, model.ContextLength, model.Bias, model.Dropout, model.Gelu, model.TiedHead));
         Assert.Equal((12, 64, 1, 2000, 1e-3, 1e-4, 100), (options.Batch, options.Time, options.Accumulate, options.Steps, options.LearningRate, options.MinLearningRate, options.WarmupSteps));
         Assert.Equal((250, 20), (options.EvalInterval, options.EvalBatches));
-        Assert.Equal(new AdamWOptions(0.9, 0.99, 1e-8, 0.1, 1.0), options.Optimizer);
+        Assert.Equal(new AdamWOptions(0.9, 0.99, 1e-8, 0.1), options.Optimizer);
         Assert.Equal(768, options.TokensPerStep);
         Assert.Equal(804_096, Count(model));
     }
@@ -108,7 +108,7 @@ public class PresetsTests
             [
                 o with { Preset = "x" }, o with { Batch = 9 }, o with { Time = 9 }, o with { Accumulate = 9 }, o with { Steps = 9 }, o with { LearningRate = 9 }, o with { MinLearningRate = 9 },
                 o with { WarmupSteps = 9 }, o with { EvalInterval = 9 }, o with { EvalBatches = 9 }, o with { Seed = 9 },
-                o with { Optimizer = new(Beta1: 0.5) }, o with { Optimizer = new(Beta2: 0.5) }, o with { Optimizer = new(Epsilon: 0.5) }, o with { Optimizer = new(WeightDecay: 0.5) }, o with { Optimizer = new(ClipNorm: 0.5) },
+                o with { Optimizer = new(Beta1: 0.5) }, o with { Optimizer = new(Beta2: 0.5) }, o with { Optimizer = new(Epsilon: 0.5) }, o with { Optimizer = new(WeightDecay: 0.5) }, o with { ClipNorm = 0.5 },
                 o with { Model = m with { VocabSize = 9 } }, o with { Model = m with { ContextLength = 9 } }, o with { Model = m with { Layers = 9 } }, o with { Model = m with { Heads = 9 } },
                 o with { Model = m with { Channels = 9 } }, o with { Model = m with { Bias = false } }, o with { Model = m with { Gelu = GeluForm.Erf } }, o with { Model = m with { Dropout = 0.5f } },
                 o with { Model = m with { TiedHead = false } }, o with { Model = m with { LayerNormEpsilon = 0.5f } },

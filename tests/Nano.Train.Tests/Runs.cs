@@ -52,7 +52,7 @@ static class Runs
     public static int[] Bits(LanguageModel model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
 
     /// <summary>The bits of both moments of every parameter.</summary>
-    public static int[] Bits(AdamW optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor.Data))];
+    public static int[] Bits(IOptimizer optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor.Data))];
 
     /// <summary>The content of every file of a folder by name, in hexadecimal.</summary>
     public static SortedDictionary<string, string> Files(string folder) =>

@@ -66,7 +66,7 @@ public class TrainStepTests
     [Fact]
     public void Loss_and_norm_are_those_of_the_batch_before_the_update()
     {
-        var options = Runs.Tiny with { Optimizer = new(ClipNorm: 0.1) };
+        var options = Runs.Tiny with { ClipNorm = 0.1 };
         using var session = new Session(options);
         using var before = Runs.NewModel(options);
         var result = session.Step.Run(3, 1e-2);

@@ -9,7 +9,7 @@ public class TrainerTests
     static readonly string[] CheckpointFiles = ["config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json", "trainer.json"];
 
     static Trainer New(string run, Compute compute, bool resume = false, TrainOptions? options = null, Corpus? corpus = null) =>
-        new(options ?? Options, corpus ?? Corpus, run, resume, compute, 100, "nano train test");
+        new(options ?? Options, TrainingData.FromText(corpus ?? Corpus, null), run, resume, compute, 100, "nano train test");
 
     /// <summary>Runs to the end, or asks to stop once an event satisfies the condition.</summary>
     static List<TrainEvent> RunToEnd(string run, bool resume = false, Func<TrainEvent, bool>? stopAt = null)

@@ -15,7 +15,7 @@ public class TrainerTokenizerTests
     static readonly TrainOptions Options = Runs.Tiny with { Steps = 30, EvalInterval = 10 };
 
     static Trainer New(string run, Compute compute, ITokenizer? tokenizer, bool resume = false, TrainOptions? options = null, Corpus? corpus = null) =>
-        new(options ?? Options, corpus ?? Corpus, run, resume, compute, 100, "nano train test", tokenizer);
+        new(options ?? Options, TrainingData.FromText(corpus ?? Corpus, tokenizer), run, resume, compute, 100, "nano train test");
 
     [Fact]
     public void A_run_learns_and_killed_goes_on_to_the_same_bytes_and_its_checkpoint_is_enough_to_generate()
@@ -59,8 +59,8 @@ public class TrainerTokenizerTests
         string training = string.Concat(runes[..(runes.Count * 9 / 10)]), validation = string.Concat(runes[(runes.Count * 9 / 10)..]);
         Assert.Equal((training, validation), Corpus.Split());
         Assert.Equal((Bpe.Value.Encode(training).Length, Bpe.Value.Encode(validation).Length), trainer.TokenCounts);
-        Assert.Equal(Encoding.UTF8.GetByteCount(validation), trainer.ValidationBytesPerToken * trainer.TokenCounts.Validation, 1e-6);
-        Assert.True(trainer.ValidationBytesPerToken > 1.5);
+        Assert.Equal(Encoding.UTF8.GetByteCount(validation), trainer.Data.ValidationBytesPerToken * trainer.TokenCounts.Validation, 1e-6);
+        Assert.True(trainer.Data.ValidationBytesPerToken > 1.5);
     }
 
     [Theory]

@@ -6,7 +6,7 @@ sealed class TrainingSession : IDisposable
     static readonly CharTokenizer Tokenizer = CharTokenizer.FromText("abcdefghijk");
 
     public readonly LanguageModel Model = Runs.NewModel(Runs.Tiny);
-    public readonly AdamW Optimizer;
+    public readonly IOptimizer Optimizer;
     readonly Compute compute = new(1);
     readonly TrainStep step;
 
@@ -23,9 +23,16 @@ sealed class TrainingSession : IDisposable
         return this;
     }
 
-    public string Save(string run, long steps) => Checkpoint.Save(run, steps, Model, Tokenizer, Optimizer, Runs.Tiny.Describe());
+    public string Save(string run, long steps) => Checkpoint.Save(run, Model, Tokenizer, NewState(steps));
 
-    public long Load(string run) => Checkpoint.Load(run, Model, Optimizer, Runs.Tiny.Describe());
+    public long Load(string run)
+    {
+        var state = NewState(0);
+        Checkpoint.Load(run, Model, state);
+        return Optimizer.StepCount = state.Step;
+    }
+
+    RunState NewState(long steps) => new(Runs.Tiny.Describe(), [.. Optimizer.State]) { Step = steps };
 
     /// <summary>Everything a checkpoint must bring back.</summary>
     public int[] State => [.. Runs.Bits(Model), .. Runs.Bits(Optimizer), (int)Optimizer.StepCount];

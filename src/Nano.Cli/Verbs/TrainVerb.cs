@@ -21,22 +21,10 @@ internal static class TrainVerb
     };
 
     private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
-    private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
-    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
-    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
-    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
-    private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
-    private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
-    private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
-    private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
-    private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
-    private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
     private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
     private static readonly Option<bool> Profile = Common.Profile();
-    private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -44,15 +32,18 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
         {
-            Preset, Data, Tokenizer, Out, Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Resume, Overwrite, Device, Profile, Seed, Threads, Json,
+            Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
         };
+        TrainArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
     }
 
     private static int Run(ParseResult args)
     {
-        var options = Options(args);
+        if (args.GetValue(Device) is not "cpu" and var device)
+            throw new NanoException($"there is no device '{device}'", "devices: cpu");
+        var options = TrainArguments.Read(args, Presets.Get(args.GetValue(Preset)!));
         string run = args.GetValue(Out) ?? Path.Combine("runs", options.Preset);
         bool resume = args.GetValue(Resume), json = args.GetValue(Json);
         if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
@@ -60,11 +51,11 @@ internal static class TrainVerb
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var corpus = LoadCorpus(args.GetValue(Data), human);
+        var data = TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, corpus, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)), tokenizer);
+        using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
-        Introduce(human, trainer, corpus, compute, peak, run);
+        Introduce(human, trainer, compute, peak, run);
 
         bool plain = json || !TrainDisplay.CanBeLive;
         using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
@@ -80,28 +71,6 @@ internal static class TrainVerb
         return ProfileTable.Json(profiler, machine);
     }
 
-    private static TrainOptions Options(ParseResult args)
-    {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        var preset = Presets.Get(args.GetValue(Preset)!);
-        double lr = args.GetValue(Lr) ?? preset.LearningRate;
-        int time = args.GetValue(Seq) ?? preset.Time;
-        return preset with
-        {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
-            Steps = args.GetValue(Steps) ?? preset.Steps,
-            Batch = args.GetValue(Batch) ?? preset.Batch,
-            Time = time,
-            Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
-            CheckpointActivations = args.GetValue(CheckpointActivations) || preset.CheckpointActivations,
-            LearningRate = lr,
-            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
-            EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
-            Seed = args.GetValue(Seed),
-        };
-    }
-
     private static Corpus LoadCorpus(string? path, TextWriter human)
     {
         if (path is not null)
@@ -110,10 +79,10 @@ internal static class TrainVerb
         return store.LoadTextAsync("shakespeare", new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();
     }
 
-    private static void Introduce(TextWriter human, Trainer trainer, Corpus corpus, Compute compute, double peak, string run)
+    private static void Introduce(TextWriter human, Trainer trainer, Compute compute, double peak, string run)
     {
         var o = trainer.Options;
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {corpus.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {trainer.Data.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
@@ -124,7 +93,7 @@ internal static class TrainVerb
         : string.Create(CultureInfo.InvariantCulture, $"vocabulary of {trainer.Tokenizer.VocabSize:N0}");
 
     private static string BitsPerByte(Finished end, Trainer trainer) => trainer.Tokenizer is CharTokenizer ? ""
-        : string.Create(CultureInfo.InvariantCulture, $", {end.ValLoss / Math.Log(2) / trainer.ValidationBytesPerToken:F4} bits per byte");
+        : string.Create(CultureInfo.InvariantCulture, $", {end.ValLoss / Math.Log(2) / trainer.Data.ValidationBytesPerToken:F4} bits per byte");
 
     private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run, object? profile)
     {

@@ -2,9 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// AdamW over all parameters of a model, in two groups: tensors of two or more dimensions decay, biases and norm weights do not.
-/// Gradients are first scaled down together if their global norm exceeds the limit (Pascanu et al., 2013).
 /// </summary>
-public sealed class AdamW : IDisposable
+public sealed class AdamW : IOptimizer
 {
     private readonly Arena arena = new();
     private readonly List<(Tensor Parameter, Tensor Mean, Tensor Square)> slots = [];
@@ -27,29 +26,15 @@ public sealed class AdamW : IDisposable
     public IEnumerable<(string Name, Tensor Tensor)> State =>
         slots.SelectMany(slot => new[] { (slot.Parameter.Name + ".mean", slot.Mean), (slot.Parameter.Name + ".square", slot.Square) });
 
-    /// <summary>The norm of all gradients together, in double precision; not finite if a gradient is not.</summary>
-    public double GradientNorm(Compute compute)
-    {
-        double squares = 0;
-        foreach (var (parameter, _, _) in slots)
-            if (parameter.HasGradient)
-            {
-                squares += compute.SumOfSquares(parameter.Gradient);
-                compute.Profiler?.Lap(Work.Of("gradient norm", 2 * parameter.Length, parameter));
-            }
-        return Math.Sqrt(squares);
-    }
-
-    /// <summary>One step along the gradients, clipped by their norm. A parameter that no gradient reached stays as it is.</summary>
-    public void Step(Compute compute, double learningRate, double gradientNorm)
+    /// <inheritdoc/>
+    public void Step(Compute compute, double learningRate, double gradientScale)
     {
         StepCount++;
-        double scale = Math.Min(1, options.ClipNorm / (gradientNorm + 1e-6));
         foreach (var (parameter, mean, square) in slots)
             if (parameter.HasGradient)
             {
                 compute.AdamW(parameter, parameter.Gradient, mean, square, new AdamWNumbers(learningRate, options.Beta1, options.Beta2, options.Epsilon,
-                    parameter.Shape.Rank >= 2 ? options.WeightDecay : 0, scale, StepCount));
+                    parameter.Shape.Rank >= 2 ? options.WeightDecay : 0, gradientScale, StepCount));
                 compute.Profiler?.Lap(Work.Of("adamw", 15 * parameter.Length, parameter, parameter, mean, square, parameter, mean, square));
             }
     }
@@ -60,4 +45,4 @@ public sealed class AdamW : IDisposable
 }
 
 /// <summary>AdamW's constants.</summary>
-public sealed record AdamWOptions(double Beta1 = 0.9, double Beta2 = 0.95, double Epsilon = 1e-8, double WeightDecay = 0.1, double ClipNorm = 1.0);
+public sealed record AdamWOptions(double Beta1 = 0.9, double Beta2 = 0.95, double Epsilon = 1e-8, double WeightDecay = 0.1);

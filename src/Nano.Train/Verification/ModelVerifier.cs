@@ -67,16 +67,17 @@ public sealed class ModelVerifier : IDisposable
     {
         if (!golden.Entries.TryGetValue("losses", out var entry))
             return;
-        var (options, learningRate) = FromTolerances(root => OptimizerSettings(root.GetProperty("optimizer")));
+        var (options, clipNorm, learningRate) = FromTolerances(root => OptimizerSettings(root.GetProperty("optimizer")));
         using var optimizer = new AdamW(model.Parameters.All, options);
+        var gradients = new GradientNorm(model.Parameters.All);
         float[] losses = new float[entry.Count], norms = new float[entry.Count];
         for (int step = 0; step < losses.Length; step++)
         {
             model.Parameters.ForgetGradients();
             var loss = Forward(null);
             compute.Tape!.Backward(compute, loss);
-            double norm = optimizer.GradientNorm(compute);
-            optimizer.Step(compute, learningRate, norm);
+            double norm = gradients.Measure(compute);
+            optimizer.Step(compute, learningRate, GradientNorm.ClipScale(norm, clipNorm));
             (losses[step], norms[step]) = (loss.Data[0], (float)norm);
         }
         Compare("losses", losses);
@@ -85,11 +86,11 @@ public sealed class ModelVerifier : IDisposable
             CompareWeights($"after{losses.Length}.{GoldenName(parameter)}", InFileOrder(parameter, parameter), parameter, learningRate);
     }
 
-    private static (AdamWOptions Options, double LearningRate) OptimizerSettings(JsonElement settings)
+    private static (AdamWOptions Options, double ClipNorm, double LearningRate) OptimizerSettings(JsonElement settings)
     {
         double Number(string key) => settings.GetProperty(key).GetDouble();
         var betas = settings.GetProperty("betas");
-        return (new AdamWOptions(betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"), Number("weight_decay"), Number("grad_clip")), Number("lr"));
+        return (new AdamWOptions(betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"), Number("weight_decay")), Number("grad_clip"), Number("lr"));
     }
 
     private T FromTolerances<T>(Func<JsonElement, T> read)

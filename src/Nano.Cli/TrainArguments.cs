@@ -1,0 +1,46 @@
+using System.CommandLine;
+
+namespace Nano.Cli;
+
+/// <summary>The options of nano train that change what a run computes; what is left out comes from the preset.</summary>
+internal static class TrainArguments
+{
+    private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
+    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
+    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
+    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
+    private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
+    private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
+    private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
+    private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
+    private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
+    private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
+    private static readonly Option<ulong> Seed = Common.Seed();
+
+    public static void AddTo(Command verb)
+    {
+        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
+            verb.Options.Add(option);
+    }
+
+    /// <summary>A preset with what the command line says otherwise.</summary>
+    public static TrainOptions Read(ParseResult args, TrainOptions preset)
+    {
+        double lr = args.GetValue(Lr) ?? preset.LearningRate;
+        int time = args.GetValue(Seq) ?? preset.Time;
+        return preset with
+        {
+            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
+            Steps = args.GetValue(Steps) ?? preset.Steps,
+            Batch = args.GetValue(Batch) ?? preset.Batch,
+            Time = time,
+            Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
+            CheckpointActivations = args.GetValue(CheckpointActivations) || preset.CheckpointActivations,
+            LearningRate = lr,
+            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
+            EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
+            Seed = args.GetValue(Seed),
+        };
+    }
+}

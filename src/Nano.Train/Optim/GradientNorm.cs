@@ -1,0 +1,65 @@
+namespace Nano;
+
+/// <summary>The length of the gradient, whole and block by block, and what clipping makes of it.</summary>
+public sealed class GradientNorm
+{
+    private readonly IReadOnlyList<Tensor> parameters;
+    private readonly int[] groupOf; // of each parameter
+    private readonly double[] squares; // of each group
+
+    /// <summary>Groups parameters by the part of the model that they belong to: "embed", "block0", "block1" ..., "head", or what else their names begin with.</summary>
+    public GradientNorm(IReadOnlyList<Tensor> parameters)
+    {
+        this.parameters = parameters;
+        var names = new List<string>();
+        groupOf = [.. parameters.Select(parameter =>
+        {
+            string name = Group(parameter.Name ?? "");
+            if (!names.Contains(name))
+                names.Add(name);
+            return names.IndexOf(name);
+        })];
+        (Groups, squares) = (names, new double[names.Count]);
+    }
+
+    /// <summary>The names of the groups, in the order of the model.</summary>
+    public IReadOnlyList<string> Groups { get; }
+
+    /// <summary>The norm of a group's gradients at the last <see cref="Measure"/>.</summary>
+    public double OfGroup(int group) => Math.Sqrt(squares[group]);
+
+    /// <summary>The norm of all gradients together, in double precision; not finite if a gradient is not.</summary>
+    public double Measure(Compute compute)
+    {
+        squares.AsSpan().Clear();
+        double sum = 0; // parameter by parameter
+        for (int i = 0; i < parameters.Count; i++)
+            if (parameters[i].HasGradient)
+            {
+                double square = compute.SumOfSquares(parameters[i].Gradient);
+                squares[groupOf[i]] += square;
+                sum += square;
+                compute.Profiler?.Lap(Work.Of("gradient norm", 2 * parameters[i].Length, parameters[i]));
+            }
+        return Math.Sqrt(sum);
+    }
+
+    /// <summary>The factor that brings a gradient of this norm down to the limit (Pascanu et al., "On the difficulty of training recurrent neural networks", 2013); 1 if it is below.</summary>
+    public static double ClipScale(double norm, double limit) => Math.Min(1, limit / (norm + 1e-6));
+
+    /// <summary>h.3.attn.c_attn.weight and model.layers.3.mlp.up_proj.weight belong to block3, wte.weight and model.embed_tokens.weight to embed.</summary>
+    private static string Group(string parameter)
+    {
+        string[] parts = parameter.Split('.');
+        for (int i = 0; i + 1 < parts.Length; i++)
+            if (parts[i] is "h" or "layers" && int.TryParse(parts[i + 1], out int block))
+                return $"block{block}";
+        return parts.FirstOrDefault(part => part != "model") switch
+        {
+            "wte" or "wpe" or "embed_tokens" => "embed",
+            "ln_f" or "norm" => "final_norm",
+            "lm_head" => "head",
+            var other => other ?? "",
+        };
+    }
+}
