@@ -84,13 +84,13 @@ public abstract class LanguageModel : IDisposable
     /// <param name="c">Where to run.</param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="targets">The token after each, [B, T]; -100 leaves one out.</param>
-    /// <param name="denominator">What the sum is divided by; 0 means the number of kept targets.</param>
+    /// <param name="options">What is added to the mean, and what the sum is divided by; a plain number is the denominator.</param>
     /// <param name="dropout">Masks while training; null for none.</param>
     /// <param name="checkpoint">Whether the backward pass computes the inside of each block again instead of finding it in memory.</param>
     /// <param name="segments">As in <see cref="Forward"/>.</param>
-    /// <returns>Loss: the mean, a scalar. Nll: the loss at each position [B, T].</returns>
-    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, double denominator = 0, Dropout? dropout = null, bool checkpoint = false, Segments? segments = null) =>
-        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint), Head, targets, denominator);
+    /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each target [B, T], whatever the options.</returns>
+    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, LossOptions options = default, Dropout? dropout = null, bool checkpoint = false, Segments? segments = null) =>
+        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint), Head, targets, options);
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Segments? segments, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint)

@@ -26,6 +26,12 @@ public sealed record TrainOptions
     /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits (so a run may be resumed with the other choice).</summary>
     public bool CheckpointActivations { get; init; }
 
+    /// <summary>How much of a target's weight is spread evenly over all ids, in [0, 1); see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Factor on the square of log sum exp of each row's logits, 0 or more; see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    public double ZLoss { get; init; }
+
     public required int Steps { get; init; }
 
     public required double LearningRate { get; init; }
@@ -60,6 +66,8 @@ public sealed record TrainOptions
         ["batch"] = Text(Batch),
         ["seq"] = Text(Time),
         ["accumulate"] = Text(Accumulate),
+        ["label_smoothing"] = Text(LabelSmoothing),
+        ["z_loss"] = Text(ZLoss),
         ["steps"] = Text(Steps),
         ["lr"] = Text(LearningRate),
         ["min_lr"] = Text(MinLearningRate),
@@ -93,6 +101,10 @@ public sealed record TrainOptions
             throw new NanoException($"--steps must be 0 or more, got {Steps}");
         if (Time > Model.ContextLength)
             throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
+        if (!(LabelSmoothing is >= 0 and < 1))
+            throw new NanoException($"--label-smoothing must be from 0 to below 1, got {LabelSmoothing}");
+        if (!(ZLoss >= 0) || double.IsInfinity(ZLoss))
+            throw new NanoException($"--z-loss must be 0 or more, got {ZLoss}");
         if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))

@@ -34,6 +34,7 @@ public class BitwiseTests
         new("attention in one [B, T, 3C]", r => [r.Normal(3, 70, 3 * 32)],
             (c, x) => c.CausalAttention(x[0].SliceColumns(0, 32), x[0].SliceColumns(32, 32), x[0].SliceColumns(64, 32), 2, 2)),
         new("cross-entropy", r => [r.Normal(151, 137)], (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
+        new("cross-entropy, smoothed, z-loss", r => [r.Normal(151, 137)], (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5)), new LossOptions(0, 0.1, 1e-3)).Loss),
         new("linear cross-entropy", r => [r.Normal(151, 67), r.Normal(137, 67)],
             (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
         new("checkpoint", r => [r.Normal(151, 67), r.Normal(67, 67)], (c, x) => c.Checkpoint(x[0], (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
