@@ -53,7 +53,7 @@ public static class Presets
         Pretraining("gpt2-1558m", "gpt2", Gpt2Config.Named("gpt2-xl"), 2e-4, 1, 64),
     }.ToDictionary(options => options.Preset, StringComparer.Ordinal);
 
-    private static LlamaConfig NewLlama(int vocabulary, int layers, int heads, int channels, int intermediate, int context) => new()
+    internal static LlamaConfig NewLlama(int vocabulary, int layers, int heads, int channels, int intermediate, int context) => new()
     {
         VocabSize = vocabulary,
         Layers = layers,
