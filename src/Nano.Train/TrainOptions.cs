@@ -59,30 +59,14 @@ public sealed record TrainOptions
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
 
-    /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
-    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal)
+    /// <summary>What decides the results of the run by name, as logs, reports and checkpoints show it.</summary>
+    public IReadOnlyDictionary<string, string> Describe()
     {
-        ["preset"] = Preset,
-        ["batch"] = Text(Batch),
-        ["seq"] = Text(Time),
-        ["accumulate"] = Text(Accumulate),
-        ["label_smoothing"] = Text(LabelSmoothing),
-        ["z_loss"] = Text(ZLoss),
-        ["steps"] = Text(Steps),
-        ["lr"] = Text(LearningRate),
-        ["min_lr"] = Text(MinLearningRate),
-        ["warmup_steps"] = Text(WarmupSteps),
-        ["beta1"] = Text(Optimizer.Beta1),
-        ["beta2"] = Text(Optimizer.Beta2),
-        ["epsilon"] = Text(Optimizer.Epsilon),
-        ["weight_decay"] = Text(Optimizer.WeightDecay),
-        ["clip_norm"] = Text(ClipNorm),
-        ["eval_interval"] = Text(EvalInterval),
-        ["eval_batches"] = Text(EvalBatches),
-        ["seed"] = Text(Seed),
-    };
-
-    private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+        var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal) { ["preset"] = Preset };
+        foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))
+            description.Add(setting.Key, setting.Get(this));
+        return description;
+    }
 
     /// <summary>The options with the vocabulary of a tokenizer.</summary>
     /// <exception cref="NanoException">It is larger than that of the published model.</exception>
