@@ -88,12 +88,15 @@ public abstract class LanguageModel : IDisposable
     /// <param name="dropout">Masks while training; null for none.</param>
     /// <param name="checkpoint">Whether the backward pass computes the inside of each block again instead of finding it in memory.</param>
     /// <param name="segments">As in <see cref="Forward"/>.</param>
+    /// <param name="activations">How the inside of a block is kept, where it is kept: rounded, it changes gradients a little and the loss not at all.</param>
     /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each target [B, T], whatever the options.</returns>
-    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, LossOptions options = default, Dropout? dropout = null, bool checkpoint = false, Segments? segments = null) =>
-        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint), Head, targets, options);
+    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, LossOptions options = default, Dropout? dropout = null, bool checkpoint = false, Segments? segments = null,
+        ActivationStorage activations = ActivationStorage.Float32) =>
+        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint, activations), Head, targets, options);
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
-    private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Segments? segments, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint)
+    private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Segments? segments, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint,
+        ActivationStorage activations = ActivationStorage.Float32)
     {
         int start = cache?.Length ?? 0, T = ids.Shape[1], longest = segments?.Longest ?? start + T;
         if (longest > Config.ContextLength)
@@ -106,7 +109,9 @@ public abstract class LanguageModel : IDisposable
         {
             int layer = i;
             var before = x;
-            x = checkpoint || c.Tape is null ? c.Checkpoint(before, (c, x) => Residual(c, layer, x, cache, segments, dropout)) : Residual(c, layer, before, cache, segments, dropout);
+            Tensor Body(Compute c, Tensor x) => Residual(c, layer, x, cache, segments, dropout);
+            x = checkpoint || c.Tape is null ? c.Checkpoint(before, Body)
+                : activations == ActivationStorage.BFloat16 ? c.StoringBFloat16(before, Body) : Body(c, before);
             if (c.Tape is null)
                 c.Release(before);
             watch?.Invoke($"block{i}", x);

@@ -26,6 +26,9 @@ public sealed record TrainOptions
     /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits (so a run may be resumed with the other choice).</summary>
     public bool CheckpointActivations { get; init; }
 
+    /// <summary>How what the backward pass needs of each block is kept, where it is kept. Rounded, gradients differ a little, so it is part of what a run computes.</summary>
+    public ActivationStorage Activations { get; init; }
+
     /// <summary>How much of a target's weight is spread evenly over all ids, in [0, 1); see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
     public double LabelSmoothing { get; init; }
 
@@ -85,6 +88,8 @@ public sealed record TrainOptions
             throw new NanoException($"--steps must be 0 or more, got {Steps}");
         if (Time > Model.ContextLength)
             throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
+        if (CheckpointActivations && Activations != ActivationStorage.Float32)
+            throw new NanoException("--activations bf16 says how activations are kept, and --checkpoint-activations keeps none", "leave out one of them; --checkpoint-activations saves more memory and costs more time");
         if (!(LabelSmoothing is >= 0 and < 1))
             throw new NanoException($"--label-smoothing must be from 0 to below 1, got {LabelSmoothing}");
         if (!(ZLoss >= 0) || double.IsInfinity(ZLoss))

@@ -149,7 +149,7 @@ public static class CausalAttentionExtensions
         if (segments is not null && (q.Shape[1] != k.Shape[1] || q.Shape.Rows != segments.Rows))
             throw new ArgumentException($"attention: {segments} do not fit q {q} and k {k}");
         var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, window, compute.Width, segments);
-        var (logSumExp, y) = (compute.New(new Shape(q.Shape[0], heads, q.Shape[1])), compute.New(q.Shape)); // of segments, [H, length] of each in turn
+        var (logSumExp, y) = (compute.NewStatistic(new Shape(q.Shape[0], heads, q.Shape[1])), compute.New(q.Shape)); // of segments, [H, length] of each in turn
         if (segments is null && sizes.Queries <= AttentionStep.MaxQueries)
             compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
                 new AttentionStep(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));

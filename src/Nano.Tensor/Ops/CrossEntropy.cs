@@ -132,7 +132,7 @@ public static class CrossEntropyExtensions
         if (targets.Length != logits.Shape.Rows)
             throw new ArgumentException($"cross-entropy: {targets.Length} targets {targets} for logits {logits}");
         options = options.Checked("cross-entropy", targets, columns);
-        var (max, logSum) = (compute.New(targets.Shape), compute.New(targets.Shape));
+        var (max, logSum) = (compute.NewStatistic(targets.Shape), compute.NewStatistic(targets.Shape));
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         var whole = options.IsPlain ? nll : compute.New(targets.Shape);
         compute.For((nint)targets.Length, Compute.RowsPerChunk(columns), 0,

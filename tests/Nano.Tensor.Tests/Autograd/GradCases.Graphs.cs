@@ -92,6 +92,16 @@ internal static partial class GradCases
             x => Block(Block(x[0], x[1], x[2]), x[1], x[2]), 2, 4);
     }
 
+    /// <summary>Gradients at numbers with a relative error of 2^-9, which is 2^15 roundings; a product of a few of them.</summary>
+    private static IEnumerable<GradCase> Stored()
+    {
+        yield return new("two residual blocks, stored as bfloat16", typeof(BFloat16StorageOp), r => [r.Normal(3, 7), r.AroundOne(7), r.Normal(7, 7)],
+            (c, x) => c.StoringBFloat16(c.StoringBFloat16(x[0], (c, t) => Block(c, t, x[1], x[2])), (c, t) => Block(c, t, x[1], x[2])),
+            x => Block(Block(x[0], x[1], x[2]), x[1], x[2]), 2, 4 << 15);
+        yield return new("linear functions, stored as bfloat16", typeof(BFloat16StorageOp), r => [r.Normal(3, 7)],
+            (c, x) => c.StoringBFloat16(x[0], (c, t) => c.Add(c.Scale(c.Scale(t, 3), 2), t)), x => Reference.Scale(x[0], 7), 2, 1);
+    }
+
     private static Tensor Block(Compute c, Tensor x, Tensor norm, Tensor w) => c.Add(x, c.Activation(ActivationKind.Silu, c.Linear(c.RmsNorm(x, norm, 1e-5f), w, null)));
 
     private static double[] Block(double[] x, double[] norm, double[] w) =>

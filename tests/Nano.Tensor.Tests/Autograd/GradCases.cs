@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>The table of gradient checks: at least one case for each op. See <see cref="GradCheckTests"/>.</summary>
 internal static partial class GradCases
 {
-    public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(), .. Losses(), .. Attentions(), .. Views(), .. Repeats()];
+    public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(), .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored()];
 
     private static IEnumerable<GradCase> Products()
     {

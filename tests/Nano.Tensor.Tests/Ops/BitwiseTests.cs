@@ -38,6 +38,7 @@ public class BitwiseTests
         new("linear cross-entropy", r => [r.Normal(151, 67), r.Normal(137, 67)],
             (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
         new("checkpoint", r => [r.Normal(151, 67), r.Normal(67, 67)], (c, x) => c.Checkpoint(x[0], (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
+        new("bfloat16 storage", r => [r.Normal(151, 67), r.Normal(67, 67)], (c, x) => c.StoringBFloat16(x[0], (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
         new("sum", r => [r.Normal(21001)], (c, x) => c.Sum(x[0])),
         new("mean of rows", r => [r.Normal(151, 137)], (c, x) => c.Mean(x[0])),
         .. Enum.GetValues<ActivationKind>().Select(kind => new BitCase($"activation {kind}", r => [r.Normal(3, 7001)], (c, x) => c.Activation(kind, x[0]))),
