@@ -18,8 +18,8 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
     /// <summary>The share of a machine's peak that is assumed where none is measured: what models of GPT-2's size reach (README, "Measured").</summary>
     public const double AssumedShare = 0.6;
 
-    /// <summary>Steps that are tried out to measure the share: the first ones find their memory and do not count.</summary>
-    private const int WarmupSteps = 3, MeasuredSteps = 5;
+    /// <summary>Steps that are tried out to measure the share: the first ones find their memory and do not count, and of the others at least one is made, and more until so many seconds have passed.</summary>
+    private const int WarmupSteps = 2, MeasuredSteps = 9, EnoughSeconds = 5;
 
     /// <summary>D: tokens of all steps.</summary>
     public long Tokens => Options.Steps * Options.TokensPerStep;
@@ -81,18 +81,17 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
         for (int i = 0; i < tokens.Length; i++)
             tokens[i] = (int)Philox.Below(7, 0, (ulong)i, options.Model.VocabSize);
         using var step = new TrainStep(model, compute, new BatchLoader(tokens, options.Batch, options.Time, "random tokens"), options);
-        double[] seconds = new double[MeasuredSteps];
-        for (int i = 0; i < WarmupSteps + MeasuredSteps; i++)
+        var seconds = new List<double>();
+        for (int i = 0; i < WarmupSteps + MeasuredSteps && seconds.Sum() < EnoughSeconds; i++)
         {
             long start = Stopwatch.GetTimestamp();
             step.Run(i, options.LearningRate / 10);
             if (i >= WarmupSteps)
-                seconds[i - WarmupSteps] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         compute.NextStep();
         compute.Tape = null;
-        Array.Sort(seconds);
-        return Seconds(options.TokensPerStep, gigaflops, 1, recompute) / seconds[MeasuredSteps / 2];
+        return Seconds(options.TokensPerStep, gigaflops, 1, recompute) / seconds.Order().ElementAt(seconds.Count / 2);
     }
 }
 

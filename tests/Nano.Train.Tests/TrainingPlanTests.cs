@@ -28,7 +28,7 @@ public class TrainingPlanTests
     public void Time_is_arithmetic_over_a_share_of_the_peak()
     {
         var plan = TrainingPlan.Of(Presets.Get("gpt2-124m"));
-        Assert.Equal(1000 * 855_166_464 / (100e9 * 0.5), plan.Seconds(1000, 100, 0.5, recompute: false), 1e-9);
+        Assert.Equal(1000 * 855_166_464.0 / (100e9 * 0.5), plan.Seconds(1000, 100, 0.5, recompute: false), 1e-9);
         Assert.Equal(1000 * (855_166_464 + 207_860_736.0) / (100e9 * 0.5), plan.Seconds(1000, 100, 0.5, recompute: true), 1e-6);
     }
 

@@ -73,10 +73,10 @@ internal static class PlanVerb
         Line(human, $"model       {model.Layers} layers, {model.Heads} heads, {model.Channels:N0} channels, context {model.ContextLength:N0}, vocabulary {model.VocabSize:N0}");
         Line(human, $"parameters  {plan.Parameters:N0}; {plan.ParametersWithoutEmbeddings:N0} without embeddings");
         Line(human, $"run         {o.Steps:N0} steps of {o.Accumulate:N0} x {o.Batch:N0} x {o.Time:N0} tokens: {plan.Tokens:N0} tokens{Epochs(plan.Tokens, data)}");
-        Line(human, $"            {plan.FlopsPerToken:E3} FLOPs per token as counted, {plan.FlopsPerToken * plan.Tokens:E3} in all");
-        Line(human, $"            {plan.EstimatedFlopsPerToken:E3} FLOPs per token by 6 N, {plan.EstimatedFlopsPerToken * plan.Tokens:E3} in all by 6 N D");
+        Line(human, $"            {plan.FlopsPerToken:0.000E+0} FLOPs per token as counted, {plan.FlopsPerToken * plan.Tokens:0.000E+0} in all");
+        Line(human, $"            {plan.EstimatedFlopsPerToken:0.000E+0} FLOPs per token by 6 N, {plan.EstimatedFlopsPerToken * plan.Tokens:0.000E+0} in all by 6 N D");
         Line(human, $"best use    {plan.OptimalTokens:N0} tokens ({TrainingPlan.OptimalTokensPerParameter} per parameter; Hoffmann et al., 2022): {plan.OptimalSteps:N0} such steps{Epochs(plan.OptimalTokens, data)}");
-        Line(human, $"            {plan.FlopsPerToken * plan.OptimalTokens:E3} FLOPs as counted, {plan.EstimatedFlopsPerToken * plan.OptimalTokens:E3} by 6 N D");
+        Line(human, $"            {plan.FlopsPerToken * plan.OptimalTokens:0.000E+0} FLOPs as counted, {plan.EstimatedFlopsPerToken * plan.OptimalTokens:0.000E+0} by 6 N D");
     }
 
     private static string Epochs(long tokens, long? data) => data is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {tokens / (double)data:N2} epochs of {data:N0}");
@@ -111,7 +111,8 @@ internal static class PlanVerb
         < 120 => $"{seconds:F1} s",
         < 7200 => $"{seconds / 60:F1} minutes",
         < 172_800 => $"{seconds / 3600:F1} hours",
-        _ => $"{seconds / 86_400:N1} days",
+        < 2 * 31_557_600 => $"{seconds / 86_400:F1} days",
+        _ => $"{seconds / 31_557_600:N1} years",
     };
 
     private static object PlanJson(TrainingPlan plan, long? data, double peak, TrainingEstimate[] ways) => new

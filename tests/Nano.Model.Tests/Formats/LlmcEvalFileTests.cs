@@ -53,9 +53,10 @@ public class LlmcEvalFileTests
         for (int again = 0; again < 2; again++)
         {
             var (first, second) = (file[0], file[1]);
-            Assert.Equal(([464, 3290], 2), (first.Context, first.Label));
+            Assert.Equal([464, 3290], first.Context);
             Assert.Equal([[373], [1, 2, 3], [50256, 65534], [9, 9]], first.Completions);
-            Assert.Equal(([7], 0), (second.Context, second.Label));
+            Assert.Equal([7], second.Context);
+            Assert.Equal((2, 0), (first.Label, second.Label));
             Assert.Equal([[5], [6]], second.Completions);
         }
     }

@@ -53,9 +53,9 @@ public class MultipleChoiceTests
             return;
         }
         var plain = MultipleChoice.Encode(context, choice, new Pieces(begins: false));
-        Assert.Equal((seen, scored), (plain.Context, plain.Ids));
+        Assert.Equal([seen, scored], [plain.Context, plain.Ids]);
         var begun = MultipleChoice.Encode(context, choice, new Pieces(begins: true));
-        Assert.Equal(([9, .. seen.Where(id => id != 10)], scored), (begun.Context, begun.Ids));
+        Assert.Equal([[9, .. seen.Where(id => id != 10)], scored], [begun.Context, begun.Ids]);
     }
 
     [Fact]
@@ -84,10 +84,12 @@ public class MultipleChoiceTests
         var examples = new List<ChoiceExample>();
         double[] right = new double[3];
         int truncated = 0;
-        for (int i = 0; i < 60; i++)
+        const int Count = 150;
+        var random = new Random(8);
+        for (int i = 0; i < Count; i++)
         {
-            var own = Enumerable.Range(0, 2 + (i % 3)).Select(c => choices[(i + (c * (1 + (i % 2)))) % 6]).ToArray();
-            int answer = i * 7 % own.Length;
+            var own = choices.OrderBy(_ => random.Next()).Take(2 + (i % 3)).ToArray();
+            int answer = random.Next(own.Length);
             var example = new ChoiceExample(contexts[i % 5], [.. own.Select(choice => choice.Text)], answer);
             Continuation[] rows = [.. own.Select(choice => MultipleChoice.Encode(example.Context, delimiter + choice.Text, tokenizer))];
             double[] sums = [.. rows.Select(row => RandomModels.LogProbability(model, row.Context, row.Ids))];
@@ -99,8 +101,8 @@ public class MultipleChoiceTests
         }
         var done = new List<(int, int)>();
         var result = MultipleChoice.Evaluate(model, tokenizer, compute, examples, delimiter, tokensTogether, (done1, of) => done.Add((done1, of)));
-        Assert.Equal((60, truncated), (result.Examples, result.Truncated));
-        Assert.Equal(right.Select(count => Confidence.OfShare((int)count, 60)), [result.Accuracy, result.PerCharacter, result.PerByte]);
+        Assert.Equal((Count, truncated), (result.Examples, result.Truncated));
+        Assert.Equal(right.Select(count => Confidence.OfShare((int)count, Count)), [result.Accuracy, result.PerCharacter, result.PerByte]);
         Assert.Equal(3, right.Distinct().Count()); // the three measures differ, or this proves nothing
         int all = examples.Sum(example => example.Choices.Count);
         Assert.Equal((all, all), done[^1]);
