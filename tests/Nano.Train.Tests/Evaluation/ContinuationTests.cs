@@ -55,6 +55,34 @@ public class ContinuationTests
         Assert.Equal(done.Order(), done);
     }
 
+    /// <summary>The logits that PyTorch computed in double precision for two rows of 48 tokens, at several borders between context and continuation.</summary>
+    [Fact]
+    public void The_sum_is_that_of_PyTorchs_logits()
+    {
+        using var golden = SafetensorsReader.Open(Goldens.Path("gpt2_tiny/golden.safetensors"));
+        const int T = 48, V = 97;
+        long[] ids = new long[2 * T];
+        float[] logits = new float[2 * T * V];
+        golden.ReadInt64("input_ids", ids);
+        golden.ReadFloat32("logits", logits);
+        var (model, _) = ModelLoader.Load(Goldens.Path("gpt2_tiny"));
+        using var dispose = model;
+        using var compute = new Compute(2);
+        (int Row, int Border, int End)[] cuts = [(0, 1, 48), (0, 47, 48), (1, 20, 31), (1, 5, 6), (0, 30, 48)];
+        int[][] rows = [[.. ids[..T].Select(id => (int)id)], [.. ids[T..].Select(id => (int)id)]];
+        var scores = ContinuationScorer.Score(model, compute, [.. cuts.Select(cut => new Continuation(rows[cut.Row][..cut.Border], rows[cut.Row][cut.Border..cut.End]))], 100);
+        foreach (var ((row, border, end), score) in cuts.Zip(scores))
+        {
+            double sum = 0;
+            for (int t = border; t < end; t++)
+            {
+                var before = logits.AsSpan(((row * T) + t - 1) * V, V).ToArray().Select(value => (double)value).ToList();
+                sum += before[rows[row][t]] - Math.Log(before.Sum(Math.Exp));
+            }
+            Assert.Equal(sum, score.LogProbability, 1e-4);
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(25)]
