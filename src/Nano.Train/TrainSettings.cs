@@ -18,6 +18,9 @@ public static class TrainSettings
         Value("seq", o => o.Time, (o, value) => o with { Time = value }),
         Value("accumulate", o => o.Accumulate, (o, value) => o with { Accumulate = value }),
         Switch("checkpoint_activations", o => o.CheckpointActivations, (o, value) => o with { CheckpointActivations = value }) with { ChangesResults = false },
+        new("activations", o => o.Activations == ActivationStorage.BFloat16 ? "bf16" : "float32", (o, text) => o with { Activations = ParseActivations(text) }),
+        Value("label_smoothing", o => o.LabelSmoothing, (o, value) => o with { LabelSmoothing = value }),
+        Value("z_loss", o => o.ZLoss, (o, value) => o with { ZLoss = value }),
         Value("steps", o => o.Steps, (o, value) => o with { Steps = value }),
         Value("lr", o => o.LearningRate, (o, value) => o with { LearningRate = value }),
         Value("min_lr", o => o.MinLearningRate, (o, value) => o with { MinLearningRate = value }),
@@ -57,4 +60,13 @@ public static class TrainSettings
 
     private static TrainSetting Switch(string key, Func<TrainOptions, bool> get, Func<TrainOptions, bool, TrainOptions> set) =>
         new(key, options => get(options) ? "true" : "false", (options, text) => set(options, bool.Parse(text)));
+
+    /// <summary>Reads float32 or bf16.</summary>
+    /// <exception cref="FormatException">It is neither.</exception>
+    public static ActivationStorage ParseActivations(string text) => text switch
+    {
+        "float32" => ActivationStorage.Float32,
+        "bf16" => ActivationStorage.BFloat16,
+        _ => throw new FormatException($"activations are kept as float32 or bf16, not {Quoted.Of(text)}"),
+    };
 }
