@@ -3,19 +3,18 @@ using System.CommandLine.Parsing;
 
 namespace Nano.Cli;
 
-/// <summary>
-/// The run that a command line of nano train means, and what it computes: a new one takes its options from a preset, one that goes on from its checkpoint;
-/// what the command line names comes on top.
-/// </summary>
+/// <summary>The run that a command line of nano train means: a new one, with the options of a preset, or one that goes on, with those of its checkpoint.</summary>
 /// <param name="Run">The run's folder.</param>
+/// <param name="Preset">The preset or recipe of a new run.</param>
 /// <param name="Saved">The state that it goes on from, or null for a new run.</param>
-/// <param name="Options">What it computes.</param>
-internal sealed record RunPlan(string Run, RunState? Saved, TrainOptions Options)
+internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
 {
-    private static readonly Argument<string> Preset = new("preset")
+    private const string DefaultPreset = "shakespeare-char";
+
+    private static readonly Argument<string?> PresetArgument = new("preset")
     {
-        Description = "Recipe: " + string.Join(", ", Presets.All.Keys),
-        DefaultValueFactory = _ => "shakespeare-char",
+        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
+        Arity = ArgumentArity.ZeroOrOne,
     };
 
     private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
@@ -26,37 +25,37 @@ internal sealed record RunPlan(string Run, RunState? Saved, TrainOptions Options
         Arity = ArgumentArity.ZeroOrOne,
     };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
-    private static readonly Option<int?> Keep = new("--keep") { Description = "Checkpoints that stay, besides the best: the newest so many (default: 1)" };
-
-    /// <summary>Whether it goes on from a checkpoint.</summary>
-    public bool Resumes => Saved is not null;
 
     public static void AddTo(Command verb)
     {
-        verb.Arguments.Add(Preset);
-        foreach (var option in new Option[] { Out, Resume, Overwrite, Keep })
+        verb.Arguments.Add(PresetArgument);
+        foreach (var option in new Option[] { Out, Resume, Overwrite })
             verb.Options.Add(option);
     }
 
-    /// <exception cref="NanoException">There is no such preset, no such checkpoint, or a run already where a new one should be.</exception>
-    public static RunPlan Read(ParseResult args)
+    /// <exception cref="NanoException">There is no such checkpoint, it is of another preset than the one named, or there is a run already where a new one should be.</exception>
+    public static RunPlan Read(ParseResult args, string? data)
     {
-        string? preset = args.GetResult(Preset) is { Implicit: false } ? args.GetValue(Preset) : null, folder = args.GetValue(Resume);
-        if (folder is not null && preset is null && Presets.All.ContainsKey(folder) && !Directory.Exists(folder))
-            (preset, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
+        string? named = args.GetValue(PresetArgument), folder = args.GetValue(Resume);
+        if (folder is not null && named is null && Presets.All.ContainsKey(folder) && !Directory.Exists(folder))
+            (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
+        string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
+        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
-        var known = preset is null && resumes ? null : Presets.Get(preset ?? args.GetValue(Preset)!);
-        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", (known ?? Presets.Get(args.GetValue(Preset)!)).Preset);
         if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        var saved = resumes ? Checkpoint.Read(run) : null;
-        var options = TrainArguments.Read(args, saved is null ? known! : saved.Options with { Preset = preset ?? saved.Options.Preset });
-        return new RunPlan(run, saved, options with { Keep = args.GetValue(Keep) ?? options.Keep });
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null };
     }
 
-    /// <summary>The tokenizer named, or that of the checkpoint, or the preset's; null for the characters of the text.</summary>
-    public ITokenizer? OpenTokenizer(string? named) => named is not null || Saved is null ? CorpusTokenizer.Load(named, Options)
-        : Saved.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
+    /// <summary>Whether the command line names the preset.</summary>
+    private bool IsNamed { get; init; }
+
+    /// <summary>The options of the checkpoint, under the preset's name that the command line gives if it gives one: where it is another, the run will be refused.</summary>
+    public TrainOptions SavedOptions => !IsNamed ? Saved!.Options
+        : Saved!.Options with { Preset = Preset == AutoRecipe.Name ? Preset : Presets.Get(Preset).Preset };
+
+    /// <summary>The tokenizer of the checkpoint; null for the characters of the text.</summary>
+    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
 }

@@ -84,13 +84,14 @@ public sealed class TrainStep : IDisposable
         try
         {
             int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
+            var mean = new LossOptions(kept, options.LabelSmoothing, options.ZLoss);
             double sum = 0;
             for (int micro = 0; micro < batch.Count; micro++)
             {
                 compute.NextStep();
                 var (ids, targets) = batch[micro];
                 compute.Profiler?.Skip();
-                var (loss, nll) = model.Loss(compute, ids, targets, kept, Masks(step, micro), options.CheckpointActivations);
+                var (loss, nll) = model.Loss(compute, ids, targets, mean, Masks(step, micro), options.CheckpointActivations, activations: options.Activations);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))

@@ -21,7 +21,7 @@ internal static class TrainVerb
 
     public static Command Create()
     {
-        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
+        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
             Data, Tokenizer, Device, Profile, Threads, Json,
         };
@@ -35,15 +35,14 @@ internal static class TrainVerb
     {
         if (args.GetValue(Device) is not "cpu" and var device)
             throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        var plan = RunPlan.Read(args);
-        var (run, options) = (plan.Run, plan.Options with { Data = args.GetValue(Data) ?? plan.Options.Data });
+        var plan = RunPlan.Read(args, args.GetValue(Data));
         bool json = args.GetValue(Json);
-        var tokenizer = plan.OpenTokenizer(args.GetValue(Tokenizer));
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var data = TrainingData.FromText(LoadCorpus(options.Data, human), tokenizer);
+        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        (options, string run) = (options with { Data = args.GetValue(Data) ?? options.Data }, plan.Run);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, plan.Resumes, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -52,6 +51,33 @@ internal static class TrainVerb
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
+    }
+
+    /// <summary>What the checkpoint says, and its text in its tokens.</summary>
+    private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, plan.SavedOptions);
+        var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
+    }
+
+    /// <summary>What a preset says, and the text in the tokens it takes.</summary>
+    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, Presets.Get(preset));
+        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
+    }
+
+    /// <summary>What suits the text, said before it is done.</summary>
+    private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
+    {
+        var corpus = LoadCorpus(args.GetValue(Data), human);
+        var (tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), "named") : AutoRecipe.Tokenizer(corpus.Text);
+        var data = TrainingData.FromText(corpus, tokenizer);
+        var (options, size) = AutoRecipe.Options(data);
+        human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
+        return (TrainArguments.Read(args, options), data);
     }
 
     private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
