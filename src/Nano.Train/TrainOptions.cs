@@ -34,7 +34,10 @@ public sealed record TrainOptions
 
     public int WarmupSteps { get; init; } = 100;
 
-    public AdamWOptions Optimizer { get; init; } = new();
+    /// <summary>How the learning rate changes after the warm-up.</summary>
+    public Schedule Schedule { get; init; } = new();
+
+    public OptimizerOptions Optimizer { get; init; } = new();
 
     /// <summary>The norm that all gradients together are scaled down to where they exceed it.</summary>
     public double ClipNorm { get; init; } = 1;
@@ -48,13 +51,14 @@ public sealed record TrainOptions
     public ulong Seed { get; init; } = 1337;
 
     /// <summary>The learning rate of a step, counted from 0.</summary>
-    public double LearningRateAt(long step) => Schedule.WarmupCosine(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
+    public double LearningRateAt(long step) => Schedule.At(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
 
     /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
-    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal)
+    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(
+        Model.Describe().Concat(Optimizer.Describe()).Concat(Schedule.Describe(Steps)).ToDictionary(), StringComparer.Ordinal)
     {
         ["preset"] = Preset,
         ["batch"] = Text(Batch),
@@ -64,10 +68,6 @@ public sealed record TrainOptions
         ["lr"] = Text(LearningRate),
         ["min_lr"] = Text(MinLearningRate),
         ["warmup_steps"] = Text(WarmupSteps),
-        ["beta1"] = Text(Optimizer.Beta1),
-        ["beta2"] = Text(Optimizer.Beta2),
-        ["epsilon"] = Text(Optimizer.Epsilon),
-        ["weight_decay"] = Text(Optimizer.WeightDecay),
         ["clip_norm"] = Text(ClipNorm),
         ["eval_interval"] = Text(EvalInterval),
         ["eval_batches"] = Text(EvalBatches),
@@ -97,5 +97,9 @@ public sealed record TrainOptions
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
             throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
+        if (!(ClipNorm > 0))
+            throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+        Optimizer.Validate();
+        Schedule.Validate(WarmupSteps, Steps);
     }
 }

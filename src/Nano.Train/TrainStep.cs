@@ -21,7 +21,7 @@ public sealed class TrainStep : IDisposable
     {
         (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
         model.Parameters.EnableGradients();
-        Optimizer = new AdamW(model.Parameters.All, options.Optimizer);
+        Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
     }
 

@@ -51,8 +51,8 @@ static class Runs
     /// <summary>The bits of every parameter, one after the other.</summary>
     public static int[] Bits(LanguageModel model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
 
-    /// <summary>The bits of both moments of every parameter.</summary>
-    public static int[] Bits(IOptimizer optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor.Data))];
+    /// <summary>The bits of everything that an optimizer keeps.</summary>
+    public static int[] Bits(IOptimizer optimizer) => [.. optimizer.State.SelectMany(slot => slot.Tensor.Type == DType.Int32 ? slot.Tensor.Ids.ToArray() : Bits(slot.Tensor.Data))];
 
     /// <summary>The content of every file of a folder by name, in hexadecimal.</summary>
     public static SortedDictionary<string, string> Files(string folder) =>
