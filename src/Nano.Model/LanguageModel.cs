@@ -86,9 +86,10 @@ public abstract class LanguageModel : IDisposable
     /// <param name="denominator">What the sum is divided by; 0 means the number of kept targets.</param>
     /// <param name="dropout">Masks while training; null for none.</param>
     /// <param name="checkpoint">Whether the backward pass computes the inside of each block again instead of finding it in memory.</param>
+    /// <param name="draw">How the model draws its own targets, which overwrite those given; null to keep them.</param>
     /// <returns>Loss: the mean, a scalar. Nll: the loss at each position [B, T].</returns>
-    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, double denominator = 0, Dropout? dropout = null, bool checkpoint = false) =>
-        c.LinearCrossEntropy(Trunk(c, ids, null, dropout, null, checkpoint), Head, targets, denominator);
+    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, double denominator = 0, Dropout? dropout = null, bool checkpoint = false, LabelDraw? draw = null) =>
+        c.LinearCrossEntropy(Trunk(c, ids, null, dropout, null, checkpoint), Head, targets, denominator, draw);
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint)

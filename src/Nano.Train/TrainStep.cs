@@ -50,8 +50,10 @@ public sealed class TrainStep : IDisposable
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
+        if (Optimizer is Sophia { EstimateIsDue: true } sophia)
+            EstimateCurvature(sophia, step);
         model.Parameters.ForgetGradients();
-        double loss = AddGradients(step) / options.TokensPerStep;
+        double loss = AddGradients(step, options.Accumulate, null) / options.TokensPerStep;
         double norm = Norm.Measure(compute);
         return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
     }
@@ -63,8 +65,16 @@ public sealed class TrainStep : IDisposable
         compute.Profiler?.EndStep();
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of its tokens.</summary>
-    private double AddGradients(long step)
+    /// <summary>The gradients of a step's first micro-batch, for labels that the model draws itself.</summary>
+    private void EstimateCurvature(Sophia sophia, long step)
+    {
+        model.Parameters.ForgetGradients();
+        AddGradients(step, 1, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
+        sophia.Estimate(compute, (long)loader.Batch * loader.Time);
+    }
+
+    /// <summary>Forward and backward for the first micro-batches of a step; returns the summed loss of their tokens. Labels that the model draws meet no dropout.</summary>
+    private double AddGradients(long step, int microBatches, LabelDraw? draw)
     {
         var tape = compute.Tape ??= new Tape();
         lookups.Clear();
@@ -72,17 +82,18 @@ public sealed class TrainStep : IDisposable
         try
         {
             double sum = 0;
-            for (int micro = 0; micro < options.Accumulate; micro++)
+            for (int micro = 0; micro < microBatches; micro++)
             {
                 compute.NextStep();
                 compute.Profiler?.Skip();
                 var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
                 compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var (loss, nll) = model.Loss(compute, ids, targets, options.TokensPerStep, Masks(step, micro), options.CheckpointActivations);
+                var masks = draw is null ? Masks(step, micro) : null;
+                var (loss, nll) = model.Loss(compute, ids, targets, draw is null ? options.TokensPerStep : ids.Length, masks, options.CheckpointActivations, draw);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
-                    throw Diverged(step, ids, Masks(step, micro));
+                    throw Diverged(step, ids, masks);
                 compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }

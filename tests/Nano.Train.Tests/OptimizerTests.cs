@@ -34,7 +34,10 @@ public class OptimizerTests
         new("sgd", WeightDecay: 0.3), new("sgd", WeightDecay: 0.3, Momentum: 0.8), new("sgd", WeightDecay: 0.3, Momentum: 0.8, Nesterov: true),
         new("adagrad", Epsilon: 1e-3, WeightDecay: 0.3), new("rmsprop", Beta2: 0.8, Epsilon: 1e-3, WeightDecay: 0.3),
         new("adam", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), new("adamw", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
-        new("lion", Beta1: 0.8, Beta2: 0.9, WeightDecay: 0.3),
+        new("lion", Beta1: 0.8, Beta2: 0.9, WeightDecay: 0.3), new("lamb", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
+        new("adafactor", Epsilon: 1e-30, WeightDecay: 0.3), new("adafactor", Epsilon: 1e-3, WeightDecay: 0),
+        new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9), new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9, Nesterov: true),
+        new("adamw8bit", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), // small tensors: floats
     ];
 
     [Theory]
@@ -100,7 +103,7 @@ public class OptimizerTests
         Assert.NotEqual(before[0], parameters[0].Data.ToArray());
         for (int i = 1; i < parameters.Length; i++)
             Assert.Equal(before[i], parameters[i].Data.ToArray());
-        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("h.0.", StringComparison.Ordinal)), slot => Assert.All(slot.Tensor.Data.ToArray(), value => Assert.Equal(0, value)));
+        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("h.0.", StringComparison.Ordinal)), slot => Assert.All(Runs.Bits(slot.Tensor), bits => Assert.Equal(0, bits)));
     }
 
     static readonly TrainOptions Learning = Runs.Tiny with { Model = Runs.TinyModel with { Channels = 64, Layers = 1 }, Steps = 40, Batch = 4, Time = 12 };
@@ -202,6 +205,8 @@ public class OptimizerTests
     [InlineData("adam", 8)]
     [InlineData("adamw", 8)]
     [InlineData("lion", 4)]
+    [InlineData("lamb", 8)]
+    [InlineData("sophia", 8)]
     public void State_bytes_per_parameter(string name, int expected)
     {
         Tensor[] parameters = NewParameters();
@@ -238,6 +243,7 @@ public class OptimizerTests
         { new(WeightDecay: double.PositiveInfinity), "--weight-decay" },
         { new("sgd", Momentum: 1), "--momentum" },
         { new("sgd", Nesterov: true), "--nesterov" },
+        { new("sophia"), "--rho" },
     };
 
     [Theory]
@@ -264,5 +270,77 @@ public class OptimizerTests
         Assert.Same(preset, OptimizerKind.Get("adamw").Under(preset));
         Assert.Equal(new OptimizerOptions("adam", 0.9, 0.99, WeightDecay: 0), OptimizerKind.Get("adam").Under(preset));
         Assert.Equal(OptimizerKind.Get("lion").Defaults, OptimizerKind.Get("lion").Under(preset));
+    }
+
+    [Fact]
+    public void A_factored_state_has_a_float_per_row_and_column()
+    {
+        Tensor[] parameters = NewParameters();
+        using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get("adafactor").Defaults);
+        Assert.Equal(Shapes.Sum(shape => shape.Shape.Rank == 2 ? shape.Shape[0] + shape.Shape[1] : shape.Shape[0]), optimizer.State.Sum(slot => slot.Tensor.Length));
+    }
+
+    [Fact]
+    public void Muon_keeps_a_velocity_for_a_blocks_matrices_and_two_moments_for_the_rest()
+    {
+        using var optimizer = OptimizerKind.Create(NewParameters([.. Shapes, ("model.embed_tokens.weight", new Shape(3, 2)), ("model.layers.1.mlp.up_proj.weight", new Shape(3, 2)), ("lm_head.weight", new Shape(3, 2))]),
+            OptimizerKind.Get("muon").Defaults);
+        Assert.Equal(["h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight", "model.layers.1.mlp.up_proj.weight"],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".velocity", StringComparison.Ordinal)).Select(slot => slot.Name[..^9]));
+        Assert.Equal(["wte.weight", "h.0.mlp.c_proj.bias", "ln_f.weight", "model.embed_tokens.weight", "lm_head.weight"],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".square", StringComparison.Ordinal)).Select(slot => slot.Name[..^7]));
+    }
+
+    [Theory]
+    [InlineData(40, 40)]
+    [InlineData(17, 90)]
+    [InlineData(90, 17)]
+    public void Newton_and_Schulz_bring_singular_values_near_1_and_turn_nothing(int m, int n)
+    {
+        // U S V^T of rotations in planes, with singular values from 1 down to 1/4.
+        double[,] x = new double[m, n];
+        for (int i = 0; i < Math.Min(m, n); i++)
+            x[i, i] = 0.25 + (0.75 * i / Math.Min(m, n));
+        double[,] identity = (double[,])x.Clone();
+        for (int i = 0; i < Math.Min(m, n); i++)
+            identity[i, i] = 1;
+        Rotate(x);
+        Rotate(identity); // U V^T
+        var matrix = new Tensor(new Shape(m, n));
+        for (int i = 0; i < m * n; i++)
+            matrix.Data[i] = (float)x[i / n, i % n];
+        using var compute = new Compute(2);
+        compute.Orthogonalize(matrix);
+        // <O, U V^T> is the sum of the singular values, |O|^2 that of their squares: all between 0.6 and 1.3, and nothing beside U V^T's directions.
+        double along = 0, squares = 0;
+        for (int i = 0; i < m * n; i++)
+        {
+            along += matrix.Data[i] * identity[i / n, i % n];
+            squares += (double)matrix.Data[i] * matrix.Data[i];
+        }
+        int rank = Math.Min(m, n);
+        Assert.InRange(along / rank, 0.6, 1.3);
+        Assert.InRange(squares / rank, 0.36, 1.69);
+        Assert.InRange((squares / rank) - (along / rank * along / rank), -1e-4, 0.05); // their variance
+
+        static void Rotate(double[,] x)
+        {
+            int m = x.GetLength(0), n = x.GetLength(1);
+            for (int i = 0; i + 1 < m; i++)
+                for (int c = 0; c < n; c++)
+                    (x[i, c], x[i + 1, c]) = ((0.8 * x[i, c]) - (0.6 * x[i + 1, c]), (0.6 * x[i, c]) + (0.8 * x[i + 1, c]));
+            for (int i = 0; i + 1 < n; i++)
+                for (int r = 0; r < m; r++)
+                    (x[r, i], x[r, i + 1]) = ((0.6 * x[r, i]) - (0.8 * x[r, i + 1]), (0.8 * x[r, i]) + (0.6 * x[r, i + 1]));
+        }
+    }
+
+    [Fact]
+    public void A_matrix_of_zeros_stays()
+    {
+        var matrix = new Tensor(new Shape(5, 9));
+        using var compute = new Compute(1);
+        compute.Orthogonalize(matrix);
+        Assert.All(matrix.Data.ToArray(), value => Assert.Equal(0, value));
     }
 }
