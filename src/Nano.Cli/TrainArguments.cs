@@ -25,11 +25,13 @@ internal static class TrainArguments
     {
         foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
             verb.Options.Add(option);
+        OptimizerArguments.AddTo(verb);
     }
 
     /// <summary>A preset with what the command line says otherwise.</summary>
     public static TrainOptions Read(ParseResult args, TrainOptions preset)
     {
+        preset = OptimizerArguments.Read(args, preset);
         double lr = args.GetValue(Lr) ?? preset.LearningRate;
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
