@@ -162,7 +162,7 @@ public class OptimizerTests
                 for (int i = 0; i < 14; i++)
                 {
                     if (i == 5)
-                        Checkpoint.Save(run.Root, model, tokenizer, new RunState(options.Describe(), [.. step.Optimizer.State]) { Step = 5 });
+                        Checkpoint.Save(run.Root, model, tokenizer, new RunState(options, new Dictionary<string, string>(), [.. step.Optimizer.State]) { Step = 5 });
                     step.Run(i, options.LearningRateAt(i));
                 }
                 return [.. Runs.Bits(model), .. Runs.Bits(step.Optimizer)];
@@ -174,7 +174,7 @@ public class OptimizerTests
             using (model)
             using (step)
             {
-                var state = new RunState(options.Describe(), [.. step.Optimizer.State]);
+                var state = new RunState(options, new Dictionary<string, string>(), [.. step.Optimizer.State]);
                 Checkpoint.Load(run.Root, model, state);
                 step.Optimizer.StepCount = state.Step;
                 for (int i = 5; i < 14; i++)
