@@ -3,11 +3,9 @@ using System.CommandLine.Parsing;
 
 namespace Nano.Cli;
 
-/// <summary>
-/// The run that a command line of nano train means, and what it computes: a new one takes its options from a preset, one that goes on from its checkpoint;
-/// what the command line names comes on top.
-/// </summary>
+/// <summary>The run that a command line of nano train means: a new one, with the options of a preset, or one that goes on, with those of its checkpoint.</summary>
 /// <param name="Run">The run's folder.</param>
+/// <param name="Preset">The preset or recipe of a new run.</param>
 /// <param name="Saved">The state that it goes on from, or null for a new run.</param>
 /// <param name="Options">What it computes; null where that is to be chosen by the text.</param>
 internal sealed record RunPlan(string Run, RunState? Saved, TrainOptions? Options)
@@ -50,6 +48,8 @@ internal sealed record RunPlan(string Run, RunState? Saved, TrainOptions? Option
             (preset, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
+        string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
+        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
         string name = preset ?? (ownText ? AutoRecipe.Name : DefaultPreset);
         var known = name == AutoRecipe.Name || (resumes && preset is null) ? null : Presets.Get(name);
