@@ -44,7 +44,7 @@ public sealed class Trainer : IDisposable
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
-        RefuseTooLarge(Options.Model);
+        RefuseTooLarge(Options);
         train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training");
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         Model = LanguageModel.Create(Options.Model);
@@ -148,9 +148,10 @@ public sealed class Trainer : IDisposable
     private string LogPath => Path.Combine(run, "log.jsonl");
 
     /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
-    private static void RefuseTooLarge(ModelConfig config)
+    private static void RefuseTooLarge(TrainOptions options)
     {
-        double bytes = 4.0 * sizeof(float) * config.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        double floats = 2 + OptimizerKind.Get(options.Optimizer.Name).StateFloats; // weights, gradients, the optimizer's state
+        double bytes = floats * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
