@@ -16,12 +16,14 @@ internal static class TrainArguments
     private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
     private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
     private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
+    private static readonly Option<double?> Dropout = Common.Number("--dropout", "Probability of zeroing an activation while training (default: the preset's)");
     private static readonly Option<ulong> Seed = Common.Seed();
 
     public static void AddTo(Command verb)
     {
-        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
+        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Dropout, Seed })
             verb.Options.Add(option);
+        StabilityArguments.AddTo(verb);
     }
 
     /// <summary>A preset with what the command line says otherwise.</summary>
@@ -31,7 +33,7 @@ internal static class TrainArguments
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
         {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
+            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)) with { Dropout = (float?)args.GetValue(Dropout) ?? preset.Model.Dropout },
             Steps = args.GetValue(Steps) ?? preset.Steps,
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
@@ -41,6 +43,7 @@ internal static class TrainArguments
             MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
             Seed = args.GetValue(Seed),
+            Stability = StabilityArguments.Read(args),
         };
     }
 }

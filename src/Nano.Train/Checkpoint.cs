@@ -12,9 +12,17 @@ public static class Checkpoint
 {
     private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json";
 
+    /// <summary>The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps them.</summary>
+    public const string AverageFolder = "ema";
+
     /// <summary>Saves and returns the checkpoint's folder.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="model">The weights.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="state">All else.</param>
+    /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, LanguageModel? average = null)
     {
         string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
         try
@@ -25,6 +33,8 @@ public static class Checkpoint
             {
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
+                if (average is not null)
+                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
                     [.. state.Tensors.Select(slot => new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
                 AtomicFile.Write(Path.Combine(temporary, StateFile), stream => WriteState(stream, state));

@@ -47,6 +47,9 @@ public sealed record TrainOptions
 
     public ulong Seed { get; init; } = 1337;
 
+    /// <summary>What watches over the run.</summary>
+    public StabilityOptions Stability { get; init; } = new();
+
     /// <summary>The learning rate of a step, counted from 0.</summary>
     public double LearningRateAt(long step) => Schedule.WarmupCosine(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
@@ -54,7 +57,7 @@ public sealed record TrainOptions
     public long TokensPerStep => (long)Batch * Time * Accumulate;
 
     /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
-    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal)
+    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(Model.Describe().Concat(Stability.Describe()).ToDictionary(), StringComparer.Ordinal)
     {
         ["preset"] = Preset,
         ["batch"] = Text(Batch),
@@ -86,6 +89,7 @@ public sealed record TrainOptions
     public void Validate()
     {
         Model.Validate();
+        Stability.Validate();
         foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");

@@ -102,7 +102,7 @@ internal static class TrainVerb
             human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
+                done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
                 model    {end.Checkpoint}
                 report   {trainer.ReportPath}
@@ -118,6 +118,7 @@ internal static class TrainVerb
                 end.Seconds,
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
+                end.StoppedEarly,
                 profile,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
