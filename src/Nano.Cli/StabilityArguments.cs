@@ -5,16 +5,20 @@ namespace Nano.Cli;
 /// <summary>The options of nano train that watch over a run; left out, nothing does.</summary>
 internal static class StabilityArguments
 {
-    private static readonly Option<OnSpike> Spikes = new("--on-spike")
+    private static readonly Option<OnSpike?> Spikes = new("--on-spike")
     {
         Description = "What to do about a step whose loss or gradient norm leaps up: off, warn, skip (its update) or rollback (to the last evaluation, passing over the data since) (default: off)",
         CustomParser = result =>
         {
-            string word = result.Tokens[0].Value;
-            if (Enum.GetValues<OnSpike>().FirstOrDefault(value => value.ToString().ToLowerInvariant() == word) is var found && (found != OnSpike.Off || word == "off"))
-                return found;
-            result.AddError($"--on-spike takes off, warn, skip or rollback, not '{word}'");
-            return OnSpike.Off;
+            try
+            {
+                return TrainSettings.ParseOnSpike(result.Tokens[0].Value);
+            }
+            catch (FormatException e)
+            {
+                result.AddError($"--on-spike: {e.Message}");
+                return null;
+            }
         },
     };
 
@@ -30,17 +34,13 @@ internal static class StabilityArguments
             verb.Options.Add(option);
     }
 
-    public static StabilityOptions Read(ParseResult args)
+    public static StabilityOptions Read(ParseResult args, StabilityOptions preset) => new()
     {
-        var defaults = new StabilityOptions();
-        return new StabilityOptions
-        {
-            OnSpike = args.GetValue(Spikes),
-            SpikeScore = args.GetValue(SpikeZ) ?? defaults.SpikeScore,
-            MaxRollbacks = args.GetValue(MaxRollbacks) ?? defaults.MaxRollbacks,
-            AverageDecay = args.GetValue(Ema) ?? 0,
-            Patience = args.GetValue(Patience) ?? 0,
-            MinDelta = args.GetValue(MinDelta) ?? 0,
-        };
-    }
+        OnSpike = args.GetValue(Spikes) ?? preset.OnSpike,
+        SpikeScore = args.GetValue(SpikeZ) ?? preset.SpikeScore,
+        MaxRollbacks = args.GetValue(MaxRollbacks) ?? preset.MaxRollbacks,
+        AverageDecay = args.GetValue(Ema) ?? preset.AverageDecay,
+        Patience = args.GetValue(Patience) ?? preset.Patience,
+        MinDelta = args.GetValue(MinDelta) ?? preset.MinDelta,
+    };
 }

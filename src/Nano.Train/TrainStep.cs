@@ -82,7 +82,7 @@ public sealed class TrainStep : IDisposable
                 compute.Profiler?.Skip();
                 var (ids, targets) = NextBatch(BatchOf(step, micro));
                 compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var (loss, nll) = model.Loss(compute, ids, targets, options.TokensPerStep, Masks(step, micro), options.CheckpointActivations);
+                var (loss, nll) = model.Loss(compute, ids, targets, Loss, Masks(step, micro), options.CheckpointActivations, activations: options.Activations);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -98,6 +98,8 @@ public sealed class TrainStep : IDisposable
             compute.LaterLookups = null;
         }
     }
+
+    private LossOptions Loss => new(options.TokensPerStep, options.LabelSmoothing, options.ZLoss);
 
     private (Tensor Ids, Tensor Targets) NextBatch(long batch)
     {

@@ -228,7 +228,7 @@ public class SpikeGuardTests
     public void Too_many_rollbacks_end_the_run_with_an_error_and_leave_the_last_checkpoint()
     {
         using var run = new TempFolder();
-        var e = Assert.Throws<NanoException>(() => RunUntil(run.Root, Options with { Stability = new() { OnSpike = OnSpike.Rollback, MaxRollbacks = 1 } }));
+        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { Stability = new() { OnSpike = OnSpike.Rollback, MaxRollbacks = 1 } }));
         Assert.Contains("step 335: the loss of ", e.Message, StringComparison.Ordinal);
         Assert.Contains("1 rollbacks, as many as --max-rollbacks allows", e.Message, StringComparison.Ordinal);
         Assert.Single(RunLog.Read(run.File("log.jsonl")), SpikeLog.IsRollback);
@@ -239,7 +239,7 @@ public class SpikeGuardTests
     public void Weights_gone_astray_are_not_skipped_over_for_ever()
     {
         using var run = new TempFolder();
-        var e = Assert.Throws<NanoException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = new() { OnSpike = OnSpike.Skip } }));
+        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = new() { OnSpike = OnSpike.Skip } }));
         Assert.Contains("10 steps before it were skipped in a row", e.Message, StringComparison.Ordinal);
         Assert.Contains("not finite; first in ", e.Message, StringComparison.Ordinal);
     }
@@ -249,7 +249,7 @@ public class SpikeGuardTests
     {
         using var run = new TempFolder();
         var stability = new StabilityOptions { OnSpike = OnSpike.Rollback, MaxRollbacks = 2 };
-        var e = Assert.Throws<NanoException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = stability }));
+        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = stability }));
         Assert.Contains("2 rollbacks", e.Message, StringComparison.Ordinal);
         Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0 }));
     }

@@ -40,8 +40,7 @@ internal sealed class SpikeGuard : IDisposable
     public int Rollbacks { get; private set; }
 
     /// <summary>The gradients of a step, and whether it is a spike. If so, its update is only to be applied if the action is a warning.</summary>
-    /// <exception cref="NanoException">Too many steps in a row were skipped, or there were too many rollbacks.</exception>
-    /// <exception cref="DivergedException">A number is not finite, and nothing is to be done about spikes.</exception>
+    /// <exception cref="DivergedException">Too many steps in a row were skipped, there were too many rollbacks, or a number is not finite and nothing is done about spikes.</exception>
     public (StepResult Result, Spike? Spike) FindGradients(long step)
     {
         if (options.OnSpike == OnSpike.Off)
@@ -73,9 +72,9 @@ internal sealed class SpikeGuard : IDisposable
     private void RefuseTooMany(string reason)
     {
         if (options.OnSpike == OnSpike.Skip && inARow > MostInARow)
-            throw new NanoException($"{reason}; {MostInARow} steps before it were skipped in a row", "the weights have gone astray before: try --on-spike rollback, or a lower --lr");
+            throw new DivergedException($"{reason}; {MostInARow} steps before it were skipped in a row", "the weights have gone astray before: try --on-spike rollback, or a lower --lr");
         if (options.OnSpike == OnSpike.Rollback && Rollbacks >= options.MaxRollbacks)
-            throw new NanoException($"{reason}; there have been {Rollbacks} rollbacks, as many as --max-rollbacks allows", "try a lower --lr, or other data");
+            throw new DivergedException($"{reason}; there have been {Rollbacks} rollbacks, as many as --max-rollbacks allows", "try a lower --lr, or other data");
     }
 
     /// <summary>Remembers the run as it is, to return to.</summary>

@@ -38,25 +38,6 @@ public sealed record StabilityOptions
     /// <summary>How much lower a validation loss must be to count as better, in nats per token.</summary>
     public double MinDelta { get; init; }
 
-    /// <summary>What is on, by name: runs that use none of it look as they did before it existed.</summary>
-    public IEnumerable<(string Name, string Value)> Describe()
-    {
-        if (OnSpike != OnSpike.Off)
-        {
-            yield return ("on_spike", OnSpike.ToString().ToLowerInvariant());
-            yield return ("spike_z", SpikeScore.ToString(CultureInfo.InvariantCulture));
-        }
-        if (OnSpike == OnSpike.Rollback)
-            yield return ("max_rollbacks", MaxRollbacks.ToString(CultureInfo.InvariantCulture));
-        if (AverageDecay > 0)
-            yield return ("ema", AverageDecay.ToString(CultureInfo.InvariantCulture));
-        if (Patience > 0)
-        {
-            yield return ("patience", Patience.ToString(CultureInfo.InvariantCulture));
-            yield return ("min_delta", MinDelta.ToString(CultureInfo.InvariantCulture));
-        }
-    }
-
     /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
     public void Validate()
     {
