@@ -43,16 +43,13 @@ internal static class TrainVerb
 
     private static int Run(ParseResult args)
     {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        string preset = args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
-        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
+        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(PresetOf(args)));
         bool resume = args.GetValue(Resume), json = args.GetValue(Json);
         if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, preset, human);
+        var (options, data) = Prepare(args, human);
         double peak = Machine.MeasurePeak(compute);
         using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
@@ -63,6 +60,17 @@ internal static class TrainVerb
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
+    }
+
+    private static string PresetOf(ParseResult args) => args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
+
+    /// <summary>What a command line asks for: how to train, and on what.</summary>
+    public static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, TextWriter human)
+    {
+        if (args.GetValue(Device) is not "cpu" and var device)
+            throw new NanoException($"there is no device '{device}'", "devices: cpu");
+        string preset = PresetOf(args);
+        return preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, preset, human);
     }
 
     /// <summary>What a preset says, and the text in the tokens it takes.</summary>
