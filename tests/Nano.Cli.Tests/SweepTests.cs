@@ -21,7 +21,7 @@ public sealed class SweepTests(TinyRun run) : IDisposable
         Assert.Equal(["done", "done"], first.Json.GetProperty("runs").EnumerateArray().Select(one => one.GetProperty("status").GetString()));
         Assert.Contains("rank    lr  val loss", first.Error, StringComparison.Ordinal);
         Assert.True(File.Exists(first.Json.GetProperty("report").GetString()));
-        Cli.Run("train", "shakespeare-char", "--data", run.Data, .. Tiny.Options, "--lr", "1e-2", "--out", temp.File("alone")).Succeeds();
+        Cli.Run(["train", "shakespeare-char", "--data", run.Data, .. Tiny.Options, "--lr", "1e-2", "--out", temp.File("alone")]).Succeeds();
         Assert.Equal(Tiny.Digests(temp.File("alone")), Tiny.Digests(temp.File("sweep/lr=1e-2")));
 
         var before = Tiny.Snapshot(temp.File("sweep"));
