@@ -28,11 +28,13 @@ internal static class TrainArguments
             verb.Options.Add(option);
         verb.Options.Add(Dropout);
         StabilityArguments.AddTo(verb);
+        OptimizerArguments.AddTo(verb);
     }
 
     /// <summary>A preset with what the command line says otherwise.</summary>
     public static TrainOptions Read(ParseResult args, TrainOptions preset)
     {
+        preset = OptimizerArguments.Read(args, preset);
         double lr = args.GetValue(Lr) ?? preset.LearningRate;
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
