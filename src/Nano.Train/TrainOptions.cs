@@ -70,6 +70,9 @@ public sealed record TrainOptions
 
     public ulong Seed { get; init; } = 1337;
 
+    /// <summary>What watches over the run.</summary>
+    public StabilityOptions Stability { get; init; } = new();
+
     /// <summary>The learning rate of a step, counted from 0.</summary>
     public double LearningRateAt(long step) => Schedule.At(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
@@ -98,6 +101,7 @@ public sealed record TrainOptions
     public void Validate()
     {
         Model.Validate();
+        Stability.Validate();
         foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");

@@ -33,14 +33,12 @@ internal static class TrainVerb
 
     private static int Run(ParseResult args)
     {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
         var plan = RunPlan.Read(args, args.GetValue(Data));
+        string run = plan.Run;
         bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
-        (options, string run) = (options with { Data = args.GetValue(Data) ?? options.Data }, plan.Run);
+        var (options, data) = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
         using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
@@ -51,6 +49,18 @@ internal static class TrainVerb
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
+    }
+
+    /// <summary>What a command line asks for in a folder that others look after.</summary>
+    public static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, string run, TextWriter human) => Prepare(args, RunPlan.New(args, run, args.GetValue(Data)), human);
+
+    /// <summary>What a command line asks for: how to train, and on what.</summary>
+    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
+    {
+        if (args.GetValue(Device) is not "cpu" and var device)
+            throw new NanoException($"there is no device '{device}'", "devices: cpu");
+        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        return (options with { Data = args.GetValue(Data) ?? options.Data }, data);
     }
 
     /// <summary>What the checkpoint says, and its text in its tokens.</summary>
@@ -118,7 +128,7 @@ internal static class TrainVerb
             human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
+                done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
                 model    {end.Checkpoint}
                 report   {trainer.ReportPath}
@@ -134,6 +144,7 @@ internal static class TrainVerb
                 end.Seconds,
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
+                end.StoppedEarly,
                 profile,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
