@@ -3,6 +3,8 @@ namespace Nano;
 /// <summary>Everything that decides what a run computes. Two runs with equal options and equal text give equal bytes.</summary>
 public sealed record TrainOptions
 {
+    private readonly long? evalRows;
+
     public required string Preset { get; init; }
 
     /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
@@ -14,7 +16,7 @@ public sealed record TrainOptions
     /// </summary>
     public string? DefaultTokenizer { get; init; } = CorpusTokenizer.Characters;
 
-    /// <summary>Rows per micro-batch.</summary>
+    /// <summary>Rows per micro-batch. A batch of so many rows times <see cref="Accumulate"/> gives the same bits however it is split between the two.</summary>
     public required int Batch { get; init; }
 
     /// <summary>Tokens per row; at most the model's context.</summary>
@@ -25,6 +27,15 @@ public sealed record TrainOptions
 
     /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits (so a run may be resumed with the other choice).</summary>
     public bool CheckpointActivations { get; init; }
+
+    /// <summary>How what the backward pass needs of each block is kept, where it is kept. Rounded, gradients differ a little, so it is part of what a run computes.</summary>
+    public ActivationStorage Activations { get; init; }
+
+    /// <summary>How much of a target's weight is spread evenly over all ids, in [0, 1); see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Factor on the square of log sum exp of each row's logits, 0 or more; see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    public double ZLoss { get; init; }
 
     public required int Steps { get; init; }
 
@@ -45,8 +56,17 @@ public sealed record TrainOptions
     /// <summary>Steps between evaluations; each also saves a checkpoint and draws a sample.</summary>
     public int EvalInterval { get; init; } = 250;
 
-    /// <summary>Random batches per evaluation and split.</summary>
+    /// <summary>Random batches of <see cref="Batch"/> rows per evaluation and split.</summary>
     public int EvalBatches { get; init; } = 20;
+
+    /// <summary>The rows that these come to; a run that goes on with its rows split into other micro-batches keeps the number that it began with.</summary>
+    public long EvalRows { get => evalRows ?? ((long)EvalBatches * Batch); init => evalRows = value; }
+
+    /// <summary>The newest checkpoints that stay, besides the best.</summary>
+    public int Keep { get; init; } = 1;
+
+    /// <summary>Where the text is, as the user said it; null for the default corpus. What the text is, checkpoints know by its digest.</summary>
+    public string? Data { get; init; }
 
     public ulong Seed { get; init; } = 1337;
 
@@ -56,25 +76,17 @@ public sealed record TrainOptions
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
 
-    /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
-    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(
-        Model.Describe().Concat(Optimizer.Describe()).Concat(Schedule.Describe(Steps)).ToDictionary(), StringComparer.Ordinal)
-    {
-        ["preset"] = Preset,
-        ["batch"] = Text(Batch),
-        ["seq"] = Text(Time),
-        ["accumulate"] = Text(Accumulate),
-        ["steps"] = Text(Steps),
-        ["lr"] = Text(LearningRate),
-        ["min_lr"] = Text(MinLearningRate),
-        ["warmup_steps"] = Text(WarmupSteps),
-        ["clip_norm"] = Text(ClipNorm),
-        ["eval_interval"] = Text(EvalInterval),
-        ["eval_batches"] = Text(EvalBatches),
-        ["seed"] = Text(Seed),
-    };
+    private const long MaxTokensPerStep = 1 << 28;
 
-    private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>What decides the results of the run by name, as logs, reports and checkpoints show it.</summary>
+    public IReadOnlyDictionary<string, string> Describe()
+    {
+        var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal) { ["preset"] = Preset };
+        foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))
+            if (setting.Get(this) is { } value)
+                description.Add(setting.Key, value);
+        return description;
+    }
 
     /// <summary>The options with the vocabulary of a tokenizer.</summary>
     /// <exception cref="NanoException">It is larger than that of the published model.</exception>
@@ -86,13 +98,21 @@ public sealed record TrainOptions
     public void Validate()
     {
         Model.Validate();
-        foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches) })
+        foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");
+        if ((Int128)Batch * Accumulate * Time > MaxTokensPerStep)
+            throw new NanoException($"--batch {Batch} times --accumulate {Accumulate} times --seq {Time} are {(Int128)Batch * Accumulate * Time:N0} tokens per update, more than {MaxTokensPerStep:N0}");
         if (Steps < 0)
             throw new NanoException($"--steps must be 0 or more, got {Steps}");
         if (Time > Model.ContextLength)
             throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
+        if (CheckpointActivations && Activations != ActivationStorage.Float32)
+            throw new NanoException("--activations bf16 says how activations are kept, and --checkpoint-activations keeps none", "leave out one of them; --checkpoint-activations saves more memory and costs more time");
+        if (!(LabelSmoothing is >= 0 and < 1))
+            throw new NanoException($"--label-smoothing must be from 0 to below 1, got {LabelSmoothing}");
+        if (!(ZLoss >= 0) || double.IsInfinity(ZLoss))
+            throw new NanoException($"--z-loss must be 0 or more, got {ZLoss}");
         if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))

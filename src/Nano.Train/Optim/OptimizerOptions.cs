@@ -12,17 +12,6 @@ namespace Nano;
 public sealed record OptimizerOptions(string Name = "adamw", double Beta1 = 0.9, double Beta2 = 0.95, double Epsilon = 1e-8, double WeightDecay = 0.1,
     double Momentum = 0, bool Nesterov = false, double Rho = 0)
 {
-    /// <summary>What decides a run's results, by name: the constants that the rule has.</summary>
-    public IEnumerable<(string Name, string Value)> Describe()
-    {
-        var kind = OptimizerKind.Get(Name);
-        return Constants.Where(constant => kind.Has(constant.Name)).Select(constant => (constant.Name, constant.Value.ToString(null, System.Globalization.CultureInfo.InvariantCulture)))
-            .Concat(kind.Has("nesterov") ? [("nesterov", Nesterov ? "true" : "false")] : []).Prepend(("optimizer", Name));
-    }
-
-    private (string Name, IFormattable Value)[] Constants =>
-        [("beta1", Beta1), ("beta2", Beta2), ("epsilon", Epsilon), ("weight_decay", WeightDecay), ("momentum", Momentum), ("rho", Rho)];
-
     /// <exception cref="NanoException">A name or value is impossible; the message names it.</exception>
     public void Validate()
     {

@@ -48,9 +48,8 @@ public sealed record Schedule(string Name = "cosine", int? DecaySteps = null)
         return minimum + (0.5 * (1 + Math.Cos(Math.PI * progress)) * (peak - minimum));
     }
 
-    /// <summary>What decides the rates, by name.</summary>
-    public IEnumerable<(string Name, string Value)> Describe(int totalSteps) =>
-        HasDecayPhase ? [("schedule", Name), ("decay_steps", DecayStepsOf(totalSteps).ToString(System.Globalization.CultureInfo.InvariantCulture))] : [("schedule", Name)];
+    /// <summary>Steps of the last phase; null for a schedule without one.</summary>
+    public int? DecayPhase(int totalSteps) => HasDecayPhase ? DecayStepsOf(totalSteps) : null;
 
     private int DecayStepsOf(int totalSteps) => DecaySteps ?? totalSteps / 5;
 
