@@ -13,15 +13,27 @@ public sealed class TrainStep : IDisposable
 {
     private readonly LanguageModel model;
     private readonly Compute compute;
-    private readonly BatchLoader loader;
     private readonly TrainOptions options;
+    private readonly Action<long, Tensor, Tensor> fill;
+    private readonly UpdateBatch batch;
     private readonly LaterLookups lookups = new();
 
+    /// <summary>A step on random windows of the loader's tokens.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
+        : this(model, compute, (number, ids, targets) => loader.Random(options.Seed, RandomPurpose.TrainingWindows, number, ids, targets), options)
     {
-        (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
+    }
+
+    /// <param name="model">What is trained.</param>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="fill">Fills ids and targets [B, T] of the micro-batch with this number, counted through the whole run; a target of -100 is left out of the loss.</param>
+    /// <param name="options">How.</param>
+    internal TrainStep(LanguageModel model, Compute compute, Action<long, Tensor, Tensor> fill, TrainOptions options)
+    {
+        (this.model, this.compute, this.fill, this.options) = (model, compute, fill, options);
+        batch = new UpdateBatch(options);
         model.Parameters.EnableGradients();
-        Optimizer = new AdamW(model.Parameters.All, options.Optimizer);
+        Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
     }
 
@@ -30,11 +42,11 @@ public sealed class TrainStep : IDisposable
     /// <summary>The norms of the last gradients, block by block.</summary>
     public GradientNorm Norm { get; }
 
-    /// <summary>Bytes held by everything that takes part: parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
-    public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+    /// <summary>Bytes held by everything that takes part: tokens, parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
+    public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
 
-    /// <summary>Bytes that activations, their gradients and waiting lookups take of the machine's memory.</summary>
-    public long ActivationBytes => compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
+    /// <summary>Bytes that tokens, activations, their gradients and waiting lookups take of the machine's memory.</summary>
+    public long ActivationBytes => batch.ReservedBytes + compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
     /// <summary>Runs step number <paramref name="step"/> (from 0): both halves.</summary>
     /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
@@ -50,8 +62,10 @@ public sealed class TrainStep : IDisposable
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
+        if (Optimizer is Sophia { EstimateIsDue: true } sophia)
+            EstimateCurvature(sophia, step);
         model.Parameters.ForgetGradients();
-        double loss = AddGradients(step) / options.TokensPerStep;
+        double loss = AddGradients(step, null);
         double norm = Norm.Measure(compute);
         return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
     }
@@ -63,31 +77,42 @@ public sealed class TrainStep : IDisposable
         compute.Profiler?.EndStep();
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of its tokens.</summary>
-    private double AddGradients(long step)
+    /// <summary>The gradients of a step's batch, for labels that the model draws itself.</summary>
+    private void EstimateCurvature(Sophia sophia, long step)
+    {
+        model.Parameters.ForgetGradients();
+        AddGradients(step, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
+        sophia.Estimate(compute, batch.KeptTargets());
+    }
+
+    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them. Labels that the model draws meet no dropout.</summary>
+    private double AddGradients(long step, LabelDraw? draws)
     {
         var tape = compute.Tape ??= new Tape();
         lookups.Clear();
         compute.LaterLookups = lookups;
         try
         {
+            int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
+            var mean = new LossOptions(kept, options.LabelSmoothing, options.ZLoss);
             double sum = 0;
-            for (int micro = 0; micro < options.Accumulate; micro++)
+            for (int micro = 0; micro < batch.Count; micro++)
             {
                 compute.NextStep();
+                var (ids, targets) = batch[micro];
                 compute.Profiler?.Skip();
-                var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
-                compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var (loss, nll) = model.Loss(compute, ids, targets, Loss, Masks(step, micro), options.CheckpointActivations, activations: options.Activations);
+                var masks = draws is null ? Masks(step, micro) : null;
+                LabelDraw? draw = draws is { } whole ? whole with { FirstRow = batch.FirstRow(micro) * options.Time } : null;
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, activations: options.Activations, draw: draw);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
-                    throw Diverged(step, ids, Masks(step, micro));
+                    throw Diverged(step, ids, masks);
                 compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }
             lookups.Run(compute);
-            return sum;
+            return sum / kept;
         }
         finally
         {
@@ -95,18 +120,23 @@ public sealed class TrainStep : IDisposable
         }
     }
 
-    private LossOptions Loss => new(options.TokensPerStep, options.LabelSmoothing, options.ZLoss);
+    /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
+    private LossOptions LossOf(int kept, LabelDraw? draw) => draw is null ? new(kept, options.LabelSmoothing, options.ZLoss) : new(kept);
 
-    private (Tensor Ids, Tensor Targets) NextBatch(long batch)
+    /// <summary>Reads the batch of a step and returns how many of its targets count.</summary>
+    private int ReadBatch(long step)
     {
-        var shape = new Shape(loader.Batch, loader.Time);
-        var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
-        loader.Random(options.Seed, RandomPurpose.TrainingWindows, batch, ids, targets);
-        return (ids, targets);
+        compute.Profiler?.Skip();
+        for (int micro = 0; micro < batch.Count; micro++)
+        {
+            fill((step * batch.Count) + micro, batch[micro].Ids, batch[micro].Targets);
+            compute.Profiler?.Lap(Work.Of("batch", 0, batch[micro].Ids, batch[micro].Targets));
+        }
+        return batch.KeptTargets() is > 0 and var kept ? kept : throw new NanoException($"step {step + 1}: every target of its batch is left out, so there is no loss");
     }
 
     private Dropout? Masks(long step, int micro) =>
-        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)((step * options.Accumulate) + micro));
+        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)step, batch.FirstRow(micro));
 
     private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
 
@@ -117,7 +147,8 @@ public sealed class TrainStep : IDisposable
     internal NanoException DivergedAt(long step)
     {
         compute.NextStep();
-        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(NextBatch(step * options.Accumulate).Ids, null)}", DivergedHint);
+        ReadBatch(step);
+        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(batch[0].Ids, null)}", DivergedHint);
     }
 
     /// <summary>Runs a batch, looking at every tensor, to say where the trouble starts.</summary>

@@ -44,7 +44,7 @@ public sealed class Trainer : IDisposable
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
-        RefuseTooLarge(Options.Model);
+        RefuseTooLarge(Options);
         train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training");
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         Model = LanguageModel.Create(Options.Model);
@@ -52,7 +52,7 @@ public sealed class Trainer : IDisposable
         Model.Initialize(Options.Seed);
         trainStep = new TrainStep(Model, compute, train, Options);
         generator = new Generator(Model, compute);
-        state = new RunState(Describe(Options, data), [.. trainStep.Optimizer.State]);
+        state = new RunState(Options, data.Identity, [.. trainStep.Optimizer.State]);
         if (resume)
             Checkpoint.Load(run, Model, state);
         trainStep.Optimizer.StepCount = StartStep = state.Step;
@@ -119,22 +119,22 @@ public sealed class Trainer : IDisposable
 
     private Evaluated EvaluateAndSave(long step)
     {
-        double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, RandomPurpose.ValidationEvaluation);
+        double trainLoss = Evaluate.OnRandomRows(Model, compute, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = Evaluate.OnRandomRows(Model, compute, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
         log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
-        string checkpoint = Save(step);
+        string checkpoint = Save(step, state.IsBest(valLoss));
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
             Report.Write(ReportPath, RunLog.Read(LogPath));
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
     }
 
-    private string Save(long step)
+    private string Save(long step, bool isBest = false)
     {
         state.Step = step;
-        return Checkpoint.Save(run, Model, Tokenizer, state);
+        return Checkpoint.Save(run, Model, Tokenizer, state, isBest);
     }
 
     private StepDone Logged(StepDone done)
@@ -145,16 +145,13 @@ public sealed class Trainer : IDisposable
         return done;
     }
 
-    /// <summary>What a checkpoint must agree with to be resumed.</summary>
-    private static SortedDictionary<string, string> Describe(TrainOptions options, TrainingData data) =>
-        new(options.Describe().Concat(data.Identity).ToDictionary(), StringComparer.Ordinal);
-
     private string LogPath => Path.Combine(run, "log.jsonl");
 
     /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
-    private static void RefuseTooLarge(ModelConfig config)
+    private static void RefuseTooLarge(TrainOptions options)
     {
-        double bytes = 4.0 * sizeof(float) * config.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        double floats = 2 + OptimizerKind.Get(options.Optimizer.Name).StateFloats; // weights, gradients, the optimizer's state
+        double bytes = floats * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
@@ -167,7 +164,7 @@ public sealed class Trainer : IDisposable
             Checkpoint.DeleteAll(run);
         var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null);
         if (!resume)
-            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Options),
+            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),
                 new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), data.Origin, Model.Parameters.Count));
         return opened;
     }

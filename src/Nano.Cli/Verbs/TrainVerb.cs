@@ -7,14 +7,6 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private const string DefaultPreset = "shakespeare-char";
-
-    private static readonly Argument<string?> Preset = new("preset")
-    {
-        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
-
     private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
@@ -22,9 +14,6 @@ internal static class TrainVerb
             + $"(default: {string.Join("; ", Presets.All.Values.GroupBy(preset => preset.DefaultTokenizer).Select(presets => $"{presets.Key ?? "to be named"} for {string.Join(", ", presets.Select(preset => preset.Preset))}"))})",
     };
 
-    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
-    private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
-    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
@@ -34,8 +23,9 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
+            Data, Tokenizer, Device, Profile, Threads, Json,
         };
+        RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
@@ -45,16 +35,14 @@ internal static class TrainVerb
     {
         if (args.GetValue(Device) is not "cpu" and var device)
             throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        string preset = args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
-        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
-        bool resume = args.GetValue(Resume), json = args.GetValue(Json);
-        if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+        var plan = RunPlan.Read(args, ownText: args.GetValue(Data) is not null);
+        string run = plan.Run;
+        bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, preset, human);
+        var (options, data) = plan.Options is null ? Choose(args, human) : Follow(args, plan, plan.Options, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -65,12 +53,12 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
     }
 
-    /// <summary>What a preset says, and the text in the tokens it takes.</summary>
-    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    /// <summary>What a preset or a saved run says, and the text in the tokens it takes.</summary>
+    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, RunPlan plan, TrainOptions options, TextWriter human)
     {
-        var options = TrainArguments.Read(args, Presets.Get(preset));
-        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
-        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
+        options = options with { Data = args.GetValue(Data) ?? options.Data };
+        var tokenizer = plan.OpenTokenizer(args.GetValue(Tokenizer), options);
+        return (options, TrainingData.FromText(LoadCorpus(options.Data, human), tokenizer));
     }
 
     /// <summary>What suits the text, said before it is done.</summary>
@@ -81,7 +69,7 @@ internal static class TrainVerb
         var data = TrainingData.FromText(corpus, tokenizer);
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
-        return (TrainArguments.Read(args, options), data);
+        return (TrainArguments.Read(args, options) with { Data = args.GetValue(Data) }, data);
     }
 
     private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
@@ -119,7 +107,7 @@ internal static class TrainVerb
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
-            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
