@@ -47,7 +47,7 @@ internal static class TrainArguments
             LabelSmoothing = args.GetValue(LabelSmoothing) ?? preset.LabelSmoothing,
             ZLoss = args.GetValue(ZLoss) ?? preset.ZLoss,
             LearningRate = lr,
-            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
+            MinLearningRate = args.GetValue(MinLr) ?? (lr == preset.LearningRate ? preset.MinLearningRate : preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
             Keep = args.GetValue(Keep) ?? preset.Keep,
             Seed = args.GetResult(Seed) is { Implicit: false } ? args.GetValue(Seed) : preset.Seed,

@@ -35,12 +35,12 @@ internal static class TrainVerb
     {
         if (args.GetValue(Device) is not "cpu" and var device)
             throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        var plan = RunPlan.Read(args, ownText: args.GetValue(Data) is not null);
-        string run = plan.Run;
+        var plan = RunPlan.Read(args, args.GetValue(Data));
         bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = plan.Options is null ? Choose(args, human) : Follow(args, plan, plan.Options, human);
+        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        (options, string run) = (options with { Data = args.GetValue(Data) ?? options.Data }, plan.Run);
         double peak = Machine.MeasurePeak(compute);
         using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
@@ -53,12 +53,20 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
     }
 
-    /// <summary>What a preset or a saved run says, and the text in the tokens it takes.</summary>
-    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, RunPlan plan, TrainOptions options, TextWriter human)
+    /// <summary>What the checkpoint says, and its text in its tokens.</summary>
+    private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
     {
-        options = options with { Data = args.GetValue(Data) ?? options.Data };
-        var tokenizer = plan.OpenTokenizer(args.GetValue(Tokenizer), options);
-        return (options, TrainingData.FromText(LoadCorpus(options.Data, human), tokenizer));
+        var options = TrainArguments.Read(args, plan.SavedOptions);
+        var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
+    }
+
+    /// <summary>What a preset says, and the text in the tokens it takes.</summary>
+    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, Presets.Get(preset));
+        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
 
     /// <summary>What suits the text, said before it is done.</summary>
@@ -69,7 +77,7 @@ internal static class TrainVerb
         var data = TrainingData.FromText(corpus, tokenizer);
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
-        return (TrainArguments.Read(args, options) with { Data = args.GetValue(Data) }, data);
+        return (TrainArguments.Read(args, options), data);
     }
 
     private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
