@@ -40,6 +40,7 @@ public static class TrainSettings
         Value("clip_norm", o => o.ClipNorm, (o, value) => o with { ClipNorm = value }),
         Value("eval_interval", o => o.EvalInterval, (o, value) => o with { EvalInterval = value }),
         Value("eval_batches", o => o.EvalBatches, (o, value) => o with { EvalBatches = value }),
+        Value("keep", o => o.Keep, (o, value) => o with { Keep = value }) with { ChangesResults = false },
         Value("seed", o => o.Seed, (o, value) => o with { Seed = value }),
         new("on_spike", o => o.Stability.OnSpike.ToString().ToLowerInvariant(), (o, text) => o with { Stability = o.Stability with { OnSpike = ParseOnSpike(text) } }),
         Value("spike_z", o => o.Stability.SpikeScore, (o, value) => o with { Stability = o.Stability with { SpikeScore = value } }),

@@ -13,13 +13,25 @@ public sealed class TrainStep : IDisposable
 {
     private readonly LanguageModel model;
     private readonly Compute compute;
-    private readonly BatchLoader loader;
     private readonly TrainOptions options;
+    private readonly Action<long, Tensor, Tensor> fill;
+    private readonly UpdateBatch batch;
     private readonly LaterLookups lookups = new();
 
+    /// <summary>A step on random windows of the loader's tokens.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
+        : this(model, compute, (number, ids, targets) => loader.Random(options.Seed, RandomPurpose.TrainingWindows, number, ids, targets), options)
     {
-        (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
+    }
+
+    /// <param name="model">What is trained.</param>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="fill">Fills ids and targets [B, T] of the micro-batch with this number, counted through the whole run; a target of -100 is left out of the loss.</param>
+    /// <param name="options">How.</param>
+    internal TrainStep(LanguageModel model, Compute compute, Action<long, Tensor, Tensor> fill, TrainOptions options)
+    {
+        (this.model, this.compute, this.fill, this.options) = (model, compute, fill, options);
+        batch = new UpdateBatch(options);
         model.Parameters.EnableGradients();
         Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
@@ -33,11 +45,11 @@ public sealed class TrainStep : IDisposable
     /// <summary>The norms of the last gradients, block by block.</summary>
     public GradientNorm Norm { get; }
 
-    /// <summary>Bytes held by everything that takes part: parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
-    public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+    /// <summary>Bytes held by everything that takes part: tokens, parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
+    public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
 
-    /// <summary>Bytes that activations, their gradients and waiting lookups take of the machine's memory.</summary>
-    public long ActivationBytes => compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
+    /// <summary>Bytes that tokens, activations, their gradients and waiting lookups take of the machine's memory.</summary>
+    public long ActivationBytes => batch.ReservedBytes + compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
     /// <summary>Runs step number <paramref name="step"/> (from 0): both halves.</summary>
     /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
@@ -56,7 +68,7 @@ public sealed class TrainStep : IDisposable
         if (Optimizer is Sophia { EstimateIsDue: true } sophia)
             EstimateCurvature(sophia, step);
         model.Parameters.ForgetGradients();
-        double loss = AddGradients(step, null) / options.TokensPerStep;
+        double loss = AddGradients(step, null);
         double norm = Norm.Measure(compute);
         return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
     }
@@ -73,11 +85,11 @@ public sealed class TrainStep : IDisposable
     {
         model.Parameters.ForgetGradients();
         AddGradients(step, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
-        sophia.Estimate(compute, options.TokensPerStep);
+        sophia.Estimate(compute, batch.KeptTargets());
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of their tokens. Labels that the model draws meet no dropout.</summary>
-    private double AddGradients(long step, LabelDraw? draw)
+    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them. Labels that the model draws meet no dropout.</summary>
+    private double AddGradients(long step, LabelDraw? draws)
     {
         var tape = compute.Tape ??= new Tape();
         tape.Clear(); // of what a step that diverged has left
@@ -85,15 +97,17 @@ public sealed class TrainStep : IDisposable
         compute.LaterLookups = lookups;
         try
         {
+            int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
+            var mean = new LossOptions(kept, options.LabelSmoothing, options.ZLoss);
             double sum = 0;
-            for (int micro = 0; micro < options.Accumulate; micro++)
+            for (int micro = 0; micro < batch.Count; micro++)
             {
                 compute.NextStep();
+                var (ids, targets) = batch[micro];
                 compute.Profiler?.Skip();
-                var (ids, targets) = NextBatch(BatchOf(step, micro));
-                compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var masks = draw is null ? Masks(step, micro) : null;
-                var (loss, nll) = model.Loss(compute, ids, targets, draw is null ? Loss : new LossOptions(options.TokensPerStep), masks, options.CheckpointActivations, activations: options.Activations, draw: draw is { } labels ? labels with { FirstRow = micro * ids.Length } : null);
+                var masks = draws is null ? Masks(step, micro) : null;
+                LabelDraw? draw = draws is { } whole ? whole with { FirstRow = batch.FirstRow(micro) * options.Time } : null;
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, activations: options.Activations, draw: draw);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -102,7 +116,7 @@ public sealed class TrainStep : IDisposable
                 tape.Backward(compute, loss);
             }
             lookups.Run(compute);
-            return sum;
+            return sum / kept;
         }
         finally
         {
@@ -110,20 +124,23 @@ public sealed class TrainStep : IDisposable
         }
     }
 
-    private LossOptions Loss => new(options.TokensPerStep, options.LabelSmoothing, options.ZLoss);
+    /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
+    private LossOptions LossOf(int kept, LabelDraw? draw) => draw is null ? new(kept, options.LabelSmoothing, options.ZLoss) : new(kept);
 
-    private (Tensor Ids, Tensor Targets) NextBatch(long batch)
+    /// <summary>Reads the batch of a step and returns how many of its targets count.</summary>
+    private int ReadBatch(long step)
     {
-        var shape = new Shape(loader.Batch, loader.Time);
-        var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
-        loader.Random(options.Seed, RandomPurpose.TrainingWindows, batch, ids, targets);
-        return (ids, targets);
+        compute.Profiler?.Skip();
+        for (int micro = 0; micro < batch.Count; micro++)
+        {
+            fill(((step + PassedOver) * batch.Count) + micro, batch[micro].Ids, batch[micro].Targets);
+            compute.Profiler?.Lap(Work.Of("batch", 0, batch[micro].Ids, batch[micro].Targets));
+        }
+        return batch.KeptTargets() is > 0 and var kept ? kept : throw new NanoException($"step {step + 1}: every target of its batch is left out, so there is no loss");
     }
 
-    private long BatchOf(long step, int micro) => ((step + PassedOver) * options.Accumulate) + micro;
-
     private Dropout? Masks(long step, int micro) =>
-        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)BatchOf(step, micro));
+        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)(step + PassedOver), batch.FirstRow(micro));
 
     private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
 
@@ -134,7 +151,8 @@ public sealed class TrainStep : IDisposable
     internal DivergedException DivergedAt(long step)
     {
         compute.NextStep();
-        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(NextBatch(BatchOf(step, 0)).Ids, null)}", DivergedHint);
+        ReadBatch(step);
+        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(batch[0].Ids, null)}", DivergedHint);
     }
 
     /// <summary>Looks at every weight after <paramref name="step"/> updates, before a checkpoint takes the place of a good one.</summary>

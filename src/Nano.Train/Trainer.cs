@@ -68,7 +68,7 @@ public sealed class Trainer : IDisposable
         patience = new EarlyStopping(Options.Stability.Patience, Options.Stability.MinDelta);
         (string, Tensor)[] learned = [.. trainStep.Optimizer.State, .. average?.State ?? []];
         guard = new SpikeGuard(Options.Stability, trainStep, Model, learned);
-        state = new RunState(Describe(Options, data), [.. learned, .. guard.State]);
+        state = new RunState(Options, data.Identity, [.. learned, .. guard.State]);
         if (resume)
             Checkpoint.Load(run, Model, state);
         StartStep = state.Step;
@@ -152,26 +152,27 @@ public sealed class Trainer : IDisposable
 
     private Evaluated EvaluateAndSave(long step)
     {
-        double trainLoss = Evaluate.OnRandomBatches(shown, compute, train, Options.EvalBatches, Options.Seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = Evaluate.OnRandomBatches(shown, compute, validation, Options.EvalBatches, Options.Seed, RandomPurpose.ValidationEvaluation);
+        double trainLoss = Evaluate.OnRandomRows(shown, compute, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = Evaluate.OnRandomRows(shown, compute, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
         patience.Observe(valLoss);
         log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
+        bool isBest = state.IsBest(valLoss);
         KeepNumbers(step);
         guard.TakeSnapshot(state);
-        string checkpoint = Save(step);
+        string checkpoint = Save(step, isBest);
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
             Report.Write(ReportPath, RunLog.Read(LogPath));
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
     }
 
-    private string Save(long step)
+    private string Save(long step, bool isBest = false)
     {
         trainStep.CheckParameters(step);
         KeepNumbers(step);
-        return Checkpoint.Save(run, Model, Tokenizer, state, average?.Model);
+        return Checkpoint.Save(run, Model, Tokenizer, state, isBest, average?.Model);
     }
 
     private void KeepNumbers(long step)
@@ -195,17 +196,14 @@ public sealed class Trainer : IDisposable
         return found;
     }
 
-    /// <summary>What a checkpoint must agree with to be resumed.</summary>
-    private static SortedDictionary<string, string> Describe(TrainOptions options, TrainingData data) =>
-        new(options.Describe().Concat(data.Identity).ToDictionary(), StringComparer.Ordinal);
-
     private string LogPath => Path.Combine(run, "log.jsonl");
 
     /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
     private static void RefuseTooLarge(TrainOptions options)
     {
-        int averages = options.Stability.AverageDecay > 0 ? 1 : 0, snapshots = options.Stability.OnSpike == OnSpike.Rollback ? 3 + averages : 0;
-        double bytes = (4.0 + averages + snapshots) * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats + (options.Stability.AverageDecay > 0 ? 1 : 0);
+        double floats = 2 + state + (options.Stability.OnSpike == OnSpike.Rollback ? 1 + state : 0); // weights, gradients, what else a checkpoint keeps; a copy of weights and state
+        double bytes = floats * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
@@ -218,7 +216,7 @@ public sealed class Trainer : IDisposable
             Checkpoint.DeleteAll(run);
         var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null, guard.Rollbacks);
         if (!resume)
-            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Options),
+            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),
                 new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), data.Origin, Model.Parameters.Count));
         return opened;
     }

@@ -7,14 +7,6 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private const string DefaultPreset = "shakespeare-char";
-
-    private static readonly Argument<string?> Preset = new("preset")
-    {
-        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
-
     private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
@@ -22,9 +14,6 @@ internal static class TrainVerb
             + $"(default: {string.Join("; ", Presets.All.Values.GroupBy(preset => preset.DefaultTokenizer).Select(presets => $"{presets.Key ?? "to be named"} for {string.Join(", ", presets.Select(preset => preset.Preset))}"))})",
     };
 
-    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
-    private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
-    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
@@ -34,8 +23,9 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
+            Data, Tokenizer, Device, Profile, Threads, Json,
         };
+        RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
@@ -43,15 +33,14 @@ internal static class TrainVerb
 
     private static int Run(ParseResult args)
     {
-        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(PresetOf(args)));
-        bool resume = args.GetValue(Resume), json = args.GetValue(Json);
-        if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+        var plan = ReadPlan(args);
+        string run = plan.Run;
+        bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = Prepare(args, human);
+        var (options, data) = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, Command(args));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -62,23 +51,28 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
     }
 
-    private static string PresetOf(ParseResult args) => args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
+    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human) =>
+        plan.Options is null ? Choose(args, human) : Follow(args, plan, plan.Options, human);
 
-    /// <summary>What a command line asks for: how to train, and on what.</summary>
-    public static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, TextWriter human)
+    /// <summary>The run of a sweep that a command line describes: with --out if it is new, with --resume if it goes on.</summary>
+    public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
     {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        string preset = PresetOf(args);
-        return preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, preset, human);
+        var plan = ReadPlan(args);
+        var (options, data) = Prepare(args, plan, human);
+        return new Trainer(options, data, plan.Run, plan.Resumes, compute, peak, Command(args));
     }
 
-    /// <summary>What a preset says, and the text in the tokens it takes.</summary>
-    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    private static RunPlan ReadPlan(ParseResult args) => args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu")
+        : RunPlan.Read(args, ownText: args.GetValue(Data) is not null);
+
+    private static string Command(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
+
+    /// <summary>What a preset or a saved run says, and the text in the tokens it takes.</summary>
+    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, RunPlan plan, TrainOptions options, TextWriter human)
     {
-        var options = TrainArguments.Read(args, Presets.Get(preset));
-        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
-        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
+        options = options with { Data = args.GetValue(Data) ?? options.Data };
+        var tokenizer = plan.OpenTokenizer(args.GetValue(Tokenizer), options);
+        return (options, TrainingData.FromText(LoadCorpus(options.Data, human), tokenizer));
     }
 
     /// <summary>What suits the text, said before it is done.</summary>
@@ -89,7 +83,7 @@ internal static class TrainVerb
         var data = TrainingData.FromText(corpus, tokenizer);
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
-        return (TrainArguments.Read(args, options), data);
+        return (TrainArguments.Read(args, options) with { Data = args.GetValue(Data) }, data);
     }
 
     private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
@@ -127,7 +121,7 @@ internal static class TrainVerb
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
-            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)

@@ -11,6 +11,9 @@ namespace Nano;
 /// <param name="Identity">What tells this data from other data: a run is only resumed with equal values.</param>
 public sealed record TrainingData(ITokenizer Tokenizer, int[] Train, int[] Validation, double ValidationBytesPerToken, string Origin, IReadOnlyDictionary<string, string> Identity)
 {
+    /// <summary>The key of <see cref="Identity"/> under which a tokenizer that is not the text's characters lies.</summary>
+    public const string TokenizerDigest = "tokenizer_sha256";
+
     /// <summary>Of a text: nine tenths train, the last tenth validates.</summary>
     /// <param name="corpus">The text.</param>
     /// <param name="tokenizer">What makes ids of it; null means its characters.</param>
@@ -18,7 +21,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, int[] Train, int[] Valid
     {
         var identity = new Dictionary<string, string> { ["corpus_sha256"] = corpus.Sha256 };
         if (tokenizer is not null) // characters are a function of the corpus
-            identity["tokenizer_sha256"] = CorpusTokenizer.Sha256(tokenizer);
+            identity[TokenizerDigest] = CorpusTokenizer.Sha256(tokenizer);
         tokenizer ??= CharTokenizer.FromText(corpus.Text);
         var (train, validation) = corpus.Split();
         int[] validationIds = tokenizer.Encode(validation);
