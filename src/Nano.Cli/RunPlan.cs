@@ -7,12 +7,11 @@ namespace Nano.Cli;
 /// <param name="Run">The run's folder.</param>
 /// <param name="Preset">The preset or recipe of a new run.</param>
 /// <param name="Saved">The state that it goes on from, or null for a new run.</param>
-/// <param name="Options">What it computes; null where that is to be chosen by the text.</param>
-internal sealed record RunPlan(string Run, RunState? Saved, TrainOptions? Options)
+internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
 {
     private const string DefaultPreset = "shakespeare-char";
 
-    private static readonly Argument<string?> Preset = new("preset")
+    private static readonly Argument<string?> PresetArgument = new("preset")
     {
         Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
         Arity = ArgumentArity.ZeroOrOne,
@@ -27,39 +26,34 @@ internal sealed record RunPlan(string Run, RunState? Saved, TrainOptions? Option
     };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
 
-    /// <summary>Whether it goes on from a checkpoint.</summary>
-    public bool Resumes => Saved is not null;
-
     public static void AddTo(Command verb)
     {
-        verb.Arguments.Add(Preset);
+        verb.Arguments.Add(PresetArgument);
         foreach (var option in new Option[] { Out, Resume, Overwrite })
             verb.Options.Add(option);
     }
 
-    /// <summary>Reads the command line.</summary>
-    /// <param name="args">The command line.</param>
-    /// <param name="ownText">Whether it names a text.</param>
-    /// <exception cref="NanoException">There is no such preset, no such checkpoint, or a run already where a new one should be.</exception>
-    public static RunPlan Read(ParseResult args, bool ownText)
+    /// <exception cref="NanoException">There is no such checkpoint, it is of another preset than the one named, or there is a run already where a new one should be.</exception>
+    public static RunPlan Read(ParseResult args, string? data)
     {
-        string? preset = args.GetValue(Preset), folder = args.GetValue(Resume);
-        if (folder is not null && preset is null && (Presets.All.ContainsKey(folder) || folder == AutoRecipe.Name) && !Directory.Exists(folder))
-            (preset, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
+        string? named = args.GetValue(PresetArgument), folder = args.GetValue(Resume);
+        if (folder is not null && named is null && Presets.All.ContainsKey(folder) && !Directory.Exists(folder))
+            (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
         bool resumes = args.GetResult(Resume) is { Implicit: false };
-        string name = preset ?? (ownText ? AutoRecipe.Name : DefaultPreset);
-        var known = name == AutoRecipe.Name || (resumes && preset is null) ? null : Presets.Get(name);
-        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", known?.Preset ?? name);
         if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        var saved = resumes ? Checkpoint.Read(run) : null;
-        var start = saved is null ? known : saved.Options with { Preset = known?.Preset ?? preset ?? saved.Options.Preset };
-        return new RunPlan(run, saved, start is null ? null : TrainArguments.Read(args, start));
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null };
     }
 
-    /// <summary>The tokenizer named, or that of the checkpoint, or the preset's; null for the characters of the text.</summary>
-    public ITokenizer? OpenTokenizer(string? named, TrainOptions options) => named is not null || Saved is null ? CorpusTokenizer.Load(named, options)
-        : Saved.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
+    /// <summary>Whether the command line names the preset.</summary>
+    private bool IsNamed { get; init; }
+
+    /// <summary>The options of the checkpoint, under the preset's name that the command line gives if it gives one: where it is another, the run will be refused.</summary>
+    public TrainOptions SavedOptions => !IsNamed ? Saved!.Options
+        : Saved!.Options with { Preset = Preset == AutoRecipe.Name ? Preset : Presets.Get(Preset).Preset };
+
+    /// <summary>The tokenizer of the checkpoint; null for the characters of the text.</summary>
+    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
 }

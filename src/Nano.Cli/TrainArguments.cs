@@ -50,7 +50,7 @@ internal static class TrainArguments
             LabelSmoothing = args.GetValue(LabelSmoothing) ?? preset.LabelSmoothing,
             ZLoss = args.GetValue(ZLoss) ?? preset.ZLoss,
             LearningRate = lr,
-            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
+            MinLearningRate = args.GetValue(MinLr) ?? (lr == preset.LearningRate ? preset.MinLearningRate : preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
             Stability = StabilityArguments.Read(args, preset.Stability),
             Keep = args.GetValue(Keep) ?? preset.Keep,

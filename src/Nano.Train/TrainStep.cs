@@ -98,7 +98,6 @@ public sealed class TrainStep : IDisposable
         try
         {
             int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
-            var mean = new LossOptions(kept, options.LabelSmoothing, options.ZLoss);
             double sum = 0;
             for (int micro = 0; micro < batch.Count; micro++)
             {

@@ -40,7 +40,7 @@ internal static class TrainVerb
         var human = Common.Human(json);
         var (options, data) = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, Command(args));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, CommandLine(args));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -51,28 +51,39 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
     }
 
-    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human) =>
-        plan.Options is null ? Choose(args, human) : Follow(args, plan, plan.Options, human);
-
-    /// <summary>The run of a sweep that a command line describes: with --out if it is new, with --resume if it goes on.</summary>
+    /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
     public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
     {
         var plan = ReadPlan(args);
         var (options, data) = Prepare(args, plan, human);
-        return new Trainer(options, data, plan.Run, plan.Resumes, compute, peak, Command(args));
+        return new Trainer(options, data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
     }
 
-    private static RunPlan ReadPlan(ParseResult args) => args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu")
-        : RunPlan.Read(args, ownText: args.GetValue(Data) is not null);
+    private static RunPlan ReadPlan(ParseResult args) =>
+        args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu") : RunPlan.Read(args, args.GetValue(Data));
 
-    private static string Command(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
-
-    /// <summary>What a preset or a saved run says, and the text in the tokens it takes.</summary>
-    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, RunPlan plan, TrainOptions options, TextWriter human)
+    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
     {
-        options = options with { Data = args.GetValue(Data) ?? options.Data };
-        var tokenizer = plan.OpenTokenizer(args.GetValue(Tokenizer), options);
-        return (options, TrainingData.FromText(LoadCorpus(options.Data, human), tokenizer));
+        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        return (options with { Data = args.GetValue(Data) ?? options.Data }, data);
+    }
+
+    private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
+
+    /// <summary>What the checkpoint says, and its text in its tokens.</summary>
+    private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, plan.SavedOptions);
+        var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
+    }
+
+    /// <summary>What a preset says, and the text in the tokens it takes.</summary>
+    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, Presets.Get(preset));
+        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
 
     /// <summary>What suits the text, said before it is done.</summary>
@@ -83,7 +94,7 @@ internal static class TrainVerb
         var data = TrainingData.FromText(corpus, tokenizer);
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
-        return (TrainArguments.Read(args, options) with { Data = args.GetValue(Data) }, data);
+        return (TrainArguments.Read(args, options), data);
     }
 
     private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
