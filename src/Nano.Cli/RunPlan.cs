@@ -41,6 +41,8 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
             (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
+        string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
+        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
         if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");

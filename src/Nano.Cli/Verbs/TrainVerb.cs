@@ -137,9 +137,9 @@ internal static class TrainVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
-                model    {end.Checkpoint}
+                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelDirectory.Best)}, the best; the last is " : "")}{end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {run}
+                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelDirectory.Best) : run)}
                 """));
         if (json)
             Common.PrintJson(new
