@@ -20,22 +20,27 @@ internal static class TrainArguments
     private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
     private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
     private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
+    private static readonly Option<double?> Dropout = Common.Number("--dropout", "Probability of zeroing an activation while training (default: the preset's)");
     private static readonly Option<ulong> Seed = Common.Seed();
 
     public static void AddTo(Command verb)
     {
         foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Keep, Layers, Heads, Channels, Seed })
             verb.Options.Add(option);
+        verb.Options.Add(Dropout);
+        StabilityArguments.AddTo(verb);
+        OptimizerArguments.AddTo(verb);
     }
 
     /// <summary>A preset's or a run's options with what the command line says otherwise.</summary>
     public static TrainOptions Read(ParseResult args, TrainOptions preset)
     {
+        preset = OptimizerArguments.Read(args, preset);
         double lr = args.GetValue(Lr) ?? preset.LearningRate;
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
         {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
+            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)) with { Dropout = (float?)args.GetValue(Dropout) ?? preset.Model.Dropout },
             Steps = args.GetValue(Steps) ?? preset.Steps,
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
@@ -45,8 +50,9 @@ internal static class TrainArguments
             LabelSmoothing = args.GetValue(LabelSmoothing) ?? preset.LabelSmoothing,
             ZLoss = args.GetValue(ZLoss) ?? preset.ZLoss,
             LearningRate = lr,
-            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
+            MinLearningRate = args.GetValue(MinLr) ?? (lr == preset.LearningRate ? preset.MinLearningRate : preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
+            Stability = StabilityArguments.Read(args, preset.Stability),
             Keep = args.GetValue(Keep) ?? preset.Keep,
             Seed = args.GetResult(Seed) is { Implicit: false } ? args.GetValue(Seed) : preset.Seed,
         };

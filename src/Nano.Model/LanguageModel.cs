@@ -89,10 +89,11 @@ public abstract class LanguageModel : IDisposable
     /// <param name="checkpoint">Whether the backward pass computes the inside of each block again instead of finding it in memory.</param>
     /// <param name="segments">As in <see cref="Forward"/>.</param>
     /// <param name="activations">How the inside of a block is kept, where it is kept: rounded, it changes gradients a little and the loss not at all.</param>
+    /// <param name="draw">How the model draws its own targets, which overwrite those given; null to keep them.</param>
     /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each target [B, T], whatever the options.</returns>
     public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, LossOptions options = default, Dropout? dropout = null, bool checkpoint = false, Segments? segments = null,
-        ActivationStorage activations = ActivationStorage.Float32) =>
-        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint, activations), Head, targets, options);
+        ActivationStorage activations = ActivationStorage.Float32, LabelDraw? draw = null) =>
+        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint, activations), Head, targets, options, draw);
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Segments? segments, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint,

@@ -9,4 +9,5 @@ public enum RandomPurpose
     ValidationEvaluation,
     Dropout,
     Bootstrap,
+    CurvatureLabels,
 }

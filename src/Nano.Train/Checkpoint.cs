@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Nano;
@@ -13,9 +14,18 @@ public static class Checkpoint
 {
     private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json", Temporary = ".tmp", Prefix = "step-";
 
+    /// <summary>The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps them.</summary>
+    public const string AverageFolder = "ema";
+
     /// <summary>Saves and returns the checkpoint's folder. As many of the newest stay as the options say, and the best.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="model">The weights.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="state">All else.</param>
+    /// <param name="isBest">Whether its validation loss is the lowest so far.</param>
+    /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null)
     {
         string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + Temporary;
         try
@@ -26,8 +36,12 @@ public static class Checkpoint
             {
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
+                if (average is not null)
+                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
-                    [.. state.Tensors.Select(slot => new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
+                    [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
+                        ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
+                        : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
                 AtomicFile.Write(Path.Combine(temporary, StateFile), stream => RunStateFile.Write(stream, state));
                 Directory.Move(temporary, folder);
             }
@@ -86,7 +100,10 @@ public static class Checkpoint
         for (int i = 0; i < loaded.Parameters.All.Count; i++)
             model.Parameters.All[i].CopyFrom(loaded.Parameters.All[i]);
         foreach (var (name, tensor) in state.Tensors)
-            tensors.ReadFloat32(name, tensor.Data);
+            if (TypeOf(tensor) == SafetensorsType.I32)
+                tensors.ReadInt32(name, tensor.Ids);
+            else
+                tensors.ReadFloat32(name, tensor.Data);
         state.Step = saved.Step;
         state.Numbers.Clear();
         foreach (var (name, value) in saved.Numbers)
@@ -111,6 +128,8 @@ public static class Checkpoint
         var newest = Directory.EnumerateDirectories(run, Prefix + "*").Select(StepOf).OfType<long>().Where(step => step <= state.Step).OrderDescending().Take(state.Options.Keep);
         Delete(run, [.. newest.Select(step => Path.GetFileName(Folder(run, step))), .. File.Exists(best) ? new[] { File.ReadAllText(best).Trim() } : []]);
     }
+
+    private static SafetensorsType TypeOf(Tensor tensor) => tensor.Type == DType.Int32 ? SafetensorsType.I32 : SafetensorsType.F32;
 
     private static void Delete(string run, HashSet<string> kept)
     {
@@ -142,10 +161,10 @@ public static class Checkpoint
         var tensors = SafetensorsReader.Open(path);
         foreach (var (name, tensor) in state.Tensors)
         {
-            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == SafetensorsType.F32 && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
+            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == TypeOf(tensor) && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
                 continue;
             tensors.Dispose();
-            throw new BadFileException(path, $"tensor '{name}' of type F32 and shape {tensor.Shape} is missing");
+            throw new BadFileException(path, $"tensor '{name}' of type {TypeOf(tensor)} and shape {tensor.Shape} is missing");
         }
         return tensors;
     }

@@ -45,7 +45,10 @@ public sealed record TrainOptions
 
     public int WarmupSteps { get; init; } = 100;
 
-    public AdamWOptions Optimizer { get; init; } = new();
+    /// <summary>How the learning rate changes after the warm-up.</summary>
+    public Schedule Schedule { get; init; } = new();
+
+    public OptimizerOptions Optimizer { get; init; } = new();
 
     /// <summary>The norm that all gradients together are scaled down to where they exceed it.</summary>
     public double ClipNorm { get; init; } = 1;
@@ -67,8 +70,11 @@ public sealed record TrainOptions
 
     public ulong Seed { get; init; } = 1337;
 
+    /// <summary>What watches over the run.</summary>
+    public StabilityOptions Stability { get; init; } = new();
+
     /// <summary>The learning rate of a step, counted from 0.</summary>
-    public double LearningRateAt(long step) => Schedule.WarmupCosine(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
+    public double LearningRateAt(long step) => Schedule.At(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
@@ -80,7 +86,8 @@ public sealed record TrainOptions
     {
         var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal) { ["preset"] = Preset };
         foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))
-            description.Add(setting.Key, setting.Get(this));
+            if (setting.Get(this) is { } value)
+                description.Add(setting.Key, value);
         return description;
     }
 
@@ -94,6 +101,7 @@ public sealed record TrainOptions
     public void Validate()
     {
         Model.Validate();
+        Stability.Validate();
         foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");
@@ -113,5 +121,9 @@ public sealed record TrainOptions
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
             throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
+        if (!(ClipNorm > 0))
+            throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+        Optimizer.Validate();
+        Schedule.Validate(WarmupSteps, Steps);
     }
 }

@@ -33,11 +33,14 @@ public sealed class TrainStep : IDisposable
         (this.model, this.compute, this.fill, this.options) = (model, compute, fill, options);
         batch = new UpdateBatch(options);
         model.Parameters.EnableGradients();
-        Optimizer = new AdamW(model.Parameters.All, options.Optimizer);
+        Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
     }
 
     public IOptimizer Optimizer { get; }
+
+    /// <summary>Batches that the run passes over: step s takes the batch of number s + this many.</summary>
+    public long PassedOver { get; set; }
 
     /// <summary>The norms of the last gradients, block by block.</summary>
     public GradientNorm Norm { get; }
@@ -49,7 +52,7 @@ public sealed class TrainStep : IDisposable
     public long ActivationBytes => batch.ReservedBytes + compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
     /// <summary>Runs step number <paramref name="step"/> (from 0): both halves.</summary>
-    /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
+    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
     {
         var result = FindGradients(step);
@@ -58,12 +61,14 @@ public sealed class TrainStep : IDisposable
     }
 
     /// <summary>The gradients of the batch of step number <paramref name="step"/> (from 0). Parameters are unchanged.</summary>
-    /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor.</exception>
+    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor.</exception>
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
+        if (Optimizer is Sophia { EstimateIsDue: true } sophia)
+            EstimateCurvature(sophia, step);
         model.Parameters.ForgetGradients();
-        double loss = AddGradients(step);
+        double loss = AddGradients(step, null);
         double norm = Norm.Measure(compute);
         return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
     }
@@ -75,27 +80,37 @@ public sealed class TrainStep : IDisposable
         compute.Profiler?.EndStep();
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them.</summary>
-    private double AddGradients(long step)
+    /// <summary>The gradients of a step's batch, for labels that the model draws itself.</summary>
+    private void EstimateCurvature(Sophia sophia, long step)
+    {
+        model.Parameters.ForgetGradients();
+        AddGradients(step, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
+        sophia.Estimate(compute, batch.KeptTargets());
+    }
+
+    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them. Labels that the model draws meet no dropout.</summary>
+    private double AddGradients(long step, LabelDraw? draws)
     {
         var tape = compute.Tape ??= new Tape();
+        tape.Clear(); // of what a step that diverged has left
         lookups.Clear();
         compute.LaterLookups = lookups;
         try
         {
             int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
-            var mean = new LossOptions(kept, options.LabelSmoothing, options.ZLoss);
             double sum = 0;
             for (int micro = 0; micro < batch.Count; micro++)
             {
                 compute.NextStep();
                 var (ids, targets) = batch[micro];
                 compute.Profiler?.Skip();
-                var (loss, nll) = model.Loss(compute, ids, targets, mean, Masks(step, micro), options.CheckpointActivations, activations: options.Activations);
+                var masks = draws is null ? Masks(step, micro) : null;
+                LabelDraw? draw = draws is { } whole ? whole with { FirstRow = batch.FirstRow(micro) * options.Time } : null;
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, activations: options.Activations, draw: draw);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
-                    throw Diverged(step, ids, Masks(step, micro));
+                    throw Diverged(step, ids, masks);
                 compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }
@@ -108,32 +123,46 @@ public sealed class TrainStep : IDisposable
         }
     }
 
+    /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
+    private LossOptions LossOf(int kept, LabelDraw? draw) => draw is null ? new(kept, options.LabelSmoothing, options.ZLoss) : new(kept);
+
     /// <summary>Reads the batch of a step and returns how many of its targets count.</summary>
     private int ReadBatch(long step)
     {
         compute.Profiler?.Skip();
         for (int micro = 0; micro < batch.Count; micro++)
         {
-            fill((step * batch.Count) + micro, batch[micro].Ids, batch[micro].Targets);
+            fill(((step + PassedOver) * batch.Count) + micro, batch[micro].Ids, batch[micro].Targets);
             compute.Profiler?.Lap(Work.Of("batch", 0, batch[micro].Ids, batch[micro].Targets));
         }
         return batch.KeptTargets() is > 0 and var kept ? kept : throw new NanoException($"step {step + 1}: every target of its batch is left out, so there is no loss");
     }
 
     private Dropout? Masks(long step, int micro) =>
-        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)step, batch.FirstRow(micro));
+        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)(step + PassedOver), batch.FirstRow(micro));
 
     private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
 
-    private NanoException Diverged(long step, Tensor ids, Dropout? dropout) =>
+    private DivergedException Diverged(long step, Tensor ids, Dropout? dropout) =>
         new($"step {step + 1}: the loss is not finite; first in {FirstBad(ids, dropout)}", DivergedHint);
 
     /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite. A batch of training text serves to look for the place.</summary>
-    internal NanoException DivergedAt(long step)
+    internal DivergedException DivergedAt(long step)
     {
         compute.NextStep();
         ReadBatch(step);
         return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(batch[0].Ids, null)}", DivergedHint);
+    }
+
+    /// <summary>Looks at every weight after <paramref name="step"/> updates, before a checkpoint takes the place of a good one.</summary>
+    /// <exception cref="DivergedException">One is not finite; the message names the step and the tensor.</exception>
+    internal void CheckParameters(long step)
+    {
+        compute.NextStep();
+        foreach (var parameter in model.Parameters.All)
+            // The squares of finite weights may be too large for a number; so it is looked at closely before it is called bad.
+            if (!double.IsFinite(compute.SumOfSquares(parameter)) && FirstBad([(parameter.Name!, parameter)]) is var first && first != Nowhere)
+                throw new DivergedException($"step {step}: a weight is not finite; first in {first}", DivergedHint);
     }
 
     /// <summary>Runs a batch, looking at every tensor, to say where the trouble starts.</summary>
@@ -146,10 +175,10 @@ public sealed class TrainStep : IDisposable
         return first;
     }
 
-    private NanoException BadGradient(long step)
+    private DivergedException BadGradient(long step)
     {
         string first = FirstBad(model.Parameters.All.Where(parameter => parameter.HasGradient).Select(parameter => (parameter.Name!, parameter.Gradient)));
-        return new NanoException(first == Nowhere ? $"step {step + 1}: the norm of the gradient is too large for a number" : $"step {step + 1}: the gradient is not finite; first in {first}", DivergedHint);
+        return new DivergedException(first == Nowhere ? $"step {step + 1}: the norm of the gradient is too large for a number" : $"step {step + 1}: the gradient is not finite; first in {first}", DivergedHint);
     }
 
     private const string Nowhere = "the loss itself";

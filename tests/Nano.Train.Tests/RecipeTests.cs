@@ -42,10 +42,20 @@ public class RecipeTests
     public void Every_setting_survives_its_text()
     {
         foreach (var preset in Presets.All.Values)
-        {
-            var odd = TrainSettings.Apply(preset, TrainSettings.All.Select((setting, i) => KeyValuePair.Create(setting.Key, setting.Key == "activations" ? "bf16" : bool.TryParse(setting.Get(preset), out bool on) ? (on ? "false" : "true") : $"{i + 101}")));
-            Assert.Equal(odd, TrainSettings.Apply(preset, TrainSettings.All.Select(setting => KeyValuePair.Create(setting.Key, setting.Get(odd)))));
-            Assert.All(TrainSettings.All, setting => Assert.NotEqual(setting.Get(preset), setting.Get(odd)));
-        }
+            foreach (var kind in OptimizerKind.All)
+            {
+                string Other(TrainSetting setting, int i) => setting.Key switch
+                {
+                    "activations" => "bf16",
+                    "on_spike" => "skip",
+                    "schedule" => "wsd",
+                    "optimizer" => kind.Name,
+                    _ => bool.TryParse(setting.Get(preset), out bool on) ? (on ? "false" : "true") : setting.Key == "nesterov" ? "true" : $"{i + 101}",
+                };
+                var odd = TrainSettings.Apply(preset, TrainSettings.All.Select((setting, i) => KeyValuePair.Create(setting.Key, Other(setting, i))));
+                var said = TrainSettings.All.Where(setting => setting.Get(odd) is not null).ToDictionary(setting => setting.Key, setting => setting.Get(odd)!);
+                Assert.Equal(odd.Describe(), TrainSettings.Apply(preset, said).Describe());
+                Assert.All(TrainSettings.All.Where(setting => setting.Get(odd) is not null && setting.Key != "optimizer"), setting => Assert.NotEqual(setting.Get(preset), setting.Get(odd)));
+            }
     }
 }
