@@ -17,10 +17,11 @@ internal static class TrainArguments
     private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
     private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
     private static readonly Option<ulong> Seed = Common.Seed();
+    private static readonly Option<Sampling?> Sampling = new("--sampling") { Description = "How rows are chosen: random, or epochs: each once per pass over the data, in an order of its own for each pass (default: random)" };
 
     public static void AddTo(Command verb)
     {
-        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
+        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed, Sampling })
             verb.Options.Add(option);
     }
 
@@ -41,6 +42,7 @@ internal static class TrainArguments
             MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
             Seed = args.GetValue(Seed),
+            Sampling = args.GetValue(Sampling) ?? preset.Sampling,
         };
     }
 }

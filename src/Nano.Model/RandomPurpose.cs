@@ -8,4 +8,5 @@ public enum RandomPurpose
     TrainingEvaluation,
     ValidationEvaluation,
     Dropout,
+    EpochOrder,
 }

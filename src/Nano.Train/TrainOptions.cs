@@ -47,6 +47,12 @@ public sealed record TrainOptions
 
     public ulong Seed { get; init; } = 1337;
 
+    /// <summary>How the rows of training batches are chosen.</summary>
+    public Sampling Sampling { get; init; }
+
+    /// <summary>Whether rows of training batches hold whole documents instead of windows that begin anywhere: no target and no attention crosses from one to the next.</summary>
+    public bool Pack { get; init; }
+
     /// <summary>The learning rate of a step, counted from 0.</summary>
     public double LearningRateAt(long step) => Schedule.WarmupCosine(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
@@ -72,6 +78,8 @@ public sealed record TrainOptions
         ["eval_interval"] = Text(EvalInterval),
         ["eval_batches"] = Text(EvalBatches),
         ["seed"] = Text(Seed),
+        ["sampling"] = Sampling.ToString().ToLowerInvariant(),
+        ["pack"] = Pack ? "yes" : "no",
     };
 
     private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);

@@ -99,7 +99,7 @@ public sealed class TrainStep : IDisposable
     {
         var shape = new Shape(loader.Batch, loader.Time);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
-        loader.Random(options.Seed, RandomPurpose.TrainingWindows, batch, ids, targets);
+        loader.Training(options.Seed, batch, ids, targets);
         return (ids, targets);
     }
 

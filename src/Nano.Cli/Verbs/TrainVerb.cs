@@ -15,7 +15,12 @@ internal static class TrainVerb
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
+    private static readonly Option<string?> Data = new("--data")
+    {
+        Description = "A UTF-8 text file, a folder that 'nano data prepare' made, or a token file of llm.c (default: the shakespeare corpus, see 'nano data')",
+    };
+
+    private static readonly Option<string?> ValidationData = new("--validation-data") { Description = "With a token file as --data: the token file to validate on (default: the one named val instead of train)" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
         Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
@@ -34,7 +39,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
+            Preset, Data, ValidationData, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
         };
         TrainArguments.AddTo(verb);
         verb.SetAction(Run);
@@ -69,6 +74,8 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
     {
         var options = TrainArguments.Read(args, Presets.Get(preset));
+        if (Tokens(args) is { } tokens)
+            return (options, tokens);
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
@@ -76,9 +83,14 @@ internal static class TrainVerb
     /// <summary>What suits the text, said before it is done.</summary>
     private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
     {
-        var corpus = LoadCorpus(args.GetValue(Data), human);
-        var (tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), "named") : AutoRecipe.Tokenizer(corpus.Text);
-        var data = TrainingData.FromText(corpus, tokenizer);
+        var data = Tokens(args);
+        string why = "named";
+        if (data is null)
+        {
+            var corpus = LoadCorpus(args.GetValue(Data), human);
+            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), why) : AutoRecipe.Tokenizer(corpus.Text);
+            data = TrainingData.FromText(corpus, tokenizer);
+        }
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
         return (TrainArguments.Read(args, options), data);
@@ -89,6 +101,15 @@ internal static class TrainVerb
         var machine = Machine.Measure(compute);
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
+    }
+
+    /// <summary>Token files if --data names such, else null.</summary>
+    private static TrainingData? Tokens(ParseResult args)
+    {
+        string? validation = args.GetValue(ValidationData);
+        if (args.GetValue(Data) is { } path && TrainingData.AreTokens(path))
+            return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named ? TokenizerLoader.Load(named) : null);
+        return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data", "of a text, the last tenth validates");
     }
 
     private static Corpus LoadCorpus(string? path, TextWriter human)
