@@ -159,6 +159,6 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
             if (split.Files.FirstOrDefault(file => file.Name != Path.GetFileName(file.Name) || file.Name.Length == 0 || file.Name is "." or "..") is { } odd)
                 throw new BadFileException(path, $"'{odd.Name}' is not the name of a file in the folder");
         }
-        return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken > 0 ? this : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
+        return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
     }
 }

@@ -12,6 +12,9 @@ public sealed record SourceFile(string Path, long Bytes, DataFormat Format)
 {
     private const string Gzip = ".gz";
 
+    // Without this a GZipStream takes a file that was cut off for a whole one. It is read once, when the first such stream is made.
+    static SourceFile() => AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
+
     /// <summary>SHA-256 of the file as it lies on the disk, in lower-case hexadecimal; empty until it has been read.</summary>
     public string Sha256 { get; init; } = "";
 
