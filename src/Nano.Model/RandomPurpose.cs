@@ -8,5 +8,7 @@ public enum RandomPurpose
     TrainingEvaluation,
     ValidationEvaluation,
     Dropout,
+    Bootstrap,
+    CurvatureLabels,
     EpochOrder,
 }

@@ -44,7 +44,16 @@ public static class AutoRecipe
         var options = new TrainOptions
         {
             Preset = Name,
-            Model = Presets.NewLlama(data.Tokenizer.VocabSize, rung.Layers, rung.Heads, rung.Channels, rung.Intermediate, time),
+            Model = new LlamaConfig
+            {
+                VocabSize = data.Tokenizer.VocabSize,
+                Layers = rung.Layers,
+                Heads = rung.Heads,
+                Channels = rung.Channels,
+                Intermediate = rung.Intermediate,
+                ContextLength = time,
+                NormEpsilon = 1e-5f,
+            },
             Batch = rung.Batch,
             Time = time,
             Steps = rung.Steps,

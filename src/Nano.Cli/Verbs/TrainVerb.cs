@@ -11,7 +11,7 @@ internal static class TrainVerb
 
     private static readonly Argument<string?> Preset = new("preset")
     {
-        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, or {AutoRecipe.Name}, which chooses by the text (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
+        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -51,7 +51,7 @@ internal static class TrainVerb
         if (args.GetValue(Device) is not "cpu" and var device)
             throw new NanoException($"there is no device '{device}'", "devices: cpu");
         string preset = args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
-        string run = args.GetValue(Out) ?? Path.Combine("runs", preset);
+        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resume = args.GetValue(Resume), json = args.GetValue(Json);
         if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");

@@ -12,7 +12,6 @@ public sealed class BatchLoader
     private readonly PackedRows? packed;
     private readonly Sampling sampling;
     private readonly int[] window;
-    private readonly List<int> documents = [];
     private WindowOrder? order;
     private ulong orderSeed;
 
@@ -59,15 +58,13 @@ public sealed class BatchLoader
     /// <param name="batch">The micro-batch, counted from 0 over the whole run.</param>
     /// <param name="ids">Inputs.</param>
     /// <param name="targets">The tokens to predict.</param>
-    /// <returns>Of packed rows the lengths of the documents, in order; what fills a row up counts as one, so they add up to B * T. Null if rows are windows.</returns>
-    public int[]? Training(ulong seed, long batch, Tensor ids, Tensor targets)
+    public void Training(ulong seed, long batch, Tensor ids, Tensor targets)
     {
         if (packed is null && sampling == Sampling.Random)
         {
             Random(seed, RandomPurpose.TrainingWindows, batch, ids, targets);
-            return null;
+            return;
         }
-        documents.Clear();
         for (int row = 0; row < Batch; row++)
         {
             long chosen = Choose(seed, (batch * Batch) + row);
@@ -76,7 +73,25 @@ public sealed class BatchLoader
             else
                 CopyPacked(packed, chosen, row, ids.Ids, targets.Ids);
         }
-        return packed is null ? null : [.. documents];
+    }
+
+    /// <summary>The lengths of the documents in a packed batch, in order; they add up to B * T, for each id that fills a row up counts as one. Null if rows are windows.</summary>
+    /// <param name="ids">Inputs that <see cref="Training"/> filled.</param>
+    public int[]? DocumentLengths(Tensor ids)
+    {
+        if (packed is null)
+            return null;
+        var lengths = new List<int>();
+        int start = 0;
+        for (int at = 1; at < Batch * Time; at++)
+        {
+            if (at % Time != 0 && ids.Ids[at] != packed.Separator)
+                continue;
+            lengths.Add(at - start);
+            start = at;
+        }
+        lengths.Add((Batch * Time) - start);
+        return [.. lengths];
     }
 
     /// <summary>Targets that count in some micro-batches of training, known before they are filled: what a step's loss is divided by.</summary>
@@ -142,16 +157,5 @@ public sealed class BatchLoader
         tokens.CopyTo(start + 1, targets[..kept]);
         ids[length..].Fill(packed.Separator);
         targets[kept..].Fill(Ignored);
-        int document = 0;
-        for (int at = 1; at < length; at++)
-        {
-            if (ids[at] != packed.Separator)
-                continue;
-            documents.Add(at - document);
-            document = at;
-        }
-        documents.Add(length - document);
-        if (length < Time)
-            documents.Add(Time - length);
     }
 }
