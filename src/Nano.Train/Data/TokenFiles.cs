@@ -1,13 +1,13 @@
 namespace Nano;
 
 /// <summary>Token files of llm.c by their names.</summary>
-internal static class TokenFiles
+public static class TokenFiles
 {
     private const int Read = 1 << 16;
 
     /// <summary>A file, or those that match a name with *, in ordinal order.</summary>
     /// <exception cref="NanoException">There is none.</exception>
-    public static string[] Find(string path)
+    internal static string[] Find(string path)
     {
         if (!path.Contains('*', StringComparison.Ordinal))
             return [path];
@@ -18,7 +18,7 @@ internal static class TokenFiles
 
     /// <summary>The files to validate on that go with those to train on: "val" instead of "train", and the first number where there is none with the same.</summary>
     /// <exception cref="NanoException">There is none.</exception>
-    public static string[] Counterpart(string path)
+    internal static string[] Counterpart(string path)
     {
         string name = Path.GetFileName(path);
         int at = name.LastIndexOf("train", StringComparison.Ordinal);
@@ -33,14 +33,33 @@ internal static class TokenFiles
     }
 
     /// <summary>Bytes per id.</summary>
-    public static int Width(string path)
+    internal static int Width(string path)
     {
         using var shard = TokenShard.Open(path);
         return shard.Width;
     }
 
-    /// <summary>UTF-8 bytes of a text per token; special tokens have none.</summary>
-    public static double BytesPerToken(TokenSource tokens, ITokenizer tokenizer)
+    /// <summary>The ids to evaluate a model on, and the bytes of their text in UTF-8.</summary>
+    /// <param name="path">A folder of <see cref="PreparedData"/>, whose validation split it is, or a token file of llm.c.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <exception cref="NanoException">The ids of the folder were made by another tokenizer, or are too many to be in memory at once.</exception>
+    /// <exception cref="BadFileException">A file is malformed.</exception>
+    public static (int[] Ids, long Bytes) ReadAll(string path, ITokenizer tokenizer)
+    {
+        if (!Directory.Exists(path))
+        {
+            using var file = TokenShards.Open(Find(path), tokenizer.VocabSize);
+            return (file.ToArray(), Bytes(file, tokenizer));
+        }
+        var data = PreparedData.Load(path);
+        if (CorpusTokenizer.Sha256(data.OpenTokenizer()) != CorpusTokenizer.Sha256(tokenizer))
+            throw new NanoException($"the ids in '{path}' were made by another tokenizer than the model's", "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
+        using var split = data.Open(data.Validation);
+        return (split.ToArray(), data.Validation.Bytes);
+    }
+
+    /// <summary>UTF-8 bytes of a text; special tokens have none.</summary>
+    internal static long Bytes(TokenSource tokens, ITokenizer tokenizer)
     {
         var special = tokenizer.SpecialTokens.Values.ToHashSet();
         int[] lengths = [.. Enumerable.Range(0, tokenizer.VocabSize).Select(id => special.Contains(id) ? 0 : tokenizer.BytesOf(id).Length)];
@@ -53,6 +72,6 @@ internal static class TokenFiles
             foreach (int id in read)
                 bytes += lengths[id];
         }
-        return (double)bytes / tokens.Length;
+        return bytes;
     }
 }

@@ -61,7 +61,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
             throw new BadFileException(validationPaths[0], $"its ids have another width than those of {trainPaths[0]}: the files are not of one data set");
         var train = TokenShards.Open(trainPaths, tokenizer.VocabSize);
         var held = TokenShards.Open(validationPaths, tokenizer.VocabSize);
-        return Of(tokenizer, train, held, TokenFiles.BytesPerToken(held, tokenizer), path, tokenizer.SpecialTokens.TryGetValue("<|endoftext|>", out int end) ? end : null);
+        return Of(tokenizer, train, held, (double)TokenFiles.Bytes(held, tokenizer) / held.Length, path, tokenizer.SpecialTokens.TryGetValue("<|endoftext|>", out int end) ? end : null);
     }
 
     private static TrainingData Of(ITokenizer tokenizer, TokenShards train, TokenShards validation, double bytesPerToken, string origin, int? separator) => new(tokenizer, train, validation, bytesPerToken, origin,

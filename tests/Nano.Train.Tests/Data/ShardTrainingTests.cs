@@ -71,6 +71,76 @@ public sealed class ShardTrainingTests : IDisposable
         Assert.Contains("sampling was", Assert.Throws<NanoException>(() => Train(data, "parts", compute, changed, resume: true)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Documents of a few words each.</summary>
+    TrainingData Documents()
+    {
+        File.WriteAllText(temp.File("text.txt"), Corpus.Text.Replace(".\n", ".\n\n", StringComparison.Ordinal));
+        DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value, Out = temp.File("documents"), Format = DataFormat.Sections, Overwrite = true });
+        return TrainingData.FromShards(temp.File("documents"));
+    }
+
+    [Fact]
+    public void A_packed_step_has_the_loss_of_its_documents_one_by_one()
+    {
+        using var data = Documents();
+        using var compute = new Compute(1);
+        var options = Runs.Tiny with { Pack = true, Batch = 6, Time = 12, Model = Runs.Tiny.Model with { VocabSize = V } };
+        using var model = Runs.NewModel(options);
+        var loader = new BatchLoader(data.Train, options.Batch, options.Time, "test", Sampling.Epochs, data.Separator);
+        var (ids, targets) = (new Tensor(new Shape(6, 12), DType.Int32), new Tensor(new Shape(6, 12), DType.Int32));
+        loader.Training(options.Seed, 0, ids, targets);
+        int[] lengths = loader.DocumentLengths(ids)!;
+        Assert.True(lengths.Length > 8 && loader.KeptTargets(options.Seed, 0, 1) < 72, string.Join(' ', lengths));
+        double sum = 0;
+        int start = 0;
+        foreach (int length in lengths)
+        {
+            compute.NextStep();
+            var (one, next) = (compute.New(new Shape(1, length), DType.Int32), compute.New(new Shape(1, length), DType.Int32));
+            ids.Ids.Slice(start, length).CopyTo(one.Ids);
+            targets.Ids.Slice(start, length).CopyTo(next.Ids);
+            var (_, nll) = compute.WithoutTape(() => model.Loss(compute, one, next, 1));
+            foreach (float value in nll.Data)
+                sum += value;
+            start += length;
+        }
+        double expected = sum / loader.KeptTargets(options.Seed, 0, 1);
+        using var step = new TrainStep(model, compute, loader, options);
+        Assert.Equal(expected, step.FindGradients(0).Loss, 1e-6);
+        // The same rows as three micro-batches.
+        using var again = Runs.NewModel(options);
+        var parts = new BatchLoader(data.Train, 2, options.Time, "test", Sampling.Epochs, data.Separator);
+        using var divided = new TrainStep(again, compute, parts, options with { Batch = 2, Accumulate = 3 });
+        Assert.Equal(expected, divided.FindGradients(0).Loss, 1e-6);
+    }
+
+    [Fact]
+    public void A_packed_run_learns_and_is_resumed_exactly()
+    {
+        using var data = Documents();
+        using var compute = new Compute(2);
+        var options = Runs.Tiny with { Pack = true, Sampling = Sampling.Epochs, Time = 12 };
+        Train(data, "whole", compute, options);
+        Train(data, "parts", compute, options, until: 3);
+        Train(data, "parts", compute, options, resume: true);
+        Assert.Equal(Runs.Files(temp.File("whole/step-000006")), Runs.Files(temp.File("parts/step-000006")));
+        var e = Assert.Throws<NanoException>(() => Train(TrainingData.FromText(Corpus, Bpe.Value), "text", compute, options));
+        Assert.Contains("no marks between documents", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Token_files_are_evaluated_like_their_text()
+    {
+        var prepared = Prepare("prepared", Corpus.Text);
+        var (_, validation) = Corpus.Split();
+        var (ids, bytes) = TokenFiles.ReadAll(temp.File("prepared"), Bpe.Value);
+        Assert.Equal(Bpe.Value.Encode(validation), ids);
+        Assert.Equal(validation.Length, bytes);
+        Assert.Equal(prepared.Validation.Bytes, TokenFiles.ReadAll(temp.File("prepared/val_*.bin"), Bpe.Value).Bytes);
+        var other = BpeTrainer.Train([Runs.Text(100)], V, threads: 1);
+        Assert.Contains("another tokenizer", Assert.Throws<NanoException>(() => TokenFiles.ReadAll(temp.File("prepared"), other)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_folder_that_was_changed_is_refused()
     {
