@@ -6,8 +6,6 @@ namespace Nano;
 /// </summary>
 public sealed class BatchLoader
 {
-    private const int Ignored = -100;
-
     private readonly TokenSource tokens;
     private readonly PackedRows? packed;
     private readonly Sampling sampling;
@@ -50,9 +48,6 @@ public sealed class BatchLoader
     /// <summary>Rows of an epoch of training: windows without overlap, or packed rows. What is left over of the windows is in no epoch.</summary>
     public long RowCount => packed?.Count ?? WindowCount;
 
-    /// <summary>Whether rows hold whole documents.</summary>
-    public bool IsPacked => packed is not null;
-
     /// <summary>Fills ids and targets, both [B, T], with the rows of a micro-batch of training; of packed rows what no document fills gets targets of -100.</summary>
     /// <param name="seed">Of the run.</param>
     /// <param name="batch">The micro-batch, counted from 0 over the whole run.</param>
@@ -94,20 +89,6 @@ public sealed class BatchLoader
         return [.. lengths];
     }
 
-    /// <summary>Targets that count in some micro-batches of training, known before they are filled: what a step's loss is divided by.</summary>
-    /// <param name="seed">Of the run.</param>
-    /// <param name="firstBatch">The first micro-batch, counted from 0 over the whole run.</param>
-    /// <param name="batches">How many.</param>
-    public long KeptTargets(ulong seed, long firstBatch, int batches)
-    {
-        if (packed is null)
-            return (long)batches * Batch * Time;
-        long kept = 0;
-        for (int row = 0; row < batches * Batch; row++)
-            kept += packed.Kept(Choose(seed, (firstBatch * Batch) + row));
-        return kept;
-    }
-
     /// <summary>Fills ids and targets, both [B, T], with the random windows of one step.</summary>
     public void Random(ulong seed, RandomPurpose purpose, long step, Tensor ids, Tensor targets)
     {
@@ -126,7 +107,7 @@ public sealed class BatchLoader
                 continue;
             }
             ids.Ids.Slice(row * Time, Time).Clear();
-            targets.Ids.Slice(row * Time, Time).Fill(Ignored);
+            targets.Ids.Slice(row * Time, Time).Fill(UpdateBatch.Ignored);
         }
     }
 
@@ -156,6 +137,6 @@ public sealed class BatchLoader
         tokens.CopyTo(start, ids[..length]);
         tokens.CopyTo(start + 1, targets[..kept]);
         ids[length..].Fill(packed.Separator);
-        targets[kept..].Fill(Ignored);
+        targets[kept..].Fill(UpdateBatch.Ignored);
     }
 }

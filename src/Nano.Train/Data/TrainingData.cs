@@ -13,6 +13,9 @@ namespace Nano;
 public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, TokenSource Validation, double ValidationBytesPerToken, string Origin, IReadOnlyDictionary<string, string> Identity,
     int? Separator = null) : IDisposable
 {
+    /// <summary>The key of <see cref="Identity"/> under which a tokenizer that is not the text's characters lies.</summary>
+    public const string TokenizerDigest = "tokenizer_sha256";
+
     /// <summary>The id that every document begins with.</summary>
     /// <exception cref="NanoException">Nothing marks documents.</exception>
     public int SeparatorForPacking => Separator ?? throw new NanoException("the data has no marks between documents, so they cannot be packed", "prepare it with: nano data prepare; see --separator there");
@@ -24,7 +27,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     {
         var identity = new Dictionary<string, string> { ["corpus_sha256"] = corpus.Sha256 };
         if (tokenizer is not null) // characters are a function of the corpus
-            identity["tokenizer_sha256"] = CorpusTokenizer.Sha256(tokenizer);
+            identity[TokenizerDigest] = CorpusTokenizer.Sha256(tokenizer);
         tokenizer ??= CharTokenizer.FromText(corpus.Text);
         var (train, validation) = corpus.Split();
         int[] validationIds = tokenizer.Encode(validation);
@@ -65,7 +68,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     }
 
     private static TrainingData Of(ITokenizer tokenizer, TokenShards train, TokenShards validation, double bytesPerToken, string origin, int? separator) => new(tokenizer, train, validation, bytesPerToken, origin,
-        new Dictionary<string, string> { ["train_sha256"] = train.Sha256, ["validation_sha256"] = validation.Sha256, ["tokenizer_sha256"] = CorpusTokenizer.Sha256(tokenizer) }, separator);
+        new Dictionary<string, string> { ["train_sha256"] = train.Sha256, ["validation_sha256"] = validation.Sha256, [TokenizerDigest] = CorpusTokenizer.Sha256(tokenizer) }, separator);
 
     /// <summary>Closes files.</summary>
     public void Dispose()

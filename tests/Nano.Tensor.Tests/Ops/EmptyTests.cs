@@ -80,6 +80,10 @@ public class EmptyTests
         Assert.All(compute.Linear(new Tensor(new Shape(2, 0)), new Tensor(new Shape(3, 0)), null).Data.ToArray(), value => Assert.Equal(0, value));
         Assert.All(compute.MatMul(new Tensor(new Shape(2, 0)), new Tensor(new Shape(0, 3))).Data.ToArray(), value => Assert.Equal(0, value));
         compute.AdamW(new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)), default);
+        compute.Sgd(T(0), T(0), T(0), default);
+        compute.Lion(T(0), T(0), T(0), default);
+        compute.Lamb(T(0), T(0), T(0), T(0), default, true);
+        compute.AdamW8Bit(T(0), T(0), (Ids(0), T(0)), (Ids(0), T(0)), default);
     }
 
     [Fact]
