@@ -70,6 +70,12 @@ public sealed record TrainOptions
 
     public ulong Seed { get; init; } = 1337;
 
+    /// <summary>How the rows of training batches are chosen.</summary>
+    public Sampling Sampling { get; init; }
+
+    /// <summary>Whether rows of training batches hold whole documents instead of windows that begin anywhere: no target and no attention crosses from one to the next.</summary>
+    public bool Pack { get; init; }
+
     /// <summary>What watches over the run.</summary>
     public StabilityOptions Stability { get; init; } = new();
 
@@ -123,6 +129,8 @@ public sealed record TrainOptions
             throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
         if (!(ClipNorm > 0))
             throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+        if (Pack && Optimizer.Name == "sophia")
+            throw new NanoException("--optimizer sophia draws labels for every position, and packed rows have some without a target", "leave out --pack, or take another optimizer");
         Optimizer.Validate();
         Schedule.Validate(WarmupSteps, Steps);
     }

@@ -42,6 +42,8 @@ public static class TrainSettings
         Value("eval_batches", o => o.EvalBatches, (o, value) => o with { EvalBatches = value }),
         Value("keep", o => o.Keep, (o, value) => o with { Keep = value }) with { ChangesResults = false },
         Value("seed", o => o.Seed, (o, value) => o with { Seed = value }),
+        new("sampling", o => o.Sampling == Sampling.Epochs ? "epochs" : "random", (o, text) => o with { Sampling = ParseSampling(text) }),
+        Switch("pack", o => o.Pack, (o, value) => o with { Pack = value }),
         new("on_spike", o => o.Stability.OnSpike.ToString().ToLowerInvariant(), (o, text) => o with { Stability = o.Stability with { OnSpike = ParseOnSpike(text) } }),
         Value("spike_z", o => o.Stability.SpikeScore, (o, value) => o with { Stability = o.Stability with { SpikeScore = value } }),
         Value("max_rollbacks", o => o.Stability.MaxRollbacks, (o, value) => o with { Stability = o.Stability with { MaxRollbacks = value } }),
@@ -86,6 +88,13 @@ public static class TrainSettings
 
     private static TrainSetting Switch(string key, Func<TrainOptions, bool> get, Func<TrainOptions, bool, TrainOptions> set) =>
         new(key, options => get(options) ? "true" : "false", (options, text) => set(options, bool.Parse(text)));
+
+    private static Sampling ParseSampling(string text) => text switch
+    {
+        "random" => Sampling.Random,
+        "epochs" => Sampling.Epochs,
+        _ => throw new FormatException($"sampling is random or epochs, not {Quoted.Of(text)}"),
+    };
 
     /// <summary>Reads float32 or bf16.</summary>
     /// <exception cref="FormatException">It is neither.</exception>

@@ -15,14 +15,13 @@ public sealed class TrainStep : IDisposable
     private readonly Compute compute;
     private readonly TrainOptions options;
     private readonly Action<long, Tensor, Tensor> fill;
+    private readonly BatchLoader? loader;
     private readonly UpdateBatch batch;
     private readonly LaterLookups lookups = new();
 
-    /// <summary>A step on random windows of the loader's tokens.</summary>
+    /// <summary>A step on the loader's rows.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
-        : this(model, compute, (number, ids, targets) => loader.Random(options.Seed, RandomPurpose.TrainingWindows, number, ids, targets), options)
-    {
-    }
+        : this(model, compute, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets), options) => this.loader = loader;
 
     /// <param name="model">What is trained.</param>
     /// <param name="compute">Where to run.</param>
@@ -106,7 +105,7 @@ public sealed class TrainStep : IDisposable
                 compute.Profiler?.Skip();
                 var masks = draws is null ? Masks(step, micro) : null;
                 LabelDraw? draw = draws is { } whole ? whole with { FirstRow = batch.FirstRow(micro) * options.Time } : null;
-                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, activations: options.Activations, draw: draw);
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, Segments(ids), activations: options.Activations, draw: draw);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -125,6 +124,8 @@ public sealed class TrainStep : IDisposable
 
     /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
     private LossOptions LossOf(int kept, LabelDraw? draw) => draw is null ? new(kept, options.LabelSmoothing, options.ZLoss) : new(kept);
+
+    private Segments? Segments(Tensor ids) => loader?.DocumentLengths(ids) is { } lengths ? new Segments(compute, lengths) : null;
 
     /// <summary>Reads the batch of a step and returns how many of its targets count.</summary>
     private int ReadBatch(long step)
@@ -170,7 +171,7 @@ public sealed class TrainStep : IDisposable
     {
         string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
         if (first == Nowhere)
-            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) =>
+            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, segments: Segments(ids), watch: (name, tensor) =>
                 first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
         return first;
     }

@@ -56,7 +56,7 @@ public sealed class Trainer : IDisposable
         Options = options.With(Tokenizer);
         Options.Validate();
         RefuseTooLarge(Options);
-        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training");
+        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training", Options.Sampling, Options.Pack ? data.SeparatorForPacking : null);
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
@@ -93,7 +93,7 @@ public sealed class Trainer : IDisposable
     public string ReportPath => Path.Combine(run, "report.html");
 
     /// <summary>Tokens of (training, validation).</summary>
-    public (int Train, int Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
+    public (long Train, long Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
 
     /// <summary>What it learns from.</summary>
     public TrainingData Data => data;

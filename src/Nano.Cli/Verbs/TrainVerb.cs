@@ -7,7 +7,12 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
+    private static readonly Option<string?> Data = new("--data")
+    {
+        Description = "A UTF-8 text file, a folder that 'nano data prepare' made, or a token file of llm.c (default: the shakespeare corpus, see 'nano data')",
+    };
+
+    private static readonly Option<string?> ValidationData = new("--validation-data") { Description = "With a token file as --data: the token file to validate on (default: the one named val instead of train)" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
         Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
@@ -23,7 +28,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Data, Tokenizer, Device, Profile, Threads, Json,
+            Data, ValidationData, Tokenizer, Device, Profile, Threads, Json,
         };
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
@@ -74,6 +79,8 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
     {
         var options = TrainArguments.Read(args, plan.SavedOptions);
+        if (Tokens(args, args.GetValue(Data) ?? options.Data, plan.SavedTokenizer) is { } tokens)
+            return (options, tokens);
         var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
     }
@@ -82,6 +89,8 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
     {
         var options = TrainArguments.Read(args, Presets.Get(preset));
+        if (Tokens(args, args.GetValue(Data), null) is { } tokens)
+            return (options, tokens);
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
@@ -89,9 +98,14 @@ internal static class TrainVerb
     /// <summary>What suits the text, said before it is done.</summary>
     private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
     {
-        var corpus = LoadCorpus(args.GetValue(Data), human);
-        var (tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), "named") : AutoRecipe.Tokenizer(corpus.Text);
-        var data = TrainingData.FromText(corpus, tokenizer);
+        var data = Tokens(args, args.GetValue(Data), null);
+        string why = "named";
+        if (data is null)
+        {
+            var corpus = LoadCorpus(args.GetValue(Data), human);
+            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), why) : AutoRecipe.Tokenizer(corpus.Text);
+            data = TrainingData.FromText(corpus, tokenizer);
+        }
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
         return (TrainArguments.Read(args, options), data);
@@ -102,6 +116,15 @@ internal static class TrainVerb
         var machine = Machine.Measure(compute);
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
+    }
+
+    /// <summary>Token files if a path names such, else null.</summary>
+    private static TrainingData? Tokens(ParseResult args, string? path, Func<ITokenizer?>? saved)
+    {
+        string? validation = args.GetValue(ValidationData);
+        if (path is not null && TrainingData.AreTokens(path))
+            return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named ? TokenizerLoader.Load(named) : Directory.Exists(path) ? null : saved?.Invoke());
+        return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data", "of a text, the last tenth validates");
     }
 
     private static Corpus LoadCorpus(string? path, TextWriter human)
