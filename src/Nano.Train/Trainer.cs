@@ -9,17 +9,17 @@ public abstract record TrainEvent(long Step);
 public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds) : TrainEvent(Step);
 
 /// <summary>The model was evaluated on random batches of both splits, a sample was drawn and a checkpoint saved.</summary>
-public sealed record Evaluated(long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint) : TrainEvent(Step);
+public sealed record Evaluated(long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint, RunVerdict Verdict) : TrainEvent(Step);
 
 /// <summary>The run is over. ValLoss is over the whole validation split; Seconds covers training and evaluation of this process.</summary>
-public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted) : TrainEvent(Step);
+public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted, RunVerdict Verdict) : TrainEvent(Step);
 
 /// <summary>
 /// A run: text in, checkpoints, log and report out. <see cref="Run"/> is the training loop, and reads like one.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const int SampleLength = 200;
+    private const int SampleLength = 200, GradNormsEvery = 10;
 
     private readonly Compute compute;
     private readonly string run;
@@ -106,8 +106,9 @@ public sealed class Trainer : IDisposable
         double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(Model, compute, validation);
         long tokens = (step - StartStep) * Options.TokensPerStep;
         log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : "done"));
-        Report.Write(ReportPath, RunLog.Read(LogPath));
-        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted);
+        var entries = RunLog.Read(LogPath);
+        Report.Write(ReportPath, entries);
+        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted, RunVerdict.Of(entries));
     }
 
     /// <summary>A piece of text in the model's present voice.</summary>
@@ -117,6 +118,13 @@ public sealed class Trainer : IDisposable
         return Tokenizer.Decode([.. generator.Continue(Prompt.Default(Tokenizer), new SamplerOptions { Seed = seed }).Take(length)]);
     }
 
+    /// <summary>Adds where the time went to the log and the report of a run that has ended.</summary>
+    public void AddProfile(ProfileEntry profile)
+    {
+        log.Write(profile);
+        Report.Write(ReportPath, RunLog.Read(LogPath));
+    }
+
     private Evaluated EvaluateAndSave(long step)
     {
         double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, RandomPurpose.TrainingEvaluation);
@@ -124,11 +132,12 @@ public sealed class Trainer : IDisposable
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
-        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
+        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute))); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
         string checkpoint = Save(step);
+        var entries = RunLog.Read(LogPath);
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
-            Report.Write(ReportPath, RunLog.Read(LogPath));
-        return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
+            Report.Write(ReportPath, entries);
+        return new Evaluated(step, trainLoss, valLoss, sample, checkpoint, RunVerdict.Of(entries));
     }
 
     private string Save(long step)
@@ -141,7 +150,7 @@ public sealed class Trainer : IDisposable
     {
         double tokensPerSecond = Options.TokensPerStep / done.Milliseconds * 1000;
         log.Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm, done.Milliseconds, tokensPerSecond,
-            tokensPerSecond * FlopsPerToken / 1e9));
+            tokensPerSecond * FlopsPerToken / 1e9, done.Step == 1 || done.Step % GradNormsEvery == 0 ? trainStep.Norm.ByGroup() : null));
         return done;
     }
 

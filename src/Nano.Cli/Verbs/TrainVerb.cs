@@ -61,12 +61,14 @@ internal static class TrainVerb
         using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
-        return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
+        return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, trainer, compute, human));
     }
 
-    private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
+    private static object? Profiled(Profiler profiler, Trainer trainer, Compute compute, TextWriter human)
     {
         var machine = Machine.Measure(compute);
+        if (profiler.Steps > 0)
+            trainer.AddProfile(new ProfileEntry(profiler.Steps, profiler.MillisecondsPerStep, profiler.Rows(machine)));
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
     }
@@ -108,6 +110,8 @@ internal static class TrainVerb
                 report   {trainer.ReportPath}
                 generate nano generate --model {run}
                 """));
+        foreach (string line in VerdictLines.Of(end.Verdict))
+            human.WriteLine(line);
         if (json)
             Common.PrintJson(new
             {
@@ -118,6 +122,9 @@ internal static class TrainVerb
                 end.Seconds,
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
+                verdict = end.Verdict.Word,
+                verdict_reason = end.Verdict.Reason,
+                verdict_causes = end.Verdict.Causes,
                 profile,
             });
         return end.Interrupted ? Failure.Interrupted : 0;

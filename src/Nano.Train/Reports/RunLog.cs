@@ -77,7 +77,7 @@ public sealed class RunLog : IDisposable
     {
         StepEntry step => step.Step,
         EvalEntry eval => eval.Step,
-        EndEntry => int.MaxValue,
+        EndEntry or ProfileEntry => int.MaxValue,
         _ => 0,
     };
 
