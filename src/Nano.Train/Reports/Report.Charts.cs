@@ -33,11 +33,11 @@ public static partial class Report
     private static string Small(string title, string unit, string format, params ChartSeries[] series) =>
         new SvgChart(title, unit, format, SmallChart, SmallHeight, true, series).Render();
 
-    /// <summary>Where the validation loss of a healthy run lies, as far as this one has come.</summary>
+    /// <summary>Where the validation loss of a healthy run lies, as far as this one has come; between the start and the first evaluation a straight edge would be no band.</summary>
     private static IEnumerable<ChartSeries> Expected(RecipeBands? recipe, StepEntry[] steps, EvalEntry[] evals)
     {
         int last = Math.Max(steps.LastOrDefault()?.Step ?? 0, evals.LastOrDefault()?.Step ?? 0);
-        Band[] bands = [.. (recipe?.Signals.GetValueOrDefault(RunSignals.Validation) ?? []).Where(band => band.Step <= last)];
+        Band[] bands = [.. (recipe?.Signals.GetValueOrDefault(RunSignals.Validation) ?? []).Where(band => band.Step > 0 && band.Step <= last)];
         if (bands.Length < 2) yield break;
         yield return new(Invariant($"expected validation, {recipe!.Seeds.Count} seeds"), ChartMark.Area,
             [.. bands.Select(band => new ChartPoint(band.Step, band.High))], [.. bands.Select(band => new ChartPoint(band.Step, band.Low))]);

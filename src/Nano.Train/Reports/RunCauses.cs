@@ -30,7 +30,7 @@ internal static class RunCauses
         (e.Stalled && !e.High(RunSignals.MatrixNorm) ? 6 : 0, string.Create(CultureInfo.InvariantCulture,
             $"targets that do not belong to their inputs, shuffled or shifted: the training loss stands at {e.LastTraining:0.00} of ln V = {e.LogVocabulary:0.00}, about what letter frequencies alone give")),
         (e.Opposed && e.Excess < MuchTooLarge ? 5 : 0, "decay on the wrong group: weights that should decay are too large, or those that should not have changed size"),
-        ((e.High(RunSignals.MatrixNorm) && !e.AtStart(RunSignals.MatrixNorm) ? 3 : 0) + (e.Excess >= MuchTooLarge ? 2 : 0) + (e.LateHigh ? 1 : 0),
+        ((e.High(RunSignals.MatrixNorm) && !e.AtStart(RunSignals.MatrixNorm) ? 3 : 0) + (e.Excess >= MuchTooLarge ? 2 : 0) + (e.LateHigh && !e.Low(RunSignals.MatrixNorm) ? 1 : 0),
             "a learning rate that is too high: weights grow faster, gradients or the loss stay higher than they should"),
         ((e.EarlyLow && !e.LateLow && !e.AtStart(RunSignals.MatrixNorm) ? 3.5 : 0) + (e.ExcessShrinks ? 3.5 : 0),
             "first steps that are too large: no bias correction of the moments, or a warm-up that is too short (the training loss fell, or the weights grew, too fast at first and not later)"),

@@ -12,12 +12,13 @@ public sealed class RunComparison
 
     /// <summary>Reads the runs.</summary>
     /// <param name="folders">Their folders, two or more.</param>
-    /// <exception cref="NanoException">Fewer than two, one twice, or a log that cannot be read.</exception>
+    /// <exception cref="NanoException">Fewer than two, one twice, or no run there.</exception>
+    /// <exception cref="BadFileException">A log that cannot be read.</exception>
     public RunComparison(IReadOnlyList<string> folders)
     {
         if (folders.Count < 2)
             throw new NanoException("comparing takes two runs or more", "nano runs compare RUN RUN");
-        if (folders.GroupBy(Path.GetFullPath).FirstOrDefault(same => same.Count() > 1) is { } twice)
+        if (folders.GroupBy(folder => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))).FirstOrDefault(same => same.Count() > 1) is { } twice)
             throw new NanoException($"'{twice.First()}' is named twice");
         logs = [.. folders.Select(RunSummary.ReadLog)];
         Runs = [.. folders.Select(RunSummary.Of)];

@@ -43,11 +43,13 @@ public sealed record RunSummary(
     private const long LargestLog = 1L << 30;
 
     /// <summary>The summary of the run in a folder.</summary>
-    /// <exception cref="NanoException">There is no run, or its log cannot be read; the message says why.</exception>
+    /// <exception cref="NanoException">There is no run.</exception>
+    /// <exception cref="BadFileException">Its log cannot be read; the message says why.</exception>
     public static RunSummary Of(string folder) => Of(folder, ReadLog(folder));
 
     /// <summary>The log of the run in a folder.</summary>
-    /// <exception cref="NanoException">There is none, or it cannot be read; the message says why.</exception>
+    /// <exception cref="NanoException">There is none.</exception>
+    /// <exception cref="BadFileException">It cannot be read; the message says why.</exception>
     public static IReadOnlyList<RunLogEntry> ReadLog(string folder)
     {
         string path = Path.Combine(folder, LogName);
@@ -62,7 +64,7 @@ public sealed record RunSummary(
             return entries.FirstOrDefault() is RunEntry { Preset: not null, Config: not null } ? entries
                 : throw new BadFileException(path, "its first line does not describe a run");
         }
-        catch (Exception e) when (e is FormatException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is not BadFileException and (FormatException or IOException or UnauthorizedAccessException))
         {
             throw new BadFileException(path, e.Message, e);
         }
@@ -70,18 +72,18 @@ public sealed record RunSummary(
 
     /// <summary>Every run below a folder, the latest first, and what is wrong with those that cannot be read. Links are not followed.</summary>
     /// <exception cref="NanoException">There is no such folder.</exception>
-    public static (IReadOnlyList<RunSummary> Runs, IReadOnlyList<NanoException> Broken) Below(string folder)
+    public static (IReadOnlyList<RunSummary> Runs, IReadOnlyList<Exception> Broken) Below(string folder)
     {
         if (!Directory.Exists(folder))
             throw new NanoException($"there is no folder '{folder}'", "'nano train' makes runs/PRESET unless told otherwise");
         var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = Deepest, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
-        var (runs, broken) = (new List<RunSummary>(), new List<NanoException>());
+        var (runs, broken) = (new List<RunSummary>(), new List<Exception>());
         foreach (string path in Directory.EnumerateFiles(folder, LogName, options).Order(StringComparer.Ordinal))
             try
             {
                 runs.Add(Of(Path.GetDirectoryName(path)!));
             }
-            catch (NanoException e)
+            catch (Exception e) when (e is NanoException or BadFileException)
             {
                 broken.Add(e);
             }
