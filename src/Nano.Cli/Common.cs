@@ -24,6 +24,23 @@ internal static class Common
 
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 
+    public static Option<ActivationStorage?> Activations() => new("--activations")
+    {
+        Description = "How a training step keeps what its backward pass needs: float32, or bf16 for half the memory with gradients a little less exact (default: float32)",
+        CustomParser = result =>
+        {
+            try
+            {
+                return TrainSettings.ParseActivations(result.Tokens[0].Value);
+            }
+            catch (FormatException e)
+            {
+                result.AddError($"--activations: {e.Message}");
+                return null;
+            }
+        },
+    };
+
     /// <summary>An option that takes a number with a decimal point; a comma, which .NET would pass over, is an error.</summary>
     public static Option<double?> Number(string name, string description) => new(name)
     {

@@ -58,7 +58,7 @@ internal static class Failure
     private static string Explain(ParseError error) =>
         error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not '{token.Value}'" : error.Message;
 
-    private static string? Kind(Type type) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number ? null : Type.GetTypeCode(number) switch
     {
         TypeCode.Int32 => "a whole number of at most nine digits",
         TypeCode.UInt64 => "a whole number from 0",

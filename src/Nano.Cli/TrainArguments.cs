@@ -10,6 +10,9 @@ internal static class TrainArguments
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
     private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
     private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
+    private static readonly Option<ActivationStorage?> Activations = Common.Activations();
+    private static readonly Option<double?> LabelSmoothing = Common.Number("--label-smoothing", "Share of each target's weight that is spread evenly over all tokens, below 1 (default: 0)");
+    private static readonly Option<double?> ZLoss = Common.Number("--z-loss", "Factor on the squared log of each position's sum of exponentials, such as 1e-4 (default: 0)");
     private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
     private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
     private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
@@ -20,13 +23,15 @@ internal static class TrainArguments
 
     public static void AddTo(Command verb)
     {
-        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
+        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
             verb.Options.Add(option);
+        OptimizerArguments.AddTo(verb);
     }
 
     /// <summary>A preset with what the command line says otherwise.</summary>
     public static TrainOptions Read(ParseResult args, TrainOptions preset)
     {
+        preset = OptimizerArguments.Read(args, preset);
         double lr = args.GetValue(Lr) ?? preset.LearningRate;
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
@@ -37,6 +42,9 @@ internal static class TrainArguments
             Time = time,
             Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
             CheckpointActivations = args.GetValue(CheckpointActivations) || preset.CheckpointActivations,
+            Activations = args.GetValue(Activations) ?? preset.Activations,
+            LabelSmoothing = args.GetValue(LabelSmoothing) ?? preset.LabelSmoothing,
+            ZLoss = args.GetValue(ZLoss) ?? preset.ZLoss,
             LearningRate = lr,
             MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,

@@ -90,10 +90,16 @@ internal sealed class TrainDisplay
     private string Speed()
     {
         double gflops = TokensPerSecond() * trainer.FlopsPerToken / 1e9;
-        return string.Create(CultureInfo.InvariantCulture, $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s ({gflops / peak:P0} of peak)  ETA {Remaining():m\\:ss}");
+        return string.Create(CultureInfo.InvariantCulture, $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s ({gflops / peak:P0} of peak)  ETA {Eta()}");
     }
 
     private TimeSpan Remaining() => TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
+
+    private string Eta()
+    {
+        var left = Remaining();
+        return left.TotalHours < 1 ? left.ToString("m\\:ss", CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{(int)left.TotalHours}:{left:mm\\:ss}");
+    }
 
     private Panel Panel()
     {

@@ -38,22 +38,23 @@ public sealed class Gpt2 : LanguageModel
 
     protected override Tensor Head { get; }
 
-    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache)
+    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments)
     {
         var tokens = c.Embedding(tokenTable, ids);
         int T = ids.Shape[1];
-        var x = c.Add(tokens, cache is null ? positionTable.SliceRows(0, T) : c.Embedding(positionTable, cache.Positions(c, T))); // [B, T, C]
+        var positions = segments?.Positions.Reshape(ids.Shape) ?? cache?.Positions(c, T);
+        var x = c.Add(tokens, positions is null ? positionTable.SliceRows(0, T) : c.Embedding(positionTable, positions)); // [B, T, C]
         c.Release(tokens);
         return x;
     }
 
-    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache)
+    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
     {
         int C = config.Channels, H = config.Heads;
         var block = blocks[layer];
         var qkv = block.Qkv.Forward(c, block.Norm1.Forward(c, x)); // [B, T, 3C]
         var (q, k, v) = (qkv.SliceColumns(0, C), qkv.SliceColumns(C, C), qkv.SliceColumns(2 * C, C));
-        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, H) : cache.Attend(c, layer, q, k, v, H, H));
+        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, H, segments: segments) : cache.Attend(c, layer, q, k, v, H, H));
     }
 
     protected override Tensor Mlp(Compute c, int layer, Tensor x)

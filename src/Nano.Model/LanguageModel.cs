@@ -34,11 +34,11 @@ public abstract class LanguageModel : IDisposable
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>
     protected abstract Tensor Head { get; }
 
-    /// <summary>Ids [B, T] as the residual stream [B, T, C]; each row goes on where the cache ends, or begins at position 0.</summary>
-    protected abstract Tensor Embed(Compute c, Tensor ids, KvCache? cache);
+    /// <summary>Ids [B, T] as the residual stream [B, T, C]; each row goes on where the cache ends, or begins at position 0, as each segment does.</summary>
+    protected abstract Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments);
 
     /// <summary>What a block's attention, its norm included, adds to the residual stream x [B, T, C]. A cache is extended by these positions.</summary>
-    protected abstract Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache);
+    protected abstract Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments);
 
     /// <summary>What a block's MLP, its norm included, adds to the residual stream x [B, T, C].</summary>
     protected abstract Tensor Mlp(Compute c, int layer, Tensor x);
@@ -57,10 +57,11 @@ public abstract class LanguageModel : IDisposable
     /// <param name="cache">Keys and values of what came before, which this call extends: row b of ids continues the b-th selected row; null for none.</param>
     /// <param name="dropout">Masks while training; null for none.</param>
     /// <param name="watch">Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm, logits. They may be gone when it returns.</param>
+    /// <param name="segments">The documents in ids, which see nothing of each other, each at most as long as the context; null if each row is one. Not with a cache.</param>
     /// <returns>[B, T, V].</returns>
-    public Tensor Forward(Compute c, Tensor ids, KvCache? cache = null, Dropout? dropout = null, Action<string, Tensor>? watch = null)
+    public Tensor Forward(Compute c, Tensor ids, KvCache? cache = null, Dropout? dropout = null, Action<string, Tensor>? watch = null, Segments? segments = null)
     {
-        var logits = c.Linear(Trunk(c, ids, cache, dropout, watch, checkpoint: false), Head, null); // [B, T, V]
+        var logits = c.Linear(Trunk(c, ids, cache, segments, dropout, watch, checkpoint: false), Head, null); // [B, T, V]
         watch?.Invoke("logits", logits);
         return logits;
     }
@@ -72,7 +73,7 @@ public abstract class LanguageModel : IDisposable
     public Tensor NextLogits(Compute c, Tensor ids, KvCache cache)
     {
         int B = ids.Shape[0], T = ids.Shape[1], C = Config.Channels;
-        var x = Trunk(c, ids, cache, null, null, checkpoint: false);
+        var x = Trunk(c, ids, cache, null, null, null, checkpoint: false);
         return c.Linear(x.Reshape(new Shape(B, T * C)).SliceColumns((T - 1) * C, C), Head, null);
     }
 
@@ -83,26 +84,35 @@ public abstract class LanguageModel : IDisposable
     /// <param name="c">Where to run.</param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="targets">The token after each, [B, T]; -100 leaves one out.</param>
-    /// <param name="denominator">What the sum is divided by; 0 means the number of kept targets.</param>
+    /// <param name="options">What is added to the mean, and what the sum is divided by; a plain number is the denominator.</param>
     /// <param name="dropout">Masks while training; null for none.</param>
     /// <param name="checkpoint">Whether the backward pass computes the inside of each block again instead of finding it in memory.</param>
-    /// <returns>Loss: the mean, a scalar. Nll: the loss at each position [B, T].</returns>
-    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, double denominator = 0, Dropout? dropout = null, bool checkpoint = false) =>
-        c.LinearCrossEntropy(Trunk(c, ids, null, dropout, null, checkpoint), Head, targets, denominator);
+    /// <param name="segments">As in <see cref="Forward"/>.</param>
+    /// <param name="activations">How the inside of a block is kept, where it is kept: rounded, it changes gradients a little and the loss not at all.</param>
+    /// <param name="draw">How the model draws its own targets, which overwrite those given; null to keep them.</param>
+    /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each target [B, T], whatever the options.</returns>
+    public (Tensor Loss, Tensor Nll) Loss(Compute c, Tensor ids, Tensor targets, LossOptions options = default, Dropout? dropout = null, bool checkpoint = false, Segments? segments = null,
+        ActivationStorage activations = ActivationStorage.Float32, LabelDraw? draw = null) =>
+        c.LinearCrossEntropy(Trunk(c, ids, null, segments, dropout, null, checkpoint, activations), Head, targets, options, draw);
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
-    private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint)
+    private Tensor Trunk(Compute c, Tensor ids, KvCache? cache, Segments? segments, Dropout? dropout, Action<string, Tensor>? watch, bool checkpoint,
+        ActivationStorage activations = ActivationStorage.Float32)
     {
-        int start = cache?.Length ?? 0, T = ids.Shape[1];
-        if (start + T > Config.ContextLength)
-            throw new NanoException($"{start + T} tokens do not fit the model's context of {Config.ContextLength}");
-        var x = Drop(c, Embed(c, ids, cache), dropout, 0); // [B, T, C]
+        int start = cache?.Length ?? 0, T = ids.Shape[1], longest = segments?.Longest ?? start + T;
+        if (longest > Config.ContextLength)
+            throw new NanoException($"{longest} tokens do not fit the model's context of {Config.ContextLength}");
+        if (segments is not null && (cache is not null || segments.Rows != ids.Length))
+            throw new ArgumentException(cache is null ? $"{segments} do not fit ids {ids}" : "a cache has rows of its own, not segments");
+        var x = Drop(c, Embed(c, ids, cache, segments), dropout, 0); // [B, T, C]
         watch?.Invoke("embed", x);
         for (int i = 0; i < Config.Layers; i++)
         {
             int layer = i;
             var before = x;
-            x = checkpoint || c.Tape is null ? c.Checkpoint(before, (c, x) => Residual(c, layer, x, cache, dropout)) : Residual(c, layer, before, cache, dropout);
+            Tensor Body(Compute c, Tensor x) => Residual(c, layer, x, cache, segments, dropout);
+            x = checkpoint || c.Tape is null ? c.Checkpoint(before, Body)
+                : activations == ActivationStorage.BFloat16 ? c.StoringBFloat16(before, Body) : Body(c, before);
             if (c.Tape is null)
                 c.Release(before);
             watch?.Invoke($"block{i}", x);
@@ -114,9 +124,9 @@ public abstract class LanguageModel : IDisposable
     }
 
     /// <summary>One block: x and its two branches. What a branch adds is not needed again, not even by the backward pass.</summary>
-    private Tensor Residual(Compute c, int layer, Tensor x, KvCache? cache, Dropout? dropout)
+    private Tensor Residual(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments, Dropout? dropout)
     {
-        var attention = Drop(c, Attention(c, layer, x, cache), dropout, (2 * layer) + 1);
+        var attention = Drop(c, Attention(c, layer, x, cache, segments), dropout, (2 * layer) + 1);
         x = c.Add(x, attention);
         c.Release(attention);
         var mlp = Drop(c, Mlp(c, layer, x), dropout, (2 * layer) + 2);

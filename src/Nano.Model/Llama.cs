@@ -46,18 +46,18 @@ public sealed class Llama : LanguageModel
 
     protected override Tensor Head { get; }
 
-    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache) => c.Embedding(tokenTable, ids);
+    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments) => c.Embedding(tokenTable, ids);
 
-    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache)
+    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
     {
         var block = blocks[layer];
         var normed = block.Norm1.Forward(c, x);
-        var angles = Angles(c, cache, x.Shape[1]);
-        var q = Turned(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles); // [B, T, H * D]
-        var k = Turned(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles); // [B, T, KV * D]
+        var angles = Angles(c, cache, segments?.Longest ?? x.Shape[1]);
+        var q = Turned(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles, segments); // [B, T, H * D]
+        var k = Turned(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles, segments); // [B, T, KV * D]
         var v = block.V.Forward(c, normed);
         var (H, KV, window) = (config.Heads, config.KvHeads, config.WindowOf(layer));
-        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, KV, window: window) : cache.Attend(c, layer, q, k, v, H, KV, window));
+        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, KV, window: window, segments: segments) : cache.Attend(c, layer, q, k, v, H, KV, window));
     }
 
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
@@ -65,7 +65,7 @@ public sealed class Llama : LanguageModel
         norm is null ? x : norm.Forward(c, x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim))).Reshape(x.Shape);
 
     /// <summary>
-    /// Cosines and sines of T positions behind the cache: [T] positions, or [B * T] where rows stand at different places. The table grows by
+    /// Cosines and sines of T positions behind the cache, which segments share: [T] positions, or [B * T] where rows stand at different places. The table grows by
     /// doubling, so that decoding makes few.
     /// </summary>
     private RopeTable Angles(Compute c, KvCache? cache, int T)
@@ -78,10 +78,10 @@ public sealed class Llama : LanguageModel
     }
 
     /// <summary>x [B, T, H * D] with its heads turned by the angles of their positions. What x was before is not needed again.</summary>
-    private Tensor Turned(Compute c, Tensor x, RopeTable angles)
+    private Tensor Turned(Compute c, Tensor x, RopeTable angles, Segments? segments)
     {
         int positions = angles.Cos.Shape[0];
-        var y = positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing)
+        var y = segments is not null || positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing, segments)
             : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, config.Pairing).Reshape(x.Shape);
         c.Release(x);
         return y;

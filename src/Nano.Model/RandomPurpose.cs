@@ -8,4 +8,6 @@ public enum RandomPurpose
     TrainingEvaluation,
     ValidationEvaluation,
     Dropout,
+    Bootstrap,
+    CurvatureLabels,
 }

@@ -8,7 +8,7 @@ public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
     private readonly Scratch shared = new();
-    private readonly List<Tensor> made = []; // within KeepingOnlyTheResult, the step tensors that will go
+    private readonly List<Tensor> made = []; // within KeepingOnlyTheResult and Listing, the step tensors so far
     private int scopes;
     private long largestScratch;
 
@@ -62,9 +62,13 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
-    public Tensor New(Shape shape, DType type = DType.Float32)
+    public Tensor New(Shape shape, DType type = DType.Float32) => Made(new Tensor(StepArena, shape, type));
+
+    /// <summary>The same for what an op knows of each row, see <see cref="Tensor.IsStatistic"/>.</summary>
+    internal Tensor NewStatistic(Shape shape) => Made(new Tensor(StepArena, shape) { IsStatistic = true });
+
+    private Tensor Made(Tensor tensor)
     {
-        var tensor = new Tensor(StepArena, shape, type);
         if (scopes > 0)
             made.Add(tensor);
         return tensor;
@@ -98,6 +102,26 @@ public sealed unsafe class Compute : IDisposable
             made.RemoveRange(start, made.Count - start);
             if (ours && scopes > 0)
                 made.Add(result!.Root);
+        }
+    }
+
+    /// <summary>Runs something and lists the step tensors that it made and did not release, except the result, in the order in which they were made.</summary>
+    internal Tensor Listing(Func<Tensor> action, List<Tensor> held)
+    {
+        int start = made.Count;
+        scopes++;
+        try
+        {
+            var result = action();
+            for (int i = start; i < made.Count; i++)
+                if (made[i] != result.Root && !made[i].IsGone)
+                    held.Add(made[i]);
+            return result;
+        }
+        finally
+        {
+            if (--scopes == 0)
+                made.Clear();
         }
     }
 

@@ -16,8 +16,8 @@ public enum DType
 /// </summary>
 public sealed unsafe class Tensor
 {
-    private readonly NativeBuffer buffer;
-    private readonly long offset;
+    private NativeBuffer? buffer; // a view has none: it looks where its root lies, which may move
+    private long offset; // of the first element: in the buffer, or for a view from its root's first element
     private readonly Tensor? parent;
     private readonly Arena? arena;
     private int generation; // of the arena when this was taken from it; Released once its memory has gone back
@@ -27,7 +27,7 @@ public sealed unsafe class Tensor
 
     private const int Released = -1;
 
-    private Tensor(NativeBuffer buffer, long offset, Shape shape, nint rowStride, DType type, Tensor? parent)
+    private Tensor(NativeBuffer? buffer, long offset, Shape shape, nint rowStride, DType type, Tensor? parent)
     {
         this.buffer = buffer;
         this.offset = offset;
@@ -78,6 +78,9 @@ public sealed unsafe class Tensor
     /// <summary>A name for error messages and files, or null.</summary>
     public string? Name { get; set; }
 
+    /// <summary>Whether these few numbers (a mean, a normaliser) stand for whole rows: they are never stored with fewer digits.</summary>
+    internal bool IsStatistic { get; init; }
+
     /// <summary>Number of elements.</summary>
     public long Length => Shape.Length;
 
@@ -95,12 +98,12 @@ public sealed unsafe class Tensor
 
     internal int* IdPointer => Type == DType.Int32 ? (int*)First : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
 
-    private float* First => IsGone ? throw Gone() : buffer.Pointer + offset;
+    private float* First => IsGone ? throw Gone() : parent is null ? buffer!.Pointer + offset : Root.buffer!.Pointer + (Root.offset + offset);
 
     /// <summary>The tensor that this is a view of, or this one.</summary>
     internal Tensor Root => parent is null ? this : parent.Root;
 
-    private InvalidOperationException Gone() => buffer.IsClosed ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
+    private InvalidOperationException Gone() => Root.buffer!.IsClosed ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
         : new InvalidOperationException(Root.generation == Released ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what a backward pass has used)"
             : $"tensor {this} belongs to a step that has ended");
 
@@ -137,7 +140,7 @@ public sealed unsafe class Tensor
         return View(Shape.Rank == 1 ? start : start * rowsPerEntry * RowStride, shape, Shape.Rank == 1 ? count : RowStride);
     }
 
-    private Tensor View(long from, Shape shape, nint rowStride) => new(buffer, offset + from, shape, rowStride, Type, this);
+    private Tensor View(long from, Shape shape, nint rowStride) => new(null, parent is null ? from : offset + from, shape, rowStride, Type, this);
 
     /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
     public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
@@ -146,7 +149,7 @@ public sealed unsafe class Tensor
     private bool HasGradientMemory => gradient is { IsGone: false };
 
     /// <summary>Whether this tensor's memory went back to its arena, or the arena has been reset.</summary>
-    private bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
+    internal bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
 
     /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
     /// <exception cref="InvalidOperationException">None has been computed.</exception>
@@ -161,8 +164,15 @@ public sealed unsafe class Tensor
     {
         if (arena != step || IsGone || --owners > 0)
             return;
-        arena.Give(buffer, offset, Length);
+        arena.Give(buffer!, offset, Length);
         generation = Released;
+    }
+
+    /// <summary>Takes memory for the elements again after <see cref="ReleaseValues"/>, not cleared. Views look there from now on.</summary>
+    internal void TakeAgain()
+    {
+        (buffer, offset) = arena!.Take(Length);
+        (generation, owners) = (arena.Generation, 1);
     }
 
     /// <summary>Gives back the memory of this tensor and of its gradient, unless that has become another tensor's gradient.</summary>
@@ -173,7 +183,7 @@ public sealed unsafe class Tensor
         gradient = null;
     }
 
-    private Tensor ViewOfParentGradient() => parent!.Gradient.View(offset - parent.offset, Shape, RowStride);
+    private Tensor ViewOfParentGradient() => parent!.Gradient.View(parent.parent is null ? offset : offset - parent.offset, Shape, RowStride);
 
     /// <summary>
     /// The place where an op's backward adds its contribution. The first contribution to a fresh gradient may overwrite (Accumulate is
@@ -189,7 +199,7 @@ public sealed unsafe class Tensor
                 if (!target.Accumulate)
                     compute.Clear(target.Pointer, (nint)parent.Length);
             }
-            return new GradientTarget(Root.Gradient.Pointer + (offset - Root.offset), true);
+            return new GradientTarget(Root.Gradient.Pointer + offset, true);
         }
         bool first = !HasGradientMemory || gradientIsEmpty;
         if (!HasGradientMemory)

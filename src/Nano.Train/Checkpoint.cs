@@ -1,11 +1,12 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Nano;
 
 /// <summary>
-/// A run's state in a folder of its own, step-000250 for example: the model as a Hugging Face directory, optimizer.safetensors with both
-/// moments, trainer.json with the step and the options. The folder is written under another name, flushed and renamed, and only
+/// A run's state in a folder of its own, step-000250 for example: the model as a Hugging Face directory, optimizer.safetensors with the
+/// optimizer's state, trainer.json with the step and the options. The folder is written under another name, flushed and renamed, and only
 /// then does the file "latest" point to it and the folder before it go: whenever the process dies, the newest whole checkpoint is there.
 /// </summary>
 public static class Checkpoint
@@ -26,7 +27,9 @@ public static class Checkpoint
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
-                    [.. state.Tensors.Select(slot => new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
+                    [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
+                        ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
+                        : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
                 AtomicFile.Write(Path.Combine(temporary, StateFile), stream => WriteState(stream, state));
                 Directory.Move(temporary, folder);
             }
@@ -71,7 +74,10 @@ public static class Checkpoint
         for (int i = 0; i < saved.Parameters.All.Count; i++)
             model.Parameters.All[i].CopyFrom(saved.Parameters.All[i]);
         foreach (var (name, tensor) in state.Tensors)
-            tensors.ReadFloat32(name, tensor.Data);
+            if (TypeOf(tensor) == SafetensorsType.I32)
+                tensors.ReadInt32(name, tensor.Ids);
+            else
+                tensors.ReadFloat32(name, tensor.Data);
         state.Step = step;
         state.Numbers.Clear();
         foreach (var (name, value) in numbers)
@@ -94,15 +100,17 @@ public static class Checkpoint
             Directory.Delete(old, recursive: true);
     }
 
+    private static SafetensorsType TypeOf(Tensor tensor) => tensor.Type == DType.Int32 ? SafetensorsType.I32 : SafetensorsType.F32;
+
     private static SafetensorsReader OpenTensors(string path, RunState state)
     {
         var tensors = SafetensorsReader.Open(path);
         foreach (var (name, tensor) in state.Tensors)
         {
-            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == SafetensorsType.F32 && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
+            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == TypeOf(tensor) && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
                 continue;
             tensors.Dispose();
-            throw new BadFileException(path, $"tensor '{name}' of type F32 and shape {tensor.Shape} is missing");
+            throw new BadFileException(path, $"tensor '{name}' of type {TypeOf(tensor)} and shape {tensor.Shape} is missing");
         }
         return tensors;
     }

@@ -6,7 +6,7 @@ namespace Nano;
 /// </summary>
 /// <param name="Parameters">The model's weights.</param>
 /// <param name="Gradients">Of every parameter.</param>
-/// <param name="Moments">AdamW's two per parameter.</param>
+/// <param name="Moments">What the optimizer keeps: two floats per parameter for AdamW.</param>
 /// <param name="Activations">The step's memory at its fullest: what the backward pass needs of the forward pass, and the gradients on the way.</param>
 /// <param name="Scratch">Working memory of the threads.</param>
 public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, long Activations, long Scratch)
@@ -31,6 +31,7 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
         for (int i = 0; i < 3; i++) // the arenas have found their final form after two
             step.Run(i, options.LearningRate);
         long parameters = model.Parameters.Count * sizeof(float);
-        return new MemoryPlan(parameters, parameters, 2 * parameters, step.ActivationBytes, compute.ScratchBytes);
+        long moments = step.Optimizer.State.Sum(slot => slot.Tensor.Length) * sizeof(float);
+        return new MemoryPlan(parameters, parameters, moments, step.ActivationBytes, compute.ScratchBytes);
     }
 }

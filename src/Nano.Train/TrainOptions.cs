@@ -26,6 +26,15 @@ public sealed record TrainOptions
     /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits (so a run may be resumed with the other choice).</summary>
     public bool CheckpointActivations { get; init; }
 
+    /// <summary>How what the backward pass needs of each block is kept, where it is kept. Rounded, gradients differ a little, so it is part of what a run computes.</summary>
+    public ActivationStorage Activations { get; init; }
+
+    /// <summary>How much of a target's weight is spread evenly over all ids, in [0, 1); see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    public double LabelSmoothing { get; init; }
+
+    /// <summary>Factor on the square of log sum exp of each row's logits, 0 or more; see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    public double ZLoss { get; init; }
+
     public required int Steps { get; init; }
 
     public required double LearningRate { get; init; }
@@ -34,7 +43,10 @@ public sealed record TrainOptions
 
     public int WarmupSteps { get; init; } = 100;
 
-    public AdamWOptions Optimizer { get; init; } = new();
+    /// <summary>How the learning rate changes after the warm-up.</summary>
+    public Schedule Schedule { get; init; } = new();
+
+    public OptimizerOptions Optimizer { get; init; } = new();
 
     /// <summary>The norm that all gradients together are scaled down to where they exceed it.</summary>
     public double ClipNorm { get; init; } = 1;
@@ -48,33 +60,20 @@ public sealed record TrainOptions
     public ulong Seed { get; init; } = 1337;
 
     /// <summary>The learning rate of a step, counted from 0.</summary>
-    public double LearningRateAt(long step) => Schedule.WarmupCosine(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
+    public double LearningRateAt(long step) => Schedule.At(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
 
-    /// <summary>The options by name, as logs, reports and checkpoints show them.</summary>
-    public IReadOnlyDictionary<string, string> Describe() => new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal)
+    /// <summary>What decides the results of the run by name, as logs, reports and checkpoints show it.</summary>
+    public IReadOnlyDictionary<string, string> Describe()
     {
-        ["preset"] = Preset,
-        ["batch"] = Text(Batch),
-        ["seq"] = Text(Time),
-        ["accumulate"] = Text(Accumulate),
-        ["steps"] = Text(Steps),
-        ["lr"] = Text(LearningRate),
-        ["min_lr"] = Text(MinLearningRate),
-        ["warmup_steps"] = Text(WarmupSteps),
-        ["beta1"] = Text(Optimizer.Beta1),
-        ["beta2"] = Text(Optimizer.Beta2),
-        ["epsilon"] = Text(Optimizer.Epsilon),
-        ["weight_decay"] = Text(Optimizer.WeightDecay),
-        ["clip_norm"] = Text(ClipNorm),
-        ["eval_interval"] = Text(EvalInterval),
-        ["eval_batches"] = Text(EvalBatches),
-        ["seed"] = Text(Seed),
-    };
-
-    private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+        var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal) { ["preset"] = Preset };
+        foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))
+            if (setting.Get(this) is { } value)
+                description.Add(setting.Key, value);
+        return description;
+    }
 
     /// <summary>The options with the vocabulary of a tokenizer.</summary>
     /// <exception cref="NanoException">It is larger than that of the published model.</exception>
@@ -93,9 +92,19 @@ public sealed record TrainOptions
             throw new NanoException($"--steps must be 0 or more, got {Steps}");
         if (Time > Model.ContextLength)
             throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
+        if (CheckpointActivations && Activations != ActivationStorage.Float32)
+            throw new NanoException("--activations bf16 says how activations are kept, and --checkpoint-activations keeps none", "leave out one of them; --checkpoint-activations saves more memory and costs more time");
+        if (!(LabelSmoothing is >= 0 and < 1))
+            throw new NanoException($"--label-smoothing must be from 0 to below 1, got {LabelSmoothing}");
+        if (!(ZLoss >= 0) || double.IsInfinity(ZLoss))
+            throw new NanoException($"--z-loss must be 0 or more, got {ZLoss}");
         if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
             throw new NanoException($"--lr must be a positive number, got {LearningRate}");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
             throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
+        if (!(ClipNorm > 0))
+            throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+        Optimizer.Validate();
+        Schedule.Validate(WarmupSteps, Steps);
     }
 }

@@ -21,7 +21,7 @@ public sealed class TrainStep : IDisposable
     {
         (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
         model.Parameters.EnableGradients();
-        Optimizer = new AdamW(model.Parameters.All, options.Optimizer);
+        Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
     }
 
@@ -50,8 +50,10 @@ public sealed class TrainStep : IDisposable
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
+        if (Optimizer is Sophia { EstimateIsDue: true } sophia)
+            EstimateCurvature(sophia, step);
         model.Parameters.ForgetGradients();
-        double loss = AddGradients(step) / options.TokensPerStep;
+        double loss = AddGradients(step, null) / options.TokensPerStep;
         double norm = Norm.Measure(compute);
         return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
     }
@@ -63,8 +65,16 @@ public sealed class TrainStep : IDisposable
         compute.Profiler?.EndStep();
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of its tokens.</summary>
-    private double AddGradients(long step)
+    /// <summary>The gradients of a step's batch, for labels that the model draws itself.</summary>
+    private void EstimateCurvature(Sophia sophia, long step)
+    {
+        model.Parameters.ForgetGradients();
+        AddGradients(step, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
+        sophia.Estimate(compute, options.TokensPerStep);
+    }
+
+    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of their tokens. Labels that the model draws meet no dropout.</summary>
+    private double AddGradients(long step, LabelDraw? draw)
     {
         var tape = compute.Tape ??= new Tape();
         lookups.Clear();
@@ -78,11 +88,12 @@ public sealed class TrainStep : IDisposable
                 compute.Profiler?.Skip();
                 var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
                 compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var (loss, nll) = model.Loss(compute, ids, targets, options.TokensPerStep, Masks(step, micro), options.CheckpointActivations);
+                var masks = draw is null ? Masks(step, micro) : null;
+                var (loss, nll) = model.Loss(compute, ids, targets, draw is null ? Loss : new LossOptions(options.TokensPerStep), masks, options.CheckpointActivations, activations: options.Activations, draw: draw is { } labels ? labels with { FirstRow = micro * ids.Length } : null);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
-                    throw Diverged(step, ids, Masks(step, micro));
+                    throw Diverged(step, ids, masks);
                 compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }
@@ -94,6 +105,8 @@ public sealed class TrainStep : IDisposable
             compute.LaterLookups = null;
         }
     }
+
+    private LossOptions Loss => new(options.TokensPerStep, options.LabelSmoothing, options.ZLoss);
 
     private (Tensor Ids, Tensor Targets) NextBatch(long batch)
     {

@@ -8,7 +8,7 @@ static class Corpus
     static readonly LlamaConfig Llama = new() { VocabSize = 7, ContextLength = 4, Layers = 2, Heads = 2, KvHeads = 1, Channels = 4, Intermediate = 3, NormEpsilon = 1e-5f, BosToken = 1, EosTokens = [2] };
 
     /// <summary>All of it.</summary>
-    public static IReadOnlyList<FuzzSeed> All(string folder) => [.. Models(folder), Metadata(folder), .. TokenizerCorpus.All(folder)];
+    public static IReadOnlyList<FuzzSeed> All(string folder) => [.. Models(folder), Metadata(folder), Questions(), .. TokenizerCorpus.All(folder)];
 
     /// <summary>Models in every format. The folder is for making them.</summary>
     static List<FuzzSeed> Models(string folder)
@@ -52,6 +52,21 @@ static class Corpus
         metadata.Set("x.f64", GgufValueType.Float64, BitConverter.GetBytes(0.25));
         GgufWriter.Write(path, metadata, []);
         return new FuzzSeed("metadata.gguf", File.ReadAllBytes(path), ReadMetadata, "metadata");
+    }
+
+    /// <summary>Questions of llm.c: two, with two and three completions.</summary>
+    static FuzzSeed Questions()
+    {
+        int[] header = new int[256];
+        ((int[])[20240522, 1, 2, 34]).CopyTo(header, 0);
+        ushort[] examples = [65535, 26, 0, 1, 2, 2, 5, 6, 1, 7, 2, 8, 9, 65535, 34, 1, 0, 3, 3, 1, 2, 3, 2, 4, 5, 1, 6, 2, 7, 8];
+        byte[] bytes = [.. header.SelectMany(BitConverter.GetBytes), .. examples.SelectMany(BitConverter.GetBytes)];
+        return new FuzzSeed("questions.bin", bytes, path =>
+        {
+            using var file = new LlmcEvalFile(path);
+            for (int i = 0; i < file.Count; i++)
+                _ = file[i].Completions[file[i].Label];
+        }, "questions");
     }
 
     static void AddFolder(List<FuzzSeed> seeds, string made, string set)

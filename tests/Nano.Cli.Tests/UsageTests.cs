@@ -41,6 +41,7 @@ public class UsageTests
     [InlineData("train one two", "unexpected 'two'", "nano train --help")]
     [InlineData("train --steps many", "--steps takes a whole number", "'many'", "nano train --help")]
     [InlineData("train --steps 99999999999", "--steps takes a whole number", "'99999999999'")]
+    [InlineData("train --activations fp8", "--activations", "float32 or bf16", "'fp8'", "nano train --help")]
     [InlineData("train --lr 0,001", "--lr takes a number such as 0.001", "'0,001'")]
     [InlineData("train --seed -1", "--seed takes a whole number from 0", "'-1'")]
     [InlineData("train --steps", "--steps")]

@@ -30,6 +30,7 @@ public class ProfilerTests
         ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.From(new Shape(2), [4, 5])).Loss, new("cross-entropy forward", 48, 4 * (12 + 2 + 2 + 2)), new("cross-entropy backward", 48, 4 * (12 + 2 + 2 + 2 + 12))),
         ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.From(new Shape(2), [4, 5])).Loss, new("mean loss", 2, 0), new("head gradient handed on", 0, 0)),
         ((c, r) => c.Checkpoint(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("checkpoint", 0, 0), null),
+        ((c, r) => c.StoringBFloat16(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("bfloat16 storage", 0, 0), null),
         ((c, r) => c.Sum(r.Normal(2, 6)), new("sum forward", 12, 4 * 12), new("sum backward", 0, 4 * 12)),
     ];
 

@@ -39,7 +39,7 @@ public class AdamWTests
         Tensor[] parameters = [.. Enumerable.Range(0, 3).Select(i =>
             Parameter($"p{i}", new Shape([.. file.Entries[$"{name}.p{i}"].Shape.Select(size => (int)size)]), Values($"p{i}")))];
         using var compute = new Compute(2);
-        using var optimizer = new AdamW(parameters, new AdamWOptions(attributes.GetProperty("betas")[0].GetDouble(), attributes.GetProperty("betas")[1].GetDouble(),
+        using var optimizer = new AdamW(parameters, new OptimizerOptions("adamw", attributes.GetProperty("betas")[0].GetDouble(), attributes.GetProperty("betas")[1].GetDouble(),
             attributes.GetProperty("eps").GetDouble(), attributes.GetProperty("weight_decay").GetDouble()));
         var gradients = new GradientNorm(parameters);
         var norms = new List<float>();
@@ -61,7 +61,7 @@ public class AdamWTests
         const double rate = 0.01, b1 = 0.8, b2 = 0.9, epsilon = 1e-3, decay = 0.2;
         var weight = Parameter("w", new Shape(1, 1), [0.5f]);
         using var compute = new Compute(1);
-        using var optimizer = new AdamW([weight], new AdamWOptions(b1, b2, epsilon, decay));
+        using var optimizer = new AdamW([weight], new OptimizerOptions("adamw", b1, b2, epsilon, decay));
         double p = 0.5, m = 0, v = 0;
         for (int t = 1; t <= 20; t++)
         {
@@ -87,7 +87,7 @@ public class AdamWTests
     {
         Tensor matrix = Parameter("m", new Shape(1, 2), [2, -4]), vector = Parameter("v", new Shape(2), [2, -4]);
         using var compute = new Compute(1);
-        using var optimizer = new AdamW([matrix, vector], new AdamWOptions(WeightDecay: 0.5));
+        using var optimizer = new AdamW([matrix, vector], new OptimizerOptions(WeightDecay: 0.5));
         foreach (var parameter in new[] { matrix, vector })
             Give(parameter, 0, 0);
         optimizer.Step(compute, 0.25, 1);
@@ -100,7 +100,7 @@ public class AdamWTests
     {
         Tensor used = Parameter("used", new Shape(1, 1), [3]), unused = Parameter("unused", new Shape(1, 1), [3]), forgotten = Parameter("forgotten", new Shape(1, 1), [3]);
         using var compute = new Compute(1);
-        using var optimizer = new AdamW([used, unused, forgotten], new AdamWOptions());
+        using var optimizer = new AdamW([used, unused, forgotten], new OptimizerOptions());
         Give(used, 0.5f);
         Give(forgotten, 100);
         forgotten.ForgetGradient();
@@ -117,7 +117,7 @@ public class AdamWTests
     {
         Tensor a = Parameter("a", new Shape(2), [0, 0]), b = Parameter("b", new Shape(1), [0]);
         using var compute = new Compute(1);
-        using var optimizer = new AdamW([a, b], new AdamWOptions());
+        using var optimizer = new AdamW([a, b], new OptimizerOptions());
         Give(a, 3, 4);
         Give(b, 12);
         double norm = new GradientNorm([a, b]).Measure(compute);

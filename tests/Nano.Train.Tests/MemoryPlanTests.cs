@@ -14,6 +14,8 @@ public class MemoryPlanTests
         Base with { Model = Llama with { TiedHead = false, QkvBias = true, Dropout = 0.1f }, CheckpointActivations = true, Accumulate = 2 },
         Base,
         Base with { CheckpointActivations = true },
+        Base with { Activations = ActivationStorage.BFloat16, Accumulate = 2 },
+        Base with { Model = Llama with { Dropout = 0.1f }, Activations = ActivationStorage.BFloat16 },
         Base with { Batch = 1, Time = 7, Accumulate = 3 },
         Base with { Model = Model with { Dropout = 0.2f, TiedHead = false, Bias = false } },
         Base with { Model = Base.Model with { Dropout = 0.2f }, CheckpointActivations = true, Accumulate = 2 },
@@ -55,6 +57,11 @@ public class MemoryPlanTests
         var again = MemoryPlan.Of(options with { CheckpointActivations = true }, 1);
         Assert.InRange(again.Activations, 1, 0.4 * plan.Activations);
         Assert.Equal(plan with { Activations = again.Activations }, again);
+        // Of the 16, half of 15 and the sum after a block, which stays float32; and one block as it was computed.
+        var halved = MemoryPlan.Of(options with { Activations = ActivationStorage.BFloat16 }, 1);
+        const double kept = blocks * 8.5 / 16, one = blocks / 12 * 15 / 16;
+        Assert.InRange(halved.Activations, kept + one, 1.05 * (kept + one + logits));
+        Assert.Equal(plan with { Activations = halved.Activations }, halved);
     }
 
     [Fact]

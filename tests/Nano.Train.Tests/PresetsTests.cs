@@ -34,7 +34,7 @@ public class PresetsTests
         Assert.Equal((4, 4, 128, 64, false, 0f, GeluForm.Erf, true), (model.Layers, model.Heads, model.Channels, model.ContextLength, model.Bias, model.Dropout, model.Gelu, model.TiedHead));
         Assert.Equal((12, 64, 1, 2000, 1e-3, 1e-4, 100), (options.Batch, options.Time, options.Accumulate, options.Steps, options.LearningRate, options.MinLearningRate, options.WarmupSteps));
         Assert.Equal((250, 20), (options.EvalInterval, options.EvalBatches));
-        Assert.Equal(new AdamWOptions(0.9, 0.99, 1e-8, 0.1), options.Optimizer);
+        Assert.Equal(new OptimizerOptions("adamw", 0.9, 0.99, 1e-8, 0.1), options.Optimizer);
         Assert.Equal(768, options.TokensPerStep);
         Assert.Equal(804_096, Count(model));
     }

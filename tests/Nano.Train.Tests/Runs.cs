@@ -51,8 +51,11 @@ static class Runs
     /// <summary>The bits of every parameter, one after the other.</summary>
     public static int[] Bits(LanguageModel model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
 
-    /// <summary>The bits of both moments of every parameter.</summary>
-    public static int[] Bits(IOptimizer optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor.Data))];
+    /// <summary>The bits of everything that an optimizer keeps.</summary>
+    public static int[] Bits(IOptimizer optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor))];
+
+    /// <summary>The bits of a tensor of any type.</summary>
+    public static int[] Bits(Tensor tensor) => tensor.Type == DType.Int32 ? tensor.Ids.ToArray() : Bits(tensor.Data);
 
     /// <summary>The content of every file of a folder by name, in hexadecimal.</summary>
     public static SortedDictionary<string, string> Files(string folder) =>

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Nano.Cli;
 
-/// <summary>nano eval: how well a model predicts a text.</summary>
+/// <summary>nano eval: how well a model predicts a text; its verbs measure other things.</summary>
 internal static class EvalVerb
 {
     private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
@@ -21,9 +21,10 @@ internal static class EvalVerb
 
     public static Command Create()
     {
-        var verb = new Command("eval", "Loss, perplexity and bits per byte of a text: every token but the first is predicted once.\n\nExample:\n  nano eval --model runs/shakespeare-char --data my.txt --stride 32")
+        var verb = new Command("eval", "Loss, perplexity and bits per byte of a text: every token but the first is predicted once. Other measures are verbs of their own.\n\nExample:\n  nano eval --model runs/shakespeare-char --data my.txt --stride 32")
         {
             Model, TokenizerPath, Data, Seq, Stride, Batch, Threads, Json,
+            EvalChoicesVerb.Create(), EvalHellaSwagVerb.Create(), EvalGenerateVerb.Create(), EvalScoreVerb.Create(),
         };
         verb.SetAction(Run);
         return verb;
@@ -41,25 +42,12 @@ internal static class EvalVerb
         var human = Common.Human(json);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
         long start = Stopwatch.GetTimestamp();
-        var result = Evaluate.OnText(model, compute, ids, Encoding.UTF8.GetByteCount(text), time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), Progress(human, ids.Length - 1));
+        var result = Evaluate.OnText(model, compute, ids, Encoding.UTF8.GetByteCount(text), time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} bits per byte"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
             Common.PrintJson(new { tokens = result.Tokens, loss = Common.Finite(result.Loss), perplexity = Common.Finite(result.Perplexity), bits_per_byte = Common.Finite(result.BitsPerByte) });
         return 0;
-    }
-
-    /// <summary>A line per tenth.</summary>
-    private static Action<long> Progress(TextWriter human, long total)
-    {
-        long last = 0;
-        return done =>
-        {
-            if (done * 10 / total == last)
-                return;
-            last = done * 10 / total;
-            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval     {done:N0} of {total:N0} tokens"));
-        };
     }
 }

@@ -10,12 +10,13 @@ internal static class InfoVerb
     private static readonly Option<int?> Batch = new("--batch") { Description = "With --model: the memory of a training step with this many rows" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
     private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "That step computes each block again in the backward pass" };
+    private static readonly Option<ActivationStorage?> Activations = Common.Activations();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("info", "Show what this machine can do at best (measured), or what a model consists of.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq, CheckpointActivations, Threads, Json };
+        var verb = new Command("info", "Show what this machine can do at best (measured), or what a model consists of.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq, CheckpointActivations, Activations, Threads, Json };
         verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args) : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
         return verb;
     }
@@ -91,6 +92,7 @@ internal static class InfoVerb
         step.Batch,
         seq = step.Time,
         step.CheckpointActivations,
+        activations = step.Activations == ActivationStorage.BFloat16 ? "bf16" : "float32",
         parameters_bytes = memory.Parameters,
         gradients_bytes = memory.Gradients,
         moments_bytes = memory.Moments,
@@ -101,13 +103,15 @@ internal static class InfoVerb
     };
 
     /// <summary>The training step that was asked about, or null.</summary>
-    private static TrainOptions? StepOf(ModelConfig config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations) ? null : new TrainOptions
+    private static TrainOptions? StepOf(ModelConfig config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations)
+        && args.GetValue(Activations) is null ? null : new TrainOptions
     {
         Preset = "",
         Model = config,
         Batch = args.GetValue(Batch) ?? 1,
         Time = args.GetValue(Seq) ?? config.ContextLength,
         CheckpointActivations = args.GetValue(CheckpointActivations),
+        Activations = args.GetValue(Activations) ?? ActivationStorage.Float32,
         Steps = 1,
         LearningRate = 1,
         MinLearningRate = 0,
@@ -115,7 +119,7 @@ internal static class InfoVerb
 
     private static void ShowMemory(TextWriter human, TrainOptions step, MemoryPlan memory)
     {
-        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} tokens{(step.CheckpointActivations ? ", activations computed again" : "")}:");
+        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} tokens{(step.CheckpointActivations ? ", activations computed again" : step.Activations == ActivationStorage.BFloat16 ? ", activations stored as bfloat16" : "")}:");
         foreach (var (name, bytes) in new[]
         {
             ("parameters", memory.Parameters), ("gradients", memory.Gradients), ("moments", memory.Moments), ("activations", memory.Activations),

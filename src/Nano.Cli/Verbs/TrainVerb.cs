@@ -7,10 +7,12 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private static readonly Argument<string> Preset = new("preset")
+    private const string DefaultPreset = "shakespeare-char";
+
+    private static readonly Argument<string?> Preset = new("preset")
     {
-        Description = "Recipe: " + string.Join(", ", Presets.All.Keys),
-        DefaultValueFactory = _ => "shakespeare-char",
+        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
+        Arity = ArgumentArity.ZeroOrOne,
     };
 
     private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
@@ -30,7 +32,7 @@ internal static class TrainVerb
 
     public static Command Create()
     {
-        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try")
+        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
             Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
         };
@@ -43,15 +45,14 @@ internal static class TrainVerb
     {
         if (args.GetValue(Device) is not "cpu" and var device)
             throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        var options = TrainArguments.Read(args, Presets.Get(args.GetValue(Preset)!));
-        string run = args.GetValue(Out) ?? Path.Combine("runs", options.Preset);
+        string preset = args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
+        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resume = args.GetValue(Resume), json = args.GetValue(Json);
         if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var data = TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer);
+        var (options, data) = preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, preset, human);
         double peak = Machine.MeasurePeak(compute);
         using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
@@ -62,6 +63,25 @@ internal static class TrainVerb
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, trainer, compute, human));
+    }
+
+    /// <summary>What a preset says, and the text in the tokens it takes.</summary>
+    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, Presets.Get(preset));
+        var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
+    }
+
+    /// <summary>What suits the text, said before it is done.</summary>
+    private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
+    {
+        var corpus = LoadCorpus(args.GetValue(Data), human);
+        var (tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), "named") : AutoRecipe.Tokenizer(corpus.Text);
+        var data = TrainingData.FromText(corpus, tokenizer);
+        var (options, size) = AutoRecipe.Options(data);
+        human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
+        return (TrainArguments.Read(args, options), data);
     }
 
     private static object? Profiled(Profiler profiler, Trainer trainer, Compute compute, TextWriter human)

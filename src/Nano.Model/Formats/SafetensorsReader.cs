@@ -76,6 +76,17 @@ public sealed class SafetensorsReader : IDisposable
         });
     }
 
+    /// <summary>Reads a whole tensor of type I32.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="destination">As many elements as the tensor has.</param>
+    /// <exception cref="BadFileException">There is no such tensor, it has another type or another number of elements.</exception>
+    public void ReadInt32(string name, Span<int> destination)
+    {
+        SafetensorsEntry entry = Find(name, destination.Length);
+        Read(entry, destination, entry.Type == SafetensorsType.I32 ? static (raw, to) => MemoryMarshal.Cast<byte, int>(raw).CopyTo(to)
+            : throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected I32"));
+    }
+
     /// <summary>Reads a whole tensor of any integer type.</summary>
     /// <param name="name">The tensor.</param>
     /// <param name="destination">As many elements as the tensor has.</param>

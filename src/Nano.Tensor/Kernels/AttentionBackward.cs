@@ -25,7 +25,7 @@ internal enum AttentionPass
 /// </para>
 /// </summary>
 internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q, float* k, float* v,
-    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IKernel
+    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IAttentionKernel<AttentionBackward>
 {
     private const int Block = AttentionSizes.Block;
 
@@ -61,6 +61,13 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     /// <summary>The keys of an item of work, [Begin, End), and their rows.</summary>
     private readonly record struct KeyRange(int Begin, int End, AttentionRows Keys, AttentionRows Values);
 
+    public AttentionBackward ForSegment(nint first, int length)
+    {
+        nint yFirst = first * sizes.Heads * sizes.HeadDim;
+        return new(sizes.ForSegment(length), Pass, Parts, q + (first * qStride), k + (first * kStride), v + (first * vStride), qStride, kStride, vStride,
+            logSumExp + (first * sizes.Heads), y + yFirst, dy + yFirst, dq.At(first * qStride), dk.At(first * kStride), dv.At(first * vStride));
+    }
+
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         var buffers = new Buffers(scratch, sizes);
@@ -68,6 +75,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         for (nint item = begin; item < end; item++)
         {
             var (head, part) = ((int)(item / Parts), (int)(item % Parts));
+            if (Pass == AttentionPass.Keys && part >= sizes.QueryBlocks) // of a segment that is not the longest
+                continue;
             if (Pass == AttentionPass.Keys)
                 Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, part * Block, Math.Min((part + 1) * Block, sizes.Keys), 0, 1, buffers);
             else

@@ -10,7 +10,7 @@ namespace Nano;
 /// With a window, blocks before that of the block's first query are passed over, and it takes all queries together to see every value.
 /// </summary>
 internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
-    float* logSumExp, float* y) : IKernel
+    float* logSumExp, float* y) : IAttentionKernel<AttentionForward>
 {
     private const int Block = AttentionSizes.Block;
 
@@ -19,6 +19,9 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
 
     public static long ScratchFloats(AttentionSizes s) =>
         (2 * (long)s.Keys * s.PaddedDim) + (Block * Block) + (Block * (s.HeadDim + (long)s.PaddedDim)) + (4 * Block) + 256;
+
+    public AttentionForward ForSegment(nint first, int length) => new(sizes.ForSegment(length), parts, q + (first * qStride), k + (first * kStride), v + (first * vStride),
+        qStride, kStride, vStride, logSumExp + (first * sizes.Heads), y + (first * sizes.Heads * sizes.HeadDim));
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {

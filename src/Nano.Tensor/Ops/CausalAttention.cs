@@ -5,13 +5,14 @@ namespace Nano;
 /// s_j = scale q_i . k_j for keys j &lt;= i + Tk - Tq, p = softmax(s), o_i = sum_j p_j v_j. Heads share keys and values in groups:
 /// query head h uses key head h / (H / KV). With a window w, query i sees keys j &gt; i + Tk - Tq - w only (Beltagy et al., "Longformer", 2020). No T x T matrix exists: keys are visited in blocks, and only the log of each row's
 /// normaliser, L_i = log sum_j exp(s_j), is kept for the backward pass.
+/// With segments (packed documents), each is a problem of its own size whose blocks of keys are counted from its own start.
 /// <para>
 /// Backward, with p_ij = exp(s_ij - L_i) computed again: from o = p v, dv_j = sum_i p_ij do_i and dp_ij = do_i . v_j; through the
 /// softmax, ds_ij = p_ij (dp_ij - sum_l p_il dp_il), and that sum is do_i . o_i =: delta_i; from s = scale q k,
 /// dq_i = scale sum_j ds_ij k_j and dk_j = scale sum_i ds_ij q_i.
 /// </para>
 /// </summary>
-internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, int Window, Tensor LogSumExp, Tensor Y) : Op(Y)
+internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, int Window, Segments? Segments, Tensor LogSumExp, Tensor Y) : Op(Y)
 {
     internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
 
@@ -22,8 +23,18 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     {
         get
         {
-            int keys = K.Shape[1], earlier = keys - Q.Shape[1], window = Window == 0 ? keys : Window;
-            return 2.0 * Q.Shape[0] * Q.Shape[2] * (Triangle(keys) - Triangle(earlier) - Triangle(keys - window) + Triangle(earlier - window));
+            double pairs = 0; // of one head
+            if (Segments is null)
+                pairs = Q.Shape[0] * Pairs(Q.Shape[1], K.Shape[1]);
+            for (int i = 0; i < (Segments?.Count ?? 0); i++)
+                pairs += Pairs(Segments!.LengthOf(i), Segments.LengthOf(i));
+            return 2.0 * Q.Shape[2] * pairs;
+
+            double Pairs(int queries, int keys)
+            {
+                int earlier = keys - queries, window = Window == 0 ? keys : Window;
+                return Triangle(keys) - Triangle(earlier) - Triangle(keys - window) + Triangle(earlier - window);
+            }
 
             static double Triangle(double n) => n < 0 ? 0 : n * (n + 1) / 2;
         }
@@ -37,18 +48,28 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         Overlap.RefusePartial("attention", Q, K);
         Overlap.RefusePartial("attention", Q, V);
         Overlap.RefusePartial("attention", K, V);
-        var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, Window, compute.Width);
+        var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, Window, compute.Width, Segments);
         var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
         var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,
             LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
         if (!sizes.PaysToPassTwice(compute.Threads))
         {
-            compute.For(sizes.Batch * KeyHeads, 1, AttentionBackward.ScratchFloats(sizes), kernel);
+            Run(compute, kernel, Segments, sizes, 1, AttentionBackward.ScratchFloats(sizes));
             return;
         }
         int parts = sizes.Parts(compute.Threads);
-        compute.For(sizes.Batch * KeyHeads * parts, 1, AttentionBackward.ScratchFloats(sizes), kernel with { Pass = AttentionPass.Queries, Parts = parts });
-        compute.For(sizes.Batch * KeyHeads * sizes.QueryBlocks, 1, AttentionBackward.ScratchFloats(sizes), kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks });
+        Run(compute, kernel with { Pass = AttentionPass.Queries, Parts = parts }, Segments, sizes, parts, AttentionBackward.ScratchFloats(sizes));
+        Run(compute, kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks }, Segments, sizes, sizes.QueryBlocks, AttentionBackward.ScratchFloats(sizes));
+    }
+
+    /// <summary>Runs a kernel with so many items of work per key head, over whole rows of the batch or over segments.</summary>
+    internal static unsafe void Run<K>(Compute compute, in K kernel, Segments? segments, AttentionSizes sizes, int parts, long scratchFloats) where K : unmanaged, IAttentionKernel<K>
+    {
+        nint each = (nint)sizes.KeyHeads * parts;
+        if (segments is null)
+            compute.For(sizes.Batch * each, 1, scratchFloats, kernel);
+        else
+            compute.For(segments.Count * each, 1, scratchFloats, new AttentionSegments<K>(kernel, segments.Starts.IdPointer, each, scratchFloats));
     }
 }
 
@@ -86,11 +107,16 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     /// <summary>Whether backward should take two passes, which are 1.5 times the work of one but split into blocks instead of key heads.</summary>
     public bool PaysToPassTwice(int threads) => 3 * Batch * KeyHeads < 2 * threads && QueryBlocks > 2;
 
-    public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, int window, SimdWidth width)
+    /// <summary>The same for a segment of so many rows alone.</summary>
+    public AttentionSizes ForSegment(int length) => this with { Batch = 1, Queries = length, Keys = length, Window = Math.Min(Window, length) };
+
+    /// <summary>The sizes of a problem; with segments, those of the longest, as often as the rows are a multiple of it.</summary>
+    public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, int window, SimdWidth width, Segments? segments)
     {
         int headDim = q.Shape[2] / heads, tile = Gemm.TileN(width);
-        int keys = k.Shape[1];
-        return new AttentionSizes(q.Shape[0], q.Shape[1], keys, heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile, window == 0 ? keys : Math.Min(window, keys));
+        int keys = segments?.Longest ?? k.Shape[1], queries = segments is null ? q.Shape[1] : keys;
+        int batch = segments is null ? q.Shape[0] : segments.Rows / Math.Max(1, keys);
+        return new AttentionSizes(batch, queries, keys, heads, keyHeads, headDim, scale, (headDim + tile - 1) / tile * tile, window == 0 ? keys : Math.Min(window, keys));
     }
 }
 
@@ -107,9 +133,10 @@ public static class CausalAttentionExtensions
     /// <param name="keyHeads">KV, key and value heads; divides H.</param>
     /// <param name="scale">Factor on the scores; 0 means 1 / sqrt(D).</param>
     /// <param name="window">How many keys a query sees at most, the last of them its own; 0 for all before it.</param>
+    /// <param name="segments">Which rows see each other, with Tq = Tk; null for those of one entry of the batch.</param>
     /// <returns>[B, Tq, H * D].</returns>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, float scale = 0, int window = 0)
+    public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, float scale = 0, int window = 0, Segments? segments = null)
     {
         bool fits = heads > 0 && keyHeads > 0 && heads % keyHeads == 0 && q.Shape.Rank == 3 && k.Shape.Rank == 3 && k.Shape == v.Shape && q.Shape[0] == k.Shape[0]
             && q.Shape[1] <= k.Shape[1] && q.Shape[2] % heads == 0 && k.Shape[2] % keyHeads == 0 && q.Shape[2] / heads == k.Shape[2] / keyHeads;
@@ -119,18 +146,20 @@ public static class CausalAttentionExtensions
             throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
         if (window < 0)
             throw new ArgumentException($"attention: the window must be positive, or 0 for all keys; got {window}");
-        var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, window, compute.Width);
-        var (logSumExp, y) = (compute.New(new Shape(sizes.Batch, heads, sizes.Queries)), compute.New(q.Shape));
-        if (sizes.Queries <= AttentionStep.MaxQueries)
+        if (segments is not null && (q.Shape[1] != k.Shape[1] || q.Shape.Rows != segments.Rows))
+            throw new ArgumentException($"attention: {segments} do not fit q {q} and k {k}");
+        var sizes = AttentionSizes.Of(q, k, heads, keyHeads, scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, window, compute.Width, segments);
+        var (logSumExp, y) = (compute.NewStatistic(new Shape(q.Shape[0], heads, q.Shape[1])), compute.New(q.Shape)); // of segments, [H, length] of each in turn
+        if (segments is null && sizes.Queries <= AttentionStep.MaxQueries)
             compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
                 new AttentionStep(sizes, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
         else
         {
             int parts = sizes.Parts(compute.Threads);
-            compute.For(sizes.Batch * keyHeads * parts, 1, AttentionForward.ScratchFloats(sizes),
-                new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer));
+            CausalAttentionOp.Run(compute, new AttentionForward(sizes, parts, q.Pointer, k.Pointer, v.Pointer, q.RowStride, k.RowStride, v.RowStride, logSumExp.Pointer, y.Pointer),
+                segments, sizes, parts, AttentionForward.ScratchFloats(sizes));
         }
-        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, logSumExp, y));
+        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, segments, logSumExp, y));
         return y;
     }
 }

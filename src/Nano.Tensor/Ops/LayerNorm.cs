@@ -116,7 +116,7 @@ public static class LayerNormExtensions
         if (weight.Shape != row || (bias is not null && bias.Shape != row))
             throw new ArgumentException($"layernorm: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., C], [C], [C]");
         int rows = checked((int)x.Shape.Rows);
-        var (mean, inverseStd, y) = (compute.New(new Shape(rows)), compute.New(new Shape(rows)), compute.New(x.Shape));
+        var (mean, inverseStd, y) = (compute.NewStatistic(new Shape(rows)), compute.NewStatistic(new Shape(rows)), compute.New(x.Shape));
         compute.For(rows, Compute.RowsPerChunk(columns), 0, new LayerNormOp.Forward(x.Contiguous("layernorm").Pointer, weight.Pointer,
             bias is null ? null : bias.Pointer, columns, epsilon, Compute.WorthStreaming(x.Length), mean.Pointer, inverseStd.Pointer, y.Pointer));
         compute.Record(new LayerNormOp(x, weight, bias, mean, inverseStd, y));

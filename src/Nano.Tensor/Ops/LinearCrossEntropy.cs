@@ -56,30 +56,32 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor DX, Tensor Loss) : 
 public static class LinearCrossEntropyExtensions
 {
     /// <summary>
-    /// Mean cross-entropy of the logits x W^T against targets, in nats, without ever holding all logits. With a tape, the gradient of the weight is
+    /// Mean cross-entropy of the logits x W^T against targets, in nats, with what the options add to it, without ever holding all logits. With a tape, the gradient of the weight is
     /// added here and not in the backward pass, which must start at this loss.
     /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="x">[.., K], contiguous.</param>
     /// <param name="weight">[V, K]</param>
     /// <param name="targets">The right id of each row, [..]; -100 leaves a row out.</param>
-    /// <param name="denominator">What the sum is divided by; 0 means the number of kept rows. A micro-batch passes the count of its whole batch.</param>
-    /// <returns>Loss: the mean, a scalar. Nll: the loss of each row [..], 0 where left out.</returns>
+    /// <param name="options">What is averaged, and what the sum is divided by.</param>
+    /// <param name="draw">How the model draws its own targets, which overwrite those given; null to keep them.</param>
+    /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each row's target [..], 0 where left out, whatever the options.</returns>
     /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no row is kept.</exception>
-    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, double denominator = 0) =>
-        compute.LinearCrossEntropy(x, weight, targets, denominator, rowsPerChunk: 0);
+    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options = default, LabelDraw? draw = null) =>
+        compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0, draw);
 
     /// <summary>The same with a given number of rows per chunk, which changes no bit; 0 for the usual.</summary>
-    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, double denominator, int rowsPerChunk)
+    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options, int rowsPerChunk, LabelDraw? draw = null)
     {
         if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
             throw new ArgumentException($"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, K], [..]");
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
-        denominator = CrossEntropyOp.DenominatorFor("linear-cross-entropy", targets, n, denominator);
+        options = options.Checked("linear-cross-entropy", targets, n);
         float* px = x.Contiguous("linear-cross-entropy").Pointer, pw = weight.Contiguous("linear-cross-entropy").Pointer;
         if (rowsPerChunk == 0)
             rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
+        var whole = options.IsPlain ? nll : compute.New(targets.Shape);
         var dx = compute.Tape is null ? null : compute.New(x.Shape);
         var dw = dx is null ? default : weight.GradientFor(compute);
         Tensor max = compute.New(targets.Shape), logSum = compute.New(targets.Shape), logits = compute.New(new Shape(Math.Min(rows, rowsPerChunk), n));
@@ -90,14 +92,16 @@ public static class LinearCrossEntropyExtensions
             float* a = px + ((nint)first * k), z = logits.Pointer;
             Gemm.Run(compute, m, n, k, a, k, 1, pw, k, RightLayout.RowsOfK, null, accumulate: false, z, n);
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
-            var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first, logSum.Pointer + first, nll.Pointer + first);
+            if (draw is { } labels)
+                compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n), new DrawLabels(z, n, labels, first, targets.IdPointer + first));
+            var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first, logSum.Pointer + first, nll.Pointer + first, whole == nll ? null : whole.Pointer + first, options);
             if (dx is null)
             {
                 compute.For(m, Compute.RowsPerChunk(n), 0, forward);
                 compute.Profiler?.Lap(new Work("cross-entropy forward", 5.0 * m * n, 1.0 * sizeof(float) * m * n));
                 continue;
             }
-            var gradients = new CrossEntropyOp.Gradients(z, targets.IdPointer + first, max.Pointer + first, logSum.Pointer + first, n, (float)(1 / denominator), new(z, false));
+            var gradients = new CrossEntropyOp.Gradients(z, targets.IdPointer + first, max.Pointer + first, logSum.Pointer + first, n, (float)(1 / options.Denominator), options, new(z, false));
             compute.For(m, Compute.RowsPerChunk(n), 0, new LinearCrossEntropyOp.LossAndGradient(forward, gradients));
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
             Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null, accumulate: false, dx.Pointer + ((nint)first * k), k);
@@ -109,7 +113,7 @@ public static class LinearCrossEntropyExtensions
         compute.Release(logits);
         compute.Release(logSum);
         compute.Release(max);
-        CrossEntropyOp.Mean(nll, denominator, loss);
+        CrossEntropyOp.Mean(whole, options.Denominator, loss);
         if (dx is not null)
             compute.Record(new LinearCrossEntropyOp(x, dx, loss));
         GC.KeepAlive((x, weight, targets)); // kernels had only their addresses

@@ -90,7 +90,7 @@ public static class RmsNormExtensions
         int columns = x.Shape.Columns;
         if (weight.Shape != new Shape(columns))
             throw new ArgumentException($"rmsnorm: x {x} and weight {weight} do not fit; wanted [.., C] and [C]");
-        var (inverseRms, y) = (compute.New(new Shape(checked((int)x.Shape.Rows))), compute.New(x.Shape));
+        var (inverseRms, y) = (compute.NewStatistic(new Shape(checked((int)x.Shape.Rows))), compute.New(x.Shape));
         compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(columns), 0,
             new RmsNormOp.Forward(x.Contiguous("rmsnorm").Pointer, weight.Pointer, columns, epsilon, Compute.WorthStreaming(x.Length), inverseRms.Pointer, y.Pointer));
         compute.Record(new RmsNormOp(x, weight, inverseRms, y));

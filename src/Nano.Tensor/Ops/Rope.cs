@@ -19,19 +19,19 @@ public enum RopePairing
 /// sines bear a factor).
 /// Angles and their cosines are computed in double precision: a float32 angle of some thousand radians is wrong in the third digit.
 /// </summary>
-internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Tensor Y) : Op(Y)
+internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Segments? Segments, Tensor Y) : Op(Y)
 {
     internal override Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
 
     internal override Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
 
-    internal override unsafe void Backward(Compute compute) => Rotate(compute, Y.Gradient, Table, Pairing, -1, X.GradientFor(compute), X.RowStride);
+    internal override unsafe void Backward(Compute compute) => Rotate(compute, Y.Gradient, Table, Pairing, Segments, -1, X.GradientFor(compute), X.RowStride);
 
-    internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing, float direction, GradientTarget y, nint yStride) =>
+    internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing, Segments? segments, float direction, GradientTarget y, nint yStride) =>
         compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0, new Rotation(x.Pointer, x.RowStride, x.Shape.Columns / table.HeadDim, table.HeadDim,
-            x.Shape[-2], table.Cos.Pointer, table.Sin.Pointer, pairing, direction, y, yStride));
+            x.Shape[-2], segments is null ? null : segments.Positions.IdPointer, table.Cos.Pointer, table.Sin.Pointer, pairing, direction, y, yStride));
 
-    private readonly unsafe struct Rotation(float* x, nint xStride, int heads, int headDim, int times, float* cos, float* sin, RopePairing pairing,
+    private readonly unsafe struct Rotation(float* x, nint xStride, int heads, int headDim, int times, int* positions, float* cos, float* sin, RopePairing pairing,
         float direction, GradientTarget y, nint yStride) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -39,7 +39,7 @@ internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Te
             int half = headDim / 2;
             for (nint row = begin; row < end; row++)
             {
-                nint time = row % times;
+                nint time = positions == null ? row % times : positions[row];
                 for (int head = 0; head < heads; head++)
                 {
                     float* from = x + (row * xStride) + (head * headDim);
@@ -146,17 +146,25 @@ public sealed class RopeTable
 public static class RopeExtensions
 {
     /// <summary>Turns each head of x [.., T, H * D] by the angles of its position.</summary>
-    /// <exception cref="ArgumentException">x and the table do not fit.</exception>
-    public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing)
+    /// <param name="compute">Where to run.</param>
+    /// <param name="x">What is turned.</param>
+    /// <param name="table">Angles of T positions, or with segments of at least as many as the longest has.</param>
+    /// <param name="pairing">Which elements are turned together.</param>
+    /// <param name="segments">Where positions begin again; null for at each T rows.</param>
+    /// <exception cref="ArgumentException">x, the table and the segments do not fit.</exception>
+    public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing, Segments? segments = null)
     {
-        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0 || x.Shape[-2] != table.Cos.Shape[0])
-            throw new ArgumentException($"rope: x {x} does not fit a table of {table.Cos.Shape[0]} positions and head dimension {table.HeadDim}; wanted [.., T, H * D]");
+        int held = table.Cos.Shape[0];
+        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0 || (segments is null && x.Shape[-2] != held))
+            throw new ArgumentException($"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}; wanted [.., T, H * D]");
+        if (segments is not null && (x.Shape.Rows != segments.Rows || segments.Longest > held))
+            throw new ArgumentException($"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} positions");
         var y = compute.New(x.Shape);
         unsafe
         {
-            RopeOp.Rotate(compute, x, table, pairing, 1, new(y.Pointer, false), y.RowStride);
+            RopeOp.Rotate(compute, x, table, pairing, segments, 1, new(y.Pointer, false), y.RowStride);
         }
-        compute.Record(new RopeOp(x, table, pairing, y));
+        compute.Record(new RopeOp(x, table, pairing, segments, y));
         return y;
     }
 }

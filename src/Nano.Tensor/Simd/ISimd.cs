@@ -55,4 +55,16 @@ public unsafe interface ISimd<V> where V : unmanaged
 
     /// <summary>For normal positive x: the mantissa m in [0.75, 1.5) and the exponent e (as a float) with x = m * 2^e.</summary>
     static abstract (V Mantissa, V Exponent) Split(V x);
+
+    /// <summary>
+    /// Two numbers in one lane: both rounded to bfloat16, the upper half of a float32, the nearest and of two equally near the even one, the first into
+    /// the lane's lower half and the second into its upper. A NaN stays one. No number itself: to be loaded, stored and taken apart again only.
+    /// </summary>
+    static abstract V PairBFloat16(V first, V second);
+
+    /// <summary>The first number of each pair.</summary>
+    static abstract V FirstBFloat16(V pairs);
+
+    /// <summary>The second number of each pair.</summary>
+    static abstract V SecondBFloat16(V pairs);
 }

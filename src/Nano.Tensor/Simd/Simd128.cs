@@ -64,4 +64,22 @@ public readonly unsafe struct Simd128 : ISimd<V>
         var exponent = Vector128.ShiftRightArithmetic(x.AsInt32() - Vector128.Create(0x3f400000), 23);
         return ((x.AsInt32() - Vector128.ShiftLeft(exponent, 23)).AsSingle(), Vector128.ConvertToSingle(exponent));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V PairBFloat16(V first, V second) => (Vector128.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector128.Create(0xffff0000u))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V FirstBFloat16(V pairs) => Vector128.ShiftLeft(pairs.AsUInt32(), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SecondBFloat16(V pairs) => (pairs.AsUInt32() & Vector128.Create(0xffff0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<uint> Rounded(V x)
+    {
+        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its upper half alone is a NaN.
+        var bits = x.AsUInt32();
+        var odd = Vector128.ShiftRightLogical(bits, 16) & Vector128.Create(1u);
+        return Vector128.ConditionalSelect(Vector128.Equals(x, x).AsUInt32(), bits + odd + Vector128.Create(0x7fffu), bits | Vector128.Create(0x400000u));
+    }
 }

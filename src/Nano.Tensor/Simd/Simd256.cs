@@ -64,4 +64,22 @@ public readonly unsafe struct Simd256 : ISimd<V>
         var exponent = Vector256.ShiftRightArithmetic(x.AsInt32() - Vector256.Create(0x3f400000), 23);
         return ((x.AsInt32() - Vector256.ShiftLeft(exponent, 23)).AsSingle(), Vector256.ConvertToSingle(exponent));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V PairBFloat16(V first, V second) => (Vector256.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector256.Create(0xffff0000u))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V FirstBFloat16(V pairs) => Vector256.ShiftLeft(pairs.AsUInt32(), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SecondBFloat16(V pairs) => (pairs.AsUInt32() & Vector256.Create(0xffff0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> Rounded(V x)
+    {
+        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its upper half alone is a NaN.
+        var bits = x.AsUInt32();
+        var odd = Vector256.ShiftRightLogical(bits, 16) & Vector256.Create(1u);
+        return Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), bits + odd + Vector256.Create(0x7fffu), bits | Vector256.Create(0x400000u));
+    }
 }

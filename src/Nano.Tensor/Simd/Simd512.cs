@@ -64,4 +64,22 @@ public readonly unsafe struct Simd512 : ISimd<V>
         var exponent = Vector512.ShiftRightArithmetic(x.AsInt32() - Vector512.Create(0x3f400000), 23);
         return ((x.AsInt32() - Vector512.ShiftLeft(exponent, 23)).AsSingle(), Vector512.ConvertToSingle(exponent));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V PairBFloat16(V first, V second) => (Vector512.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector512.Create(0xffff0000u))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V FirstBFloat16(V pairs) => Vector512.ShiftLeft(pairs.AsUInt32(), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SecondBFloat16(V pairs) => (pairs.AsUInt32() & Vector512.Create(0xffff0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Rounded(V x)
+    {
+        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its upper half alone is a NaN.
+        var bits = x.AsUInt32();
+        var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512.Create(1u);
+        return Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), bits + odd + Vector512.Create(0x7fffu), bits | Vector512.Create(0x400000u));
+    }
 }

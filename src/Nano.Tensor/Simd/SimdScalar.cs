@@ -62,4 +62,20 @@ public readonly unsafe struct SimdScalar : ISimd<float>
         int exponent = (bits - 0x3f400000) >> 23;
         return (BitConverter.Int32BitsToSingle(bits - (exponent << 23)), exponent);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float PairBFloat16(float first, float second) => BitConverter.UInt32BitsToSingle((Rounded(first) >> 16) | (Rounded(second) & 0xffff0000u));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FirstBFloat16(float pairs) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SecondBFloat16(float pairs) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) & 0xffff0000u);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint Rounded(float x)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(x);
+        return float.IsNaN(x) ? bits | 0x400000u : bits + ((bits >> 16) & 1) + 0x7fffu;
+    }
 }

@@ -67,4 +67,13 @@ internal readonly unsafe struct Streaming<S, V> : ISimd<V> where S : ISimd<V> wh
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (V Mantissa, V Exponent) Split(V x) => S.Split(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V PairBFloat16(V first, V second) => S.PairBFloat16(first, second);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V FirstBFloat16(V pairs) => S.FirstBFloat16(pairs);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SecondBFloat16(V pairs) => S.SecondBFloat16(pairs);
 }

@@ -13,10 +13,14 @@ public static class CorpusTokenizer
     /// <exception cref="BadFileException">The file is malformed or of an unknown kind.</exception>
     public static ITokenizer? Load(string? name, TrainOptions options)
     {
-        string chosen = name ?? options.DefaultTokenizer ?? throw new NanoException($"the preset '{options.Preset}' needs a --tokenizer of at most {options.Model.VocabSize} tokens",
-            $"for example Llama-2's tokenizer.model, or what this makes: nano tokenize train --vocab 4096 --out tokenizer.json TEXT; '--tokenizer {Characters}' trains on characters");
-        return chosen == Characters ? null : TokenizerLoader.Load(chosen);
+        return Load(name ?? options.DefaultTokenizer ?? throw new NanoException($"the preset '{options.Preset}' needs a --tokenizer of at most {options.Model.VocabSize} tokens",
+            $"for example Llama-2's tokenizer.model, or what this makes: nano tokenize train --vocab 4096 --out tokenizer.json TEXT; '--tokenizer {Characters}' trains on characters"));
     }
+
+    /// <summary>Opens what is named; null stands for <see cref="Characters"/>.</summary>
+    /// <exception cref="NanoException">There is no such tokenizer.</exception>
+    /// <exception cref="BadFileException">The file is malformed or of an unknown kind.</exception>
+    public static ITokenizer? Load(string name) => name == Characters ? null : TokenizerLoader.Load(name);
 
     /// <summary>SHA-256 of the tokenizer.json that a tokenizer writes, in lower-case hexadecimal: tells whether two runs had the same one.</summary>
     /// <exception cref="NanoException">It cannot be written as tokenizer.json.</exception>

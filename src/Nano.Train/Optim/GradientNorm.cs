@@ -57,7 +57,7 @@ public sealed class GradientNorm
     public static double ClipScale(double norm, double limit) => Math.Min(1, limit / (norm + 1e-6));
 
     /// <summary>h.3.attn.c_attn.weight and model.layers.3.mlp.up_proj.weight belong to block3, wte.weight and model.embed_tokens.weight to embed.</summary>
-    private static string Group(string parameter)
+    internal static string Group(string parameter)
     {
         string[] parts = parameter.Split('.');
         for (int i = 0; i + 1 < parts.Length; i++)

@@ -61,7 +61,7 @@ public sealed record RunSummary(
             if (file.Length is 0 or > LargestLog) // a pipe or a device has no length
                 throw new BadFileException(path, $"a log has from 1 to {LargestLog} bytes, this file has {file.Length}");
             var entries = RunLog.Read(path);
-            return entries.FirstOrDefault() is RunEntry { Preset: not null, Config: not null } ? entries
+            return entries is [RunEntry, ..] ? entries
                 : throw new BadFileException(path, "its first line does not describe a run");
         }
         catch (Exception e) when (e is not BadFileException and (FormatException or IOException or UnauthorizedAccessException))

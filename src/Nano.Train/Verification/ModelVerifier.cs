@@ -86,11 +86,11 @@ public sealed class ModelVerifier : IDisposable
             CompareWeights($"after{losses.Length}.{GoldenName(parameter)}", InFileOrder(parameter, parameter), parameter, learningRate);
     }
 
-    private static (AdamWOptions Options, double ClipNorm, double LearningRate) OptimizerSettings(JsonElement settings)
+    private static (OptimizerOptions Options, double ClipNorm, double LearningRate) OptimizerSettings(JsonElement settings)
     {
         double Number(string key) => settings.GetProperty(key).GetDouble();
         var betas = settings.GetProperty("betas");
-        return (new AdamWOptions(betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"), Number("weight_decay")), Number("grad_clip"), Number("lr"));
+        return (new OptimizerOptions("adamw", betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"), Number("weight_decay")), Number("grad_clip"), Number("lr"));
     }
 
     private T FromTolerances<T>(Func<JsonElement, T> read)

@@ -22,6 +22,9 @@ internal static partial class GradCases
             (c, x) => c.CausalAttention(x[0].SliceColumns(0, 10), x[0].SliceColumns(10, 10), x[0].SliceColumns(20, 10), 2, 2),
             x => Reference.Attention(Reference.SliceColumns(x[0], 30, 0, 10), Reference.SliceColumns(x[0], 30, 10, 10), Reference.SliceColumns(x[0], 30, 20, 10),
                 2, 7, 7, 2, 2, 5, 1 / Math.Sqrt(5)), 4, 8);
+        yield return InSegments("attention in segments", 2, 6, 4, 2, 5, 0, 5, 1, 6);
+        yield return InSegments("attention in segments, window of 3", 1, 13, 2, 2, 6, 3, 2, 7, 4);
+        yield return InSegments("attention in segments, two blocks of keys", 1, 112, 1, 1, 5, 0, 8, 99, 5);
         yield return new("attention of one tensor to itself", typeof(CausalAttentionOp), r => [r.Normal(2, 5, 6)], (c, x) => c.CausalAttention(x[0], x[0], x[0], 2, 2),
             x => Reference.Attention(x[0], x[0], x[0], 2, 5, 5, 2, 2, 3, 1 / Math.Sqrt(3)), 4, 8);
     }
@@ -30,6 +33,17 @@ internal static partial class GradCases
         r => [r.Normal(batch, times, heads * headDim), r.Normal(batch, times, keyHeads * headDim), r.Normal(batch, times, keyHeads * headDim)],
         (c, x) => c.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale, window),
         x => Reference.Attention(x[0], x[1], x[2], batch, times, times, heads, keyHeads, headDim, scale == 0 ? 1 / Math.Sqrt(headDim) : scale, window == 0 ? int.MaxValue : window), 4, 8);
+
+    /// <summary>Documents of these lengths in a batch; the reference runs them one by one.</summary>
+    private static GradCase InSegments(string name, int batch, int times, int heads, int keyHeads, int headDim, int window, params int[] lengths) => new(name, typeof(CausalAttentionOp),
+        r => [r.Normal(batch, times, heads * headDim), r.Normal(batch, times, keyHeads * headDim), r.Normal(batch, times, keyHeads * headDim)],
+        (c, x) => c.CausalAttention(x[0], x[1], x[2], heads, keyHeads, window: window, segments: new Segments(c, lengths)),
+        x => [.. lengths.SelectMany((length, i) =>
+        {
+            int start = lengths[..i].Sum(), queries = heads * headDim, keys = keyHeads * headDim;
+            return Reference.Attention(x[0][(start * queries)..((start + length) * queries)], x[1][(start * keys)..((start + length) * keys)], x[2][(start * keys)..((start + length) * keys)],
+                1, length, length, heads, keyHeads, headDim, 1 / Math.Sqrt(headDim), window == 0 ? int.MaxValue : window);
+        })], 4, 8);
 
     private static IEnumerable<GradCase> Views()
     {
@@ -76,6 +90,16 @@ internal static partial class GradCases
         yield return new("two residual blocks, checkpointed", typeof(CheckpointOp), r => [r.Normal(3, 7), r.AroundOne(7), r.Normal(7, 7)],
             (c, x) => c.Checkpoint(c.Checkpoint(x[0], (c, t) => Block(c, t, x[1], x[2])), (c, t) => Block(c, t, x[1], x[2])),
             x => Block(Block(x[0], x[1], x[2]), x[1], x[2]), 2, 4);
+    }
+
+    /// <summary>Gradients at numbers with a relative error of 2^-9, which is 2^15 roundings; a product of a few of them.</summary>
+    private static IEnumerable<GradCase> Stored()
+    {
+        yield return new("two residual blocks, stored as bfloat16", typeof(BFloat16StorageOp), r => [r.Normal(3, 7), r.AroundOne(7), r.Normal(7, 7)],
+            (c, x) => c.StoringBFloat16(c.StoringBFloat16(x[0], (c, t) => Block(c, t, x[1], x[2])), (c, t) => Block(c, t, x[1], x[2])),
+            x => Block(Block(x[0], x[1], x[2]), x[1], x[2]), 2, 4 << 15);
+        yield return new("linear functions, stored as bfloat16", typeof(BFloat16StorageOp), r => [r.Normal(3, 7)],
+            (c, x) => c.StoringBFloat16(x[0], (c, t) => c.Add(c.Scale(c.Scale(t, 3), 2), t)), x => Reference.Scale(x[0], 7), 2, 1);
     }
 
     private static Tensor Block(Compute c, Tensor x, Tensor norm, Tensor w) => c.Add(x, c.Activation(ActivationKind.Silu, c.Linear(c.RmsNorm(x, norm, 1e-5f), w, null)));

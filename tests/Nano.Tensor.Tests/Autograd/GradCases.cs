@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>The table of gradient checks: at least one case for each op. See <see cref="GradCheckTests"/>.</summary>
 internal static partial class GradCases
 {
-    public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(), .. Losses(), .. Attentions(), .. Views(), .. Repeats()];
+    public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(), .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored()];
 
     private static IEnumerable<GradCase> Products()
     {
@@ -99,25 +99,33 @@ internal static partial class GradCases
         yield return CrossEntropy("cross-entropy, given denominator", 1, 0, 3, 11);
         yield return CrossEntropy("cross-entropy, wide logits", 20, 0, 0, 1);
         yield return CrossEntropy("cross-entropy, logits around -40", 1, -40, 0, 1);
+        yield return CrossEntropy("cross-entropy, smoothed", 1, 0, 3, 11, smoothing: 0.1);
+        yield return CrossEntropy("cross-entropy, smoothed, logits around -40", 1, -40, 0, 1, smoothing: 0.9);
+        yield return CrossEntropy("cross-entropy, z-loss", 1, 0, 3, 0, zLoss: 0.02);
+        yield return CrossEntropy("cross-entropy, z-loss, logits around -40", 1, -40, 0, 0, zLoss: 1e-3);
+        yield return CrossEntropy("cross-entropy, smoothed, z-loss, wide logits", 20, 0, 3, 1, smoothing: 0.3, zLoss: 0.01);
+        yield return LinearCrossEntropy("linear cross-entropy, smoothed, z-loss", 7, 3, 11, 0, smoothing: 0.1, zLoss: 0.05);
+        yield return LinearCrossEntropy("linear cross-entropy, smoothed, z-loss, in chunks", 45, 4, 0, 32, smoothing: 0.2, zLoss: 0.01);
         yield return LinearCrossEntropy("linear cross-entropy", 7, 0, 0, 0);
         yield return LinearCrossEntropy("linear cross-entropy, rows left out", 7, 3, 0, 0);
         yield return LinearCrossEntropy("linear cross-entropy, given denominator", 7, 3, 11, 0);
         yield return LinearCrossEntropy("linear cross-entropy, in chunks", 45, 0, 0, 32);
     }
 
-    private static GradCase CrossEntropy(string name, float spread, float offset, int leaveOut, double denominator)
+    private static GradCase CrossEntropy(string name, float spread, float offset, int leaveOut, double denominator, double smoothing = 0, double zLoss = 0)
     {
         int[] targets = new Random(3).Ids(7, 37, leaveOut);
         return new(name, typeof(CrossEntropyOp), r => [Affine(r.Normal(7, 37), spread, offset)],
-            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets), denominator).Loss, x => Reference.CrossEntropy(x[0], targets, denominator), 2, 4);
+            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets), new LossOptions(denominator, smoothing, zLoss)).Loss,
+            x => Reference.CrossEntropy(x[0], targets, denominator, smoothing, zLoss), 2, 4);
     }
 
-    private static GradCase LinearCrossEntropy(string name, int rows, int leaveOut, double denominator, int rowsPerChunk)
+    private static GradCase LinearCrossEntropy(string name, int rows, int leaveOut, double denominator, int rowsPerChunk, double smoothing = 0, double zLoss = 0)
     {
         int[] targets = new Random(3).Ids(rows, 37, leaveOut);
         return new(name, typeof(LinearCrossEntropyOp), r => [r.Normal(rows, 5), r.Normal(37, 5)],
-            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(rows), targets), denominator, rowsPerChunk).Loss,
-            x => Reference.CrossEntropy(Reference.Linear(x[0], x[1], null, 37, 5), targets, denominator), 2, 4);
+            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(rows), targets), new LossOptions(denominator, smoothing, zLoss), rowsPerChunk).Loss,
+            x => Reference.CrossEntropy(Reference.Linear(x[0], x[1], null, 37, 5), targets, denominator, smoothing, zLoss), 2, 4);
     }
 
     private static Tensor Affine(Tensor x, float factor, float offset)

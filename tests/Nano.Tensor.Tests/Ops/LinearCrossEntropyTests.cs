@@ -17,7 +17,7 @@ public class LinearCrossEntropyTests
     }
 
     /// <summary>Runs forward and backward; the weight's gradient continues from numbers that are there already if wanted.</summary>
-    private static Result Run(Compute compute, Tensor targets, double denominator, bool continues, Func<Compute, Tensor, Tensor, (Tensor Loss, Tensor Nll)> op)
+    private static Result Run(Compute compute, bool continues, Func<Compute, Tensor, Tensor, (Tensor Loss, Tensor Nll)> op)
     {
         var random = new Random(4);
         Tensor x = random.Normal(Rows, K), w = random.Normal(V, K), before = random.Normal(V, K), dw = new(w.Shape);
@@ -44,16 +44,16 @@ public class LinearCrossEntropyTests
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 3 })
                 foreach (int leaveOut in new[] { 0, 5 })
-                    foreach (double denominator in new[] { 0.0, 1000 })
+                    foreach (var options in new[] { default, new LossOptions(1000), new LossOptions(1000, 0.1, 1e-3), new LossOptions(0, 0.2) })
                         foreach (bool continues in new[] { false, true })
                         {
                             using var compute = TestTensors.Dirty(threads, width);
                             var targets = Tensor.From(new Shape(Rows), new Random(3).Ids(Rows, V, leaveOut));
-                            var expected = Run(compute, targets, denominator, continues, (c, x, w) => c.CrossEntropy(c.Linear(x, w, null), targets, denominator));
-                            Run(compute, targets, denominator, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, denominator)).AssertSame(expected, $"{width}");
+                            var expected = Run(compute, continues, (c, x, w) => c.CrossEntropy(c.Linear(x, w, null), targets, options));
+                            Run(compute, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, options)).AssertSame(expected, $"{width}");
                             foreach (int chunk in new[] { 1, 32, 64, 100, 136, 137, 500 })
-                                Run(compute, targets, denominator, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, denominator, chunk))
-                                    .AssertSame(expected, $"{width}, {threads} threads, {chunk} rows per chunk, leave out {leaveOut}, denominator {denominator}, continues {continues}");
+                                Run(compute, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, options, chunk))
+                                    .AssertSame(expected, $"{width}, {threads} threads, {chunk} rows per chunk, leave out {leaveOut}, {options}, continues {continues}");
                         }
     }
 
@@ -118,7 +118,7 @@ public class LinearCrossEntropyTests
         dw.Data.Fill(float.NaN);
         w.SetGradient(dw);
         w.ForgetGradient();
-        var (loss, nll) = compute.LinearCrossEntropy(new Tensor(new Shape(0, 3)), w, new Tensor(new Shape(0), DType.Int32), denominator: 4);
+        var (loss, nll) = compute.LinearCrossEntropy(new Tensor(new Shape(0, 3)), w, new Tensor(new Shape(0), DType.Int32), 4);
         compute.Tape.Backward(compute, loss);
         Assert.Equal(0, loss.Data[0]);
         Assert.Equal(0, nll.Length);

@@ -206,8 +206,11 @@ internal static class Reference
         return y;
     }
 
-    /// <summary>sum over rows with a target other than -100 of (log sum exp z - z[target]), over denominator (0: the number of such rows).</summary>
-    public static double[] CrossEntropy(double[] logits, int[] targets, double denominator)
+    /// <summary>
+    /// sum over rows with a target other than -100 of -sum_j q_j log p_j + zLoss (log sum exp z)^2, over denominator (0: the number of such rows), where q is smoothing / V for
+    /// each id and 1 - smoothing more for the target.
+    /// </summary>
+    public static double[] CrossEntropy(double[] logits, int[] targets, double denominator, double smoothing = 0, double zLoss = 0)
     {
         int columns = logits.Length / targets.Length, kept = 0;
         double loss = 0;
@@ -221,7 +224,10 @@ internal static class Reference
                 max = Math.Max(max, logits[(row * columns) + c]);
             for (int c = 0; c < columns; c++)
                 sum += Math.Exp(logits[(row * columns) + c] - max);
-            loss += Math.Log(sum) + max - logits[(row * columns) + targets[row]];
+            double logSumExp = Math.Log(sum) + max;
+            for (int c = 0; c < columns; c++)
+                loss += ((smoothing / columns) + (c == targets[row] ? 1 - smoothing : 0)) * (logSumExp - logits[(row * columns) + c]);
+            loss += zLoss * logSumExp * logSumExp;
         }
         return [loss / (denominator == 0 ? kept : denominator)];
     }

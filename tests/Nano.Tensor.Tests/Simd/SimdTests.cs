@@ -42,6 +42,8 @@ public unsafe class SimdTests
         ["Max"] = (a, b, _) => a > b ? a : b,
         ["IfGreater"] = (a, b, c) => a > b ? c : 7f,
         ["CopySign"] = (a, b, _) => float.IsNegative(a) == float.IsNegative(b) ? a : -a,
+        ["FirstBFloat16"] = (a, _, _) => BFloat16Tests.Expected(a),
+        ["SecondBFloat16"] = (_, b, _) => BFloat16Tests.Expected(b),
         ["Round"] = (a, _, _) => (float)Math.Round((double)a, MidpointRounding.ToEven),
     };
 
@@ -172,6 +174,8 @@ public unsafe class SimdTests
             "IfGreater" => S.IfGreater(a, b, c, S.Splat(7f)),
             "CopySign" => S.CopySign(a, b),
             "Round" => S.Round(a),
+            "FirstBFloat16" => S.FirstBFloat16(S.PairBFloat16(a, b)),
+            "SecondBFloat16" => S.SecondBFloat16(S.PairBFloat16(a, b)),
             "PowerOfTwo" => S.PowerOfTwo(a),
             "Mantissa" => S.Split(a).Mantissa,
             "Exponent" => S.Split(a).Exponent,

@@ -16,7 +16,7 @@ public sealed class FaultTests : IClassFixture<FaultTests.Healthy>
         WarmupSteps = 50,
         EvalInterval = 100,
         EvalBatches = 8,
-        Optimizer = new AdamWOptions(Beta2: 0.99),
+        Optimizer = new OptimizerOptions(Beta2: 0.99),
     };
 
     static readonly TrainingData Data = TrainingData.FromText(new Corpus("built-in", BuiltInCorpus.Generate(1, 100_000), "made for this test"), null);

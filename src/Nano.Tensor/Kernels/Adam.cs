@@ -1,0 +1,41 @@
+using System.Runtime.CompilerServices;
+
+namespace Nano;
+
+/// <summary>
+/// Adam in one pass over memory: <see cref="AdamWKernel"/>, except that the decay is part of the gradient, g' = g + wd p, and so goes through both moments.
+/// </summary>
+internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, float* parameter, float* mean, float* square) : IElementwise
+{
+    private readonly float scale = (float)n.GradientScale, decay = (float)n.WeightDecay;
+    private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
+    private readonly float rate = (float)(n.LearningRate / (1 - Math.Pow(n.Beta1, n.Step)));
+    private readonly float rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
+    private readonly float epsilon = (float)n.Epsilon;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+    {
+        V p = S.Load(parameter + i);
+        V g = S.Fma(p, S.Splat(decay), S.Multiply(S.Load(gradient + i), S.Splat(scale)));
+        V m = S.Fma(S.Load(mean + i), S.Splat(keep1), S.Multiply(g, S.Splat(take1)));
+        V v = S.Fma(S.Load(square + i), S.Splat(keep2), S.Multiply(S.Multiply(g, g), S.Splat(take2)));
+        S.Store(mean + i, m);
+        S.Store(square + i, v);
+        S.Store(parameter + i, S.Subtract(p, S.Divide(S.Multiply(m, S.Splat(rate)), S.Fma(S.Sqrt(v), S.Splat(rootCorrection), S.Splat(epsilon)))));
+    }
+}
+
+public static class AdamExtensions
+{
+    /// <summary>Moves a parameter by one Adam step along its gradient; updates both moments in place.</summary>
+    public static unsafe void Adam(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square, AdamWNumbers numbers)
+    {
+        UpdateTensors.Check("adam", parameter, gradient, mean, square);
+        compute.ForEach((nint)parameter.Length, new AdamKernel(gradient.Pointer, numbers, parameter.Pointer, mean.Pointer, square.Pointer));
+        GC.KeepAlive(parameter); // the kernel had only addresses
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(mean);
+        GC.KeepAlive(square);
+    }
+}

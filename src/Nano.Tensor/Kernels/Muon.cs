@@ -1,0 +1,52 @@
+using System.Runtime.CompilerServices;
+
+namespace Nano;
+
+/// <summary>b = mu b + g, u = g + mu b (Nesterov) or b.</summary>
+internal readonly unsafe struct MuonVelocity(float* gradient, float scale, float keep, bool nesterov, float* velocity, float* update) : IElementwise
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
+    {
+        V g = S.Multiply(S.Load(gradient + i), S.Splat(scale));
+        V b = S.Fma(S.Load(velocity + i), S.Splat(keep), g);
+        S.Store(velocity + i, b);
+        S.Store(update + i, nesterov ? S.Fma(b, S.Splat(keep), g) : b);
+    }
+}
+
+/// <summary>p = p shrink - rate u.</summary>
+internal readonly unsafe struct ShrinkAndStep(float* update, float shrink, float back, float* parameter) : IElementwise
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+        S.Store(parameter + i, S.Fma(S.Load(update + i), S.Splat(back), S.Multiply(S.Load(parameter + i), S.Splat(shrink))));
+}
+
+public static class MuonExtensions
+{
+    /// <summary>Moves a matrix by one Muon step along its gradient; updates the velocity in place.</summary>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="parameter">[M, N].</param>
+    /// <param name="gradient">Its gradient.</param>
+    /// <param name="velocity">Its velocity.</param>
+    /// <param name="parts">How many matrices of equal height lie above each other in it: each is made orthogonal on its own.</param>
+    /// <param name="numbers">As for gradient descent; the decay is decoupled.</param>
+    public static unsafe void Muon(this Compute compute, Tensor parameter, Tensor gradient, Tensor velocity, int parts, SgdNumbers numbers)
+    {
+        UpdateTensors.Check("muon", parameter, gradient, velocity);
+        int rows = parameter.Shape[0] / parts;
+        if (parameter.Shape.Rank != 2 || rows * parts != parameter.Shape[0])
+            throw new ArgumentException($"muon: {parameter} does not consist of {parts} matrices");
+        var update = compute.New(parameter.Shape);
+        compute.ForEach((nint)parameter.Length, new MuonVelocity(gradient.Pointer, (float)numbers.GradientScale, (float)numbers.Momentum, numbers.Nesterov, velocity.Pointer, update.Pointer));
+        for (int part = 0; part < parts; part++)
+            compute.Orthogonalize(update.SliceRows(part * rows, rows));
+        double rate = numbers.LearningRate * 0.2 * Math.Sqrt(Math.Max(rows, parameter.Shape[1]));
+        compute.ForEach((nint)parameter.Length, new ShrinkAndStep(update.Pointer, (float)(1 - (numbers.LearningRate * numbers.WeightDecay)), (float)-rate, parameter.Pointer));
+        compute.Release(update);
+        GC.KeepAlive(parameter); // the kernels had only addresses
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(velocity);
+    }
+}

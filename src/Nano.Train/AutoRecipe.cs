@@ -1,0 +1,67 @@
+namespace Nano;
+
+/// <summary>
+/// What a run on one's own text does where nothing else is said: a tokenizer by the kind of text, then a model and a number of steps by the number of
+/// tokens. A function of the text alone, so that the same command gives the same run on every machine.
+/// </summary>
+public static class AutoRecipe
+{
+    /// <summary>What the command line calls it.</summary>
+    public const string Name = "auto";
+
+    /// <summary>Up to so much text, in UTF-16 units, and so many different characters a model of characters is the better one for the time it takes.</summary>
+    private const int FewCharacters = 512, ShortText = 4_000_000, Vocabulary = 4096, ShortestRow = 4;
+
+    /// <summary>A model, with the training text that it is meant for, in tokens.</summary>
+    private sealed record Rung(long BelowTokens, int Layers, int Heads, int Channels, int Intermediate, int Time, int Batch, int Steps);
+
+    // Each rung has about as many parameters as tokens at its upper end; the steps pass over a text at that end once or twice, and over shorter ones more often.
+    private static readonly Rung[] Rungs =
+    [
+        new(50_000, 2, 2, 64, 176, 32, 12, 500),
+        new(3_000_000, 4, 4, 128, 344, 64, 12, 2000), // llama-char
+        new(30_000_000, 6, 6, 192, 512, 128, 16, 5000),
+        new(long.MaxValue, 6, 6, 288, 768, 256, 16, 10_000), // llama-15m
+    ];
+
+    /// <summary>A tokenizer for a text, null for its characters, and why.</summary>
+    /// <exception cref="NanoException">The text has too little that repeats to learn a vocabulary from.</exception>
+    public static (ITokenizer? Tokenizer, string Reason) Tokenizer(string text)
+    {
+        int distinct = text.EnumerateRunes().Distinct().Count();
+        if (text.Length <= ShortText && distinct <= FewCharacters)
+            return (null, FormattableString.Invariant($"characters as tokens: the text is short ({text.Length:N0}) and has few different ones ({distinct})"));
+        return (BpeTrainer.Train([text], Vocabulary), FormattableString.Invariant($"a vocabulary of {Vocabulary:N0} learnt from the text: it is long ({text.Length:N0} characters) or has many different ones ({distinct:N0})"));
+    }
+
+    /// <summary>A model and steps for tokenized text, and why.</summary>
+    public static (TrainOptions Options, string Reason) Options(TrainingData data)
+    {
+        var rung = Rungs.First(rung => data.Train.Length < rung.BelowTokens);
+        int time = rung.Time;
+        while (time > ShortestRow && time >= Math.Min(data.Train.Length, data.Validation.Length))
+            time /= 2;
+        var options = new TrainOptions
+        {
+            Preset = Name,
+            Model = new LlamaConfig
+            {
+                VocabSize = data.Tokenizer.VocabSize,
+                Layers = rung.Layers,
+                Heads = rung.Heads,
+                Channels = rung.Channels,
+                Intermediate = rung.Intermediate,
+                ContextLength = time,
+                NormEpsilon = 1e-5f,
+            },
+            Batch = rung.Batch,
+            Time = time,
+            Steps = rung.Steps,
+            LearningRate = 1e-3,
+            MinLearningRate = 1e-4,
+            Optimizer = new(Beta2: 0.99),
+        };
+        double passes = (double)options.TokensPerStep * options.Steps / data.Train.Length;
+        return (options, FormattableString.Invariant($"a Llama of {rung.Layers} layers and {rung.Channels} channels, {rung.Steps:N0} steps: the text has {data.Train.Length:N0} tokens to train on, and is seen {passes:0.#} times"));
+    }
+}

@@ -1,0 +1,72 @@
+namespace Nano;
+
+/// <summary>
+/// What all update rules share: the walk over the parameters, state tensors for each of them in one arena, and two groups: tensors of two or more
+/// dimensions decay, biases and norm weights do not.
+/// </summary>
+public abstract class Optimizer : IOptimizer
+{
+    private readonly Arena arena = new();
+    private readonly List<(string Name, Tensor Tensor)>[] state; // of each parameter
+    private readonly int flops, streams;
+
+    /// <summary>A rule over these parameters.</summary>
+    /// <param name="parameters">What moves.</param>
+    /// <param name="options">The rule's name and constants.</param>
+    /// <param name="flops">Operations per element of a parameter, for the profile.</param>
+    /// <param name="streams">Floats read and written per element, for the profile.</param>
+    protected Optimizer(IReadOnlyList<Tensor> parameters, OptimizerOptions options, int flops, int streams)
+    {
+        (Parameters, Options, this.flops, this.streams) = (parameters, options, flops, streams);
+        state = [.. parameters.Select(_ => new List<(string, Tensor)>())];
+    }
+
+    /// <inheritdoc/>
+    public long StepCount { get; set; }
+
+    /// <inheritdoc/>
+    public long ReservedBytes => arena.ReservedBytes;
+
+    /// <inheritdoc/>
+    public IEnumerable<(string Name, Tensor Tensor)> State => state.SelectMany(tensors => tensors);
+
+    protected IReadOnlyList<Tensor> Parameters { get; }
+
+    protected OptimizerOptions Options { get; }
+
+    /// <inheritdoc/>
+    public void Step(Compute compute, double learningRate, double gradientScale)
+    {
+        StepCount++;
+        for (int i = 0; i < Parameters.Count; i++)
+            if (Parameters[i].HasGradient)
+            {
+                Update(compute, i, learningRate, gradientScale);
+                double length = Parameters[i].Length;
+                compute.Profiler?.Lap(new Work(Options.Name, flops * length, sizeof(float) * streams * length));
+            }
+    }
+
+    /// <summary>Moves the parameter of this index along its gradient.</summary>
+    protected abstract void Update(Compute compute, int index, double learningRate, double gradientScale);
+
+    /// <summary>Zeros of each parameter's shape.</summary>
+    protected Tensor[] NewState(string name) => [.. Parameters.Select((parameter, index) => NewState(index, name, parameter.Shape))];
+
+    /// <summary>Zeros of any shape that belong to the parameter of this index.</summary>
+    protected Tensor NewState(int index, string name, Shape shape, DType type = DType.Float32)
+    {
+        var tensor = new Tensor(arena, shape, type); // an arena gives zeros the first time
+        state[index].Add(($"{Parameters[index].Name}.{name}", tensor));
+        return tensor;
+    }
+
+    /// <summary>The decay of the parameter of this index.</summary>
+    protected double Decay(int index) => Parameters[index].Shape.Rank >= 2 ? Options.WeightDecay : 0;
+
+    public void Dispose()
+    {
+        arena.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}

@@ -1,0 +1,346 @@
+namespace Nano.Tests;
+
+/// <summary>Every update rule against its paper, and what all of them promise.</summary>
+public class OptimizerTests
+{
+    public static TheoryData<string> Names => [.. OptimizerKind.All.Select(kind => kind.Name)];
+
+    static readonly (string Name, Shape Shape)[] Shapes =
+    [
+        ("wte.weight", new Shape(7, 4)), ("h.0.attn.c_attn.weight", new Shape(12, 4)), ("h.0.attn.c_proj.weight", new Shape(4, 4)), ("h.0.mlp.c_fc.weight", new Shape(9, 4)),
+        ("h.0.mlp.c_proj.weight", new Shape(4, 19)), ("h.0.mlp.c_proj.bias", new Shape(4)), ("ln_f.weight", new Shape(33)),
+    ];
+
+    static Tensor[] NewParameters((string Name, Shape Shape)[]? shapes = null) => [.. (shapes ?? Shapes).Select((parameter, i) =>
+    {
+        var tensor = new Tensor(parameter.Shape) { Name = parameter.Name };
+        Philox.Normal(9, (ulong)i, 0.3, tensor.Data);
+        return tensor;
+    })];
+
+    /// <summary>The gradients of a step: of changing sizes, the same for everybody.</summary>
+    static void GiveGradients(Tensor[] parameters, int step)
+    {
+        for (int i = 0; i < parameters.Length; i++)
+        {
+            var gradient = new Tensor(parameters[i].Shape);
+            Philox.Normal(77, (ulong)((100 * step) + i), 0.1 * (1 + (step % 3)), gradient.Data);
+            parameters[i].SetGradient(gradient);
+        }
+    }
+
+    public static TheoryData<OptimizerOptions> Traced =>
+    [
+        new("sgd", WeightDecay: 0.3), new("sgd", WeightDecay: 0.3, Momentum: 0.8), new("sgd", WeightDecay: 0.3, Momentum: 0.8, Nesterov: true),
+        new("adagrad", Epsilon: 1e-3, WeightDecay: 0.3), new("rmsprop", Beta2: 0.8, Epsilon: 1e-3, WeightDecay: 0.3),
+        new("adam", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), new("adamw", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
+        new("lion", Beta1: 0.8, Beta2: 0.9, WeightDecay: 0.3), new("lamb", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
+        new("adafactor", Epsilon: 1e-30, WeightDecay: 0.3), new("adafactor", Epsilon: 1e-3, WeightDecay: 0),
+        new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9), new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9, Nesterov: true),
+        new("adamw8bit", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), // small tensors: floats
+    ];
+
+    [Theory]
+    [MemberData(nameof(Traced))]
+    public void The_published_rule_in_double_is_followed(OptimizerOptions options)
+    {
+        const double rate = 0.02, scale = 0.5;
+        Tensor[] parameters = NewParameters();
+        double[][] expected = [.. parameters.Select(parameter => parameter.Data.ToArray().Select(value => (double)value).ToArray())];
+        OptimizerRules.Rule[] rules = [.. parameters.Select(parameter => OptimizerRules.New(options, rate, parameter.Name!, parameter.Shape))];
+        using var compute = new Compute(2);
+        using var optimizer = OptimizerKind.Create(parameters, options);
+        for (int step = 1; step <= 12; step++)
+        {
+            GiveGradients(parameters, step);
+            optimizer.Step(compute, rate, scale);
+            for (int i = 0; i < parameters.Length; i++)
+            {
+                rules[i](step, expected[i], [.. parameters[i].Gradient.Data.ToArray().Select(value => scale * value)], parameters[i].Shape.Rank >= 2 ? options.WeightDecay : 0);
+                for (int e = 0; e < expected[i].Length; e++)
+                    Assert.True(Math.Abs(expected[i][e] - parameters[i].Data[e]) < 2e-6, $"step {step}, {parameters[i].Name}[{e}]: {parameters[i].Data[e]}, by the paper {expected[i][e]}");
+            }
+        }
+        Assert.Equal(12, optimizer.StepCount);
+    }
+
+    /// <summary>All bits after some steps over tensors that are larger than a chunk of the work and fit no vector evenly.</summary>
+    static int[] BitsAfterSteps(string name, int threads, SimdWidth? width)
+    {
+        Tensor[] parameters = NewParameters([("wte.weight", new Shape(131, 77)), ("h.0.mlp.c_fc.weight", new Shape(150, 67)), ("h.0.attn.c_attn.weight", new Shape(69, 147)), ("ln_f.weight", new Shape(8209))]);
+        using var compute = new Compute(threads, width);
+        using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get(name).Defaults);
+        for (int step = 1; step <= 3; step++)
+        {
+            compute.NextStep();
+            GiveGradients(parameters, step);
+            optimizer.Step(compute, 0.01, 0.7);
+        }
+        return [.. parameters.SelectMany(parameter => Runs.Bits(parameter.Data)), .. Runs.Bits(optimizer)];
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Every_width_and_team_size_gives_the_same_bits(string name)
+    {
+        int[] expected = BitsAfterSteps(name, 1, SimdWidth.W256);
+        foreach (var width in SimdWidths.All)
+            foreach (int threads in new[] { 1, 2, 3, 7 })
+                Assert.True(expected.AsSpan().SequenceEqual(BitsAfterSteps(name, threads, width)), $"{name}, {width}, {threads} threads");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_parameter_that_no_gradient_reached_stays_with_its_state(string name)
+    {
+        (string, Shape)[] shapes = [("h.0.mlp.c_fc.weight", new Shape(3, 5)), ("h.1.mlp.c_fc.weight", new Shape(3, 5)), ("wte.weight", new Shape(3, 5)), ("ln_f.weight", new Shape(5))];
+        Tensor[] parameters = NewParameters(shapes);
+        float[][] before = [.. parameters.Select(parameter => parameter.Data.ToArray())];
+        using var compute = new Compute(1);
+        using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get(name).Defaults);
+        GiveGradients(parameters[..1], 1);
+        optimizer.Step(compute, 0.1, 1);
+        Assert.NotEqual(before[0], parameters[0].Data.ToArray());
+        for (int i = 1; i < parameters.Length; i++)
+            Assert.Equal(before[i], parameters[i].Data.ToArray());
+        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("h.0.", StringComparison.Ordinal)), slot => Assert.All(Runs.Bits(slot.Tensor), bits => Assert.Equal(0, bits)));
+    }
+
+    static readonly TrainOptions Learning = Runs.Tiny with { Model = Runs.TinyModel with { Channels = 64, Layers = 1 }, Steps = 40, Batch = 4, Time = 12 };
+
+    /// <summary>A small run under the rule's own constants and rate.</summary>
+    static TrainOptions Under(string name) => Learning with
+    {
+        Optimizer = OptimizerKind.Get(name).Defaults,
+        LearningRate = 3e-3 * OptimizerKind.Get(name).RateFactor,
+        MinLearningRate = 0,
+    };
+
+    static (LanguageModel Model, TrainStep Step) NewRun(TrainOptions options, Compute compute)
+    {
+        var model = Runs.NewModel(options);
+        return (model, new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), options.Batch, options.Time, "test"), options));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_text_is_learned_and_a_step_allocates_next_to_nothing(string name)
+    {
+        var options = Under(name);
+        using var compute = new Compute(2);
+        var (model, step) = NewRun(options, compute);
+        using (model)
+        using (step)
+        {
+            double first = step.Run(0, options.LearningRateAt(0)).Loss, last = first;
+            for (int i = 1; i < 20; i++)
+                step.Run(i, options.LearningRateAt(i));
+            long reserved = step.ReservedBytes, before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 20; i < 40; i++)
+                last = step.Run(i, options.LearningRateAt(i)).Loss;
+            long perStep = (GC.GetAllocatedBytesForCurrentThread() - before) / 20;
+            Assert.True(perStep < 24 * 1024, $"{perStep} bytes per step");
+            Assert.Equal(reserved, step.ReservedBytes);
+            Assert.True(last < 0.8 * first, $"the loss went from {first} to {last}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_run_resumed_has_the_bits_of_one_never_stopped(string name)
+    {
+        var options = Under(name);
+        using var run = new TempFolder();
+        using var compute = new Compute(2);
+        var tokenizer = CharTokenizer.FromText("abcdefghijk");
+        int[] Whole()
+        {
+            var (model, step) = NewRun(options, compute);
+            using (model)
+            using (step)
+            {
+                for (int i = 0; i < 14; i++)
+                {
+                    if (i == 5)
+                        Checkpoint.Save(run.Root, model, tokenizer, new RunState(options.Describe(), [.. step.Optimizer.State]) { Step = 5 });
+                    step.Run(i, options.LearningRateAt(i));
+                }
+                return [.. Runs.Bits(model), .. Runs.Bits(step.Optimizer)];
+            }
+        }
+        int[] Resumed()
+        {
+            var (model, step) = NewRun(options with { Seed = options.Seed }, compute);
+            using (model)
+            using (step)
+            {
+                var state = new RunState(options.Describe(), [.. step.Optimizer.State]);
+                Checkpoint.Load(run.Root, model, state);
+                step.Optimizer.StepCount = state.Step;
+                for (int i = 5; i < 14; i++)
+                    step.Run(i, options.LearningRateAt(i));
+                return [.. Runs.Bits(model), .. Runs.Bits(step.Optimizer)];
+            }
+        }
+        int[] whole = Whole();
+        Assert.True(whole.AsSpan().SequenceEqual(Resumed()), "other bits after resuming");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_plan_counts_the_state(string name)
+    {
+        var options = Under(name);
+        using var compute = new Compute(1);
+        var (model, step) = NewRun(options, compute);
+        using (model)
+        using (step)
+            Assert.Equal(step.Optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)), MemoryPlan.Of(options, 1).Moments);
+    }
+
+    [Theory]
+    [InlineData("sgd", 4)]
+    [InlineData("adagrad", 4)]
+    [InlineData("rmsprop", 4)]
+    [InlineData("adam", 8)]
+    [InlineData("adamw", 8)]
+    [InlineData("lion", 4)]
+    [InlineData("lamb", 8)]
+    [InlineData("sophia", 8)]
+    public void State_bytes_per_parameter(string name, int expected)
+    {
+        Tensor[] parameters = NewParameters();
+        using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get(name).Defaults);
+        Assert.Equal(expected * parameters.Sum(parameter => parameter.Length), optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
+    }
+
+    [Fact]
+    public void Without_momentum_descent_keeps_nothing()
+    {
+        using var optimizer = OptimizerKind.Create(NewParameters(), new OptimizerOptions("sgd"));
+        Assert.Empty(optimizer.State);
+        Assert.Equal(0, optimizer.ReservedBytes);
+    }
+
+    [Theory]
+    [InlineData("adagrd", "adagrad")]
+    [InlineData("lyon", "lion")]
+    [InlineData("rmspropp", "rmsprop")]
+    public void An_unknown_rule_is_refused_with_the_nearest(string wrong, string nearest)
+    {
+        var e = Assert.Throws<NanoException>((Runs.Tiny with { Optimizer = new(wrong) }).Validate);
+        Assert.Contains(wrong, e.Message, StringComparison.Ordinal);
+        Assert.Contains($"did you mean '{nearest}'", e.Hint, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<OptimizerOptions, string> Impossible => new()
+    {
+        { new(Beta1: 1), "--beta1" },
+        { new(Beta2: double.NaN), "--beta2" },
+        { new(Beta2: -0.1), "--beta2" },
+        { new(Epsilon: 0), "--epsilon" },
+        { new(WeightDecay: -1), "--weight-decay" },
+        { new(WeightDecay: double.PositiveInfinity), "--weight-decay" },
+        { new("sgd", Momentum: 1), "--momentum" },
+        { new("sgd", Nesterov: true), "--nesterov" },
+        { new("sophia"), "--rho" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Impossible))]
+    public void Impossible_constants_are_refused_by_name(OptimizerOptions options, string expected) =>
+        Assert.Contains(expected, Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void The_constants_that_a_rule_has_decide_a_run_and_the_others_do_not()
+    {
+        foreach (var kind in OptimizerKind.All)
+        {
+            var o = kind.Defaults;
+            foreach (var (constant, changed) in new[] { ("beta1", o with { Beta1 = 0.5 }), ("beta2", o with { Beta2 = 0.5 }), ("epsilon", o with { Epsilon = 0.5 }),
+                ("weight_decay", o with { WeightDecay = 0.5 }), ("momentum", o with { Momentum = 0.5 }), ("nesterov", o with { Nesterov = !o.Nesterov }), ("rho", o with { Rho = 0.5 }) })
+                Assert.Equal(kind.Has(constant), !(Runs.Tiny with { Optimizer = o }).Describe().SequenceEqual((Runs.Tiny with { Optimizer = changed }).Describe()));
+        }
+    }
+
+    [Fact]
+    public void A_rule_with_AdamWs_moments_takes_their_decays_from_the_preset()
+    {
+        var preset = Presets.Get("shakespeare-char").Optimizer;
+        Assert.Same(preset, OptimizerKind.Get("adamw").Under(preset));
+        Assert.Equal(new OptimizerOptions("adam", 0.9, 0.99, WeightDecay: 0), OptimizerKind.Get("adam").Under(preset));
+        Assert.Equal(OptimizerKind.Get("lion").Defaults, OptimizerKind.Get("lion").Under(preset));
+    }
+
+    [Fact]
+    public void A_factored_state_has_a_float_per_row_and_column()
+    {
+        Tensor[] parameters = NewParameters();
+        using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get("adafactor").Defaults);
+        Assert.Equal(Shapes.Sum(shape => shape.Shape.Rank == 2 ? shape.Shape[0] + shape.Shape[1] : shape.Shape[0]), optimizer.State.Sum(slot => slot.Tensor.Length));
+    }
+
+    [Fact]
+    public void Muon_keeps_a_velocity_for_a_blocks_matrices_and_two_moments_for_the_rest()
+    {
+        using var optimizer = OptimizerKind.Create(NewParameters([.. Shapes, ("model.embed_tokens.weight", new Shape(3, 2)), ("model.layers.1.mlp.up_proj.weight", new Shape(3, 2)), ("lm_head.weight", new Shape(3, 2))]),
+            OptimizerKind.Get("muon").Defaults);
+        Assert.Equal(["h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight", "model.layers.1.mlp.up_proj.weight"],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".velocity", StringComparison.Ordinal)).Select(slot => slot.Name[..^9]));
+        Assert.Equal(["wte.weight", "h.0.mlp.c_proj.bias", "ln_f.weight", "model.embed_tokens.weight", "lm_head.weight"],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".square", StringComparison.Ordinal)).Select(slot => slot.Name[..^7]));
+    }
+
+    [Theory]
+    [InlineData(40, 40)]
+    [InlineData(17, 90)]
+    [InlineData(90, 17)]
+    public void Newton_and_Schulz_bring_singular_values_near_1_and_turn_nothing(int m, int n)
+    {
+        // U S V^T of rotations in planes, with singular values from 1 down to 1/4.
+        double[,] x = new double[m, n];
+        for (int i = 0; i < Math.Min(m, n); i++)
+            x[i, i] = 0.25 + (0.75 * i / Math.Min(m, n));
+        double[,] identity = (double[,])x.Clone();
+        for (int i = 0; i < Math.Min(m, n); i++)
+            identity[i, i] = 1;
+        Rotate(x);
+        Rotate(identity); // U V^T
+        var matrix = new Tensor(new Shape(m, n));
+        for (int i = 0; i < m * n; i++)
+            matrix.Data[i] = (float)x[i / n, i % n];
+        using var compute = new Compute(2);
+        compute.Orthogonalize(matrix);
+        // <O, U V^T> is the sum of the singular values, |O|^2 that of their squares: all between 0.6 and 1.3, and nothing beside U V^T's directions.
+        double along = 0, squares = 0;
+        for (int i = 0; i < m * n; i++)
+        {
+            along += matrix.Data[i] * identity[i / n, i % n];
+            squares += (double)matrix.Data[i] * matrix.Data[i];
+        }
+        int rank = Math.Min(m, n);
+        Assert.InRange(along / rank, 0.6, 1.3);
+        Assert.InRange(squares / rank, 0.36, 1.69);
+        Assert.InRange((squares / rank) - (along / rank * along / rank), -1e-4, 0.05); // their variance
+
+        static void Rotate(double[,] x)
+        {
+            int m = x.GetLength(0), n = x.GetLength(1);
+            for (int i = 0; i + 1 < m; i++)
+                for (int c = 0; c < n; c++)
+                    (x[i, c], x[i + 1, c]) = ((0.8 * x[i, c]) - (0.6 * x[i + 1, c]), (0.6 * x[i, c]) + (0.8 * x[i + 1, c]));
+            for (int i = 0; i + 1 < n; i++)
+                for (int r = 0; r < m; r++)
+                    (x[r, i], x[r, i + 1]) = ((0.6 * x[r, i]) - (0.8 * x[r, i + 1]), (0.8 * x[r, i]) + (0.6 * x[r, i + 1]));
+        }
+    }
+
+    [Fact]
+    public void A_matrix_of_zeros_stays()
+    {
+        var matrix = new Tensor(new Shape(5, 9));
+        using var compute = new Compute(1);
+        compute.Orthogonalize(matrix);
+        Assert.All(matrix.Data.ToArray(), value => Assert.Equal(0, value));
+    }
+}
