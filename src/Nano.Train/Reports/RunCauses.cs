@@ -23,7 +23,7 @@ internal static class RunCauses
     [
         (e.AtStart(RunSignals.MatrixNorm) ? 5 : e.AtStart(RunSignals.Validation) ? 4 : 0,
             "the initial weights: their size before the first step is not that of the recipe (deviation 0.02, projections into the residual stream 0.02 / sqrt(2L))"),
-        (e.Low(RunSignals.Validation) && e.Low(RunSignals.Training) ? 3 + (2 * e.Depth) : 0,
+        (e.Low(RunSignals.Validation) && e.Low(RunSignals.Training) ? 3 + (4 * e.Depth) : 0,
             "the model sees what it is to predict: a causal mask off by one, or targets that are also inputs (training and validation loss are both low)"),
         (e.Low(RunSignals.Validation) && !e.Low(RunSignals.Training) ? 4 : e.GapIsGone ? 2 : 0,
             "validation text that is also trained on (only the validation loss is low)"),

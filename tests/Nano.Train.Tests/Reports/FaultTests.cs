@@ -69,7 +69,7 @@ public sealed class FaultTests : IClassFixture<FaultTests.Healthy>
         using var compute = new Compute(1);
         var options = Options with { Steps = 30, EvalInterval = 15 };
         using var trainer = new Trainer(options, Data, folder.Root, false, compute, 100, "nano train test");
-        trainer.Run(CancellationToken.None).Last();
+        Assert.Equal(30, trainer.Run(CancellationToken.None).OfType<StepDone>().Count());
         using var run = new FaultyRun(options, Data, Fault.None, compute);
         Assert.Equal(Numbers(RunLog.Read(folder.File("log.jsonl"))), Numbers([.. run.Run()]));
 
