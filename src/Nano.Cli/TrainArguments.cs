@@ -20,12 +20,17 @@ internal static class TrainArguments
     private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
     private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
     private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
+    private static readonly Option<double?> Dropout = Common.Number("--dropout", "Probability of zeroing an activation while training (default: the preset's)");
     private static readonly Option<ulong> Seed = Common.Seed();
+    private static readonly Option<Sampling?> Sampling = new("--sampling") { Description = "How rows are chosen: random, or epochs: each once per pass over the data, in an order of its own for each pass (default: random)" };
+    private static readonly Option<bool> Pack = new("--pack") { Description = "Rows hold whole documents, which see nothing of each other; takes data with marks between documents, see 'nano data prepare'" };
 
     public static void AddTo(Command verb)
     {
-        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Keep, Layers, Heads, Channels, Seed })
+        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Keep, Layers, Heads, Channels, Seed, Sampling, Pack })
             verb.Options.Add(option);
+        verb.Options.Add(Dropout);
+        StabilityArguments.AddTo(verb);
         OptimizerArguments.AddTo(verb);
     }
 
@@ -37,7 +42,7 @@ internal static class TrainArguments
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
         {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
+            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)) with { Dropout = (float?)args.GetValue(Dropout) ?? preset.Model.Dropout },
             Steps = args.GetValue(Steps) ?? preset.Steps,
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
@@ -49,8 +54,11 @@ internal static class TrainArguments
             LearningRate = lr,
             MinLearningRate = args.GetValue(MinLr) ?? (lr == preset.LearningRate ? preset.MinLearningRate : preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
+            Stability = StabilityArguments.Read(args, preset.Stability),
             Keep = args.GetValue(Keep) ?? preset.Keep,
             Seed = args.GetResult(Seed) is { Implicit: false } ? args.GetValue(Seed) : preset.Seed,
+            Sampling = args.GetValue(Sampling) ?? preset.Sampling,
+            Pack = args.GetValue(Pack) || preset.Pack,
         };
     }
 }

@@ -14,9 +14,18 @@ public static class Checkpoint
 {
     private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json", Temporary = ".tmp", Prefix = "step-";
 
+    /// <summary>The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps them.</summary>
+    public const string AverageFolder = "ema";
+
     /// <summary>Saves and returns the checkpoint's folder. As many of the newest stay as the options say, and the best.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="model">The weights.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="state">All else.</param>
+    /// <param name="isBest">Whether its validation loss is the lowest so far.</param>
+    /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null)
     {
         string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + Temporary;
         try
@@ -27,6 +36,8 @@ public static class Checkpoint
             {
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
+                if (average is not null)
+                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
                     [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
                         ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))

@@ -98,7 +98,7 @@ public static class Evaluate
     public static double OnAll(LanguageModel model, Compute compute, BatchLoader loader)
     {
         double sum = 0;
-        for (int first = 0; first < loader.WindowCount; first += loader.Batch)
+        for (long first = 0; first < loader.WindowCount; first += loader.Batch)
             sum = Add(sum, model, compute, loader.Batch, loader.Time, (ids, targets) => loader.InOrder(first, ids, targets));
         return sum / ((double)loader.WindowCount * loader.Time);
     }

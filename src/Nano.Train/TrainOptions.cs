@@ -70,6 +70,15 @@ public sealed record TrainOptions
 
     public ulong Seed { get; init; } = 1337;
 
+    /// <summary>How the rows of training batches are chosen.</summary>
+    public Sampling Sampling { get; init; }
+
+    /// <summary>Whether rows of training batches hold whole documents instead of windows that begin anywhere: no target and no attention crosses from one to the next.</summary>
+    public bool Pack { get; init; }
+
+    /// <summary>What watches over the run.</summary>
+    public StabilityOptions Stability { get; init; } = new();
+
     /// <summary>The learning rate of a step, counted from 0.</summary>
     public double LearningRateAt(long step) => Schedule.At(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
@@ -98,6 +107,7 @@ public sealed record TrainOptions
     public void Validate()
     {
         Model.Validate();
+        Stability.Validate();
         foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");
@@ -119,6 +129,8 @@ public sealed record TrainOptions
             throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
         if (!(ClipNorm > 0))
             throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+        if (Pack && Optimizer.Name == "sophia")
+            throw new NanoException("--optimizer sophia draws labels for every position, and packed rows have some without a target", "leave out --pack, or take another optimizer");
         Optimizer.Validate();
         Schedule.Validate(WarmupSteps, Steps);
     }

@@ -18,7 +18,7 @@ public class JsonTests(TinyRun run)
     [Fact]
     public void Train()
     {
-        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "seconds", "tokens_per_second", "checkpoint", "profile");
+        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "seconds", "tokens_per_second", "checkpoint", "stopped_early", "profile");
         var json = run.Result.Json;
         Assert.Equal(20, json.GetProperty("steps").GetInt32());
         Assert.Equal(20 * 4 * 16, json.GetProperty("tokens").GetInt32());

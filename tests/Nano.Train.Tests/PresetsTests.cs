@@ -110,7 +110,7 @@ public class PresetsTests
             return
             [
                 o with { Preset = "x" }, o with { Batch = 9 }, o with { Time = 9 }, o with { Accumulate = 9 }, o with { Steps = 9 }, o with { LearningRate = 9 }, o with { MinLearningRate = 9 },
-                o with { WarmupSteps = 9 }, o with { EvalInterval = 9 }, o with { EvalBatches = 9 }, o with { Seed = 9 },
+                o with { WarmupSteps = 9 }, o with { EvalInterval = 9 }, o with { EvalBatches = 9 }, o with { Seed = 9 }, o with { Sampling = Sampling.Epochs }, o with { Pack = true },
                 o with { Optimizer = new(Beta1: 0.5) }, o with { Optimizer = new(Beta2: 0.5) }, o with { Optimizer = new(Epsilon: 0.5) }, o with { Optimizer = new(WeightDecay: 0.5) }, o with { ClipNorm = 0.5 },
                 o with { Model = m with { VocabSize = 9 } }, o with { Model = m with { ContextLength = 9 } }, o with { Model = m with { Layers = 9 } }, o with { Model = m with { Heads = 9 } },
                 o with { Model = m with { Channels = 9 } }, o with { Model = m with { Bias = false } }, o with { Model = m with { Gelu = GeluForm.Erf } }, o with { Model = m with { Dropout = 0.5f } },

@@ -7,7 +7,12 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
+    private static readonly Option<string?> Data = new("--data")
+    {
+        Description = "A UTF-8 text file, a folder that 'nano data prepare' made, or a token file of llm.c (default: the shakespeare corpus, see 'nano data')",
+    };
+
+    private static readonly Option<string?> ValidationData = new("--validation-data") { Description = "With a token file as --data: the token file to validate on (default: the one named val instead of train)" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
         Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
@@ -23,7 +28,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Data, Tokenizer, Device, Profile, Threads, Json,
+            Data, ValidationData, Tokenizer, Device, Profile, Threads, Json,
         };
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
@@ -33,16 +38,14 @@ internal static class TrainVerb
 
     private static int Run(ParseResult args)
     {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        var plan = RunPlan.Read(args, args.GetValue(Data));
+        var plan = ReadPlan(args);
+        string run = plan.Run;
         bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
-        (options, string run) = (options with { Data = args.GetValue(Data) ?? options.Data }, plan.Run);
+        var (options, data) = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, CommandLine(args));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -53,10 +56,31 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
     }
 
+    /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
+    public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
+    {
+        var plan = ReadPlan(args);
+        var (options, data) = Prepare(args, plan, human);
+        return new Trainer(options, data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
+    }
+
+    private static RunPlan ReadPlan(ParseResult args) =>
+        args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu") : RunPlan.Read(args, args.GetValue(Data));
+
+    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
+    {
+        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        return (options with { Data = args.GetValue(Data) ?? options.Data }, data);
+    }
+
+    private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
+
     /// <summary>What the checkpoint says, and its text in its tokens.</summary>
     private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
     {
         var options = TrainArguments.Read(args, plan.SavedOptions);
+        if (Tokens(args, args.GetValue(Data) ?? options.Data, plan.SavedTokenizer) is { } tokens)
+            return (options, tokens);
         var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
     }
@@ -65,6 +89,8 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
     {
         var options = TrainArguments.Read(args, Presets.Get(preset));
+        if (Tokens(args, args.GetValue(Data), null) is { } tokens)
+            return (options, tokens);
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
@@ -72,9 +98,14 @@ internal static class TrainVerb
     /// <summary>What suits the text, said before it is done.</summary>
     private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
     {
-        var corpus = LoadCorpus(args.GetValue(Data), human);
-        var (tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), "named") : AutoRecipe.Tokenizer(corpus.Text);
-        var data = TrainingData.FromText(corpus, tokenizer);
+        var data = Tokens(args, args.GetValue(Data), null);
+        string why = "named";
+        if (data is null)
+        {
+            var corpus = LoadCorpus(args.GetValue(Data), human);
+            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), why) : AutoRecipe.Tokenizer(corpus.Text);
+            data = TrainingData.FromText(corpus, tokenizer);
+        }
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
         return (TrainArguments.Read(args, options), data);
@@ -85,6 +116,15 @@ internal static class TrainVerb
         var machine = Machine.Measure(compute);
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
+    }
+
+    /// <summary>Token files if a path names such, else null.</summary>
+    private static TrainingData? Tokens(ParseResult args, string? path, Func<ITokenizer?>? saved)
+    {
+        string? validation = args.GetValue(ValidationData);
+        if (path is not null && TrainingData.AreTokens(path))
+            return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named ? TokenizerLoader.Load(named) : Directory.Exists(path) ? null : saved?.Invoke());
+        return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data", "of a text, the last tenth validates");
     }
 
     private static Corpus LoadCorpus(string? path, TextWriter human)
@@ -118,11 +158,11 @@ internal static class TrainVerb
             human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
+                done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
-                model    {end.Checkpoint}
+                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelDirectory.Best)}, the best; the last is " : "")}{end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {run}
+                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelDirectory.Best) : run)}
                 """));
         if (json)
             Common.PrintJson(new
@@ -134,6 +174,7 @@ internal static class TrainVerb
                 end.Seconds,
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
+                end.StoppedEarly,
                 profile,
             });
         return end.Interrupted ? Failure.Interrupted : 0;

@@ -54,7 +54,8 @@ public static class AtomicFile
         }
     }
 
-    private static NanoException Explain(string path, Exception e)
+    /// <summary>Why a file could not be written, for people.</summary>
+    internal static NanoException Explain(string path, Exception e)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
         (string reason, string hint) = e switch

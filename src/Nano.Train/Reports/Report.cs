@@ -20,6 +20,7 @@ public static class Report
 
     internal static string Render(IReadOnlyList<RunLogEntry> entries)
     {
+        entries = SpikeLog.Standing(entries);
         RunEntry? run = entries.OfType<RunEntry>().FirstOrDefault();
         EvalEntry[] evals = [.. entries.OfType<EvalEntry>()];
         string title = Html.Escape(run?.Preset ?? "Training run");
@@ -44,6 +45,7 @@ public static class Report
             """);
         Warning(page, entries);
         Charts(page, [.. entries.OfType<StepEntry>()], evals, entries.OfType<EndEntry>().LastOrDefault());
+        SpikeLog.Section(page, entries);
         page.Append("<div class=\"pair\">\n<div>\n");
         if (evals.Length > 0) Evaluations(page, evals, entries.OfType<EndEntry>().LastOrDefault());
         if (run is not null) Machine(page, run.Machine, entries.OfType<RunEntry>().Count());

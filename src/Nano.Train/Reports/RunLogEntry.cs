@@ -8,6 +8,7 @@ namespace Nano;
 [JsonDerivedType(typeof(RunEntry), "run")]
 [JsonDerivedType(typeof(StepEntry), "step")]
 [JsonDerivedType(typeof(EvalEntry), "eval")]
+[JsonDerivedType(typeof(SpikeEntry), "spike")]
 [JsonDerivedType(typeof(EndEntry), "end")]
 public abstract record RunLogEntry;
 
