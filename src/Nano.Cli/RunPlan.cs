@@ -33,11 +33,6 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
             verb.Options.Add(option);
     }
 
-    /// <summary>A run in a folder that others look after: whether it goes on is decided there.</summary>
-    public static RunPlan New(ParseResult args, string run, string? data) => new(run, args.GetValue(PresetArgument) ?? DefaultFor(data), null);
-
-    private static string DefaultFor(string? data) => data is null ? DefaultPreset : AutoRecipe.Name;
-
     /// <exception cref="NanoException">There is no such checkpoint, it is of another preset than the one named, or there is a run already where a new one should be.</exception>
     public static RunPlan Read(ParseResult args, string? data)
     {
@@ -46,7 +41,7 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
             (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
-        string preset = named ?? DefaultFor(data);
+        string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
         string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
         if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))

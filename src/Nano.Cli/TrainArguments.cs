@@ -54,9 +54,9 @@ internal static class TrainArguments
             LearningRate = lr,
             MinLearningRate = args.GetValue(MinLr) ?? (lr == preset.LearningRate ? preset.MinLearningRate : preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
+            Stability = StabilityArguments.Read(args, preset.Stability),
             Keep = args.GetValue(Keep) ?? preset.Keep,
             Seed = args.GetResult(Seed) is { Implicit: false } ? args.GetValue(Seed) : preset.Seed,
-            Stability = StabilityArguments.Read(args, preset.Stability),
             Sampling = args.GetValue(Sampling) ?? preset.Sampling,
             Pack = args.GetValue(Pack) || preset.Pack,
         };

@@ -22,7 +22,7 @@ public static class Checkpoint
     /// <param name="model">The weights.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="state">All else.</param>
-    /// <param name="isBest">Whether no other checkpoint of the run is better.</param>
+    /// <param name="isBest">Whether its validation loss is the lowest so far.</param>
     /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
     public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null)

@@ -201,9 +201,8 @@ public sealed class Trainer : IDisposable
     /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
     private static void RefuseTooLarge(TrainOptions options)
     {
-        int averages = options.Stability.AverageDecay > 0 ? 1 : 0;
-        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats, snapshots = options.Stability.OnSpike == OnSpike.Rollback ? 1 + state + averages : 0;
-        double floats = 2 + state + averages + snapshots; // weights, gradients, the optimizer's state ...
+        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats + (options.Stability.AverageDecay > 0 ? 1 : 0);
+        double floats = 2 + state + (options.Stability.OnSpike == OnSpike.Rollback ? 1 + state : 0); // weights, gradients, what else a checkpoint keeps; a copy of weights and state
         double bytes = floats * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)

@@ -17,7 +17,7 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
     private string Whole(params string[] more)
     {
         File.Copy(run.Data, temp.File("text.txt"));
-        Nano(["train", "llama-char", .. Tiny.Options.Chunk(2).Where(pair => pair[0] != "--batch").SelectMany(pair => pair), .. Options, .. more, "--out", "whole"]).Succeeds();
+        Nano(["train", "shakespeare-char", .. Tiny.Options.Chunk(2).Where(pair => pair[0] != "--batch").SelectMany(pair => pair), .. Options, .. more, "--out", "whole"]).Succeeds();
         return temp.File("whole");
     }
 
@@ -44,7 +44,7 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
         // Or some of it, in other words, or where the text is now.
         File.Move(temp.File("text.txt"), temp.File("moved.txt"));
         Nano("train", "--resume", Died(whole, "c")).Fails(1, "text.txt");
-        Nano("train", "llama-char", "--resume", "--out", temp.File("c"), "--data", "moved.txt", "--lr", "2e-3", "--seed", "7", "--threads", "3").Succeeds();
+        Nano("train", "shakespeare-char", "--resume", "--out", temp.File("c"), "--data", "moved.txt", "--lr", "2e-3", "--seed", "7", "--threads", "3").Succeeds();
         Assert.Equal(Tiny.Digests(whole)["model.safetensors"], Tiny.Digests(temp.File("c"))["model.safetensors"]);
         Assert.Equal(Tiny.Log(whole), Tiny.Log(temp.File("c")));
     }
@@ -68,8 +68,8 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
     {
         string died = Died(Whole(), "died");
         var before = Tiny.Snapshot(died);
-        Nano("train", "shakespeare-char", "--resume", "--out", died, "--accumulate", "3", "--seed", "1337", "--steps", "30").Fails(1,
-            ": accumulate was 2 and is now 3; preset was llama-char and is now shakespeare-char; seed was 7 and is now 1337\n", "leave them out");
+        Nano("train", "llama-char", "--resume", "--out", died, "--accumulate", "3", "--seed", "1337", "--steps", "30").Fails(1,
+            ": accumulate was 2 and is now 3; preset was shakespeare-char and is now llama-char; seed was 7 and is now 1337\n", "leave them out");
         Nano("train", "--resume", died, "--out", temp.File("elsewhere")).Fails(1, died, "elsewhere", "name it once");
         Nano("train", "--resume", temp.File("nowhere")).Fails(1, "no checkpoint to resume", "nowhere");
         Nano("train", "--resume", died, "--keep", "0").Fails(1, "--keep must be at least 1");
@@ -83,7 +83,7 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
         string died = Died(Whole(), "died");
         Nano("train", "--resume", died, "--steps", "30").Succeeds();
         string[] options = [.. Tiny.Model.Chunk(2).Where(pair => pair[0] != "--batch").SelectMany(pair => pair), "--eval-interval", "5"];
-        Nano(["train", "llama-char", .. options, .. Options, "--steps", "30", "--out", "long"]).Succeeds();
+        Nano(["train", "shakespeare-char", .. options, .. Options, "--steps", "30", "--out", "long"]).Succeeds();
         foreach (string file in (string[])["model.safetensors", "optimizer.safetensors", "trainer.json"])
             Assert.Equal(Tiny.Digests(temp.File("long"))[file], Tiny.Digests(died)[file]);
     }

@@ -397,11 +397,12 @@ public class OptimizerTests
         {
             step.FindGradients(0);
             float[] gradient = model.Parameters.All[0].Gradient.Data.ToArray();
-            // The same by hand: the first micro-batch, labels drawn on its own, their gradient without dropout.
+            // The same by hand: the whole batch at once, labels drawn on their own, their gradient without dropout.
             var loader = new BatchLoader(Runs.RandomTokens(13, 11), options.Batch, options.Time, "test");
-            var shape = new Shape(options.Batch, options.Time);
+            var shape = new Shape(2 * options.Batch, options.Time);
             Tensor ids = new(shape, DType.Int32), labels = new(shape, DType.Int32);
-            loader.Random(options.Seed, RandomPurpose.TrainingWindows, 0, ids, labels);
+            for (int micro = 0; micro < 2; micro++)
+                loader.Random(options.Seed, RandomPurpose.TrainingWindows, micro, ids.SliceRows(micro * options.Batch, options.Batch), labels.SliceRows(micro * options.Batch, options.Batch));
             int[] text = labels.Ids.ToArray();
             using var other = new Compute(1);
             twin.Loss(other, ids, labels, draw: new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), 0));
@@ -416,7 +417,7 @@ public class OptimizerTests
                 double largest = curvature.Max();
                 Assert.True(largest > 0);
                 for (int i = 0; i < curvature.Length; i++)
-                    Assert.Equal(0.01 * options.Batch * options.Time * parameter.Gradient.Data[i] * parameter.Gradient.Data[i], curvature[i], 1e-4 * largest);
+                    Assert.Equal(0.01 * shape.Length * parameter.Gradient.Data[i] * parameter.Gradient.Data[i], curvature[i], 1e-4 * largest);
             }
             // What the step then learns from is not touched by it.
             step.Optimizer.StepCount = 1;

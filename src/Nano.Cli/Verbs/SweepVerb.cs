@@ -41,7 +41,7 @@ internal static class SweepVerb
         bool json = args.GetValue(Json);
         var grid = Grid(args);
         foreach (var point in grid.Points())
-            if (ParseRun(grid, point) is var wrong && Failure.IsWrong(wrong))
+            if (ParseRun(grid, point, folder) is var wrong && Failure.IsWrong(wrong))
                 return Failure.Usage(wrong);
         var sweep = new Sweep(folder, grid);
         var human = Common.Human(json);
@@ -50,7 +50,7 @@ internal static class SweepVerb
         human.WriteLine($"sweep    {sweep.Runs.Count} runs in {folder}, {sweep.Runs.Count(run => run.Status == SweepStatus.Done)} of them done");
         using var stop = new GentleStop(() => human.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
         TextWriter introduction = human; // what is said of the text is the same for all runs
-        sweep.Run((point, run) => Open(grid, point, run, compute, peak, Interlocked.Exchange(ref introduction, TextWriter.Null)), (run, e) => Report(human, sweep, run, e), stop.Token);
+        sweep.Run((point, run) => TrainVerb.Open(ParseRun(grid, point, run), compute, peak, Interlocked.Exchange(ref introduction, TextWriter.Null)), (run, e) => Report(human, sweep, run, e), stop.Token);
         return Conclude(sweep, human, json, stop.IsAsked);
     }
 
@@ -67,15 +67,8 @@ internal static class SweepVerb
     }
 
     /// <summary>A run's own command line, read as nano train reads it.</summary>
-    private static ParseResult ParseRun(SweepGrid grid, SweepPoint point) =>
-        new RootCommand { TrainVerb.Create() }.Parse(["train", .. grid.Preset is null ? [] : new[] { grid.Preset }, .. point.Arguments]);
-
-    private static Trainer Open(SweepGrid grid, SweepPoint point, string run, Compute compute, double peak, TextWriter human)
-    {
-        var args = ParseRun(grid, point);
-        var (options, data) = TrainVerb.Prepare(args, run, human);
-        return new Trainer(options, data, run, Checkpoint.Exists(run), compute, peak, $"nano {string.Join(' ', args.Tokens.Select(token => token.Value))} --out {run}");
-    }
+    private static ParseResult ParseRun(SweepGrid grid, SweepPoint point, string run) =>
+        new RootCommand { TrainVerb.Create() }.Parse(["train", .. grid.Preset is null ? [] : new[] { grid.Preset }, .. point.Arguments, Checkpoint.Exists(run) ? "--resume" : "--out", run]);
 
     private static void Report(TextWriter human, Sweep sweep, int run, TrainEvent? e)
     {

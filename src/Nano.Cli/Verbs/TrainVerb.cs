@@ -38,14 +38,14 @@ internal static class TrainVerb
 
     private static int Run(ParseResult args)
     {
-        var plan = RunPlan.Read(args, args.GetValue(Data));
+        var plan = ReadPlan(args);
         string run = plan.Run;
         bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
         var (options, data) = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, CommandLine(args));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -56,17 +56,24 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
     }
 
-    /// <summary>What a command line asks for in a folder that others look after.</summary>
-    public static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, string run, TextWriter human) => Prepare(args, RunPlan.New(args, run, args.GetValue(Data)), human);
+    /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
+    public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
+    {
+        var plan = ReadPlan(args);
+        var (options, data) = Prepare(args, plan, human);
+        return new Trainer(options, data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
+    }
 
-    /// <summary>What a command line asks for: how to train, and on what.</summary>
+    private static RunPlan ReadPlan(ParseResult args) =>
+        args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu") : RunPlan.Read(args, args.GetValue(Data));
+
     private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
     {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
         var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
         return (options with { Data = args.GetValue(Data) ?? options.Data }, data);
     }
+
+    private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
 
     /// <summary>What the checkpoint says, and its text in its tokens.</summary>
     private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
@@ -153,9 +160,9 @@ internal static class TrainVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
-                model    {end.Checkpoint}
+                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelDirectory.Best)}, the best; the last is " : "")}{end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {run}
+                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelDirectory.Best) : run)}
                 """));
         if (json)
             Common.PrintJson(new

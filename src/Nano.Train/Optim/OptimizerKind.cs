@@ -36,7 +36,7 @@ public sealed class OptimizerKind
     /// <summary>What its learning rate is where a preset's, which is AdamW's, is 1.</summary>
     public double RateFactor { get; }
 
-    /// <summary>Floats that it keeps per parameter, at least.</summary>
+    /// <summary>Floats that it keeps per parameter with its usual constants, at least.</summary>
     public double StateFloats { get; }
 
     /// <summary>The rule of a name.</summary>

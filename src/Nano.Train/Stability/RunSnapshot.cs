@@ -16,7 +16,7 @@ internal sealed class RunSnapshot : IDisposable
     public RunSnapshot(LanguageModel model, IEnumerable<(string Name, Tensor Tensor)> state)
     {
         foreach (var (name, live) in model.Parameters.All.Select(parameter => (parameter.Name!, parameter)).Concat(state))
-            slots.Add((Prefix + name, live, new Tensor(arena, live.Shape)));
+            slots.Add((Prefix + name, live, new Tensor(arena, live.Shape, live.Type)));
     }
 
     /// <summary>What a checkpoint keeps.</summary>
@@ -26,7 +26,7 @@ internal sealed class RunSnapshot : IDisposable
     public void Take(RunState run)
     {
         foreach (var (_, live, copy) in slots)
-            copy.CopyFrom(live);
+            Copy(live, copy);
         var numbers = run.Numbers.Where(number => !IsOwn(number.Key)).ToList();
         run.Numbers.Clear();
         foreach (var (name, value) in numbers)
@@ -38,12 +38,20 @@ internal sealed class RunSnapshot : IDisposable
     public void Restore(RunState run)
     {
         foreach (var (_, live, copy) in slots)
-            live.CopyFrom(copy);
+            Copy(copy, live);
         foreach (string name in run.Numbers.Keys.Where(name => !IsOwn(name)).ToList())
             run.Numbers.Remove(name);
         foreach (var (name, value) in run.Numbers.Where(number => number.Key.StartsWith(NumberPrefix, StringComparison.Ordinal)).ToList())
             run.Numbers[name[NumberPrefix.Length..]] = value;
         run.Step = (long)run.Numbers[StepName];
+    }
+
+    private static void Copy(Tensor from, Tensor to)
+    {
+        if (from.Type == DType.Int32)
+            from.Ids.CopyTo(to.Ids);
+        else
+            to.CopyFrom(from);
     }
 
     private static bool IsOwn(string name) => name.StartsWith(Prefix, StringComparison.Ordinal);

@@ -34,6 +34,7 @@ public class EmptyTests
         new("sum", [3, 4], s => [T(s)], (c, x) => c.Sum(x[0]), _ => new()),
         new("linear cross-entropy, denominator given", [0, 4], s => [T(0, s[1]), T(5, s[1])], (c, x) => c.LinearCrossEntropy(x[0], x[1], Ids(0), 7).Loss, _ => new()),
         new("checkpoint", [3, 4], s => [T(s)], (c, x) => c.Checkpoint(x[0], (inner, t) => inner.Scale(t, 2)), s => new(s)),
+        new("bfloat16 storage", [3, 4], s => [T(s)], (c, x) => c.StoringBFloat16(x[0], (inner, t) => inner.Activation(ActivationKind.Tanh, inner.Scale(t, 2))), s => new(s)),
         new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])], (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
     ];
 
