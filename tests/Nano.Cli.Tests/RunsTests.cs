@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Nano.Tests;
 
 namespace Nano.Cli.Tests;
