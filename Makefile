@@ -2,6 +2,7 @@
 NANO = artifacts/bin/Nano.Cli/release/nano
 LADDER = artifacts/bin/Ladder/release/Ladder
 BENCH = artifacts/bin/Nano.Bench/release/Nano.Bench
+BANDS = artifacts/bin/Bands/release/Bands
 DOTNET_FLAGS = -c Release --nologo -v quiet
 STEPS ?= 2000
 RUN ?= runs/shakespeare-char
@@ -9,7 +10,7 @@ RUN ?= runs/shakespeare-char
 # A test that hangs is named and ends the run.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
 
-.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder format check-format ci clean
+.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
@@ -59,10 +60,18 @@ ladder: build
 check-ladder: build
 	$(LADDER) --check
 
+# Five healthy seeds and six planted faults on shakespeare-char: exactly the faults must be flagged (five minutes).
+check-bands: build
+	$(BANDS) check
+
 format:
 	dotnet format Nano.sln
 
-check-format:
+check-# Five healthy seeds and six planted faults on shakespeare-char: exactly the faults must be flagged (five minutes).
+check-bands: build
+	$(BANDS) check
+
+format:
 	dotnet format Nano.sln --verify-no-changes
 
 ci: check-format test test-widths verify check-ladder

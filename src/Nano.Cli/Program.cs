@@ -5,7 +5,7 @@ using Nano.Cli;
 var root = new RootCommand("Nano: train and run GPT models on the CPU, from text to tokens to weights to text.\n\nExample:\n  nano train shakespeare-char")
 {
     TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(), TokenizeVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), VerifyVerb.Create(),
-    InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(),
+    InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
 };
 root.Options.Add(Common.Debug);
 

@@ -47,6 +47,9 @@ internal sealed class TrainDisplay
                 case Evaluated at:
                     human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
                     human.WriteLine("  | " + Printable(at.Sample).Replace("\n", "\n  | ", StringComparison.Ordinal));
+                    if (at.Verdict.Outcome != RunOutcome.NoBand)
+                        foreach (string line in VerdictLines.Of(at.Verdict))
+                            human.WriteLine(line);
                     break;
                 case Finished end:
                     finished(end);
@@ -124,7 +127,7 @@ internal sealed class TrainDisplay
             rows.Add(new Text(Describe(spiked), new Style(Color.Red)));
         if (evaluated is not null)
         {
-            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}"), new Style(Color.Yellow)));
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));
             rows.Add(new Text(Printable(evaluated.Sample), new Style(Color.Grey70)));
         }
         return new Panel(new Rows(rows)) { Height = PanelRows }.Header($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ").Expand();

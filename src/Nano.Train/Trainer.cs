@@ -12,10 +12,10 @@ public sealed record StepDone(long Step, StepResult Result, double LearningRate,
 public sealed record SpikeFound(long Step, Spike Spike, long BackTo) : TrainEvent(Step);
 
 /// <summary>The model was evaluated on random batches of both splits, a sample was drawn and a checkpoint saved.</summary>
-public sealed record Evaluated(long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint) : TrainEvent(Step);
+public sealed record Evaluated(long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint, RunVerdict Verdict) : TrainEvent(Step);
 
 /// <summary>The run is over. ValLoss is over the whole validation split; Seconds covers training and evaluation of this process.</summary>
-public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted) : TrainEvent(Step)
+public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted, RunVerdict Verdict) : TrainEvent(Step)
 {
     /// <summary>Whether it ended because its validation loss no longer fell.</summary>
     public bool StoppedEarly { get; init; }
@@ -26,7 +26,7 @@ public sealed record Finished(long Step, double TrainLoss, double ValLoss, doubl
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const int SampleLength = 200;
+    private const int SampleLength = 200, GradNormsEvery = 10;
 
     private readonly Compute compute;
     private readonly string run;
@@ -133,8 +133,9 @@ public sealed class Trainer : IDisposable
         string checkpoint = interrupted ? Save(step) : Checkpoint.Folder(run, step);
         double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(shown, compute, validation);
         log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : early ? "early stop" : "done"));
-        Report.Write(ReportPath, RunLog.Read(LogPath));
-        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted) { StoppedEarly = early };
+        var entries = RunLog.Read(LogPath);
+        Report.Write(ReportPath, entries);
+        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted, RunVerdict.Of(entries)) { StoppedEarly = early };
     }
 
     private void Update(double learningRate, StepResult gradients)
@@ -150,6 +151,13 @@ public sealed class Trainer : IDisposable
         return Tokenizer.Decode([.. generator.Continue(Prompt.Default(Tokenizer), new SamplerOptions { Seed = seed }).Take(length)]);
     }
 
+    /// <summary>Adds where the time went to the log and the report of a run that has ended.</summary>
+    public void AddProfile(ProfileEntry profile)
+    {
+        log.Write(profile);
+        Report.Write(ReportPath, RunLog.Read(LogPath));
+    }
+
     private Evaluated EvaluateAndSave(long step)
     {
         double trainLoss = Evaluate.OnRandomRows(shown, compute, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
@@ -158,14 +166,15 @@ public sealed class Trainer : IDisposable
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
         patience.Observe(valLoss);
-        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample)); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
+        log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute))); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
         bool isBest = state.IsBest(valLoss);
         KeepNumbers(step);
         guard.TakeSnapshot(state);
         string checkpoint = Save(step, isBest);
+        var entries = RunLog.Read(LogPath);
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
-            Report.Write(ReportPath, RunLog.Read(LogPath));
-        return new Evaluated(step, trainLoss, valLoss, sample, checkpoint);
+            Report.Write(ReportPath, entries);
+        return new Evaluated(step, trainLoss, valLoss, sample, checkpoint, RunVerdict.Of(entries));
     }
 
     private string Save(long step, bool isBest = false)
@@ -186,7 +195,7 @@ public sealed class Trainer : IDisposable
     {
         double tokensPerSecond = Options.TokensPerStep / done.Milliseconds * 1000;
         log.Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm, done.Milliseconds, tokensPerSecond,
-            tokensPerSecond * FlopsPerToken / 1e9));
+            tokensPerSecond * FlopsPerToken / 1e9, done.Step == 1 || done.Step % GradNormsEvery == 0 ? trainStep.Norm.ByGroup() : null));
         return done;
     }
 

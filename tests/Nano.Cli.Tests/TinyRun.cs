@@ -43,6 +43,7 @@ internal static class Tiny
         var entry = JsonNode.Parse(line)!.AsObject();
         foreach (string key in (string[])["started", "command", "machine", "milliseconds", "tokens_per_second", "gflops", "seconds", "tokens"])
             entry.Remove(key);
+        (entry["health"] as JsonObject)?.Remove("resident_bytes");
         return entry.ToJsonString();
     })];
 

@@ -53,7 +53,7 @@ internal static class TrainVerb
         using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
-        return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, compute, human));
+        return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, trainer, compute, human));
     }
 
     /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
@@ -112,9 +112,11 @@ internal static class TrainVerb
         return (TrainArguments.Read(args, options), data);
     }
 
-    private static object? Profiled(Profiler profiler, Compute compute, TextWriter human)
+    private static object? Profiled(Profiler profiler, Trainer trainer, Compute compute, TextWriter human)
     {
         var machine = Machine.Measure(compute);
+        if (profiler.Steps > 0)
+            trainer.AddProfile(new ProfileEntry(profiler.Steps, profiler.MillisecondsPerStep, profiler.Rows(machine)));
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
     }
@@ -164,6 +166,8 @@ internal static class TrainVerb
                 report   {trainer.ReportPath}
                 generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelDirectory.Best) : run)}
                 """));
+        foreach (string line in VerdictLines.Of(end.Verdict))
+            human.WriteLine(line);
         if (json)
             Common.PrintJson(new
             {
@@ -175,6 +179,9 @@ internal static class TrainVerb
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
                 end.StoppedEarly,
+                verdict = end.Verdict.Word,
+                verdict_reason = end.Verdict.Reason,
+                verdict_causes = end.Verdict.Causes,
                 profile,
             });
         return end.Interrupted ? Failure.Interrupted : 0;

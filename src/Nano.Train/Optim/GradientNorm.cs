@@ -28,6 +28,15 @@ public sealed class GradientNorm
     /// <summary>The norm of a group's gradients at the last <see cref="Measure"/>.</summary>
     public double OfGroup(int group) => Math.Sqrt(squares[group]);
 
+    /// <summary>The norms of all groups at the last <see cref="Measure"/>, by name.</summary>
+    public OrderedDictionary<string, double> ByGroup()
+    {
+        var norms = new OrderedDictionary<string, double>(squares.Length);
+        for (int group = 0; group < squares.Length; group++)
+            norms.Add(Groups[group], OfGroup(group));
+        return norms;
+    }
+
     /// <summary>The norm of all gradients together, in double precision; not finite if a gradient is not.</summary>
     public double Measure(Compute compute)
     {

@@ -32,8 +32,8 @@ internal static class Html
 
     /// <summary>Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can tell apart; light or dark as the reader's system says.</summary>
     public const string Style = """
-        :root { color-scheme: light dark; --paper: #fffefb; --ink: #1d2126; --soft: #646a73; --rule: #e4e3de; --panel: #f6f5f0; --blue: #0072b2; --pale: #a3cbe3; --red: #c94f00; }
-        @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e7e5df; --soft: #9aa1aa; --rule: #2a2f36; --panel: #1b1f25; --blue: #5cb8ec; --pale: #356a8c; --red: #f0934a; } }
+        :root { color-scheme: light dark; --paper: #fffefb; --ink: #1d2126; --soft: #646a73; --rule: #e4e3de; --panel: #f6f5f0; --blue: #0072b2; --pale: #a3cbe3; --red: #c94f00; --green: #00795a; --band: #cfe6dc; }
+        @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e7e5df; --soft: #9aa1aa; --rule: #2a2f36; --panel: #1b1f25; --blue: #5cb8ec; --pale: #356a8c; --red: #f0934a; --green: #55c7a0; --band: #21463a; } }
         * { box-sizing: border-box; }
         body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 -apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", Arial, sans-serif; font-variant-numeric: tabular-nums; }
         main { max-width: 1040px; margin: 0 auto; padding: 44px 28px 64px; }
@@ -43,7 +43,13 @@ internal static class Html
         .lede { margin: 0 0 30px; max-width: 46em; font-size: 18px; color: var(--soft); overflow-wrap: anywhere; }
         .lede b { color: var(--ink); font-weight: 600; }
         .warn { max-width: 46em; margin: -14px 0 30px; padding: 2px 0 2px 14px; border-left: 3px solid var(--red); }
+        .verdict { max-width: 50em; margin: -14px 0 30px; padding: 2px 0 2px 14px; border-left: 3px solid var(--rule); }
+        .verdict b { font-weight: 650; }
+        .verdict ul { margin: 4px 0 0; padding-left: 20px; color: var(--soft); }
+        .good { border-color: var(--green); }
+        .bad { border-color: var(--red); }
         .wide { overflow-x: auto; }
+        .wide + .wide { margin-top: 30px; }
         .wide svg { min-width: 620px; }
         .trio { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 26px 30px; margin-top: 30px; }
         .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); column-gap: 48px; }
@@ -61,6 +67,8 @@ internal static class Html
         path.line { stroke: var(--blue); stroke-width: 2; }
         path.points { stroke: var(--red); stroke-width: 1; stroke-opacity: .45; }
         path.reference { stroke: var(--red); stroke-width: 1.5; stroke-dasharray: 5 4; }
+        svg path.area { fill: var(--band); }
+        tspan.area { fill: var(--band); }
         tspan.thin { fill: var(--pale); }
         tspan.line { fill: var(--blue); }
         tspan.points, tspan.reference { fill: var(--red); }

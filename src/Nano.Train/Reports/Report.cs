@@ -5,7 +5,7 @@ using static System.FormattableString;
 namespace Nano;
 
 /// <summary>A training run on one page: a single HTML file with its own style and SVG charts, no script and nothing to fetch.</summary>
-public static class Report
+public static partial class Report
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
@@ -44,7 +44,8 @@ public static class Report
 
             """);
         Warning(page, entries);
-        Charts(page, [.. entries.OfType<StepEntry>()], evals, entries.OfType<EndEntry>().LastOrDefault());
+        if (run is not null) Verdict(page, RunVerdict.Of(entries));
+        Charts(page, [.. entries.OfType<StepEntry>()], evals, entries.OfType<EndEntry>().LastOrDefault(), run is null ? null : RecipeBands.For(RecipeBands.Known, run).Found);
         SpikeLog.Section(page, entries);
         page.Append("<div class=\"pair\">\n<div>\n");
         if (evals.Length > 0) Evaluations(page, evals, entries.OfType<EndEntry>().LastOrDefault());
@@ -52,6 +53,7 @@ public static class Report
         page.Append("</div>\n<div>\n");
         if (run is not null) Configuration(page, run);
         page.Append("</div>\n</div>\n");
+        if (entries.OfType<ProfileEntry>().LastOrDefault() is { } profile) Profile(page, profile);
         Samples(page, [.. evals.Where(e => e.Sample.Length > 0)]);
         if (run is not null) page.Append(Culture, $"<h2>Reproduce</h2>\n<pre>\n{Html.Escape(run.Command)}</pre>\n");
         return page.Append("</main>\n</body>\n</html>\n").ToString();
@@ -96,53 +98,6 @@ public static class Report
         if (end is not null && end.Reason != "done") page.Append(Culture, $"<p class=\"warn\">The run ended early at step {end.Step:N0}: {Html.Escape(end.Reason)}.</p>\n");
     }
 
-    private static void Charts(StringBuilder page, StepEntry[] steps, EvalEntry[] evals, EndEntry? end)
-    {
-        ChartSeries[] loss = [.. Noisy("training", steps, s => s.TrainLoss), .. Validation(evals, end)];
-        if (loss.Length > 0)
-            page.Append(Culture, $"<div class=\"wide\">{new SvgChart("Loss", "nats per token", "0.0000", 984, 430, false, loss).Render()}</div>\n");
-        if (steps.Length == 0) return;
-        double median = ChartData.Median(steps.Select(s => s.TokensPerSecond));
-        ChartSeries[] speed =
-        [
-            new(Interval(steps), ChartMark.Thin, Points(steps, s => s.TokensPerSecond)),
-            new(Invariant($"median {median:N0}"), ChartMark.Reference, [new(steps[0].Step, median), new(steps[^1].Step, median)]),
-        ];
-        ChartSeries rate = new("learning rate", ChartMark.Line, Points(steps, s => s.LearningRate));
-        page.Append("<div class=\"trio\">\n")
-            .Append(new SvgChart("Learning rate", "", "G4", 308, 230, true, [rate]).Render())
-            .Append(new SvgChart("Gradient norm", "", "G4", 308, 230, true, [.. Noisy("", steps, s => s.GradNorm)]).Render())
-            .Append(new SvgChart("Throughput", "tokens/s", "N0", 308, 230, true, speed).Render())
-            .Append("</div>\n");
-    }
-
-    private static IReadOnlyList<ChartPoint> Points(StepEntry[] steps, Func<StepEntry, double> value) => [.. steps.Select(s => new ChartPoint(s.Step, value(s)))];
-
-    private static string Interval(StepEntry[] steps)
-    {
-        double every = Math.Round((steps[^1].Step - (double)steps[0].Step) / Math.Max(1, steps.Length - 1));
-        return every <= 1 ? "each step" : Invariant($"every {every:N0} steps");
-    }
-
-    /// <summary>The values as a thin line under their running mean; few values, as one line.</summary>
-    private static IEnumerable<ChartSeries> Noisy(string name, StepEntry[] steps, Func<StepEntry, double> value)
-    {
-        if (steps.Length == 0) yield break;
-        IReadOnlyList<ChartPoint> points = Points(steps, value);
-        int half = points.Count / 80;
-        string prefix = name.Length == 0 ? "" : name + ", ";
-        yield return new(prefix + Interval(steps), half == 0 ? ChartMark.Line : ChartMark.Thin, points);
-        if (half > 0) yield return new(Invariant($"{prefix}mean of {2 * half + 1}"), ChartMark.Line, ChartData.Smooth(points, half));
-    }
-
-    /// <summary>Evaluations, and the loss over the whole split at the end in place of one at the same step.</summary>
-    private static IEnumerable<ChartSeries> Validation(EvalEntry[] evals, EndEntry? end)
-    {
-        List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
-        if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
-        if (points.Count > 0) yield return new("validation", ChartMark.Points, points);
-    }
-
     private static void Evaluations(StringBuilder page, EvalEntry[] evals, EndEntry? end)
     {
         double best = evals.Select(e => e.ValLoss).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Min();
@@ -150,6 +105,25 @@ public static class Report
         foreach (EvalEntry e in evals)
             page.Append(Culture, $"<tr{(e.ValLoss == best ? " class=\"best\"" : "")}><td>{e.Step:N0}{(e.ValLoss == best ? ", lowest" : "")}</td><td>{Loss(e.TrainLoss)}</td><td>{Loss(e.ValLoss)}</td><td>{Loss(e.ValLoss - e.TrainLoss)}</td></tr>\n");
         if (end is not null) page.Append(Culture, $"<tr><td>{end.Step:N0}, whole validation split</td><td></td><td>{Loss(end.ValLoss)}</td><td></td></tr>\n");
+        page.Append("</table>\n</div>\n");
+    }
+
+    /// <summary>The word, the numbers behind it and what may be wrong.</summary>
+    private static void Verdict(StringBuilder page, RunVerdict verdict)
+    {
+        string kind = verdict.Outcome switch { RunOutcome.NoBand => "verdict", RunOutcome.AsExpected => "verdict good", _ => "verdict bad" };
+        page.Append(Culture, $"<div class=\"{kind}\"><b>{char.ToUpperInvariant(verdict.Word[0])}{verdict.Word[1..]}</b>: {Html.Escape(verdict.Reason)}.");
+        if (verdict.Causes.Count > 0)
+            page.Append(Culture, $" What may be wrong, the likeliest first:\n<ul>\n{string.Concat(verdict.Causes.Select(cause => $"<li>{Html.Escape(cause)}</li>\n"))}</ul>");
+        page.Append("</div>\n");
+    }
+
+    private static void Profile(StringBuilder page, ProfileEntry profile)
+    {
+        page.Append(Culture, $"<h2>Where the time goes</h2>\n<p class=\"caption\">{profile.Steps:N0} steps of {profile.MsPerStep:0.00} ms; calls and milliseconds per step; bytes count each operand and result once</p>\n");
+        page.Append("<div class=\"wide tall\">\n<table>\n<tr><th>op</th><th>M x N x K</th><th>calls</th><th>ms</th><th>% of step</th><th>GFLOP/s</th><th>GB/s</th><th>% of ceiling</th></tr>\n");
+        foreach (var row in profile.Rows)
+            page.Append(Culture, $"<tr><td>{Html.Escape(row.Name)}</td><td>{Html.Escape(row.Shape)}</td><td>{row.Calls:0.#}</td><td>{row.Ms:0.000}</td><td>{row.Percent:0.0}</td><td>{row.Gflops:0.0}</td><td>{row.Gbps:0.0}</td><td>{(row.PercentOfCeiling is { } share ? Invariant($"{share:0} {Html.Escape(row.Bound)}") : "")}</td></tr>\n");
         page.Append("</table>\n</div>\n");
     }
 

@@ -82,7 +82,7 @@ public sealed class RunLog : IDisposable
         {
             if (SpikeLog.IsRollback(entry) && ++seen > rollbacks)
                 yield break;
-            if (entry is not EndEntry && (seen < rollbacks || SpikeLog.IsRollback(entry) || StepOf(entry) <= step))
+            if (entry is not (EndEntry or ProfileEntry) && (seen < rollbacks || SpikeLog.IsRollback(entry) || StepOf(entry) <= step))
                 yield return entry;
         }
     }

@@ -10,6 +10,7 @@ namespace Nano;
 [JsonDerivedType(typeof(EvalEntry), "eval")]
 [JsonDerivedType(typeof(SpikeEntry), "spike")]
 [JsonDerivedType(typeof(EndEntry), "end")]
+[JsonDerivedType(typeof(ProfileEntry), "profile")]
 public abstract record RunLogEntry;
 
 /// <summary>The start of a run, or of a later session that resumes it.</summary>
@@ -44,6 +45,7 @@ public sealed record RunMachine(string Cpu, int Threads, string Simd, double Pea
 /// <param name="Milliseconds">Wall-clock time of one step.</param>
 /// <param name="TokensPerSecond">Training tokens per second.</param>
 /// <param name="Gflops">Arithmetic of the model done, in GFLOP/s.</param>
+/// <param name="GradNorms">Norm of the gradient of each part of the model (embed, block0 ...); absent from most steps, and from logs before these were kept.</param>
 public sealed record StepEntry(
     int Step,
     double TrainLoss,
@@ -51,14 +53,40 @@ public sealed record StepEntry(
     double GradNorm,
     double Milliseconds,
     double TokensPerSecond,
-    double Gflops) : RunLogEntry;
+    double Gflops,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] OrderedDictionary<string, double>? GradNorms = null) : RunLogEntry;
 
 /// <summary>An evaluation between steps.</summary>
 /// <param name="Step">Steps done so far.</param>
 /// <param name="TrainLoss">Loss on training text, in nats per token.</param>
 /// <param name="ValLoss">Loss on validation text, in nats per token.</param>
 /// <param name="Sample">Text generated at this point; empty if none was.</param>
-public sealed record EvalEntry(int Step, double TrainLoss, double ValLoss, string Sample) : RunLogEntry;
+/// <param name="Health">How the model and the process stand; absent from logs before this was kept.</param>
+public sealed record EvalEntry(
+    int Step,
+    double TrainLoss,
+    double ValLoss,
+    string Sample,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] RunHealth? Health = null) : RunLogEntry;
+
+/// <summary>What tells a sick run from a healthy one before the loss does.</summary>
+/// <param name="MatrixNorm">L2 norm of all weights of two or more dimensions, which decay.</param>
+/// <param name="VectorNorm">L2 norm of all biases and norm weights, which do not.</param>
+/// <param name="ResidentBytes">Memory of the process.</param>
+public sealed record RunHealth(double MatrixNorm, double VectorNorm, long ResidentBytes)
+{
+    /// <summary>Of a model as it is now.</summary>
+    public static RunHealth Of(LanguageModel model, Compute compute)
+    {
+        double matrices = 0, vectors = 0;
+        foreach (var parameter in model.Parameters.All)
+        {
+            double squares = compute.SumOfSquares(parameter);
+            (matrices, vectors) = parameter.Shape.Rank >= 2 ? (matrices + squares, vectors) : (matrices, vectors + squares);
+        }
+        return new RunHealth(Math.Sqrt(matrices), Math.Sqrt(vectors), Environment.WorkingSet);
+    }
+}
 
 /// <summary>The end of a run.</summary>
 /// <param name="Step">Steps done.</param>
@@ -68,7 +96,16 @@ public sealed record EvalEntry(int Step, double TrainLoss, double ValLoss, strin
 /// <param name="Reason"><c>done</c>, <c>interrupted</c> or another word for why it ended.</param>
 public sealed record EndEntry(int Step, double ValLoss, double Seconds, long Tokens, string Reason) : RunLogEntry;
 
-/// <summary>Strict on purpose: a missing, unknown or repeated key is an error, so that rewriting a log on resume loses nothing.</summary>
+/// <summary>Where the time of the steps went, written after the end of a run that was profiled.</summary>
+/// <param name="Steps">Steps measured.</param>
+/// <param name="MsPerStep">Mean time of one.</param>
+/// <param name="Rows">Kinds of work, the longest first.</param>
+public sealed record ProfileEntry(int Steps, double MsPerStep, IReadOnlyList<ProfileRow> Rows) : RunLogEntry;
+
+/// <summary>
+/// Strict on purpose: a missing, unknown or repeated key is an error, so that rewriting a log on resume loses nothing. What was added since the first logs
+/// (grad_norms, health, profile) is optional: old logs read as before, and come out of a rewrite as they went in.
+/// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,

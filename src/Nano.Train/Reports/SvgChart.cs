@@ -4,10 +4,15 @@ using System.Text;
 namespace Nano;
 
 /// <summary>How a series is drawn; the lower-case name is its CSS class.</summary>
-internal enum ChartMark { Thin, Line, Points, Reference }
+internal enum ChartMark { Thin, Line, Points, Reference, Area }
 
 /// <summary>A named series; points in the order of X.</summary>
-internal sealed record ChartSeries(string Name, ChartMark Mark, IReadOnlyList<ChartPoint> Points);
+/// <param name="Name">What the legend calls it; nothing if it is empty.</param>
+/// <param name="Mark">How it is drawn.</param>
+/// <param name="Points">What is drawn; of an area, its upper edge.</param>
+/// <param name="Lower">The lower edge of an area, at the same X.</param>
+/// <param name="Color">In place of the mark's own, as CSS has it.</param>
+internal sealed record ChartSeries(string Name, ChartMark Mark, IReadOnlyList<ChartPoint> Points, IReadOnlyList<ChartPoint>? Lower = null, string? Color = null);
 
 /// <summary>
 /// A line chart over training steps as inline SVG: data in, text out. Colours and type come from the page's style sheet, so that one chart serves
@@ -40,7 +45,8 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         Heading();
         Axes();
         foreach (ChartSeries series in Series)
-            if (series.Mark != ChartMark.Points) Path(series, Html.Escape(series.Name));
+            if (series.Mark == ChartMark.Area) Area(series);
+            else if (series.Mark != ChartMark.Points) Path(series, Html.Escape(series.Name));
         HoverBands();
         foreach (ChartSeries series in Series)
             if (series.Mark == ChartMark.Points) Marks(series);
@@ -49,7 +55,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
 
     private void Scale()
     {
-        double[] y = [.. Series.SelectMany(s => s.Points).Select(p => p.Y).Where(IsDrawn)];
+        double[] y = [.. Series.SelectMany(s => s.Points.Concat(s.Lower ?? [])).Select(p => p.Y).Where(IsDrawn)];
         double low = y.DefaultIfEmpty(0).Min(), high = y.DefaultIfEmpty(1).Max();
         if (FromZero) (low, high) = (Math.Min(0, low), Math.Max(0, high));
         yTicks = ChartData.Ticks(low, high, (Height - Top - Bottom) / 48);
@@ -67,10 +73,10 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         svg.Append(Invariant, $"<text y=\"15\"><tspan class=\"title\">{Html.Escape(Title)}</tspan><tspan dx=\"8\" class=\"soft\">{Html.Escape(unit)}</tspan></text>\n");
         if (Series.Count < 2) return;
         svg.Append("<text y=\"34\" class=\"legend\">");
-        foreach (ChartSeries series in Series)
+        foreach (ChartSeries series in Series.Where(s => s.Name.Length > 0))
         {
-            string sign = series.Mark switch { ChartMark.Points => "●", ChartMark.Reference => "╌╌", ChartMark.Line => "━━", _ => "──" };
-            svg.Append(Invariant, $"<tspan class=\"{Css(series)}\">{sign}</tspan><tspan dx=\"5\">{Html.Escape(series.Name)}</tspan><tspan dx=\"10\"> </tspan>");
+            string sign = series.Mark switch { ChartMark.Points => "●", ChartMark.Reference => "╌╌", ChartMark.Line => "━━", ChartMark.Area => "■", _ => "──" };
+            svg.Append(Invariant, $"<tspan class=\"{Css(series)}\"{Style("fill", series)}>{sign}</tspan><tspan dx=\"5\">{Html.Escape(series.Name)}</tspan><tspan dx=\"10\"> </tspan>");
         }
         svg.Append("</text>\n");
     }
@@ -91,7 +97,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     private void Path(ChartSeries series, string title)
     {
         IReadOnlyList<ChartPoint> points = ChartData.Downsample(series.Points, MaxPoints);
-        svg.Append(Invariant, $"<path class=\"{Css(series)}\" d=\"");
+        svg.Append(Invariant, $"<path class=\"{Css(series)}\"{Style("stroke", series)} d=\"");
         for (int i = 0; i < points.Count; i++)
         {
             if (!IsDrawn(points[i].Y)) continue;
@@ -100,6 +106,15 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         }
         svg.Append(Invariant, $"\"><title>{title}</title></path>\n");
     }
+
+    /// <summary>A filled band: along the upper edge and back along the lower.</summary>
+    private void Area(ChartSeries series)
+    {
+        var edge = series.Points.Concat((series.Lower ?? []).Reverse()).Where(p => IsDrawn(p.Y)).Select(p => string.Create(Invariant, $"{X(p.X):0.#},{Y(p.Y):0.#}"));
+        svg.Append(Invariant, $"<path class=\"area\"{Style("fill", series)} d=\"M{string.Join('L', edge)}Z\"><title>{Html.Escape(series.Name)}</title></path>\n");
+    }
+
+    private static string Style(string property, ChartSeries series) => series.Color is null ? "" : $" style=\"{property}:{Html.Escape(series.Color)}\"";
 
     private void Marks(ChartSeries series)
     {
@@ -150,6 +165,7 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         ChartMark.Thin => "thin",
         ChartMark.Line => "line",
         ChartMark.Points => "points",
+        ChartMark.Area => "area",
         _ => "reference",
     };
 

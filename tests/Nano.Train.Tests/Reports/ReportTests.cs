@@ -51,6 +51,45 @@ public sealed class ReportTests : IDisposable
             Number(circles[7].Attribute("cx")!.Value) - Number(circles[5].Attribute("cx")!.Value), 0.2);
     }
 
+    /// <summary>A run of the measured recipe whose validation losses lie where the bands say, times a factor.</summary>
+    static RunLogEntry[] Measured(double factor)
+    {
+        var recipe = RecipeBands.Known.First(known => known is { Preset: "shakespeare-char", Corpus: "tinyshakespeare" });
+        return
+        [
+            SampleLog.Run() with { Config = recipe.Config },
+            .. recipe.Signals[RunSignals.Validation].Select(band => new EvalEntry(band.Step, 2, band.Mean * factor, "", new RunHealth(20, 30 + (band.Step / 1000.0), 123_000_000))),
+            .. Enumerable.Range(1, 20).Select(step => new StepEntry(step * 100, double.NaN, 1e-3, double.NaN, 1, 1, 1, new() { ["embed"] = 1, ["block0"] = 2, ["block1"] = step })),
+            new EndEntry(2000, recipe.Find(RunSignals.Whole, 2000)!.Mean * factor, 1, 1, "done"),
+            new ProfileEntry(20, 3.25, [new ProfileRow("linear forward", "8 x 4 x 2", 3, 1.5, 46.2, 99.5, 12, "arithmetic", 55), new ProfileRow("other", "", 1, 0.5, 15, null, null, "", null)]),
+        ];
+    }
+
+    [Fact]
+    public void Shows_the_band_the_blocks_the_memory_and_the_profile()
+    {
+        XElement page = Parse(Report.Render(Measured(1)));
+        Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput", "Gradient norm by block", "Norm of the weights", "Validation minus training loss", "Resident memory"],
+            page.Descendants("svg").Select(svg => svg.Attribute("aria-label")!.Value));
+        XElement area = ByClass(page, "area").First(e => e.Name == "path");
+        Assert.Equal("expected validation, 5 seeds", area.Value);
+        Assert.Equal(16, area.Attribute("d")!.Value.Count(c => c == ',')); // eight evaluations after the start, there and back
+        XElement blocks = page.Descendants("svg").First(svg => svg.Attribute("aria-label")!.Value == "Gradient norm by block");
+        Assert.Equal(["embed", "block0", "block1"], blocks.Elements("path").Select(path => path.Value));
+        Assert.Contains("step 250: 123 (memory)", page.Descendants("svg").Last().Descendants("title").Select(title => title.Value));
+        Assert.Contains("linear forward|8 x 4 x 2|3|1.500|46.2|99.5|12.0|55 arithmetic", page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value))));
+        Assert.Contains("other||1|0.500|15.0|||", page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value))));
+    }
+
+    [Fact]
+    public void Shows_the_verdict_and_its_causes()
+    {
+        Assert.StartsWith("No band: shakespeare-char was not measured with these options: another text", ByClass(Parse(Report.Render(Whole(500))), "verdict").Single().Value, StringComparison.Ordinal);
+        XElement bad = ByClass(Parse(Report.Render(Measured(0.5))), "verdict bad").Single();
+        Assert.StartsWith("Low: the loss over the whole validation split is", bad.Value, StringComparison.Ordinal);
+        Assert.NotEmpty(bad.Descendants("li"));
+    }
+
     [Fact]
     public void Fetches_nothing_and_runs_nothing()
     {

@@ -40,6 +40,26 @@ public sealed class RunLogTests : IDisposable
     }
 
     [Fact]
+    public void What_later_versions_added_is_optional_and_comes_back_as_written()
+    {
+        var row = new ProfileRow("linear forward", "8 x 4 x 2", 3.5, 1.25, 40, 2.5, null, "arithmetic", 12.5);
+        Write(null, Step(10) with { GradNorms = new() { ["embed"] = 0.5, ["block0"] = double.NaN } }, Eval(10, sample: "") with { Health = new RunHealth(14.5, 33.75, 1L << 40) }, new EndEntry(10, 1, 1, 1, "done"),
+            new ProfileEntry(10, 3, [row]));
+        string[] lines = File.ReadAllLines(LogPath);
+        Assert.EndsWith(",\"gflops\":600,\"grad_norms\":{\"embed\":0.5,\"block0\":null}}", lines[0], StringComparison.Ordinal);
+        Assert.EndsWith(",\"sample\":\"\",\"health\":{\"matrix_norm\":14.5,\"vector_norm\":33.75,\"resident_bytes\":1099511627776}}", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith("{\"kind\":\"profile\",\"steps\":10,\"ms_per_step\":3,\"rows\":[{\"name\":\"linear forward\",", lines[3], StringComparison.Ordinal);
+
+        var read = RunLog.Read(LogPath);
+        Assert.Equal([("embed", 0.5), ("block0", double.NaN)], Assert.IsType<StepEntry>(read[0]).GradNorms!.Select(norm => (norm.Key, norm.Value)));
+        Assert.Equal(new RunHealth(14.5, 33.75, 1L << 40), Assert.IsType<EvalEntry>(read[1]).Health);
+        Assert.Equal([row], Assert.IsType<ProfileEntry>(read[3]).Rows);
+
+        Write(10); // resuming drops the end, and the profile with it
+        Assert.Equal(lines[..2], File.ReadAllLines(LogPath));
+    }
+
+    [Fact]
     public void Numbers_that_are_not_finite_are_null_and_come_back_as_NaN()
     {
         Write(null, Step(1, double.NaN) with { GradNorm = double.PositiveInfinity });

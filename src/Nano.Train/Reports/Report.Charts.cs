@@ -1,0 +1,103 @@
+using System.Text;
+using static System.FormattableString;
+
+namespace Nano;
+
+/// <summary>The charts of the page: which numbers of the log they show, and how.</summary>
+public static partial class Report
+{
+    private const int WideChart = 984, SmallChart = 308, SmallHeight = 230, NamedBlocks = 6;
+
+    private static void Charts(StringBuilder page, StepEntry[] steps, EvalEntry[] evals, EndEntry? end, RecipeBands? expected)
+    {
+        ChartSeries[] loss = [.. Expected(expected, steps, evals), .. Noisy("training", steps, s => s.TrainLoss), .. Validation(evals, end)];
+        if (loss.Length > 0)
+            page.Append(Culture, $"<div class=\"wide\">{new SvgChart("Loss", "nats per token", "0.0000", WideChart, 430, false, loss).Render()}</div>\n");
+        if (steps.Length == 0) return;
+        double median = ChartData.Median(steps.Select(s => s.TokensPerSecond));
+        ChartSeries[] speed =
+        [
+            new(Interval(steps), ChartMark.Thin, Points(steps, s => s.TokensPerSecond)),
+            new(Invariant($"median {median:N0}"), ChartMark.Reference, [new(steps[0].Step, median), new(steps[^1].Step, median)]),
+        ];
+        ChartSeries rate = new("learning rate", ChartMark.Line, Points(steps, s => s.LearningRate));
+        page.Append("<div class=\"trio\">\n")
+            .Append(Small("Learning rate", "", "G4", rate))
+            .Append(Small("Gradient norm", "", "G4", [.. Noisy("", steps, s => s.GradNorm)]))
+            .Append(Small("Throughput", "tokens/s", "N0", speed))
+            .Append("</div>\n");
+        Blocks(page, [.. steps.Where(s => s.GradNorms is not null)]);
+        Health(page, [.. evals.Where(e => e.Health is not null)]);
+    }
+
+    private static string Small(string title, string unit, string format, params ChartSeries[] series) =>
+        new SvgChart(title, unit, format, SmallChart, SmallHeight, true, series).Render();
+
+    /// <summary>Where the validation loss of a healthy run lies, as far as this one has come; between the start and the first evaluation a straight edge would be no band.</summary>
+    private static IEnumerable<ChartSeries> Expected(RecipeBands? recipe, StepEntry[] steps, EvalEntry[] evals)
+    {
+        int last = Math.Max(steps.LastOrDefault()?.Step ?? 0, evals.LastOrDefault()?.Step ?? 0);
+        Band[] bands = [.. (recipe?.Signals.GetValueOrDefault(RunSignals.Validation) ?? []).Where(band => band.Step > 0 && band.Step <= last)];
+        if (bands.Length < 2) yield break;
+        yield return new(Invariant($"expected validation, {recipe!.Seeds.Count} seeds"), ChartMark.Area,
+            [.. bands.Select(band => new ChartPoint(band.Step, band.High))], [.. bands.Select(band => new ChartPoint(band.Step, band.Low))]);
+    }
+
+    /// <summary>The norm of the gradient of each part of the model: the first to vanish or explode shows.</summary>
+    private static void Blocks(StringBuilder page, StepEntry[] steps)
+    {
+        if (steps.Length == 0) return;
+        string[] groups = [.. steps[0].GradNorms!.Keys];
+        string[] blocks = [.. groups.Where(name => name.StartsWith("block", StringComparison.Ordinal))];
+        ChartSeries[] series = [.. groups.Select(name => new ChartSeries(IsNamed(name) ? name : "", ChartMark.Line,
+            [.. steps.Select(s => new ChartPoint(s.Step, s.GradNorms!.GetValueOrDefault(name, double.NaN)))], Color: Color(name)))];
+        page.Append(Culture, $"<div class=\"wide\" style=\"margin-top:30px\">{new SvgChart("Gradient norm by block", "", "G4", WideChart, 260, true, series).Render()}</div>\n");
+
+        bool IsNamed(string name) => !blocks.Contains(name) || blocks.Length <= NamedBlocks || name == blocks[0] || name == blocks[^1];
+
+        // Blocks from blue to violet in their order; the rest in colours of their own. Middle lightness reads on light and on dark.
+        string Color(string name) => Array.IndexOf(blocks, name) is >= 0 and int block ? Invariant($"hsl({205 + (110 * block / Math.Max(1, blocks.Length - 1))} 62% 52%)")
+            : name switch { "embed" => "hsl(30 85% 45%)", "final_norm" => "hsl(160 60% 38%)", _ => "hsl(0 60% 50%)" };
+    }
+
+    /// <summary>What is measured at each evaluation besides the losses.</summary>
+    private static void Health(StringBuilder page, EvalEntry[] evals)
+    {
+        if (evals.Length == 0) return;
+        ChartSeries[] weights = [At("decaying", e => e.Health!.MatrixNorm) with { Color = "hsl(205 62% 52%)" }, At("not decaying", e => e.Health!.VectorNorm) with { Color = "hsl(30 85% 45%)" }];
+        page.Append("<div class=\"trio\">\n")
+            .Append(Small("Norm of the weights", "", "G4", weights))
+            .Append(Small("Validation minus training loss", "nats", "0.0000", At("gap", e => e.ValLoss - e.TrainLoss)))
+            .Append(Small("Resident memory", "MB", "N0", At("memory", e => e.Health!.ResidentBytes / 1e6)))
+            .Append("</div>\n");
+
+        ChartSeries At(string name, Func<EvalEntry, double> value) => new(name, ChartMark.Line, [.. evals.Select(e => new ChartPoint(e.Step, value(e)))]);
+    }
+
+    private static IReadOnlyList<ChartPoint> Points(StepEntry[] steps, Func<StepEntry, double> value) => [.. steps.Select(s => new ChartPoint(s.Step, value(s)))];
+
+    private static string Interval(StepEntry[] steps)
+    {
+        double every = Math.Round((steps[^1].Step - (double)steps[0].Step) / Math.Max(1, steps.Length - 1));
+        return every <= 1 ? "each step" : Invariant($"every {every:N0} steps");
+    }
+
+    /// <summary>The values as a thin line under their running mean; few values, as one line.</summary>
+    private static IEnumerable<ChartSeries> Noisy(string name, StepEntry[] steps, Func<StepEntry, double> value)
+    {
+        if (steps.Length == 0) yield break;
+        IReadOnlyList<ChartPoint> points = Points(steps, value);
+        int half = points.Count / 80;
+        string prefix = name.Length == 0 ? "" : name + ", ";
+        yield return new(prefix + Interval(steps), half == 0 ? ChartMark.Line : ChartMark.Thin, points);
+        if (half > 0) yield return new(Invariant($"{prefix}mean of {2 * half + 1}"), ChartMark.Line, ChartData.Smooth(points, half));
+    }
+
+    /// <summary>Evaluations, and the loss over the whole split at the end in place of one at the same step.</summary>
+    private static IEnumerable<ChartSeries> Validation(EvalEntry[] evals, EndEntry? end)
+    {
+        List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
+        if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
+        if (points.Count > 0) yield return new("validation", ChartMark.Points, points);
+    }
+}

@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text;
+
+namespace Nano;
+
+/// <summary>Several runs beside each other: where their options differ, how they ended, and their curves in one chart.</summary>
+public sealed class RunComparison
+{
+    private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
+
+    private readonly IReadOnlyList<IReadOnlyList<RunLogEntry>> logs;
+
+    /// <summary>Reads the runs.</summary>
+    /// <param name="folders">Their folders, two or more.</param>
+    /// <exception cref="NanoException">Fewer than two, one twice, or no run there.</exception>
+    /// <exception cref="BadFileException">A log that cannot be read.</exception>
+    public RunComparison(IReadOnlyList<string> folders)
+    {
+        if (folders.Count < 2)
+            throw new NanoException("comparing takes two runs or more", "nano runs compare RUN RUN");
+        if (folders.GroupBy(folder => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))).FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new NanoException($"'{twice.First()}' is named twice");
+        logs = [.. folders.Select(RunSummary.ReadLog)];
+        Runs = [.. folders.Select(RunSummary.Of)];
+    }
+
+    /// <summary>The runs, in the order in which they were named.</summary>
+    public IReadOnlyList<RunSummary> Runs { get; }
+
+    /// <summary>The options that are not the same everywhere, with the value of each run; "unset" where a run does not know the option.</summary>
+    public IReadOnlyList<(string Option, IReadOnlyList<string> Values)> Differences =>
+        [.. logs.SelectMany(log => Config(log).Keys).Distinct().Order(StringComparer.Ordinal)
+            .Select(option => (Option: option, Values: (IReadOnlyList<string>)[.. logs.Select(log => Config(log).GetValueOrDefault(option, "unset"))]))
+            .Where(row => row.Values.Distinct().Count() > 1)];
+
+    /// <summary>The validation loss of each run at every step at which one was evaluated; NaN where another was.</summary>
+    public IReadOnlyList<(int Step, IReadOnlyList<double> Losses)> Evaluations =>
+        [.. logs.SelectMany(log => log.OfType<EvalEntry>()).Select(eval => eval.Step).Distinct().Order()
+            .Select(step => (step, (IReadOnlyList<double>)[.. logs.Select(log => log.OfType<EvalEntry>().LastOrDefault(eval => eval.Step == step)?.ValLoss ?? double.NaN)]))];
+
+    /// <summary>Writes the comparison as one self-contained page, whole or not at all.</summary>
+    public void Write(string htmlPath) => AtomicFile.Write(htmlPath, stream => stream.Write(Encoding.UTF8.GetBytes(Render())));
+
+    internal string Render()
+    {
+        var page = new StringBuilder();
+        page.Append(Culture, $"""
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8"/>
+            <meta name="viewport" content="width=device-width, initial-scale=1"/>
+            <title>{Runs.Count} runs · Nano</title>
+            <style>
+            {Html.Style}
+            </style>
+            </head>
+            <body>
+            <main>
+            <p class="over">Nano training runs</p>
+            <h1>{Runs.Count} runs compared</h1>
+
+            """);
+        Chart(page, "Validation loss", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, [.. logs[i].OfType<EvalEntry>().Select(eval => new ChartPoint(eval.Step, eval.ValLoss))], Color: Color(i)))]);
+        Chart(page, "Training loss, running mean", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, Smooth([.. logs[i].OfType<StepEntry>()], step => step.TrainLoss), Color: Color(i)))]);
+        Chart(page, "Gradient norm, running mean", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, Smooth([.. logs[i].OfType<StepEntry>()], step => step.GradNorm), Color: Color(i)))]);
+        Table(page, "Runs", ["run", "recipe", "state", "steps", "validation loss", "lowest", "time in steps", "verdict"],
+            Runs.Select((run, i) => (string[])[Name(i), run.Preset, run.Progress.ToString().ToLowerInvariant(), run.Step.ToString("N0", Culture), Loss(run.ValLoss), Loss(run.BestValLoss),
+                string.Create(Culture, $"{run.Seconds:N0} s"), run.Verdict.Word]));
+        var differences = Differences;
+        if (differences.Count > 0)
+            Table(page, "Options that differ", ["option", .. Runs.Select((_, i) => Name(i))], differences.Select(row => (string[])[row.Option, .. row.Values]));
+        return page.Append(differences.Count == 0 ? "<p class=\"caption\">No option differs.</p>\n" : "").Append("</main>\n</body>\n</html>\n").ToString();
+    }
+
+    private static OrderedDictionary<string, string> Config(IReadOnlyList<RunLogEntry> log) => ((RunEntry)log[0]).Config;
+
+    /// <summary>The folder's own name, or the whole path where two would be called the same.</summary>
+    private string Name(int run)
+    {
+        string[] names = [.. Runs.Select(one => Path.GetFileName(Path.TrimEndingDirectorySeparator(one.Folder)))];
+        return names.Count(name => name == names[run]) == 1 ? names[run] : Runs[run].Folder;
+    }
+
+    /// <summary>Hues as far from each other as the golden angle keeps them; middle lightness reads on light and on dark.</summary>
+    private static string Color(int run) => string.Create(Culture, $"hsl({(205 + (run * 137.5)) % 360:0} 65% 48%)");
+
+    private static IReadOnlyList<ChartPoint> Smooth(StepEntry[] steps, Func<StepEntry, double> value) =>
+        ChartData.Smooth([.. steps.Select(step => new ChartPoint(step.Step, value(step)))], steps.Length / 80);
+
+    private static void Chart(StringBuilder page, string title, ChartSeries[] series)
+    {
+        if (series.Any(one => one.Points.Count > 0))
+            page.Append(Culture, $"<div class=\"wide\">{new SvgChart(title, title.EndsWith("mean", StringComparison.Ordinal) && title.StartsWith('G') ? "" : "nats per token", "0.0000", 984, 340, false, series).Render()}</div>\n");
+    }
+
+    private static void Table(StringBuilder page, string title, string[] head, IEnumerable<string[]> rows)
+    {
+        page.Append(Culture, $"<h2>{title}</h2>\n<div class=\"wide\">\n<table>\n<tr>{string.Concat(head.Select(cell => $"<th>{Html.Escape(cell)}</th>"))}</tr>\n");
+        foreach (string[] row in rows)
+            page.Append(Culture, $"<tr>{string.Concat(row.Select(cell => $"<td>{Html.Escape(cell)}</td>"))}</tr>\n");
+        page.Append("</table>\n</div>\n");
+    }
+
+    private static string Loss(double value) => double.IsFinite(value) ? value.ToString("0.0000", Culture) : "–";
+}

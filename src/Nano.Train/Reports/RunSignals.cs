@@ -1,0 +1,80 @@
+namespace Nano;
+
+/// <summary>A number of a run that runs of the same recipe have in common but for the seed.</summary>
+/// <param name="Name">One of the names of <see cref="RunSignals"/>.</param>
+/// <param name="Step">The step it belongs to; of a mean over steps, the last one.</param>
+/// <param name="Value">Finite.</param>
+public sealed record RunSignal(string Name, int Step, double Value);
+
+/// <summary>What of a run's log is compared with other runs.</summary>
+public static class RunSignals
+{
+    /// <summary>Loss on random batches of validation text, at each evaluation.</summary>
+    public const string Validation = "validation_loss";
+
+    /// <summary>Loss over the whole validation split, at the end.</summary>
+    public const string Whole = "whole_validation_loss";
+
+    /// <summary>Loss of the training batches, the mean over the steps since the window before.</summary>
+    public const string Training = "training_loss";
+
+    /// <summary>Norm of the gradient, the median over the same steps: single batches stand out too far for a mean.</summary>
+    public const string GradNorm = "grad_norm";
+
+    /// <summary>Norm of the weights that decay, at each evaluation.</summary>
+    public const string MatrixNorm = "matrix_norm";
+
+    /// <summary>Norm of the weights that do not decay, at each evaluation.</summary>
+    public const string VectorNorm = "vector_norm";
+
+    private const int LongWindow = 250;
+    private static readonly int[] FirstWindows = [1, 10, 25, 50, 100]; // while losses fall steeply
+
+    /// <summary>The signals of a log, in the order of its entries. What is missing or not finite is left out; so is a window whose steps are not all there.</summary>
+    public static IReadOnlyList<RunSignal> Of(IReadOnlyList<RunLogEntry> entries)
+    {
+        var signals = new List<RunSignal>();
+        double loss = 0;
+        var norms = new List<double>();
+        int windowStart = 0, next = 1;
+        foreach (var entry in entries)
+            switch (entry)
+            {
+                case StepEntry step:
+                    if (step.Step != next) // a gap: this window cannot be whole
+                        (windowStart, next) = (-1, step.Step);
+                    (loss, next) = (loss + step.TrainLoss, next + 1);
+                    norms.Add(step.GradNorm);
+                    if (!EndsWindow(step.Step))
+                        break;
+                    if (windowStart >= 0)
+                    {
+                        Add(Training, step.Step, loss / (step.Step - windowStart));
+                        Add(GradNorm, step.Step, ChartData.Median(norms));
+                    }
+                    (loss, windowStart) = (0, step.Step);
+                    norms.Clear();
+                    break;
+                case EvalEntry eval:
+                    Add(Validation, eval.Step, eval.ValLoss);
+                    Add(MatrixNorm, eval.Step, eval.Health?.MatrixNorm ?? double.NaN);
+                    Add(VectorNorm, eval.Step, eval.Health?.VectorNorm ?? double.NaN);
+                    break;
+                case EndEntry end:
+                    Add(Whole, end.Step, end.ValLoss);
+                    break;
+            }
+        return signals;
+
+        void Add(string name, int step, double value)
+        {
+            if (double.IsFinite(value))
+                signals.Add(new RunSignal(name, step, value));
+        }
+    }
+
+    /// <summary>The first step of the window that ends with a step.</summary>
+    public static int WindowStart(int end) => end > LongWindow ? end - LongWindow + 1 : FirstWindows.Where(first => first < end).DefaultIfEmpty(0).Max() + 1;
+
+    private static bool EndsWindow(int step) => step % LongWindow == 0 || FirstWindows.Contains(step);
+}

@@ -1,0 +1,111 @@
+using System.Globalization;
+
+namespace Nano;
+
+/// <summary>How a run stands beside others of its recipe.</summary>
+public enum RunOutcome
+{
+    /// <summary>The recipe was not measured with these options.</summary>
+    NoBand,
+
+    /// <summary>Everything lies where it did in healthy runs.</summary>
+    AsExpected,
+
+    /// <summary>The validation loss is higher.</summary>
+    High,
+
+    /// <summary>The validation loss is lower.</summary>
+    Low,
+
+    /// <summary>The validation loss is as expected, but something else in the log is or was not.</summary>
+    Unusual,
+}
+
+/// <summary>A number of a run that lies outside its band.</summary>
+public sealed record Deviation(RunSignal Signal, Band Band)
+{
+    /// <summary>Whether it lies above.</summary>
+    public bool IsHigh => Signal.Value > Band.High;
+
+    /// <summary>What was expected and what came, for people.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{What()} {Format(Signal.Value)}, expected {Format(Band.Low)} to {Format(Band.High)}");
+
+    private string What()
+    {
+        var text = CultureInfo.InvariantCulture;
+        string at = Signal.Step == 0 ? "before the first step" : string.Create(text, $"after step {Signal.Step:N0}");
+        int first = RunSignals.WindowStart(Signal.Step);
+        string over = first == Signal.Step ? string.Create(text, $"of step {first:N0}") : string.Create(text, $"of steps {first:N0} to {Signal.Step:N0}");
+        return Signal.Name switch
+        {
+            RunSignals.Validation => $"the validation loss {at} is",
+            RunSignals.Whole => "the loss over the whole validation split is",
+            RunSignals.Training => $"the training loss {over} is",
+            RunSignals.GradNorm => $"the gradient norm {over} is",
+            RunSignals.MatrixNorm => $"the norm of the weights that decay {at} is",
+            _ => $"the norm of the weights that do not decay {at} is",
+        };
+    }
+
+    private string Format(double value) =>
+        value.ToString(Signal.Name is RunSignals.Validation or RunSignals.Whole or RunSignals.Training ? "0.000" : "0.00", CultureInfo.InvariantCulture);
+}
+
+/// <summary>What the log of a run says about it.</summary>
+/// <param name="Outcome">In a word.</param>
+/// <param name="Reason">In a sentence: the numbers that decided.</param>
+/// <param name="Causes">What may be wrong, the likeliest first; empty if nothing is.</param>
+public sealed record RunVerdict(RunOutcome Outcome, string Reason, IReadOnlyList<string> Causes)
+{
+    private const int Shown = 3;
+
+    /// <summary>The outcome as people read it.</summary>
+    public string Word => Outcome switch
+    {
+        RunOutcome.NoBand => "no band",
+        RunOutcome.AsExpected => "as expected",
+        _ => Outcome.ToString().ToLowerInvariant(),
+    };
+
+    /// <summary>Compares a log, whole or still growing, with the bands that come with the program.</summary>
+    public static RunVerdict Of(IReadOnlyList<RunLogEntry> entries) => Of(entries, RecipeBands.Known);
+
+    /// <summary>Compares a log with these bands.</summary>
+    public static RunVerdict Of(IReadOnlyList<RunLogEntry> entries, IReadOnlyList<RecipeBands> known)
+    {
+        if (entries.OfType<RunEntry>().FirstOrDefault() is not { } run)
+            return new RunVerdict(RunOutcome.NoBand, "the log does not say which recipe it followed", []);
+        var (recipe, differences) = RecipeBands.For(known, run);
+        if (recipe is null)
+            return new RunVerdict(RunOutcome.NoBand, $"{run.Preset} was not measured with these options: {string.Join("; ", differences)}", []);
+        var judged = RunSignals.Of(entries).Select(signal => (Signal: signal, Band: recipe.Find(signal.Name, signal.Step))).Where(pair => pair.Band is not null)
+            .Select(pair => new Deviation(pair.Signal, pair.Band!)).ToList();
+        if (judged.Count == 0)
+            return new RunVerdict(RunOutcome.NoBand, "nothing is logged yet at a step that was measured", []);
+        var deviations = judged.Where(IsOutside).ToList();
+        return deviations.Count == 0
+            ? new RunVerdict(RunOutcome.AsExpected, $"{Latest(judged)}, over {recipe.Seeds.Count} seeds", [])
+            : new RunVerdict(OutcomeOf(judged), Sentence(judged, deviations), RunCauses.Of(entries, judged, deviations));
+    }
+
+    /// <summary>The number that stands for the run as it is now: the last validation loss, whole if it is known, else whatever came last.</summary>
+    private static Deviation Latest(IReadOnlyList<Deviation> judged) =>
+        judged.LastOrDefault(one => one.Signal.Name is RunSignals.Validation or RunSignals.Whole) ?? judged[^1];
+
+    private static RunOutcome OutcomeOf(IReadOnlyList<Deviation> judged)
+    {
+        var latest = Latest(judged);
+        return !IsOutside(latest) || latest.Signal.Name is not (RunSignals.Validation or RunSignals.Whole) ? RunOutcome.Unusual : latest.IsHigh ? RunOutcome.High : RunOutcome.Low;
+    }
+
+    private static string Sentence(IReadOnlyList<Deviation> judged, IReadOnlyList<Deviation> deviations)
+    {
+        var latest = Latest(judged);
+        // The first of each kind tells when it began; the rest follows from it.
+        var told = deviations.GroupBy(one => one.Signal.Name).Select(kind => kind.First()).Where(one => one != latest).Take(Shown);
+        return string.Join("; ", (IsOutside(latest) ? [latest, .. told] : told).Select(one => one.ToString()));
+    }
+
+    private static bool IsOutside(Deviation one) => one.Signal.Value < one.Band.Low || one.Signal.Value > one.Band.High;
+}
