@@ -10,7 +10,7 @@ RUN ?= runs/shakespeare-char
 # A test that hangs is named and ends the run.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
 
-.PHONY: train build test test-widths fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ci clean
+.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
@@ -26,6 +26,11 @@ test: build
 # The kernel tests again with each width as the default one (every width is also tested in-process).
 test-widths: build
 	for width in 512 256 128 scalar; do NANO_SIMD=$$width dotnet test tests/Nano.Tensor.Tests $(DOTNET_FLAGS) $(TEST_FLAGS) || exit 1; done
+
+# A run of 300 steps that is killed fifty times (KILLS=200 for more) ends with the bytes of one left alone, and no kill leaves a checkpoint that cannot be read.
+KILLS ?= 50
+kill-test: build
+	NANO_KILLS=$(KILLS) dotnet test tests/Nano.Cli.Tests $(DOTNET_FLAGS) $(TEST_FLAGS) --filter FullyQualifiedName~KillTests
 
 # A million damaged model files: each is read or refused with the readers' one exception. MUTATIONS=100000 for fewer; much faster with TMPDIR in memory.
 MUTATIONS ?= 1000000

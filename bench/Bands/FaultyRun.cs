@@ -64,8 +64,8 @@ public sealed class FaultyRun : IDisposable
     }
 
     private EvalEntry Evaluation(int step) => new(step,
-        Evaluate.OnRandomBatches(model, compute, train, options.EvalBatches, options.Seed, RandomPurpose.TrainingEvaluation),
-        Evaluate.OnRandomBatches(model, compute, validation, options.EvalBatches, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
+        Evaluate.OnRandomRows(model, compute, train, options.EvalRows, options.Seed, RandomPurpose.TrainingEvaluation),
+        Evaluate.OnRandomRows(model, compute, validation, options.EvalRows, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
 
     private double FindGradients(int step)
     {

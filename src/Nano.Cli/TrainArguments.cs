@@ -6,9 +6,9 @@ namespace Nano.Cli;
 internal static class TrainArguments
 {
     private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
+    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch; an update takes so many times --accumulate rows" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
-    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
+    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update: 8 x 1, 4 x 2 and 1 x 8 rows give the same bits" };
     private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
     private static readonly Option<ActivationStorage?> Activations = Common.Activations();
     private static readonly Option<double?> LabelSmoothing = Common.Number("--label-smoothing", "Share of each target's weight that is spread evenly over all tokens, below 1 (default: 0)");
@@ -16,19 +16,25 @@ internal static class TrainArguments
     private static readonly Option<double?> Lr = Common.Number("--lr", "Peak learning rate");
     private static readonly Option<double?> MinLr = Common.Number("--min-lr", "Learning rate at the end (default: the preset's share of --lr)");
     private static readonly Option<int?> EvalInterval = new("--eval-interval") { Description = "Steps between evaluations; each saves a checkpoint" };
+    private static readonly Option<int?> Keep = new("--keep") { Description = "Checkpoints that stay, besides the best: the newest so many (default: 1)" };
     private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
     private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
     private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
+    private static readonly Option<double?> Dropout = Common.Number("--dropout", "Probability of zeroing an activation while training (default: the preset's)");
     private static readonly Option<ulong> Seed = Common.Seed();
+    private static readonly Option<Sampling?> Sampling = new("--sampling") { Description = "How rows are chosen: random, or epochs: each once per pass over the data, in an order of its own for each pass (default: random)" };
+    private static readonly Option<bool> Pack = new("--pack") { Description = "Rows hold whole documents, which see nothing of each other; takes data with marks between documents, see 'nano data prepare'" };
 
     public static void AddTo(Command verb)
     {
-        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Layers, Heads, Channels, Seed })
+        foreach (var option in new Option[] { Steps, Batch, Seq, Accumulate, CheckpointActivations, Activations, LabelSmoothing, ZLoss, Lr, MinLr, EvalInterval, Keep, Layers, Heads, Channels, Seed, Sampling, Pack })
             verb.Options.Add(option);
+        verb.Options.Add(Dropout);
+        StabilityArguments.AddTo(verb);
         OptimizerArguments.AddTo(verb);
     }
 
-    /// <summary>A preset with what the command line says otherwise.</summary>
+    /// <summary>A preset's or a run's options with what the command line says otherwise.</summary>
     public static TrainOptions Read(ParseResult args, TrainOptions preset)
     {
         preset = OptimizerArguments.Read(args, preset);
@@ -36,7 +42,7 @@ internal static class TrainArguments
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
         {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
+            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)) with { Dropout = (float?)args.GetValue(Dropout) ?? preset.Model.Dropout },
             Steps = args.GetValue(Steps) ?? preset.Steps,
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
@@ -46,9 +52,13 @@ internal static class TrainArguments
             LabelSmoothing = args.GetValue(LabelSmoothing) ?? preset.LabelSmoothing,
             ZLoss = args.GetValue(ZLoss) ?? preset.ZLoss,
             LearningRate = lr,
-            MinLearningRate = args.GetValue(MinLr) ?? (preset.MinLearningRate * lr / preset.LearningRate),
+            MinLearningRate = args.GetValue(MinLr) ?? (lr == preset.LearningRate ? preset.MinLearningRate : preset.MinLearningRate * lr / preset.LearningRate),
             EvalInterval = args.GetValue(EvalInterval) ?? preset.EvalInterval,
-            Seed = args.GetValue(Seed),
+            Stability = StabilityArguments.Read(args, preset.Stability),
+            Keep = args.GetValue(Keep) ?? preset.Keep,
+            Seed = args.GetResult(Seed) is { Implicit: false } ? args.GetValue(Seed) : preset.Seed,
+            Sampling = args.GetValue(Sampling) ?? preset.Sampling,
+            Pack = args.GetValue(Pack) || preset.Pack,
         };
     }
 }

@@ -13,6 +13,7 @@ internal sealed class TrainDisplay
     private readonly Queue<double> recent = new();
     private StepDone? step;
     private Evaluated? evaluated;
+    private SpikeFound? spiked;
 
     private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
 
@@ -39,6 +40,9 @@ internal sealed class TrainDisplay
             {
                 case StepDone done when done.Step % every == 0:
                     human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {done.Step,6}/{trainer.Options.Steps}  loss {done.Result.Loss:F4}  lr {done.LearningRate:0.00e+0}  norm {done.Result.GradientNorm:F2}  {Speed()}"));
+                    break;
+                case SpikeFound spike:
+                    human.WriteLine($"spike  {Describe(spike)}");
                     break;
                 case Evaluated at:
                     human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
@@ -81,7 +85,15 @@ internal sealed class TrainDisplay
                 recent.Dequeue();
         }
         evaluated = e as Evaluated ?? evaluated;
+        spiked = e as SpikeFound ?? spiked;
     }
+
+    private static string Describe(SpikeFound found) => found.Spike.Reason + found.Spike.Action switch
+    {
+        OnSpike.Skip => "; its update is skipped",
+        OnSpike.Rollback => $"; back to step {found.BackTo}, and on with other data",
+        _ => "",
+    };
 
     private double MedianMilliseconds() => recent.Order().ElementAt(recent.Count / 2);
 
@@ -111,6 +123,8 @@ internal sealed class TrainDisplay
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   lr {step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
             rows.Add(new Text(Speed()));
         }
+        if (spiked is not null)
+            rows.Add(new Text(Describe(spiked), new Style(Color.Red)));
         if (evaluated is not null)
         {
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));

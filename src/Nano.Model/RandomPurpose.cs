@@ -10,4 +10,5 @@ public enum RandomPurpose
     Dropout,
     Bootstrap,
     CurvatureLabels,
+    EpochOrder,
 }

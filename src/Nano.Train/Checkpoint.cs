@@ -1,23 +1,33 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text.Json;
+using System.Text;
 
 namespace Nano;
 
 /// <summary>
-/// A run's state in a folder of its own, step-000250 for example: the model as a Hugging Face directory, optimizer.safetensors with the
-/// optimizer's state, trainer.json with the step and the options. The folder is written under another name, flushed and renamed, and only
-/// then does the file "latest" point to it and the folder before it go: whenever the process dies, the newest whole checkpoint is there.
+/// A run's state in a folder of its own, step-000250 for example: the model as a Hugging Face directory, optimizer.safetensors with the optimizer's
+/// tensors, trainer.json with the step and all options. The folder is written under another name, flushed and renamed; only then do the files
+/// "latest" and, if its validation loss is the lowest so far, "best" name it, and only then do older folders go, by being renamed first. So whenever
+/// the process dies, every folder without ".tmp" is a whole checkpoint, and what "latest" and "best" name is there.
 /// </summary>
 public static class Checkpoint
 {
-    private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json";
+    private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json", Temporary = ".tmp", Prefix = "step-";
 
-    /// <summary>Saves and returns the checkpoint's folder.</summary>
+    /// <summary>The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps them.</summary>
+    public const string AverageFolder = "ema";
+
+    /// <summary>Saves and returns the checkpoint's folder. As many of the newest stay as the options say, and the best.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="model">The weights.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="state">All else.</param>
+    /// <param name="isBest">Whether its validation loss is the lowest so far.</param>
+    /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null)
     {
-        string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + ".tmp";
+        string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + Temporary;
         try
         {
             if (Directory.Exists(temporary))
@@ -26,15 +36,19 @@ public static class Checkpoint
             {
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
+                if (average is not null)
+                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
                     [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
                         ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
                         : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
-                AtomicFile.Write(Path.Combine(temporary, StateFile), stream => WriteState(stream, state));
+                AtomicFile.Write(Path.Combine(temporary, StateFile), stream => RunStateFile.Write(stream, state));
                 Directory.Move(temporary, folder);
             }
-            AtomicFile.Write(Path.Combine(run, ModelDirectory.Latest), stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(name + "\n")));
-            DeleteFolders(run, except: name);
+            if (isBest)
+                Point(run, ModelDirectory.Best, name); // before "latest": a run that dies in between comes here again
+            Point(run, ModelDirectory.Latest, name);
+            Rotate(run, state);
             return folder;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NanoException)
@@ -55,52 +69,92 @@ public static class Checkpoint
     /// <summary>Whether a run's folder has a checkpoint.</summary>
     public static bool Exists(string run) => File.Exists(Path.Combine(run, ModelDirectory.Latest));
 
+    /// <summary>What the newest checkpoint of a run says of it: everything but tensors.</summary>
+    /// <exception cref="NanoException">There is none.</exception>
+    /// <exception cref="BadFileException">It is damaged.</exception>
+    public static RunState Read(string run)
+    {
+        if (!Exists(run))
+            throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
+        string folder = ModelDirectory.Resolve(run), path = Path.Combine(folder, StateFile);
+        var saved = RunStateFile.Read(path);
+        return Path.GetFileName(folder) == Path.GetFileName(Folder(run, saved.Step)) ? saved
+            : throw new BadFileException(path, $"it says step {saved.Step}, in the folder '{Path.GetFileName(folder)}'");
+    }
+
     /// <summary>Puts the newest checkpoint of a run into a model and its state.</summary>
     /// <exception cref="NanoException">There is none, or it was made with other options; each one that differs is listed.</exception>
     /// <exception cref="BadFileException">It is damaged.</exception>
     public static void Load(string run, LanguageModel model, RunState state)
     {
-        if (!Exists(run))
-            throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
-        string folder = ModelDirectory.Resolve(run), statePath = Path.Combine(folder, StateFile);
-        var (step, numbers) = ReadState(statePath, state.Options);
-        if (Path.GetFileName(folder) != Path.GetFileName(Folder(run, step)))
-            throw new BadFileException(statePath, $"it says step {step}, in the folder '{Path.GetFileName(folder)}'");
-        using var saved = ModelDirectory.Load(folder).Model;
-        if (saved.Config != model.Config)
+        var saved = Read(run);
+        if (state.DifferencesFrom(saved) is { Count: > 0 } differences)
+            throw new NanoException("the run to resume was started with other options: " + string.Join("; ", differences),
+                "leave them out to continue the run as it was, or start another one with another --out");
+        string folder = Folder(run, saved.Step);
+        using var loaded = ModelDirectory.Load(folder).Model;
+        if (loaded.Config != model.Config)
             throw new BadFileException(Path.Combine(folder, "config.json"), "it describes another model than the run's options");
         using var tensors = OpenTensors(Path.Combine(folder, OptimizerFile), state);
         // Every file is whole and fits: from here on nothing is left half loaded.
-        for (int i = 0; i < saved.Parameters.All.Count; i++)
-            model.Parameters.All[i].CopyFrom(saved.Parameters.All[i]);
+        for (int i = 0; i < loaded.Parameters.All.Count; i++)
+            model.Parameters.All[i].CopyFrom(loaded.Parameters.All[i]);
         foreach (var (name, tensor) in state.Tensors)
             if (TypeOf(tensor) == SafetensorsType.I32)
                 tensors.ReadInt32(name, tensor.Ids);
             else
                 tensors.ReadFloat32(name, tensor.Data);
-        state.Step = step;
+        state.Step = saved.Step;
         state.Numbers.Clear();
-        foreach (var (name, value) in numbers)
+        foreach (var (name, value) in saved.Numbers)
             state.Numbers.Add(name, value);
     }
 
     /// <summary>Where the checkpoint after this many updates lies.</summary>
-    public static string Folder(string run, long step) => Path.Combine(run, $"step-{step:D6}");
+    public static string Folder(string run, long step) => Path.Combine(run, $"{Prefix}{step:D6}");
 
-    /// <summary>Deletes every checkpoint of a run; "latest" first, so that it never points to a folder that is gone.</summary>
+    /// <summary>Deletes every checkpoint of a run; what points to them first, so that it never points to a folder that is gone.</summary>
     public static void DeleteAll(string run)
     {
         File.Delete(Path.Combine(run, ModelDirectory.Latest));
-        DeleteFolders(run, except: null);
+        File.Delete(Path.Combine(run, ModelDirectory.Best));
+        Delete(run, kept: []);
     }
 
-    private static void DeleteFolders(string run, string? except)
+    /// <summary>Deletes all checkpoints but the newest up to the state's own step, and the best.</summary>
+    private static void Rotate(string run, RunState state)
     {
-        foreach (string old in Directory.EnumerateDirectories(run, "step-*").Where(old => Path.GetFileName(old) != except).ToList())
-            Directory.Delete(old, recursive: true);
+        string best = Path.Combine(run, ModelDirectory.Best);
+        var newest = Directory.EnumerateDirectories(run, Prefix + "*").Select(StepOf).OfType<long>().Where(step => step <= state.Step).OrderDescending().Take(state.Options.Keep);
+        Delete(run, [.. newest.Select(step => Path.GetFileName(Folder(run, step))), .. File.Exists(best) ? new[] { File.ReadAllText(best).Trim() } : []]);
     }
 
     private static SafetensorsType TypeOf(Tensor tensor) => tensor.Type == DType.Int32 ? SafetensorsType.I32 : SafetensorsType.F32;
+
+    private static void Delete(string run, HashSet<string> kept)
+    {
+        foreach (string old in Directory.EnumerateDirectories(run, Prefix + "*").Where(old => !kept.Contains(Path.GetFileName(old))).ToList())
+        {
+            string dying = old;
+            if (StepOf(old) is not null)
+            {
+                dying += Temporary;
+                if (Directory.Exists(dying))
+                    Directory.Delete(dying, recursive: true);
+                Directory.Move(old, dying);
+            }
+            else if (!old.EndsWith(Temporary, StringComparison.Ordinal) || StepOf(old[..^Temporary.Length]) is null)
+                continue; // none of ours
+            if (Directory.Exists(dying))
+                Directory.Delete(dying, recursive: true);
+        }
+    }
+
+    /// <summary>The step whose checkpoint a folder of this name is, or null.</summary>
+    private static long? StepOf(string folder) =>
+        long.TryParse(Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) && Path.GetFileName(Folder("", step)) == Path.GetFileName(folder) ? step : null;
+
+    private static void Point(string run, string pointer, string name) => AtomicFile.Write(Path.Combine(run, pointer), stream => stream.Write(Encoding.ASCII.GetBytes(name + "\n")));
 
     private static SafetensorsReader OpenTensors(string path, RunState state)
     {
@@ -113,50 +167,5 @@ public static class Checkpoint
             throw new BadFileException(path, $"tensor '{name}' of type {TypeOf(tensor)} and shape {tensor.Shape} is missing");
         }
         return tensors;
-    }
-
-    private static void WriteState(Stream stream, RunState state)
-    {
-        using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-        json.WriteStartObject();
-        json.WriteNumber("version", 1);
-        json.WriteNumber("step", state.Step);
-        json.WriteStartObject("options");
-        foreach (var (key, value) in state.Options)
-            json.WriteString(key, value);
-        json.WriteEndObject();
-        json.WriteStartObject("numbers");
-        foreach (var (key, value) in state.Numbers)
-            json.WriteString(key, value.ToString("R", CultureInfo.InvariantCulture));
-        json.WriteEndObject();
-        json.WriteEndObject();
-    }
-
-    private static (long Step, Dictionary<string, double> Numbers) ReadState(string path, IReadOnlyDictionary<string, string> options)
-    {
-        long step;
-        var saved = new Dictionary<string, string>(StringComparer.Ordinal);
-        var numbers = new Dictionary<string, double>(StringComparer.Ordinal);
-        try
-        {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (json.RootElement.GetProperty("version").GetInt32() != 1)
-                throw new BadFileException(path, "it is of a later version of Nano");
-            step = json.RootElement.GetProperty("step").GetInt64();
-            foreach (var option in json.RootElement.GetProperty("options").EnumerateObject())
-                saved[option.Name] = option.Value.GetString() ?? "";
-            foreach (var number in json.RootElement.GetProperty("numbers").EnumerateObject())
-                numbers[number.Name] = double.Parse(number.Value.GetString() ?? "", CultureInfo.InvariantCulture);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException and not BadFileException or FileNotFoundException)
-        {
-            throw new BadFileException(path, $"not a trainer state: {e.Message}", e);
-        }
-        if (step < 0)
-            throw new BadFileException(path, $"step {step} is negative");
-        var differences = options.Keys.Union(saved.Keys).Where(key => saved.GetValueOrDefault(key) != options.GetValueOrDefault(key))
-            .Select(key => $"{key} was {saved.GetValueOrDefault(key, "not set")} and is now {options.GetValueOrDefault(key, "not set")}").ToList();
-        return differences.Count == 0 ? (step, numbers)
-            : throw new NanoException("the run to resume was started with other options: " + string.Join("; ", differences), "use the same options, or another --out");
     }
 }

@@ -74,20 +74,31 @@ public static class Evaluate
         }
     });
 
-    /// <summary>Over the same random batches every time (a function of seed and purpose), so that evaluations of one run can be compared.</summary>
-    public static double OnRandomBatches(LanguageModel model, Compute compute, BatchLoader loader, int batches, ulong seed, RandomPurpose purpose)
+    /// <summary>
+    /// Over the same random rows every time (a function of seed and purpose), so that evaluations of one run can be compared. How many rows the loader
+    /// gives at once changes no bit.
+    /// </summary>
+    public static double OnRandomRows(LanguageModel model, Compute compute, BatchLoader loader, long rows, ulong seed, RandomPurpose purpose)
     {
+        int B = loader.Batch, T = loader.Time;
         double sum = 0;
-        for (int i = 0; i < batches; i++)
-            sum = Add(sum, model, compute, loader.Batch, loader.Time, (ids, targets) => loader.Random(seed, purpose, i, ids, targets));
-        return sum / ((double)batches * loader.Batch * loader.Time);
+        long kept = 0;
+        for (long batch = 0; batch * B < rows; batch++)
+            sum = Add(sum, model, compute, B, T, (ids, targets) =>
+            {
+                loader.Random(seed, purpose, batch, ids, targets);
+                if (rows - (batch * B) is var left && left < B)
+                    targets.Ids[((int)left * T)..].Fill(UpdateBatch.Ignored);
+                kept += targets.Ids.Length - targets.Ids.Count(UpdateBatch.Ignored);
+            });
+        return sum / kept;
     }
 
     /// <summary>Over the whole text in windows of T without overlap.</summary>
     public static double OnAll(LanguageModel model, Compute compute, BatchLoader loader)
     {
         double sum = 0;
-        for (int first = 0; first < loader.WindowCount; first += loader.Batch)
+        for (long first = 0; first < loader.WindowCount; first += loader.Batch)
             sum = Add(sum, model, compute, loader.Batch, loader.Time, (ids, targets) => loader.InOrder(first, ids, targets));
         return sum / ((double)loader.WindowCount * loader.Time);
     }

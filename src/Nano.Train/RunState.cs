@@ -1,13 +1,52 @@
 namespace Nano;
 
-/// <summary>What a run needs besides its model to go on as if it had never stopped; a checkpoint keeps it.</summary>
-/// <param name="Options">What decides the run's results: it is only resumed with equal values.</param>
+/// <summary>What a run needs besides its model to go on as if it had never stopped; a checkpoint keeps it. Which data a step sees is a function of its number.</summary>
+/// <param name="Options">What it computes.</param>
+/// <param name="Data">What tells its data from other data: a run is only resumed with equal values.</param>
 /// <param name="Tensors">The optimizer's state and what else has elements, by name; loading fills them.</param>
-public sealed record RunState(IReadOnlyDictionary<string, string> Options, IReadOnlyList<(string Name, Tensor Tensor)> Tensors)
+public sealed record RunState(TrainOptions Options, IReadOnlyDictionary<string, string> Data, IReadOnlyList<(string Name, Tensor Tensor)> Tensors)
 {
+    private const string BestLoss = "best_val_loss";
+
     /// <summary>Updates done.</summary>
     public long Step { get; set; }
 
     /// <summary>Numbers that a run carries from step to step, exact to the last bit; loading replaces them.</summary>
     public SortedDictionary<string, double> Numbers { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>What decides the run's results, by name.</summary>
+    public SortedDictionary<string, string> Describe() => new(Options.Describe().Concat(Data).ToDictionary(), StringComparer.Ordinal);
+
+    /// <summary>Whether a loss on validation text is the lowest so far; from now on it is the one to beat.</summary>
+    public bool IsBest(double validationLoss)
+    {
+        if (!(validationLoss < Numbers.GetValueOrDefault(BestLoss, double.PositiveInfinity)))
+            return false;
+        Numbers[BestLoss] = validationLoss;
+        return true;
+    }
+
+    /// <summary>
+    /// What keeps a saved run from going on as this one: every option that differs, but for two that change nothing. A batch may be split into other
+    /// micro-batches; and there may be more or fewer steps where no step so far would have had another learning rate.
+    /// </summary>
+    public IReadOnlyList<string> DifferencesFrom(RunState saved)
+    {
+        var (was, now) = (saved.Describe(), Describe());
+        bool sameRows = (long)saved.Options.Batch * saved.Options.Accumulate == (long)Options.Batch * Options.Accumulate;
+        bool sameRates = saved.Step <= Options.Steps && Enumerable.Range(0, (int)saved.Step).All(step => saved.Options.LearningRateAt(step) == Options.LearningRateAt(step));
+        bool MayDiffer(string key) => key switch
+        {
+            "batch" or "accumulate" => sameRows,
+            "steps" => sameRates,
+            _ => false,
+        };
+        var differences = was.Keys.Union(now.Keys).Where(key => was.GetValueOrDefault(key) != now.GetValueOrDefault(key) && !MayDiffer(key))
+            .Select(key => $"{key} was {was.GetValueOrDefault(key, "not set")} and is now {now.GetValueOrDefault(key, "not set")}{Reason(key, saved.Step)}").ToList();
+        if (sameRows && saved.Options.EvalRows != Options.EvalRows && saved.Options.EvalBatches == Options.EvalBatches)
+            differences.Add($"eval_rows was {saved.Options.EvalRows} and is now {Options.EvalRows}");
+        return differences;
+    }
+
+    private static string Reason(string key, long done) => key == "steps" ? $" (the learning rates of the {done} steps done depend on it)" : "";
 }

@@ -3,6 +3,8 @@ namespace Nano;
 /// <summary>Everything that decides what a run computes. Two runs with equal options and equal text give equal bytes.</summary>
 public sealed record TrainOptions
 {
+    private readonly long? evalRows;
+
     public required string Preset { get; init; }
 
     /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
@@ -14,7 +16,7 @@ public sealed record TrainOptions
     /// </summary>
     public string? DefaultTokenizer { get; init; } = CorpusTokenizer.Characters;
 
-    /// <summary>Rows per micro-batch.</summary>
+    /// <summary>Rows per micro-batch. A batch of so many rows times <see cref="Accumulate"/> gives the same bits however it is split between the two.</summary>
     public required int Batch { get; init; }
 
     /// <summary>Tokens per row; at most the model's context.</summary>
@@ -54,16 +56,36 @@ public sealed record TrainOptions
     /// <summary>Steps between evaluations; each also saves a checkpoint and draws a sample.</summary>
     public int EvalInterval { get; init; } = 250;
 
-    /// <summary>Random batches per evaluation and split.</summary>
+    /// <summary>Random batches of <see cref="Batch"/> rows per evaluation and split.</summary>
     public int EvalBatches { get; init; } = 20;
 
+    /// <summary>The rows that these come to; a run that goes on with its rows split into other micro-batches keeps the number that it began with.</summary>
+    public long EvalRows { get => evalRows ?? ((long)EvalBatches * Batch); init => evalRows = value; }
+
+    /// <summary>The newest checkpoints that stay, besides the best.</summary>
+    public int Keep { get; init; } = 1;
+
+    /// <summary>Where the text is, as the user said it; null for the default corpus. What the text is, checkpoints know by its digest.</summary>
+    public string? Data { get; init; }
+
     public ulong Seed { get; init; } = 1337;
+
+    /// <summary>How the rows of training batches are chosen.</summary>
+    public Sampling Sampling { get; init; }
+
+    /// <summary>Whether rows of training batches hold whole documents instead of windows that begin anywhere: no target and no attention crosses from one to the next.</summary>
+    public bool Pack { get; init; }
+
+    /// <summary>What watches over the run.</summary>
+    public StabilityOptions Stability { get; init; } = new();
 
     /// <summary>The learning rate of a step, counted from 0.</summary>
     public double LearningRateAt(long step) => Schedule.At(step, LearningRate, MinLearningRate, WarmupSteps, Steps);
 
     /// <summary>Tokens per update.</summary>
     public long TokensPerStep => (long)Batch * Time * Accumulate;
+
+    private const long MaxTokensPerStep = 1 << 28;
 
     /// <summary>What decides the results of the run by name, as logs, reports and checkpoints show it.</summary>
     public IReadOnlyDictionary<string, string> Describe()
@@ -85,9 +107,12 @@ public sealed record TrainOptions
     public void Validate()
     {
         Model.Validate();
-        foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches) })
+        Stability.Validate();
+        foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");
+        if ((Int128)Batch * Accumulate * Time > MaxTokensPerStep)
+            throw new NanoException($"--batch {Batch} times --accumulate {Accumulate} times --seq {Time} are {(Int128)Batch * Accumulate * Time:N0} tokens per update, more than {MaxTokensPerStep:N0}");
         if (Steps < 0)
             throw new NanoException($"--steps must be 0 or more, got {Steps}");
         if (Time > Model.ContextLength)
@@ -104,6 +129,8 @@ public sealed record TrainOptions
             throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
         if (!(ClipNorm > 0))
             throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+        if (Pack && Optimizer.Name == "sophia")
+            throw new NanoException("--optimizer sophia draws labels for every position, and packed rows have some without a target", "leave out --pack, or take another optimizer");
         Optimizer.Validate();
         Schedule.Validate(WarmupSteps, Steps);
     }

@@ -40,7 +40,16 @@ public static class TrainSettings
         Value("clip_norm", o => o.ClipNorm, (o, value) => o with { ClipNorm = value }),
         Value("eval_interval", o => o.EvalInterval, (o, value) => o with { EvalInterval = value }),
         Value("eval_batches", o => o.EvalBatches, (o, value) => o with { EvalBatches = value }),
+        Value("keep", o => o.Keep, (o, value) => o with { Keep = value }) with { ChangesResults = false },
         Value("seed", o => o.Seed, (o, value) => o with { Seed = value }),
+        new("sampling", o => o.Sampling == Sampling.Epochs ? "epochs" : "random", (o, text) => o with { Sampling = ParseSampling(text) }),
+        Switch("pack", o => o.Pack, (o, value) => o with { Pack = value }),
+        new("on_spike", o => o.Stability.OnSpike.ToString().ToLowerInvariant(), (o, text) => o with { Stability = o.Stability with { OnSpike = ParseOnSpike(text) } }),
+        Value("spike_z", o => o.Stability.SpikeScore, (o, value) => o with { Stability = o.Stability with { SpikeScore = value } }),
+        Value("max_rollbacks", o => o.Stability.MaxRollbacks, (o, value) => o with { Stability = o.Stability with { MaxRollbacks = value } }),
+        Value("ema", o => o.Stability.AverageDecay, (o, value) => o with { Stability = o.Stability with { AverageDecay = value } }),
+        Value("patience", o => o.Stability.Patience, (o, value) => o with { Stability = o.Stability with { Patience = value } }),
+        Value("min_delta", o => o.Stability.MinDelta, (o, value) => o with { Stability = o.Stability with { MinDelta = value } }),
     ];
 
     /// <summary>The options with the named values.</summary>
@@ -80,6 +89,13 @@ public static class TrainSettings
     private static TrainSetting Switch(string key, Func<TrainOptions, bool> get, Func<TrainOptions, bool, TrainOptions> set) =>
         new(key, options => get(options) ? "true" : "false", (options, text) => set(options, bool.Parse(text)));
 
+    private static Sampling ParseSampling(string text) => text switch
+    {
+        "random" => Sampling.Random,
+        "epochs" => Sampling.Epochs,
+        _ => throw new FormatException($"sampling is random or epochs, not {Quoted.Of(text)}"),
+    };
+
     /// <summary>Reads float32 or bf16.</summary>
     /// <exception cref="FormatException">It is neither.</exception>
     public static ActivationStorage ParseActivations(string text) => text switch
@@ -87,5 +103,16 @@ public static class TrainSettings
         "float32" => ActivationStorage.Float32,
         "bf16" => ActivationStorage.BFloat16,
         _ => throw new FormatException($"activations are kept as float32 or bf16, not {Quoted.Of(text)}"),
+    };
+
+    /// <summary>Reads off, warn, skip or rollback.</summary>
+    /// <exception cref="FormatException">It is none of them.</exception>
+    public static OnSpike ParseOnSpike(string text) => text switch
+    {
+        "off" => OnSpike.Off,
+        "warn" => OnSpike.Warn,
+        "skip" => OnSpike.Skip,
+        "rollback" => OnSpike.Rollback,
+        _ => throw new FormatException($"what is done about a spike is off, warn, skip or rollback, not {Quoted.Of(text)}"),
     };
 }

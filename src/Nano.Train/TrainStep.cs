@@ -13,13 +13,24 @@ public sealed class TrainStep : IDisposable
 {
     private readonly LanguageModel model;
     private readonly Compute compute;
-    private readonly BatchLoader loader;
     private readonly TrainOptions options;
+    private readonly Action<long, Tensor, Tensor> fill;
+    private readonly BatchLoader? loader;
+    private readonly UpdateBatch batch;
     private readonly LaterLookups lookups = new();
 
+    /// <summary>A step on the loader's rows.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
+        : this(model, compute, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets), options) => this.loader = loader;
+
+    /// <param name="model">What is trained.</param>
+    /// <param name="compute">Where to run.</param>
+    /// <param name="fill">Fills ids and targets [B, T] of the micro-batch with this number, counted through the whole run; a target of -100 is left out of the loss.</param>
+    /// <param name="options">How.</param>
+    internal TrainStep(LanguageModel model, Compute compute, Action<long, Tensor, Tensor> fill, TrainOptions options)
     {
-        (this.model, this.compute, this.loader, this.options) = (model, compute, loader, options);
+        (this.model, this.compute, this.fill, this.options) = (model, compute, fill, options);
+        batch = new UpdateBatch(options);
         model.Parameters.EnableGradients();
         Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
@@ -27,17 +38,20 @@ public sealed class TrainStep : IDisposable
 
     public IOptimizer Optimizer { get; }
 
+    /// <summary>Batches that the run passes over: step s takes the batch of number s + this many.</summary>
+    public long PassedOver { get; set; }
+
     /// <summary>The norms of the last gradients, block by block.</summary>
     public GradientNorm Norm { get; }
 
-    /// <summary>Bytes held by everything that takes part: parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
-    public long ReservedBytes => model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+    /// <summary>Bytes held by everything that takes part: tokens, parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
+    public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
 
-    /// <summary>Bytes that activations, their gradients and waiting lookups take of the machine's memory.</summary>
-    public long ActivationBytes => compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
+    /// <summary>Bytes that tokens, activations, their gradients and waiting lookups take of the machine's memory.</summary>
+    public long ActivationBytes => batch.ReservedBytes + compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
     /// <summary>Runs step number <paramref name="step"/> (from 0): both halves.</summary>
-    /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
+    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
     {
         var result = FindGradients(step);
@@ -46,14 +60,14 @@ public sealed class TrainStep : IDisposable
     }
 
     /// <summary>The gradients of the batch of step number <paramref name="step"/> (from 0). Parameters are unchanged.</summary>
-    /// <exception cref="NanoException">The loss or a gradient is not finite; the message names the step and the first such tensor.</exception>
+    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor.</exception>
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
         if (Optimizer is Sophia { EstimateIsDue: true } sophia)
             EstimateCurvature(sophia, step);
         model.Parameters.ForgetGradients();
-        double loss = AddGradients(step, null) / options.TokensPerStep;
+        double loss = AddGradients(step, null);
         double norm = Norm.Measure(compute);
         return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
     }
@@ -70,26 +84,28 @@ public sealed class TrainStep : IDisposable
     {
         model.Parameters.ForgetGradients();
         AddGradients(step, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
-        sophia.Estimate(compute, options.TokensPerStep);
+        sophia.Estimate(compute, batch.KeptTargets());
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the summed loss of their tokens. Labels that the model draws meet no dropout.</summary>
-    private double AddGradients(long step, LabelDraw? draw)
+    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them. Labels that the model draws meet no dropout.</summary>
+    private double AddGradients(long step, LabelDraw? draws)
     {
         var tape = compute.Tape ??= new Tape();
+        tape.Clear(); // of what a step that diverged has left
         lookups.Clear();
         compute.LaterLookups = lookups;
         try
         {
+            int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
             double sum = 0;
-            for (int micro = 0; micro < options.Accumulate; micro++)
+            for (int micro = 0; micro < batch.Count; micro++)
             {
                 compute.NextStep();
+                var (ids, targets) = batch[micro];
                 compute.Profiler?.Skip();
-                var (ids, targets) = NextBatch((step * options.Accumulate) + micro);
-                compute.Profiler?.Lap(Work.Of("batch", 0, ids, targets));
-                var masks = draw is null ? Masks(step, micro) : null;
-                var (loss, nll) = model.Loss(compute, ids, targets, draw is null ? Loss : new LossOptions(options.TokensPerStep), masks, options.CheckpointActivations, activations: options.Activations, draw: draw is { } labels ? labels with { FirstRow = micro * ids.Length } : null);
+                var masks = draws is null ? Masks(step, micro) : null;
+                LabelDraw? draw = draws is { } whole ? whole with { FirstRow = batch.FirstRow(micro) * options.Time } : null;
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, Segments(ids), activations: options.Activations, draw: draw);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -98,7 +114,7 @@ public sealed class TrainStep : IDisposable
                 tape.Backward(compute, loss);
             }
             lookups.Run(compute);
-            return sum;
+            return sum / kept;
         }
         finally
         {
@@ -106,29 +122,48 @@ public sealed class TrainStep : IDisposable
         }
     }
 
-    private LossOptions Loss => new(options.TokensPerStep, options.LabelSmoothing, options.ZLoss);
+    /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
+    private LossOptions LossOf(int kept, LabelDraw? draw) => draw is null ? new(kept, options.LabelSmoothing, options.ZLoss) : new(kept);
 
-    private (Tensor Ids, Tensor Targets) NextBatch(long batch)
+    private Segments? Segments(Tensor ids) => loader?.DocumentLengths(ids) is { } lengths ? new Segments(compute, lengths) : null;
+
+    /// <summary>Reads the batch of a step and returns how many of its targets count.</summary>
+    private int ReadBatch(long step)
     {
-        var shape = new Shape(loader.Batch, loader.Time);
-        var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
-        loader.Random(options.Seed, RandomPurpose.TrainingWindows, batch, ids, targets);
-        return (ids, targets);
+        compute.Profiler?.Skip();
+        for (int micro = 0; micro < batch.Count; micro++)
+        {
+            fill(((step + PassedOver) * batch.Count) + micro, batch[micro].Ids, batch[micro].Targets);
+            compute.Profiler?.Lap(Work.Of("batch", 0, batch[micro].Ids, batch[micro].Targets));
+        }
+        return batch.KeptTargets() is > 0 and var kept ? kept : throw new NanoException($"step {step + 1}: every target of its batch is left out, so there is no loss");
     }
 
     private Dropout? Masks(long step, int micro) =>
-        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)((step * options.Accumulate) + micro));
+        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)(step + PassedOver), batch.FirstRow(micro));
 
     private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
 
-    private NanoException Diverged(long step, Tensor ids, Dropout? dropout) =>
+    private DivergedException Diverged(long step, Tensor ids, Dropout? dropout) =>
         new($"step {step + 1}: the loss is not finite; first in {FirstBad(ids, dropout)}", DivergedHint);
 
     /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite. A batch of training text serves to look for the place.</summary>
-    internal NanoException DivergedAt(long step)
+    internal DivergedException DivergedAt(long step)
     {
         compute.NextStep();
-        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(NextBatch(step * options.Accumulate).Ids, null)}", DivergedHint);
+        ReadBatch(step);
+        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(batch[0].Ids, null)}", DivergedHint);
+    }
+
+    /// <summary>Looks at every weight after <paramref name="step"/> updates, before a checkpoint takes the place of a good one.</summary>
+    /// <exception cref="DivergedException">One is not finite; the message names the step and the tensor.</exception>
+    internal void CheckParameters(long step)
+    {
+        compute.NextStep();
+        foreach (var parameter in model.Parameters.All)
+            // The squares of finite weights may be too large for a number; so it is looked at closely before it is called bad.
+            if (!double.IsFinite(compute.SumOfSquares(parameter)) && FirstBad([(parameter.Name!, parameter)]) is var first && first != Nowhere)
+                throw new DivergedException($"step {step}: a weight is not finite; first in {first}", DivergedHint);
     }
 
     /// <summary>Runs a batch, looking at every tensor, to say where the trouble starts.</summary>
@@ -136,15 +171,15 @@ public sealed class TrainStep : IDisposable
     {
         string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
         if (first == Nowhere)
-            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, watch: (name, tensor) =>
+            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, segments: Segments(ids), watch: (name, tensor) =>
                 first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
         return first;
     }
 
-    private NanoException BadGradient(long step)
+    private DivergedException BadGradient(long step)
     {
         string first = FirstBad(model.Parameters.All.Where(parameter => parameter.HasGradient).Select(parameter => (parameter.Name!, parameter.Gradient)));
-        return new NanoException(first == Nowhere ? $"step {step + 1}: the norm of the gradient is too large for a number" : $"step {step + 1}: the gradient is not finite; first in {first}", DivergedHint);
+        return new DivergedException(first == Nowhere ? $"step {step + 1}: the norm of the gradient is too large for a number" : $"step {step + 1}: the gradient is not finite; first in {first}", DivergedHint);
     }
 
     private const string Nowhere = "the loss itself";

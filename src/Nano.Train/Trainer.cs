@@ -8,11 +8,18 @@ public abstract record TrainEvent(long Step);
 /// <summary>One update is done. Step counts from 1.</summary>
 public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds) : TrainEvent(Step);
 
+/// <summary>A step stood out. BackTo is where a rollback returned to, otherwise the step.</summary>
+public sealed record SpikeFound(long Step, Spike Spike, long BackTo) : TrainEvent(Step);
+
 /// <summary>The model was evaluated on random batches of both splits, a sample was drawn and a checkpoint saved.</summary>
 public sealed record Evaluated(long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint, RunVerdict Verdict) : TrainEvent(Step);
 
 /// <summary>The run is over. ValLoss is over the whole validation split; Seconds covers training and evaluation of this process.</summary>
-public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted, RunVerdict Verdict) : TrainEvent(Step);
+public sealed record Finished(long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted, RunVerdict Verdict) : TrainEvent(Step)
+{
+    /// <summary>Whether it ended because its validation loss no longer fell.</summary>
+    public bool StoppedEarly { get; init; }
+}
 
 /// <summary>
 /// A run: text in, checkpoints, log and report out. <see cref="Run"/> is the training loop, and reads like one.
@@ -25,6 +32,10 @@ public sealed class Trainer : IDisposable
     private readonly string run;
     private readonly TrainStep trainStep;
     private readonly BatchLoader train, validation;
+    private readonly SpikeGuard guard;
+    private readonly EarlyStopping patience;
+    private readonly WeightAverage? average;
+    private readonly LanguageModel shown; // what is evaluated and sampled from
     private readonly Generator generator;
     private readonly TrainingData data;
     private readonly RunState state;
@@ -44,18 +55,25 @@ public sealed class Trainer : IDisposable
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
-        RefuseTooLarge(Options.Model);
-        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training");
+        RefuseTooLarge(Options);
+        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training", Options.Sampling, Options.Pack ? data.SeparatorForPacking : null);
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
         trainStep = new TrainStep(Model, compute, train, Options);
-        generator = new Generator(Model, compute);
-        state = new RunState(Describe(Options, data), [.. trainStep.Optimizer.State]);
+        average = Options.Stability.AverageDecay > 0 ? new WeightAverage(Model, Options.Stability.AverageDecay) : null;
+        shown = average?.Model ?? Model;
+        generator = new Generator(shown, compute);
+        patience = new EarlyStopping(Options.Stability.Patience, Options.Stability.MinDelta);
+        (string, Tensor)[] learned = [.. trainStep.Optimizer.State, .. average?.State ?? []];
+        guard = new SpikeGuard(Options.Stability, trainStep, Model, learned);
+        state = new RunState(Options, data.Identity, [.. learned, .. guard.State]);
         if (resume)
             Checkpoint.Load(run, Model, state);
-        trainStep.Optimizer.StepCount = StartStep = state.Step;
+        StartStep = state.Step;
+        guard.Load(state);
+        patience.Load(state.Numbers);
         log = OpenLog(resume, peakGflops, command);
     }
 
@@ -75,7 +93,7 @@ public sealed class Trainer : IDisposable
     public string ReportPath => Path.Combine(run, "report.html");
 
     /// <summary>Tokens of (training, validation).</summary>
-    public (int Train, int Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
+    public (long Train, long Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
 
     /// <summary>What it learns from.</summary>
     public TrainingData Data => data;
@@ -87,28 +105,43 @@ public sealed class Trainer : IDisposable
     public IEnumerable<TrainEvent> Run(CancellationToken stop)
     {
         var clock = Stopwatch.StartNew();
-        long step = StartStep;
+        long step = StartStep, tokens = 0;
         double loss = double.NaN;
         if (!resumed)
             yield return EvaluateAndSave(0);
-        for (; step < Options.Steps && !stop.IsCancellationRequested; step++)
+        while (step < Options.Steps && !patience.IsOver && !stop.IsCancellationRequested)
         {
             long start = Stopwatch.GetTimestamp();
             double learningRate = Options.LearningRateAt(step);
-            var result = trainStep.Run(step, learningRate);
-            loss = result.Loss;
-            yield return Logged(new StepDone(step + 1, result, learningRate, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
-            if ((step + 1) % Options.EvalInterval == 0 || step + 1 == Options.Steps)
-                yield return EvaluateAndSave(step + 1);
+            var (result, spike) = guard.FindGradients(step++);
+            if (spike is null or { Action: OnSpike.Warn })
+                Update(learningRate, result);
+            (loss, tokens) = (result.Loss, tokens + Options.TokensPerStep);
+            yield return Logged(new StepDone(step, result, learningRate, Stopwatch.GetElapsedTime(start).TotalMilliseconds));
+            if (spike is not null)
+            {
+                long at = step;
+                step = spike.Action == OnSpike.Rollback ? guard.Rollback(state, at) : at;
+                yield return Logged(new SpikeFound(at, spike, step));
+                if (spike.Action == OnSpike.Rollback)
+                    continue;
+            }
+            if (step % Options.EvalInterval == 0 || step == Options.Steps)
+                yield return EvaluateAndSave(step);
         }
-        bool interrupted = step < Options.Steps;
+        bool early = patience.IsOver && step < Options.Steps, interrupted = step < Options.Steps && !early;
         string checkpoint = interrupted ? Save(step) : Checkpoint.Folder(run, step);
-        double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(Model, compute, validation);
-        long tokens = (step - StartStep) * Options.TokensPerStep;
-        log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : "done"));
+        double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(shown, compute, validation);
+        log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : early ? "early stop" : "done"));
         var entries = RunLog.Read(LogPath);
         Report.Write(ReportPath, entries);
-        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted, RunVerdict.Of(entries));
+        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted, RunVerdict.Of(entries)) { StoppedEarly = early };
+    }
+
+    private void Update(double learningRate, StepResult gradients)
+    {
+        trainStep.Update(learningRate, gradients);
+        average?.Follow(compute, trainStep.Optimizer.StepCount);
     }
 
     /// <summary>A piece of text in the model's present voice.</summary>
@@ -127,23 +160,35 @@ public sealed class Trainer : IDisposable
 
     private Evaluated EvaluateAndSave(long step)
     {
-        double trainLoss = Evaluate.OnRandomBatches(Model, compute, train, Options.EvalBatches, Options.Seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = Evaluate.OnRandomBatches(Model, compute, validation, Options.EvalBatches, Options.Seed, RandomPurpose.ValidationEvaluation);
+        double trainLoss = Evaluate.OnRandomRows(shown, compute, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = Evaluate.OnRandomRows(shown, compute, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
+        patience.Observe(valLoss);
         log.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute))); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
-        string checkpoint = Save(step);
+        bool isBest = state.IsBest(valLoss);
+        KeepNumbers(step);
+        guard.TakeSnapshot(state);
+        string checkpoint = Save(step, isBest);
         var entries = RunLog.Read(LogPath);
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
             Report.Write(ReportPath, entries);
         return new Evaluated(step, trainLoss, valLoss, sample, checkpoint, RunVerdict.Of(entries));
     }
 
-    private string Save(long step)
+    private string Save(long step, bool isBest = false)
+    {
+        trainStep.CheckParameters(step);
+        KeepNumbers(step);
+        return Checkpoint.Save(run, Model, Tokenizer, state, isBest, average?.Model);
+    }
+
+    private void KeepNumbers(long step)
     {
         state.Step = step;
-        return Checkpoint.Save(run, Model, Tokenizer, state);
+        patience.Save(state.Numbers);
+        guard.Save(state.Numbers);
     }
 
     private StepDone Logged(StepDone done)
@@ -154,16 +199,20 @@ public sealed class Trainer : IDisposable
         return done;
     }
 
-    /// <summary>What a checkpoint must agree with to be resumed.</summary>
-    private static SortedDictionary<string, string> Describe(TrainOptions options, TrainingData data) =>
-        new(options.Describe().Concat(data.Identity).ToDictionary(), StringComparer.Ordinal);
+    private SpikeFound Logged(SpikeFound found)
+    {
+        log.Write(new SpikeEntry((int)found.Step, found.Spike.LossScore, found.Spike.NormScore, found.Spike.Action.ToString().ToLowerInvariant(), (int)found.BackTo, found.Spike.Reason));
+        return found;
+    }
 
     private string LogPath => Path.Combine(run, "log.jsonl");
 
     /// <summary>Systems hand out memory that they do not have and kill who touches it; so it is counted before.</summary>
-    private static void RefuseTooLarge(ModelConfig config)
+    private static void RefuseTooLarge(TrainOptions options)
     {
-        double bytes = 4.0 * sizeof(float) * config.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length); // weights, gradients, two moments
+        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats + (options.Stability.AverageDecay > 0 ? 1 : 0);
+        double floats = 2 + state + (options.Stability.OnSpike == OnSpike.Rollback ? 1 + state : 0); // weights, gradients, what else a checkpoint keeps; a copy of weights and state
+        double bytes = floats * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
@@ -174,9 +223,9 @@ public sealed class Trainer : IDisposable
         Directory.CreateDirectory(run);
         if (!resume)
             Checkpoint.DeleteAll(run);
-        var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null);
+        var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null, guard.Rollbacks);
         if (!resume)
-            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Options),
+            opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),
                 new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), data.Origin, Model.Parameters.Count));
         return opened;
     }
@@ -185,6 +234,8 @@ public sealed class Trainer : IDisposable
     {
         log.Dispose();
         generator.Dispose();
+        guard.Dispose();
+        average?.Dispose();
         trainStep.Dispose();
         Model.Dispose();
     }

@@ -41,8 +41,6 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
     public static TrainingPlan Of(TrainOptions options)
     {
         options.Validate();
-        if ((Int128)options.Batch * options.Time * options.Accumulate * Math.Max(1, options.Steps) > long.MaxValue)
-            throw new NanoException("the run has more tokens than can be counted", "make it smaller");
         var summary = ModelSummary.Of(options.Model);
         return new TrainingPlan(options, summary.Parameters, summary.Components["attention"] + summary.Components["mlp"] + summary.Components["norms"], options.Model.TrainingFlopsPerToken(options.Time));
     }
@@ -64,17 +62,20 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
     /// <param name="longestStep">Seconds that a step may take to be tried out.</param>
     public TrainingEstimate Estimate(Compute compute, double gigaflops, bool recompute, double? share, double longestStep)
     {
-        var memory = MemoryPlan.Of(Options with { CheckpointActivations = recompute }, compute.Threads);
+        var memory = MemoryPlan.Of(With(recompute), compute.Threads);
         bool canMeasure = share is null && memory.Total <= GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 && Seconds(Options.TokensPerStep, gigaflops, AssumedShare, recompute) <= longestStep;
         double reached = share ?? (canMeasure ? MeasureShare(compute, gigaflops, recompute) : AssumedShare);
         return new TrainingEstimate(recompute, memory, reached, canMeasure, Seconds(Options.TokensPerStep, gigaflops, reached, recompute),
             Seconds(Tokens, gigaflops, reached, recompute), Seconds(OptimalTokens, gigaflops, reached, recompute));
     }
 
+    /// <summary>The options with one of the two; what is computed again is not kept, so it does not matter how.</summary>
+    private TrainOptions With(bool recompute) => Options with { CheckpointActivations = recompute, Activations = recompute ? ActivationStorage.Float32 : Options.Activations };
+
     /// <summary>The share of the peak that steps of this run reach on this machine: the median of a few on random tokens; evaluation, checkpoints and reading text not included.</summary>
     private double MeasureShare(Compute compute, double gigaflops, bool recompute)
     {
-        var options = Options with { CheckpointActivations = recompute };
+        var options = With(recompute);
         using var model = LanguageModel.Create(options.Model);
         model.Initialize(1);
         int[] tokens = new int[(options.Batch * options.Time * 4) + 1];

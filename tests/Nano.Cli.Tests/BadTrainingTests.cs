@@ -60,6 +60,14 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     [InlineData("--min-lr NaN", "--min-lr", "got NaN")]
     [InlineData("--min-lr -1", "--min-lr", "got -1")]
     [InlineData("--min-lr 1", "--min-lr", "got 1")]
+    [InlineData("--optimizer adamx", "there is no optimizer 'adamx'", "did you mean 'adam")]
+    [InlineData("--optimizer sgd --beta1 0.9", "--beta1 does not apply to sgd", "--momentum")]
+    [InlineData("--optimizer lion --weight-decay NaN", "--weight-decay must be 0 or more, got NaN")]
+    [InlineData("--beta2 1", "--beta2 must be from 0 to below 1, got 1")]
+    [InlineData("--clip-norm 0", "--clip-norm must be a positive number, got 0", "Infinity")]
+    [InlineData("--schedule cosin", "there is no schedule 'cosin'", "did you mean 'cosine'")]
+    [InlineData("--schedule linear --decay-steps 3", "--decay-steps does not apply to the schedule 'linear'")]
+    [InlineData("--warmup -1", "--warmup must be 0 or more, got -1")]
     public void Impossible_options(string options, params string[] words)
     {
         string[] more = options.Split(' ');

@@ -46,9 +46,23 @@ internal static class Cli
         return program.Finish(stdin);
     }
 
-    public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null)
+    /// <summary>Runs the program under a shell's limit on the size of the files it writes, beyond which writing is an error.</summary>
+    public static CliResult RunLimited(int kilobytes, params string[] args)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", ["exec", Path.Combine(AppContext.BaseDirectory, "nano.dll"), .. args])
+        // The runtime writes its own code through a file unless told not to.
+        using var program = Start("bash", ["-c", $"trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"", "bash", Host, .. Program, .. args], new() { ["DOTNET_EnableWriteXorExecute"] = "0" }, null);
+        return program.Finish();
+    }
+
+    public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
+
+    private static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    private static string[] Program => ["exec", Path.Combine(AppContext.BaseDirectory, "nano.dll")];
+
+    private static RunningCli Start(string file, string[] args, Dictionary<string, string>? environment, string? folder)
+    {
+        var start = new ProcessStartInfo(file, args)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -35,6 +35,64 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         Tiny.AssertSame(temp.File("undisturbed"), folder);
     }
 
+    /// <summary>A limit on the size of a file stands for a full disk where none can be mounted.</summary>
+    [SkippableTheory]
+    [InlineData(40, "model.safetensors")]
+    [InlineData(100, "optimizer.safetensors")]
+    public void A_file_that_may_not_grow(int kilobytes, string file)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
+        string folder = temp.File("run");
+        Cli.Run([.. Train(folder), "--keep", "9"]).Succeeds();
+        Directory.Delete(Path.Combine(folder, "step-000010"), recursive: true);
+        File.WriteAllText(Path.Combine(folder, "latest"), "step-000005\n");
+        File.WriteAllText(Path.Combine(folder, "best"), "step-000005\n");
+        File.Delete(Path.Combine(folder, "log.jsonl"));
+        var before = Tiny.Snapshot(folder).Where(entry => !entry.Key.EndsWith("report.html", StringComparison.Ordinal)).ToList();
+        var result = Cli.RunLimited(kilobytes, "train", "--resume", folder);
+        result.Fails(1, "the checkpoint of step 10 could not be saved", file, "hint: the checkpoint before it is whole");
+        File.Delete(Path.Combine(folder, "log.jsonl"));
+        Assert.Equal(before, Tiny.Snapshot(folder).Where(entry => !entry.Key.EndsWith("report.html", StringComparison.Ordinal)));
+        Cli.Run("train", "--resume", folder).Succeeds();
+        Cli.Run(Train(temp.File("undisturbed"), "--keep", "9")).Succeeds();
+        Assert.Equal(Tiny.Digests(temp.File("undisturbed")), Tiny.Digests(folder));
+    }
+
+    [SkippableFact]
+    public void A_folder_that_may_not_be_written()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "no modes on Windows");
+        string folder = run.CopyTo(temp.File("run"));
+        var mode = File.GetUnixFileMode(folder);
+        File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        try
+        {
+            Skip.If(MayWrite(folder), "this user may write everywhere");
+            var before = Tiny.Snapshot(folder);
+            Cli.Run("train", "--resume", folder).Fails(1, folder);
+            Cli.Run(Tiny.Train(run.Data, folder, "--overwrite")).Fails(1, folder);
+            Assert.Equal(before, Tiny.Snapshot(folder));
+        }
+        finally
+        {
+            File.SetUnixFileMode(folder, mode);
+        }
+    }
+
+    private static bool MayWrite(string folder)
+    {
+        try
+        {
+            File.WriteAllText(Path.Combine(folder, "probe"), "");
+            File.Delete(Path.Combine(folder, "probe"));
+            return true;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     [SkippableFact]
     public void A_disk_that_may_only_be_read()
     {

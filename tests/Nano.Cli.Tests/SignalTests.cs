@@ -44,6 +44,35 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Tiny.AssertSame(undisturbed, stopped);
     }
 
+    /// <summary>One step of 300,000 micro-batches: it would take minutes, and the second signal does not wait for it.</summary>
+    [SkippableTheory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    public void A_second_signal_ends_the_run_at_once_and_leaves_the_checkpoint_before_it_whole(string signal, int exitCode)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Skip.If(signal == "INT" && InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        string folder = temp.File("run");
+        CliResult result;
+        using (var program = Cli.Start(["train", .. Tiny.Model, "--steps", "2", "--accumulate", "300000", "--data", run.Data, "--out", folder]))
+        {
+            program.WaitFor("eval      0");
+            program.Signal(signal);
+            program.WaitFor("once more to stop at once");
+            Assert.False(program.HasExited);
+            var files = Tiny.Snapshot(folder);
+            program.Signal(signal);
+            result = program.Finish();
+            Assert.Equal(files, Tiny.Snapshot(folder));
+        }
+        Assert.True(result.ExitCode == exitCode, result.ToString());
+        Assert.Empty(result.Error);
+        Assert.DoesNotContain("saved", result.Out, StringComparison.Ordinal);
+        Assert.Equal("step-000000\n", File.ReadAllText(Path.Combine(folder, "latest")));
+        Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
+        Cli.Run("train", "--resume", folder, "--accumulate", "1").Fails(1, "accumulate was 300000 and is now 1");
+    }
+
     [SkippableFact]
     public void An_interrupted_text_ends_between_two_tokens()
     {

@@ -5,6 +5,7 @@ public class UsageTests
 {
     [Theory]
     [InlineData("train")]
+    [InlineData("sweep")]
     [InlineData("generate")]
     [InlineData("tokenize")]
     [InlineData("data")]
@@ -19,7 +20,7 @@ public class UsageTests
         Assert.Contains($"Example:\n    nano {verb}", help.Out.Replace("echo \"to be\" | ", "", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains("--json", help.Out, StringComparison.Ordinal);
         Assert.Equal(verb is "tokenize" or "data" or "convert", !help.Out.Contains("--threads", StringComparison.Ordinal));
-        Assert.Equal(verb is "train" or "generate", help.Out.Contains("--seed", StringComparison.Ordinal));
+        Assert.Equal(verb is "train" or "sweep" or "generate", help.Out.Contains("--seed", StringComparison.Ordinal));
         Assert.Empty(help.Error);
     }
 
@@ -45,6 +46,10 @@ public class UsageTests
     [InlineData("train --lr 0,001", "--lr takes a number such as 0.001", "'0,001'")]
     [InlineData("train --seed -1", "--seed takes a whole number from 0", "'-1'")]
     [InlineData("train --steps", "--steps")]
+    [InlineData("train --on-spike maybe", "--on-spike", "off, warn, skip or rollback, not 'maybe'")]
+    [InlineData("sweep --lr 1e-3,3e-4", "--out", "nano sweep --help")]
+    [InlineData("sweep --lr 1e-3,fast --out x", "--lr takes a number such as 0.001", "'fast'")]
+    [InlineData("sweep --bacth 1,2 --out x", "no option '--bacth'", "did you mean '--batch'?")]
     [InlineData("generate", "--model", "nano generate --help")]
     [InlineData("tokenize", "--tokenizer", "nano tokenize --help")]
     [InlineData("verify", "nothing to verify", "--ops")]

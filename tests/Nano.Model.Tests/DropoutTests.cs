@@ -61,4 +61,24 @@ public class DropoutTests
         for (int i = 0; i < 2; i++)
             Assert.Equal(0.25, stream[i].Zip(stream[i + 1], (a, b) => a == b).Count(same => same) / (double)n, 5 * Math.Sqrt(0.1875 / n));
     }
+
+    /// <summary>Rows of 15 elements: most begin within one of the groups of four in which masks are drawn.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void A_row_has_the_same_mask_in_any_micro_batch(int rows)
+    {
+        using var compute = new Compute(3);
+        float[] Mask(int first, int count)
+        {
+            var ones = new Tensor(new Shape(count, 3, 5));
+            ones.Data.Fill(1);
+            return new Dropout(0.5f, 1, 4, first).Forward(compute, ones, 2).Data.ToArray();
+        }
+        float[] whole = Mask(0, 8);
+        Assert.Equal(whole, Enumerable.Range(0, 8 / rows).SelectMany(i => Mask(i * rows, rows)));
+        Assert.NotEqual(whole[..15], whole[15..30]);
+    }
 }

@@ -109,4 +109,50 @@ public class BatchLoaderTests
         Assert.Contains("--seq", e.Hint, StringComparison.Ordinal);
         Assert.Equal(0, Random(Counting(65, 1, 64), 1, 1, 1).Ids[0]);
     }
+
+    /// <summary>The rows of some training steps, however they are divided into micro-batches.</summary>
+    static List<string> Rows(Sampling sampling, int? separator, int batch, int steps, int accumulate)
+    {
+        int[] tokens = [.. Enumerable.Range(0, 1000).Select(i => i % 13 == 0 ? 0 : i)];
+        var loader = new BatchLoader(TokenSource.Of(tokens), batch, 8, "training", sampling, separator);
+        var rows = new List<string>();
+        for (int micro = 0; micro < steps * accumulate; micro++)
+        {
+            var (ids, targets) = Fill(loader, (ids, targets) => loader.Training(7, micro, ids, targets));
+            for (int row = 0; row < batch; row++)
+                rows.Add(string.Join(' ', ids[(row * 8)..((row + 1) * 8)]) + " > " + string.Join(' ', targets[(row * 8)..((row + 1) * 8)]));
+        }
+        return rows;
+    }
+
+    [Theory]
+    [InlineData(Sampling.Random, null)]
+    [InlineData(Sampling.Epochs, null)]
+    [InlineData(Sampling.Random, 0)]
+    [InlineData(Sampling.Epochs, 0)]
+    public void The_rows_of_a_step_do_not_depend_on_how_it_is_divided(Sampling sampling, int? separator)
+    {
+        var whole = Rows(sampling, separator, 12, 9, 1);
+        Assert.True(whole.Distinct().Count() > 40);
+        foreach (var (batch, accumulate) in new[] { (6, 2), (3, 4), (1, 12) })
+            Assert.Equal(whole, Rows(sampling, separator, batch, 9, accumulate));
+    }
+
+    [Fact]
+    public void Random_sampling_is_what_it_always_was()
+    {
+        var loader = Counting(1000, 4, 8);
+        Assert.Equal(Random(loader, 3, (ulong)RandomPurpose.TrainingWindows, 5).Ids, Fill(loader, (ids, targets) => loader.Training(3, 5, ids, targets)).Ids);
+    }
+
+    [Fact]
+    public void An_epoch_has_every_window_once_and_can_be_entered_anywhere()
+    {
+        var loader = new BatchLoader(TokenSource.Of([.. Enumerable.Range(0, 101)]), 5, 4, "training", Sampling.Epochs); // 25 windows, 5 steps
+        for (int epoch = 0; epoch < 3; epoch++)
+        {
+            var starts = Enumerable.Range(0, 5).SelectMany(step => Fill(loader, (ids, targets) => loader.Training(1, (epoch * 5) + step, ids, targets)).Ids.Chunk(4).Select(row => row[0]));
+            Assert.Equal(Enumerable.Range(0, 25).Select(window => window * 4), starts.Order());
+        }
+    }
 }

@@ -103,7 +103,7 @@ public class EvaluateTests
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
         Assert.Equal(Math.Log(11), Evaluate.OnAll(model, compute, loader), 1e-6);
-        Assert.Equal(Math.Log(11), Evaluate.OnRandomBatches(model, compute, loader, 3, 1, RandomPurpose.TrainingWindows), 1e-6);
+        Assert.Equal(Math.Log(11), Evaluate.OnRandomRows(model, compute, loader, 12, 1, RandomPurpose.TrainingWindows), 1e-6);
     }
 
     [Fact]
@@ -112,10 +112,10 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        double first = Evaluate.OnRandomBatches(model, compute, loader, 2, 1, RandomPurpose.TrainingEvaluation);
-        Assert.Equal(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, RandomPurpose.TrainingEvaluation));
-        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 1, RandomPurpose.ValidationEvaluation));
-        Assert.NotEqual(first, Evaluate.OnRandomBatches(model, compute, loader, 2, 2, RandomPurpose.TrainingEvaluation));
+        double first = Evaluate.OnRandomRows(model, compute, loader, 8, 1, RandomPurpose.TrainingEvaluation);
+        Assert.Equal(first, Evaluate.OnRandomRows(model, compute, loader, 8, 1, RandomPurpose.TrainingEvaluation));
+        Assert.NotEqual(first, Evaluate.OnRandomRows(model, compute, loader, 8, 1, RandomPurpose.ValidationEvaluation));
+        Assert.NotEqual(first, Evaluate.OnRandomRows(model, compute, loader, 8, 2, RandomPurpose.TrainingEvaluation));
         // The mean of two batches, each evaluated alone by a loader whose steps are counted alike.
         double sum = 0;
         for (int step = 0; step < 2; step++)

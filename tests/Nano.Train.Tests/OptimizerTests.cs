@@ -162,7 +162,7 @@ public class OptimizerTests
                 for (int i = 0; i < 14; i++)
                 {
                     if (i == 5)
-                        Checkpoint.Save(run.Root, model, tokenizer, new RunState(options.Describe(), [.. step.Optimizer.State]) { Step = 5 });
+                        Checkpoint.Save(run.Root, model, tokenizer, new RunState(options, new Dictionary<string, string>(), [.. step.Optimizer.State]) { Step = 5 });
                     step.Run(i, options.LearningRateAt(i));
                 }
                 return [.. Runs.Bits(model), .. Runs.Bits(step.Optimizer)];
@@ -174,7 +174,7 @@ public class OptimizerTests
             using (model)
             using (step)
             {
-                var state = new RunState(options.Describe(), [.. step.Optimizer.State]);
+                var state = new RunState(options, new Dictionary<string, string>(), [.. step.Optimizer.State]);
                 Checkpoint.Load(run.Root, model, state);
                 step.Optimizer.StepCount = state.Step;
                 for (int i = 5; i < 14; i++)
@@ -190,12 +190,16 @@ public class OptimizerTests
     [MemberData(nameof(Names))]
     public void A_plan_counts_the_state(string name)
     {
-        var options = Under(name);
+        var options = Under(name) with { Model = Learning.Model with { Channels = 128 } };
         using var compute = new Compute(1);
         var (model, step) = NewRun(options, compute);
         using (model)
         using (step)
-            Assert.Equal(step.Optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)), MemoryPlan.Of(options, 1).Moments);
+        {
+            long bytes = step.Optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)), parameters = model.Parameters.Count;
+            Assert.Equal(bytes, MemoryPlan.Of(options, 1).Moments);
+            Assert.InRange((double)bytes / sizeof(float) / parameters, OptimizerKind.Get(name).StateFloats, OptimizerKind.Get(name).StateFloats + 0.1);
+        }
     }
 
     [Theory]
@@ -342,5 +346,138 @@ public class OptimizerTests
         using var compute = new Compute(1);
         compute.Orthogonalize(matrix);
         Assert.All(matrix.Data.ToArray(), value => Assert.Equal(0, value));
+    }
+
+    [Fact]
+    public void Sophias_published_rule_in_double_is_followed()
+    {
+        const double b1 = 0.8, b2 = 0.9, rho = 0.4, epsilon = 1e-3, decay = 0.3, rate = 0.02, scale = 0.5;
+        Tensor[] parameters = NewParameters();
+        using var compute = new Compute(2);
+        using var optimizer = new Sophia(parameters, new OptimizerOptions("sophia", b1, b2, epsilon, decay, Rho: rho));
+        double[][] expected = [.. parameters.Select(parameter => parameter.Data.ToArray().Select(value => (double)value).ToArray())];
+        double[][] m = [.. expected.Select(p => new double[p.Length])], h = [.. expected.Select(p => new double[p.Length])];
+        int clipped = 0, free = 0;
+        for (int step = 1; step <= 24; step++)
+        {
+            Assert.Equal(step is 1 or 11 or 21, optimizer.EstimateIsDue); // t mod k = 1 for k = 10
+            if (optimizer.EstimateIsDue)
+            {
+                GiveGradients(parameters, 1000 + step);
+                optimizer.Estimate(compute, 50);
+                for (int i = 0; i < parameters.Length; i++)
+                    for (int e = 0; e < h[i].Length; e++)
+                        h[i][e] = (b2 * h[i][e]) + ((1 - b2) * 50 * parameters[i].Gradient.Data[e] * parameters[i].Gradient.Data[e]);
+            }
+            GiveGradients(parameters, step);
+            optimizer.Step(compute, rate, scale);
+            for (int i = 0; i < parameters.Length; i++)
+                for (int e = 0; e < m[i].Length; e++)
+                {
+                    m[i][e] = (b1 * m[i][e]) + ((1 - b1) * scale * parameters[i].Gradient.Data[e]);
+                    expected[i][e] -= rate * (parameters[i].Shape.Rank >= 2 ? decay : 0) * expected[i][e];
+                    double ratio = m[i][e] / Math.Max(rho * h[i][e], epsilon);
+                    _ = Math.Abs(ratio) > 1 ? clipped++ : free++;
+                    expected[i][e] -= rate * Math.Clamp(ratio, -1, 1);
+                    Assert.True(Math.Abs(expected[i][e] - parameters[i].Data[e]) < 2e-6, $"step {step}, {parameters[i].Name}[{e}]: {parameters[i].Data[e]}, by the paper {expected[i][e]}");
+                }
+        }
+        Assert.True(clipped > 100 && free > 100, $"{clipped} clipped, {free} not");
+    }
+
+    [Fact]
+    public void A_steps_curvature_is_the_squared_gradient_of_labels_that_the_model_drew()
+    {
+        var options = Learning with { Optimizer = OptimizerKind.Get("sophia").Defaults, Accumulate = 2, Model = Learning.Model with { Dropout = 0.2f } };
+        using var compute = new Compute(2);
+        var (model, step) = NewRun(options, compute);
+        using var twin = Runs.NewModel(options);
+        using (model)
+        using (step)
+        {
+            step.FindGradients(0);
+            float[] gradient = model.Parameters.All[0].Gradient.Data.ToArray();
+            // The same by hand: the whole batch at once, labels drawn on their own, their gradient without dropout.
+            var loader = new BatchLoader(Runs.RandomTokens(13, 11), options.Batch, options.Time, "test");
+            var shape = new Shape(2 * options.Batch, options.Time);
+            Tensor ids = new(shape, DType.Int32), labels = new(shape, DType.Int32);
+            for (int micro = 0; micro < 2; micro++)
+                loader.Random(options.Seed, RandomPurpose.TrainingWindows, micro, ids.SliceRows(micro * options.Batch, options.Batch), labels.SliceRows(micro * options.Batch, options.Batch));
+            int[] text = labels.Ids.ToArray();
+            using var other = new Compute(1);
+            twin.Loss(other, ids, labels, draw: new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), 0));
+            Assert.NotEqual(text, labels.Ids.ToArray());
+            other.NextStep();
+            other.Tape = new Tape();
+            other.Tape.Backward(other, other.CrossEntropy(twin.Forward(other, ids), labels).Loss);
+            var state = step.Optimizer.State.ToDictionary(slot => slot.Name, slot => slot.Tensor);
+            foreach (var parameter in twin.Parameters.All)
+            {
+                float[] curvature = state[parameter.Name + ".curvature"].Data.ToArray();
+                double largest = curvature.Max();
+                Assert.True(largest > 0);
+                for (int i = 0; i < curvature.Length; i++)
+                    Assert.Equal(0.01 * shape.Length * parameter.Gradient.Data[i] * parameter.Gradient.Data[i], curvature[i], 1e-4 * largest);
+            }
+            // What the step then learns from is not touched by it.
+            step.Optimizer.StepCount = 1;
+            step.FindGradients(0);
+            Assert.Equal(gradient, model.Parameters.All[0].Gradient.Data.ToArray());
+        }
+    }
+
+    [Fact]
+    public void Moments_of_8_bits_are_the_nearest_codes_and_never_lose_a_second_moment()
+    {
+        var parameter = NewParameters([("w", new Shape(3, 2049))]); // three blocks and a tail
+        using var compute = new Compute(2);
+        using var optimizer = OptimizerKind.Create(parameter, new OptimizerOptions("adamw8bit", Beta1: 0.8, Beta2: 0.9));
+        GiveGradients(parameter, 1);
+        float[] g = parameter[0].Gradient.Data.ToArray();
+        for (int i = 0; i < 2048; i++)
+            g[i] *= i % 5 == 0 ? 1e-6f : 1; // far below the largest of its block
+        g[17] = 0;
+        g.CopyTo(parameter[0].Gradient.Data);
+        optimizer.Step(compute, 0.01, 1);
+        var state = optimizer.State.ToDictionary(slot => slot.Name, slot => slot.Tensor);
+        byte[] mean = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(state["w.mean.codes"].Ids)], square = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(state["w.square.codes"].Ids)];
+        for (int i = 0; i < g.Length; i++)
+        {
+            double[] block = [.. g.Skip(i / 2048 * 2048).Take(2048).Select(value => (double)value)];
+            double m = 0.2 * g[i], v = 0.1 * g[i] * g[i], largestMean = 0.2 * block.Max(Math.Abs), largestSquare = 0.1 * block.Max(value => value * value);
+            // The code of m is its root's share of the largest root, in 127ths; that of v its fourth root's, in 255ths, and at least 1 above zero.
+            Assert.Equal(127 * Math.Sign(m) * Math.Sqrt(Math.Abs(m) / largestMean), (sbyte)mean[i], 0.501);
+            Assert.Equal(Math.Max(v > 0 ? 1 : 0, 255 * Math.Pow(v / largestSquare, 0.25)), square[i], 0.501);
+            Assert.Equal(g[i] == 0, square[i] == 0);
+        }
+        Assert.Equal(4, state["w.mean.roots"].Length);
+        Assert.Equal(Math.Sqrt(0.2 * g[..2048].Max(Math.Abs)), state["w.mean.roots"].Data[0], 1e-6);
+    }
+
+    [Fact]
+    public void Moments_of_8_bits_move_weights_about_as_floats_do()
+    {
+        (string, Shape)[] shapes = [("w", new Shape(64, 100))];
+        Tensor[] floats = NewParameters(shapes), bytes = NewParameters(shapes), start = NewParameters(shapes);
+        using var compute = new Compute(2);
+        using var expected = OptimizerKind.Create(floats, new OptimizerOptions("adamw"));
+        using var actual = OptimizerKind.Create(bytes, new OptimizerOptions("adamw8bit"));
+        for (int step = 1; step <= 30; step++)
+        {
+            GiveGradients(floats, step);
+            GiveGradients(bytes, step);
+            expected.Step(compute, 0.01, 1);
+            actual.Step(compute, 0.01, 1);
+        }
+        double difference = 0, way = 0;
+        for (int i = 0; i < 6400; i++)
+        {
+            difference += Math.Abs(bytes[0].Data[i] - floats[0].Data[i]);
+            way += Math.Abs(floats[0].Data[i] - start[0].Data[i]);
+        }
+        Assert.InRange(difference / way, 1e-6, 0.1);
+        // Two bytes per element and, for each of four blocks, two floats: 2.01 bytes instead of 8.
+        Assert.Equal((2 * 6400) + (2 * 4 * sizeof(float)), actual.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
+        Assert.Equal(8 * 6400, expected.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
     }
 }

@@ -86,6 +86,9 @@ public class PresetsTests
         { Runs.Tiny with { Accumulate = -1 }, "--accumulate" },
         { Runs.Tiny with { EvalInterval = 0 }, "--eval-interval" },
         { Runs.Tiny with { EvalBatches = 0 }, "--eval-batches" },
+        { Runs.Tiny with { Keep = 0 }, "--keep" },
+        { Runs.Tiny with { Batch = 1 << 14, Accumulate = 1 << 14 }, "--accumulate 16384" },
+        { Runs.Tiny with { Batch = int.MaxValue, Accumulate = int.MaxValue }, "--batch 2147483647" },
         { Runs.Tiny with { Steps = -1 }, "--steps" },
         { Runs.Tiny with { Time = 13 }, "12" },
         { Runs.Tiny with { LearningRate = 0 }, "--lr" },
@@ -107,7 +110,7 @@ public class PresetsTests
             return
             [
                 o with { Preset = "x" }, o with { Batch = 9 }, o with { Time = 9 }, o with { Accumulate = 9 }, o with { Steps = 9 }, o with { LearningRate = 9 }, o with { MinLearningRate = 9 },
-                o with { WarmupSteps = 9 }, o with { EvalInterval = 9 }, o with { EvalBatches = 9 }, o with { Seed = 9 },
+                o with { WarmupSteps = 9 }, o with { EvalInterval = 9 }, o with { EvalBatches = 9 }, o with { Seed = 9 }, o with { Sampling = Sampling.Epochs }, o with { Pack = true },
                 o with { Optimizer = new(Beta1: 0.5) }, o with { Optimizer = new(Beta2: 0.5) }, o with { Optimizer = new(Epsilon: 0.5) }, o with { Optimizer = new(WeightDecay: 0.5) }, o with { ClipNorm = 0.5 },
                 o with { Model = m with { VocabSize = 9 } }, o with { Model = m with { ContextLength = 9 } }, o with { Model = m with { Layers = 9 } }, o with { Model = m with { Heads = 9 } },
                 o with { Model = m with { Channels = 9 } }, o with { Model = m with { Bias = false } }, o with { Model = m with { Gelu = GeluForm.Erf } }, o with { Model = m with { Dropout = 0.5f } },

@@ -47,6 +47,7 @@ public class RecipeTests
                 string Other(TrainSetting setting, int i) => setting.Key switch
                 {
                     "activations" => "bf16",
+                    "on_spike" => "skip",
                     "schedule" => "wsd",
                     "optimizer" => kind.Name,
                     _ => bool.TryParse(setting.Get(preset), out bool on) ? (on ? "false" : "true") : setting.Key == "nesterov" ? "true" : $"{i + 101}",

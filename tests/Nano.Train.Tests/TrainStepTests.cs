@@ -185,7 +185,7 @@ public class TrainStepTests
     static void AssertFails(Session session, long step, params string[] expected)
     {
         var (parameters, moments, count) = (Runs.Bits(session.Model), Runs.Bits(session.Step.Optimizer), session.Step.Optimizer.StepCount);
-        var e = Assert.Throws<NanoException>(() => session.Step.Run(step, 1e-2));
+        var e = Assert.Throws<DivergedException>(() => session.Step.Run(step, 1e-2));
         Assert.All(expected, text => Assert.Contains(text, e.Message, StringComparison.Ordinal));
         Assert.Contains("--lr", e.Hint, StringComparison.Ordinal);
         Assert.Equal(parameters, Runs.Bits(session.Model));
@@ -197,7 +197,7 @@ public class TrainStepTests
     public void A_far_too_high_learning_rate_ends_in_an_error_and_not_in_nonsense()
     {
         using var session = new Session(Runs.Tiny);
-        var e = Assert.Throws<NanoException>(() =>
+        var e = Assert.Throws<DivergedException>(() =>
         {
             for (int step = 0; step < 20; step++)
                 session.Step.Run(step, 1e30);

@@ -100,7 +100,7 @@ public class TrainerTokenizerTests
         using var compute = new Compute(1);
         using (var trainer = New(run.Root, compute, null, options: Options with { Steps = 0 }))
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
-        Assert.DoesNotContain("tokenizer", File.ReadAllText(run.File("step-000000/trainer.json")), StringComparison.Ordinal);
+        Assert.DoesNotContain("tokenizer_sha256", File.ReadAllText(run.File("step-000000/trainer.json")), StringComparison.Ordinal);
         Assert.Contains("tokenizer_sha256 was not set", Assert.Throws<NanoException>(() => New(run.Root, compute, Bpe.Value, resume: true, options: Options with { Steps = 0 })).Message, StringComparison.Ordinal);
     }
 

@@ -79,9 +79,15 @@ public class TrainingPlanTests
     }
 
     [Fact]
-    public void Impossible_runs_are_refused()
+    public void Activations_that_are_rounded_count_only_where_they_are_kept()
     {
-        Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = 0 }));
-        Assert.Contains("can be counted", Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = int.MaxValue, Accumulate = int.MaxValue, Steps = int.MaxValue })).Message, StringComparison.Ordinal);
+        using var compute = new Compute(1);
+        var options = Presets.Get("shakespeare-gpt");
+        TrainingEstimate Of(ActivationStorage activations, bool recompute) => TrainingPlan.Of(options with { Activations = activations }).Estimate(compute, 100, recompute, share: 0.5, longestStep: 2);
+        Assert.Equal(Of(ActivationStorage.Float32, recompute: true), Of(ActivationStorage.BFloat16, recompute: true));
+        Assert.InRange(Of(ActivationStorage.BFloat16, recompute: false).Memory.Activations, 1, 0.8 * Of(ActivationStorage.Float32, recompute: false).Memory.Activations);
     }
+
+    [Fact]
+    public void Impossible_runs_are_refused() => Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = 0 }));
 }

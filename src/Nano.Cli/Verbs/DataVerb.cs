@@ -11,7 +11,7 @@ internal static class DataVerb
 
     public static Command Create()
     {
-        var verb = new Command("data", "Fetch a corpus or vocabulary into $NANO_DATA (default: data/) and check its digest.\n\nExample:\n  nano data shakespeare") { Name, Json };
+        var verb = new Command("data", "Fetch a corpus or vocabulary into $NANO_DATA (default: data/) and check its digest.\n\nExample:\n  nano data shakespeare") { Name, Json, DataPrepareVerb.Create() };
         verb.SetAction(Run);
         return verb;
     }

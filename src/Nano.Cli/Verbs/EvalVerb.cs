@@ -10,7 +10,7 @@ internal static class EvalVerb
 {
     private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
     private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
-    private static readonly Option<string> Data = new("--data") { Description = "A UTF-8 text file", Required = true };
+    private static readonly Option<string> Data = new("--data") { Description = "A UTF-8 text file, a folder that 'nano data prepare' made (its validation split), or a token file of llm.c", Required = true };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens of a window (default: the model's context)" };
     private static readonly Option<int?> Stride = new("--stride") { Description = "Tokens from one window to the next: fewer give each token more context and take longer (default: a window)" };
     private static readonly Option<int?> Batch = new("--batch") { Description = "Windows computed together; changes no result (default: about 1,024 tokens)" };
@@ -35,19 +35,26 @@ internal static class EvalVerb
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
-        string text = CorpusStore.LoadFile(args.GetValue(Data)!).Text;
-        int[] ids = tokenizer.BeginId is { } begin ? [begin, .. tokenizer.Encode(text)] : tokenizer.Encode(text);
+        var (ids, bytes) = Read(args.GetValue(Data)!, tokenizer);
         int time = args.GetValue(Seq) ?? model.Config.ContextLength, stride = args.GetValue(Stride) ?? time;
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
         long start = Stopwatch.GetTimestamp();
-        var result = Evaluate.OnText(model, compute, ids, Encoding.UTF8.GetByteCount(text), time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
+        var result = Evaluate.OnText(model, compute, ids, bytes, time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} bits per byte"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
             Common.PrintJson(new { tokens = result.Tokens, loss = Common.Finite(result.Loss), perplexity = Common.Finite(result.Perplexity), bits_per_byte = Common.Finite(result.BitsPerByte) });
         return 0;
+    }
+
+    private static (int[] Ids, long Bytes) Read(string path, ITokenizer tokenizer)
+    {
+        if (TrainingData.AreTokens(path))
+            return TokenFiles.ReadAll(path, tokenizer);
+        string text = CorpusStore.LoadFile(path).Text;
+        return (tokenizer.BeginId is { } begin ? [begin, .. tokenizer.Encode(text)] : tokenizer.Encode(text), Encoding.UTF8.GetByteCount(text));
     }
 }

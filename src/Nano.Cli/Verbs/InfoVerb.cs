@@ -103,19 +103,23 @@ internal static class InfoVerb
     };
 
     /// <summary>The training step that was asked about, or null.</summary>
-    private static TrainOptions? StepOf(ModelConfig config, ParseResult args) => args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations)
-        && args.GetValue(Activations) is null ? null : new TrainOptions
+    private static TrainOptions? StepOf(ModelConfig config, ParseResult args)
     {
-        Preset = "",
-        Model = config,
-        Batch = args.GetValue(Batch) ?? 1,
-        Time = args.GetValue(Seq) ?? config.ContextLength,
-        CheckpointActivations = args.GetValue(CheckpointActivations),
-        Activations = args.GetValue(Activations) ?? ActivationStorage.Float32,
-        Steps = 1,
-        LearningRate = 1,
-        MinLearningRate = 0,
-    };
+        if (args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations) && args.GetValue(Activations) is null)
+            return null;
+        return new TrainOptions
+        {
+            Preset = "",
+            Model = config,
+            Batch = args.GetValue(Batch) ?? 1,
+            Time = args.GetValue(Seq) ?? config.ContextLength,
+            CheckpointActivations = args.GetValue(CheckpointActivations),
+            Activations = args.GetValue(Activations) ?? ActivationStorage.Float32,
+            Steps = 1,
+            LearningRate = 1,
+            MinLearningRate = 0,
+        };
+    }
 
     private static void ShowMemory(TextWriter human, TrainOptions step, MemoryPlan memory)
     {

@@ -3,38 +3,32 @@ using System.Globalization;
 
 namespace Nano.Cli;
 
-/// <summary>nano plan: what a training run would cost.</summary>
+/// <summary>nano plan: what nano train with the same options would cost.</summary>
 internal static class PlanVerb
 {
     /// <summary>Seconds that a step may take to be tried out.</summary>
     private const double LongestStep = 2;
 
-    private static readonly Argument<string> Preset = new("preset") { Description = "Recipe: " + string.Join(", ", Presets.All.Keys) };
+    private static readonly Argument<string> Preset = new("preset") { Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, or a file like those in data/recipes" };
     private static readonly Option<long?> DataTokens = new("--data-tokens") { Description = "Tokens of text there are: shows how often a run reads them" };
-    private static readonly Option<int?> Steps = new("--steps") { Description = "Updates" };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch" };
-    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
-    private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update" };
-    private static readonly Option<int?> Layers = new("--layers") { Description = "Layers of the model" };
-    private static readonly Option<int?> Heads = new("--heads") { Description = "Attention heads; they divide the channels" };
-    private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
     private static readonly Option<double?> Share = Common.Number("--share", "Share of the machine's peak to expect (default: measured by a few steps if one takes less than 2 s, else 0.6)");
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("plan", "What a training run would cost: parameters, arithmetic, memory, time on this machine, and how much text the model deserves. What is left out comes from the preset.\n\nExample:\n  nano plan gpt2-124m --batch 4 --accumulate 1 --data-tokens 300000000")
+        var verb = new Command("plan", "What nano train with these options would cost: parameters, arithmetic, memory, time on this machine, and how much text the model deserves.\n\nExample:\n  nano plan gpt2-124m --batch 4 --accumulate 1 --data-tokens 300000000")
         {
-            Preset, DataTokens, Steps, Batch, Seq, Accumulate, Layers, Heads, Channels, Share, Threads, Json,
+            Preset, DataTokens, Share, Threads, Json,
         };
+        TrainArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
     }
 
     private static int Run(ParseResult args)
     {
-        var plan = TrainingPlan.Of(Options(args));
+        var plan = TrainingPlan.Of(TrainArguments.Read(args, Presets.Get(args.GetValue(Preset)!)));
         long? data = args.GetValue(DataTokens);
         double? share = args.GetValue(Share);
         if (data is < 1)
@@ -51,20 +45,6 @@ internal static class PlanVerb
         if (json)
             Common.PrintJson(PlanJson(plan, data, peak, ways));
         return 0;
-    }
-
-    private static TrainOptions Options(ParseResult args)
-    {
-        var preset = Presets.Get(args.GetValue(Preset)!);
-        int time = args.GetValue(Seq) ?? preset.Time;
-        return preset with
-        {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)),
-            Steps = args.GetValue(Steps) ?? preset.Steps,
-            Batch = args.GetValue(Batch) ?? preset.Batch,
-            Time = time,
-            Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
-        };
     }
 
     private static void ShowRun(TextWriter human, TrainingPlan plan, long? data)

@@ -7,24 +7,18 @@ namespace Nano.Cli;
 /// <summary>nano train: text in, a model out.</summary>
 internal static class TrainVerb
 {
-    private const string DefaultPreset = "shakespeare-char";
-
-    private static readonly Argument<string?> Preset = new("preset")
+    private static readonly Option<string?> Data = new("--data")
     {
-        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
-        Arity = ArgumentArity.ZeroOrOne,
+        Description = "A UTF-8 text file, a folder that 'nano data prepare' made, or a token file of llm.c (default: the shakespeare corpus, see 'nano data')",
     };
 
-    private static readonly Option<string?> Data = new("--data") { Description = "A UTF-8 text file (default: the shakespeare corpus, see 'nano data')" };
+    private static readonly Option<string?> ValidationData = new("--validation-data") { Description = "With a token file as --data: the token file to validate on (default: the one named val instead of train)" };
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
         Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
             + $"(default: {string.Join("; ", Presets.All.Values.GroupBy(preset => preset.DefaultTokenizer).Select(presets => $"{presets.Key ?? "to be named"} for {string.Join(", ", presets.Select(preset => preset.Preset))}"))})",
     };
 
-    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
-    private static readonly Option<bool> Resume = new("--resume") { Description = "Continue the run in --out from its newest checkpoint" };
-    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
@@ -34,8 +28,9 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Preset, Data, Tokenizer, Out, Resume, Overwrite, Device, Profile, Threads, Json,
+            Data, ValidationData, Tokenizer, Device, Profile, Threads, Json,
         };
+        RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
         verb.SetAction(Run);
         return verb;
@@ -43,18 +38,14 @@ internal static class TrainVerb
 
     private static int Run(ParseResult args)
     {
-        if (args.GetValue(Device) is not "cpu" and var device)
-            throw new NanoException($"there is no device '{device}'", "devices: cpu");
-        string preset = args.GetValue(Preset) ?? (args.GetValue(Data) is null ? DefaultPreset : AutoRecipe.Name);
-        string run = args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
-        bool resume = args.GetValue(Resume), json = args.GetValue(Json);
-        if (!resume && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+        var plan = ReadPlan(args);
+        string run = plan.Run;
+        bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, preset, human);
+        var (options, data) = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, resume, compute, peak, "nano " + string.Join(' ', args.Tokens.Select(token => token.Value)));
+        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, CommandLine(args));
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -65,10 +56,41 @@ internal static class TrainVerb
         return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, trainer, compute, human));
     }
 
+    /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
+    public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
+    {
+        var plan = ReadPlan(args);
+        var (options, data) = Prepare(args, plan, human);
+        return new Trainer(options, data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
+    }
+
+    private static RunPlan ReadPlan(ParseResult args) =>
+        args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu") : RunPlan.Read(args, args.GetValue(Data));
+
+    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
+    {
+        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        return (options with { Data = args.GetValue(Data) ?? options.Data }, data);
+    }
+
+    private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
+
+    /// <summary>What the checkpoint says, and its text in its tokens.</summary>
+    private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
+    {
+        var options = TrainArguments.Read(args, plan.SavedOptions);
+        if (Tokens(args, args.GetValue(Data) ?? options.Data, plan.SavedTokenizer) is { } tokens)
+            return (options, tokens);
+        var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
+        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
+    }
+
     /// <summary>What a preset says, and the text in the tokens it takes.</summary>
     private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
     {
         var options = TrainArguments.Read(args, Presets.Get(preset));
+        if (Tokens(args, args.GetValue(Data), null) is { } tokens)
+            return (options, tokens);
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
@@ -76,9 +98,14 @@ internal static class TrainVerb
     /// <summary>What suits the text, said before it is done.</summary>
     private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
     {
-        var corpus = LoadCorpus(args.GetValue(Data), human);
-        var (tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), "named") : AutoRecipe.Tokenizer(corpus.Text);
-        var data = TrainingData.FromText(corpus, tokenizer);
+        var data = Tokens(args, args.GetValue(Data), null);
+        string why = "named";
+        if (data is null)
+        {
+            var corpus = LoadCorpus(args.GetValue(Data), human);
+            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), why) : AutoRecipe.Tokenizer(corpus.Text);
+            data = TrainingData.FromText(corpus, tokenizer);
+        }
         var (options, size) = AutoRecipe.Options(data);
         human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
         return (TrainArguments.Read(args, options), data);
@@ -91,6 +118,15 @@ internal static class TrainVerb
             trainer.AddProfile(new ProfileEntry(profiler.Steps, profiler.MillisecondsPerStep, profiler.Rows(machine)));
         ProfileTable.Print(human, profiler, machine);
         return ProfileTable.Json(profiler, machine);
+    }
+
+    /// <summary>Token files if a path names such, else null.</summary>
+    private static TrainingData? Tokens(ParseResult args, string? path, Func<ITokenizer?>? saved)
+    {
+        string? validation = args.GetValue(ValidationData);
+        if (path is not null && TrainingData.AreTokens(path))
+            return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named ? TokenizerLoader.Load(named) : Directory.Exists(path) ? null : saved?.Invoke());
+        return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data", "of a text, the last tenth validates");
     }
 
     private static Corpus LoadCorpus(string? path, TextWriter human)
@@ -121,14 +157,14 @@ internal static class TrainVerb
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
-            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: the same command and --resume");
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-                done     {end.Step:N0} steps in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
+                done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
-                model    {end.Checkpoint}
+                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelDirectory.Best)}, the best; the last is " : "")}{end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {run}
+                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelDirectory.Best) : run)}
                 """));
         foreach (string line in VerdictLines.Of(end.Verdict))
             human.WriteLine(line);
@@ -142,6 +178,7 @@ internal static class TrainVerb
                 end.Seconds,
                 tokens_per_second = tokensPerSecond,
                 end.Checkpoint,
+                end.StoppedEarly,
                 verdict = end.Verdict.Word,
                 verdict_reason = end.Verdict.Reason,
                 verdict_causes = end.Verdict.Causes,

@@ -27,7 +27,7 @@ public static class AtomicFile
             }
             File.Move(temporary, path, overwrite: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
         {
             Remove(temporary);
             throw Explain(path, e);
@@ -38,6 +38,9 @@ public static class AtomicFile
             throw;
         }
     }
+
+    /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
+    private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };
 
     private static void Remove(string temporary)
     {
@@ -51,7 +54,8 @@ public static class AtomicFile
         }
     }
 
-    private static NanoException Explain(string path, Exception e)
+    /// <summary>Why a file could not be written, for people.</summary>
+    internal static NanoException Explain(string path, Exception e)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
         (string reason, string hint) = e switch
@@ -59,6 +63,7 @@ public static class AtomicFile
             _ when !Directory.Exists(folder) => ($"there is no folder '{folder}'", "create the folder, or write somewhere else"),
             _ when Directory.Exists(path) => ("a folder of that name is in the way", "choose another name"),
             UnauthorizedAccessException => ("no permission", "check the permissions of the folder, or write somewhere else"),
+            _ when IsTooLong(e) => ("the file would be longer than the file system or a limit ('ulimit -f') allows", "write to another disk, or raise the limit"),
             { HResult: Enospc or Edquot or DiskFull or HandleDiskFull } =>
                 ("no space left on the disk", "free some space, or write to another disk"),
             _ => (e.Message, "check the disk, or write somewhere else"),

@@ -28,21 +28,28 @@ public static class ModelDirectory
     /// <summary>The file in a run's folder that names the folder of the newest checkpoint.</summary>
     public const string Latest = "latest";
 
-    /// <summary>The folder that holds config.json for a path given by a user: a model folder, a run folder (its newest checkpoint), or a file in one.</summary>
+    /// <summary>The file in a run's folder that names the folder of the checkpoint with the lowest validation loss; its path is that of a model.</summary>
+    public const string Best = "best";
+
+    /// <summary>The folder that holds config.json for a path given by a user: a model folder, a run folder (its newest checkpoint), RUN/best, or a file in a model folder.</summary>
     /// <exception cref="NanoException">There is no model.</exception>
     public static string Resolve(string path)
     {
         string folder = File.Exists(path) ? Path.GetDirectoryName(Path.GetFullPath(path))! : path;
-        if (File.Exists(Path.Combine(folder, Latest)))
+        string pointer = Path.Combine(folder, IsPointer(path) ? Path.GetFileName(path) : Latest);
+        if (File.Exists(pointer))
         {
-            string name = File.ReadAllText(Path.Combine(folder, Latest)).Trim();
+            string name = File.ReadAllText(pointer).Trim();
             if (name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name) || name.Any(char.IsControl))
-                throw new BadFileException(Path.Combine(folder, Latest), "it does not name a checkpoint folder");
+                throw new BadFileException(pointer, "it does not name a checkpoint folder");
             folder = Path.Combine(folder, name);
         }
         return File.Exists(Path.Combine(folder, "config.json")) ? folder
             : throw new NanoException($"there is no model at '{path}': no config.json", "train one with 'nano train', or give the folder of a model");
     }
+
+    /// <summary>Whether a path is that of a file that names a checkpoint.</summary>
+    internal static bool IsPointer(string path) => Path.GetFileName(path) is Latest or Best && File.Exists(path);
 
     /// <summary>Opens the model at a path (see <see cref="Resolve"/>) without loading it; a path to a .safetensors file means that file.</summary>
     /// <exception cref="NanoException">There is no model.</exception>

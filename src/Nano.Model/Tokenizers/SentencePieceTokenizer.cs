@@ -37,7 +37,6 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
 
     private readonly Vocabulary? userDefined;
     private readonly int longestUserDefined;
-    private readonly bool cutsAtSpaces;
     private readonly int[] asciiIds = new int[128];
 
     public SentencePieceTokenizer(BpeParts parts, SentencePieceRules rules) : base(parts)
@@ -49,13 +48,16 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             longestUserDefined = rules.UserDefined.Max(token => token?.Length ?? 0);
         }
         // Characters that are unknown together are one id, across words too.
-        cutsAtSpaces = rules.ByteIds is not null && !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
+        CutsAtSpaces = rules.ByteIds is not null && !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
         for (int c = 0; c < asciiIds.Length; c++)
             asciiIds[c] = parts.Vocabulary.Find([(byte)c]) is >= 0 and int id ? id : ~c;
     }
 
     /// <summary>How text is treated around the vocabulary.</summary>
     public SentencePieceRules Rules { get; }
+
+    /// <summary>Whether no token has a space behind another character, so that every word can be encoded by itself.</summary>
+    public bool CutsAtSpaces { get; }
 
     /// <inheritdoc/>
     public override ReadOnlySpan<byte> BytesOf(int id, bool first = false)
@@ -75,7 +77,7 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
         int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first));
         for (int at = 0; at < length;)
         {
-            int end = cutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;
+            int end = CutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;
             AddPiece(work, at, end);
             at = end;
         }

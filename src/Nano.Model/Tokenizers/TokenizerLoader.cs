@@ -34,7 +34,7 @@ public static class TokenizerLoader
         return LoadFile(FindIn(folder) ?? throw new NanoException($"there is no tokenizer in '{folder}'", Hint));
     }
 
-    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal);
+    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal) || ModelDirectory.IsPointer(path);
 
     private static string FindNamed(string name, string[] files)
     {

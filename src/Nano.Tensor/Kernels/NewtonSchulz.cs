@@ -39,9 +39,10 @@ public static class NewtonSchulzExtensions
         if (x.Shape.Rank != 2)
             throw new ArgumentException($"orthogonalize: {x} is no matrix");
         int m = x.Shape[0], n = x.Shape[1], s = Math.Min(m, n);
+        float* to = x.Contiguous("orthogonalize").Pointer;
         double norm = Math.Sqrt(compute.SumOfSquares(x));
         Tensor square = compute.New(new Shape(s, s)), fourth = compute.New(new Shape(s, s)), other = compute.New(x.Shape);
-        float* from = other.Pointer, to = x.Contiguous("orthogonalize").Pointer, a = square.Pointer, a2 = fourth.Pointer;
+        float* from = other.Pointer, a = square.Pointer, a2 = fourth.Pointer;
         compute.ForEach((nint)x.Length, new ScaleOp.Scaled(to, (float)(1 / (norm + 1e-7)), new(from, false)));
         for (int step = 0; step < Steps; step++) // an odd number: the last result is in x
         {

@@ -6,7 +6,7 @@ namespace Nano;
 /// <param name="FirstRow">Rows of the batch before these: however it is split, each row has its own number.</param>
 public readonly record struct LabelDraw(ulong Key, ulong Stream, long FirstRow = 0);
 
-/// <summary>targets[row] = the first id whose probabilities, added up from id 0, exceed a uniform random number; all in one order at every width.</summary>
+/// <summary>Where a row is kept, targets[row] = the first id whose probabilities, added up from id 0, exceed a uniform random number; all in one order at every width.</summary>
 internal readonly unsafe struct DrawLabels(float* logits, int columns, LabelDraw draw, long firstRow, int* targets) : IKernel
 {
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -14,6 +14,8 @@ internal readonly unsafe struct DrawLabels(float* logits, int columns, LabelDraw
         float* powers = scratch.Take(columns);
         for (nint row = begin; row < end; row++)
         {
+            if (targets[row] == CrossEntropyOp.Ignore)
+                continue;
             float* z = logits + (row * columns);
             RowReduce.Sum<S, V, ExpTerm>(columns, new ExpTerm(z, RowReduce.Max<S, V>(columns, z), 1, powers));
             double sum = 0;

@@ -28,6 +28,7 @@ public static partial class BenchCases
             () => EmbeddingBackward(rows, channels, vocabulary)),
         Op("adamw", rows / 2, wide, flops: 14, streams: 7, AdamW), // parameter and both moments are read and written, the gradient read
         Op("sum of squares", 2 * rows, wide, flops: 2, streams: 1, SumOfSquares),
+        .. Updates(rows, wide),
     ];
 
     /// <summary>An op over rows x columns with so many flops and so many floats of compulsory traffic per element; one stream is only read.</summary>

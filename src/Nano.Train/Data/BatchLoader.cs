@@ -1,19 +1,36 @@
 namespace Nano;
 
 /// <summary>
-/// Batches of token windows: inputs are T tokens from a random start, targets the same window one token later. Which windows a step sees
-/// is a pure function of (seed, step), so a resumed run needs no state from here.
+/// Batches of token rows: inputs are T tokens, targets the same ones later. Which rows a step sees is a pure function of (seed, step), so a resumed run needs no
+/// state from here, and row number r of a run is the same however the rows are divided into micro-batches.
 /// </summary>
 public sealed class BatchLoader
 {
-    private readonly int[] tokens;
+    private readonly TokenSource tokens;
+    private readonly PackedRows? packed;
+    private readonly Sampling sampling;
+    private readonly int[] window;
+    private WindowOrder? order;
+    private ulong orderSeed;
 
     /// <exception cref="NanoException">Fewer tokens than one window needs.</exception>
-    public BatchLoader(int[] tokens, int batch, int time, string what)
+    public BatchLoader(int[] tokens, int batch, int time, string what) : this(TokenSource.Of(tokens), batch, time, what)
+    {
+    }
+
+    /// <param name="tokens">The text.</param>
+    /// <param name="batch">B.</param>
+    /// <param name="time">T.</param>
+    /// <param name="what">What the text is for, in errors.</param>
+    /// <param name="sampling">How <see cref="Training"/> chooses rows.</param>
+    /// <param name="separator">Where its rows hold whole documents: the id that each begins with. Null for windows that begin anywhere.</param>
+    /// <exception cref="NanoException">Fewer tokens than one window needs.</exception>
+    public BatchLoader(TokenSource tokens, int batch, int time, string what, Sampling sampling = Sampling.Random, int? separator = null)
     {
         if (tokens.Length < time + 1)
             throw new NanoException($"the {what} text has {tokens.Length} tokens, but a window takes {time + 1}", "use more text or a smaller --seq");
-        (this.tokens, Batch, Time) = (tokens, batch, time);
+        (this.tokens, Batch, Time, this.sampling, window) = (tokens, batch, time, sampling, new int[time + 1]);
+        packed = separator is { } id ? new PackedRows(tokens, time, id) : null;
     }
 
     /// <summary>Rows per batch.</summary>
@@ -23,20 +40,64 @@ public sealed class BatchLoader
     public int Time { get; }
 
     /// <summary>Tokens in all.</summary>
-    public int TokenCount => tokens.Length;
+    public long TokenCount => tokens.Length;
+
+    /// <summary>Windows without overlap that cover the text; up to T - 1 tokens at its end are left over.</summary>
+    public long WindowCount => (tokens.Length - 1) / Time;
+
+    /// <summary>Rows of an epoch of training: windows without overlap, or packed rows. What is left over of the windows is in no epoch.</summary>
+    public long RowCount => packed?.Count ?? WindowCount;
+
+    /// <summary>Fills ids and targets, both [B, T], with the rows of a micro-batch of training; of packed rows what no document fills gets targets of -100.</summary>
+    /// <param name="seed">Of the run.</param>
+    /// <param name="batch">The micro-batch, counted from 0 over the whole run.</param>
+    /// <param name="ids">Inputs.</param>
+    /// <param name="targets">The tokens to predict.</param>
+    public void Training(ulong seed, long batch, Tensor ids, Tensor targets)
+    {
+        if (packed is null && sampling == Sampling.Random)
+        {
+            Random(seed, RandomPurpose.TrainingWindows, batch, ids, targets);
+            return;
+        }
+        for (int row = 0; row < Batch; row++)
+        {
+            long chosen = Choose(seed, (batch * Batch) + row);
+            if (packed is null)
+                CopyWindow(chosen * Time, row, ids.Ids, targets.Ids);
+            else
+                CopyPacked(packed, chosen, row, ids.Ids, targets.Ids);
+        }
+    }
+
+    /// <summary>The lengths of the documents in a packed batch, in order; they add up to B * T, for each id that fills a row up counts as one. Null if rows are windows.</summary>
+    /// <param name="ids">Inputs that <see cref="Training"/> filled.</param>
+    public int[]? DocumentLengths(Tensor ids)
+    {
+        if (packed is null)
+            return null;
+        var lengths = new List<int>();
+        int start = 0;
+        for (int at = 1; at < Batch * Time; at++)
+        {
+            if (at % Time != 0 && ids.Ids[at] != packed.Separator)
+                continue;
+            lengths.Add(at - start);
+            start = at;
+        }
+        lengths.Add((Batch * Time) - start);
+        return [.. lengths];
+    }
 
     /// <summary>Fills ids and targets, both [B, T], with the random windows of one step.</summary>
     public void Random(ulong seed, RandomPurpose purpose, long step, Tensor ids, Tensor targets)
     {
         for (int row = 0; row < Batch; row++)
-            CopyWindow((int)Philox.Below(Philox.Key(seed, (ulong)purpose), 0, (ulong)((step * Batch) + row), tokens.Length - Time), row, ids.Ids, targets.Ids);
+            CopyWindow(Philox.Below(Philox.Key(seed, (ulong)purpose), 0, (ulong)((step * Batch) + row), tokens.Length - Time), row, ids.Ids, targets.Ids);
     }
 
-    /// <summary>Windows without overlap that cover the text; up to T - 1 tokens at its end are left over.</summary>
-    public int WindowCount => (tokens.Length - 1) / Time;
-
     /// <summary>Fills ids and targets [B, T] with windows first, first + 1 ... in order; rows beyond the last window get targets of -100.</summary>
-    public void InOrder(int first, Tensor ids, Tensor targets)
+    public void InOrder(long first, Tensor ids, Tensor targets)
     {
         for (int row = 0; row < Batch; row++)
         {
@@ -46,13 +107,36 @@ public sealed class BatchLoader
                 continue;
             }
             ids.Ids.Slice(row * Time, Time).Clear();
-            targets.Ids.Slice(row * Time, Time).Fill(-100);
+            targets.Ids.Slice(row * Time, Time).Fill(UpdateBatch.Ignored);
         }
     }
 
-    private void CopyWindow(int start, int row, Span<int> ids, Span<int> targets)
+    /// <summary>Which of the rows of an epoch is row number r of the run.</summary>
+    private long Choose(ulong seed, long r)
     {
-        tokens.AsSpan(start, Time).CopyTo(ids[(row * Time)..]);
-        tokens.AsSpan(start + 1, Time).CopyTo(targets[(row * Time)..]);
+        if (sampling == Sampling.Random)
+            return Philox.Below(Philox.Key(seed, (ulong)RandomPurpose.TrainingWindows), 0, (ulong)r, RowCount);
+        if (order is null || orderSeed != seed)
+            (order, orderSeed) = (new WindowOrder(seed, RowCount), seed);
+        return order[r];
+    }
+
+    private void CopyWindow(long start, int row, Span<int> ids, Span<int> targets)
+    {
+        tokens.CopyTo(start, window);
+        window.AsSpan(0, Time).CopyTo(ids[(row * Time)..]);
+        window.AsSpan(1, Time).CopyTo(targets[(row * Time)..]);
+    }
+
+    private void CopyPacked(PackedRows packed, long chosen, int row, Span<int> ids, Span<int> targets)
+    {
+        var (start, length) = packed[chosen];
+        int kept = packed.Kept(chosen);
+        ids = ids.Slice(row * Time, Time);
+        targets = targets.Slice(row * Time, Time);
+        tokens.CopyTo(start, ids[..length]);
+        tokens.CopyTo(start + 1, targets[..kept]);
+        ids[length..].Fill(packed.Separator);
+        targets[kept..].Fill(UpdateBatch.Ignored);
     }
 }

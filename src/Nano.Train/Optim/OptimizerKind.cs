@@ -7,23 +7,24 @@ public sealed class OptimizerKind
     private readonly string[] constants;
     private readonly bool likeAdamW;
 
-    private OptimizerKind(OptimizerOptions defaults, double rateFactor, bool likeAdamW, string[] constants, Func<IReadOnlyList<Tensor>, OptimizerOptions, IOptimizer> create) =>
-        (Defaults, RateFactor, this.likeAdamW, this.constants, this.create) = (defaults, rateFactor, likeAdamW, constants, create);
+    private OptimizerKind(OptimizerOptions defaults, double rateFactor, double stateFloats, bool likeAdamW, string[] constants,
+        Func<IReadOnlyList<Tensor>, OptimizerOptions, IOptimizer> create) =>
+        (Defaults, RateFactor, StateFloats, this.likeAdamW, this.constants, this.create) = (defaults, rateFactor, stateFloats, likeAdamW, constants, create);
 
     /// <summary>All rules. The rate factors were found on shakespeare-char, a few hundred steps each.</summary>
     public static IReadOnlyList<OptimizerKind> All { get; } =
     [
-        new(new("adamw"), 1, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new AdamW(parameters, options)),
-        new(new("adam", WeightDecay: 0), 1, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new Adam(parameters, options)),
-        new(new("sgd", WeightDecay: 0, Momentum: 0.9), 100, false, ["momentum", "nesterov"], (parameters, options) => new Sgd(parameters, options)),
-        new(new("adagrad", Epsilon: 1e-10, WeightDecay: 0), 10, false, ["epsilon"], (parameters, options) => new AdaGrad(parameters, options)),
-        new(new("rmsprop", Beta2: 0.99, WeightDecay: 0), 1, false, ["beta2", "epsilon"], (parameters, options) => new RmsProp(parameters, options)),
-        new(new("lion", Beta2: 0.99, WeightDecay: 1), 0.1, false, ["beta1", "beta2"], (parameters, options) => new Lion(parameters, options)),
-        new(new("adafactor", Epsilon: 1e-30, WeightDecay: 0), 10, false, ["epsilon"], (parameters, options) => new Adafactor(parameters, options)),
-        new(new("lamb", Epsilon: 1e-6, WeightDecay: 0.01), 10, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new Lamb(parameters, options)),
-        new(new("sophia", Beta1: 0.96, Beta2: 0.99, Epsilon: 1e-12, WeightDecay: 0.2, Rho: 0.05), 1, false, ["beta1", "beta2", "epsilon", "rho"], (parameters, options) => new Sophia(parameters, options)),
-        new(new("muon", Momentum: 0.95, Nesterov: true), 1, true, ["beta1", "beta2", "epsilon", "momentum", "nesterov"], (parameters, options) => new Muon(parameters, options)),
-        new(new("adamw8bit"), 1, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new AdamW8Bit(parameters, options)),
+        new(new("adamw"), 1, 2, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new AdamW(parameters, options)),
+        new(new("adam", WeightDecay: 0), 1, 2, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new Adam(parameters, options)),
+        new(new("sgd", WeightDecay: 0, Momentum: 0.9), 100, 1, false, ["momentum", "nesterov"], (parameters, options) => new Sgd(parameters, options)),
+        new(new("adagrad", Epsilon: 1e-10, WeightDecay: 0), 10, 1, false, ["epsilon"], (parameters, options) => new AdaGrad(parameters, options)),
+        new(new("rmsprop", Beta2: 0.99, WeightDecay: 0), 1, 1, false, ["beta2", "epsilon"], (parameters, options) => new RmsProp(parameters, options)),
+        new(new("lion", Beta2: 0.99, WeightDecay: 1), 0.1, 1, false, ["beta1", "beta2"], (parameters, options) => new Lion(parameters, options)),
+        new(new("adafactor", Epsilon: 1e-30, WeightDecay: 0), 10, 0, false, ["epsilon"], (parameters, options) => new Adafactor(parameters, options)),
+        new(new("lamb", Epsilon: 1e-6, WeightDecay: 0.01), 10, 2, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new Lamb(parameters, options)),
+        new(new("sophia", Beta1: 0.96, Beta2: 0.99, Epsilon: 1e-12, WeightDecay: 0.2, Rho: 0.05), 1, 2, false, ["beta1", "beta2", "epsilon", "rho"], (parameters, options) => new Sophia(parameters, options)),
+        new(new("muon", Momentum: 0.95, Nesterov: true), 1, 1, true, ["beta1", "beta2", "epsilon", "momentum", "nesterov"], (parameters, options) => new Muon(parameters, options)),
+        new(new("adamw8bit"), 1, 0.5, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new AdamW8Bit(parameters, options)),
     ];
 
     /// <summary>Its name.</summary>
@@ -34,6 +35,9 @@ public sealed class OptimizerKind
 
     /// <summary>What its learning rate is where a preset's, which is AdamW's, is 1.</summary>
     public double RateFactor { get; }
+
+    /// <summary>Floats that it keeps per parameter with its usual constants, at least.</summary>
+    public double StateFloats { get; }
 
     /// <summary>The rule of a name.</summary>
     /// <exception cref="NanoException">There is none; the message names the nearest.</exception>

@@ -20,6 +20,7 @@ public static partial class Report
 
     internal static string Render(IReadOnlyList<RunLogEntry> entries)
     {
+        entries = SpikeLog.Standing(entries);
         RunEntry? run = entries.OfType<RunEntry>().FirstOrDefault();
         EvalEntry[] evals = [.. entries.OfType<EvalEntry>()];
         string title = Html.Escape(run?.Preset ?? "Training run");
@@ -45,6 +46,7 @@ public static partial class Report
         Warning(page, entries);
         if (run is not null) Verdict(page, RunVerdict.Of(entries));
         Charts(page, [.. entries.OfType<StepEntry>()], evals, entries.OfType<EndEntry>().LastOrDefault(), run is null ? null : RecipeBands.For(RecipeBands.Known, run).Found);
+        SpikeLog.Section(page, entries);
         page.Append("<div class=\"pair\">\n<div>\n");
         if (evals.Length > 0) Evaluations(page, evals, entries.OfType<EndEntry>().LastOrDefault());
         if (run is not null) Machine(page, run.Machine, entries.OfType<RunEntry>().Count());

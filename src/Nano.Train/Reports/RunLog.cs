@@ -26,12 +26,13 @@ public sealed class RunLog : IDisposable
     /// Null starts a new file in place of an old one. A number keeps the lines up to and including that step and drops later steps and
     /// evaluations, any end and a torn last line; if there is no file, one is started.
     /// </param>
+    /// <param name="rollbacks">Returns to an earlier step that lie behind the run to be resumed: what was logged before the last of them stays, later ones go.</param>
     /// <exception cref="FormatException">The log to be resumed holds a malformed line.</exception>
-    public static RunLog Open(string path, int? resumeAtStep)
+    public static RunLog Open(string path, int? resumeAtStep, int rollbacks = 0)
     {
         if (resumeAtStep is int last && File.Exists(path))
         {
-            var kept = Read(path).Where(entry => StepOf(entry) <= last);
+            var kept = Behind(Read(path), last, rollbacks);
             AtomicFile.Write(path, stream =>
             {
                 foreach (RunLogEntry entry in kept)
@@ -73,10 +74,24 @@ public sealed class RunLog : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => file.Dispose();
 
+    /// <summary>What lies behind a run after that many steps and rollbacks.</summary>
+    private static IEnumerable<RunLogEntry> Behind(IReadOnlyList<RunLogEntry> entries, int step, int rollbacks)
+    {
+        int seen = 0;
+        foreach (var entry in entries)
+        {
+            if (SpikeLog.IsRollback(entry) && ++seen > rollbacks)
+                yield break;
+            if (entry is not (EndEntry or ProfileEntry) && (seen < rollbacks || SpikeLog.IsRollback(entry) || StepOf(entry) <= step))
+                yield return entry;
+        }
+    }
+
     private static int StepOf(RunLogEntry entry) => entry switch
     {
         StepEntry step => step.Step,
         EvalEntry eval => eval.Step,
+        SpikeEntry spike => spike.Step,
         EndEntry or ProfileEntry => int.MaxValue,
         _ => 0,
     };

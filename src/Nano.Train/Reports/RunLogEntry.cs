@@ -8,6 +8,7 @@ namespace Nano;
 [JsonDerivedType(typeof(RunEntry), "run")]
 [JsonDerivedType(typeof(StepEntry), "step")]
 [JsonDerivedType(typeof(EvalEntry), "eval")]
+[JsonDerivedType(typeof(SpikeEntry), "spike")]
 [JsonDerivedType(typeof(EndEntry), "end")]
 [JsonDerivedType(typeof(ProfileEntry), "profile")]
 public abstract record RunLogEntry;

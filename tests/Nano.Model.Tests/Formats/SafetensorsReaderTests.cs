@@ -129,6 +129,7 @@ public class SafetensorsReaderTests
         Assert.Contains("shape [3, 5]); expected 14", Bad(() => file.ReadFloat32("f32", new float[14])), StringComparison.Ordinal);
         Assert.Contains("type I32", Bad(() => file.ReadFloat32("i32", new float[2])), StringComparison.Ordinal);
         Assert.Contains("type F32", Bad(() => file.ReadInt64("f32.scalar", new long[1])), StringComparison.Ordinal);
+        Assert.Contains("type F32", Bad(() => file.ReadInt32("f32.scalar", new int[1])), StringComparison.Ordinal);
         using var folder = new TempFolder();
         using var large = SafetensorsReader.Open(Make(folder, """{"a":{"dtype":"U64","shape":[],"data_offsets":[0,8]}}""", [0, 0, 0, 0, 0, 0, 0, 0x80]));
         Assert.Contains("'a' holds a number beyond", Bad(() => large.ReadInt64("a", new long[1])), StringComparison.Ordinal);

@@ -40,6 +40,7 @@ public partial class BadNumberTests
         new("cross-entropy", new(Rows, 37), (c, x) => c.CrossEntropy(x, Targets).Nll),
         new("linear cross-entropy", new(Rows, 37), (c, x) => c.LinearCrossEntropy(x, Other(41, 37), Targets).Nll),
         new("checkpoint", new(Rows, 37), (c, x) => c.Checkpoint(x, (inner, input) => inner.Linear(input, Other(41, 37), null))),
+        new("bfloat16 storage", new(Rows, 37), (c, x) => c.StoringBFloat16(x, (inner, input) => inner.Activation(ActivationKind.Tanh, inner.Linear(input, Other(41, 37), null)))),
         new("attention of a batch", new(3, 70, 30), (c, x) => c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
         .. Enum.GetValues<ActivationKind>().Select(kind => new RowCase($"{kind}", new(Rows, 37), (c, x) => c.Activation(kind, x))),
     ];

@@ -34,6 +34,7 @@ public class EmptyTests
         new("sum", [3, 4], s => [T(s)], (c, x) => c.Sum(x[0]), _ => new()),
         new("linear cross-entropy, denominator given", [0, 4], s => [T(0, s[1]), T(5, s[1])], (c, x) => c.LinearCrossEntropy(x[0], x[1], Ids(0), 7).Loss, _ => new()),
         new("checkpoint", [3, 4], s => [T(s)], (c, x) => c.Checkpoint(x[0], (inner, t) => inner.Scale(t, 2)), s => new(s)),
+        new("bfloat16 storage", [3, 4], s => [T(s)], (c, x) => c.StoringBFloat16(x[0], (inner, t) => inner.Activation(ActivationKind.Tanh, inner.Scale(t, 2))), s => new(s)),
         new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])], (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
     ];
 
@@ -80,6 +81,10 @@ public class EmptyTests
         Assert.All(compute.Linear(new Tensor(new Shape(2, 0)), new Tensor(new Shape(3, 0)), null).Data.ToArray(), value => Assert.Equal(0, value));
         Assert.All(compute.MatMul(new Tensor(new Shape(2, 0)), new Tensor(new Shape(0, 3))).Data.ToArray(), value => Assert.Equal(0, value));
         compute.AdamW(new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)), default);
+        compute.Sgd(T(0), T(0), T(0), default);
+        compute.Lion(T(0), T(0), T(0), default);
+        compute.Lamb(T(0), T(0), T(0), T(0), default, true);
+        compute.AdamW8Bit(T(0), T(0), (Ids(0), T(0)), (Ids(0), T(0)), default);
     }
 
     [Fact]

@@ -124,4 +124,44 @@ public class LinearCrossEntropyTests
         Assert.Equal(0, nll.Length);
         Assert.All(w.Gradient.Data.ToArray(), value => Assert.Equal(0, value));
     }
+
+    [Fact]
+    public void Drawn_targets_are_those_that_the_op_then_has_the_bits_of()
+    {
+        int[]? drawn = null;
+        foreach (var width in SimdWidths.All)
+            foreach (int threads in new[] { 1, 2, 3, 7 })
+                foreach (int chunk in new[] { 32, 500 })
+                {
+                    using var compute = TestTensors.Dirty(threads, width);
+                    var targets = Tensor.From(new Shape(Rows), new int[Rows]);
+                    var result = Run(compute, targets, 0, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets, 0, chunk, new LabelDraw(7, 9)));
+                    drawn ??= targets.Ids.ToArray();
+                    Assert.Equal(drawn, targets.Ids.ToArray());
+                    Run(compute, targets, 0, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets)).AssertSame(result, $"{width}, {threads} threads, {chunk} rows per chunk");
+                }
+        Assert.True(drawn!.Distinct().Count() > 10);
+    }
+
+    [Fact]
+    public void Targets_are_drawn_as_often_as_the_model_says()
+    {
+        const int rows = 40_000;
+        double[] probabilities = [0.5, 0.001, 0.2, 0.249, 0.05];
+        Tensor x = new(new Shape(rows, 1)), weight = Tensor.From(new Shape(5, 1), [.. probabilities.Select(p => (float)Math.Log(p) + 3)]), targets = new(new Shape(rows), DType.Int32);
+        x.Data.Fill(1);
+        using var compute = new Compute(2);
+        int[] Draw(LabelDraw draw)
+        {
+            compute.NextStep();
+            compute.LinearCrossEntropy(x, weight, targets, draw: draw);
+            return targets.Ids.ToArray();
+        }
+        int[] drawn = Draw(new LabelDraw(1, 2));
+        for (int id = 0; id < 5; id++) // five standard deviations of a binomial
+            Assert.Equal(rows * probabilities[id], drawn.Count(target => target == id), 5 * Math.Sqrt(rows * probabilities[id] * (1 - probabilities[id])));
+        Assert.Equal(drawn, Draw(new LabelDraw(1, 2)));
+        Assert.NotEqual(drawn, Draw(new LabelDraw(1, 3)));
+        Assert.NotEqual(drawn, Draw(new LabelDraw(2, 2)));
+    }
 }

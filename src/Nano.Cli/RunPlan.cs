@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace Nano.Cli;
+
+/// <summary>The run that a command line of nano train means: a new one, with the options of a preset, or one that goes on, with those of its checkpoint.</summary>
+/// <param name="Run">The run's folder.</param>
+/// <param name="Preset">The preset or recipe of a new run.</param>
+/// <param name="Saved">The state that it goes on from, or null for a new run.</param>
+internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
+{
+    private const string DefaultPreset = "shakespeare-char";
+
+    private static readonly Argument<string?> PresetArgument = new("preset")
+    {
+        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
+    private static readonly Option<string?> Resume = new("--resume")
+    {
+        Description = "Continue the run in RUN, or else in --out, from its newest checkpoint, with the options that it was started with; --batch and --accumulate may be chosen anew if their product stays",
+        HelpName = "RUN",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
+
+    public static void AddTo(Command verb)
+    {
+        verb.Arguments.Add(PresetArgument);
+        foreach (var option in new Option[] { Out, Resume, Overwrite })
+            verb.Options.Add(option);
+    }
+
+    /// <exception cref="NanoException">There is no such checkpoint, it is of another preset than the one named, or there is a run already where a new one should be.</exception>
+    public static RunPlan Read(ParseResult args, string? data)
+    {
+        string? named = args.GetValue(PresetArgument), folder = args.GetValue(Resume);
+        if (folder is not null && named is null && Presets.All.ContainsKey(folder) && !Directory.Exists(folder))
+            (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
+        if (folder is not null && args.GetValue(Out) is { } other && other != folder)
+            throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
+        string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
+        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
+        bool resumes = args.GetResult(Resume) is { Implicit: false };
+        if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
+            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null };
+    }
+
+    /// <summary>Whether the command line names the preset.</summary>
+    private bool IsNamed { get; init; }
+
+    /// <summary>The options of the checkpoint, under the preset's name that the command line gives if it gives one: where it is another, the run will be refused.</summary>
+    public TrainOptions SavedOptions => !IsNamed ? Saved!.Options
+        : Saved!.Options with { Preset = Preset == AutoRecipe.Name ? Preset : Presets.Get(Preset).Preset };
+
+    /// <summary>The tokenizer of the checkpoint; null for the characters of the text.</summary>
+    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
+}

@@ -1,0 +1,164 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Nano;
+
+/// <summary>The tokenizer of prepared data.</summary>
+/// <param name="VocabSize">V.</param>
+/// <param name="Sha256">Digest of tokenizer.json in lower-case hexadecimal.</param>
+/// <param name="Separator">The id that every document begins with, or null.</param>
+public sealed record PreparedTokenizer(int VocabSize, string Sha256, int? Separator);
+
+/// <summary>An input file.</summary>
+public sealed record PreparedSource(string Path, long Bytes, string Sha256);
+
+/// <summary>
+/// What the file dataset.json says about a folder of token files. It is the last that is written; the folder has the tokenizer too, so a run needs nothing else.
+/// </summary>
+/// <param name="Version">Of the format: 1.</param>
+/// <param name="Tokenizer">Which tokenizer made the ids.</param>
+/// <param name="Train">Files to train on.</param>
+/// <param name="Validation">Files to validate on.</param>
+/// <param name="ValidationBytesPerToken">UTF-8 bytes of the validation text per token.</param>
+/// <param name="EmptyDocuments">Documents without a character, which were left out.</param>
+/// <param name="SkippedLines">Lines that are no document, and were left out.</param>
+/// <param name="FirstSkipped">What was wrong with the first of them.</param>
+/// <param name="Options">How the data was prepared.</param>
+/// <param name="Sources">From which files.</param>
+public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, SplitInfo Train, SplitInfo Validation, double ValidationBytesPerToken, long EmptyDocuments, long SkippedLines,
+    IReadOnlyList<string> FirstSkipped, IReadOnlyDictionary<string, string> Options, IReadOnlyList<PreparedSource> Sources)
+{
+    /// <summary>Files of the folder.</summary>
+    public const string FileName = "dataset.json", TokenizerName = "tokenizer.json";
+
+    private const int CurrentVersion = 1;
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
+    };
+
+    /// <summary>The folder.</summary>
+    [JsonIgnore]
+    public string Folder { get; init; } = "";
+
+    /// <summary>Whether a folder has prepared data.</summary>
+    public static bool Exists(string folder) => File.Exists(Path.Combine(folder, FileName));
+
+    /// <summary>Reads what a folder has; its token files are not opened.</summary>
+    /// <exception cref="NanoException">It has no prepared data.</exception>
+    /// <exception cref="BadFileException">dataset.json is malformed.</exception>
+    public static PreparedData Load(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        try
+        {
+            var data = JsonSerializer.Deserialize<PreparedData>(File.ReadAllBytes(path), Json) ?? throw new BadFileException(path, "it is null");
+            return data.Checked(path) with { Folder = folder };
+        }
+        catch (JsonException e)
+        {
+            throw new BadFileException(path, $"not a description of prepared data: {e.Message}", e);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new NanoException($"there is no prepared data in '{folder}': no {FileName}", "make it with: nano data prepare TEXT --tokenizer gpt2 --out FOLDER", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NanoException($"cannot read '{path}': {e.Message}", "check the file's permissions", e);
+        }
+    }
+
+    /// <summary>Opens the files of a split and checks each against its digest.</summary>
+    /// <exception cref="NanoException">A file is missing.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or not the one that was prepared.</exception>
+    public TokenShards Open(SplitInfo split)
+    {
+        string[] paths = [.. split.Files.Select(file => Path.Combine(Folder, file.Name))];
+        var shards = TokenShards.Open(paths, Tokenizer.VocabSize);
+        int wrong = Enumerable.Range(0, paths.Length).FirstOrDefault(i => shards.Digests[i] != split.Files[i].Sha256, -1);
+        if (wrong < 0)
+            return shards;
+        string found = shards.Digests[wrong];
+        shards.Dispose();
+        throw new BadFileException(paths[wrong], $"it is damaged or another file: expected sha256 {split.Files[wrong].Sha256}, as {FileName} says, got {found}");
+    }
+
+    /// <summary>The tokenizer that made the ids.</summary>
+    /// <exception cref="BadFileException">It is malformed, or not the one that was used.</exception>
+    public ITokenizer OpenTokenizer()
+    {
+        string path = Path.Combine(Folder, TokenizerName);
+        var tokenizer = TokenizerLoader.Load(path);
+        string digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+        return digest == Tokenizer.Sha256 && tokenizer.VocabSize == Tokenizer.VocabSize ? tokenizer
+            : throw new BadFileException(path, $"it is damaged or another tokenizer: expected sha256 {Tokenizer.Sha256}, as {FileName} says, got {digest}");
+    }
+
+    /// <summary>Refuses a place where something is that may not be replaced.</summary>
+    /// <exception cref="NanoException">There is a file, a folder of something else, or prepared data that may stay.</exception>
+    internal static void CheckPlace(string folder, bool overwrite)
+    {
+        if (Exists(folder))
+        {
+            if (!overwrite)
+                throw new NanoException($"'{folder}' already has prepared data", "--overwrite replaces it, --out FOLDER puts the new one elsewhere");
+        }
+        else if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
+            throw new NanoException($"'{folder}' is in the way: it is not prepared data", "name a folder that does not exist yet");
+    }
+
+    /// <summary>Writes the tokenizer, and then what is known of the token files.</summary>
+    internal static void Write(string folder, PrepareOptions options, int? separator, SplitInfo train, SplitInfo validation, DocumentSource source)
+    {
+        string tokenizer = Path.Combine(folder, TokenizerName);
+        options.Tokenizer.Save(tokenizer);
+        var described = new SortedDictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["field"] = options.Field,
+            ["format"] = options.Format.ToString().ToLowerInvariant(),
+            ["separator"] = options.Separator ?? "end of text",
+            ["shard_tokens"] = FormattableString.Invariant($"{options.ShardTokens}"),
+            ["skip_bad"] = options.SkipBad ? "yes" : "no",
+            ["validation"] = options.Validation.ToString(),
+        };
+        var data = new PreparedData(CurrentVersion, new(options.Tokenizer.VocabSize, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(tokenizer))), separator), train, validation,
+            (double)validation.Bytes / validation.Tokens, source.Empty, source.SkippedLines, source.FirstSkipped, described, [.. source.Files.Select(file => new PreparedSource(file.Path, file.Bytes, file.Sha256))]);
+        AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, data, Json));
+    }
+
+    /// <summary>Puts a finished folder in its place.</summary>
+    internal static void Put(string finished, string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            File.Delete(Path.Combine(folder, FileName)); // first, so that a folder half deleted is no data
+            Directory.Delete(folder, recursive: true);
+        }
+        Directory.Move(finished, Path.TrimEndingDirectorySeparator(folder));
+    }
+
+    private PreparedData Checked(string path)
+    {
+        if (Version != CurrentVersion)
+            throw new BadFileException(path, $"it is version {Version}; this program knows version {CurrentVersion}");
+        if (Tokenizer.VocabSize < 1 || (Tokenizer.Separator is { } id && (uint)id >= (uint)Tokenizer.VocabSize))
+            throw new BadFileException(path, $"a vocabulary of {Tokenizer.VocabSize} with the separator {Tokenizer.Separator} cannot be");
+        foreach (var split in (SplitInfo[])[Train, Validation])
+        {
+            if (split.Files.Count == 0 || split.Files.Sum(file => (decimal)file.Tokens) != split.Tokens)
+                throw new BadFileException(path, $"the files of a split have other than its {split.Tokens} tokens");
+            if (split.Files.FirstOrDefault(file => file.Name != Path.GetFileName(file.Name) || file.Name.Length == 0 || file.Name is "." or "..") is { } odd)
+                throw new BadFileException(path, $"'{odd.Name}' is not the name of a file in the folder");
+        }
+        return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
+    }
+}

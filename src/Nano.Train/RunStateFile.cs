@@ -1,0 +1,91 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Nano;
+
+/// <summary>
+/// trainer.json: all of a <see cref="RunState"/> but its tensors. Version 2 holds every option, so that a run goes on without being told any;
+/// version 1 had only their names and values as text. An option that a file lacks has its default, with which a run computes what it did before there was the option.
+/// </summary>
+internal static class RunStateFile
+{
+    private const int Version = 2, MaxBytes = 1 << 24;
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
+        IgnoreReadOnlyProperties = true,
+        WriteIndented = true,
+        NewLine = "\n",
+        Converters = { new ModelConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
+    };
+
+    private sealed record Content(int Version, long Step, TrainOptions Options, SortedDictionary<string, string> Data, SortedDictionary<string, double> Numbers);
+
+    public static void Write(Stream stream, RunState state) =>
+        JsonSerializer.Serialize(stream, new Content(Version, state.Step, state.Options, new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), Json);
+
+    /// <summary>Reads a state without tensors.</summary>
+    /// <exception cref="BadFileException">It is malformed, or of another version.</exception>
+    /// <exception cref="NanoException">It cannot be read.</exception>
+    public static RunState Read(string path)
+    {
+        try
+        {
+            if (new FileInfo(path) is { Exists: true, Length: > MaxBytes } large)
+                throw new BadFileException(path, $"{large.Length} bytes are more than a trainer's state can have");
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            int version = json.RootElement.GetProperty("version").GetInt32();
+            if (version != Version)
+                throw new BadFileException(path, version > Version ? $"it is of version {version}, of a later Nano; this one knows {Version}"
+                    : $"it is of version {version}, which does not hold all options of the run, and this Nano continues runs of version {Version} only; the model beside it can be used as ever");
+            var content = json.Deserialize<Content>(Json) ?? throw new JsonException("null is no state");
+            if (content.Step is < 0 or > int.MaxValue)
+                throw new BadFileException(path, $"step {content.Step} is impossible");
+            var state = new RunState(content.Options, content.Data, []) { Step = content.Step };
+            foreach (var (name, value) in content.Numbers)
+                state.Numbers.Add(name, value);
+            return state;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or NotSupportedException or FileNotFoundException or FormatException and not BadFileException)
+        {
+            throw new BadFileException(path, $"not a trainer state: {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NanoException($"cannot read '{path}': {e.Message}", "check the file's permissions", e);
+        }
+    }
+
+    /// <summary>A model's configuration as its config.json has it.</summary>
+    private sealed class ModelConverter : JsonConverter<ModelConfig>
+    {
+        public override bool CanConvert(Type typeToConvert) => typeof(ModelConfig).IsAssignableFrom(typeToConvert);
+
+        public override ModelConfig Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            using var json = JsonDocument.ParseValue(ref reader);
+            try
+            {
+                return ModelConfig.FromJson(json.RootElement.GetRawText(), "model");
+            }
+            catch (BadFileException e)
+            {
+                throw new JsonException(e.Message, e);
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, ModelConfig value, JsonSerializerOptions options)
+        {
+            using var json = JsonDocument.Parse(value.ToJson());
+            json.RootElement.WriteTo(writer);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+using static System.FormattableString;
+
+namespace Nano;
+
+/// <summary>A step that stood out, and what becomes of it.</summary>
+/// <param name="LossScore">Standard deviations of its loss above the mean of the steps before.</param>
+/// <param name="NormScore">The same of its gradient norm.</param>
+/// <param name="Action">What becomes of it.</param>
+/// <param name="Reason">What was seen, in words.</param>
+public sealed record Spike(double LossScore, double NormScore, OnSpike Action, string Reason);
+
+/// <summary>
+/// Stands between the gradients of a step and its update. Loss spikes, and what helps: Chowdhery et al., "PaLM", 2022, section 5.1: return to a state from before
+/// the spike and pass over the batches around it; the same batches seen from another state do no harm. All of it is a function of options and text: the
+/// counts are kept in the run's state.
+/// </summary>
+internal sealed class SpikeGuard : IDisposable
+{
+    /// <summary>Skipped steps in a row after which skipping is no cure.</summary>
+    public const int MostInARow = 10;
+
+    private const string SkippedName = "spikes.skipped", InARowName = "spikes.in_a_row", RollbacksName = "spikes.rollbacks", PassedOverName = "spikes.passed_over";
+
+    private readonly StabilityOptions options;
+    private readonly TrainStep trainStep;
+    private readonly LossSpikes spikes;
+    private readonly RunSnapshot? snapshot;
+    private double skipped, inARow;
+
+    public SpikeGuard(StabilityOptions options, TrainStep trainStep, LanguageModel model, IReadOnlyList<(string Name, Tensor Tensor)> state)
+    {
+        (this.options, this.trainStep, spikes) = (options, trainStep, new LossSpikes(options.SpikeScore));
+        snapshot = options.OnSpike == OnSpike.Rollback ? new RunSnapshot(model, state) : null;
+    }
+
+    /// <summary>What a checkpoint keeps besides the numbers.</summary>
+    public IEnumerable<(string Name, Tensor Tensor)> State => snapshot?.State ?? [];
+
+    /// <summary>Rollbacks so far.</summary>
+    public int Rollbacks { get; private set; }
+
+    /// <summary>The gradients of a step, and whether it is a spike. If so, its update is only to be applied if the action is a warning.</summary>
+    /// <exception cref="DivergedException">Too many steps in a row were skipped, there were too many rollbacks, or a number is not finite and nothing is done about spikes.</exception>
+    public (StepResult Result, Spike? Spike) FindGradients(long step)
+    {
+        if (options.OnSpike == OnSpike.Off)
+            return (trainStep.FindGradients(step), null);
+        StepResult result;
+        string? diverged = null;
+        try
+        {
+            result = trainStep.FindGradients(step);
+        }
+        catch (DivergedException e) when (options.OnSpike is OnSpike.Skip or OnSpike.Rollback)
+        {
+            (result, diverged) = (new StepResult(double.NaN, double.NaN), e.Message);
+        }
+        var scores = spikes.Scores(result.Loss, result.GradientNorm);
+        bool isSpike = spikes.AreSpike(scores);
+        if (!isSpike || options.OnSpike == OnSpike.Warn)
+            spikes.Add(result.Loss, result.GradientNorm);
+        inARow = isSpike ? inARow + 1 : 0;
+        if (!isSpike)
+            return (result, null);
+        string reason = diverged ?? Invariant($"step {step + 1}: the loss of {result.Loss:F4} is {scores.Loss:F1} standard deviations above the mean, the gradient norm of {result.GradientNorm:G4} {scores.Norm:F1}");
+        RefuseTooMany(reason);
+        if (options.OnSpike == OnSpike.Skip)
+            skipped++;
+        return (result, new Spike(scores.Loss, scores.Norm, options.OnSpike, reason));
+    }
+
+    private void RefuseTooMany(string reason)
+    {
+        if (options.OnSpike == OnSpike.Skip && inARow > MostInARow)
+            throw new DivergedException($"{reason}; {MostInARow} steps before it were skipped in a row", "the weights have gone astray before: try --on-spike rollback, or a lower --lr");
+        if (options.OnSpike == OnSpike.Rollback && Rollbacks >= options.MaxRollbacks)
+            throw new DivergedException($"{reason}; there have been {Rollbacks} rollbacks, as many as --max-rollbacks allows", "try a lower --lr, or other data");
+    }
+
+    /// <summary>Remembers the run as it is, to return to.</summary>
+    public void TakeSnapshot(RunState state)
+    {
+        Save(state.Numbers);
+        snapshot?.Take(state);
+    }
+
+    /// <summary>Returns the run to its snapshot and passes over the data from there to the spike; the result is the step to go on with.</summary>
+    /// <param name="state">The run.</param>
+    /// <param name="step">Steps done, the spike included.</param>
+    public long Rollback(RunState state, long step)
+    {
+        int rollbacks = Rollbacks + 1;
+        snapshot!.Restore(state);
+        long passedOver = trainStep.PassedOver + step - state.Step;
+        Load(state);
+        (Rollbacks, trainStep.PassedOver) = (rollbacks, passedOver);
+        return state.Step;
+    }
+
+    /// <summary>Puts its state under names of its own, if it has any part in the run.</summary>
+    public void Save(IDictionary<string, double> numbers)
+    {
+        if (options.OnSpike == OnSpike.Off)
+            return;
+        spikes.Save(numbers);
+        (numbers[SkippedName], numbers[InARowName], numbers[RollbacksName], numbers[PassedOverName]) = (skipped, inARow, Rollbacks, trainStep.PassedOver);
+    }
+
+    /// <summary>Takes what <see cref="Save"/> put there, and counts the optimizer's updates: all steps but those skipped.</summary>
+    public void Load(RunState state)
+    {
+        double Of(string name) => state.Numbers.GetValueOrDefault(name);
+        spikes.Load(state.Numbers);
+        (skipped, inARow, Rollbacks, trainStep.PassedOver) = (Of(SkippedName), Of(InARowName), (int)Of(RollbacksName), (long)Of(PassedOverName));
+        trainStep.Optimizer.StepCount = state.Step - (long)skipped;
+    }
+
+    public void Dispose() => snapshot?.Dispose();
+}

@@ -1,0 +1,57 @@
+using System.Globalization;
+
+namespace Nano;
+
+/// <summary>What happens to a step whose loss or gradient norm is far beyond what the run has seen (see <see cref="LossSpikes"/>).</summary>
+public enum OnSpike
+{
+    /// <summary>Nobody looks.</summary>
+    Off,
+
+    /// <summary>It is reported.</summary>
+    Warn,
+
+    /// <summary>Its update is not applied; the run goes on with the next batch.</summary>
+    Skip,
+
+    /// <summary>The run returns to its last evaluation, and passes over the data from there to the spike.</summary>
+    Rollback,
+}
+
+/// <summary>What watches over a run. All of it is off unless asked for.</summary>
+public sealed record StabilityOptions
+{
+    public OnSpike OnSpike { get; init; }
+
+    /// <summary>How many standard deviations above the mean make a spike.</summary>
+    public double SpikeScore { get; init; } = 6;
+
+    /// <summary>Rollbacks of one run before it ends with an error.</summary>
+    public int MaxRollbacks { get; init; } = 10;
+
+    /// <summary>Decay of the running mean of the weights that is evaluated and sampled from (see <see cref="WeightAverage"/>); 0 keeps none.</summary>
+    public double AverageDecay { get; init; }
+
+    /// <summary>Evaluations without a better validation loss after which the run ends; 0 never ends it.</summary>
+    public int Patience { get; init; }
+
+    /// <summary>How much lower a validation loss must be to count as better, in nats per token.</summary>
+    public double MinDelta { get; init; }
+
+    /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
+    public void Validate()
+    {
+        if (!(SpikeScore > 0) || double.IsInfinity(SpikeScore))
+            throw new NanoException($"--spike-z must be a positive number, got {Text(SpikeScore)}");
+        if (MaxRollbacks < 1)
+            throw new NanoException($"--max-rollbacks must be at least 1, got {MaxRollbacks}");
+        if (!(AverageDecay is >= 0 and < 1))
+            throw new NanoException($"--ema must be from 0 to less than 1, got {Text(AverageDecay)}", "0.999 averages over about the last thousand steps");
+        if (Patience < 0)
+            throw new NanoException($"--patience must be 0 or more evaluations, got {Patience}");
+        if (!(MinDelta >= 0) || double.IsInfinity(MinDelta))
+            throw new NanoException($"--min-delta must be 0 or more, got {Text(MinDelta)}");
+    }
+
+    private static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
+}

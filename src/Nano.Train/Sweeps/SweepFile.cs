@@ -1,0 +1,82 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Nano;
+
+/// <summary>How far a run of a sweep is.</summary>
+public enum SweepStatus
+{
+    /// <summary>Not begun.</summary>
+    [JsonStringEnumMemberName("waiting")]
+    Waiting,
+
+    /// <summary>Begun; its checkpoint is there to go on from.</summary>
+    [JsonStringEnumMemberName("stopped")]
+    Stopped,
+
+    /// <summary>Finished.</summary>
+    [JsonStringEnumMemberName("done")]
+    Done,
+
+    /// <summary>Went astray, as it would again.</summary>
+    [JsonStringEnumMemberName("diverged")]
+    Diverged,
+
+    /// <summary>Ended by an error that need not come again.</summary>
+    [JsonStringEnumMemberName("failed")]
+    Failed,
+}
+
+/// <summary>One run of a sweep and what became of it.</summary>
+/// <param name="Name">Of its folder.</param>
+/// <param name="Options">The options that vary, and its values.</param>
+/// <param name="Status">How far it is.</param>
+/// <param name="Steps">Updates done.</param>
+/// <param name="ValLoss">Loss over the whole validation split, in nats per token; NaN before the end.</param>
+/// <param name="Seconds">Time of all its sessions.</param>
+/// <param name="Error">Why it ended early, or null.</param>
+public sealed record SweepRun(string Name, OrderedDictionary<string, string> Options, SweepStatus Status, long Steps, double ValLoss, double Seconds, string? Error);
+
+/// <summary>sweep.json: the definition of a sweep and the state of its runs.</summary>
+/// <param name="Version">1.</param>
+/// <param name="Preset">The recipe, or null.</param>
+/// <param name="Options">Options and their values, in the order of the command line.</param>
+/// <param name="Runs">In the order of the grid.</param>
+/// <param name="Ranking">The names of finished runs, the lowest validation loss first.</param>
+internal sealed record SweepFile(int Version, string? Preset, OrderedDictionary<string, string[]> Options, IReadOnlyList<SweepRun> Runs, IReadOnlyList<string> Ranking)
+{
+    private const long MaxBytes = 1 << 24;
+
+    public SweepGrid Grid => new(Preset, [.. Options.Select(option => new SweepOption(option.Key, option.Value))]);
+
+    /// <exception cref="BadFileException">It is not the file of a sweep.</exception>
+    public static SweepFile Read(string path)
+    {
+        if (new FileInfo(path).Length > MaxBytes)
+            throw new BadFileException(path, $"it has more than {MaxBytes} bytes");
+        try
+        {
+            var file = JsonSerializer.Deserialize(File.ReadAllBytes(path), SweepJson.Default.SweepFile);
+            return file is { Version: 1 } ? file : throw new BadFileException(path, "not a sweep of version 1");
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException)
+        {
+            throw new BadFileException(path, $"not a sweep: {e.Message}", e);
+        }
+    }
+
+    public void Write(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, SweepJson.Default.SweepFile));
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectRequiredConstructorParameters = true,
+    RespectNullableAnnotations = true,
+    AllowDuplicateProperties = false,
+    UseStringEnumConverter = true,
+    WriteIndented = true,
+    NewLine = "\n",
+    Converters = [typeof(NullForNaN)])]
+[JsonSerializable(typeof(SweepFile))]
+internal sealed partial class SweepJson : JsonSerializerContext;
