@@ -9,7 +9,7 @@ public enum RunProgress
     /// <summary>It was stopped or killed; --resume continues it.</summary>
     Interrupted,
 
-    /// <summary>It came to its last step.</summary>
+    /// <summary>It came to its last step, or stopped because its validation loss no longer fell.</summary>
     Finished,
 }
 
@@ -105,7 +105,7 @@ public sealed record RunSummary(
     private static RunProgress ProgressOf(string folder, EndEntry? end)
     {
         if (end is not null)
-            return end.Reason == "done" ? RunProgress.Finished : RunProgress.Interrupted;
+            return end.Reason is "done" or "early stop" ? RunProgress.Finished : RunProgress.Interrupted;
         try
         {
             new FileStream(Path.Combine(folder, LogName), FileMode.Open, FileAccess.Read, FileShare.None).Dispose();
