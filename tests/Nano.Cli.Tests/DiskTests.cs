@@ -63,6 +63,8 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     public void A_folder_that_may_not_be_written()
     {
         Skip.If(OperatingSystem.IsWindows(), "no modes on Windows");
+        if (OperatingSystem.IsWindows())
+            return; // for the compiler, which does not know what Skip does
         string folder = run.CopyTo(temp.File("run"));
         var mode = File.GetUnixFileMode(folder);
         File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
