@@ -55,10 +55,10 @@ public class LossSpikesTests
         Assert.True(spikes.AreSpike(spikes.Scores(9.01, 1)));
         Assert.False(spikes.AreSpike(spikes.Scores(-100, 1)));
 
-        // The norm's deviation is 0, taken for 2 %: e^0.12 is six of them.
-        Assert.Equal(5, spikes.Scores(3, Math.Exp(0.1)).Norm, 1e-9);
-        Assert.False(spikes.AreSpike(spikes.Scores(3, 1.12)));
-        Assert.True(spikes.AreSpike(spikes.Scores(3, 1.13)));
+        // The deviation of the norm's logarithm is 0, taken for 0.2: e^1.2 = 3.32 is six of them.
+        Assert.Equal(5, spikes.Scores(3, Math.E).Norm, 1e-9);
+        Assert.False(spikes.AreSpike(spikes.Scores(3, 3.31)));
+        Assert.True(spikes.AreSpike(spikes.Scores(3, 3.33)));
         Assert.False(spikes.AreSpike(spikes.Scores(3, 0)));
     }
 

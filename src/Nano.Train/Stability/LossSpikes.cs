@@ -4,8 +4,9 @@ namespace Nano;
 /// Tells a spike from noise: how many standard deviations a step's loss, and the logarithm of its gradient norm, lie above their running means.
 /// Mean and variance are exponentially weighted (Finch, "Incremental calculation of weighted mean and variance", 2009, section 9): with d = x - mean,
 /// mean += a d and variance = (1 - a) (variance + a d^2). a is 1/n for the n-th value until that falls to 1/50, so the first values count alike (Welford's
-/// mean and variance). Nothing is a spike before 50 values are known, nor what is less than 2 % of the mean loss, or 2 % of the norm, beyond one
-/// deviation for each point of the threshold: a loss that hardly varies has no small deviations to exceed. A value beyond the threshold that is taken in
+/// mean and variance). Nothing is a spike before 50 values are known. A deviation counts as at least 2 % of the mean loss, and as at least 0.2 of the logarithm,
+/// so at a threshold of 6 a norm must be more than 3.3 times its mean: norms of small batches have long tails, and healthy runs of shakespeare-char, whose
+/// deviation is 0.11, reach 7 of those. A value beyond the threshold that is taken in
 /// all the same counts as if it lay there, so that one outlier does not blind the detector and a lasting change is followed within some dozen steps.
 /// </summary>
 public sealed class LossSpikes(double threshold)
@@ -13,8 +14,8 @@ public sealed class LossSpikes(double threshold)
     /// <summary>Values to know before one is judged; also how far back the means reach.</summary>
     public const int Window = 50;
 
-    /// <summary>The smallest standard deviation, as a share of the mean loss and of the norm.</summary>
-    public const double LeastDeviation = 0.02;
+    /// <summary>The smallest standard deviation: of the loss as a share of its mean, and of the logarithm of the norm.</summary>
+    public const double LeastLossDeviation = 0.02, LeastNormDeviation = 0.2;
 
     private const double SmallestNorm = 1e-30;
 
@@ -62,9 +63,9 @@ public sealed class LossSpikes(double threshold)
 
     private const string Prefix = "spikes.";
 
-    private double LossDeviation => Math.Max(Math.Sqrt(lossVariance), LeastDeviation * Math.Abs(lossMean));
+    private double LossDeviation => Math.Max(Math.Sqrt(lossVariance), LeastLossDeviation * Math.Abs(lossMean));
 
-    private double NormDeviation => Math.Max(Math.Sqrt(normVariance), LeastDeviation);
+    private double NormDeviation => Math.Max(Math.Sqrt(normVariance), LeastNormDeviation);
 
     private static double Logarithm(double norm) => Math.Log(Math.Max(norm, SmallestNorm));
 
