@@ -124,6 +124,8 @@ public static class Checkpoint
     /// <summary>Deletes all checkpoints but the newest up to the state's own step, and the best.</summary>
     private static void Rotate(string run, RunState state)
     {
+        foreach (string pointer in (string[])[ModelDirectory.Latest, ModelDirectory.Best])
+            AtomicFile.RemoveRemains(Path.Combine(run, pointer));
         string best = Path.Combine(run, ModelDirectory.Best);
         var newest = Directory.EnumerateDirectories(run, Prefix + "*").Select(StepOf).OfType<long>().Where(step => step <= state.Step).OrderDescending().Take(state.Options.Keep);
         Delete(run, [.. newest.Select(step => Path.GetFileName(Folder(run, step))), .. File.Exists(best) ? new[] { File.ReadAllText(best).Trim() } : []]);

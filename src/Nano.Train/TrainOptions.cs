@@ -68,6 +68,9 @@ public sealed record TrainOptions
     /// <summary>Where the text is, as the user said it; null for the default corpus. What the text is, checkpoints know by its digest.</summary>
     public string? Data { get; init; }
 
+    /// <summary>Where the text to validate on is, if the user said it.</summary>
+    public string? ValidationData { get; init; }
+
     public ulong Seed { get; init; } = 1337;
 
     /// <summary>How the rows of training batches are chosen.</summary>

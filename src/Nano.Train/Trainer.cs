@@ -223,6 +223,8 @@ public sealed class Trainer : IDisposable
         Directory.CreateDirectory(run);
         if (!resume)
             Checkpoint.DeleteAll(run);
+        foreach (string file in (string[])[LogPath, ReportPath])
+            AtomicFile.RemoveRemains(file);
         var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null, guard.Rollbacks);
         if (!resume)
             opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),

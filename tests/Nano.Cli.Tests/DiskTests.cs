@@ -59,6 +59,7 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     }
 
     [SkippableFact]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public void A_folder_that_may_not_be_written()
     {
         Skip.If(OperatingSystem.IsWindows(), "no modes on Windows");

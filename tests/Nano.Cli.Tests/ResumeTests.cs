@@ -101,6 +101,6 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
         Assert.Equal(Nano(Generate("whole/step-000020")).Succeeds().Out, Nano(Generate("whole")).Succeeds().Out);
         Nano("eval", "--model", "whole/best", "--data", "text.txt").Succeeds();
         Nano("info", "--model", "whole/best").Succeeds();
-        Nano("convert", "whole/best", "best.gguf").Succeeds();
+        Nano("convert", "whole/best", "copied").Succeeds();
     }
 }

@@ -69,6 +69,17 @@ public class CheckpointRotationTests
     }
 
     [Fact]
+    public void What_a_kill_left_beside_the_pointers_goes_and_nothing_else()
+    {
+        using var run = new TempFolder();
+        using var session = new TrainingSession();
+        foreach (string name in new[] { "latest.abcdefgh.ijk.tmp", "best.abcdefgh.ijk.tmp", "latest.mine.tmp", "notes.tmp" })
+            File.WriteAllText(run.File(name), "");
+        session.Save(run.Root, 0);
+        Assert.Equal(["latest", "latest.mine.tmp", "notes.tmp", "step-000000"], Runs.Names(run.Root));
+    }
+
+    [Fact]
     public void A_run_points_to_the_lowest_validation_loss_of_its_log_also_when_it_died_on_the_way()
     {
         var options = Runs.Tiny with { Steps = 24, EvalInterval = 3, LearningRate = 0.3, MinLearningRate = 0.3, WarmupSteps = 12 };

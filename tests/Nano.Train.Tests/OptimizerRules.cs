@@ -38,38 +38,44 @@ static class OptimizerRules
                 a[i] = (o.Beta2 * a[i]) + ((1 - o.Beta2) * g);
                 return p - (lr * (Math.Sign(c) + (wd * p)));
             }),
-            "lamb" => (t, p, g, wd) =>
-            {
-                double[] r = [.. p.Select((_, i) => AdamDirection(o, t, i, g[i], a, b) + (wd * p[i]))];
-                double trust = shape.Rank >= 2 ? Norm(p) / Norm(r) : 1;
-                for (int i = 0; i < p.Length; i++)
-                    p[i] -= lr * trust * r[i];
-            },
-            "adafactor" => (t, p, g, wd) =>
-            {
-                double keep = 1 - Math.Pow(t, -0.8), scale = Math.Max(1e-3, Norm(p) / Math.Sqrt(p.Length));
-                double[] v = shape.Rank >= 2 ? Factored(keep, o.Epsilon, shape, g, a, b) : Whole(keep, o.Epsilon, g, a);
-                double[] u = [.. g.Select((value, i) => value / Math.Sqrt(v[i]))];
-                double clip = Math.Max(1, Norm(u) / Math.Sqrt(u.Length));
-                for (int i = 0; i < p.Length; i++)
-                    p[i] -= lr * ((scale * u[i] / clip) + (wd * p[i]));
-            },
-            "muon" when shape.Rank == 2 && parameter.StartsWith("h.", StringComparison.Ordinal) => (t, p, g, wd) =>
-            {
-                for (int i = 0; i < p.Length; i++)
-                    a[i] = (o.Momentum * a[i]) + g[i];
-                double[] u = [.. g.Select((value, i) => o.Nesterov ? value + (o.Momentum * a[i]) : a[i])];
-                int parts = parameter.Contains("c_attn", StringComparison.Ordinal) ? 3 : 1, rows = shape[0] / parts, columns = shape[1];
-                for (int part = 0; part < parts; part++)
-                {
-                    double[] orthogonal = NewtonSchulz(u[(part * rows * columns)..((part + 1) * rows * columns)], rows, columns);
-                    for (int i = 0; i < orthogonal.Length; i++)
-                        p[(part * rows * columns) + i] -= lr * ((0.2 * Math.Sqrt(Math.Max(rows, columns)) * orthogonal[i]) + (wd * p[(part * rows * columns) + i]));
-                }
-            },
+            "lamb" => Lamb,
+            "adafactor" => Adafactor,
+            "muon" when shape.Rank == 2 && parameter.StartsWith("h.", StringComparison.Ordinal) => Muon,
             "muon" => New(o with { Name = "adamw" }, lr, parameter, shape),
             _ => throw new ArgumentException(o.Name),
         };
+
+        void Lamb(int t, double[] p, double[] g, double wd)
+        {
+            double[] r = [.. p.Select((_, i) => AdamDirection(o, t, i, g[i], a, b) + (wd * p[i]))];
+            double trust = shape.Rank >= 2 ? Norm(p) / Norm(r) : 1;
+            for (int i = 0; i < p.Length; i++)
+                p[i] -= lr * trust * r[i];
+        }
+
+        void Adafactor(int t, double[] p, double[] g, double wd)
+        {
+            double keep = 1 - Math.Pow(t, -0.8), scale = Math.Max(1e-3, Norm(p) / Math.Sqrt(p.Length));
+            double[] v = shape.Rank >= 2 ? Factored(keep, o.Epsilon, shape, g, a, b) : Whole(keep, o.Epsilon, g, a);
+            double[] u = [.. g.Select((value, i) => value / Math.Sqrt(v[i]))];
+            double clip = Math.Max(1, Norm(u) / Math.Sqrt(u.Length));
+            for (int i = 0; i < p.Length; i++)
+                p[i] -= lr * ((scale * u[i] / clip) + (wd * p[i]));
+        }
+
+        void Muon(int t, double[] p, double[] g, double wd)
+        {
+            for (int i = 0; i < p.Length; i++)
+                a[i] = (o.Momentum * a[i]) + g[i];
+            double[] u = [.. g.Select((value, i) => o.Nesterov ? value + (o.Momentum * a[i]) : a[i])];
+            int parts = parameter.Contains("c_attn", StringComparison.Ordinal) ? 3 : 1, rows = shape[0] / parts, columns = shape[1];
+            for (int part = 0; part < parts; part++)
+            {
+                double[] orthogonal = NewtonSchulz(u[(part * rows * columns)..((part + 1) * rows * columns)], rows, columns);
+                for (int i = 0; i < orthogonal.Length; i++)
+                    p[(part * rows * columns) + i] -= lr * ((0.2 * Math.Sqrt(Math.Max(rows, columns)) * orthogonal[i]) + (wd * p[(part * rows * columns) + i]));
+            }
+        }
     }
 
     static double Norm(double[] x) => Math.Sqrt(x.Sum(value => value * value));

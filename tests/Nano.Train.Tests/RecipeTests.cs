@@ -49,6 +49,7 @@ public class RecipeTests
                     "activations" => "bf16",
                     "on_spike" => "skip",
                     "schedule" => "wsd",
+                    "sampling" => "epochs",
                     "optimizer" => kind.Name,
                     _ => bool.TryParse(setting.Get(preset), out bool on) ? (on ? "false" : "true") : setting.Key == "nesterov" ? "true" : $"{i + 101}",
                 };

@@ -70,7 +70,7 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
     {
         var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
-        return (options with { Data = args.GetValue(Data) ?? options.Data }, data);
+        return (options with { Data = args.GetValue(Data) ?? options.Data, ValidationData = args.GetValue(ValidationData) ?? options.ValidationData }, data);
     }
 
     private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
@@ -79,7 +79,8 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
     {
         var options = TrainArguments.Read(args, plan.SavedOptions);
-        if (Tokens(args, args.GetValue(Data) ?? options.Data, plan.SavedTokenizer) is { } tokens)
+        string? validation = args.GetValue(ValidationData) ?? (args.GetValue(Data) is null ? options.ValidationData : null); // that of the data before it does not go with other data
+        if (Tokens(args, args.GetValue(Data) ?? options.Data, validation, plan.SavedTokenizer) is { } tokens)
             return (options, tokens);
         var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
@@ -89,7 +90,7 @@ internal static class TrainVerb
     private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
     {
         var options = TrainArguments.Read(args, Presets.Get(preset));
-        if (Tokens(args, args.GetValue(Data), null) is { } tokens)
+        if (Tokens(args, args.GetValue(Data), args.GetValue(ValidationData), null) is { } tokens)
             return (options, tokens);
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
         return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
@@ -98,7 +99,7 @@ internal static class TrainVerb
     /// <summary>What suits the text, said before it is done.</summary>
     private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
     {
-        var data = Tokens(args, args.GetValue(Data), null);
+        var data = Tokens(args, args.GetValue(Data), args.GetValue(ValidationData), null);
         string why = "named";
         if (data is null)
         {
@@ -121,9 +122,8 @@ internal static class TrainVerb
     }
 
     /// <summary>Token files if a path names such, else null.</summary>
-    private static TrainingData? Tokens(ParseResult args, string? path, Func<ITokenizer?>? saved)
+    private static TrainingData? Tokens(ParseResult args, string? path, string? validation, Func<ITokenizer?>? saved)
     {
-        string? validation = args.GetValue(ValidationData);
         if (path is not null && TrainingData.AreTokens(path))
             return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named ? TokenizerLoader.Load(named) : Directory.Exists(path) ? null : saved?.Invoke());
         return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data", "of a text, the last tenth validates");

@@ -39,6 +39,14 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>Deletes what processes that were killed while they wrote this file have left beside it.</summary>
+    public static void RemoveRemains(string path)
+    {
+        // Named by Path.GetRandomFileName: eight characters, a point, three.
+        foreach (string remains in Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, $"{Path.GetFileName(path)}.????????.???.tmp").ToList())
+            File.Delete(remains);
+    }
+
     /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };
 

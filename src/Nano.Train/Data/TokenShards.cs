@@ -72,5 +72,6 @@ public sealed class TokenShards : TokenSource
     {
         foreach (var shard in shards)
             shard.Dispose();
+        base.Dispose(disposing);
     }
 }

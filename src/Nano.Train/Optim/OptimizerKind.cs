@@ -19,11 +19,11 @@ public sealed class OptimizerKind
         new(new("sgd", WeightDecay: 0, Momentum: 0.9), 100, 1, false, ["momentum", "nesterov"], (parameters, options) => new Sgd(parameters, options)),
         new(new("adagrad", Epsilon: 1e-10, WeightDecay: 0), 10, 1, false, ["epsilon"], (parameters, options) => new AdaGrad(parameters, options)),
         new(new("rmsprop", Beta2: 0.99, WeightDecay: 0), 1, 1, false, ["beta2", "epsilon"], (parameters, options) => new RmsProp(parameters, options)),
-        new(new("lion", Beta2: 0.99, WeightDecay: 1), 0.1, 1, false, ["beta1", "beta2"], (parameters, options) => new Lion(parameters, options)),
-        new(new("adafactor", Epsilon: 1e-30, WeightDecay: 0), 10, 0, false, ["epsilon"], (parameters, options) => new Adafactor(parameters, options)),
-        new(new("lamb", Epsilon: 1e-6, WeightDecay: 0.01), 10, 2, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new Lamb(parameters, options)),
+        new(new("lion", Beta2: 0.99, WeightDecay: 1), 0.3, 1, false, ["beta1", "beta2"], (parameters, options) => new Lion(parameters, options)),
+        new(new("adafactor", Epsilon: 1e-30, WeightDecay: 0), 30, 0, false, ["epsilon"], (parameters, options) => new Adafactor(parameters, options)),
+        new(new("lamb", Epsilon: 1e-6, WeightDecay: 0.01), 30, 2, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new Lamb(parameters, options)),
         new(new("sophia", Beta1: 0.96, Beta2: 0.99, Epsilon: 1e-12, WeightDecay: 0.2, Rho: 0.05), 1, 2, false, ["beta1", "beta2", "epsilon", "rho"], (parameters, options) => new Sophia(parameters, options)),
-        new(new("muon", Momentum: 0.95, Nesterov: true), 1, 1, true, ["beta1", "beta2", "epsilon", "momentum", "nesterov"], (parameters, options) => new Muon(parameters, options)),
+        new(new("muon", Momentum: 0.95, Nesterov: true), 3, 1, true, ["beta1", "beta2", "epsilon", "momentum", "nesterov"], (parameters, options) => new Muon(parameters, options)),
         new(new("adamw8bit"), 1, 0.5, true, ["beta1", "beta2", "epsilon"], (parameters, options) => new AdamW8Bit(parameters, options)),
     ];
 

@@ -92,7 +92,6 @@ public sealed class RunLog : IDisposable
         StepEntry step => step.Step,
         EvalEntry eval => eval.Step,
         SpikeEntry spike => spike.Step,
-        EndEntry or ProfileEntry => int.MaxValue,
         _ => 0,
     };
 

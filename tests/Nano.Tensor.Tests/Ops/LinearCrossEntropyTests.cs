@@ -135,10 +135,10 @@ public class LinearCrossEntropyTests
                 {
                     using var compute = TestTensors.Dirty(threads, width);
                     var targets = Tensor.From(new Shape(Rows), new int[Rows]);
-                    var result = Run(compute, targets, 0, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets, 0, chunk, new LabelDraw(7, 9)));
+                    var result = Run(compute, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets, 0, chunk, new LabelDraw(7, 9)));
                     drawn ??= targets.Ids.ToArray();
                     Assert.Equal(drawn, targets.Ids.ToArray());
-                    Run(compute, targets, 0, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets)).AssertSame(result, $"{width}, {threads} threads, {chunk} rows per chunk");
+                    Run(compute, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets)).AssertSame(result, $"{width}, {threads} threads, {chunk} rows per chunk");
                 }
         Assert.True(drawn!.Distinct().Count() > 10);
     }
