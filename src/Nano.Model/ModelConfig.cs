@@ -17,8 +17,6 @@ public abstract record ModelConfig
     /// <summary>The largest width that a config may ask for.</summary>
     protected const int MaxChannels = 1 << 20;
 
-    private readonly int? keyHeads, headDim;
-
     /// <summary>V: number of token ids.</summary>
     public required int VocabSize { get; init; }
 
@@ -35,10 +33,14 @@ public abstract record ModelConfig
     public required int Channels { get; init; }
 
     /// <summary>KV: heads of keys and values, each shared by H / KV query heads. H where nothing else is said.</summary>
-    public int KvHeads { get => keyHeads ?? Heads; init => keyHeads = value; }
+    public int KvHeads { get => GivenKvHeads ?? Heads; init => GivenKvHeads = value; }
 
     /// <summary>D: channels per head. C / H where nothing else is said.</summary>
-    public int HeadDim { get => headDim ?? (Heads == 0 ? 0 : Channels / Heads); init => headDim = value; }
+    public int HeadDim { get => GivenHeadDim ?? (Heads == 0 ? 0 : Channels / Heads); init => GivenHeadDim = value; }
+
+    private int? GivenKvHeads { get; init; }
+
+    private int? GivenHeadDim { get; init; }
 
     /// <summary>How much is dropped while training, in [0, 1): after the embedding and at the end of both branches of a block, not inside attention.</summary>
     public float Dropout { get; init; }
@@ -78,7 +80,7 @@ public abstract record ModelConfig
         foreach ((string name, int value, int max) in sizes)
             if (value < 1 || value > max)
                 return $"the {name} is {value}; it must be from 1 to {max}";
-        if (headDim is null && Channels % Heads != 0)
+        if (GivenHeadDim is null && Channels % Heads != 0)
             return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
         if (HeadDim < 1 || HeadDim > MaxChannels / Heads)
             return $"{Heads} heads of {HeadDim} channels; together they must have from 1 to {MaxChannels}";
@@ -87,9 +89,15 @@ public abstract record ModelConfig
         return Dropout is >= 0 and < 1 ? null : $"the dropout is {Dropout}; it must be at least 0 and less than 1";
     }
 
-    /// <summary>The same kind of model in other sizes; null leaves one as it is. What is proportional to the channels stays so.</summary>
-    public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels) =>
-        this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads, Channels = channels ?? Channels };
+    /// <summary>
+    /// The same kind of model in other sizes; null leaves one as it is. What is proportional to the channels stays so; key heads stay as many as heads, and
+    /// heads share the channels, where they do now.
+    /// </summary>
+    public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
+    {
+        var resized = this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads, Channels = channels ?? Channels };
+        return resized with { GivenKvHeads = KvHeads == Heads ? null : KvHeads, GivenHeadDim = (long)HeadDim * Heads == Channels ? null : HeadDim };
+    }
 
     /// <summary>Names and shapes of the parameters, in the order of the model's declaration, without reserving memory for them.</summary>
     /// <exception cref="NanoException">The config is impossible.</exception>

@@ -12,7 +12,7 @@ namespace Nano;
 /// </summary>
 public static class Checkpoint
 {
-    private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json", Temporary = ".tmp", Prefix = "step-";
+    private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json", Temporary = ".tmp", Replaced = ".old" + Temporary, Prefix = "step-";
 
     /// <summary>The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps them.</summary>
     public const string AverageFolder = "ema";
@@ -32,7 +32,7 @@ public static class Checkpoint
         {
             if (Directory.Exists(temporary))
                 Directory.Delete(temporary, recursive: true);
-            if (!Directory.Exists(folder)) // a folder of this step is whole, and equal: a run is a function of its options
+            if (!Holds(folder, state)) // a folder of this step is whole; and equal, unless the run went back after it and came another way
             {
                 Directory.CreateDirectory(temporary);
                 ModelDirectory.Save(temporary, model, tokenizer);
@@ -43,6 +43,8 @@ public static class Checkpoint
                         ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
                         : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
                 AtomicFile.Write(Path.Combine(temporary, StateFile), stream => RunStateFile.Write(stream, state));
+                if (Directory.Exists(folder))
+                    Directory.Move(folder, folder + Replaced);
                 Directory.Move(temporary, folder);
             }
             if (isBest)
@@ -64,6 +66,16 @@ public static class Checkpoint
             throw new NanoException($"the checkpoint of step {state.Step} could not be saved in '{run}': {e.Message}",
                 "the checkpoint before it is whole; make room or allow writing, then continue with --resume", e);
         }
+    }
+
+    /// <summary>Whether a folder is the checkpoint of a state.</summary>
+    private static bool Holds(string folder, RunState state)
+    {
+        if (!Directory.Exists(folder))
+            return false;
+        using var expected = new MemoryStream();
+        RunStateFile.Write(expected, state);
+        return File.ReadAllBytes(Path.Combine(folder, StateFile)).AsSpan().SequenceEqual(expected.GetBuffer().AsSpan(0, (int)expected.Length));
     }
 
     /// <summary>Whether a run's folder has a checkpoint.</summary>
@@ -145,7 +157,7 @@ public static class Checkpoint
                     Directory.Delete(dying, recursive: true);
                 Directory.Move(old, dying);
             }
-            else if (!old.EndsWith(Temporary, StringComparison.Ordinal) || StepOf(old[..^Temporary.Length]) is null)
+            else if (!old.EndsWith(Temporary, StringComparison.Ordinal) || StepOf(Path.GetFileName(old).Split('.')[0]) is null)
                 continue; // none of ours
             if (Directory.Exists(dying))
                 Directory.Delete(dying, recursive: true);

@@ -28,7 +28,7 @@ internal static class Tiny
     }
 
     /// <summary>nano train DATA into a folder, with the tiny options and more.</summary>
-    public static string[] Train(string data, string run, params string[] more) => ["train", "--data", data, "--out", run, .. Options, .. more];
+    public static string[] Train(string data, string run, params string[] more) => ["train", "shakespeare-char", "--data", data, "--out", run, .. Options, .. more];
 
     /// <summary>The digest of every file of a run's newest checkpoint, by name.</summary>
     public static SortedDictionary<string, string> Digests(string run)

@@ -20,6 +20,23 @@ public class CheckpointTests
     }
 
     [Fact]
+    public void A_step_that_is_reached_again_in_another_way_takes_the_place_of_the_first()
+    {
+        using var run = new TempFolder();
+        using var first = new TrainingSession();
+        string folder = first.Train(0, 2).Save(run.Root, 2);
+        byte[] before = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
+        using var second = new TrainingSession();
+        second.Train(2, 4).Save(run.Root, 2); // says the same of itself: as a run that was interrupted twice at one step, it is taken for equal
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(folder, "model.safetensors")));
+        var state = second.NewState(2);
+        state.Numbers["spikes.rollbacks"] = 1;
+        Checkpoint.Save(run.Root, second.Model, TrainingSession.Tokenizer, state);
+        Assert.NotEqual(before, File.ReadAllBytes(Path.Combine(folder, "model.safetensors")));
+        Assert.Equal(["latest", "step-000002"], Runs.Names(run.Root));
+    }
+
+    [Fact]
     public void A_run_resumed_equals_one_never_stopped_in_every_byte_of_every_file()
     {
         using var stopped = new TempFolder();

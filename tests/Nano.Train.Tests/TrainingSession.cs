@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>A model that trains, without the rest of a trainer.</summary>
 sealed class TrainingSession : IDisposable
 {
-    static readonly CharTokenizer Tokenizer = CharTokenizer.FromText("abcdefghijk");
+    public static readonly CharTokenizer Tokenizer = CharTokenizer.FromText("abcdefghijk");
 
     public readonly LanguageModel Model = Runs.NewModel(Runs.Tiny);
     public readonly IOptimizer Optimizer;

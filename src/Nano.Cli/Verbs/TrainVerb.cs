@@ -26,7 +26,7 @@ internal static class TrainVerb
 
     public static Command Create()
     {
-        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExamples:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
+        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
             Data, ValidationData, Tokenizer, Device, Profile, Threads, Json,
         };
@@ -43,9 +43,11 @@ internal static class TrainVerb
         bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(json);
-        var (options, data) = Prepare(args, plan, human);
+        var work = Prepare(args, plan, human);
         double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(options, data, run, plan.Saved is not null, compute, peak, CommandLine(args));
+        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args));
+        if (work.Chosen is not null)
+            human.WriteLine(work.Chosen);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, compute, peak, run);
 
@@ -60,56 +62,62 @@ internal static class TrainVerb
     public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
     {
         var plan = ReadPlan(args);
-        var (options, data) = Prepare(args, plan, human);
-        return new Trainer(options, data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
+        var work = Prepare(args, plan, human);
+        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
     }
 
     private static RunPlan ReadPlan(ParseResult args) =>
         args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu") : RunPlan.Read(args, args.GetValue(Data));
 
-    private static (TrainOptions Options, TrainingData Data) Prepare(ParseResult args, RunPlan plan, TextWriter human)
+    /// <summary>What a command line asks for.</summary>
+    /// <param name="Options">How to train.</param>
+    /// <param name="Data">On what.</param>
+    /// <param name="Chosen">What was chosen by the text, for people; null if nothing was.</param>
+    private sealed record Work(TrainOptions Options, TrainingData Data, string? Chosen = null);
+
+    private static Work Prepare(ParseResult args, RunPlan plan, TextWriter human)
     {
-        var (options, data) = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
-        return (options with { Data = args.GetValue(Data) ?? options.Data, ValidationData = args.GetValue(ValidationData) ?? options.ValidationData }, data);
+        var work = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
+        return work with { Options = work.Options with { Data = args.GetValue(Data) ?? work.Options.Data, ValidationData = args.GetValue(ValidationData) ?? work.Options.ValidationData } };
     }
 
     private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
 
     /// <summary>What the checkpoint says, and its text in its tokens.</summary>
-    private static (TrainOptions Options, TrainingData Data) Continue(ParseResult args, RunPlan plan, TextWriter human)
+    private static Work Continue(ParseResult args, RunPlan plan, TextWriter human)
     {
         var options = TrainArguments.Read(args, plan.SavedOptions);
         string? validation = args.GetValue(ValidationData) ?? (args.GetValue(Data) is null ? options.ValidationData : null); // that of the data before it does not go with other data
         if (Tokens(args, args.GetValue(Data) ?? options.Data, validation, plan.SavedTokenizer) is { } tokens)
-            return (options, tokens);
+            return new Work(options, tokens);
         var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
-        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
+        return new Work(options, TrainingData.FromText(LoadCorpus(args.GetValue(Data) ?? options.Data, human), tokenizer));
     }
 
     /// <summary>What a preset says, and the text in the tokens it takes.</summary>
-    private static (TrainOptions Options, TrainingData Data) Follow(ParseResult args, string preset, TextWriter human)
+    private static Work Follow(ParseResult args, string preset, TextWriter human)
     {
         var options = TrainArguments.Read(args, Presets.Get(preset));
         if (Tokens(args, args.GetValue(Data), args.GetValue(ValidationData), null) is { } tokens)
-            return (options, tokens);
+            return new Work(options, tokens);
         var tokenizer = CorpusTokenizer.Load(args.GetValue(Tokenizer), options);
-        return (options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
+        return new Work(options, TrainingData.FromText(LoadCorpus(args.GetValue(Data), human), tokenizer));
     }
 
-    /// <summary>What suits the text, said before it is done.</summary>
-    private static (TrainOptions Options, TrainingData Data) Choose(ParseResult args, TextWriter human)
+    /// <summary>What suits the text.</summary>
+    private static Work Choose(ParseResult args, TextWriter human)
     {
         var data = Tokens(args, args.GetValue(Data), args.GetValue(ValidationData), null);
-        string why = "named";
+        string? why = null; // where it is not our choice
         if (data is null)
         {
             var corpus = LoadCorpus(args.GetValue(Data), human);
-            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), why) : AutoRecipe.Tokenizer(corpus.Text);
+            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), null) : AutoRecipe.Tokenizer(corpus.Text);
             data = TrainingData.FromText(corpus, tokenizer);
         }
         var (options, size) = AutoRecipe.Options(data);
-        human.WriteLine($"chosen   {(why == "named" ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
-        return (TrainArguments.Read(args, options), data);
+        return new Work(TrainArguments.Read(args, options), data,
+            $"chosen   {(why is null ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
     }
 
     private static object? Profiled(Profiler profiler, Trainer trainer, Compute compute, TextWriter human)
