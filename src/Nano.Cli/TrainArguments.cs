@@ -9,7 +9,11 @@ internal static class TrainArguments
     private static readonly Option<int?> Batch = new("--batch") { Description = "Rows per micro-batch; an update takes so many times --accumulate rows" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row, and the model's context" };
     private static readonly Option<int?> Accumulate = new("--accumulate") { Description = "Micro-batches per update: 8 x 1, 4 x 2 and 1 x 8 rows give the same bits" };
-    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "Less memory for more time: compute each block again in the backward pass" };
+    private static readonly Option<bool?> CheckpointActivations = new("--checkpoint-activations")
+    {
+        Description = "Less memory for more time: compute each block again in the backward pass (default: the preset's, but not with --activations bf16)",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
     private static readonly Option<ActivationStorage?> Activations = Common.Activations();
     private static readonly Option<double?> LabelSmoothing = Common.Number("--label-smoothing", "Share of each target's weight that is spread evenly over all tokens, below 1 (default: 0)");
     private static readonly Option<double?> ZLoss = Common.Number("--z-loss", "Factor on the squared log of each position's sum of exponentials, such as 1e-4 (default: 0)");
@@ -47,7 +51,7 @@ internal static class TrainArguments
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
             Accumulate = args.GetValue(Accumulate) ?? preset.Accumulate,
-            CheckpointActivations = args.GetValue(CheckpointActivations) || preset.CheckpointActivations,
+            CheckpointActivations = Switch(args, CheckpointActivations) ?? (preset.CheckpointActivations && args.GetValue(Activations) != ActivationStorage.BFloat16),
             Activations = args.GetValue(Activations) ?? preset.Activations,
             LabelSmoothing = args.GetValue(LabelSmoothing) ?? preset.LabelSmoothing,
             ZLoss = args.GetValue(ZLoss) ?? preset.ZLoss,
@@ -61,4 +65,7 @@ internal static class TrainArguments
             Pack = args.GetValue(Pack) || preset.Pack,
         };
     }
+
+    /// <summary>A switch that may be followed by true or false; null where it is not there.</summary>
+    private static bool? Switch(ParseResult args, Option<bool?> option) => args.GetResult(option) is { Implicit: false } ? args.GetValue(option) ?? true : null;
 }
