@@ -38,6 +38,21 @@ internal static class Cli
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
 
+    /// <summary>Runs a program of the system, such as mount, and says whether it is there and succeeded.</summary>
+    public static bool HasRun(string program, params string[] args)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(program, args) { RedirectStandardError = true })!;
+            process.WaitForExit();
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false; // there is no such program
+        }
+    }
+
     public static CliResult Run(params string[] args) => Run(args, null);
 
     public static CliResult Run(string[] args, string? stdin, Dictionary<string, string>? environment = null, string? folder = null)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Nano.Tests;
 
 namespace Nano.Cli.Tests;
@@ -52,7 +51,7 @@ public sealed class DataPrepareTests : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "a small disk of one's own is made with tmpfs, which is Linux");
         string disk = Directory.CreateDirectory(temp.File("disk")).FullName;
-        Skip.IfNot(Succeeds("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk), "mounting a small tmpfs is not allowed here");
+        Skip.IfNot(Cli.HasRun("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk), "mounting a small tmpfs is not allowed here");
         try
         {
             string large = temp.File("large.txt");
@@ -62,21 +61,7 @@ public sealed class DataPrepareTests : IDisposable
         }
         finally
         {
-            Succeeds("umount", disk);
-        }
-    }
-
-    private static bool Succeeds(string program, params string[] args)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, args) { RedirectStandardError = true })!;
-            process.WaitForExit();
-            return process.ExitCode == 0;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return false; // there is no such program
+            Cli.HasRun("umount", disk);
         }
     }
 }

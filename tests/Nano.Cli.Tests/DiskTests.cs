@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Nano.Tests;
 
 namespace Nano.Cli.Tests;
@@ -13,7 +12,7 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     public void Dispose()
     {
         if (mounted is not null)
-            Succeeds("umount", mounted);
+            Cli.HasRun("umount", mounted);
         temp.Dispose();
     }
 
@@ -122,23 +121,9 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "a small disk of one's own is made with tmpfs, which is Linux");
         string folder = Directory.CreateDirectory(temp.File("disk")).FullName;
-        Skip.IfNot(Succeeds("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), "mounting a small tmpfs is not allowed here");
+        Skip.IfNot(Cli.HasRun("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), "mounting a small tmpfs is not allowed here");
         return mounted = folder;
     }
 
-    private void Remount(string options) => Skip.IfNot(Succeeds("mount", "-o", "remount," + options, mounted!), $"remounting a tmpfs with {options} is not allowed here");
-
-    private static bool Succeeds(string program, params string[] args)
-    {
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, args) { RedirectStandardError = true })!;
-            process.WaitForExit();
-            return process.ExitCode == 0;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return false; // there is no such program
-        }
-    }
+    private void Remount(string options) => Skip.IfNot(Cli.HasRun("mount", "-o", "remount," + options, mounted!), $"remounting a tmpfs with {options} is not allowed here");
 }

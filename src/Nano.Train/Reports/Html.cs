@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>Text made safe for HTML and XML, and the style sheet of the report.</summary>
+/// <summary>Text made safe for HTML and XML, and the page around a report.</summary>
 internal static class Html
 {
     /// <summary>
@@ -30,8 +30,30 @@ internal static class Html
         return safe.ToString();
     }
 
+    /// <summary>A self-contained page.</summary>
+    /// <param name="title">Its title, escaped.</param>
+    /// <param name="body">What it holds, as HTML.</param>
+    public static string Page(string title, StringBuilder body) => $"""
+        <!DOCTYPE html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8"/>
+        <meta name="viewport" content="width=device-width, initial-scale=1"/>
+        <title>{title} · Nano</title>
+        <style>
+        {Style}
+        </style>
+        </head>
+        <body>
+        <main>
+        {body}</main>
+        </body>
+        </html>
+
+        """;
+
     /// <summary>Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can tell apart; light or dark as the reader's system says.</summary>
-    public const string Style = """
+    private const string Style = """
         :root { color-scheme: light dark; --paper: #fffefb; --ink: #1d2126; --soft: #646a73; --rule: #e4e3de; --panel: #f6f5f0; --blue: #0072b2; --pale: #a3cbe3; --red: #c94f00; --green: #00795a; --band: #cfe6dc; }
         @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e7e5df; --soft: #9aa1aa; --rule: #2a2f36; --panel: #1b1f25; --blue: #5cb8ec; --pale: #356a8c; --red: #f0934a; --green: #55c7a0; --band: #21463a; } }
         * { box-sizing: border-box; }

@@ -26,18 +26,6 @@ public static partial class Report
         string title = Html.Escape(run?.Preset ?? "Training run");
         var page = new StringBuilder();
         page.Append(Culture, $"""
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8"/>
-            <meta name="viewport" content="width=device-width, initial-scale=1"/>
-            <title>{title} · Nano</title>
-            <style>
-            {Html.Style}
-            </style>
-            </head>
-            <body>
-            <main>
             <p class="over">Nano training run{(run is null ? "" : run.Started.ToString(" · d MMMM yyyy, HH:mm zzz", Culture))}</p>
             <h1>{title}</h1>
             <p class="lede">{Summary(entries, run)}</p>
@@ -56,7 +44,7 @@ public static partial class Report
         if (entries.OfType<ProfileEntry>().LastOrDefault() is { } profile) Profile(page, profile);
         Samples(page, [.. evals.Where(e => e.Sample.Length > 0)]);
         if (run is not null) page.Append(Culture, $"<h2>Reproduce</h2>\n<pre>\n{Html.Escape(run.Command)}</pre>\n");
-        return page.Append("</main>\n</body>\n</html>\n").ToString();
+        return Html.Page(title, page);
     }
 
     private static string Summary(IReadOnlyList<RunLogEntry> entries, RunEntry? run)

@@ -45,18 +45,6 @@ public sealed class RunComparison
     {
         var page = new StringBuilder();
         page.Append(Culture, $"""
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8"/>
-            <meta name="viewport" content="width=device-width, initial-scale=1"/>
-            <title>{Runs.Count} runs · Nano</title>
-            <style>
-            {Html.Style}
-            </style>
-            </head>
-            <body>
-            <main>
             <p class="over">Nano training runs</p>
             <h1>{Runs.Count} runs compared</h1>
 
@@ -70,7 +58,7 @@ public sealed class RunComparison
         var differences = Differences;
         if (differences.Count > 0)
             Table(page, "Options that differ", ["option", .. Runs.Select((_, i) => Name(i))], differences.Select(row => (string[])[row.Option, .. row.Values]));
-        return page.Append(differences.Count == 0 ? "<p class=\"caption\">No option differs.</p>\n" : "").Append("</main>\n</body>\n</html>\n").ToString();
+        return Html.Page($"{Runs.Count} runs", page.Append(differences.Count == 0 ? "<p class=\"caption\">No option differs.</p>\n" : ""));
     }
 
     private static OrderedDictionary<string, string> Config(IReadOnlyList<RunLogEntry> log) => ((RunEntry)log[0]).Config;

@@ -34,18 +34,6 @@ internal static class SweepReport
         string title = $"Sweep of {Html.Escape(grid.Preset ?? "the default preset")}";
         var page = new StringBuilder();
         page.Append(Culture, $"""
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8"/>
-            <meta name="viewport" content="width=device-width, initial-scale=1"/>
-            <title>{title} · Nano</title>
-            <style>
-            {Html.Style}
-            </style>
-            </head>
-            <body>
-            <main>
             <h1>{title}</h1>
             <p class="lede">{Summary(ranked)} Options of all: {Html.Escape(string.Join(' ', grid.Options.Select(option => $"{option.Name} {string.Join(',', option.Values)}".Trim())))}.</p>
 
@@ -53,7 +41,7 @@ internal static class SweepReport
         Chart(page, "Validation loss", ranked, evaluations, eval => eval.ValLoss);
         Chart(page, "Training loss", ranked, evaluations, eval => eval.TrainLoss);
         Table(page, ranked);
-        return page.Append("</main>\n</body>\n</html>\n").ToString();
+        return Html.Page(title, page);
     }
 
     private static string Summary(IReadOnlyList<SweepRun> ranked)
