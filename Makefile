@@ -67,11 +67,7 @@ check-bands: build
 format:
 	dotnet format Nano.sln
 
-check-# Five healthy seeds and six planted faults on shakespeare-char: exactly the faults must be flagged (five minutes).
-check-bands: build
-	$(BANDS) check
-
-format:
+check-format:
 	dotnet format Nano.sln --verify-no-changes
 
 ci: check-format test test-widths verify check-ladder
