@@ -219,7 +219,10 @@ public class LlamaConfigTests
     public void Other_sizes_keep_the_proportions()
     {
         var config = Read(Sizes("llama", 100, 64, 172, 2, 4, 4, true));
-        Assert.Equal(config with { ContextLength = 9, Layers = 3, Heads = 8, Channels = 96, Intermediate = 264 }, config.WithSizes(9, 3, 8, 96));
+        Assert.Equal(config with { ContextLength = 9, Layers = 3, Heads = 8, KvHeads = 8, Channels = 96, Intermediate = 264 }, config.WithSizes(9, 3, 8, 96)); // a key head for each, as before
+        var grouped = config with { KvHeads = 2 };
+        Assert.Equal(grouped with { ContextLength = 9, Heads = 8 }, grouped.WithSizes(9, null, 8, null));
+        Assert.Equal(1, config.WithSizes(9, null, 1, null).KvHeads);
         Assert.Equal(config with { ContextLength = 9 }, config.WithSizes(9, null, null, null));
     }
 
