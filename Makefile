@@ -10,7 +10,7 @@ RUN ?= runs/shakespeare-char
 # A test that hangs is named and ends the run.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
 
-.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ci clean
+.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ort ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
@@ -63,6 +63,17 @@ check-ladder: build
 # Five healthy seeds and six planted faults on shakespeare-char: exactly the faults must be flagged (five minutes).
 check-bands: build
 	$(BANDS) check
+
+# ONNX Runtime's native library (Linux, x64) for the tests of Nano.Gpu; the program needs it only for what runs on a device.
+ORT = package/bin/napi-v6/linux/x64/libonnxruntime.so.1
+ort: .tools/libonnxruntime.so.1
+
+.tools/libonnxruntime.so.1:
+	mkdir -p .tools
+	cd .tools && npm pack --silent onnxruntime-node@1.30.0
+	echo "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75  .tools/onnxruntime-node-1.30.0.tgz" | sha256sum --check --quiet
+	tar -xzf .tools/onnxruntime-node-1.30.0.tgz -C .tools --strip-components=5 $(ORT)
+	rm .tools/onnxruntime-node-1.30.0.tgz
 
 format:
 	dotnet format Nano.sln

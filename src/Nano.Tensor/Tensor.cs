@@ -103,6 +103,9 @@ public sealed unsafe class Tensor
     /// <summary>The tensor that this is a view of, or this one.</summary>
     internal Tensor Root => parent is null ? this : parent.Root;
 
+    /// <summary>Elements from the start of <see cref="Root"/> to the first one of this view.</summary>
+    internal long OffsetInRoot => parent is null ? 0 : offset;
+
     private InvalidOperationException Gone() => Root.buffer!.IsClosed ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
         : new InvalidOperationException(Root.generation == Released ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what a backward pass has used)"
             : $"tensor {this} belongs to a step that has ended");

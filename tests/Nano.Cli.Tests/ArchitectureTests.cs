@@ -9,8 +9,8 @@ public class ArchitectureTests
 {
     private static readonly string Root = Path.GetFullPath(Path.Combine(Goldens.Path("."), "..", ".."));
 
-    /// <summary>Every library may use those before it: Tensor, Model, Train, Cli.</summary>
-    private static readonly string[] Order = ["Nano.Tensor", "Nano.Model", "Nano.Train", "Nano.Cli"];
+    /// <summary>Every library may use those before it: Tensor, Model, Train, Gpu, Cli.</summary>
+    private static readonly string[] Order = ["Nano.Tensor", "Nano.Model", "Nano.Train", "Nano.Gpu", "Nano.Cli"];
 
     private static IEnumerable<string> SourceFiles() => Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
         .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
@@ -30,7 +30,7 @@ public class ArchitectureTests
     [Fact]
     public void References_go_one_way_in_the_assemblies()
     {
-        string[] names = ["Nano.Tensor", "Nano.Model", "Nano.Train", "nano"];
+        string[] names = ["Nano.Tensor", "Nano.Model", "Nano.Train", "Nano.Gpu", "nano"];
         foreach (string name in names)
             foreach (var reference in Assembly.Load(name).GetReferencedAssemblies().Where(reference => names.Contains(reference.Name)))
                 Assert.True(Array.IndexOf(names, reference.Name) < Array.IndexOf(names, name), $"{name} must not reference {reference.Name}");
@@ -44,10 +44,12 @@ public class ArchitectureTests
     }
 
     [Fact]
-    public void Only_the_tensor_library_allows_unsafe_code()
+    public void Only_the_tensor_library_and_the_binding_of_ONNX_Runtime_allow_unsafe_code()
     {
         var allowing = Order.Where(project => File.ReadAllText(Path.Combine(Root, "src", project, project + ".csproj")).Contains("AllowUnsafeBlocks", StringComparison.Ordinal));
-        Assert.Equal(["Nano.Tensor"], allowing);
+        Assert.Equal(["Nano.Tensor", "Nano.Gpu"], allowing);
+        Assert.All(SourceFiles().Where(file => file.Contains("Nano.Gpu", StringComparison.Ordinal) && File.ReadAllText(file).Contains("unsafe", StringComparison.Ordinal)),
+            file => Assert.Equal("Ort", Path.GetFileName(Path.GetDirectoryName(file))));
     }
 
     [Fact]

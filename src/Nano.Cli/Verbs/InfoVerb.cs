@@ -33,9 +33,27 @@ internal static class InfoVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
+        string[] devices = Devices(human);
         if (json)
-            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond });
+            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond, devices });
         return 0;
+    }
+
+    /// <summary>The devices that ONNX Runtime can use here, each proved with a graph of one node.</summary>
+    private static string[] Devices(TextWriter human)
+    {
+        try
+        {
+            var tried = OrtProvider.Try().ToList();
+            foreach (var (provider, problem) in tried)
+                human.WriteLine($"device       {provider.Name}: {problem?.Split('\n')[0] ?? "works, on ONNX Runtime"}");
+            return [.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)];
+        }
+        catch (NanoException e)
+        {
+            human.WriteLine($"devices      none: {e.Message}\n             {e.Hint}");
+            return [];
+        }
     }
 
     private static int ShowModel(string path, ParseResult args)

@@ -11,7 +11,7 @@ namespace Nano;
 /// dw = sum over rows of dy h, db = sum over rows of dy, in row order.
 /// </para>
 /// </summary>
-internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Mean, Tensor InverseStd, Tensor Y) : Op(Y)
+internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, float Epsilon, Tensor Mean, Tensor InverseStd, Tensor Y) : Op(Y)
 {
     internal override Work ForwardWork => Work.Of("layernorm forward", 8 * X.Length, X, Weight, Bias, Y, Mean, InverseStd);
 
@@ -119,7 +119,7 @@ public static class LayerNormExtensions
         var (mean, inverseStd, y) = (compute.NewStatistic(new Shape(rows)), compute.NewStatistic(new Shape(rows)), compute.New(x.Shape));
         compute.For(rows, Compute.RowsPerChunk(columns), 0, new LayerNormOp.Forward(x.Contiguous("layernorm").Pointer, weight.Pointer,
             bias is null ? null : bias.Pointer, columns, epsilon, Compute.WorthStreaming(x.Length), mean.Pointer, inverseStd.Pointer, y.Pointer));
-        compute.Record(new LayerNormOp(x, weight, bias, mean, inverseStd, y));
+        compute.Record(new LayerNormOp(x, weight, bias, epsilon, mean, inverseStd, y));
         return y;
     }
 }

@@ -9,7 +9,7 @@ namespace Nano;
 /// later would cost a third more. So with a tape the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
 /// </para>
 /// </summary>
-internal sealed record LinearCrossEntropyOp(Tensor X, Tensor DX, Tensor Loss) : Op(Loss)
+internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor DX, Tensor Loss) : Op(Loss)
 {
     /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
     private const int ChunkFloats = 1 << 23;
@@ -115,7 +115,7 @@ public static class LinearCrossEntropyExtensions
         compute.Release(max);
         CrossEntropyOp.Mean(whole, options.Denominator, loss);
         if (dx is not null)
-            compute.Record(new LinearCrossEntropyOp(x, dx, loss));
+            compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
         GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
         return (loss, nll);
     }

@@ -8,7 +8,7 @@ namespace Nano;
 /// Backward. With h = x r and g = dy w: dr/dx_i = -r^3 x_i / C, so dx_i = r (g_i - h_i mean(g h)). dw = sum over rows of dy h, in row order.
 /// </para>
 /// </summary>
-internal sealed record RmsNormOp(Tensor X, Tensor Weight, Tensor InverseRms, Tensor Y) : Op(Y)
+internal sealed record RmsNormOp(Tensor X, Tensor Weight, float Epsilon, Tensor InverseRms, Tensor Y) : Op(Y)
 {
     internal override Work ForwardWork => Work.Of("rmsnorm forward", 4 * X.Length, X, Weight, Y, InverseRms);
 
@@ -93,7 +93,7 @@ public static class RmsNormExtensions
         var (inverseRms, y) = (compute.NewStatistic(new Shape(checked((int)x.Shape.Rows))), compute.New(x.Shape));
         compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(columns), 0,
             new RmsNormOp.Forward(x.Contiguous("rmsnorm").Pointer, weight.Pointer, columns, epsilon, Compute.WorthStreaming(x.Length), inverseRms.Pointer, y.Pointer));
-        compute.Record(new RmsNormOp(x, weight, inverseRms, y));
+        compute.Record(new RmsNormOp(x, weight, epsilon, inverseRms, y));
         return y;
     }
 }

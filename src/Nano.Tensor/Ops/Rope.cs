@@ -76,14 +76,14 @@ public sealed class RopeTable
     /// <summary>The table for these positions.</summary>
     /// <param name="inverseFrequencies">D/2 angular steps per position, from <see cref="InverseFrequencies"/>.</param>
     /// <param name="positions">One position per time step.</param>
-    public RopeTable(ReadOnlySpan<double> inverseFrequencies, ReadOnlySpan<int> positions) : this(2 * inverseFrequencies.Length, positions.Length)
+    public RopeTable(ReadOnlySpan<double> inverseFrequencies, ReadOnlySpan<int> positions) : this(2 * inverseFrequencies.Length, positions.Length, null)
     {
         for (int t = 0; t < positions.Length; t++)
             Fill(t, positions[t], inverseFrequencies, 1);
     }
 
     /// <summary>The table for the positions below count.</summary>
-    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count) : this(headDim, count)
+    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count) : this(headDim, count, new Rule(theta, scaling))
     {
         double current = theta;
         double[] frequencies = Frequencies(current);
@@ -98,11 +98,16 @@ public sealed class RopeTable
         double[] Frequencies(double theta) => scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
     }
 
-    private RopeTable(int headDim, int count) : this(headDim, new Tensor(new Shape(count, headDim / 2)), new Tensor(new Shape(count, headDim / 2)))
+    private RopeTable(int headDim, int count, Rule? rule) : this(headDim, new Tensor(new Shape(count, headDim / 2)), new Tensor(new Shape(count, headDim / 2)), rule)
     {
     }
 
-    private RopeTable(int headDim, Tensor cos, Tensor sin) => (HeadDim, Cos, Sin) = (headDim, cos, sin);
+    private RopeTable(int headDim, Tensor cos, Tensor sin, Rule? rule) => (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
+
+    /// <summary>What makes the angles of any position.</summary>
+    private sealed record Rule(double Theta, RopeScaling? Scaling);
+
+    private readonly Rule? rule;
 
     public Tensor Cos { get; }
 
@@ -111,13 +116,17 @@ public sealed class RopeTable
     public int HeadDim { get; }
 
     /// <summary>The part for some of the positions, without a copy.</summary>
-    public RopeTable Slice(int start, int count) => new(HeadDim, Cos.SliceRows(start, count), Sin.SliceRows(start, count));
+    public RopeTable Slice(int start, int count) => new(HeadDim, Cos.SliceRows(start, count), Sin.SliceRows(start, count), rule);
+
+    /// <summary>The table of the same angles for the positions below count.</summary>
+    /// <exception cref="InvalidOperationException">This table was made of frequencies that say nothing of other positions.</exception>
+    internal RopeTable Whole(int count) => rule is null ? throw new InvalidOperationException("rope: this table knows its own positions only") : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
 
     /// <summary>The part for positions in any order, copied into the step's memory.</summary>
     public RopeTable At(Compute compute, Tensor positions)
     {
         var each = positions.Reshape(new Shape((int)positions.Length));
-        return new(HeadDim, compute.Embedding(Cos, each), compute.Embedding(Sin, each));
+        return new(HeadDim, compute.Embedding(Cos, each), compute.Embedding(Sin, each), rule);
     }
 
     private void Fill(int t, int position, ReadOnlySpan<double> frequencies, double magnitude)

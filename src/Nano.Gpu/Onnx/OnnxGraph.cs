@@ -1,0 +1,177 @@
+using System.Runtime.InteropServices;
+
+namespace Nano;
+
+/// <summary>Element types by their numbers in onnx.proto (TensorProto.DataType).</summary>
+internal enum OnnxType
+{
+    Float32 = 1,
+    Int32 = 6,
+    Int64 = 7,
+    Bool = 9,
+    Float16 = 10,
+}
+
+/// <summary>
+/// An ONNX graph in the making: nodes in the order in which they are asked for, each value under a name. Opset 17 and IR version 8, which every ONNX Runtime
+/// since 1.12 reads; field numbers are those of onnx.proto.
+/// </summary>
+internal sealed class OnnxGraph(string name)
+{
+    private const int IrVersion = 8, Opset = 17;
+
+    private readonly List<ReadOnlyMemory<byte>> nodes = [], inputs = [], outputs = [];
+    private readonly List<OnnxWeight> weights = [];
+    private readonly Dictionary<string, string> constants = new(StringComparer.Ordinal);
+    private int count;
+
+    /// <summary>Nodes so far.</summary>
+    public int NodeCount => nodes.Count;
+
+    /// <summary>Bytes of the weights.</summary>
+    public long WeightBytes => weights.Sum(weight => weight.Bytes);
+
+    /// <summary>Adds a node and returns the name of its one output.</summary>
+    public string Node(string op, IReadOnlyList<string> from, params ReadOnlySpan<(string Key, object Value)> attributes)
+    {
+        string output = $"{op}_{count++}";
+        Node(op, from, [output], attributes);
+        return output;
+    }
+
+    /// <summary>Adds a node whose outputs have names already.</summary>
+    public void Node(string op, IReadOnlyList<string> from, IReadOnlyList<string> to, params ReadOnlySpan<(string Key, object Value)> attributes)
+    {
+        var node = new Protobuf();
+        foreach (string input in from)
+            node.Text(1, input);
+        foreach (string output in to)
+            node.Text(2, output);
+        node.Text(3, to[0]);
+        node.Text(4, op);
+        foreach (var (key, value) in attributes)
+            node.Message(5, attribute => Attribute(attribute, key, value));
+        nodes.Add(node.Written);
+    }
+
+    private static void Attribute(Protobuf attribute, string key, object value)
+    {
+        attribute.Text(1, key);
+        switch (value)
+        {
+            case float number:
+                attribute.Float(2, number);
+                attribute.Integer(20, 1);
+                break;
+            case int number:
+                attribute.Integer(3, number);
+                attribute.Integer(20, 2);
+                break;
+            case string text:
+                attribute.Text(4, text);
+                attribute.Integer(20, 3);
+                break;
+            case int[] numbers:
+                foreach (int number in numbers)
+                    attribute.Integer(8, number);
+                attribute.Integer(20, 7);
+                break;
+            default:
+                throw new ArgumentException($"an attribute cannot be {value}");
+        }
+    }
+
+    /// <summary>A number as a constant; equal ones are one.</summary>
+    public string Constant(float value) => Constant($"f{value:R}", OnnxType.Float32, [], MemoryMarshal.AsBytes([value]));
+
+    /// <summary>Numbers as a constant vector of 64-bit integers: shapes and axes.</summary>
+    public string Integers(params ReadOnlySpan<long> values) => Constant("i" + string.Join('_', values.ToArray()), OnnxType.Int64, [values.Length], MemoryMarshal.AsBytes(values));
+
+    /// <summary>An integer without dimensions, of a type.</summary>
+    public string Scalar(long value, OnnxType type = OnnxType.Int64) => type == OnnxType.Int64 ? Constant($"s{value}", type, [], MemoryMarshal.AsBytes([value]))
+        : Constant($"t{value}", type, [], MemoryMarshal.AsBytes([(int)value]));
+
+    /// <summary>A constant under a name that tells its value.</summary>
+    private string Constant(string key, OnnxType type, long[] shape, ReadOnlySpan<byte> bytes)
+    {
+        if (constants.TryGetValue(key, out string? known))
+            return known;
+        byte[] copy = bytes.ToArray();
+        string constant = $"const_{key.Replace('-', 'm')}";
+        weights.Add(new OnnxWeight(constant, type, shape, copy.Length, stream => stream.Write(copy)) { IsSmall = true });
+        return constants[key] = constant;
+    }
+
+    /// <summary>Adds a tensor that the file holds.</summary>
+    public void Weight(OnnxWeight weight) => weights.Add(weight);
+
+    /// <summary>Declares an input; a dimension is a number, or a name for one that is known when it runs.</summary>
+    public void Input(string input, OnnxType type, params ReadOnlySpan<object> shape) => inputs.Add(ValueInfo(input, type, shape));
+
+    /// <summary>Declares a value that has been made as an output.</summary>
+    public void Output(string output, OnnxType type, params ReadOnlySpan<object> shape) => outputs.Add(ValueInfo(output, type, shape));
+
+    private static ReadOnlyMemory<byte> ValueInfo(string name, OnnxType type, ReadOnlySpan<object> shape)
+    {
+        var dimensions = shape.ToArray();
+        var info = new Protobuf();
+        info.Text(1, name);
+        info.Message(2, kind => kind.Message(1, tensor =>
+        {
+            tensor.Integer(1, (int)type);
+            tensor.Message(2, dims =>
+            {
+                foreach (object dimension in dimensions)
+                    dims.Message(1, dim =>
+                    {
+                        if (dimension is string symbol)
+                            dim.Text(2, symbol);
+                        else
+                            dim.Integer(1, Convert.ToInt64(dimension, System.Globalization.CultureInfo.InvariantCulture));
+                    });
+            });
+        }));
+        return info.Written;
+    }
+
+    /// <summary>The model as an .onnx file.</summary>
+    /// <param name="external">The file beside it that holds the weights, or null to have them inside: 2 GB at most.</param>
+    public ReadOnlyMemory<byte> ToModel(string? external = null)
+    {
+        var model = new Protobuf();
+        model.Integer(1, IrVersion);
+        model.Text(2, "nano");
+        model.Message(7, graph =>
+        {
+            foreach (var node in nodes)
+                graph.Bytes(1, node.Span);
+            graph.Text(2, name);
+            long offset = 0;
+            foreach (var weight in weights)
+                graph.Message(5, tensor => offset = weight.WriteTo(tensor, external, offset));
+            foreach (var input in inputs)
+                graph.Bytes(11, input.Span);
+            foreach (var output in outputs)
+                graph.Bytes(12, output.Span);
+        });
+        model.Message(8, opset =>
+        {
+            opset.Text(1, "");
+            opset.Integer(2, Opset);
+        });
+        return model.Written;
+    }
+
+    /// <summary>Writes the file of external data.</summary>
+    public void WriteWeights(Stream stream)
+    {
+        long offset = 0;
+        foreach (var weight in weights.Where(weight => !weight.IsSmall))
+        {
+            for (; offset < OnnxWeight.Start(offset); offset++)
+                stream.WriteByte(0);
+            weight.Write(stream);
+            offset += weight.Bytes;
+        }
+    }
+}

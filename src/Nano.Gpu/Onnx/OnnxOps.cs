@@ -1,0 +1,165 @@
+namespace Nano;
+
+/// <summary>
+/// The one place that knows every <see cref="Op"/> and its ONNX form, forward and backward: each pair of methods says in nodes what the op's own file derives.
+/// A tensor of the record becomes a value of the same shape; what its gradient is made of is collected until it is asked for. Batch and sequence
+/// stay open: shapes say 0 (as it was) and -1 (what is left), never a number that was only true while recording.
+/// </summary>
+internal sealed partial class OnnxOps(OnnxGraph graph)
+{
+    private readonly Dictionary<Tensor, string> values = [];
+    private readonly Dictionary<Tensor, List<Contribution>> gradients = [];
+
+    /// <summary>A gradient of a tensor, or of some of its columns.</summary>
+    private readonly record struct Contribution(int Start, int Count, string Gradient);
+
+    /// <summary>Says which value of the graph a tensor is: a parameter, an input.</summary>
+    public void Define(Tensor tensor, string value) => values[tensor] = value;
+
+    /// <summary>The value of a tensor or of a view of one.</summary>
+    public string Value(Tensor tensor)
+    {
+        if (values.TryGetValue(tensor, out string? known))
+            return known;
+        var root = tensor.Root;
+        if (root == tensor)
+            throw new InvalidOperationException($"onnx: tensor {tensor} was not made by a recorded op, nor is it an input or a parameter");
+        string value = Value(root);
+        if (IsColumns(tensor))
+            value = Columns(value, root.Shape.Rank - 1, (int)tensor.OffsetInRoot, tensor.Shape.Columns);
+        else if (tensor.Length == root.Length)
+            value = Reshaped(value, tensor.Shape);
+        else
+            throw new NotSupportedException($"onnx: {tensor} is neither some columns nor another shape of {root}");
+        return values[tensor] = value;
+    }
+
+    /// <summary>Adds the nodes of an op.</summary>
+    /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
+    public void Forward(Op op) => values[op.Output] = op switch
+    {
+        LinearOp linear => Forward(linear),
+        MatMulOp product => Forward(product),
+        AddOp add => Forward(add),
+        MultiplyOp multiply => Node("Mul", Value(multiply.A), Value(multiply.B)),
+        ScaleOp scale => Node("Mul", Value(scale.X), graph.Constant(scale.Factor)),
+        SumOp sum => Node("Mul", graph.Node("ReduceSum", [Value(sum.X)], ("keepdims", 0)), graph.Constant((float)sum.Factor)),
+        SoftmaxOp softmax => graph.Node("Softmax", [Value(softmax.X)], ("axis", -1)),
+        ActivationOp activation => Forward(activation),
+        SwiGluOp gated => Node("Mul", Node("Mul", Value(gated.Gate), Node("Sigmoid", Value(gated.Gate))), Value(gated.Up)),
+        LayerNormOp norm => Forward(norm),
+        RmsNormOp norm => Forward(norm),
+        EmbeddingOp lookup => Node("Gather", Value(lookup.Weight), Value(lookup.Ids)),
+        RopeOp rope => Rotated(rope, Value(rope.X), back: false),
+        CausalAttentionOp attention => Forward(attention),
+        CrossEntropyOp loss => Forward(loss, Value(loss.Logits), loss.Targets, loss.Options),
+        LinearCrossEntropyOp loss => Forward(loss),
+        _ => throw NotKnown(op),
+    };
+
+    /// <summary>Adds the nodes that turn the gradient of an op's output into gradients of its inputs; none if nothing has reached the output.</summary>
+    /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
+    public void Backward(Op op)
+    {
+        if (!gradients.ContainsKey(op.Output))
+            return;
+        string dy = Gradient(op.Output);
+        switch (op)
+        {
+            case LinearOp linear: Backward(linear, dy); break;
+            case MatMulOp product: Backward(product, dy); break;
+            case AddOp add: Backward(add, dy); break;
+            case MultiplyOp multiply:
+                Give(multiply.A, Node("Mul", dy, Value(multiply.B)));
+                Give(multiply.B, Node("Mul", dy, Value(multiply.A)));
+                break;
+            case ScaleOp scale: Give(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
+            case SumOp sum: Give(sum.X, Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)), graph.Constant((float)sum.Factor)), dy)); break;
+            case SoftmaxOp softmax: Give(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;
+            case ActivationOp activation: Give(activation.X, Node("Mul", dy, Derivative(activation))); break;
+            case SwiGluOp gated: Backward(gated, dy); break;
+            case LayerNormOp norm: Backward(norm, dy); break;
+            case RmsNormOp norm: Backward(norm, dy); break;
+            case EmbeddingOp lookup: ScatterAdd(lookup.Weight, Value(lookup.Ids), dy); break;
+            case RopeOp rope: Give(rope.X, Rotated(rope, dy, back: true)); break;
+            case CausalAttentionOp attention: Backward(attention, dy); break;
+            case CrossEntropyOp loss: Give(loss.Logits, Node("Mul", LossGradient(loss), dy)); break;
+            case LinearCrossEntropyOp loss: Backward(loss, dy); break;
+            default: throw NotKnown(op);
+        }
+    }
+
+    /// <summary>Every kind of op that is lowered here.</summary>
+    public static IReadOnlyList<Type> Known { get; } =
+    [
+        typeof(LinearOp), typeof(MatMulOp), typeof(AddOp), typeof(MultiplyOp), typeof(ScaleOp), typeof(SumOp), typeof(SoftmaxOp), typeof(ActivationOp), typeof(SwiGluOp), typeof(LayerNormOp),
+        typeof(RmsNormOp), typeof(EmbeddingOp), typeof(RopeOp), typeof(CausalAttentionOp), typeof(CrossEntropyOp), typeof(LinearCrossEntropyOp),
+    ];
+
+    private static NotSupportedException NotKnown(Op op) => new($"onnx: {op.GetType().Name} has no ONNX form");
+
+    /// <summary>Adds a contribution to a tensor's gradient; that of a view is part of its root's.</summary>
+    public void Give(Tensor tensor, string gradient)
+    {
+        var root = tensor.Root;
+        if (root != tensor && !IsColumns(tensor))
+            gradient = Reshaped(gradient, root.Shape);
+        if (!gradients.TryGetValue(root, out var parts))
+            gradients[root] = parts = [];
+        parts.Add(IsColumns(tensor) ? new((int)tensor.OffsetInRoot, tensor.Shape.Columns, gradient) : new(0, root.Shape.Columns, gradient));
+    }
+
+    /// <summary>Whether anything has contributed to a tensor's gradient.</summary>
+    public bool HasGradient(Tensor tensor) => gradients.ContainsKey(tensor);
+
+    /// <summary>The sum of what has been given so far.</summary>
+    public string Gradient(Tensor root)
+    {
+        var parts = gradients[root];
+        var whole = parts.Where(part => part.Count == root.Shape.Columns).Select(part => part.Gradient).ToList();
+        var some = parts.Where(part => part.Count < root.Shape.Columns).GroupBy(part => (part.Start, part.Count)).OrderBy(group => group.Key.Start).ToList();
+        if (some.Count > 0)
+        {
+            int next = 0;
+            foreach (var group in some)
+                next = group.Key.Start == next ? next + group.Key.Count : throw new NotSupportedException($"onnx: the parts of {root} that have gradients overlap or leave gaps");
+            if (next != root.Shape.Columns)
+                throw new NotSupportedException($"onnx: only {next} of the columns of {root} have gradients");
+            whole.Add(graph.Node("Concat", [.. some.Select(group => Sum([.. group.Select(part => part.Gradient)]))], ("axis", root.Shape.Rank - 1)));
+        }
+        string sum = Sum(whole);
+        gradients[root] = [new(0, root.Shape.Columns, sum)];
+        return sum;
+    }
+
+    private string Sum(IReadOnlyList<string> parts) => parts.Aggregate((a, b) => Node("Add", a, b));
+
+    /// <summary>Whether a tensor is a view of some columns of every row of its root.</summary>
+    private static bool IsColumns(Tensor tensor) => tensor.Root != tensor && tensor.Shape.Rows == tensor.Root.Shape.Rows && tensor.Shape.Columns < tensor.Root.Shape.Columns && tensor.RowStride == tensor.Root.RowStride;
+
+    private string Node(string op, params ReadOnlySpan<string> from) => graph.Node(op, from.ToArray());
+
+    private string Columns(string value, int axis, int start, int count) => graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)start + count), graph.Integers((long)axis)]);
+
+    /// <summary>A value in the shape of a tensor: the first dimension as it was, the second what is left.</summary>
+    private string Reshaped(string value, Shape shape) => shape.Rank switch
+    {
+        0 => Reshaped(value),
+        1 => Reshaped(value, -1),
+        2 => Reshaped(value, -1, shape[1]),
+        3 => Reshaped(value, 0, -1, shape[2]),
+        _ => Reshaped(value, 0, -1, shape[2], shape[3]),
+    };
+
+    private string Reshaped(string value, params ReadOnlySpan<long> shape) => graph.Node("Reshape", [value, graph.Integers(shape)]);
+
+    private string Transposed(string value, params int[] order) => graph.Node("Transpose", [value], ("perm", order));
+
+    private string RowMean(string value) => graph.Node("ReduceMean", [value], ("axes", new[] { -1 }), ("keepdims", 1));
+
+    /// <summary>Sums along the last axis, which stays as one element.</summary>
+    private string RowSum(string value) => graph.Node("ReduceSum", [value, graph.Integers(-1L)], ("keepdims", 1));
+
+    /// <summary>dx = y (dy - sum_j dy_j y_j).</summary>
+    private string SoftmaxGradient(string y, string dy) => Node("Mul", y, Node("Sub", dy, RowSum(Node("Mul", dy, y))));
+}

@@ -1,0 +1,52 @@
+namespace Nano;
+
+/// <summary>A tensor that an ONNX file holds, inside or in a second file.</summary>
+/// <param name="Name">The value's name in the graph.</param>
+/// <param name="Type">Type of its elements.</param>
+/// <param name="Shape">Its dimensions.</param>
+/// <param name="Bytes">Its size.</param>
+/// <param name="Write">Writes the elements, little-endian.</param>
+internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long> Shape, long Bytes, Action<Stream> Write)
+{
+    /// <summary>Where tensors begin in a file of external data, as ONNX recommends for mapping it.</summary>
+    private const int Alignment = 4096;
+
+    /// <summary>Whether it always lies inside the model: a number or two that shape inference wants to see.</summary>
+    public bool IsSmall { get; init; }
+
+    /// <summary>A float tensor as it is.</summary>
+    public static OnnxWeight Of(string name, Tensor tensor) => new(name, OnnxType.Float32, [.. Enumerable.Range(0, tensor.Shape.Rank).Select(i => (long)tensor.Shape[i])], tensor.Length * sizeof(float),
+        stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(tensor.Data)));
+
+    /// <summary>Writes a TensorProto.</summary>
+    /// <param name="tensor">Where to.</param>
+    /// <param name="external">The file that holds the elements, or null for here.</param>
+    /// <param name="offset">Where that file is free.</param>
+    /// <returns>Where it is free then.</returns>
+    public long WriteTo(Protobuf tensor, string? external, long offset)
+    {
+        foreach (long dimension in Shape)
+            tensor.Integer(1, dimension);
+        tensor.Integer(2, (int)Type);
+        tensor.Text(8, Name);
+        if (external is null || IsSmall)
+        {
+            using var elements = new MemoryStream(checked((int)Bytes));
+            Write(elements);
+            tensor.Bytes(9, elements.GetBuffer().AsSpan(0, checked((int)Bytes)));
+            return offset;
+        }
+        offset = Start(offset);
+        foreach (var (key, value) in new[] { ("location", external), ("offset", $"{offset}"), ("length", $"{Bytes}") })
+            tensor.Message(13, entry =>
+            {
+                entry.Text(1, key);
+                entry.Text(2, value);
+            });
+        tensor.Integer(14, 1); // EXTERNAL
+        return offset + Bytes;
+    }
+
+    /// <summary>The first place from an offset on where a tensor may begin.</summary>
+    public static long Start(long offset) => (offset + Alignment - 1) / Alignment * Alignment;
+}

@@ -1,0 +1,47 @@
+namespace Nano;
+
+/// <summary>A kind of device that ONNX Runtime may run a graph on.</summary>
+/// <param name="Name">What the command line calls it.</param>
+/// <param name="LibraryName">What ONNX Runtime calls it when it lists what was compiled in.</param>
+/// <param name="Short">What ONNX Runtime calls it when asked for it.</param>
+public sealed record OrtProvider(string Name, string LibraryName, string Short)
+{
+    /// <summary>The processor.</summary>
+    public static OrtProvider Cpu { get; } = new("onnx-cpu", "CPUExecutionProvider", "CPU");
+
+    /// <summary>All that Nano knows. Tried so far: onnx-cpu.</summary>
+    public static IReadOnlyList<OrtProvider> All { get; } =
+    [
+        Cpu,
+        new("webgpu", "WebGpuExecutionProvider", "WebGPU"),
+        new("cuda", "CUDAExecutionProvider", "CUDA"),
+        new("directml", "DmlExecutionProvider", "DML"),
+        new("coreml", "CoreMLExecutionProvider", "CoreML"),
+    ];
+
+    /// <summary>What each provider of the library says when a graph of one node is to run on it: null where it runs.</summary>
+    /// <exception cref="NanoException">There is no library.</exception>
+    public static IEnumerable<(OrtProvider Provider, string? Problem)> Try()
+    {
+        var graph = new OnnxGraph("probe");
+        graph.Input("x", OnnxType.Float32, 1);
+        graph.Node("Add", ["x", "x"], ["y"]);
+        graph.Output("y", OnnxType.Float32, 1);
+        var compiledIn = OrtApi.Default.AvailableProviders();
+        foreach (var provider in All.Where(provider => compiledIn.Contains(provider.LibraryName)))
+        {
+            string? problem = null;
+            try
+            {
+                using var session = new OrtSession(graph.ToModel().Span, provider, 1);
+                using OrtTensor x = OrtTensor.OfFloats(1), y = OrtTensor.OfFloats(1);
+                session.Run([("x", x)], [("y", y)]);
+            }
+            catch (NanoException e)
+            {
+                problem = e.Message;
+            }
+            yield return (provider, problem);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+namespace Nano;
+
+/// <summary>A graph, made ready for one device. Nothing falls back to another device silently: a node that the device lacks is an error.</summary>
+public sealed class OrtSession : IDisposable
+{
+    private static readonly Lazy<nint> Environment = new(() => OrtApi.Default.CreateEnv()); // one per process, as the library wants it
+
+    private readonly OrtApi api = OrtApi.Default;
+    private nint session;
+
+    /// <summary>Opens a graph.</summary>
+    /// <param name="model">The bytes of an .onnx file without external data.</param>
+    /// <param name="provider">Where to run.</param>
+    /// <param name="threads">Threads of the processor; 0 for all.</param>
+    /// <exception cref="NanoException">No library, a provider that cannot be used here, or a graph that it cannot run, in its own words.</exception>
+    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0)
+    {
+        Provider = provider;
+        nint options = NewOptions(provider, threads);
+        try
+        {
+            session = api.CreateSession(Environment.Value, model, options);
+        }
+        finally
+        {
+            api.ReleaseSessionOptions(options);
+        }
+        (Inputs, Outputs) = (api.Names(session, outputs: false), api.Names(session, outputs: true));
+    }
+
+    /// <summary>Where it runs.</summary>
+    public OrtProvider Provider { get; }
+
+    /// <summary>Names of the inputs.</summary>
+    public IReadOnlyList<string> Inputs { get; }
+
+    /// <summary>Names of the outputs.</summary>
+    public IReadOnlyList<string> Outputs { get; }
+
+    /// <summary>Runs the graph.</summary>
+    /// <param name="inputs">By name.</param>
+    /// <param name="outputs">Where each output goes, of its exact shape.</param>
+    /// <exception cref="OrtException">A name, type or shape does not fit, or the run failed.</exception>
+    public void Run(IEnumerable<(string Name, OrtTensor Tensor)> inputs, IEnumerable<(string Name, OrtTensor Tensor)> outputs)
+    {
+        nint binding = api.CreateBinding(session);
+        try
+        {
+            foreach (var (name, tensor) in inputs)
+                api.BindInput(binding, name, tensor.Value);
+            foreach (var (name, tensor) in outputs)
+                api.BindOutput(binding, name, tensor.Value);
+            api.Run(session, binding);
+        }
+        finally
+        {
+            api.ReleaseBinding(binding);
+        }
+    }
+
+    private nint NewOptions(OrtProvider provider, int threads)
+    {
+        if (!api.AvailableProviders().Contains(provider.LibraryName))
+            throw new NanoException($"ONNX Runtime {api.LibraryVersion} at '{api.Path}' was built without '{provider.Name}'",
+                "it has " + string.Join(", ", OrtProvider.All.Where(known => api.AvailableProviders().Contains(known.LibraryName)).Select(known => known.Name)));
+        nint options = api.CreateSessionOptions();
+        try
+        {
+            api.SetIntraOpThreads(options, threads);
+            api.AddSessionConfigEntry(options, "session.intra_op.allow_spinning", "0");
+            if (provider == OrtProvider.Cpu)
+                return options;
+            api.AddSessionConfigEntry(options, "session.disable_cpu_ep_fallback", "1");
+            if (provider.Short == "CUDA")
+                api.AppendCuda(options);
+            else
+                api.AppendProvider(options, provider.Short);
+            return options;
+        }
+        catch (OrtException e)
+        {
+            api.ReleaseSessionOptions(options);
+            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", "'nano info' says what can", e);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (session != 0)
+            api.ReleaseSession(session);
+        session = 0;
+    }
+}

@@ -1,0 +1,29 @@
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>nano export. What the graphs compute is tested in Nano.Gpu.Tests.</summary>
+public class ExportTests
+{
+    [Fact]
+    public void A_model_becomes_a_graph_and_so_do_its_gradients()
+    {
+        using var folder = new TempFolder();
+        var made = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--json").Succeeds();
+        Assert.Equal(["file", "nodes", "weight_bytes"], made.JsonKeys);
+        var gradients = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("b.onnx"), "--gradients", "--json").Succeeds();
+        Assert.True(gradients.Json.GetProperty("nodes").GetInt32() > made.Json.GetProperty("nodes").GetInt32());
+        Assert.True(new FileInfo(folder.File("a.onnx")).Length > made.Json.GetProperty("weight_bytes").GetInt64());
+        Assert.Equal(0x08, File.ReadAllBytes(folder.File("a.onnx"))[0]); // ir_version, the first field
+    }
+
+    [Fact]
+    public void What_cannot_be_is_refused()
+    {
+        using var folder = new TempFolder();
+        Cli.Run("export", "--model", folder.File("none"), "--out", folder.File("a.onnx")).Fails(1, "there is no model at");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("no/such/folder/a.onnx")).Fails(1, "a.onnx");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny")).Fails(2, "--out");
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
+    }
+}

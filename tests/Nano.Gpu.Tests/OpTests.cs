@@ -1,0 +1,127 @@
+namespace Nano.Tests;
+
+/// <summary>Every op alone: its ONNX form forward and backward on ONNX Runtime against our kernels.</summary>
+public class OpTests
+{
+    private sealed record Case(string Name, Shape[] Shapes, Func<Compute, Tensor[], Tensor> Run);
+
+    private const int B = 2, T = 5;
+
+    private static Case[] Cases =>
+    [
+        new("linear", [new(B, T, 6), new(4, 6), new(4)], (c, x) => c.Linear(x[0], x[1], x[2])),
+        new("linear without bias", [new(B, T, 6), new(4, 6)], (c, x) => c.Linear(x[0], x[1], null)),
+        new("matmul", [new(B, 3, 4, 6), new(B, 3, 6, 5)], (c, x) => c.MatMul(x[0], x[1])),
+        new("matmul, both turned", [new(B, 4, 6), new(B, 5, 4)], (c, x) => c.MatMul(x[0], x[1], true, true)),
+        new("matmul, right turned", [new(4, 6), new(5, 6)], (c, x) => c.MatMul(x[0], x[1], false, true)),
+        new("add", [new(B, T, 6), new(B, T, 6)], (c, x) => c.Add(x[0], x[1])),
+        new("add a suffix", [new(B, T, 6), new(6)], (c, x) => c.Add(x[0], x[1])),
+        new("multiply", [new(B, T, 6), new(B, T, 6)], (c, x) => c.Multiply(x[0], x[1])),
+        new("scale", [new(B, T, 6)], (c, x) => c.Scale(x[0], -1.5f)),
+        new("sum", [new(B, T, 6)], (c, x) => c.Sum(x[0])),
+        new("softmax", [new(B, T, 6)], (c, x) => c.Softmax(x[0])),
+        .. Enum.GetValues<ActivationKind>().Select(kind => new Case(kind.ToString(), [new(B, T, 6)], (c, x) => c.Activation(kind, x[0]))),
+        new("swiglu", [new(B, T, 6), new(B, T, 6)], (c, x) => c.SwiGlu(x[0], x[1])),
+        new("layernorm", [new(B, T, 6), new(6), new(6)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
+        new("layernorm without bias", [new(B, T, 6), new(6)], (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f)),
+        new("rmsnorm", [new(B, T, 6), new(6)], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f)),
+        new("embedding", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
+        new("rope", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.RotateHalf)),
+        new("rope, interleaved", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
+        new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
+        new("attention, groups and a window", [new(B, T, 12), new(B, T, 6), new(B, T, 6)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
+        new("cross-entropy", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
+        new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets, new LossOptions(0, 0.1, 0.01)).Loss),
+        new("linear cross-entropy", [new(B, T, 6), new(7, 6)], (c, x) => c.LinearCrossEntropy(x[0], x[1], Targets, new LossOptions(0, 0.2, 0.02)).Loss),
+        new("columns of one tensor", [new(B, T, 12)], (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
+    ];
+
+    private static readonly Tensor Ids = Tensor.From(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]), Targets = Tensor.From(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
+
+    public static TheoryData<string> Names => [.. Cases.Select(one => one.Name)];
+
+    [SkippableTheory]
+    [MemberData(nameof(Names))]
+    public void Forward_and_backward_agree(string name)
+    {
+        ExportTests.NeedsLibrary();
+        var one = Cases.Single(one => one.Name == name);
+        var inputs = one.Shapes.Select((shape, i) => new Tensor(shape) { Name = $"x{i}" }).ToArray();
+        for (int i = 0; i < inputs.Length; i++)
+            Philox.Normal(9, (ulong)i, 1, inputs[i].Data);
+        bool isLoss = name.Contains("entropy", StringComparison.Ordinal);
+
+        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+        var graph = new OnnxGraph("op");
+        var positions = new Tensor(new Shape(B, T));
+        for (int i = 0; i < B * T; i++)
+            positions.Data[i] = i % T;
+        graph.Weight(OnnxWeight.Of("positions", positions));
+        graph.Weight(Integers("ids", Ids));
+        graph.Weight(Integers("targets", Targets));
+        var ops = new OnnxOps(graph) { FloatPositions = "positions", Positions = graph.Node("Cast", ["positions"], ("to", (int)OnnxType.Int32)), ContextLength = T };
+        ops.Define(Ids, "ids");
+        ops.Define(Targets, "targets");
+        foreach (var input in inputs)
+        {
+            graph.Weight(OnnxWeight.Of(input.Name!, input));
+            ops.Define(input, input.Name!);
+        }
+        var planned = one.Run(plan, inputs);
+        var upstream = new Tensor(planned.Shape);
+        if (isLoss)
+            upstream.Data.Fill(1);
+        else
+            Philox.Normal(9, 99, 1, upstream.Data);
+        graph.Weight(OnnxWeight.Of("upstream", upstream));
+        foreach (var op in plan.Tape!.Ops)
+            ops.Forward(op);
+        graph.Node("Identity", [ops.Value(planned)], ["y"]);
+        graph.Output("y", OnnxType.Float32, Dimensions(planned.Shape));
+        ops.Give(planned, "upstream");
+        foreach (var op in plan.Tape.Ops.Reverse())
+            ops.Backward(op);
+        foreach (var input in inputs)
+        {
+            graph.Node("Identity", [ops.Gradient(input)], ["d" + input.Name]);
+            graph.Output("d" + input.Name, OnnxType.Float32, Dimensions(input.Shape));
+        }
+
+        using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
+        using var y = OrtTensor.OfFloats(Sizes(planned.Shape));
+        var gradients = inputs.Select(input => OrtTensor.OfFloats(Sizes(input.Shape))).ToArray();
+        session.Run([], [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
+
+        using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+        var expected = one.Run(compute, inputs);
+        AssertClose("y", expected.Data, y.Floats);
+        compute.Tape!.Backward(compute, expected, isLoss ? null : upstream);
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            AssertClose("d" + inputs[i].Name, inputs[i].Gradient.Data, gradients[i].Floats);
+            gradients[i].Dispose();
+        }
+    }
+
+    private static OnnxWeight Integers(string name, Tensor ids) =>
+        new(name, OnnxType.Int32, Sizes(ids.Shape), ids.Length * sizeof(int), stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(ids.Ids)));
+
+    private static long[] Sizes(Shape shape) => [.. Enumerable.Range(0, shape.Rank).Select(i => (long)shape[i])];
+
+    private static object[] Dimensions(Shape shape) => [.. Sizes(shape).Cast<object>()];
+
+    private static void AssertClose(string what, ReadOnlySpan<float> ours, ReadOnlySpan<float> theirs)
+    {
+        float largest = ours.ToArray().Max(Math.Abs);
+        for (int i = 0; i < ours.Length; i++)
+            Assert.True(Math.Abs(ours[i] - theirs[i]) <= 2e-5 * Math.Max(largest, 1), $"{what}[{i}]: {theirs[i]}, ours {ours[i]}");
+    }
+
+    /// <summary>Those left out make no sense in a graph, or need random numbers that no provider draws as ours.</summary>
+    [Fact]
+    public void Every_op_has_an_ONNX_form_or_is_known_to_have_none()
+    {
+        var all = typeof(Op).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Op))).Select(type => type.Name).Order();
+        Assert.Equal(all, OnnxOps.Known.Select(type => type.Name).Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Order());
+    }
+}
