@@ -24,18 +24,22 @@ internal static class Common
 
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 
-    public static Option<ActivationStorage?> Activations() => new("--activations")
+    public static Option<ActivationStorage?> Activations() => Word("--activations",
+        "How a training step keeps what its backward pass needs: float32, or bf16 for half the memory with gradients a little less exact (default: float32)", TrainSettings.ParseActivations);
+
+    /// <summary>An option that takes one of some words.</summary>
+    public static Option<T?> Word<T>(string name, string description, Func<string, T> parse) where T : struct => new(name)
     {
-        Description = "How a training step keeps what its backward pass needs: float32, or bf16 for half the memory with gradients a little less exact (default: float32)",
+        Description = description,
         CustomParser = result =>
         {
             try
             {
-                return TrainSettings.ParseActivations(result.Tokens[0].Value);
+                return parse(result.Tokens[0].Value);
             }
             catch (FormatException e)
             {
-                result.AddError($"--activations: {e.Message}");
+                result.AddError($"{name}: {e.Message}");
                 return null;
             }
         },

@@ -12,7 +12,7 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
 
     private static readonly Argument<string?> PresetArgument = new("preset")
     {
-        Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
+        Description = $"Recipe: {string.Join(", ", Presets.Names)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -36,7 +36,7 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
     public static RunPlan Read(ParseResult args, string? data)
     {
         string? named = args.GetValue(PresetArgument), folder = args.GetValue(Resume);
-        if (folder is not null && named is null && Presets.All.ContainsKey(folder) && !Directory.Exists(folder))
+        if (folder is not null && named is null && Presets.Names.Contains(folder) && !Directory.Exists(folder))
             (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");

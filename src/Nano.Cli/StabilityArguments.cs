@@ -5,22 +5,8 @@ namespace Nano.Cli;
 /// <summary>The options of nano train that watch over a run; left out, nothing does.</summary>
 internal static class StabilityArguments
 {
-    private static readonly Option<OnSpike?> Spikes = new("--on-spike")
-    {
-        Description = "What to do about a step whose loss or gradient norm leaps up: off, warn, skip (its update) or rollback (to the last evaluation, passing over the data since) (default: off)",
-        CustomParser = result =>
-        {
-            try
-            {
-                return TrainSettings.ParseOnSpike(result.Tokens[0].Value);
-            }
-            catch (FormatException e)
-            {
-                result.AddError($"--on-spike: {e.Message}");
-                return null;
-            }
-        },
-    };
+    private static readonly Option<OnSpike?> Spikes = Common.Word("--on-spike",
+        "What to do about a step whose loss or gradient norm leaps up: off, warn, skip (its update) or rollback (to the last evaluation, passing over the data since) (default: off)", TrainSettings.ParseOnSpike);
 
     private static readonly Option<double?> SpikeZ = Common.Number("--spike-z", "Standard deviations above the running mean that make a spike (default: 6)");
     private static readonly Option<int?> MaxRollbacks = new("--max-rollbacks") { Description = "Rollbacks before the run ends with an error (default: 10)" };

@@ -5,11 +5,15 @@ public static class Presets
 {
     private const string Folder = "recipes/";
 
-    /// <summary>All presets by name, the smallest model first.</summary>
-    public static IReadOnlyDictionary<string, TrainOptions> All { get; } = new OrderedDictionary<string, TrainOptions>(
-        typeof(Presets).Assembly.GetManifestResourceNames().Where(name => name.StartsWith(Folder, StringComparison.Ordinal)).Select(Read)
-            .OrderBy(options => (long)options.Model.Layers * options.Model.Channels * options.Model.Channels).ThenBy(options => options.Model.ModelType, StringComparer.Ordinal)
-            .Select(options => KeyValuePair.Create(options.Preset, options)), StringComparer.Ordinal);
+    /// <summary>The names of all presets; no file is read for them, as every start of the program shows them in its help.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+        ["shakespeare-char", "shakespeare-gpt", "llama-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m", "gpt2-355m", "gpt2-774m", "gpt2-1558m"];
+
+    private static readonly Lazy<IReadOnlyDictionary<string, TrainOptions>> Loaded = new(() => new OrderedDictionary<string, TrainOptions>(
+        Names.Select(name => KeyValuePair.Create(name, Read($"{Folder}{name}.json"))), StringComparer.Ordinal));
+
+    /// <summary>All presets by name.</summary>
+    public static IReadOnlyDictionary<string, TrainOptions> All => Loaded.Value;
 
     /// <summary>A preset by its name, or a recipe of one's own by the path of its file (.json).</summary>
     /// <exception cref="NanoException">No such preset, the message names the nearest; or no such file.</exception>

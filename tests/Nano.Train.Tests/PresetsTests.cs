@@ -6,6 +6,9 @@ public class PresetsTests
     public void Every_preset_validates_and_is_found_by_its_name()
     {
         Assert.NotEmpty(Presets.All);
+        Assert.Equal(Presets.Names, Presets.All.Keys);
+        Assert.Equal(Presets.Names.Select(name => $"recipes/{name}.json").Order(StringComparer.Ordinal),
+            typeof(Presets).Assembly.GetManifestResourceNames().Where(name => name.StartsWith("recipes/", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
         foreach (var (name, options) in Presets.All)
         {
             options.Validate();

@@ -6,7 +6,7 @@ namespace Nano.Cli;
 /// <summary>nano info: the machine, or a model.</summary>
 internal static class InfoVerb
 {
-    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.All.Keys]) };
+    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names]) };
     private static readonly Option<int?> Batch = new("--batch") { Description = "With --model: the memory of a training step with this many rows" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
     private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "That step computes each block again in the backward pass" };
@@ -157,7 +157,7 @@ internal static class InfoVerb
             return (Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at '{path}', and no known one is called that",
-                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.All.Keys], "give the folder of a model or run, or one of")), null);
+                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.Names], "give the folder of a model or run, or one of")), null);
         if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelDirectory.Resolve(path) is var folder && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
             return (ModelConfig.Load(Path.Combine(folder, "config.json")), null);
         using var source = ModelLoader.Open(path);

@@ -9,7 +9,7 @@ internal static class PlanVerb
     /// <summary>Seconds that a step may take to be tried out.</summary>
     private const double LongestStep = 2;
 
-    private static readonly Argument<string> Preset = new("preset") { Description = $"Recipe: {string.Join(", ", Presets.All.Keys)}, or a file like those in data/recipes" };
+    private static readonly Argument<string> Preset = new("preset") { Description = $"Recipe: {string.Join(", ", Presets.Names)}, or a file like those in data/recipes" };
     private static readonly Option<long?> DataTokens = new("--data-tokens") { Description = "Tokens of text there are: shows how often a run reads them" };
     private static readonly Option<double?> Share = Common.Number("--share", "Share of the machine's peak to expect (default: measured by a few steps if one takes less than 2 s, else 0.6)");
     private static readonly Option<int?> Threads = Common.Threads();

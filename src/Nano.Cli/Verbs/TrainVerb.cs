@@ -16,7 +16,7 @@ internal static class TrainVerb
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
         Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
-            + $"(default: {string.Join("; ", Presets.All.Values.GroupBy(preset => preset.DefaultTokenizer).Select(presets => $"{presets.Key ?? "to be named"} for {string.Join(", ", presets.Select(preset => preset.Preset))}"))})",
+            + "(default: the recipe's: characters, gpt2 for the GPT-2 sizes, and for llama-15m and larger one must be named)",
     };
 
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };

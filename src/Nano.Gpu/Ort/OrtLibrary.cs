@@ -37,7 +37,7 @@ public static class OrtLibrary
                 throw new NanoException($"ONNX Runtime at '{path}' cannot be loaded: {e.Message}", Hint, e);
             }
         }
-        if (!OperatingSystem.IsWindows() && NativeLibrary.TryLoad("onnxruntime", out nint system)) // Windows has an old one of its own
+        if (Named is null && !OperatingSystem.IsWindows() && NativeLibrary.TryLoad("onnxruntime", out nint system)) // Windows has an old one of its own
             return (system, "the system's");
         throw new NanoException($"ONNX Runtime is not here; looked for {string.Join(", ", tried)}", Hint);
     }
@@ -45,17 +45,20 @@ public static class OrtLibrary
     /// <summary>The files that are looked for, in this order.</summary>
     internal static IEnumerable<string> Candidates()
     {
-        foreach (string folder in Folders())
-            foreach (string name in FileNames)
-                yield return Path.Combine(folder, name);
+        if (Named is { } file && !Directory.Exists(file))
+            return [file];
+        return Folders().SelectMany(folder => FileNames.Select(name => Path.Combine(folder, name)));
     }
+
+    /// <summary>The file or folder that the variable names, or null. What is named is meant: nothing else is tried.</summary>
+    private static string? Named => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given ? given : null;
 
     private static IEnumerable<string> Folders()
     {
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given)
+        if (Named is { } named)
         {
-            yield return Directory.Exists(given) ? given : Path.GetDirectoryName(Path.GetFullPath(given))!;
-            yield break; // what is named is meant
+            yield return named;
+            yield break;
         }
         yield return AppContext.BaseDirectory;
         yield return Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native");

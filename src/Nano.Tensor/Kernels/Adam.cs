@@ -9,8 +9,8 @@ internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, floa
 {
     private readonly float scale = (float)n.GradientScale, decay = (float)n.WeightDecay;
     private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
-    private readonly float rate = (float)(n.LearningRate / (1 - Math.Pow(n.Beta1, n.Step)));
-    private readonly float rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
+    private readonly float rate = n.Rate;
+    private readonly float rootCorrection = n.RootCorrection;
     private readonly float epsilon = (float)n.Epsilon;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

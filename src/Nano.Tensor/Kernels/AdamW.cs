@@ -10,7 +10,20 @@ namespace Nano;
 /// <param name="WeightDecay">Decoupled decay; 0 for biases and norm weights.</param>
 /// <param name="GradientScale">Factor on the gradient, from clipping.</param>
 /// <param name="Step">1 for the first step; corrects the bias of moments that start at zero.</param>
-public readonly record struct AdamWNumbers(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double GradientScale, long Step);
+public readonly record struct AdamWNumbers(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double GradientScale, long Step)
+{
+    /// <summary>What takes the bias out of the mean, a factor.</summary>
+    internal float MeanCorrection => (float)(1 / (1 - Math.Pow(Beta1, Step)));
+
+    /// <summary>What takes the bias out of the root of the second moment, a factor.</summary>
+    internal float RootCorrection => (float)(1 / Math.Sqrt(1 - Math.Pow(Beta2, Step)));
+
+    /// <summary>The step size, the mean's bias taken out.</summary>
+    internal float Rate => (float)(LearningRate / (1 - Math.Pow(Beta1, Step)));
+
+    /// <summary>What decay leaves of a weight.</summary>
+    internal float Shrink => (float)(1 - (LearningRate * WeightDecay));
+}
 
 /// <summary>
 /// AdamW in one pass over memory (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019):
@@ -20,9 +33,9 @@ internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, flo
 {
     private readonly float scale = (float)n.GradientScale;
     private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
-    private readonly float shrink = (float)(1 - (n.LearningRate * n.WeightDecay));
-    private readonly float rate = (float)(n.LearningRate / (1 - Math.Pow(n.Beta1, n.Step)));
-    private readonly float rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
+    private readonly float shrink = n.Shrink;
+    private readonly float rate = n.Rate;
+    private readonly float rootCorrection = n.RootCorrection;
     private readonly float epsilon = (float)n.Epsilon;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

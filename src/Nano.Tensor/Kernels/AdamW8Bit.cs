@@ -37,9 +37,9 @@ internal readonly unsafe struct AdamW8BitKernel(float* gradient, nint length, Ad
     {
         private readonly float scale = (float)n.GradientScale;
         private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
-        private readonly float shrink = (float)(1 - (n.LearningRate * n.WeightDecay));
-        private readonly float rate = (float)(n.LearningRate / (1 - Math.Pow(n.Beta1, n.Step)));
-        private readonly float rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
+        private readonly float shrink = n.Shrink;
+        private readonly float rate = n.Rate;
+        private readonly float rootCorrection = n.RootCorrection;
         private readonly float epsilon = (float)n.Epsilon;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

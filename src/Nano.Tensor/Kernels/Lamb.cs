@@ -6,7 +6,7 @@ namespace Nano;
 internal readonly struct LambDirection(AdamWNumbers n)
 {
     private readonly float decay = (float)n.WeightDecay, epsilon = (float)n.Epsilon;
-    private readonly float meanCorrection = (float)(1 / (1 - Math.Pow(n.Beta1, n.Step))), rootCorrection = (float)(1 / Math.Sqrt(1 - Math.Pow(n.Beta2, n.Step)));
+    private readonly float meanCorrection = n.MeanCorrection, rootCorrection = n.RootCorrection;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public V Of<S, V>(V m, V v, V p) where S : ISimd<V> where V : unmanaged =>

@@ -71,7 +71,7 @@ internal static class JsonLines
         if (limit is < 1)
             throw new NanoException($"the limit must be 1 or more, got {limit}");
         var examples = new List<T>();
-        ReadOnlySpan<byte> rest = ReadAll(path);
+        ReadOnlySpan<byte> rest = InputFile.ReadBytes(path, LongestFile, "check the path; it should hold one JSON object per line");
         if (rest.StartsWith(Encoding.UTF8.Preamble))
             rest = rest[Encoding.UTF8.Preamble.Length..];
         for (int number = 1; !rest.IsEmpty && examples.Count < (limit ?? int.MaxValue); number++)
@@ -102,25 +102,5 @@ internal static class JsonLines
             throw new BadFileException(path, $"line {number}: not valid JSON: {e.Message}", e);
         }
         throw new BadFileException(path, $"line {number}: not a JSON object");
-    }
-
-    private static byte[] ReadAll(string path)
-    {
-        if (Directory.Exists(path))
-            throw new NanoException($"'{path}' is a folder, not a file of JSON lines", "name one of the files in it");
-        try
-        {
-            if (new FileInfo(path) is { Exists: true, Length: > LongestFile } file)
-                throw new BadFileException(path, FormattableString.Invariant($"{file.Length:N0} bytes; examples are read whole, up to {LongestFile:N0}"));
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new NanoException($"there is no file '{path}'", "check the path; it should hold one JSON object per line", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new NanoException($"cannot read '{path}': {e.Message}", "check the file's permissions", e);
-        }
     }
 }
