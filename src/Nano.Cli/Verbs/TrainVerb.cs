@@ -16,7 +16,7 @@ internal static class TrainVerb
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
         Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
-            + "(default: the recipe's: characters, gpt2 for the GPT-2 sizes, and for llama-15m and larger one must be named)",
+            + "(default: that of the recipe: characters, gpt2 for the gpt2- presets, to be named for llama-15m, llama-42m, llama-110m)",
     };
 
     private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
