@@ -33,9 +33,11 @@ internal static class BenchTimer
             repeats[i] = contenders[i].Prepare is null ? (int)Math.Clamp(Math.Ceiling(MinSample / once), 1, 1e5) : 1;
             Sample(contenders[i], repeats[i], processorTime);
         }
-        while (samples[^1].Count < 5 || spent.Min() < minSeconds)
+        while (samples.Any(taken => taken.Count < 5) || spent.Min() < minSeconds)
             for (int i = 0; i < contenders.Length; i++)
             {
+                if (samples[i].Count >= 5 && spent[i] > 4 * minSeconds)
+                    continue; // slow: it has had its share, and the quick ones need not wait for it every time
                 long start = Stopwatch.GetTimestamp();
                 samples[i].Add(Sample(contenders[i], repeats[i], processorTime));
                 spent[i] += Stopwatch.GetElapsedTime(start).TotalSeconds;
