@@ -37,6 +37,22 @@ public sealed unsafe class OrtTensor : IDisposable
         return tensor;
     }
 
+    /// <summary>Floats.</summary>
+    public static OrtTensor OfFloats(ReadOnlySpan<float> values, params ReadOnlySpan<long> shape)
+    {
+        var tensor = OfFloats(shape);
+        values.CopyTo(tensor.memory.Data);
+        return tensor;
+    }
+
+    /// <summary>32-bit integers.</summary>
+    public static OrtTensor OfInts(ReadOnlySpan<int> values, params ReadOnlySpan<long> shape)
+    {
+        var tensor = new OrtTensor(Count(shape), shape, OnnxType.Int32, sizeof(int));
+        values.CopyTo(new Span<int>(tensor.memory.Pointer, checked((int)tensor.Elements)));
+        return tensor;
+    }
+
     /// <summary>The elements of a float tensor.</summary>
     public ReadOnlySpan<float> Floats => memory.Data;
 
