@@ -115,7 +115,12 @@ public class OpTests
         return (graph, planned);
     }
 
-    private static OrtTensor Floats(Tensor from) => OrtTensor.OfFloats(from.Data, Sizes(from.Shape));
+    private static OrtTensor Floats(Tensor from)
+    {
+        var tensor = OrtTensor.OfFloats(Sizes(from.Shape));
+        from.Data.CopyTo(tensor.Floats);
+        return tensor;
+    }
 
     private static long[] Sizes(Shape shape) => [.. Enumerable.Range(0, shape.Rank).Select(i => (long)shape[i])];
 
