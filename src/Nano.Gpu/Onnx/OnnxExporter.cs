@@ -33,9 +33,11 @@ public static class OnnxExporter
     }
 
     /// <summary>The graph of a model's forward pass.</summary>
-    internal static OnnxGraph Build(LanguageModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="integers">Type of input_ids: Int64 is what others expect of a file, Int32 what every device has arithmetic for.</param>
+    internal static OnnxGraph Build(LanguageModel model, OnnxType integers = OnnxType.Int64)
     {
-        var (graph, ops, compute, ids) = Begin(model);
+        var (graph, ops, compute, ids) = Begin(model, integers);
         using (compute)
         {
             var logits = model.Forward(compute, ids);
@@ -48,14 +50,15 @@ public static class OnnxExporter
     }
 
     /// <summary>The graph of loss and gradients.</summary>
-    internal static OnnxGraph BuildGradients(LanguageModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="integers">Type of input_ids and targets, as for <see cref="Build"/>.</param>
+    internal static OnnxGraph BuildGradients(LanguageModel model, OnnxType integers = OnnxType.Int64)
     {
-        var (graph, ops, compute, ids) = Begin(model);
+        var (graph, ops, compute, ids) = Begin(model, integers);
         using (compute)
         {
-            graph.Input(Targets, OnnxType.Int64, Batch, Sequence);
             var targets = new Tensor(ids.Shape, DType.Int32);
-            ops.Define(targets, graph.Node("Cast", [Targets], ("to", (int)OnnxType.Int32)));
+            ops.Define(targets, Integers(graph, Targets, integers));
             var loss = model.Loss(compute, ids, targets).Loss;
             foreach (var op in compute.Tape!.Ops)
                 ops.Forward(op);
@@ -74,11 +77,10 @@ public static class OnnxExporter
     }
 
     /// <summary>A graph with ids, positions and parameters, and what records a model into it.</summary>
-    private static (OnnxGraph Graph, OnnxOps Ops, Compute Compute, Tensor Ids) Begin(LanguageModel model)
+    private static (OnnxGraph Graph, OnnxOps Ops, Compute Compute, Tensor Ids) Begin(LanguageModel model, OnnxType integers)
     {
         var graph = new OnnxGraph(model.Config.ModelType);
-        graph.Input(Ids, OnnxType.Int64, Batch, Sequence);
-        string ids = graph.Node("Cast", [Ids], ("to", (int)OnnxType.Int32));
+        string ids = Integers(graph, Ids, integers);
         string floats = graph.Node("Cast", [ids], ("to", (int)OnnxType.Float32)), ones = graph.Node("Cast", [graph.Node("Equal", [floats, floats])], ("to", (int)OnnxType.Float32));
         string positions = graph.Node("Sub", [graph.Node("CumSum", [ones, graph.Scalar(1)]), graph.Constant(1f)]); // 0, 1, 2 ... in every row
         var ops = new OnnxOps(graph)
@@ -95,5 +97,12 @@ public static class OnnxExporter
         var recorded = new Tensor(new Shape(RecordedBatch, Math.Min(RecordedTime, model.Config.ContextLength)), DType.Int32);
         ops.Define(recorded, ids);
         return (graph, ops, new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } }, recorded);
+    }
+
+    /// <summary>An input [batch, sequence] of integers, as int32.</summary>
+    private static string Integers(OnnxGraph graph, string name, OnnxType type)
+    {
+        graph.Input(name, type, Batch, Sequence);
+        return type == OnnxType.Int32 ? name : graph.Node("Cast", [name], ("to", (int)OnnxType.Int32));
     }
 }
