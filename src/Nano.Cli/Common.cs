@@ -20,6 +20,19 @@ internal static class Common
 
     public static Option<bool> Json() => new("--json") { Description = "The last line of stdout is one JSON object; text for people goes to stderr" };
 
+    /// <summary>Where to run: "cpu" is our own kernels.</summary>
+    public static Option<string> Device() => new("--device")
+    {
+        Description = $"Where to run: cpu, or through ONNX Runtime {string.Join(", ", OrtProvider.All.Select(provider => provider.Name))} ('nano info' says which work here)",
+        DefaultValueFactory = _ => Cpu,
+    };
+
+    private const string Cpu = "cpu";
+
+    /// <summary>The device of a name; null for our own kernels.</summary>
+    /// <exception cref="NanoException">There is no such device, or it cannot be used here.</exception>
+    public static OrtDevice? OpenDevice(string name, int? threads) => name == Cpu ? null : new OrtDevice(OrtProvider.Find(name), threads ?? 0);
+
     public static Option<bool> Profile() => new("--profile") { Description = "Show which ops the time of a training step goes to" };
 
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>Element types by their numbers in onnx.proto (TensorProto.DataType).</summary>
-internal enum OnnxType
+public enum OnnxType
 {
     Float32 = 1,
     Int32 = 6,
@@ -110,6 +110,20 @@ internal sealed class OnnxGraph(string name)
 
     /// <summary>Declares a value that has been made as an output.</summary>
     public void Output(string output, OnnxType type, params ReadOnlySpan<object> shape) => outputs.Add(ValueInfo(output, type, shape));
+
+    /// <summary>Declares an input whose shape is not known before it runs.</summary>
+    public void InputOfAnyShape(string input, OnnxType type) => inputs.Add(OfAnyShape(input, type));
+
+    /// <summary>Declares a value that has been made as an output whose shape is not known before it runs.</summary>
+    public void OutputOfAnyShape(string output, OnnxType type) => outputs.Add(OfAnyShape(output, type));
+
+    private static ReadOnlyMemory<byte> OfAnyShape(string name, OnnxType type)
+    {
+        var info = new Protobuf();
+        info.Text(1, name);
+        info.Message(2, kind => kind.Message(1, tensor => tensor.Integer(1, (int)type)));
+        return info.Written;
+    }
 
     private static ReadOnlyMemory<byte> ValueInfo(string name, OnnxType type, ReadOnlySpan<object> shape)
     {

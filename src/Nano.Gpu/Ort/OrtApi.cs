@@ -133,6 +133,31 @@ internal sealed unsafe class OrtApi
         return info;
     }
 
+    /// <summary>Memory of the first device that goes by a name.</summary>
+    public nint CreateMemoryInfo(string name)
+    {
+        nint info;
+        fixed (byte* text = Utf8(name))
+            Check(((delegate* unmanaged<byte*, int, int, int, nint*, nint>)table[68])(text, 0, 0, 0, &info)); // a device's own allocator, device 0, its default memory
+        return info;
+    }
+
+    public nint CreateAllocator(nint session, nint memoryInfo)
+    {
+        nint allocator;
+        Check(((delegate* unmanaged<nint, nint, nint*, nint>)table[131])(session, memoryInfo, &allocator));
+        return allocator;
+    }
+
+    /// <summary>A tensor in memory of the library.</summary>
+    public nint CreateTensor(nint allocator, ReadOnlySpan<long> shape, int type)
+    {
+        nint value;
+        fixed (long* dims = shape)
+            Check(((delegate* unmanaged<nint, long*, nuint, int, nint*, nint>)table[48])(allocator, dims, (nuint)shape.Length, type, &value));
+        return value;
+    }
+
     /// <summary>A tensor in memory that is ours and must outlive it.</summary>
     public nint CreateTensor(nint memoryInfo, void* data, nuint bytes, ReadOnlySpan<long> shape, int type)
     {
@@ -160,6 +185,8 @@ internal sealed unsafe class OrtApi
     }
 
     public void ReleaseMemoryInfo(nint info) => Release(94, info);
+
+    public void ReleaseAllocator(nint allocator) => Release(132, allocator);
 
     public void ReleaseSession(nint session) => Release(95, session);
 

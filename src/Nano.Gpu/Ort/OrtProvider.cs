@@ -4,7 +4,8 @@ namespace Nano;
 /// <param name="Name">What the command line calls it.</param>
 /// <param name="LibraryName">What ONNX Runtime calls it when it lists what was compiled in.</param>
 /// <param name="Short">What ONNX Runtime calls it when asked for it.</param>
-public sealed record OrtProvider(string Name, string LibraryName, string Short)
+/// <param name="MemoryName">What ONNX Runtime calls its memory; null where tensors lie in the host's.</param>
+public sealed record OrtProvider(string Name, string LibraryName, string Short, string? MemoryName = null)
 {
     /// <summary>The processor.</summary>
     public static OrtProvider Cpu { get; } = new("onnx-cpu", "CPUExecutionProvider", "CPU");
@@ -13,11 +14,16 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short)
     public static IReadOnlyList<OrtProvider> All { get; } =
     [
         Cpu,
-        new("webgpu", "WebGpuExecutionProvider", "WebGPU"),
-        new("cuda", "CUDAExecutionProvider", "CUDA"),
+        new("webgpu", "WebGpuExecutionProvider", "WebGPU", "WebGPU_Buf"),
+        new("cuda", "CUDAExecutionProvider", "CUDA", "Cuda"),
         new("directml", "DmlExecutionProvider", "DML"),
         new("coreml", "CoreMLExecutionProvider", "CoreML"),
     ];
+
+    /// <summary>The provider of a name.</summary>
+    /// <exception cref="NanoException">There is none.</exception>
+    public static OrtProvider Find(string name) => All.FirstOrDefault(provider => provider.Name == name)
+        ?? throw new NanoException($"there is no device '{name}'", NearestMatch.Hint(name, ["cpu", .. All.Select(provider => provider.Name)], "devices"));
 
     /// <summary>What each provider of the library says when a graph of one node is to run on it: null where it runs.</summary>
     /// <exception cref="NanoException">There is no library.</exception>

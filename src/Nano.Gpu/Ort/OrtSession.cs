@@ -28,6 +28,11 @@ public sealed class OrtSession : IDisposable
         (Inputs, Outputs) = (api.Names(session, outputs: false), api.Names(session, outputs: true));
     }
 
+    internal nint Handle => session;
+
+    /// <summary>Where what crosses between host and device is counted.</summary>
+    internal OrtTraffic Traffic { get; init; } = new();
+
     /// <summary>Where it runs.</summary>
     public OrtProvider Provider { get; }
 
@@ -43,19 +48,12 @@ public sealed class OrtSession : IDisposable
     /// <exception cref="OrtException">A name, type or shape does not fit, or the run failed.</exception>
     public void Run(IEnumerable<(string Name, OrtTensor Tensor)> inputs, IEnumerable<(string Name, OrtTensor Tensor)> outputs)
     {
-        nint binding = api.CreateBinding(session);
-        try
-        {
-            foreach (var (name, tensor) in inputs)
-                api.BindInput(binding, name, tensor.Value);
-            foreach (var (name, tensor) in outputs)
-                api.BindOutput(binding, name, tensor.Value);
-            api.Run(session, binding);
-        }
-        finally
-        {
-            api.ReleaseBinding(binding);
-        }
+        using var binding = new OrtBinding(this);
+        foreach (var (name, tensor) in inputs)
+            binding.Input(name, tensor);
+        foreach (var (name, tensor) in outputs)
+            binding.Output(name, tensor);
+        binding.Run();
     }
 
     private nint NewOptions(OrtProvider provider, int threads)

@@ -1,20 +1,22 @@
+using System.Runtime.InteropServices;
+
 namespace Nano;
 
-/// <summary>A tensor for ONNX Runtime, in host memory of its own.</summary>
+/// <summary>A tensor for ONNX Runtime: in host memory, whose elements can be read and set, or in a device's, see <see cref="OrtDevice.New"/>.</summary>
 public sealed unsafe class OrtTensor : IDisposable
 {
     private readonly OrtApi api = OrtApi.Default;
-    private readonly Tensor memory;
+    private readonly Tensor? memory; // of the host
     private readonly long[] shape;
 
-    private OrtTensor(long floats, ReadOnlySpan<long> shape, OnnxType type, int size)
+    private OrtTensor(OnnxType type, ReadOnlySpan<long> shape)
     {
-        memory = new Tensor(new Shape(checked((int)floats)));
-        this.shape = shape.ToArray();
+        (Type, this.shape) = (type, shape.ToArray());
+        memory = new Tensor(new Shape(checked((int)((Bytes + sizeof(float) - 1) / sizeof(float)))));
         nint info = api.CreateCpuMemoryInfo();
         try
         {
-            Value = api.CreateTensor(info, memory.Pointer, checked((nuint)(Elements * size)), shape, (int)type);
+            Value = api.CreateTensor(info, memory.Pointer, checked((nuint)Bytes), shape, (int)type);
         }
         finally
         {
@@ -22,36 +24,80 @@ public sealed unsafe class OrtTensor : IDisposable
         }
     }
 
+    /// <summary>A tensor that an allocator has made.</summary>
+    internal OrtTensor(nint value, OnnxType type, ReadOnlySpan<long> shape) => (Value, Type, this.shape, IsCopied) = (value, type, shape.ToArray(), false);
+
     internal nint Value { get; private set; }
 
-    private long Elements => shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
+    /// <summary>Type of its elements.</summary>
+    public OnnxType Type { get; }
 
-    /// <summary>Floats, zeros at first.</summary>
-    public static OrtTensor OfFloats(params ReadOnlySpan<long> shape) => new(Count(shape), shape, OnnxType.Float32, sizeof(float));
+    /// <summary>Its dimensions.</summary>
+    public ReadOnlySpan<long> Shape => shape;
 
-    /// <summary>64-bit integers.</summary>
+    /// <summary>Whether its memory is the host's.</summary>
+    public bool IsOnHost => memory is not null;
+
+    /// <summary>Whether using it in a graph takes a copy between host and device, or would if they did not share their memory.</summary>
+    internal bool IsCopied { get; init; } = true;
+
+    /// <summary>Its size.</summary>
+    public long Bytes => SizeOf(Type, shape);
+
+    /// <summary>The elements of a float tensor on the host.</summary>
+    public Span<float> Floats => Elements<float>(OnnxType.Float32);
+
+    /// <summary>The elements of an int32 tensor on the host.</summary>
+    public Span<int> Ints => Elements<int>(OnnxType.Int32);
+
+    /// <summary>The elements of an int64 tensor on the host.</summary>
+    public Span<long> Longs => Elements<long>(OnnxType.Int64);
+
+    /// <summary>The elements of a float16 tensor on the host.</summary>
+    public Span<Half> Halves => Elements<Half>(OnnxType.Float16);
+
+    /// <summary>A tensor on the host, zeros at first.</summary>
+    public static OrtTensor OnHost(OnnxType type, params ReadOnlySpan<long> shape) => new(type, shape);
+
+    /// <summary>The memory of a device that shares the host's.</summary>
+    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape) => new(type, shape) { IsCopied = false };
+
+    /// <summary>Floats on the host, zeros at first.</summary>
+    public static OrtTensor OfFloats(params ReadOnlySpan<long> shape) => new(OnnxType.Float32, shape);
+
+    /// <summary>64-bit integers on the host.</summary>
     public static OrtTensor OfLongs(ReadOnlySpan<long> values, params ReadOnlySpan<long> shape)
     {
-        var tensor = new OrtTensor(2 * Count(shape), shape, OnnxType.Int64, sizeof(long));
-        values.CopyTo(new Span<long>(tensor.memory.Pointer, checked((int)tensor.Elements)));
+        var tensor = new OrtTensor(OnnxType.Int64, shape);
+        values.CopyTo(tensor.Longs);
         return tensor;
     }
 
-    /// <summary>The elements of a float tensor.</summary>
-    public ReadOnlySpan<float> Floats => memory.Data;
-
-    private static long Count(ReadOnlySpan<long> shape)
+    /// <summary>32-bit integers on the host.</summary>
+    public static OrtTensor OfInts(ReadOnlySpan<int> values, params ReadOnlySpan<long> shape)
     {
-        long count = 1;
-        foreach (long dimension in shape)
-            count = checked(count * dimension);
-        return count;
+        var tensor = new OrtTensor(OnnxType.Int32, shape);
+        values.CopyTo(tensor.Ints);
+        return tensor;
     }
+
+    /// <summary>Bytes of so many elements.</summary>
+    internal static long SizeOf(OnnxType type, ReadOnlySpan<long> shape)
+    {
+        long bytes = type switch { OnnxType.Int64 => 8, OnnxType.Float16 => 2, OnnxType.Bool => 1, _ => 4 };
+        foreach (long dimension in shape)
+            bytes = checked(bytes * dimension);
+        return bytes;
+    }
+
+    private Span<T> Elements<T>(OnnxType type) where T : unmanaged =>
+        memory is not null && type == Type ? new Span<T>(memory.Pointer, checked((int)(Bytes / sizeof(T)))) : throw new InvalidOperationException($"these are {(memory is null ? "a device's " : "")}{Type} elements, not {type} on the host");
 
     public void Dispose()
     {
         if (Value != 0)
             api.ReleaseValue(Value);
         Value = 0;
+        GC.KeepAlive(memory);
     }
 }

@@ -1,0 +1,41 @@
+namespace Nano;
+
+/// <summary>A session's inputs and outputs, each given a tensor: prepared once, run often. Must be disposed before its session.</summary>
+public sealed class OrtBinding(OrtSession session) : IDisposable
+{
+    private readonly OrtApi api = OrtApi.Default;
+    private readonly Dictionary<string, long> down = new(StringComparer.Ordinal); // bytes of each output that is copied
+    private nint binding = OrtApi.Default.CreateBinding(session.Handle);
+
+    /// <summary>Says where an input comes from. A device copies one that lies on the host now: after its elements have changed this is needed again.</summary>
+    /// <exception cref="OrtException">The graph has no such input.</exception>
+    public void Input(string name, OrtTensor tensor)
+    {
+        api.BindInput(binding, name, tensor.Value);
+        if (tensor.IsCopied)
+            session.Traffic.Up += tensor.Bytes;
+    }
+
+    /// <summary>Says where an output goes, a tensor of its exact shape.</summary>
+    /// <exception cref="OrtException">The graph has no such output.</exception>
+    public void Output(string name, OrtTensor tensor)
+    {
+        api.BindOutput(binding, name, tensor.Value);
+        down[name] = tensor.IsCopied ? tensor.Bytes : 0;
+    }
+
+    /// <summary>Runs the graph; outputs are there when it returns.</summary>
+    /// <exception cref="OrtException">A type or shape does not fit, or the run failed.</exception>
+    public void Run()
+    {
+        api.Run(session.Handle, binding);
+        session.Traffic.Down += down.Values.Sum();
+    }
+
+    public void Dispose()
+    {
+        if (binding != 0)
+            api.ReleaseBinding(binding);
+        binding = 0;
+    }
+}

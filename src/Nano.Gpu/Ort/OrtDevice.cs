@@ -1,0 +1,100 @@
+namespace Nano;
+
+/// <summary>
+/// A device that has been opened: makes sessions and tensors in its memory, and copies between that and the host's. All tensors of one device fit all its
+/// sessions. Everything made here must be disposed before it.
+/// </summary>
+public sealed class OrtDevice : IDisposable
+{
+    private readonly OrtApi api = OrtApi.Default;
+    private readonly Dictionary<OnnxType, OrtSession> copies = [];
+    private readonly int threads;
+    private nint allocator; // 0 where memory is the host's
+
+    /// <summary>Opens a device.</summary>
+    /// <param name="provider">Which.</param>
+    /// <param name="threads">Threads, where it is the processor; 0 for all.</param>
+    /// <exception cref="NanoException">No library, or a provider that cannot be used here.</exception>
+    public OrtDevice(OrtProvider provider, int threads = 0)
+    {
+        (Provider, this.threads) = (provider, threads);
+        if (provider.MemoryName is null)
+            return;
+        nint info = api.CreateMemoryInfo(provider.MemoryName);
+        try
+        {
+            allocator = api.CreateAllocator(CopySession(OnnxType.Float32).Handle, info);
+        }
+        finally
+        {
+            api.ReleaseMemoryInfo(info);
+        }
+    }
+
+    /// <summary>What it runs on.</summary>
+    public OrtProvider Provider { get; }
+
+    /// <summary>Bytes that have gone from the host to the device and back, graph inputs and outputs included; counted alike where both share their memory.</summary>
+    public OrtTraffic Traffic { get; } = new();
+
+    /// <summary>Makes a graph ready.</summary>
+    internal OrtSession Open(OnnxGraph graph) => new(graph.ToModel().Span, Provider, threads) { Traffic = Traffic };
+
+    /// <summary>A tensor in the device's memory, or the host's where it has none of its own. What it holds at first is not known.</summary>
+    /// <exception cref="NanoException">The device has no room.</exception>
+    public OrtTensor New(OnnxType type, params ReadOnlySpan<long> shape)
+    {
+        if (allocator == 0)
+            return OrtTensor.OfDevice(type, shape);
+        long bytes = OrtTensor.SizeOf(type, shape);
+        try
+        {
+            return new OrtTensor(api.CreateTensor(allocator, shape, (int)type), type, shape);
+        }
+        catch (OrtException e)
+        {
+            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes: {e.Message}", "a smaller --batch or model takes less", e);
+        }
+    }
+
+    /// <summary>Copies elements, from or to whichever memory.</summary>
+    public void Copy(OrtTensor from, OrtTensor to)
+    {
+        using var binding = new OrtBinding(CopySession(from.Type));
+        binding.Input("x", from);
+        binding.Output("y", to);
+        binding.Run();
+    }
+
+    /// <summary>One node that does nothing: what it is given in one memory it gives in the other.</summary>
+    private OrtSession CopySession(OnnxType type)
+    {
+        if (copies.TryGetValue(type, out var known))
+            return known;
+        var graph = new OnnxGraph("copy");
+        graph.InputOfAnyShape("x", type);
+        graph.Node("Identity", ["x"], ["y"]);
+        graph.OutputOfAnyShape("y", type);
+        return copies[type] = Open(graph);
+    }
+
+    public void Dispose()
+    {
+        if (allocator != 0)
+            api.ReleaseAllocator(allocator);
+        allocator = 0;
+        foreach (var session in copies.Values)
+            session.Dispose();
+        copies.Clear();
+    }
+}
+
+/// <summary>Bytes that have crossed between host and device.</summary>
+public sealed class OrtTraffic
+{
+    /// <summary>To the device.</summary>
+    public long Up { get; internal set; }
+
+    /// <summary>From the device.</summary>
+    public long Down { get; internal set; }
+}
