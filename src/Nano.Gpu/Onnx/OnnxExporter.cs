@@ -5,7 +5,10 @@ namespace Nano;
 /// </summary>
 public static class OnnxExporter
 {
-    private const string Ids = "input_ids", Targets = "targets", Logits = "logits", Loss = "loss", Gradient = "grad.", Batch = "batch", Sequence = "sequence";
+    private const string Targets = "targets", Loss = "loss", Gradient = "grad.", Batch = "batch_size", Sequence = "sequence_length", Past = "past_sequence_length", Total = "total_sequence_length";
+
+    /// <summary>Names of inputs and outputs, those of the models on the Hugging Face hub.</summary>
+    internal const string Ids = "input_ids", KeyMask = "attention_mask", PositionIds = "position_ids", Logits = "logits";
 
     /// <summary>Above this the weights go to a second file: a protobuf message ends at 2 GB.</summary>
     private const long LargestModel = 1 << 30;
@@ -14,17 +17,17 @@ public static class OnnxExporter
     private const int RecordedBatch = 3, RecordedTime = 5;
 
     /// <summary>
-    /// Writes a model: input_ids int64 [batch, sequence] to logits float32 [batch, sequence, V]; or its loss and gradients: input_ids and targets (-100 leaves one out)
-    /// to loss, the mean over the kept targets, and "grad." + name of every parameter.
+    /// Writes a model: input_ids [batch_size, sequence_length] to logits [batch_size, sequence_length, V], and what <see cref="OnnxExportOptions"/> adds.
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="path">The .onnx file; weights of more than 1 GB go to a file beside it, named path + ".data".</param>
-    /// <param name="gradients">Which of the two.</param>
+    /// <param name="options">What of it, and how.</param>
     /// <returns>How many nodes the graph has, and how large its weights are.</returns>
-    /// <exception cref="NanoException">It cannot be written.</exception>
-    public static (int Nodes, long WeightBytes) Export(LanguageModel model, string path, bool gradients)
+    /// <exception cref="NanoException">It cannot be written, or the options contradict each other.</exception>
+    public static (int Nodes, long WeightBytes) Export(LanguageModel model, string path, OnnxExportOptions options)
     {
-        var graph = gradients ? BuildGradients(model) : Build(model);
+        options.Validate();
+        var graph = options.Gradients ? BuildGradients(model, options) : Build(model, options);
         string? external = graph.WeightBytes > LargestModel ? Path.GetFileName(path) + ".data" : null;
         if (external is not null)
             AtomicFile.Write(path + ".data", graph.WriteWeights);
@@ -33,32 +36,36 @@ public static class OnnxExporter
     }
 
     /// <summary>The graph of a model's forward pass.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="integers">Type of input_ids: Int64 is what others expect of a file, Int32 what every device has arithmetic for.</param>
-    internal static OnnxGraph Build(LanguageModel model, OnnxType integers = OnnxType.Int64)
+    internal static OnnxGraph Build(LanguageModel model, OnnxExportOptions? options = null)
     {
-        var (graph, ops, compute, ids) = Begin(model, integers);
+        options ??= new();
+        var (graph, ops, compute, ids) = Begin(model, options);
         using (compute)
         {
             var logits = model.Forward(compute, ids);
             foreach (var op in compute.Tape!.Ops)
+            {
+                if (options.LastLogits && op is LinearOp head && op.Output == logits)
+                    ops.Define(head.X, graph.Node("Slice", [ops.Value(head.X), graph.Integers(-1L), graph.Integers(long.MaxValue), graph.Integers(1L)])); // the last position
                 ops.Forward(op);
+            }
             graph.Node("Identity", [ops.Value(logits)], [Logits]);
-            graph.Output(Logits, OnnxType.Float32, Batch, Sequence, model.Config.VocabSize);
+            graph.Output(Logits, OnnxType.Float32, Batch, options.LastLogits ? 1 : Sequence, model.Config.VocabSize);
+            if (ops.Cache is { } cache)
+                DeclarePresent(graph, model.Config, cache);
             return graph;
         }
     }
 
     /// <summary>The graph of loss and gradients.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="integers">Type of input_ids and targets, as for <see cref="Build"/>.</param>
-    internal static OnnxGraph BuildGradients(LanguageModel model, OnnxType integers = OnnxType.Int64)
+    internal static OnnxGraph BuildGradients(LanguageModel model, OnnxExportOptions? options = null)
     {
-        var (graph, ops, compute, ids) = Begin(model, integers);
+        options ??= new();
+        var (graph, ops, compute, ids) = Begin(model, options);
         using (compute)
         {
             var targets = new Tensor(ids.Shape, DType.Int32);
-            ops.Define(targets, Integers(graph, Targets, integers));
+            ops.Define(targets, IntegerInput(graph, options, Targets, Batch, Sequence));
             var loss = model.Loss(compute, ids, targets).Loss;
             foreach (var op in compute.Tape!.Ops)
                 ops.Forward(op);
@@ -77,17 +84,16 @@ public static class OnnxExporter
     }
 
     /// <summary>A graph with ids, positions and parameters, and what records a model into it.</summary>
-    private static (OnnxGraph Graph, OnnxOps Ops, Compute Compute, Tensor Ids) Begin(LanguageModel model, OnnxType integers)
+    private static (OnnxGraph Graph, OnnxOps Ops, Compute Compute, Tensor Ids) Begin(LanguageModel model, OnnxExportOptions options)
     {
         var graph = new OnnxGraph(model.Config.ModelType);
-        string ids = Integers(graph, Ids, integers);
-        string floats = graph.Node("Cast", [ids], ("to", (int)OnnxType.Float32)), ones = graph.Node("Cast", [graph.Node("Equal", [floats, floats])], ("to", (int)OnnxType.Float32));
-        string positions = graph.Node("Sub", [graph.Node("CumSum", [ones, graph.Scalar(1)]), graph.Constant(1f)]); // 0, 1, 2 ... in every row
+        string ids = IntegerInput(graph, options, Ids, Batch, Sequence), ones = Ones(graph, ids), positions = Counted(graph, ones);
         var ops = new OnnxOps(graph)
         {
-            Positions = graph.Node("Cast", [positions], ("to", (int)OnnxType.Int32)),
+            Positions = options.Cache ? IntegerInput(graph, options, PositionIds, Batch, Sequence) : graph.Node("Cast", [positions], ("to", (int)OnnxType.Int32)),
             FloatPositions = positions,
             ContextLength = model.Config.ContextLength,
+            Cache = options.Cache ? DeclarePast(graph, model.Config, options, ones, positions) : null,
         };
         foreach (var parameter in model.Parameters.All)
         {
@@ -99,10 +105,45 @@ public static class OnnxExporter
         return (graph, ops, new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } }, recorded);
     }
 
-    /// <summary>An input [batch, sequence] of integers, as int32.</summary>
-    private static string Integers(OnnxGraph graph, string name, OnnxType type)
+    /// <summary>
+    /// The inputs of a cache: which keys are to be seen, and keys and values of earlier positions. Where queries and keys stand is counted from the lengths of the inputs, and not from the
+    /// positions: behind padding these begin at 0 again.
+    /// </summary>
+    private static OnnxCache DeclarePast(OnnxGraph graph, ModelConfig config, OnnxExportOptions options, string ones, string places)
     {
-        graph.Input(name, type, Batch, Sequence);
-        return type == OnnxType.Int32 ? name : graph.Node("Cast", [name], ("to", (int)OnnxType.Int32));
+        string mask = graph.Node("Cast", [IntegerInput(graph, options, KeyMask, Batch, Total)], ("to", (int)OnnxType.Float32)), keys = Ones(graph, mask);
+        string earlier = graph.Node("Sub", [Count(keys), Count(ones)]); // S, [B, 1]
+        for (int i = 0; i < config.Layers; i++)
+            foreach (string name in OnnxCache.PastNames(i))
+                graph.Input(name, OnnxType.Float32, Batch, config.KvHeads, Past, config.HeadDim);
+        return new(graph.Node("Add", [places, earlier]), Counted(graph, keys), mask);
+
+        string Count(string ones) => graph.Node("ReduceSum", [ones, graph.Integers(1L)], ("keepdims", 1));
     }
+
+    private static void DeclarePresent(OnnxGraph graph, ModelConfig config, OnnxCache cache)
+    {
+        if (cache.Layers != config.Layers)
+            throw new NotSupportedException($"onnx: {cache.Layers} attentions were recorded of a model of {config.Layers} layers");
+        for (int i = 0; i < config.Layers; i++)
+            foreach (string name in OnnxCache.PresentNames(i))
+                graph.Output(name, OnnxType.Float32, Batch, config.KvHeads, Total, config.HeadDim);
+    }
+
+    /// <summary>An input of integers, and as int32.</summary>
+    private static string IntegerInput(OnnxGraph graph, OnnxExportOptions options, string name, params ReadOnlySpan<object> shape)
+    {
+        graph.Input(name, options.Int32 ? OnnxType.Int32 : OnnxType.Int64, shape);
+        return options.Int32 ? name : graph.Node("Cast", [name], ("to", (int)OnnxType.Int32));
+    }
+
+    /// <summary>A float 1 for each element.</summary>
+    private static string Ones(OnnxGraph graph, string like)
+    {
+        string floats = graph.Node("Cast", [like], ("to", (int)OnnxType.Float32));
+        return graph.Node("Cast", [graph.Node("Equal", [floats, floats])], ("to", (int)OnnxType.Float32));
+    }
+
+    /// <summary>0, 1, 2 ... in every row.</summary>
+    private static string Counted(OnnxGraph graph, string ones) => graph.Node("Sub", [graph.Node("CumSum", [ones, graph.Scalar(1)]), graph.Constant(1f)]);
 }
