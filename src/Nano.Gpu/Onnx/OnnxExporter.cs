@@ -11,7 +11,7 @@ public static class OnnxExporter
     internal const string Ids = "input_ids", KeyMask = "attention_mask", PositionIds = "position_ids", Logits = "logits";
 
     /// <summary>Above this the weights go to a second file: a protobuf message ends at 2 GB.</summary>
-    private const long LargestModel = 1 << 30;
+    internal const long LargestModel = 1 << 30;
 
     // Distinct from each other and from every other size, so that a shape that was fixed by mistake does not fit at run time.
     private const int RecordedBatch = 3, RecordedTime = 5;
@@ -28,11 +28,20 @@ public static class OnnxExporter
     {
         options.Validate();
         var graph = options.Gradients ? BuildGradients(model, options) : Build(model, options);
-        string? external = graph.WeightBytes > LargestModel ? Path.GetFileName(path) + ".data" : null;
-        if (external is not null)
-            AtomicFile.Write(path + ".data", graph.WriteWeights);
-        AtomicFile.Write(path, stream => stream.Write(graph.ToModel(external).Span));
+        Write(graph, path, alone: graph.WeightBytes <= LargestModel);
         return (graph.NodeCount, graph.WeightBytes);
+    }
+
+    /// <summary>Writes a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="path">The .onnx file.</param>
+    /// <param name="alone">Whether it holds the weights, or a file beside it.</param>
+    internal static void Write(OnnxGraph graph, string path, bool alone)
+    {
+        string data = path + ".data";
+        if (!alone)
+            AtomicFile.Write(data, graph.WriteWeights);
+        AtomicFile.Write(path, stream => stream.Write(graph.ToModel(alone ? null : Path.GetFileName(data)).Span));
     }
 
     /// <summary>The graph of a model's forward pass.</summary>
