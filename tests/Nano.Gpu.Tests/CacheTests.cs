@@ -128,23 +128,24 @@ public class CacheTests
     public void The_checker_of_ONNX_finds_nothing(string name, ModelConfig config)
     {
         Assert.NotEmpty(name);
-        Skip.If(Python("import onnx") is { } missing, $"needs python3 with onnx: {missing}");
+        string? python = Array.Find(["python3", "/usr/bin/python3"], python => Run(python, "import onnx") is null);
+        Skip.If(python is null, "needs python3 with onnx");
         using var model = LanguageModel.Create(config);
         using var folder = new TempFolder();
         foreach (var options in new OnnxExportOptions[] { new(), new() { Cache = true }, new() { Cache = true, LastLogits = true, Int32 = true }, new() { Gradients = true } })
         {
             string file = folder.File("model.onnx");
             OnnxExporter.Export(model, file, options);
-            Assert.Null(Python("import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)", file));
+            Assert.Null(Run(python, "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)", file));
         }
     }
 
     /// <summary>What a program of Python says is wrong, or null.</summary>
-    private static string? Python(params string[] args)
+    private static string? Run(string python, params string[] args)
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("/usr/bin/env", ["python3", "-c", .. args]) { RedirectStandardError = true })!;
+            using var process = Process.Start(new ProcessStartInfo("/usr/bin/env", [python, "-c", .. args]) { RedirectStandardError = true })!;
             string error = process.StandardError.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0 ? null : error;

@@ -7,7 +7,7 @@ public static class OnnxExporter
     internal const string Logits = "logits";
 
     /// <summary>Above this the weights go to a second file: a protobuf message ends at 2 GB.</summary>
-    private const long LargestModel = 1 << 30;
+    internal const long LargestModel = 1 << 30;
 
     /// <summary>
     /// Writes a model: input_ids [batch_size, sequence_length] to logits [batch_size, sequence_length, V], and what <see cref="OnnxExportOptions"/> adds.
@@ -21,11 +21,20 @@ public static class OnnxExporter
     {
         options.Validate();
         var graph = options.Gradients ? BuildGradients(model, options) : Build(model, options);
-        string? external = graph.WeightBytes > LargestModel ? Path.GetFileName(path) + ".data" : null;
-        if (external is not null)
-            AtomicFile.Write(path + ".data", graph.WriteWeights);
-        AtomicFile.Write(path, stream => stream.Write(graph.ToModel(external).Span));
+        Write(graph, path, alone: graph.WeightBytes <= LargestModel);
         return (graph.NodeCount, graph.WeightBytes);
+    }
+
+    /// <summary>Writes a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="path">The .onnx file.</param>
+    /// <param name="alone">Whether it holds the weights, or a file beside it.</param>
+    internal static void Write(OnnxGraph graph, string path, bool alone)
+    {
+        string data = path + ".data";
+        if (!alone)
+            AtomicFile.Write(data, graph.WriteWeights);
+        AtomicFile.Write(path, stream => stream.Write(graph.ToModel(alone ? null : Path.GetFileName(data)).Span));
     }
 
     /// <summary>The graph of a model's forward pass.</summary>
