@@ -1,0 +1,36 @@
+// The WebGPU provider's sessions share one device context per process, which threads must not enter together.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+namespace Nano.Tests;
+
+/// <summary>Where the tests run graphs: the providers that need no GPU.</summary>
+internal static class Providers
+{
+    /// <summary>What each provider says to a graph of one node, asked once per process; null where it runs.</summary>
+    private static readonly Lazy<Dictionary<string, string?>> Tried = new(() => OrtProvider.Try().ToDictionary(one => one.Provider.Name, one => one.Problem));
+
+    /// <summary>Cases times providers.</summary>
+    public static TheoryData<string, string> With(IEnumerable<string> cases)
+    {
+        var data = new TheoryData<string, string>();
+        foreach (string one in cases)
+            foreach (string provider in (string[])["onnx-cpu", "webgpu"])
+                data.Add(one, provider);
+        return data;
+    }
+
+    /// <summary>A provider by name; skips the test, saying what to do, where it cannot be used.</summary>
+    public static OrtProvider Needs(string name)
+    {
+        try
+        {
+            string? problem = Tried.Value.TryGetValue(name, out string? said) ? said : "this ONNX Runtime was built without it";
+            Skip.If(problem is not null, $"{name}: {problem}; 'make lavapipe' installs a Vulkan driver that needs no GPU (Linux, x64)");
+        }
+        catch (NanoException e)
+        {
+            Skip.If(true, $"{e.Message}; {e.Hint}");
+        }
+        return OrtProvider.All.Single(provider => provider.Name == name);
+    }
+}
