@@ -12,6 +12,7 @@ public sealed class OnnxPeers(Compute compute, IReadOnlyList<OrtProvider> provid
     private const double SoftwareFlops = 2e9, SoftwareBytes = 4e8;
 
     private readonly Dictionary<OrtProvider, OrtDevice> devices = providers.ToDictionary(provider => provider, provider => new OrtDevice(provider, compute.Threads));
+    private readonly OrtTensor mark = OrtTensor.OfFloats(1);
     private readonly List<string> leftOut = [];
 
     /// <summary>Cases that a provider was not asked for or cannot run, and why.</summary>
@@ -69,6 +70,7 @@ public sealed class OnnxPeers(Compute compute, IReadOnlyList<OrtProvider> provid
         {
             Tolerance = work.PeerTolerance,
             Besides = besides is null ? null : besides.Run,
+            Finish = provider.MemoryName is null ? null : () => devices[provider].Copy(mark, mark),
             Transfer = provider.MemoryName is null ? null : runs[0].Transfer,
             TransferBytes = runs[0].TransferBytes,
             Release = Release,
@@ -84,6 +86,7 @@ public sealed class OnnxPeers(Compute compute, IReadOnlyList<OrtProvider> provid
 
     public void Dispose()
     {
+        mark.Dispose();
         foreach (var device in devices.Values)
             device.Dispose();
     }

@@ -29,10 +29,10 @@ public sealed class OrtSession : IDisposable
     private OrtSession(ReadOnlySpan<byte> model, string? path, OrtProvider provider, int threads)
     {
         Provider = provider;
-        nint options = NewOptions(provider, threads);
+        nint env = Environment.Value, options = NewOptions(provider, threads); // in this order: providers log to the environment
         try
         {
-            session = path is null ? api.CreateSession(Environment.Value, model, options) : api.CreateSession(Environment.Value, path, options);
+            session = path is null ? api.CreateSession(env, model, options) : api.CreateSession(env, path, options);
         }
         finally
         {

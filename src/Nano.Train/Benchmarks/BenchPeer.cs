@@ -12,6 +12,9 @@ public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerO
     /// <summary>What <see cref="Run"/> does besides and ours does outside the timing: its own time is taken away. Null for nothing.</summary>
     public Action? Besides { get; init; }
 
+    /// <summary>Waits until a device has done all that it was told to do; null where <see cref="Run"/> returns then only.</summary>
+    public Action? Finish { get; init; }
+
     /// <summary>Brings all operands to a device and all results back, which <see cref="Run"/> does not; null where it computes in the host's memory.</summary>
     public Action? Transfer { get; init; }
 

@@ -2,8 +2,8 @@ using System.Diagnostics;
 
 namespace Nano;
 
-/// <summary>Something to time: an untimed preparation before each run, or none.</summary>
-internal readonly record struct Contender(Action? Prepare, Action Run);
+/// <summary>Something to time: an untimed preparation before each run, or none; runs; and what waits for their end, where they only give orders.</summary>
+internal readonly record struct Contender(Action? Prepare, Action Run, Action? Finish = null);
 
 /// <summary>
 /// Medians of repeated runs after a warm-up. Contenders take turns, so that whatever else the machine does meets all of them alike.
@@ -52,6 +52,7 @@ internal static class BenchTimer
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < repeats; i++)
             contender.Run();
+        contender.Finish?.Invoke();
         double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return (processorTime ? (Environment.CpuUsage.TotalTime - before).TotalSeconds : wall) / repeats;
     }

@@ -53,8 +53,8 @@ public static class QuickBench
     /// <summary>Our median and that of each peer, all taking turns. A peer whose time is lost in the noise of what it does besides is left out.</summary>
     private static (double Seconds, IReadOnlyList<PeerResult> Peers) Times(Contender ours, BenchPeer[] others, bool processorTime, double minSeconds)
     {
-        Action[] actions = [.. others.SelectMany(other => (Action?[])[other.Run, other.Besides, other.Transfer]).OfType<Action>()];
-        double[] seconds = BenchTimer.Medians(processorTime, minSeconds, [ours, .. actions.Select(action => new Contender(null, action))]);
+        var contenders = others.SelectMany(other => ((Action?[])[other.Run, other.Besides, other.Transfer]).OfType<Action>().Select(action => new Contender(null, action, other.Finish)));
+        double[] seconds = BenchTimer.Medians(processorTime, minSeconds, [ours, .. contenders]);
         var results = new List<PeerResult>();
         int next = 1;
         foreach (var other in others)
