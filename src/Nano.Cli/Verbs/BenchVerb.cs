@@ -41,7 +41,7 @@ internal static class BenchVerb
         using var peers = providers.Length > 0 ? new OnnxPeers(compute, providers) : null;
         foreach (string line in peers?.Descriptions ?? [])
             human.WriteLine(line);
-        var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler)]
+        var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler, peers is null ? null : peers.Of)]
             : QuickBench.Run(compute, machine, cases, peers is null ? null : peers.Of);
         var all = new List<BenchResult>();
         foreach (var r in results)
