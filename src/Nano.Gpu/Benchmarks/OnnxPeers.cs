@@ -7,8 +7,8 @@ namespace Nano;
 /// </summary>
 public sealed class OnnxPeers : IDisposable
 {
-    /// <summary>What a device in software is given at most: a second of it, or a few.</summary>
-    private const double SoftwareFlops = 5e8, SoftwareBytes = 3.1e8, SoftwareModelFlops = 5e9;
+    /// <summary>What a device in software is given at most: a second of it, or three.</summary>
+    private const double SoftwareFlops = 2.6e8, SoftwareBytes = 3.1e8, SoftwareModelFlops = 5e9;
 
     private readonly Compute compute;
     private readonly OrtProvider[] providers;
@@ -51,17 +51,18 @@ public sealed class OnnxPeers : IDisposable
         OrtProvider[] asked = [.. providers.Where(provider => IsWorthIt(of, provider))];
         if (asked.Length == 0)
             yield break;
-        bool isModel = of.Training is not null || of.Decoding is not null;
+        bool isModel = IsModel(of);
         var turns = isModel ? [] : work.AdamW is { } start ? [OnnxCase.Of(start, work, compute)] : RecordedCase.Of(of, work, compute);
         foreach (var provider in isModel || turns.Count > 0 ? asked : [])
             if (Try(of, provider, isModel ? () => Model(of, work, provider) : () => Kernel(work, provider, turns)) is { } peer)
                 yield return peer;
     }
 
+    private static bool IsModel(BenchCase of) => of.Training is not null || of.Decoding is not null;
+
     private bool IsWorthIt(BenchCase of, OrtProvider provider)
     {
-        bool isModel = of.Training is not null || of.Decoding is not null;
-        bool small = !VulkanDevice.IsSoftware(provider) || (isModel ? of.Flops <= SoftwareModelFlops && of.Bytes <= SoftwareBytes : of.Flops <= SoftwareFlops && of.Bytes <= SoftwareBytes);
+        bool small = !VulkanDevice.IsSoftware(provider) || (of.Bytes <= SoftwareBytes && of.Flops <= (IsModel(of) ? SoftwareModelFlops : SoftwareFlops));
         if (!small)
             leftOut.Add($"{of}: too large for {NameOf(provider)}");
         return small;
