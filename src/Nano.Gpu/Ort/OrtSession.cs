@@ -29,10 +29,14 @@ public sealed class OrtSession : IDisposable
     private OrtSession(ReadOnlySpan<byte> model, string? path, OrtProvider provider, int threads)
     {
         Provider = provider;
-        nint options = NewOptions(provider, threads);
+        nint env = Environment.Value, options = NewOptions(provider, threads); // in this order: providers log to the environment
         try
         {
-            session = path is null ? api.CreateSession(Environment.Value, model, options) : api.CreateSession(Environment.Value, path, options);
+            session = api.CreateSession(env, model, path, options);
+        }
+        catch (OrtException e)
+        {
+            throw OrtMissing.Explain(e, provider, env, model, path, () => NewOptions(provider, threads));
         }
         finally
         {
