@@ -60,12 +60,12 @@ public sealed class FaultyRun : IDisposable
             if ((step + 1) % options.EvalInterval == 0 || step + 1 == options.Steps)
                 yield return Evaluation(step + 1);
         }
-        yield return new EndEntry(options.Steps, Evaluate.OnAll(model, compute, validation), 1, options.Steps * options.TokensPerStep, "done");
+        yield return new EndEntry(options.Steps, Evaluate.OnAll(new ModelLosses(model, compute), validation), 1, options.Steps * options.TokensPerStep, "done");
     }
 
     private EvalEntry Evaluation(int step) => new(step,
-        Evaluate.OnRandomRows(model, compute, train, options.EvalRows, options.Seed, RandomPurpose.TrainingEvaluation),
-        Evaluate.OnRandomRows(model, compute, validation, options.EvalRows, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
+        Evaluate.OnRandomRows(new ModelLosses(model, compute), train, options.EvalRows, options.Seed, RandomPurpose.TrainingEvaluation),
+        Evaluate.OnRandomRows(new ModelLosses(model, compute), validation, options.EvalRows, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
 
     private double FindGradients(int step)
     {

@@ -23,8 +23,7 @@ public static class Evaluate
     /// Over a whole text in windows of T inputs that begin every stride tokens; each token is predicted once, in the first window that reaches it, so it sees at
     /// least T - stride tokens before it where there are so many. The last window may be shorter. Neither batch nor threads change the result.
     /// </summary>
-    /// <param name="model">The model.</param>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="losses">The model, where it is computed.</param>
     /// <param name="ids">The text, at least two tokens; the first is only seen.</param>
     /// <param name="bytes">Length of the text in UTF-8.</param>
     /// <param name="time">T, at most the model's context.</param>
@@ -32,11 +31,11 @@ public static class Evaluate
     /// <param name="batch">Windows that are computed together.</param>
     /// <param name="progress">Is told how many tokens are done.</param>
     /// <exception cref="NanoException">A value is out of range, or the text too short.</exception>
-    public static Evaluation OnText(LanguageModel model, Compute compute, ReadOnlyMemory<int> ids, long bytes, int time, int stride, int batch, Action<long>? progress = null)
+    public static Evaluation OnText(ITokenLosses losses, ReadOnlyMemory<int> ids, long bytes, int time, int stride, int batch, Action<long>? progress = null)
     {
-        int V = model.Config.VocabSize, targets = ids.Length - 1, windows = 1;
-        if (time < 1 || time > model.Config.ContextLength)
-            throw new NanoException($"a window must have from 1 to {model.Config.ContextLength} tokens, the model's context, got {time}");
+        int V = losses.Config.VocabSize, targets = ids.Length - 1, windows = 1;
+        if (time < 1 || time > losses.Config.ContextLength)
+            throw new NanoException($"a window must have from 1 to {losses.Config.ContextLength} tokens, the model's context, got {time}");
         if (stride < 1 || stride > time)
             throw new NanoException($"the stride must be from 1 to {time}, the length of a window, got {stride}");
         if (batch < 1)
@@ -53,7 +52,7 @@ public static class Evaluate
         {
             int length = Math.Min(time, targets - (first * stride)); // only the last window is shorter
             int rows = length < time ? 1 : Math.Min(batch, ((targets - (first * stride) - time) / stride) + 1);
-            nats = AddWindows(nats, model, compute, ids, first, rows, length, stride, known: time - stride);
+            nats = AddWindows(nats, losses, ids, first, rows, length, stride, known: time - stride);
             first += rows;
             progress?.Invoke(Math.Min(targets, ((first - 1L) * stride) + time));
         }
@@ -61,7 +60,7 @@ public static class Evaluate
     }
 
     /// <summary>A sum and the losses of windows first, first + 1 ... of equal length; the first known targets of a window are also the last of the one before.</summary>
-    private static double AddWindows(double sum, LanguageModel model, Compute compute, ReadOnlyMemory<int> text, int first, int rows, int length, int stride, int known) => Add(sum, model, compute, rows, length, (ids, targets) =>
+    private static double AddWindows(double sum, ITokenLosses losses, ReadOnlyMemory<int> text, int first, int rows, int length, int stride, int known) => losses.Add(sum, rows, length, (ids, targets) =>
     {
         var tokens = text.Span;
         for (int row = 0; row < rows; row++)
@@ -78,13 +77,13 @@ public static class Evaluate
     /// Over the same random rows every time (a function of seed and purpose), so that evaluations of one run can be compared. How many rows the loader
     /// gives at once changes no bit.
     /// </summary>
-    public static double OnRandomRows(LanguageModel model, Compute compute, BatchLoader loader, long rows, ulong seed, RandomPurpose purpose)
+    public static double OnRandomRows(ITokenLosses losses, BatchLoader loader, long rows, ulong seed, RandomPurpose purpose)
     {
         int B = loader.Batch, T = loader.Time;
         double sum = 0;
         long kept = 0;
         for (long batch = 0; batch * B < rows; batch++)
-            sum = Add(sum, model, compute, B, T, (ids, targets) =>
+            sum = losses.Add(sum, B, T, (ids, targets) =>
             {
                 loader.Random(seed, purpose, batch, ids, targets);
                 if (rows - (batch * B) is var left && left < B)
@@ -95,24 +94,11 @@ public static class Evaluate
     }
 
     /// <summary>Over the whole text in windows of T without overlap.</summary>
-    public static double OnAll(LanguageModel model, Compute compute, BatchLoader loader)
+    public static double OnAll(ITokenLosses losses, BatchLoader loader)
     {
         double sum = 0;
         for (long first = 0; first < loader.WindowCount; first += loader.Batch)
-            sum = Add(sum, model, compute, loader.Batch, loader.Time, (ids, targets) => loader.InOrder(first, ids, targets));
+            sum = losses.Add(sum, loader.Batch, loader.Time, (ids, targets) => loader.InOrder(first, ids, targets));
         return sum / ((double)loader.WindowCount * loader.Time);
     }
-
-    /// <summary>A sum and the losses of one batch of B rows of T tokens, added token by token: how a text is split into batches changes no bit.</summary>
-    private static double Add(double sum, LanguageModel model, Compute compute, int B, int T, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
-    {
-        compute.NextStep();
-        var shape = new Shape(B, T);
-        var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
-        fill(ids, targets);
-        var (_, nll) = model.Loss(compute, ids, targets);
-        foreach (float value in nll.Data)
-            sum += value;
-        return sum;
-    });
 }

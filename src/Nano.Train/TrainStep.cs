@@ -9,15 +9,15 @@ public readonly record struct StepResult(double Loss, double GradientNorm);
 /// One update of a model: <see cref="FindGradients"/> is forward, loss and backward, <see cref="Update"/> clips and moves the weights. This is the whole
 /// of training; the rest is bookkeeping.
 /// </summary>
-public sealed class TrainStep : IDisposable
+public sealed class TrainStep : ITrainStep
 {
     private readonly LanguageModel model;
     private readonly Compute compute;
     private readonly TrainOptions options;
-    private readonly Action<long, Tensor, Tensor> fill;
     private readonly BatchLoader? loader;
     private readonly UpdateBatch batch;
     private readonly LaterLookups lookups = new();
+    private readonly FiniteCheck check;
 
     /// <summary>A step on the loader's rows.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
@@ -29,20 +29,25 @@ public sealed class TrainStep : IDisposable
     /// <param name="options">How.</param>
     internal TrainStep(LanguageModel model, Compute compute, Action<long, Tensor, Tensor> fill, TrainOptions options)
     {
-        (this.model, this.compute, this.fill, this.options) = (model, compute, fill, options);
-        batch = new UpdateBatch(options);
+        (this.model, this.compute, this.options) = (model, compute, options);
+        batch = new UpdateBatch(options, fill);
+        check = new FiniteCheck(model, compute);
         model.Parameters.EnableGradients();
         Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
     }
 
+    /// <inheritdoc/>
     public IOptimizer Optimizer { get; }
 
-    /// <summary>Batches that the run passes over: step s takes the batch of number s + this many.</summary>
+    /// <inheritdoc/>
     public long PassedOver { get; set; }
 
-    /// <summary>The norms of the last gradients, block by block.</summary>
+    /// <inheritdoc/>
     public GradientNorm Norm { get; }
+
+    /// <inheritdoc/>
+    public ITokenLosses Losses => new ModelLosses(model, compute);
 
     /// <summary>Bytes held by everything that takes part: tokens, parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
     public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
@@ -59,8 +64,7 @@ public sealed class TrainStep : IDisposable
         return result;
     }
 
-    /// <summary>The gradients of the batch of step number <paramref name="step"/> (from 0). Parameters are unchanged.</summary>
-    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor.</exception>
+    /// <inheritdoc/>
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
@@ -69,10 +73,10 @@ public sealed class TrainStep : IDisposable
         model.Parameters.ForgetGradients();
         double loss = AddGradients(step, null);
         double norm = Norm.Measure(compute);
-        return double.IsFinite(norm) ? new StepResult(loss, norm) : throw BadGradient(step);
+        return double.IsFinite(norm) ? new StepResult(loss, norm) : throw check.BadGradient(step);
     }
 
-    /// <summary>Moves the parameters along the gradients just found.</summary>
+    /// <inheritdoc/>
     public void Update(double learningRate, StepResult gradients)
     {
         Optimizer.Step(compute, learningRate, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm));
@@ -109,7 +113,7 @@ public sealed class TrainStep : IDisposable
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
-                    throw Diverged(step, ids, masks);
+                    throw check.BadLoss($"step {step + 1}: the loss", ids, masks, Segments(ids));
                 compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }
@@ -131,69 +135,33 @@ public sealed class TrainStep : IDisposable
     private int ReadBatch(long step)
     {
         compute.Profiler?.Skip();
-        for (int micro = 0; micro < batch.Count; micro++)
-        {
-            fill(((step + PassedOver) * batch.Count) + micro, batch[micro].Ids, batch[micro].Targets);
-            compute.Profiler?.Lap(Work.Of("batch", 0, batch[micro].Ids, batch[micro].Targets));
-        }
-        return batch.KeptTargets() is > 0 and var kept ? kept : throw new NanoException($"step {step + 1}: every target of its batch is left out, so there is no loss");
+        int kept = batch.Read(step, PassedOver);
+        compute.Profiler?.Lap(new Work("batch", 0, batch.ReservedBytes));
+        return kept;
     }
 
     private Dropout? Masks(long step, int micro) =>
         model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)(step + PassedOver), batch.FirstRow(micro));
 
-    private const string DivergedHint = "the last checkpoint is whole; try a lower --lr";
-
-    private DivergedException Diverged(long step, Tensor ids, Dropout? dropout) =>
-        new($"step {step + 1}: the loss is not finite; first in {FirstBad(ids, dropout)}", DivergedHint);
-
-    /// <summary>The error of an evaluation after <paramref name="step"/> updates whose loss is not finite. A batch of training text serves to look for the place.</summary>
-    internal DivergedException DivergedAt(long step)
+    /// <inheritdoc/>
+    public DivergedException DivergedAt(long step)
     {
         compute.NextStep();
         ReadBatch(step);
-        return new($"step {step}: the loss of the evaluation is not finite; first in {FirstBad(batch[0].Ids, null)}", DivergedHint);
+        var ids = batch[0].Ids;
+        return check.BadLoss($"step {step}: the loss of the evaluation", ids, segments: Segments(ids));
     }
 
-    /// <summary>Looks at every weight after <paramref name="step"/> updates, before a checkpoint takes the place of a good one.</summary>
-    /// <exception cref="DivergedException">One is not finite; the message names the step and the tensor.</exception>
-    internal void CheckParameters(long step)
+    /// <inheritdoc/>
+    public void ToHost()
     {
-        compute.NextStep();
-        foreach (var parameter in model.Parameters.All)
-            // The squares of finite weights may be too large for a number; so it is looked at closely before it is called bad.
-            if (!double.IsFinite(compute.SumOfSquares(parameter)) && FirstBad([(parameter.Name!, parameter)]) is var first && first != Nowhere)
-                throw new DivergedException($"step {step}: a weight is not finite; first in {first}", DivergedHint);
+        // It never was elsewhere.
     }
 
-    /// <summary>Runs a batch, looking at every tensor, to say where the trouble starts.</summary>
-    private string FirstBad(Tensor ids, Dropout? dropout)
+    /// <inheritdoc/>
+    public void FromHost()
     {
-        string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
-        if (first == Nowhere)
-            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, segments: Segments(ids), watch: (name, tensor) =>
-                first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
-        return first;
-    }
-
-    private DivergedException BadGradient(long step)
-    {
-        string first = FirstBad(model.Parameters.All.Where(parameter => parameter.HasGradient).Select(parameter => (parameter.Name!, parameter.Gradient)));
-        return new DivergedException(first == Nowhere ? $"step {step + 1}: the norm of the gradient is too large for a number" : $"step {step + 1}: the gradient is not finite; first in {first}", DivergedHint);
-    }
-
-    private const string Nowhere = "the loss itself";
-
-    private static string FirstBad(IEnumerable<(string Name, Tensor Tensor)> tensors)
-    {
-        foreach (var (name, tensor) in tensors)
-        {
-            var data = tensor.Data;
-            for (int i = 0; i < data.Length; i++)
-                if (!float.IsFinite(data[i]))
-                    return $"{name} {tensor.Shape}, element {i} ({data[i]})";
-        }
-        return Nowhere;
+        // It stays here.
     }
 
     public void Dispose()

@@ -21,6 +21,9 @@ public sealed record Finished(long Step, double TrainLoss, double ValLoss, doubl
     public bool StoppedEarly { get; init; }
 }
 
+/// <summary>Makes the training step of a run; it takes batches from the loader.</summary>
+public delegate ITrainStep StepFactory(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options);
+
 /// <summary>
 /// A run: text in, checkpoints, log and report out. <see cref="Run"/> is the training loop, and reads like one.
 /// </summary>
@@ -30,12 +33,13 @@ public sealed class Trainer : IDisposable
 
     private readonly Compute compute;
     private readonly string run;
-    private readonly TrainStep trainStep;
+    private readonly ITrainStep trainStep;
     private readonly BatchLoader train, validation;
     private readonly SpikeGuard guard;
     private readonly EarlyStopping patience;
     private readonly WeightAverage? average;
     private readonly LanguageModel shown; // what is evaluated and sampled from
+    private readonly ITokenLosses losses; // of that
     private readonly Generator generator;
     private readonly TrainingData data;
     private readonly RunState state;
@@ -50,7 +54,8 @@ public sealed class Trainer : IDisposable
     /// <param name="compute">Where to run.</param>
     /// <param name="peakGflops">The machine's measured ceiling, for the log.</param>
     /// <param name="command">The command that repeats this run, for the report.</param>
-    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command)
+    /// <param name="newStep">Makes the training step of a device; null for <paramref name="compute"/>, which also draws the samples.</param>
+    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command, StepFactory? newStep = null)
     {
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
@@ -61,9 +66,10 @@ public sealed class Trainer : IDisposable
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
-        trainStep = new TrainStep(Model, compute, train, Options);
+        trainStep = newStep?.Invoke(Model, compute, train, Options) ?? new TrainStep(Model, compute, train, Options);
         average = Options.Stability.AverageDecay > 0 ? new WeightAverage(Model, Options.Stability.AverageDecay) : null;
         shown = average?.Model ?? Model;
+        losses = average is null ? trainStep.Losses : new ModelLosses(shown, compute);
         generator = new Generator(shown, compute);
         patience = new EarlyStopping(Options.Stability.Patience, Options.Stability.MinDelta);
         (string, Tensor)[] learned = [.. trainStep.Optimizer.State, .. average?.State ?? []];
@@ -73,6 +79,7 @@ public sealed class Trainer : IDisposable
             Checkpoint.Load(run, Model, state);
         StartStep = state.Step;
         guard.Load(state);
+        trainStep.FromHost();
         patience.Load(state.Numbers);
         log = OpenLog(resume, peakGflops, command);
     }
@@ -131,7 +138,7 @@ public sealed class Trainer : IDisposable
         }
         bool early = patience.IsOver && step < Options.Steps, interrupted = step < Options.Steps && !early;
         string checkpoint = interrupted ? Save(step) : Checkpoint.Folder(run, step);
-        double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(shown, compute, validation);
+        double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(losses, validation);
         log.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : early ? "early stop" : "done"));
         var entries = RunLog.Read(LogPath);
         Report.Write(ReportPath, entries);
@@ -160,8 +167,9 @@ public sealed class Trainer : IDisposable
 
     private Evaluated EvaluateAndSave(long step)
     {
-        double trainLoss = Evaluate.OnRandomRows(shown, compute, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = Evaluate.OnRandomRows(shown, compute, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
+        trainStep.ToHost();
+        double trainLoss = Evaluate.OnRandomRows(losses, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = Evaluate.OnRandomRows(losses, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
@@ -179,7 +187,8 @@ public sealed class Trainer : IDisposable
 
     private string Save(long step, bool isBest = false)
     {
-        trainStep.CheckParameters(step);
+        trainStep.ToHost();
+        new FiniteCheck(Model, compute).Parameters(step);
         KeepNumbers(step);
         return Checkpoint.Save(run, Model, Tokenizer, state, isBest, average?.Model);
     }

@@ -33,7 +33,7 @@ public class EvaluateTests
                 sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[(window * 8) + t + 1]];
             }
         }
-        Assert.Equal(sum / (13 * 8), Evaluate.OnAll(model, compute, new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
+        Assert.Equal(sum / (13 * 8), Evaluate.OnAll(new ModelLosses(model, compute), new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
     }
 
     // The text has 110 tokens, 109 of which are predicted; the model's context is 8.
@@ -57,7 +57,7 @@ public class EvaluateTests
             sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[target]];
         }
         var done = new List<long>();
-        var result = Evaluate.OnText(model, compute, Tokens, 300, time, stride, 4, done.Add);
+        var result = Evaluate.OnText(new ModelLosses(model, compute), Tokens, 300, time, stride, 4, done.Add);
         Assert.Equal(109, result.Tokens);
         Assert.Equal(sum / 109, result.Loss, 1e-5);
         Assert.Equal(Math.Exp(sum / 109), result.Perplexity, 1e-3);
@@ -66,7 +66,7 @@ public class EvaluateTests
         Assert.Equal(done.Order(), done);
         using var two = new Compute(2);
         foreach (int batch in (int[])[1, 3, 7, 1000])
-            Assert.Equal(result, Evaluate.OnText(model, two, Tokens, 300, time, stride, batch)); // the same bits
+            Assert.Equal(result, Evaluate.OnText(new ModelLosses(model, two), Tokens, 300, time, stride, batch)); // the same bits
     }
 
     [Fact]
@@ -75,8 +75,8 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         int[] tokens = Tokens[..105]; // 13 windows of 8
-        Assert.Equal(Evaluate.OnAll(model, compute, new BatchLoader(tokens, 4, 8, "test")), Evaluate.OnText(model, compute, tokens, 1, 8, 8, 3).Loss);
-        Assert.Equal(1, Evaluate.OnText(model, compute, tokens.AsMemory(0, 2), 1, 8, 8, 3).Tokens);
+        Assert.Equal(Evaluate.OnAll(new ModelLosses(model, compute), new BatchLoader(tokens, 4, 8, "test")), Evaluate.OnText(new ModelLosses(model, compute), tokens, 1, 8, 8, 3).Loss);
+        Assert.Equal(1, Evaluate.OnText(new ModelLosses(model, compute), tokens.AsMemory(0, 2), 1, 8, 8, 3).Tokens);
     }
 
     [Theory]
@@ -90,10 +90,10 @@ public class EvaluateTests
     {
         using var model = RandomModel();
         using var compute = new Compute(1);
-        var e = Assert.Throws<NanoException>(() => Evaluate.OnText(model, compute, Tokens.AsMemory(0, length), 1, time, stride, batch));
+        var e = Assert.Throws<NanoException>(() => Evaluate.OnText(new ModelLosses(model, compute), Tokens.AsMemory(0, length), 1, time, stride, batch));
         Assert.All(words, word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
         int[] foreign = [1, 2, 11];
-        Assert.Contains("the id 11", Assert.Throws<NanoException>(() => Evaluate.OnText(model, compute, foreign, 1, 8, 8, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("the id 11", Assert.Throws<NanoException>(() => Evaluate.OnText(new ModelLosses(model, compute), foreign, 1, 8, 8, 1)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -102,8 +102,8 @@ public class EvaluateTests
         using var model = LanguageModel.Create(Runs.Tiny.Model);
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        Assert.Equal(Math.Log(11), Evaluate.OnAll(model, compute, loader), 1e-6);
-        Assert.Equal(Math.Log(11), Evaluate.OnRandomRows(model, compute, loader, 12, 1, RandomPurpose.TrainingWindows), 1e-6);
+        Assert.Equal(Math.Log(11), Evaluate.OnAll(new ModelLosses(model, compute), loader), 1e-6);
+        Assert.Equal(Math.Log(11), Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 12, 1, RandomPurpose.TrainingWindows), 1e-6);
     }
 
     [Fact]
@@ -112,10 +112,10 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        double first = Evaluate.OnRandomRows(model, compute, loader, 8, 1, RandomPurpose.TrainingEvaluation);
-        Assert.Equal(first, Evaluate.OnRandomRows(model, compute, loader, 8, 1, RandomPurpose.TrainingEvaluation));
-        Assert.NotEqual(first, Evaluate.OnRandomRows(model, compute, loader, 8, 1, RandomPurpose.ValidationEvaluation));
-        Assert.NotEqual(first, Evaluate.OnRandomRows(model, compute, loader, 8, 2, RandomPurpose.TrainingEvaluation));
+        double first = Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation);
+        Assert.Equal(first, Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation));
+        Assert.NotEqual(first, Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.ValidationEvaluation));
+        Assert.NotEqual(first, Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 2, RandomPurpose.TrainingEvaluation));
         // The mean of two batches, each evaluated alone by a loader whose steps are counted alike.
         double sum = 0;
         for (int step = 0; step < 2; step++)
@@ -140,10 +140,10 @@ public class EvaluateTests
         var tape = compute.Tape;
         var loader = new BatchLoader(Tokens, 4, 8, "test");
         int[] before = Runs.Bits(model);
-        double loss = Evaluate.OnAll(model, compute, loader);
+        double loss = Evaluate.OnAll(new ModelLosses(model, compute), loader);
         Assert.Equal(before, Runs.Bits(model));
         Assert.Same(tape, compute.Tape);
         Assert.Empty(tape.Ops);
-        Assert.Equal(loss, Evaluate.OnAll(dropping, compute, loader));
+        Assert.Equal(loss, Evaluate.OnAll(new ModelLosses(dropping, compute), loader));
     }
 }

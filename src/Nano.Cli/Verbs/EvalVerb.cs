@@ -41,7 +41,7 @@ internal static class EvalVerb
         var human = Common.Human(json);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
         long start = Stopwatch.GetTimestamp();
-        var result = Evaluate.OnText(model, compute, ids, bytes, time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
+        var result = Evaluate.OnText(new ModelLosses(model, compute), ids, bytes, time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} bits per byte"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));

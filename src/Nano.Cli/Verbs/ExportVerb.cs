@@ -9,13 +9,18 @@ internal static class ExportVerb
     private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or run, or a model file", Required = true };
     private static readonly Option<string> Out = new("--out") { Description = "The .onnx file; weights of more than 1 GB go to a second file, OUT.data", Required = true };
     private static readonly Option<bool> Gradients = new("--gradients") { Description = "Not the logits, but the loss and the gradient of every parameter: input_ids and targets to loss and grad.NAME" };
+    private static readonly Option<bool> Cache = new("--cache")
+    {
+        Description = "Keys and values of earlier positions as inputs and outputs, as other programs expect them: input_ids, attention_mask, position_ids, past_key_values.N.key and .value "
+            + "to logits, present.N.key and .value",
+    };
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
         var verb = new Command("export", "Write a model as an ONNX graph (opset 17): input_ids to logits, batch and sequence open.\n\nExample:\n  nano export --model runs/shakespeare-char --out model.onnx")
         {
-            Model, Out, Gradients, Json,
+            Model, Out, Gradients, Cache, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -26,7 +31,7 @@ internal static class ExportVerb
         bool json = args.GetValue(Json);
         string path = args.GetValue(Out)!;
         using var model = ModelLoader.Load(args.GetValue(Model)!).Model;
-        var (nodes, bytes) = OnnxExporter.Export(model, path, args.GetValue(Gradients));
+        var (nodes, bytes) = OnnxExporter.Export(model, path, new OnnxExportOptions { Gradients = args.GetValue(Gradients), Cache = args.GetValue(Cache) });
         Common.Human(json).WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}: {nodes:N0} nodes, {bytes:N0} bytes of weights"));
         if (json)
             Common.PrintJson(new { file = path, nodes, weight_bytes = bytes });

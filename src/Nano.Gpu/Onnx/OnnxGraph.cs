@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Nano;
@@ -82,7 +83,7 @@ internal sealed class OnnxGraph(string name)
     }
 
     /// <summary>A number as a constant; equal ones are one.</summary>
-    public string Constant(float value) => Constant($"f{value:R}", OnnxType.Float32, [], MemoryMarshal.AsBytes([value]));
+    public string Constant(float value) => Constant(string.Create(CultureInfo.InvariantCulture, $"f{value:R}"), OnnxType.Float32, [], MemoryMarshal.AsBytes([value]));
 
     /// <summary>Numbers as a constant vector of 64-bit integers: shapes and axes.</summary>
     public string Integers(params ReadOnlySpan<long> values) => Constant("i" + string.Join('_', values.ToArray()), OnnxType.Int64, [values.Length], MemoryMarshal.AsBytes(values));
@@ -125,6 +126,13 @@ internal sealed class OnnxGraph(string name)
         return info.Written;
     }
 
+    /// <summary>Declares a value as a float output under a name of its own.</summary>
+    public void Result(string output, string value, params ReadOnlySpan<object> shape)
+    {
+        Node("Identity", [value], [output]);
+        Output(output, OnnxType.Float32, shape);
+    }
+
     private static ReadOnlyMemory<byte> ValueInfo(string name, OnnxType type, ReadOnlySpan<object> shape)
     {
         var dimensions = shape.ToArray();
@@ -141,7 +149,7 @@ internal sealed class OnnxGraph(string name)
                         if (dimension is string symbol)
                             dim.Text(2, symbol);
                         else
-                            dim.Integer(1, Convert.ToInt64(dimension, System.Globalization.CultureInfo.InvariantCulture));
+                            dim.Integer(1, Convert.ToInt64(dimension, CultureInfo.InvariantCulture));
                     });
             });
         }));

@@ -17,6 +17,9 @@ internal sealed partial class OnnxOps
     /// <summary>Longest sequence that tables of angles must hold.</summary>
     public required int ContextLength { get; init; }
 
+    /// <summary>Keys and values of earlier positions, if the graph takes any.</summary>
+    public OnnxCache? Cache { get; init; }
+
     /// <summary>Heads of x [B, T, H D] side by side: [B, H, T, D].</summary>
     private string Heads(string x, int heads, int headDim) => Transposed(Reshaped(x, 0, -1, heads, headDim), 0, 2, 1, 3);
 
@@ -28,11 +31,15 @@ internal sealed partial class OnnxOps
     {
         if (masks.TryGetValue(window, out string? known))
             return known;
-        string query = graph.Node("Unsqueeze", [FloatPositions, graph.Integers(1, 3)]), key = graph.Node("Unsqueeze", [FloatPositions, graph.Integers(1, 2)]);
+        string query = graph.Node("Unsqueeze", [Cache?.QueryPlaces ?? FloatPositions, graph.Integers(1, 3)]), key = OfKeys(Cache?.KeyPlaces ?? FloatPositions);
         string age = Node("Sub", query, key), sees = Node("GreaterOrEqual", age, graph.Constant(0));
         if (window > 0)
             sees = Node("And", sees, Node("Less", age, graph.Constant(window)));
+        if (Cache is not null)
+            sees = Node("And", sees, Node("Greater", OfKeys(Cache.KeyMask), graph.Constant(0)));
         return masks[window] = Node("Where", sees, graph.Constant(0), graph.Constant(Hidden));
+
+        string OfKeys(string values) => graph.Node("Unsqueeze", [values, graph.Integers(1, 2)]);
     }
 
     /// <summary>Each key head [B, KV, S, D] once for every query head of its group: [B, H, S, D].</summary>
@@ -56,6 +63,8 @@ internal sealed partial class OnnxOps
     {
         int D = op.Q.Shape.Columns / op.Heads;
         string q = Heads(Value(op.Q), op.Heads, D), k = Heads(Value(op.K), op.KeyHeads, D), v = Heads(Value(op.V), op.KeyHeads, D);
+        if (Cache is not null)
+            (k, v) = Cache.Extend(graph, k, v);
         string scores = Node("MatMul", Times(q, op.Scale), Transposed(Repeated(k, op, D), 0, 1, 3, 2)); // [B, H, T, S]
         string p = graph.Node("Softmax", [Node("Add", scores, Mask(op.Window))], ("axis", -1));
         return Rows(Node("MatMul", p, Repeated(v, op, D)), op.Heads * D);

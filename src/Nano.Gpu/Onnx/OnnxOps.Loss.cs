@@ -2,60 +2,137 @@ namespace Nano;
 
 internal sealed partial class OnnxOps
 {
-    /// <summary>What the loss has left behind for the backward pass.</summary>
-    private readonly record struct LossParts(string Softmax, string OneHot, string Kept, string LogSum, string Denominator);
+    /// <summary>
+    /// Some rows of logits z [.., V] and what became of them, everything but e [.., 1]: e = exp(z - max) and its sum, so that softmax is e / sum;
+    /// L = log sum_k exp(z_k); the id of the target, 0 where none is kept; 1 or 0 for kept; nll = L - z_target; what the row adds to the loss.
+    /// </summary>
+    private readonly record struct LossRows(string Exp, string Sum, string LogSum, string Target, string Kept, string Nll, string Loss);
+
+    /// <summary>What the backward pass finds: what all gradients are divided by, and those of x and of the weight where they have been made already.</summary>
+    private readonly record struct LossParts(LossRows Rows, string Denominator, string Nll, string? DX, string? DW);
 
     private readonly Dictionary<Op, LossParts> losses = [];
-    private readonly Dictionary<Op, string> logits = [];
+    private string? rowNumbers;
 
-    private string Forward(LinearCrossEntropyOp op)
-    {
-        logits[op] = Node("MatMul", Value(op.X), Transposed(Value(op.Weight), 1, 0));
-        return Forward(op, logits[op], op.Targets, op.Options);
-    }
+    /// <summary>The value that the sum over kept rows is divided by, a float without dimensions; null for their number.</summary>
+    public string? Denominator { get; init; }
 
-    /// <summary>The loss of logits z [B, T, V] against targets [B, T].</summary>
-    private string Forward(Op op, string z, Tensor targets, LossOptions options)
+    /// <summary>
+    /// Into how many blocks the rows of a head with its loss are divided, one after the other, so that no [B T, V] exists; B T must be a multiple of it at run time.
+    /// </summary>
+    public int LossBlocks { get; init; } = 1;
+
+    /// <summary>Whether a backward pass follows. A head with its loss makes its gradients at once then, as long as the rows of logits are there.</summary>
+    public bool Gradients { get; init; } = true;
+
+    /// <summary>-log p of each target [B, T], in nats, 0 where left out, whatever is added to the loss besides.</summary>
+    /// <param name="op">A loss whose nodes have been added.</param>
+    public string NegativeLogLikelihoods(Op op) => op is LinearCrossEntropyOp ? Node("Gather", Reshaped(losses[op].Nll, -1), RowNumbers()) : Reshaped(losses[op].Nll, 0, -1);
+
+    /// <summary>The loss of logits z [.., V] row by row, for targets [..].</summary>
+    private LossRows Rows(string z, string targets, LossOptions options)
     {
-        int V = op is CrossEntropyOp plain ? plain.Logits.Shape.Columns : ((LinearCrossEntropyOp)op).Weight.Shape[0];
-        string ids = Value(targets), kept = graph.Node("Cast", [Node("GreaterOrEqual", graph.Node("Cast", [ids], ("to", (int)OnnxType.Float32)), graph.Constant(0))], ("to", (int)OnnxType.Float32));
-        string max = graph.Node("ReduceMax", [z], ("axes", new[] { -1 }), ("keepdims", 1)), e = Node("Exp", Node("Sub", z, max)), sum = RowSum(e);
-        string logSum = Node("Add", Node("Log", sum), max); // L, [B, T, 1]
-        string oneHot = graph.Node("Cast", [Node("Equal", graph.Node("Unsqueeze", [ids, graph.Integers(-1L)]), Range(V))], ("to", (int)OnnxType.Float32));
-        string keptRows = graph.Node("Unsqueeze", [kept, graph.Integers(-1L)]);
-        string denominator = graph.Node("ReduceSum", [kept], ("keepdims", 0));
-        losses[op] = new(Node("Div", e, sum), oneHot, keptRows, logSum, denominator);
+        string ids = graph.Node("Unsqueeze", [Cast(targets, OnnxType.Float32), graph.Integers(-1L)]), kept = Cast(Node("GreaterOrEqual", ids, graph.Constant(0)), OnnxType.Float32);
+        string target = Cast(Node("Mul", ids, kept), OnnxType.Int32);
+        string max = graph.Node("ReduceMax", [z], ("axes", new[] { -1 }), ("keepdims", 1)), atTarget = Node("Sub", AtTarget(z, target), max);
         float s = (float)options.LabelSmoothing, c = (float)options.ZLoss;
-        string row = Node("Sub", logSum, Times(RowSum(Node("Mul", z, oneHot)), 1 - s)); // L - (1 - s) z_target - s mean(z) + c L^2
-        if (s > 0)
-            row = Node("Sub", row, Times(RowMean(z), s));
+        string? mean = s > 0 ? RowMean(z) : null;
+        string e = Node("Exp", Node("Sub", z, max)), sum = RowSum(e), log = Node("Log", sum), logSum = Node("Add", log, max);
+        string nll = Node("Sub", log, atTarget), loss = nll;
+        if (mean is not null) // (1 - s) nll + s mean_j (L - z_j)
+            loss = Node("Add", Times(nll, 1 - s), Times(Node("Sub", logSum, mean), s));
         if (c > 0)
-            row = Node("Add", row, Times(Node("Mul", logSum, logSum), c));
-        return Node("Div", graph.Node("ReduceSum", [Node("Mul", row, keptRows)], ("keepdims", 0)), denominator);
+            loss = Node("Add", loss, Times(Node("Mul", logSum, logSum), c));
+        return new(e, sum, logSum, target, kept, Node("Mul", nll, kept), loss == nll ? Node("Mul", nll, kept) : Node("Mul", loss, kept));
     }
 
-    /// <summary>0, 1 ... below a number, int32.</summary>
-    private string Range(int below) => graph.Node("Range", [graph.Scalar(0, OnnxType.Int32), graph.Scalar(below, OnnxType.Int32), graph.Scalar(1, OnnxType.Int32)]);
+    /// <summary>softmax (1 + 2 c L) - s / V, less 1 - s at the target: dz of rows that are kept, but for the denominator.</summary>
+    private string LogitGradient(LossRows rows, LossOptions options, int V)
+    {
+        float s = (float)options.LabelSmoothing, c = (float)options.ZLoss;
+        string p = Node("Div", rows.Exp, rows.Sum);
+        if (c > 0)
+            p = Node("Mul", p, Plus(Times(rows.LogSum, 2 * c), 1));
+        if (s > 0)
+            p = Plus(p, -s / V);
+        return graph.Node("ScatterElements", [p, rows.Target, Plus(AtTarget(p, rows.Target), -(1 - s))], ("axis", -1));
+    }
 
-    private string LossGradient(CrossEntropyOp op) => LossGradient(op, op.Options, op.Logits.Shape.Columns);
+    private string AtTarget(string rows, string target) => graph.Node("GatherElements", [rows, target], ("axis", -1));
 
-    /// <summary>dz = (softmax (1 + 2 c L) - (1 - s) onehot - s / V) / denominator in rows that are kept.</summary>
-    private string LossGradient(Op op, LossOptions options, int V)
+    private string Forward(CrossEntropyOp op)
+    {
+        var rows = Rows(Value(op.Logits), Value(op.Targets), op.Options);
+        string denominator = Denominator ?? Total(rows.Kept);
+        losses[op] = new(rows, denominator, rows.Nll, null, null);
+        return Node("Div", Total(rows.Loss), denominator);
+    }
+
+    private void Backward(CrossEntropyOp op, string dy)
     {
         var parts = losses[op];
-        float s = (float)options.LabelSmoothing, c = (float)options.ZLoss;
-        string p = c > 0 ? Node("Mul", parts.Softmax, Plus(Times(parts.LogSum, 2 * c), 1)) : parts.Softmax;
-        string dz = Node("Sub", p, s > 0 ? Times(parts.OneHot, 1 - s) : parts.OneHot);
-        if (s > 0)
-            dz = Plus(dz, -s / V);
-        return Node("Mul", dz, Node("Div", parts.Kept, parts.Denominator));
+        Give(op.Logits, Node("Mul", LogitGradient(parts.Rows, op.Options, op.Logits.Shape.Columns), Node("Mul", parts.Rows.Kept, Node("Div", dy, parts.Denominator))));
+    }
+
+    /// <summary>
+    /// Block by block z = x W^T, the loss, dz, dx = dz W and dW += dz^T x. Each block waits for the one before: its x has a zero added that was made of that one's results, or ONNX Runtime
+    /// might compute all blocks' logits first.
+    /// </summary>
+    private string Forward(LinearCrossEntropyOp op)
+    {
+        int V = op.Weight.Shape[0], C = op.Weight.Shape[1];
+        string w = Value(op.Weight), blocks = Reshaped(Value(op.X), LossBlocks, -1, C), targets = Reshaped(Value(op.Targets), LossBlocks, -1);
+        string? dW = null, wait = null;
+        List<LossRows> done = [];
+        List<string> dX = [];
+        for (int i = 0; i < LossBlocks; i++)
+        {
+            string x = Node("Gather", blocks, graph.Scalar(i, OnnxType.Int32));
+            if (wait is not null)
+                x = Node("Add", x, wait);
+            var rows = Rows(graph.Node("Gemm", [x, w], ("transB", 1)), Node("Gather", targets, graph.Scalar(i, OnnxType.Int32)), op.Options);
+            done.Add(rows);
+            if (Gradients)
+            {
+                string dz = LogitGradient(rows, op.Options, V), kept = Node("Mul", x, rows.Kept);
+                dX.Add(Node("Mul", Node("MatMul", dz, w), rows.Kept));
+                dW = graph.Node("Gemm", dW is null ? [dz, kept] : [dz, kept, dW], ("transA", 1));
+            }
+            if (i < LossBlocks - 1)
+                wait = Zero(Gradients ? Node("Add", FirstRow(dX[i]), FirstRow(dW!)) : FirstRow(rows.Nll));
+        }
+        string denominator = Denominator ?? Sum([.. done.Select(rows => Total(rows.Kept))]);
+        losses[op] = new(done[0], denominator, Stacked([.. done.Select(rows => rows.Nll)]), Gradients ? Stacked(dX) : null, dW);
+        return Node("Div", Sum([.. done.Select(rows => Total(rows.Loss))]), denominator);
     }
 
     private void Backward(LinearCrossEntropyOp op, string dy)
     {
-        int V = op.Weight.Shape[0], C = op.Weight.Shape[1];
-        string dz = Node("Mul", LossGradient(op, op.Options, V), dy);
-        Give(op.X, Node("MatMul", dz, Value(op.Weight)));
-        Give(op.Weight, graph.Node("Gemm", [Reshaped(dz, -1, V), Reshaped(Value(op.X), -1, C)], ("transA", 1)));
+        if (losses[op] is not { DX: { } dX, DW: { } dW } parts)
+            throw new InvalidOperationException("onnx: this graph was begun without gradients");
+        string factor = Node("Div", dy, parts.Denominator);
+        Give(op.X, Node("Gather", Node("Mul", dX, factor), RowNumbers()));
+        Give(op.Weight, Node("Mul", dW, factor));
     }
+
+    /// <summary>The row b T + t of each token, int32 [B, T]: gathering by it turns [B T, C] into [B, T, C], which no reshape does that knows neither B nor T.</summary>
+    private string RowNumbers()
+    {
+        if (rowNumbers is not null)
+            return rowNumbers;
+        string length = Plus(graph.Node("ReduceMax", [FloatPositions], ("keepdims", 0)), 1), ones = Plus(Times(FloatPositions, 0), 1);
+        string row = Plus(graph.Node("CumSum", [ones, graph.Scalar(0)]), -1);
+        return rowNumbers = Cast(Node("Add", Node("Mul", row, length), FloatPositions), OnnxType.Int32);
+    }
+
+    private string Stacked(IReadOnlyList<string> blocks) => blocks.Count == 1 ? blocks[0] : graph.Node("Concat", blocks, ("axis", 0));
+
+    private string FirstRow(string value) => Node("Gather", value, graph.Scalar(0, OnnxType.Int32));
+
+    /// <summary>Zeros that are there when a value is, be it not finite.</summary>
+    private string Zero(string value) => Cast(Node("Less", value, graph.Constant(float.NegativeInfinity)), OnnxType.Float32);
+
+    private string Total(string value) => graph.Node("ReduceSum", [value], ("keepdims", 0));
+
+    private string Cast(string value, OnnxType type) => graph.Node("Cast", [value], ("to", (int)type));
 }

@@ -52,7 +52,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         EmbeddingOp lookup => Node("Gather", Value(lookup.Weight), Value(lookup.Ids)),
         RopeOp rope => Rotated(rope, Value(rope.X), back: false),
         CausalAttentionOp attention => Forward(attention),
-        CrossEntropyOp loss => Forward(loss, Value(loss.Logits), loss.Targets, loss.Options),
+        CrossEntropyOp loss => Forward(loss),
         LinearCrossEntropyOp loss => Forward(loss),
         _ => throw NotKnown(op),
     };
@@ -83,7 +83,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             case EmbeddingOp lookup: ScatterAdd(lookup.Weight, Value(lookup.Ids), dy); break;
             case RopeOp rope: Give(rope.X, Rotated(rope, dy, back: true)); break;
             case CausalAttentionOp attention: Backward(attention, dy); break;
-            case CrossEntropyOp loss: Give(loss.Logits, Node("Mul", LossGradient(loss), dy)); break;
+            case CrossEntropyOp loss: Backward(loss, dy); break;
             case LinearCrossEntropyOp loss: Backward(loss, dy); break;
             default: throw NotKnown(op);
         }

@@ -96,6 +96,15 @@ internal sealed unsafe class OrtApi
         return session;
     }
 
+    /// <summary>A session of a file, which may have external data beside it.</summary>
+    public nint CreateSession(nint env, string path, nint options)
+    {
+        nint session;
+        fixed (byte* name = OperatingSystem.IsWindows() ? Encoding.Unicode.GetBytes(path + '\0') : Utf8(path))
+            Check(((delegate* unmanaged<nint, byte*, nint, nint*, nint>)table[7])(env, name, options, &session));
+        return session;
+    }
+
     /// <summary>The names of a session's inputs, or of its outputs.</summary>
     public string[] Names(nint session, bool outputs)
     {

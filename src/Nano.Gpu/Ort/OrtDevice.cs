@@ -40,6 +40,9 @@ public sealed class OrtDevice : IDisposable
     /// <summary>Makes a graph ready.</summary>
     internal OrtSession Open(OnnxGraph graph) => new(graph.ToModel().Span, Provider, threads) { Traffic = Traffic };
 
+    /// <summary>Makes a graph in a file ready.</summary>
+    internal OrtSession Open(string path) => new(path, Provider, threads) { Traffic = Traffic };
+
     /// <summary>A tensor in the device's memory, or the host's where it has none of its own. What it holds at first is not known.</summary>
     /// <exception cref="NanoException">The device has no room.</exception>
     public OrtTensor New(OnnxType type, params ReadOnlySpan<long> shape)

@@ -13,13 +13,26 @@ public sealed class OrtSession : IDisposable
     /// <param name="provider">Where to run.</param>
     /// <param name="threads">Threads of the processor; 0 for all.</param>
     /// <exception cref="NanoException">No library, a provider that cannot be used here, or a graph that it cannot run, in its own words.</exception>
-    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0)
+    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0) : this(model, null, provider, threads)
+    {
+    }
+
+    /// <summary>Opens a graph in a file that may have external data beside it; both must stay there as long as the session.</summary>
+    /// <param name="path">The .onnx file.</param>
+    /// <param name="provider">Where to run.</param>
+    /// <param name="threads">Threads of the processor; 0 for all.</param>
+    /// <exception cref="NanoException">As above.</exception>
+    public OrtSession(string path, OrtProvider provider, int threads = 0) : this([], path, provider, threads)
+    {
+    }
+
+    private OrtSession(ReadOnlySpan<byte> model, string? path, OrtProvider provider, int threads)
     {
         Provider = provider;
         nint options = NewOptions(provider, threads);
         try
         {
-            session = api.CreateSession(Environment.Value, model, options);
+            session = path is null ? api.CreateSession(Environment.Value, model, options) : api.CreateSession(Environment.Value, path, options);
         }
         finally
         {

@@ -42,13 +42,13 @@ public sealed record Beam(IReadOnlyList<int> Ids, double LogProbability, double 
 /// among the first B, and the first B that do not end go on. It stops when B texts have ended, or at the limit of tokens, where the texts that still go on
 /// count as well. Of equals, the lower beam and then the lower id comes first.
 /// </summary>
-internal sealed class BeamSearch(LanguageModel model, Compute compute, KvCache cache, int[] prompt, BeamOptions options)
+internal sealed class BeamSearch(IDecoder decoder, int[] prompt, BeamOptions options)
 {
     private readonly LogitChanges changes = new(options.Changes);
     private readonly Ranking ranking = new();
     private readonly HashSet<int> endIds = [.. options.EndIds];
 
-    /// <summary>A text that goes on, and the row of the cache that has its keys and values but for its last token.</summary>
+    /// <summary>A text that goes on, and the row that has its keys and values but for its last token.</summary>
     private sealed record Path(int[] Ids, double LogProbability, int Row);
 
     /// <summary>The texts found, best first.</summary>
@@ -56,7 +56,7 @@ internal sealed class BeamSearch(LanguageModel model, Compute compute, KvCache c
     {
         var found = new List<Beam>();
         Path[] going = [new([], 0, 0)];
-        int limit = Math.Min(options.MaxTokens, model.Config.ContextLength + 1 - prompt.Length);
+        int limit = Math.Min(options.MaxTokens, decoder.Config.ContextLength + 1 - prompt.Length);
         for (int length = 0; length < limit && found.Count < options.Beams && going.Length > 0 && !cancel.IsCancellationRequested; length++)
             going = Step(going, found);
         if (found.Count < options.Beams)
@@ -67,7 +67,7 @@ internal sealed class BeamSearch(LanguageModel model, Compute compute, KvCache c
     private Beam Scored(Path path, FinishReason reason) =>
         new(path.Ids, path.LogProbability, path.LogProbability / Math.Pow(Math.Max(1, path.Ids.Length), options.LengthPenalty), reason);
 
-    private Path[] Step(Path[] going, List<Beam> found) => compute.WithoutTape(() =>
+    private Path[] Step(Path[] going, List<Beam> found)
     {
         var logits = Forward(going);
         var candidates = new List<Path>();
@@ -76,7 +76,7 @@ internal sealed class BeamSearch(LanguageModel model, Compute compute, KvCache c
         Path[] best = [.. candidates.OrderByDescending(path => path.LogProbability).Take(options.Beams * (endIds.Count + 1))]; // a stable order
         found.AddRange(best.Take(options.Beams).Where(Ends).Select(path => Scored(path, FinishReason.Stop)));
         return InOwnRows([.. best.Where(path => !Ends(path)).Take(options.Beams)]);
-    });
+    }
 
     private bool Ends(Path path) => endIds.Contains(path.Ids[^1]);
 
@@ -106,20 +106,13 @@ internal sealed class BeamSearch(LanguageModel model, Compute compute, KvCache c
             if (!taken.Add(paths[i].Row))
             {
                 int row = free.Dequeue();
-                cache.CopyRow(paths[i].Row, row, cache.LengthOf(row) == 0 ? 0 : prompt.Length);
+                decoder.CopyRow(paths[i].Row, row, decoder.LengthOf(row) == 0 ? 0 : prompt.Length);
                 paths[i] = paths[i] with { Row = row };
             }
         return paths;
     }
 
     /// <summary>The logits [B, V] behind each text.</summary>
-    private Tensor Forward(Path[] going)
-    {
-        cache.Select([.. going.Select(path => path.Row)]);
-        int[] news = going[0].Ids.Length == 0 ? prompt : [.. going.Select(path => path.Ids[^1])];
-        compute.NextStep();
-        var input = compute.New(new Shape(going.Length, news.Length / going.Length), DType.Int32);
-        news.CopyTo(input.Ids);
-        return model.NextLogits(compute, input, cache);
-    }
+    private Tensor Forward(Path[] going) =>
+        decoder.Next([.. going.Select(path => path.Row)], going[0].Ids.Length == 0 ? prompt : [.. going.Select(path => path.Ids[^1])]);
 }

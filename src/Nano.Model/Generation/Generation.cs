@@ -57,9 +57,7 @@ public sealed class Generation
     /// <summary>Tokens of a prompt that are read at once: enough for products to run at their peak, and little memory for a long prompt.</summary>
     private const int PromptChunk = 512;
 
-    private readonly LanguageModel model;
-    private readonly Compute compute;
-    private readonly KvCache cache;
+    private readonly IDecoder decoder;
     private readonly GenerationOptions options;
     private readonly CancellationToken cancel;
     private readonly Sampler sampler;
@@ -69,9 +67,9 @@ public sealed class Generation
     private TimeSpan prefill, decode;
     private long prefillTokens, decodeTokens;
 
-    internal Generation(LanguageModel model, Compute compute, KvCache cache, IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancel)
+    internal Generation(IDecoder decoder, IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancel)
     {
-        (this.model, this.compute, this.cache, this.options, this.cancel) = (model, compute, cache, options, cancel);
+        (this.decoder, this.options, this.cancel) = (decoder, options, cancel);
         (sampler, endIds) = (new Sampler(options.Sampler), [.. options.EndIds]);
         texts = [.. prompts.Select((prompt, row) => new GeneratedText(row, prompt))];
         foreach (var text in texts)
@@ -99,7 +97,11 @@ public sealed class Generation
             return false;
         long start = Stopwatch.GetTimestamp();
         bool first = going[0].Ids.Count == 0; // all texts that go on have equally many tokens
-        compute.WithoutTape(() => first ? ReadAll(going) : Continue(going));
+        if (first)
+            foreach (var text in going)
+                Read(text, text.PromptSpan);
+        else
+            Continue(going);
         var elapsed = Stopwatch.GetElapsedTime(start);
         if (first)
             (prefill, prefillTokens) = (elapsed, going.Sum(text => (long)text.Prompt.Count));
@@ -115,48 +117,30 @@ public sealed class Generation
             text.Finish(FinishReason.Cancelled);
     }
 
-    private bool ReadAll(GeneratedText[] going)
-    {
-        foreach (var text in going)
-            Read(text, [.. text.Prompt]);
-        return true;
-    }
-
     /// <summary>One more token of each text, all in one batch but those whose context is full: their newer half is read again.</summary>
-    private bool Continue(GeneratedText[] going)
+    private void Continue(GeneratedText[] going)
     {
-        int context = model.Config.ContextLength;
-        var batch = Array.FindAll(going, text => cache.LengthOf(text.Row) < context);
+        int context = decoder.Config.ContextLength;
+        var batch = Array.FindAll(going, text => decoder.LengthOf(text.Row) < context);
         foreach (var text in going.Except(batch))
         {
-            cache.Clear(text.Row);
+            decoder.Clear(text.Row);
             Read(text, text.Last(Math.Max(1, context / 2)));
         }
         if (batch.Length == 0)
-            return true;
-        var logits = Forward([.. batch.Select(text => text.Row)], [.. batch.Select(text => text.Ids[^1])]);
+            return;
+        var logits = decoder.Next([.. batch.Select(text => text.Row)], [.. batch.Select(text => text.Ids[^1])]);
         for (int b = 0; b < batch.Length; b++)
             Choose(batch[b], logits.SliceRows(b, 1).Data);
-        return true;
     }
 
     /// <summary>Puts tokens behind what the cache has of a text, and chooses the next.</summary>
     private void Read(GeneratedText text, ReadOnlySpan<int> ids)
     {
         for (; ids.Length > PromptChunk && !cancel.IsCancellationRequested; ids = ids[PromptChunk..])
-            Forward([text.Row], ids[..PromptChunk]);
+            decoder.Next([text.Row], ids[..PromptChunk]);
         if (!cancel.IsCancellationRequested)
-            Choose(text, Forward([text.Row], ids).Data);
-    }
-
-    /// <summary>Runs the model on the next tokens of some rows, equally many of each; the logits [B, V] behind the last ones, until the next call.</summary>
-    private Tensor Forward(ReadOnlySpan<int> rows, ReadOnlySpan<int> ids)
-    {
-        compute.NextStep();
-        cache.Select(rows);
-        var input = compute.New(new Shape(rows.Length, ids.Length / rows.Length), DType.Int32);
-        ids.CopyTo(input.Ids);
-        return model.NextLogits(compute, input, cache);
+            Choose(text, decoder.Next([text.Row], ids).Data);
     }
 
     private void Choose(GeneratedText text, ReadOnlySpan<float> logits)
@@ -165,7 +149,7 @@ public sealed class Generation
         text.Add(id, options.LogProbabilities is { } top ? LogProbabilities.Of(logits, id, top, ranking) : null);
         if (endIds.Contains(id))
             text.Finish(FinishReason.Stop);
-        else if (text.Ids.Count == options.MaxTokens || (!options.Slide && cache.LengthOf(text.Row) == model.Config.ContextLength))
+        else if (text.Ids.Count == options.MaxTokens || (!options.Slide && decoder.LengthOf(text.Row) == decoder.Config.ContextLength))
             text.Finish(FinishReason.Length);
     }
 }

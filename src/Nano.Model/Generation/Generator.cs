@@ -4,10 +4,15 @@ namespace Nano;
 /// Makes texts with a model: everything that makes text drains a <see cref="Generation"/> from here. Keys and values of earlier positions come from a cache
 /// that is kept from one to the next; so there is one at a time, and starting another ends the one before.
 /// </summary>
-public sealed class Generator(LanguageModel model, Compute compute) : IDisposable
+/// <param name="decoder">The model, wherever it runs; disposed with the generator.</param>
+public sealed class Generator(IDecoder decoder) : IDisposable
 {
-    private KvCache? cache;
     private Generation? current;
+
+    /// <summary>Makes texts with a model on this processor.</summary>
+    public Generator(LanguageModel model, Compute compute) : this(new ModelDecoder(model, compute))
+    {
+    }
 
     /// <summary>Starts texts that continue prompts; nothing is computed before its first step.</summary>
     /// <param name="prompts">At least one, each of at least one token and no more than the context holds.</param>
@@ -16,12 +21,12 @@ public sealed class Generator(LanguageModel model, Compute compute) : IDisposabl
     /// <exception cref="NanoException">A prompt is empty, longer than the context, or holds an id that is not the model's; an option is out of range.</exception>
     public Generation Start(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancel = default)
     {
-        options.Validate(model.Config.VocabSize);
+        options.Validate(decoder.Config.VocabSize);
         foreach (var prompt in prompts)
             Check(prompt);
         current?.Abandon();
-        var room = Cache(prompts.Count, prompts.Max(prompt => prompt.Count + (long)options.MaxTokens));
-        return current = new Generation(model, compute, room, [.. prompts.Select(prompt => prompt.ToArray())], options, cancel);
+        Reserve(prompts.Count, prompts.Max(prompt => prompt.Count + (long)options.MaxTokens));
+        return current = new Generation(decoder, [.. prompts.Select(prompt => prompt.ToArray())], options, cancel);
     }
 
     /// <summary>Continues one prompt without end, as <see cref="GenerationOptions.Slide"/> describes it: stop taking when you have enough.</summary>
@@ -33,10 +38,11 @@ public sealed class Generator(LanguageModel model, Compute compute) : IDisposabl
     /// <exception cref="NanoException">See <see cref="Start"/>.</exception>
     public IReadOnlyList<Beam> Search(IReadOnlyList<int> prompt, BeamOptions options, CancellationToken cancel = default)
     {
-        options.Validate(model.Config.VocabSize);
+        options.Validate(decoder.Config.VocabSize);
         Check(prompt);
         current?.Abandon();
-        return new BeamSearch(model, compute, Cache(options.Beams, prompt.Count + (long)options.MaxTokens), [.. prompt], options).Run(cancel);
+        Reserve(options.Beams, prompt.Count + (long)options.MaxTokens);
+        return new BeamSearch(decoder, [.. prompt], options).Run(cancel);
     }
 
     private static IEnumerable<int> Drain(Generation generation)
@@ -48,7 +54,7 @@ public sealed class Generator(LanguageModel model, Compute compute) : IDisposabl
 
     private void Check(IReadOnlyList<int> prompt)
     {
-        var config = model.Config;
+        var config = decoder.Config;
         if (prompt.Count == 0)
             throw new NanoException("the prompt is empty: the model needs at least one token to continue");
         if (prompt.Count > config.ContextLength)
@@ -58,20 +64,8 @@ public sealed class Generator(LanguageModel model, Compute compute) : IDisposabl
                 throw new NanoException($"the prompt has id {prompt[i]} at position {i}; the model's ids run from 0 to {config.VocabSize - 1}", "is this the model's tokenizer?");
     }
 
-    /// <summary>An empty cache with room for so many sequences of so many positions, or of a whole context if that is less.</summary>
-    private KvCache Cache(int rows, long positions)
-    {
-        var config = model.Config;
-        int capacity = (int)Math.Min(config.ContextLength, positions);
-        if (cache is null || cache.Rows < rows || cache.Capacity < capacity)
-        {
-            cache?.Dispose();
-            cache = null;
-            cache = new KvCache(config.Layers, capacity, config.KvHeads * config.HeadDim, rows);
-        }
-        cache.Clear();
-        return cache;
-    }
+    /// <summary>Makes room for so many sequences of so many positions, or of a whole context if that is less.</summary>
+    private void Reserve(int rows, long positions) => decoder.Reserve(rows, (int)Math.Min(decoder.Config.ContextLength, positions));
 
-    public void Dispose() => cache?.Dispose();
+    public void Dispose() => decoder.Dispose();
 }

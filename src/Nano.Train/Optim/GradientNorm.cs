@@ -45,12 +45,26 @@ public sealed class GradientNorm
         for (int i = 0; i < parameters.Count; i++)
             if (parameters[i].HasGradient)
             {
-                double square = compute.SumOfSquares(parameters[i].Gradient);
-                squares[groupOf[i]] += square;
-                sum += square;
+                sum += Add(i, compute.SumOfSquares(parameters[i].Gradient));
                 compute.Profiler?.Lap(Work.Of("gradient norm", 2 * parameters[i].Length, parameters[i]));
             }
         return Math.Sqrt(sum);
+    }
+
+    /// <summary>The same where the sums of squares are known already, in the order of the parameters.</summary>
+    public double Take(ReadOnlySpan<float> sumsOfSquares)
+    {
+        squares.AsSpan().Clear();
+        double sum = 0;
+        for (int i = 0; i < parameters.Count; i++)
+            sum += Add(i, sumsOfSquares[i]);
+        return Math.Sqrt(sum);
+    }
+
+    private double Add(int parameter, double square)
+    {
+        squares[groupOf[parameter]] += square;
+        return square;
     }
 
     /// <summary>The factor that brings a gradient of this norm down to the limit (Pascanu et al., "On the difficulty of training recurrent neural networks", 2013); 1 if it is below.</summary>

@@ -22,12 +22,12 @@ internal sealed class SpikeGuard : IDisposable
     private const string SkippedName = "spikes.skipped", InARowName = "spikes.in_a_row", RollbacksName = "spikes.rollbacks", PassedOverName = "spikes.passed_over";
 
     private readonly StabilityOptions options;
-    private readonly TrainStep trainStep;
+    private readonly ITrainStep trainStep;
     private readonly LossSpikes spikes;
     private readonly RunSnapshot? snapshot;
     private double skipped, inARow;
 
-    public SpikeGuard(StabilityOptions options, TrainStep trainStep, LanguageModel model, IReadOnlyList<(string Name, Tensor Tensor)> state)
+    public SpikeGuard(StabilityOptions options, ITrainStep trainStep, LanguageModel model, IReadOnlyList<(string Name, Tensor Tensor)> state)
     {
         (this.options, this.trainStep, spikes) = (options, trainStep, new LossSpikes(options.SpikeScore));
         snapshot = options.OnSpike == OnSpike.Rollback ? new RunSnapshot(model, state) : null;
@@ -93,6 +93,7 @@ internal sealed class SpikeGuard : IDisposable
         snapshot!.Restore(state);
         long passedOver = trainStep.PassedOver + step - state.Step;
         Load(state);
+        trainStep.FromHost();
         (Rollbacks, trainStep.PassedOver) = (rollbacks, passedOver);
         return state.Step;
     }

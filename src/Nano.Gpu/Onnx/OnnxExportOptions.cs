@@ -1,0 +1,30 @@
+namespace Nano;
+
+/// <summary>What of a model an ONNX graph computes, and what its inputs are.</summary>
+public sealed record OnnxExportOptions
+{
+    /// <summary>
+    /// Not the logits but loss and gradients: input_ids and targets (-100 leaves one out) to loss, the mean over the kept targets, and "grad." + name of every parameter.
+    /// </summary>
+    public bool Gradients { get; init; }
+
+    /// <summary>
+    /// Keys and values of earlier positions as inputs, of all positions as outputs, under the names of Hugging Face's optimum. More inputs: attention_mask [batch_size, total_sequence_length]
+    /// (0 hides a key, e.g. padding in front), position_ids [batch_size, sequence_length], past_key_values.N.key and .value [batch_size, KV, past_sequence_length, D]
+    /// of every layer N from 0. More outputs: present.N.key and .value [batch_size, KV, total_sequence_length, D], where total is past and sequence.
+    /// </summary>
+    public bool Cache { get; init; }
+
+    /// <summary>Logits of the last position only, [batch_size, 1, V].</summary>
+    public bool LastLogits { get; init; }
+
+    /// <summary>Ids, masks and positions are int32, which every device has, instead of int64, which other programs expect.</summary>
+    public bool Int32 { get; init; }
+
+    /// <exception cref="NanoException">The options contradict each other.</exception>
+    internal void Validate()
+    {
+        if (Gradients && (Cache || LastLogits))
+            throw new NanoException("a graph of gradients has neither a cache nor logits", "export one graph with the gradients and another with the cache");
+    }
+}

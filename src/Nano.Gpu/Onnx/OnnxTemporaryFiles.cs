@@ -1,0 +1,27 @@
+namespace Nano;
+
+/// <summary>A graph as files, for weights that one message cannot hold: the library reads them while a session is open.</summary>
+internal sealed class OnnxTemporaryFiles : IDisposable
+{
+    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("nano-");
+
+    /// <exception cref="NanoException">They cannot be written.</exception>
+    public OnnxTemporaryFiles(OnnxGraph graph)
+    {
+        Model = Path.Combine(folder.FullName, "model.onnx");
+        try
+        {
+            OnnxExporter.Write(graph, Model, alone: false);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The .onnx file.</summary>
+    public string Model { get; }
+
+    public void Dispose() => folder.Delete(recursive: true);
+}

@@ -1,0 +1,48 @@
+namespace Nano;
+
+/// <summary>A model of ours and its cache: one pass over the weights serves all rows, and each attends to its own keys and values.</summary>
+internal sealed class ModelDecoder(LanguageModel model, Compute compute) : IDecoder
+{
+    private KvCache? cache;
+
+    public ModelConfig Config => model.Config;
+
+    private KvCache Cache => cache ?? throw new InvalidOperationException("no room has been made for any row");
+
+    public void Reserve(int rows, int positions)
+    {
+        if (cache is null || cache.Rows < rows || cache.Capacity < positions)
+        {
+            cache?.Dispose();
+            cache = null;
+            cache = new KvCache(Config.Layers, positions, Config.KvHeads * Config.HeadDim, rows);
+        }
+        cache.Clear();
+    }
+
+    public int LengthOf(int row) => Cache.LengthOf(row);
+
+    public void Clear(int row) => Cache.Clear(row);
+
+    public void CopyRow(int from, int to, int start) => Cache.CopyRow(from, to, start);
+
+    public Tensor Next(ReadOnlySpan<int> rows, ReadOnlySpan<int> ids)
+    {
+        var tape = compute.Tape; // a trainer's, while it shows samples
+        compute.Tape = null;
+        try
+        {
+            compute.NextStep();
+            Cache.Select(rows);
+            var input = compute.New(new Shape(rows.Length, ids.Length / rows.Length), DType.Int32);
+            ids.CopyTo(input.Ids);
+            return model.NextLogits(compute, input, Cache);
+        }
+        finally
+        {
+            compute.Tape = tape;
+        }
+    }
+
+    public void Dispose() => cache?.Dispose();
+}
