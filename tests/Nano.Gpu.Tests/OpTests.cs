@@ -31,6 +31,7 @@ public class OpTests
         new("rope, interleaved", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
         new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
         new("attention, groups and a window", [new(B, T, 12), new(B, T, 6), new(B, T, 6)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
+        new("attention, many heads on one key head", [new(B, T, 48), new(B, T, 4), new(B, T, 4)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 12, 1)),
         new("cross-entropy", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets, new LossOptions(0, 0.1, 0.01)).Loss),
         new("linear cross-entropy", [new(B, T, 6), new(7, 6)], (c, x) => c.LinearCrossEntropy(x[0], x[1], Targets, new LossOptions(0, 0.2, 0.02)).Loss),
