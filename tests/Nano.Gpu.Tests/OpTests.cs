@@ -30,6 +30,8 @@ public class OpTests
         new("layernorm of long rows", [new(2, 3, 1000), new(1000), new(1000)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("rmsnorm", [new(B, T, 6), new(6)], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f)),
         new("embedding", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
+        new("embedding in parts", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
+        new("embedding and head in parts", [new(7, 6)], (c, x) => c.Linear(c.Embedding(x[0], Ids), x[0], null)),
         new("rope", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.RotateHalf)),
         new("rope, interleaved", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
         new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
@@ -92,7 +94,7 @@ public class OpTests
         using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
         var graph = new OnnxGraph("op");
         graph.Input("positions", OnnxType.Float32, B, T);
-        var ops = new OnnxOps(graph) { FloatPositions = "positions", Positions = graph.Node("Cast", ["positions"], ("to", (int)OnnxType.Int32)), ContextLength = T };
+        var ops = new OnnxOps(graph) { FloatPositions = "positions", Positions = graph.Node("Cast", ["positions"], ("to", (int)OnnxType.Int32)), ContextLength = T, LargestTarget = one.Name.EndsWith("in parts", StringComparison.Ordinal) ? 3 * 6 * sizeof(float) : int.MaxValue };
         foreach (var (name, tensor) in new[] { ("ids", Ids), ("targets", Targets) })
         {
             graph.Input(name, OnnxType.Int32, B, T);
