@@ -6,14 +6,7 @@ public class DecodeTests
     private static readonly SamplerOptions Greedy = new() { Temperature = 0 };
 
     /// <summary>A device, or a skipped test where there is none.</summary>
-    private static OrtDevice Open(string name)
-    {
-        ExportTests.NeedsLibrary();
-        var provider = OrtProvider.Find(name);
-        string? problem = OrtProvider.Try().SingleOrDefault(tried => tried.Provider == provider).Problem;
-        Skip.If(problem is not null, problem);
-        return new OrtDevice(provider, 1);
-    }
+    private static OrtDevice Open(string name) => new(Providers.Needs(name), 1);
 
     public static TheoryData<string, string> Goldens => new() { { "onnx-cpu", "gpt2_tiny" }, { "onnx-cpu", "llama_tiny" }, { "webgpu", "gpt2_tiny" }, { "webgpu", "llama_tiny" } };
 
