@@ -24,7 +24,7 @@ public class ExportTests
         var config = Models[name];
         using var model = LanguageModel.Create(config);
         model.Initialize(3);
-        using var session = new OrtSession(OnnxExporter.Build(model, OnnxType.Int32).ToModel().Span, where, 1);
+        using var session = new OrtSession(OnnxExporter.Build(model, new OnnxExportOptions { Int32 = true }).ToModel().Span, where, 1);
         using var compute = new Compute(1);
         foreach (var (B, T) in new[] { (1, 1), (2, 7), (3, 19) })
         {

@@ -14,7 +14,7 @@ public class GradientTests
         foreach (var parameter in model.Parameters.All) // biases that are not zero
             if (parameter.Shape.Rank == 1)
                 Philox.Normal(5, (ulong)parameter.Length, 0.3, parameter.Data);
-        using var session = new OrtSession(OnnxExporter.BuildGradients(model, OnnxType.Int32).ToModel().Span, where, 1);
+        using var session = new OrtSession(OnnxExporter.BuildGradients(model, new OnnxExportOptions { Int32 = true }).ToModel().Span, where, 1);
         using var compute = new Compute(1) { Tape = new Tape() };
         model.Parameters.EnableGradients();
         var (B, T) = (2, 7);

@@ -126,6 +126,13 @@ internal sealed class OnnxGraph(string name)
         return info.Written;
     }
 
+    /// <summary>Declares a value as a float output under a name of its own.</summary>
+    public void Result(string output, string value, params ReadOnlySpan<object> shape)
+    {
+        Node("Identity", [value], [output]);
+        Output(output, OnnxType.Float32, shape);
+    }
+
     private static ReadOnlyMemory<byte> ValueInfo(string name, OnnxType type, ReadOnlySpan<object> shape)
     {
         var dimensions = shape.ToArray();

@@ -15,8 +15,11 @@ internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long
     public bool IsSmall { get; init; }
 
     /// <summary>A float tensor as it is.</summary>
-    public static OnnxWeight Of(string name, Tensor tensor) => new(name, OnnxType.Float32, [.. Enumerable.Range(0, tensor.Shape.Rank).Select(i => (long)tensor.Shape[i])], tensor.Length * sizeof(float),
+    public static OnnxWeight Of(string name, Tensor tensor) => new(name, OnnxType.Float32, Dimensions(tensor), tensor.Length * sizeof(float),
         stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(tensor.Data)));
+
+    /// <summary>The shape of a tensor.</summary>
+    public static long[] Dimensions(Tensor tensor) => [.. Enumerable.Range(0, tensor.Shape.Rank).Select(i => (long)tensor.Shape[i])];
 
     /// <summary>Writes a TensorProto.</summary>
     /// <param name="tensor">Where to.</param>

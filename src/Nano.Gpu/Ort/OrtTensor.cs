@@ -9,14 +9,14 @@ public sealed unsafe class OrtTensor : IDisposable
     private readonly Tensor? memory; // of the host
     private readonly long[] shape;
 
-    private OrtTensor(OnnxType type, ReadOnlySpan<long> shape)
+    private OrtTensor(OnnxType type, ReadOnlySpan<long> shape, Tensor? memory = null)
     {
         (Type, this.shape) = (type, shape.ToArray());
-        memory = new Tensor(new Shape(checked((int)((Bytes + sizeof(float) - 1) / sizeof(float)))));
+        this.memory = memory ??= new Tensor(new Shape(checked((int)((Bytes + sizeof(float) - 1) / sizeof(float)))));
         nint info = api.CreateCpuMemoryInfo();
         try
         {
-            Value = api.CreateTensor(info, memory.Pointer, checked((nuint)Bytes), shape, (int)type);
+            Value = api.CreateTensor(info, memory.Type == DType.Int32 ? memory.IdPointer : memory.Pointer, checked((nuint)Bytes), shape, (int)type);
         }
         finally
         {
@@ -80,6 +80,9 @@ public sealed unsafe class OrtTensor : IDisposable
         values.CopyTo(tensor.Ints);
         return tensor;
     }
+
+    /// <summary>A tensor of ours as it lies in memory, of floats or int32.</summary>
+    public static OrtTensor Over(Tensor tensor) => new(tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, OnnxWeight.Dimensions(tensor.Contiguous("onnx")), tensor);
 
     /// <summary>Bytes of so many elements.</summary>
     internal static long SizeOf(OnnxType type, ReadOnlySpan<long> shape)
