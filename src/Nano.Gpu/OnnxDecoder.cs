@@ -111,9 +111,9 @@ public sealed class OnnxDecoder : IDecoder
         mask.Ints.Fill(1);
         try
         {
-            binding.Input(OnnxExporter.Ids, input);
-            binding.Input(OnnxExporter.PositionIds, positions);
-            binding.Input(OnnxExporter.KeyMask, mask);
+            binding.Input(OnnxRecording.Ids, input);
+            binding.Input(OnnxRecording.PositionIds, positions);
+            binding.Input(OnnxRecording.KeyMask, mask);
             binding.Output(OnnxExporter.Logits, scores);
             for (int i = 0; i < Config.Layers; i++)
                 for (int kind = 0; kind < 2; kind++)
