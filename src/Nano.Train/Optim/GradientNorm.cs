@@ -51,13 +51,15 @@ public sealed class GradientNorm
         return Math.Sqrt(sum);
     }
 
-    /// <summary>The same where the sums of squares are known already, in the order of the parameters.</summary>
-    public double Take(ReadOnlySpan<float> sumsOfSquares)
+    /// <summary>The same where the sums of squares are known already.</summary>
+    /// <param name="sumsOfSquares">In the order of the parameters.</param>
+    /// <param name="factor">What the gradients were multiplied by.</param>
+    public double Take(ReadOnlySpan<float> sumsOfSquares, double factor)
     {
         squares.AsSpan().Clear();
         double sum = 0;
         for (int i = 0; i < parameters.Count; i++)
-            sum += Add(i, sumsOfSquares[i]);
+            sum += Add(i, sumsOfSquares[i] / (factor * factor));
         return Math.Sqrt(sum);
     }
 

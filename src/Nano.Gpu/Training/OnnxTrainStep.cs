@@ -1,0 +1,248 @@
+namespace Nano;
+
+/// <summary>
+/// The training step on a device. Weights, moments and gradients stay there in two copies that take turns, since a graph cannot change its inputs: a step reads one and
+/// writes the other. Tokens and a few numbers go up; the loss and one number per parameter come down.
+/// </summary>
+public sealed class OnnxTrainStep : ITrainStep
+{
+    private readonly LanguageModel model;
+    private readonly Compute compute;
+    private readonly OrtDevice device;
+    private readonly TrainOptions options;
+    private readonly UpdateBatch batch;
+    private readonly FiniteCheck check;
+    private readonly LossScale scale;
+    private readonly Resources all = new();
+    private readonly OnnxLosses losses;
+    private readonly DeviceTensors[] weights, moments; // two copies of each
+    private readonly OrtBinding[] updates; // by the copy that is read
+    private readonly OrtBinding[,] gradients; // by the copy of the weights, and where gradients are put
+    private readonly OrtTensor ids, targets, loss, squares;
+    private readonly Dictionary<string, OrtTensor> scalars = [];
+    private int current;
+    private bool hostIsOld;
+
+    /// <summary>Makes the graphs ready.</summary>
+    /// <param name="model">What is trained; its parameters are the host's copy.</param>
+    /// <param name="compute">For what the host computes: looking for numbers that are not finite.</param>
+    /// <param name="loader">Where batches come from.</param>
+    /// <param name="options">How.</param>
+    /// <param name="device">Where; to be disposed after this.</param>
+    /// <param name="precision">Of matrix products.</param>
+    /// <exception cref="NanoException">The device has no room, lacks an op, or an option has no form there.</exception>
+    public OnnxTrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options, OrtDevice device, Precision precision = Precision.Float32)
+    {
+        Refuse(options);
+        (this.model, this.compute, this.device, this.options) = (model, compute, device, options);
+        batch = new UpdateBatch(options, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets));
+        check = new FiniteCheck(model, compute);
+        scale = new LossScale(precision);
+        Optimizer = all.Add(OptimizerKind.Create(model.Parameters.All, options.Optimizer));
+        Norm = new GradientNorm(model.Parameters.All);
+        try
+        {
+            var parameters = model.Parameters.All.Select(parameter => (parameter.Name!, parameter)).ToList();
+            weights = Copies(2, parameters);
+            moments = Copies(2, Optimizer.State);
+            ids = all.Add(OrtTensor.OnHost(OnnxType.Int32, options.Batch, options.Time));
+            targets = all.Add(OrtTensor.OnHost(OnnxType.Int32, options.Batch, options.Time));
+            loss = all.Add(OrtTensor.OfFloats());
+            squares = all.Add(OrtTensor.OfFloats(parameters.Count));
+            losses = all.Add(new OnnxLosses(model, device, weights, () => current));
+            var found = Copies(options.Accumulate > 1 ? 2 : 1, parameters.Select(parameter => (OnnxTraining.Gradient + parameter.Item1, parameter.parameter)));
+            gradients = BindGradients(precision, found);
+            updates = BindUpdates(found[(options.Accumulate - 1) % found.Length]);
+        }
+        catch
+        {
+            all.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IOptimizer Optimizer { get; }
+
+    /// <inheritdoc/>
+    public GradientNorm Norm { get; }
+
+    /// <inheritdoc/>
+    public long PassedOver { get; set; }
+
+    /// <inheritdoc/>
+    public ITokenLosses Losses => losses;
+
+    /// <summary>Bytes of the device that weights, moments and gradients take.</summary>
+    public long ReservedBytes { get; private set; }
+
+    private static void Refuse(TrainOptions options)
+    {
+        string? what = options switch
+        {
+            { Optimizer.Name: not "adamw" and var name } => $"--optimizer {name}",
+            { Model.Dropout: > 0 } => "--dropout",
+            { Activations: ActivationStorage.BFloat16 } => "--activations bf16",
+            { Pack: true } => "--pack",
+            { Stability.AverageDecay: > 0 } => "--ema",
+            _ => null,
+        };
+        if (what is not null)
+            throw new NanoException($"{what} has no form on a device", "leave it out, or train with --device cpu");
+    }
+
+    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors)
+    {
+        DeviceTensors[] copies = [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
+        ReservedBytes += copies.Sum(copy => copy.Bytes);
+        return copies;
+    }
+
+    /// <summary>Rows of logits that exist at once, about: enough for products to run at their peak.</summary>
+    private const int LossRows = 512;
+
+    /// <summary>Blocks of the loss: as many as divide the rows evenly and leave each <see cref="LossRows"/> at least.</summary>
+    private int LossBlocks()
+    {
+        int rows = options.Batch * options.Time, blocks = Math.Max(1, rows / LossRows);
+        while (rows % blocks != 0)
+            blocks--;
+        return blocks;
+    }
+
+    private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
+    {
+        bool accumulates = options.Accumulate > 1;
+        var session = all.Add(device.Open(OnnxTraining.Gradients(model, new LossOptions(0, options.LabelSmoothing, options.ZLoss), accumulates, precision == Precision.Float16, LossBlocks())));
+        var bindings = new OrtBinding[weights.Length, found.Length];
+        for (int copy = 0; copy < weights.Length; copy++)
+            for (int to = 0; to < found.Length; to++)
+            {
+                var binding = bindings[copy, to] = all.Add(new OrtBinding(session));
+                weights[copy].Into(binding);
+                if (accumulates)
+                    found[1 - to].Into(binding);
+                found[to].OutOf(binding);
+                binding.Output(OnnxTraining.Loss, loss);
+                binding.Output(OnnxTraining.Squares, squares);
+            }
+        return bindings;
+    }
+
+    private OrtBinding[] BindUpdates(DeviceTensors found)
+    {
+        var session = all.Add(device.Open(OnnxTraining.Update(model, options.Optimizer)));
+        return [.. weights.Select((_, copy) =>
+        {
+            var binding = all.Add(new OrtBinding(session));
+            weights[copy].Into(binding);
+            moments[copy].Into(binding);
+            found.Into(binding);
+            weights[1 - copy].OutOf(binding);
+            moments[1 - copy].OutOf(binding);
+            return binding;
+        })];
+    }
+
+    /// <inheritdoc/>
+    public StepResult FindGradients(long step)
+    {
+        int kept = batch.Read(step, PassedOver);
+        while (true)
+        {
+            double sum = AddGradients(step, kept);
+            double norm = Norm.Take(squares.Floats, scale.Value);
+            if (double.IsFinite(norm))
+                return new StepResult(sum, norm);
+            if (!scale.Halve())
+                throw check.BadGradient(step, FirstBad());
+        }
+    }
+
+    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them.</summary>
+    private double AddGradients(long step, int kept)
+    {
+        double sum = 0;
+        for (int micro = 0; micro < batch.Count; micro++)
+        {
+            var binding = gradients[current, micro % gradients.GetLength(1)];
+            batch[micro].Ids.Ids.CopyTo(ids.Ints);
+            batch[micro].Targets.Ids.CopyTo(targets.Ints);
+            binding.Input(OnnxRecording.Ids, ids);
+            binding.Input(OnnxRecording.Targets, targets);
+            Give(binding, OnnxTraining.Denominator, kept);
+            Give(binding, OnnxTraining.LossScale, scale.Value);
+            if (batch.Count > 1)
+                Give(binding, OnnxTraining.Keep, micro == 0 ? 0 : 1);
+            binding.Run();
+            sum += loss.Floats[0];
+            if (!double.IsFinite(sum))
+                throw Diverged($"step {step + 1}: the loss", micro);
+        }
+        return sum;
+    }
+
+    /// <inheritdoc/>
+    public void Update(double learningRate, StepResult gradients)
+    {
+        var binding = updates[current];
+        var numbers = new AdamWNumbers(learningRate, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, 0, 1, ++Optimizer.StepCount);
+        Give(binding, OnnxTraining.LearningRate, learningRate);
+        Give(binding, OnnxTraining.MeanCorrection, numbers.MeanCorrection);
+        Give(binding, OnnxTraining.RootCorrection, numbers.RootCorrection);
+        Give(binding, OnnxTraining.GradientScale, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm) / scale.Value);
+        binding.Run();
+        scale.Succeeded();
+        (current, hostIsOld) = (1 - current, true);
+    }
+
+    private void Give(OrtBinding binding, string name, double value)
+    {
+        if (!scalars.TryGetValue(name, out var scalar))
+            scalars[name] = scalar = all.Add(OrtTensor.OfFloats());
+        scalar.Floats[0] = (float)value;
+        binding.Input(name, scalar);
+    }
+
+    /// <summary>The first parameter whose gradient is not finite; null where only the sum of all is too large.</summary>
+    private string? FirstBad()
+    {
+        int bad = Array.FindIndex(squares.Floats.ToArray(), square => !float.IsFinite(square));
+        return bad < 0 ? null : model.Parameters.All[bad].Name;
+    }
+
+    /// <inheritdoc/>
+    public DivergedException DivergedAt(long step)
+    {
+        batch.Read(step, PassedOver);
+        return Diverged($"step {step}: the loss of the evaluation", 0);
+    }
+
+    /// <summary>The error of a micro-batch, which the host computes again to find the place.</summary>
+    private DivergedException Diverged(string when, int micro)
+    {
+        ToHost();
+        compute.NextStep();
+        return check.BadLoss(when, batch[micro].Ids);
+    }
+
+    /// <inheritdoc/>
+    public void ToHost()
+    {
+        if (!hostIsOld)
+            return;
+        weights[current].Down();
+        moments[current].Down();
+        hostIsOld = false;
+    }
+
+    /// <inheritdoc/>
+    public void FromHost()
+    {
+        weights[current].Up();
+        moments[current].Up();
+        hostIsOld = false;
+    }
+
+    public void Dispose() => all.Dispose();
+}

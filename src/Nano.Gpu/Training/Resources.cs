@@ -1,0 +1,19 @@
+namespace Nano;
+
+/// <summary>What must be disposed together, the last first.</summary>
+internal sealed class Resources : IDisposable
+{
+    private readonly Stack<IDisposable> all = new();
+
+    public T Add<T>(T resource) where T : IDisposable
+    {
+        all.Push(resource);
+        return resource;
+    }
+
+    public void Dispose()
+    {
+        while (all.TryPop(out var resource))
+            resource.Dispose();
+    }
+}

@@ -1,0 +1,120 @@
+namespace Nano.Tests;
+
+/// <summary>The training step on a device against ours.</summary>
+public class TrainStepTests
+{
+    private static readonly Gpt2Config Gpt2 = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2, Channels = 32 };
+    private static readonly LlamaConfig Llama = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 2, Channels = 32, Intermediate = 56 };
+
+    private static TrainOptions Options(ModelConfig model) => new()
+    {
+        Preset = "tiny",
+        Model = model,
+        Batch = 4,
+        Time = 16,
+        Steps = 50,
+        LearningRate = 3e-3,
+        MinLearningRate = 3e-4,
+        WarmupSteps = 5,
+        ClipNorm = 0.5,
+        Seed = 5,
+    };
+
+    /// <summary>Text with something to learn: each token decides most of the next.</summary>
+    private static int[] Tokens()
+    {
+        var random = new Random(3);
+        int[] tokens = new int[2000];
+        for (int i = 1; i < tokens.Length; i++)
+            tokens[i] = random.Next(4) == 0 ? random.Next(61) : ((tokens[i - 1] * 7) + 3) % 61;
+        return tokens;
+    }
+
+    /// <summary>A model and a step of it, ours or a device's.</summary>
+    private sealed class Side : IDisposable
+    {
+        private readonly Compute compute = new(1);
+
+        public Side(TrainOptions options, OrtDevice? device, Precision precision = Precision.Float32)
+        {
+            Model = LanguageModel.Create(options.Model);
+            Model.Initialize(options.Seed);
+            var loader = new BatchLoader(Tokens(), options.Batch, options.Time, "test");
+            Step = device is null ? new TrainStep(Model, compute, loader, options) : new OnnxTrainStep(Model, compute, loader, options, device, precision);
+            Step.FromHost();
+        }
+
+        public LanguageModel Model { get; }
+
+        public ITrainStep Step { get; }
+
+        public StepResult Run(TrainOptions options, long step)
+        {
+            var found = Step.FindGradients(step);
+            Step.Update(options.LearningRateAt(step), found);
+            return found;
+        }
+
+        public void Dispose()
+        {
+            Step.Dispose();
+            Model.Dispose();
+            compute.Dispose();
+        }
+    }
+
+    public static TheoryData<string, string> Cases => Providers.With(["gpt2", "gpt2, accumulating", "llama, smoothed"]);
+
+    [SkippableTheory]
+    [MemberData(nameof(Cases))]
+    public void Fifty_steps_are_those_of_our_kernels(string name, string provider)
+    {
+        using var device = new OrtDevice(Providers.Needs(provider), 1);
+        var options = Options(name.StartsWith("llama", StringComparison.Ordinal) ? Llama : Gpt2);
+        options = name switch
+        {
+            "gpt2, accumulating" => options with { Batch = 2, Accumulate = 3 },
+            "llama, smoothed" => options with { LabelSmoothing = 0.1, ZLoss = 1e-3 },
+            _ => options,
+        };
+        using Side ours = new(options, null), theirs = new(options, device);
+        double first = 0, last = 0;
+        for (long step = 0; step < options.Steps; step++)
+        {
+            var (expected, actual) = (ours.Run(options, step), theirs.Run(options, step));
+            Assert.Equal(expected.Loss, actual.Loss, 1e-3);
+            Assert.Equal(expected.GradientNorm, actual.GradientNorm, 1e-2);
+            Assert.Equal(ours.Step.Norm.ByGroup()["block1"], theirs.Step.Norm.ByGroup()["block1"], 1e-2);
+            (first, last) = (step == 0 ? expected.Loss : first, expected.Loss);
+        }
+        Assert.True(last < first - 0.5, $"nothing was learnt: {first} to {last}");
+        theirs.Step.ToHost();
+        Assert.Equal(50, theirs.Step.Optimizer.StepCount);
+        foreach (var (mine, other) in ours.Model.Parameters.All.Zip(theirs.Model.Parameters.All))
+            Assert.True(Distance(mine, other) < 0.02, $"{mine.Name}: {Distance(mine, other)}");
+        var rows = new BatchLoader(Tokens(), 4, 16, "test");
+        Assert.Equal(Evaluate.OnRandomRows(ours.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), Evaluate.OnRandomRows(theirs.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), 1e-3);
+    }
+
+    /// <summary>Norm of the difference over the norm.</summary>
+    private static double Distance(Tensor a, Tensor b)
+    {
+        double difference = 0, square = 0;
+        for (int i = 0; i < a.Length; i++)
+            (difference, square) = (difference + Math.Pow(a.Data[i] - b.Data[i], 2), square + Math.Pow(a.Data[i], 2));
+        return Math.Sqrt(difference / square);
+    }
+
+    [SkippableFact]
+    public void Per_step_only_tokens_and_a_few_numbers_cross()
+    {
+        using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
+        var options = Options(Gpt2);
+        using var side = new Side(options, device);
+        side.Run(options, 0);
+        long up = device.Traffic.Up, down = device.Traffic.Down;
+        side.Run(options, 1);
+        Assert.Equal(2 * 4 * 16 * sizeof(int) + (6 * sizeof(float)), device.Traffic.Up - up);
+        Assert.Equal((1 + side.Model.Parameters.All.Count) * sizeof(float), device.Traffic.Down - down);
+    }
+}
