@@ -102,10 +102,12 @@ internal sealed class TrainDisplay
     private string Speed()
     {
         double gflops = TokensPerSecond() * trainer.FlopsPerToken / 1e9;
-        return string.Create(CultureInfo.InvariantCulture, $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s ({gflops / peak:P0} of peak)  ETA {Eta()}");
+        return string.Create(CultureInfo.InvariantCulture, $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s{OfPeak(gflops)}  ETA {Eta()}");
     }
 
     private TimeSpan Remaining() => TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
+
+    private string OfPeak(double gflops) => double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $" ({gflops / peak:P0} of peak)") : "";
 
     private string Eta()
     {

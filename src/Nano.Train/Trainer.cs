@@ -21,8 +21,10 @@ public sealed record Finished(long Step, double TrainLoss, double ValLoss, doubl
     public bool StoppedEarly { get; init; }
 }
 
-/// <summary>Makes the training step of a run; it takes batches from the loader.</summary>
-public delegate ITrainStep StepFactory(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options);
+/// <summary>A device that takes the steps of a run.</summary>
+/// <param name="Name">For logs and reports.</param>
+/// <param name="NewStep">Makes the training step of a model; it takes batches from the loader.</param>
+public sealed record TrainingDevice(string Name, Func<LanguageModel, Compute, BatchLoader, TrainOptions, ITrainStep> NewStep);
 
 /// <summary>
 /// A run: text in, checkpoints, log and report out. <see cref="Run"/> is the training loop, and reads like one.
@@ -52,10 +54,10 @@ public sealed class Trainer : IDisposable
     /// <param name="run">The run's folder.</param>
     /// <param name="resume">Continue from the newest checkpoint there.</param>
     /// <param name="compute">Where to run.</param>
-    /// <param name="peakGflops">The machine's measured ceiling, for the log.</param>
+    /// <param name="peakGflops">The measured ceiling of what takes the steps, for the log; NaN if it is not known.</param>
     /// <param name="command">The command that repeats this run, for the report.</param>
-    /// <param name="newStep">Makes the training step of a device; null for <paramref name="compute"/>, which also draws the samples.</param>
-    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command, StepFactory? newStep = null)
+    /// <param name="device">What takes the steps and evaluates; null for <paramref name="compute"/>, which draws the samples in any case.</param>
+    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command, TrainingDevice? device = null)
     {
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
@@ -66,7 +68,7 @@ public sealed class Trainer : IDisposable
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
-        trainStep = newStep?.Invoke(Model, compute, train, Options) ?? new TrainStep(Model, compute, train, Options);
+        trainStep = device?.NewStep(Model, compute, train, Options) ?? new TrainStep(Model, compute, train, Options);
         average = Options.Stability.AverageDecay > 0 ? new WeightAverage(Model, Options.Stability.AverageDecay) : null;
         shown = average?.Model ?? Model;
         losses = average is null ? trainStep.Losses : new ModelLosses(shown, compute);
@@ -81,7 +83,7 @@ public sealed class Trainer : IDisposable
         guard.Load(state);
         trainStep.FromHost();
         patience.Load(state.Numbers);
-        log = OpenLog(resume, peakGflops, command);
+        log = OpenLog(resume, peakGflops, command, device?.Name);
     }
 
     public TrainOptions Options { get; }
@@ -227,7 +229,7 @@ public sealed class Trainer : IDisposable
             throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
     }
 
-    private RunLog OpenLog(bool resume, double peakGflops, string command)
+    private RunLog OpenLog(bool resume, double peakGflops, string command, string? device)
     {
         Directory.CreateDirectory(run);
         if (!resume)
@@ -237,7 +239,7 @@ public sealed class Trainer : IDisposable
         var opened = RunLog.Open(LogPath, resume ? (int)StartStep : null, guard.Rollbacks);
         if (!resume)
             opened.Write(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),
-                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops), data.Origin, Model.Parameters.Count));
+                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops, device), data.Origin, Model.Parameters.Count));
         return opened;
     }
 

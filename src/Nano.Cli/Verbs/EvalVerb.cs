@@ -14,6 +14,7 @@ internal static class EvalVerb
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens of a window (default: the model's context)" };
     private static readonly Option<int?> Stride = new("--stride") { Description = "Tokens from one window to the next: fewer give each token more context and take longer (default: a window)" };
     private static readonly Option<int?> Batch = new("--batch") { Description = "Windows computed together; changes no result (default: about 1,024 tokens)" };
+    private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -23,7 +24,7 @@ internal static class EvalVerb
     {
         var verb = new Command("eval", "Loss, perplexity and bits per byte of a text: every token but the first is predicted once. Other measures are verbs of their own.\n\nExample:\n  nano eval --model runs/shakespeare-char --data my.txt --stride 32")
         {
-            Model, TokenizerPath, Data, Seq, Stride, Batch, Threads, Json,
+            Model, TokenizerPath, Data, Seq, Stride, Batch, Device, Threads, Json,
             EvalChoicesVerb.Create(), EvalHellaSwagVerb.Create(), EvalGenerateVerb.Create(), EvalScoreVerb.Create(),
         };
         verb.SetAction(Run);
@@ -33,15 +34,18 @@ internal static class EvalVerb
     private static int Run(ParseResult args)
     {
         using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
+        using var onDevice = device is null ? null : new OnnxLosses(model, device);
+        ITokenLosses losses = onDevice is null ? new ModelLosses(model, compute) : onDevice;
         var (ids, bytes) = Read(args.GetValue(Data)!, tokenizer);
         int time = args.GetValue(Seq) ?? model.Config.ContextLength, stride = args.GetValue(Stride) ?? time;
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
         long start = Stopwatch.GetTimestamp();
-        var result = Evaluate.OnText(new ModelLosses(model, compute), ids, bytes, time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
+        var result = Evaluate.OnText(losses, ids, bytes, time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} bits per byte"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));

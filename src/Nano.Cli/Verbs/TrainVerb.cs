@@ -19,7 +19,8 @@ internal static class TrainVerb
             + "(default: that of the recipe: characters, gpt2 for the gpt2- presets, to be named for llama-15m, llama-42m, llama-110m)",
     };
 
-    private static readonly Option<string> Device = new("--device") { Description = "Where to run: cpu", DefaultValueFactory = _ => "cpu" };
+    private static readonly Option<string> Device = Common.Device();
+    private static readonly Option<Precision?> Products = Common.Word("--precision", "What a device computes matrix products in: float32 or float16; weights and all else are float32 (default: float32)", ParsePrecision);
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -28,7 +29,7 @@ internal static class TrainVerb
     {
         var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt")
         {
-            Data, ValidationData, Tokenizer, Device, Profile, Threads, Json,
+            Data, ValidationData, Tokenizer, Device, Products, Profile, Threads, Json,
         };
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
@@ -42,20 +43,21 @@ internal static class TrainVerb
         string run = plan.Run;
         bool json = args.GetValue(Json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var device = OpenDevice(args);
         var human = Common.Human(json);
         var work = Prepare(args, plan, human);
-        double peak = Machine.MeasurePeak(compute);
-        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args));
+        double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
+        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device));
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
-        Introduce(human, trainer, compute, peak, run);
+        Introduce(human, trainer, compute, peak, run, device);
 
         bool plain = json || !TrainDisplay.CanBeLive;
         using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
-        return Conclude(end!, trainer, human, json, run, profiler is null ? null : Profiled(profiler, trainer, compute, human));
+        return Conclude(end!, trainer, human, json, run, device, profiler is null ? null : Profiled(profiler, trainer, compute, human));
     }
 
     /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
@@ -66,8 +68,32 @@ internal static class TrainVerb
         return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
     }
 
-    private static RunPlan ReadPlan(ParseResult args) =>
-        args.GetValue(Device) is not "cpu" and var device ? throw new NanoException($"there is no device '{device}'", "devices: cpu") : RunPlan.Read(args, args.GetValue(Data));
+    private static RunPlan ReadPlan(ParseResult args) => RunPlan.Read(args, args.GetValue(Data));
+
+    /// <summary>The device that is asked for; null for our own kernels.</summary>
+    private static OrtDevice? OpenDevice(ParseResult args)
+    {
+        var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
+        string? misplaced = device is null ? (args.GetValue(Products) is Precision.Float16 ? "--precision float16 takes a --device other than cpu" : null)
+            : args.GetValue(Profile) ? "--profile shows our own kernels, --device cpu" : null;
+        if (misplaced is null)
+            return device;
+        device?.Dispose();
+        throw new NanoException(misplaced);
+    }
+
+    private static TrainingDevice? Steps(ParseResult args, OrtDevice? device)
+    {
+        var precision = args.GetValue(Products) ?? Precision.Float32;
+        return device is null ? null : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products", (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device, precision));
+    }
+
+    private static Precision ParsePrecision(string word) => word switch
+    {
+        "float32" => Precision.Float32,
+        "float16" => Precision.Float16,
+        _ => throw new FormatException($"there is no precision '{word}'; there are float32 and float16"),
+    };
 
     /// <summary>What a command line asks for.</summary>
     /// <param name="Options">How to train.</param>
@@ -145,13 +171,15 @@ internal static class TrainVerb
         return store.LoadTextAsync("shakespeare", new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();
     }
 
-    private static void Introduce(TextWriter human, Trainer trainer, Compute compute, double peak, string run)
+    private static void Introduce(TextWriter human, Trainer trainer, Compute compute, double peak, string run, OrtDevice? device)
     {
         var o = trainer.Options;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {trainer.Data.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
+        if (device is not null)
+            human.WriteLine($"device   {device.Provider.Name}, {device.Library}");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
     }
 
@@ -161,11 +189,11 @@ internal static class TrainVerb
     private static string BitsPerByte(Finished end, Trainer trainer) => trainer.Tokenizer is CharTokenizer ? ""
         : string.Create(CultureInfo.InvariantCulture, $", {end.ValLoss / Math.Log(2) / trainer.Data.ValidationBytesPerToken:F4} bits per byte");
 
-    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run, object? profile)
+    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run, OrtDevice? device, object? profile)
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
-            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}");
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}{(device is null ? "" : $" --device {device.Provider.Name}")}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)

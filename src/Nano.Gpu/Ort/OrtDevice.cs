@@ -34,6 +34,9 @@ public sealed class OrtDevice : IDisposable
     /// <summary>What it runs on.</summary>
     public OrtProvider Provider { get; }
 
+    /// <summary>What runs it, and which version.</summary>
+    public string Library => $"ONNX Runtime {api.LibraryVersion}";
+
     /// <summary>Bytes that have gone from the host to the device and back, graph inputs and outputs included; counted alike where both share their memory.</summary>
     public OrtTraffic Traffic { get; } = new();
 

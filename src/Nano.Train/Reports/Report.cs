@@ -121,7 +121,10 @@ public static partial class Report
         Row(page, "processor", machine.Cpu);
         Row(page, "threads", machine.Threads.ToString("N0", Culture));
         Row(page, "instruction set", machine.Simd);
-        Row(page, "measured peak", Invariant($"{machine.PeakGflops:N1} GFLOP/s"));
+        if (machine.Device is not null)
+            Row(page, "device", machine.Device);
+        if (double.IsFinite(machine.PeakGflops))
+            Row(page, "measured peak", Invariant($"{machine.PeakGflops:N1} GFLOP/s"));
         if (sessions > 1) Row(page, "sessions", Invariant($"{sessions:N0} (resumed {sessions - 1:N0} ×)"));
         page.Append("</table>\n");
     }

@@ -34,8 +34,10 @@ public sealed record RunEntry(
 /// <param name="Cpu">Name of the processor.</param>
 /// <param name="Threads">Worker threads in use.</param>
 /// <param name="Simd">Instruction set in use.</param>
-/// <param name="PeakGflops">Measured peak of all threads together, in GFLOP/s.</param>
-public sealed record RunMachine(string Cpu, int Threads, string Simd, double PeakGflops);
+/// <param name="PeakGflops">Measured peak of all threads together, in GFLOP/s; not known where another device took the steps.</param>
+/// <param name="Device">What took the steps, where it was not our own kernels.</param>
+public sealed record RunMachine(string Cpu, int Threads, string Simd, double PeakGflops,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Device = null);
 
 /// <summary>One training step, or the last of a logging interval.</summary>
 /// <param name="Step">Steps done, counted from 1.</param>
