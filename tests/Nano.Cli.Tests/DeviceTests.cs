@@ -2,44 +2,45 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>What nano info says of devices that cannot be used.</summary>
-public class DeviceTests
+/// <summary>Verbs with --device. What runs there is tested in Nano.Gpu.Tests.</summary>
+[Collection(nameof(TinyRun))]
+public class DeviceTests(TinyRun run)
 {
-    private static CliResult Info(params (string Name, string Value)[] environment) =>
-        Cli.Run(["info", "--threads", "1", "--json"], null, environment.ToDictionary(variable => variable.Name, variable => variable.Value)).Succeeds();
-
-    [Fact]
-    public void A_library_that_is_none_is_named_and_the_rest_is_shown()
+    /// <summary>Runs a verb where ONNX Runtime is found, if it lies in .tools.</summary>
+    private static CliResult OnDevice(string[] args, string? stdin = null)
     {
-        using var folder = new TempFolder();
-        string library = folder.File("libonnxruntime.so.1");
-        File.WriteAllText(library, "no library");
-        var broken = Info((OrtLibrary.Variable, library));
-        Assert.Contains($"ONNX Runtime at '{library}' cannot be loaded", broken.Error, StringComparison.Ordinal);
-        Assert.Empty(broken.Json.GetProperty("devices").EnumerateArray());
-        var missing = Info((OrtLibrary.Variable, folder.File("none.so")));
-        Assert.Contains($"ONNX Runtime is not here; looked for {folder.File("none.so")}", missing.Error, StringComparison.Ordinal);
-        Assert.Contains("make ort", missing.Error, StringComparison.Ordinal);
+        var result = Cli.Run([.. args, "--device", "onnx-cpu"], stdin, folder: AppContext.BaseDirectory);
+        Skip.If(result.Error.Contains("ONNX Runtime is not here", StringComparison.Ordinal), "needs ONNX Runtime: make ort");
+        return result.Succeeds();
+    }
+
+    [SkippableTheory]
+    [InlineData("--max-tokens 60 --seed 5")]
+    [InlineData("--max-tokens 40 --prompt to --prompt that --temperature 0 --slide false --stop q")]
+    [InlineData("--max-tokens 8 --prompt to --beams 3")]
+    public void Generate_writes_the_same_text(string options)
+    {
+        string[] args = ["generate", "--model", run.Folder, .. options.Split(' ')];
+        Assert.Equal(Cli.Run(args).Succeeds().Out, OnDevice(args).Out);
     }
 
     [SkippableFact]
-    public void A_device_without_its_driver_says_what_it_needs()
+    public void Chat_answers_the_same()
     {
-        string path = "";
-        try
-        {
-            (_, path) = OrtLibrary.Load();
-        }
-        catch (NanoException e)
-        {
-            Skip.If(true, $"{e.Message}; {e.Hint}");
-        }
-        using var folder = new TempFolder();
-        var result = Info((OrtLibrary.Variable, path), ("VK_ICD_FILENAMES", folder.File("none.json")), ("VK_DRIVER_FILES", folder.File("none.json")));
-        Assert.Contains("onnx-cpu", result.Json.GetProperty("devices").EnumerateArray().Select(device => device.GetString()));
-        Skip.IfNot(result.Json.GetProperty("device_problems").TryGetProperty("webgpu", out var problem), "this ONNX Runtime was built without webgpu, or does not use Vulkan");
-        Assert.Contains("device       webgpu: does not work here: " + problem.GetString(), result.Error, StringComparison.Ordinal);
-        Assert.StartsWith("ONNX Runtime: Failed to get a WebGPU adapter", problem.GetString(), StringComparison.Ordinal);
-        Assert.EndsWith("'make lavapipe' (Linux, x64)", problem.GetString(), StringComparison.Ordinal);
+        using var temp = new TempFolder();
+        File.WriteAllText(temp.File("template"), "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
+        string[] args = ["chat", "--model", run.Folder, "--template", temp.File("template"), "--max-tokens", "5", "--seed", "5"];
+        Assert.Equal(Cli.Run(args, "to be\nor\n").Succeeds().Out, OnDevice(args, "to be\nor\n").Out);
+    }
+
+    [Fact]
+    public void A_library_that_is_not_there_is_named() =>
+        Cli.Run(["generate", "--model", run.Folder, "--device", "onnx-cpu"], null, new() { ["NANO_ORT"] = "no/such/library" }).Fails(1, "no/such/library", "hint: 'make ort'");
+
+    [SkippableFact]
+    public void A_device_that_cannot_be_used_says_why()
+    {
+        OnDevice(["generate", "--model", run.Folder, "--max-tokens", "1"]);
+        Cli.Run(["generate", "--model", run.Folder, "--device", "coreml"], null, folder: AppContext.BaseDirectory).Fails(1, "was built without 'coreml'", "hint: it has onnx-cpu");
     }
 }
