@@ -32,7 +32,11 @@ public sealed class OrtSession : IDisposable
         nint env = Environment.Value, options = NewOptions(provider, threads); // in this order: providers log to the environment
         try
         {
-            session = path is null ? api.CreateSession(env, model, options) : api.CreateSession(env, path, options);
+            session = api.CreateSession(env, model, path, options);
+        }
+        catch (OrtException e)
+        {
+            throw OrtMissing.Explain(e, provider, env, model, path, () => NewOptions(provider, threads));
         }
         finally
         {
@@ -91,7 +95,7 @@ public sealed class OrtSession : IDisposable
         catch (OrtException e)
         {
             api.ReleaseSessionOptions(options);
-            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", "'nano info' says what can", e);
+            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", $"{provider.Needs}; 'nano info' says what can be used", e);
         }
     }
 
