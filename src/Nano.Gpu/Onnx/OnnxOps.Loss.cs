@@ -81,7 +81,7 @@ internal sealed partial class OnnxOps
     private string Forward(LinearCrossEntropyOp op)
     {
         int V = op.Weight.Shape[0], C = op.Weight.Shape[1];
-        string w = Value(op.Weight), blocks = Reshaped(Value(op.X), LossBlocks, -1, C), targets = Reshaped(Value(op.Targets), LossBlocks, -1);
+        string w = Operand(op.Weight), blocks = Reshaped(Value(op.X), LossBlocks, -1, C), targets = Reshaped(Value(op.Targets), LossBlocks, -1);
         string? dW = null, wait = null;
         List<LossRows> done = [];
         List<string> dX = [];
@@ -90,13 +90,13 @@ internal sealed partial class OnnxOps
             string x = Node("Gather", blocks, graph.Scalar(i, OnnxType.Int32));
             if (wait is not null)
                 x = Node("Add", x, wait);
-            var rows = Rows(graph.Node("Gemm", [x, w], ("transB", 1)), Node("Gather", targets, graph.Scalar(i, OnnxType.Int32)), op.Options);
+            var rows = Rows(ProductByRows(Operand(x), w), Node("Gather", targets, graph.Scalar(i, OnnxType.Int32)), op.Options);
             done.Add(rows);
             if (Gradients)
             {
-                string dz = LogitGradient(rows, op.Options, V), kept = Node("Mul", x, rows.Kept);
-                dX.Add(Node("Mul", Node("MatMul", dz, w), rows.Kept));
-                dW = graph.Node("Gemm", dW is null ? [dz, kept] : [dz, kept, dW], ("transA", 1));
+                string dz = Operand(LogitGradient(rows, op.Options, V)), kept = Operand(Node("Mul", x, rows.Kept));
+                dX.Add(Node("Mul", Product(dz, w), rows.Kept));
+                dW = ProductOverRows(dz, kept, dW);
             }
             if (i < LossBlocks - 1)
                 wait = Zero(Gradients ? Node("Add", FirstRow(dX[i]), FirstRow(dW!)) : FirstRow(rows.Nll));
@@ -133,6 +133,4 @@ internal sealed partial class OnnxOps
     private string Zero(string value) => Cast(Node("Less", value, graph.Constant(float.NegativeInfinity)), OnnxType.Float32);
 
     private string Total(string value) => graph.Node("ReduceSum", [value], ("keepdims", 0));
-
-    private string Cast(string value, OnnxType type) => graph.Node("Cast", [value], ("to", (int)type));
 }

@@ -28,7 +28,7 @@ internal static class OnnxTraining
     /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
     public static OnnxGraph Gradients(LanguageModel model, LossOptions options, bool accumulates, bool half, int lossBlocks)
     {
-        using var recording = new OnnxRecording(model, OnDevice with { Gradients = true }, weightsAreInputs: true, Denominator, lossBlocks);
+        using var recording = new OnnxRecording(model, OnDevice with { Gradients = true }, weightsAreInputs: true, Denominator, lossBlocks, half);
         var graph = recording.Graph;
         graph.Input(Denominator, OnnxType.Float32);
         graph.Input(LossScale, OnnxType.Float32);
