@@ -33,6 +33,10 @@ internal static class Common
     /// <exception cref="NanoException">There is no such device, or it cannot be used here.</exception>
     public static OrtDevice? OpenDevice(string name, int? threads) => name == Cpu ? null : new OrtDevice(OrtProvider.Find(name), threads ?? 0);
 
+    /// <summary>What makes texts: a model on a device, or on this processor where there is none.</summary>
+    /// <exception cref="NanoException">The device cannot run it.</exception>
+    public static Generator NewGenerator(LanguageModel model, Compute compute, OrtDevice? device) => device is null ? new(model, compute) : new(new OnnxDecoder(model, device));
+
     public static Option<bool> Profile() => new("--profile") { Description = "Show which ops the time of a training step goes to" };
 
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };

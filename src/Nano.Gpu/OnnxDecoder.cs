@@ -6,6 +6,9 @@ namespace Nano;
 /// </summary>
 public sealed class OnnxDecoder : IDecoder
 {
+    /// <summary>Weights of more bytes pass through files that the library maps: they are then in memory once, not four times.</summary>
+    private const long LargestMessage = 64 << 20;
+
     private readonly OrtDevice device;
     private readonly OrtSession session;
     private readonly OrtBinding binding;
@@ -43,7 +46,7 @@ public sealed class OnnxDecoder : IDecoder
     /// <param name="model">The model.</param>
     /// <param name="device">Where to; to be disposed after this.</param>
     /// <exception cref="NanoException">The device cannot run it, or has no room.</exception>
-    public OnnxDecoder(LanguageModel model, OrtDevice device) : this(model, device, OnnxExporter.LargestModel)
+    public OnnxDecoder(LanguageModel model, OrtDevice device) : this(model, device, LargestMessage)
     {
     }
 
@@ -64,6 +67,8 @@ public sealed class OnnxDecoder : IDecoder
             files?.Dispose();
             throw;
         }
+        if (!OperatingSystem.IsWindows())
+            files?.Dispose(); // what is mapped needs no name
         binding = new OrtBinding(session);
         scores = OrtTensor.OfFloats(1, 1, Config.VocabSize);
         empty = New(0);

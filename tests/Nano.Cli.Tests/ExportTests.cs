@@ -14,6 +14,9 @@ public class ExportTests
         var gradients = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("b.onnx"), "--gradients", "--json").Succeeds();
         Assert.True(gradients.Json.GetProperty("nodes").GetInt32() > made.Json.GetProperty("nodes").GetInt32());
         Assert.True(new FileInfo(folder.File("a.onnx")).Length > made.Json.GetProperty("weight_bytes").GetInt64());
+        var cached = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("c.onnx"), "--cache").Succeeds();
+        Assert.Contains("past_key_values.0.key", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File("c.onnx"))), StringComparison.Ordinal);
+        Assert.StartsWith(folder.File("c.onnx"), cached.Out, StringComparison.Ordinal);
         Assert.Equal(0x08, File.ReadAllBytes(folder.File("a.onnx"))[0]); // ir_version, the first field
     }
 
@@ -24,6 +27,7 @@ public class ExportTests
         Cli.Run("export", "--model", folder.File("none"), "--out", folder.File("a.onnx")).Fails(1, "there is no model at");
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("no/such/folder/a.onnx")).Fails(1, "a.onnx");
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny")).Fails(2, "--out");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--gradients", "--cache").Fails(1, "neither a cache nor logits", "hint: ");
         Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
     }
 }

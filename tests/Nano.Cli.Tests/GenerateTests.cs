@@ -73,6 +73,7 @@ public class GenerateTests(TinyRun run)
     [InlineData("--beams 0", "the number of beams must be from 1 to 1024, got 0")]
     [InlineData("--beams 2 --top-k 5", "--top-k does not go with --beams")]
     [InlineData("--beams 2 --prompt t --prompt o", "a second --prompt does not go with --beams")]
+    [InlineData("--device webgp", "there is no device 'webgp'", "hint: did you mean 'webgpu'?")]
     [InlineData("--threads 0", "--threads must be from 1 to 1024, got 0")]
     [InlineData("--prompt ROMEO:", "the character 'R' (U+0052) at position 0 is not among the 24 characters", "hint: ")]
     [InlineData("--prompt toßbe", "the character 'ß' (U+00DF) at position 2")]

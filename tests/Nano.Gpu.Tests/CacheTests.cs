@@ -10,6 +10,7 @@ public class CacheTests
     /// <summary>Ids, which of them are no padding, keys and values: what a graph with a cache takes and gives.</summary>
     private sealed class Fed(LanguageModel model, OrtSession session, int rows)
     {
+        private readonly bool small = session.Provider != OrtProvider.Cpu; // other devices lack arithmetic for int64
         private readonly ModelConfig config = model.Config;
         private OrtTensor[] past = Keys(model.Config, rows, 0);
         private long[][] seen = [.. Enumerable.Repeat(Array.Empty<long>(), rows)];
@@ -22,9 +23,8 @@ public class CacheTests
             int T = news[0].Length, total = seen[0].Length + T;
             long[] positions = [.. news.SelectMany((row, b) => row.Select((id, t) => id < 0 ? 1 : seen[b].Sum() + row[..t].Count(id => id >= 0)))];
             seen = [.. seen.Zip(news, (held, row) => (long[])[.. held, .. row.Select(id => id < 0 ? 0L : 1)])];
-            using var ids = OrtTensor.OfLongs([.. news.SelectMany(row => row).Select(id => (long)Math.Max(id, 0))], rows, T);
-            using var mask = OrtTensor.OfLongs([.. seen.SelectMany(row => row)], rows, total);
-            using var places = OrtTensor.OfLongs(positions, rows, T);
+            using OrtTensor ids = Integers([.. news.SelectMany(row => row).Select(id => (long)Math.Max(id, 0))], rows, T), mask = Integers([.. seen.SelectMany(row => row)], rows, total);
+            using var places = Integers(positions, rows, T);
             using var logits = OrtTensor.OfFloats(rows, T, config.VocabSize);
             var present = Keys(config, rows, total);
             session.Run([("input_ids", ids), ("attention_mask", mask), ("position_ids", places), .. Named("past_key_values", past)], [("logits", logits), .. Named("present", present)]);
@@ -34,8 +34,13 @@ public class CacheTests
             return logits.Floats.ToArray();
         }
 
+        private OrtTensor Integers(long[] values, params ReadOnlySpan<long> shape) => small ? OrtTensor.OfInts([.. values.Select(value => (int)value)], shape) : OrtTensor.OfLongs(values, shape);
+
         private static IEnumerable<(string, OrtTensor)> Named(string what, OrtTensor[] tensors) => tensors.Select((tensor, i) => ($"{what}.{i / 2}.{(i % 2 == 0 ? "key" : "value")}", tensor));
     }
+
+    private static OrtSession Open(LanguageModel model, OrtProvider provider) =>
+        new(OnnxExporter.Build(model, new() { Cache = true, Int32 = provider != OrtProvider.Cpu }).ToModel().Span, provider, 1);
 
     private static float[] Ours(LanguageModel model, int[] ids)
     {
@@ -56,17 +61,14 @@ public class CacheTests
             Assert.True(Math.Abs(ours[i] - theirs[i]) < 1e-5, $"{what}, element {i}: {theirs[i]}, ours {ours[i]}");
     }
 
-    public static TheoryData<string> Names => [.. ExportTests.Models.Keys];
-
     [SkippableTheory]
-    [MemberData(nameof(Names))]
-    public void Logits_with_a_cache_are_those_without_however_the_text_is_divided(string name)
+    [MemberData(nameof(ExportTests.Names), MemberType = typeof(ExportTests))]
+    public void Logits_with_a_cache_are_those_without_however_the_text_is_divided(string name, string provider)
     {
-        var config = ExportTests.Models[name];
-        ExportTests.NeedsLibrary();
-        using var model = LanguageModel.Create(config);
+        var where = Providers.Needs(provider);
+        using var model = LanguageModel.Create(ExportTests.Models[name]);
         model.Initialize(3);
-        using var session = new OrtSession(OnnxExporter.Build(model, new() { Cache = true }).ToModel().Span, OrtProvider.Cpu, 1);
+        using var session = Open(model, where);
         int[] ids = Random(19, 1);
         float[] expected = Ours(model, ids);
         foreach (int[] chunks in new[] { [19], new[] { 1, 7, 1, 1, 9 }, [5, 13, 1] })
@@ -82,14 +84,13 @@ public class CacheTests
     }
 
     [SkippableTheory]
-    [MemberData(nameof(Names))]
-    public void A_row_behind_padding_has_the_logits_it_has_alone(string name)
+    [MemberData(nameof(ExportTests.Names), MemberType = typeof(ExportTests))]
+    public void A_row_behind_padding_has_the_logits_it_has_alone(string name, string provider)
     {
-        var config = ExportTests.Models[name];
-        ExportTests.NeedsLibrary();
-        using var model = LanguageModel.Create(config);
+        var where = Providers.Needs(provider);
+        using var model = LanguageModel.Create(ExportTests.Models[name]);
         model.Initialize(3);
-        using var session = new OrtSession(OnnxExporter.Build(model, new() { Cache = true }).ToModel().Span, OrtProvider.Cpu, 1);
+        using var session = Open(model, where);
         int[][] texts = [Random(14, 1), Random(11, 2), Random(8, 3)];
         var fed = new Fed(model, session, 3);
         int[][] padded = [.. texts.Select(text => (int[])[.. Enumerable.Repeat(-1, 14 - text.Length), .. text])];
@@ -127,14 +128,15 @@ public class CacheTests
         Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
     }
 
+    public static TheoryData<string> Names => [.. ExportTests.Models.Keys];
+
     [SkippableTheory]
     [MemberData(nameof(Names))]
     public void The_checker_of_ONNX_finds_nothing(string name)
     {
-        var config = ExportTests.Models[name];
         string? python = Array.Find(["python3", "/usr/bin/python3"], python => Run(python, "import onnx") is null);
         Skip.If(python is null, "needs python3 with onnx");
-        using var model = LanguageModel.Create(config);
+        using var model = LanguageModel.Create(ExportTests.Models[name]);
         using var folder = new TempFolder();
         foreach (var options in new OnnxExportOptions[] { new(), new() { Cache = true }, new() { Cache = true, LastLogits = true, Int32 = true }, new() { Gradients = true } })
         {

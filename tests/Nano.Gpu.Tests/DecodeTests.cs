@@ -97,11 +97,12 @@ public class DecodeTests
         Assert.Equal(((1 + 1 + 6) * sizeof(int), 61 * sizeof(float)), (device.Traffic.Up - up, device.Traffic.Down - down));
     }
 
-    [SkippableFact]
-    public void Weights_too_large_for_a_message_pass_through_files_that_are_gone_afterwards()
+    [SkippableTheory]
+    [MemberData(nameof(Names))]
+    public void Weights_too_large_for_a_message_pass_through_files_that_are_gone_afterwards(string name, string provider)
     {
-        using var device = Open("onnx-cpu");
-        using var model = Random("llama");
+        using var device = Open(provider);
+        using var model = Random(name);
         using var inside = new OnnxDecoder(model, device);
         inside.Reserve(1, 19);
         float[] expected = inside.Next([0], [1, 2, 3]).Data.ToArray();
@@ -109,10 +110,10 @@ public class DecodeTests
         using (var outside = new OnnxDecoder(model, device, largest: 1000))
         {
             folder = outside.TemporaryFolder!;
-            Assert.Equal(["model.onnx", "model.onnx.data"], Directory.GetFiles(folder).Select(Path.GetFileName).Order());
             outside.Reserve(1, 19);
             Assert.Equal(expected, outside.Next([0], [1, 2, 3]).Data.ToArray());
         }
         Assert.False(Directory.Exists(folder));
+        Assert.Null(inside.TemporaryFolder);
     }
 }

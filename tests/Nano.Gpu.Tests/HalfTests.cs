@@ -55,7 +55,7 @@ public class HalfTests
         var where = Providers.Needs(provider);
         const float Scale = 1024;
         using var model = Model(name);
-        using var recording = new OnnxRecording(model, new() { Gradients = true, Int32 = true }, lossBlocks: 2, halfProducts: true);
+        using var recording = new OnnxRecording(model, new() { Gradients = true, Int32 = true, HalfProducts = true }, lossBlocks: 2);
         recording.Graph.Result("loss", recording.Loss(default));
         recording.Backward(recording.Graph.Constant(Scale));
         foreach (var parameter in model.Parameters.All)

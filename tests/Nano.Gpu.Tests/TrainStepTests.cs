@@ -117,4 +117,56 @@ public class TrainStepTests
         Assert.Equal(2 * 4 * 16 * sizeof(int) + (6 * sizeof(float)), device.Traffic.Up - up);
         Assert.Equal((1 + side.Model.Parameters.All.Count) * sizeof(float), device.Traffic.Down - down);
     }
+
+    [SkippableTheory]
+    [MemberData(nameof(Wholes))]
+    public void The_whole_step_is_one_graph(string name, string provider)
+    {
+        using var device = new OrtDevice(Providers.Needs(provider), 1);
+        var options = Options(name == "gpt2" ? Gpt2 : Llama);
+        using Side ours = new(options, null);
+        var graph = OnnxTraining.Whole(ours.Model, new() { Int32 = provider == "webgpu" }, default, options.Optimizer);
+        using var session = device.Open(graph);
+        var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)), Next: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))).ToList();
+        foreach (var ((_, value, _), parameter) in state.Zip(ours.Model.Parameters.All))
+            parameter.Data.CopyTo(value.Floats);
+        foreach (string moment in (string[])[".mean", ".square"])
+            state.AddRange(ours.Model.Parameters.All.Select(parameter => (parameter.Name + moment, OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)), OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))));
+        Tensor ids = new(new Shape(4, 16), DType.Int32), targets = new(new Shape(4, 16), DType.Int32);
+        var loader = new BatchLoader(Tokens(), 4, 16, "test");
+        using OrtTensor loss = OrtTensor.OfFloats(), norm = OrtTensor.OfFloats();
+        for (int step = 0; step < 3; step++)
+        {
+            loader.Training(options.Seed, step, ids, targets);
+            double rate = options.LearningRateAt(step);
+            using OrtTensor lr = Scalar(rate), mean = Scalar(1 / (1 - Math.Pow(0.9, step + 1))), root = Scalar(1 / Math.Sqrt(1 - Math.Pow(0.95, step + 1))), clip = Scalar(options.ClipNorm);
+            using OrtTensor inputIds = Given(ids, provider), inputTargets = Given(targets, provider);
+            session.Run([("input_ids", inputIds), ("targets", inputTargets), ("learning_rate", lr), ("mean_correction", mean), ("root_correction", root), ("clip_norm", clip), .. state.Select(one => (one.Item1, one.Value))],
+                [("loss", loss), ("gradient_norm", norm), .. state.Select(one => ("next." + one.Item1, one.Next))]);
+            state = [.. state.Select(one => (one.Item1, one.Next, one.Value))];
+            var expected = ours.Run(options, step);
+            Assert.Equal(expected.Loss, loss.Floats[0], 1e-4);
+            Assert.Equal(expected.GradientNorm, norm.Floats[0], 1e-3);
+        }
+        foreach (var (parameter, (_, value, next)) in ours.Model.Parameters.All.Zip(state))
+            for (int i = 0; i < parameter.Length; i++)
+                Assert.Equal(parameter.Data[i], value.Floats[i], 1e-3);
+        foreach (var (_, value, next) in state)
+        {
+            value.Dispose();
+            next.Dispose();
+        }
+    }
+
+    public static TheoryData<string, string> Wholes => Providers.With(["gpt2", "llama"]);
+
+    private static OrtTensor Scalar(double value)
+    {
+        var scalar = OrtTensor.OfFloats();
+        scalar.Floats[0] = (float)value;
+        return scalar;
+    }
+
+    private static OrtTensor Given(Tensor ids, string provider) =>
+        provider == "webgpu" ? OrtTensor.OfInts(ids.Ids, ids.Shape[0], ids.Shape[1]) : OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
 }

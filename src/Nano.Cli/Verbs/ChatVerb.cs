@@ -14,6 +14,7 @@ internal static class ChatVerb
     private static readonly Option<string?> System = new("--system") { Description = "What the model is told before the conversation" };
     private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Longest answer", DefaultValueFactory = _ => 1000 };
     private static readonly Option<bool> DropOldest = new("--drop-oldest") { Description = "Forget the oldest turns when the conversation outgrows the context (otherwise that is an error)" };
+    private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -21,7 +22,7 @@ internal static class ChatVerb
     {
         var verb = new Command("chat", $"Talk with a model; from a pipe, each line is a turn. {Commands}.\n\nExample:\n  nano chat --model data/models/HuggingFaceTB/SmolLM2-135M-Instruct")
         {
-            Model, TokenizerPath, Template, System, MaxTokens, DropOldest, Threads, Json,
+            Model, TokenizerPath, Template, System, MaxTokens, DropOldest, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
         verb.SetAction(Run);
@@ -37,12 +38,13 @@ internal static class ChatVerb
         bool json = args.GetValue(Json), live = !Console.IsInputRedirected;
         var human = Common.Human(json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath));
         using var disposeModel = model;
         var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
         var session = new ChatSession(format, tokenizer, model.Config.ContextLength, args.GetValue(System)) { DropsOldest = args.GetValue(DropOldest) };
         var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens, EndIds = session.EndIds };
-        using var generator = new Generator(model, compute);
+        using var generator = Common.NewGenerator(model, compute, device);
         using var interrupt = new Interrupt();
         if (live)
             human.WriteLine(Commands);

@@ -17,6 +17,7 @@ internal static class GenerateVerb
     private static readonly Option<double?> LengthPenalty = Common.Number("--length-penalty", "With --beams: a text's log-probability is divided by its length to this power (default: 1)");
     private static readonly Option<int?> LogProbs = new("--logprobs") { Description = "Log-probability of each token, and of this many of the likeliest (in --json)" };
     private static readonly Option<bool> Slide = new("--slide") { Description = "When the context is full, drop its older half and go on; false ends the text there", DefaultValueFactory = _ => true };
+    private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -25,7 +26,7 @@ internal static class GenerateVerb
         var verb = new Command("generate", "Continue a prompt.\n\nExample:\n  nano generate --model runs/shakespeare-char --prompt \"ROMEO:\" --max-tokens 300")
         {
             Model, TokenizerPath, Prompts, Special, MaxTokens, Stops,
-            Beams, LengthPenalty, LogProbs, Slide, Threads, Json,
+            Beams, LengthPenalty, LogProbs, Slide, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
         verb.SetAction(Run);
@@ -38,10 +39,11 @@ internal static class GenerateVerb
         if (maxTokens < 0)
             throw new NanoException($"--max-tokens must be 0 or more, got {maxTokens}");
         using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))] : [Prompt.Default(tokenizer)];
-        using var generator = new Generator(model, compute);
+        using var generator = Common.NewGenerator(model, compute, device);
         using var stop = new GentleStop(null, PosixSignal.SIGINT);
         return args.GetValue(Beams) is { } beams ? Search(args, generator, tokenizer, prompts, beams, stop.Token)
             : Draw(args, generator, tokenizer, prompts, model.Config, stop.Token);

@@ -26,6 +26,9 @@ public sealed record OnnxExportOptions
     /// </summary>
     public bool Float16 { get; init; }
 
+    /// <summary>Whether matrix products alone are of float16, see <see cref="OnnxOps.HalfProducts"/>; they are with <see cref="Float16"/>.</summary>
+    internal bool HalfProducts { get; init; }
+
     /// <summary>Type of weights, keys and values.</summary>
     internal OnnxType Type => Float16 ? OnnxType.Float16 : OnnxType.Float32;
 

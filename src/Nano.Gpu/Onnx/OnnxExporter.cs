@@ -25,6 +25,31 @@ public static class OnnxExporter
         return (graph.NodeCount, graph.WeightBytes);
     }
 
+    /// <summary>
+    /// Writes a training step (forward, loss, backward, clipping, AdamW) as a graph without weights, or as two: gradients and update, between which gradients of several processes can be added up.
+    /// Weights NAME and moments NAME.mean, NAME.square, zeros at first, are inputs, and outputs as next.NAME. More inputs: input_ids and targets int64 (-100 leaves a target out), learning_rate,
+    /// mean_correction 1 / (1 - beta1^t), root_correction 1 / sqrt(1 - beta2^t) at step t = 1, 2 ..., and clip_norm; more outputs: loss, gradient_norm. Of two graphs the first takes
+    /// denominator, by which the losses of the targets are divided, and loss_scale, and gives loss, next.grad.NAME times loss_scale and the sum of squares of each; the second takes
+    /// grad.NAME and gradient_scale, a factor on them.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">The .onnx file; of two, NAME.onnx becomes NAME.gradients.onnx and NAME.update.onnx.</param>
+    /// <param name="optimizer">AdamW's constants.</param>
+    /// <param name="split">Whether there are two.</param>
+    /// <returns>The files and how many nodes they have.</returns>
+    /// <exception cref="NanoException">One cannot be written.</exception>
+    public static IReadOnlyList<(string File, int Nodes)> ExportTraining(LanguageModel model, string path, OptimizerOptions optimizer, bool split)
+    {
+        List<(string File, OnnxGraph Graph)> graphs = split
+            ? [(Named("gradients"), OnnxTraining.Gradients(model, new(), default)), (Named("update"), OnnxTraining.Update(model, optimizer))]
+            : [(path, OnnxTraining.Whole(model, new(), default, optimizer))];
+        foreach (var (file, graph) in graphs)
+            Write(graph, file, alone: true);
+        return [.. graphs.Select(one => (one.File, one.Graph.NodeCount))];
+
+        string Named(string part) => Path.ChangeExtension(path, $"{part}.onnx");
+    }
+
     /// <summary>Writes a graph.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="path">The .onnx file.</param>

@@ -27,8 +27,7 @@ internal sealed class OnnxRecording : IDisposable
     /// <param name="weightsAreInputs">Whether each run is given the weights, or the graph has them.</param>
     /// <param name="denominator">See <see cref="OnnxOps.Denominator"/>.</param>
     /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
-    /// <param name="halfProducts">See <see cref="OnnxOps.HalfProducts"/>; always with <see cref="OnnxExportOptions.Float16"/>.</param>
-    public OnnxRecording(LanguageModel model, OnnxExportOptions options, bool weightsAreInputs = false, string? denominator = null, int lossBlocks = 1, bool halfProducts = false)
+    public OnnxRecording(LanguageModel model, OnnxExportOptions options, bool weightsAreInputs = false, string? denominator = null, int lossBlocks = 1)
     {
         (this.model, Options, Graph) = (model, options, new OnnxGraph(model.Config.ModelType));
         string input = IntegerInput(Ids, Batch, Sequence), ones = Ones(input), positions = Counted(ones);
@@ -41,7 +40,7 @@ internal sealed class OnnxRecording : IDisposable
             Gradients = options.Gradients,
             Denominator = denominator,
             LossBlocks = lossBlocks,
-            HalfProducts = halfProducts || options.Float16,
+            HalfProducts = options.HalfProducts || options.Float16,
         };
         foreach (var parameter in model.Parameters.All)
         {

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>A graph as files, for weights that one message cannot hold: the library reads them while a session is open.</summary>
+/// <summary>A graph as files, for weights that are too large for one message: the library maps them while a session is open.</summary>
 internal sealed class OnnxTemporaryFiles : IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("nano-");
@@ -23,5 +23,9 @@ internal sealed class OnnxTemporaryFiles : IDisposable
     /// <summary>The .onnx file.</summary>
     public string Model { get; }
 
-    public void Dispose() => folder.Delete(recursive: true);
+    public void Dispose()
+    {
+        if (Directory.Exists(folder.FullName))
+            folder.Delete(recursive: true);
+    }
 }

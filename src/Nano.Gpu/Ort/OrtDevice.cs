@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Nano;
 
 /// <summary>
@@ -8,6 +10,7 @@ public sealed class OrtDevice : IDisposable
 {
     private readonly OrtApi api = OrtApi.Default;
     private readonly Dictionary<OnnxType, OrtSession> copies = [];
+    private readonly Dictionary<long, Stack<Tensor>> free = []; // of the host, by floats
     private readonly int threads;
     private nint allocator; // 0 where memory is the host's
 
@@ -50,9 +53,9 @@ public sealed class OrtDevice : IDisposable
     /// <exception cref="NanoException">The device has no room.</exception>
     public OrtTensor New(OnnxType type, params ReadOnlySpan<long> shape)
     {
-        if (allocator == 0)
-            return OrtTensor.OfDevice(type, shape);
         long bytes = OrtTensor.SizeOf(type, shape);
+        if (allocator == 0)
+            return OrtTensor.OfDevice(type, shape, HostMemory(bytes), memory => free[memory.Length].Push(memory));
         try
         {
             return new OrtTensor(api.CreateTensor(allocator, shape, (int)type), type, shape);
@@ -61,6 +64,18 @@ public sealed class OrtDevice : IDisposable
         {
             throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes: {e.Message}", "a smaller --batch or model takes less", e);
         }
+    }
+
+    /// <summary>
+    /// Memory that has been handed back, or new. Sizes are powers of two, so that tensors which grow step by step find what others have left; of the rest of a new one the system
+    /// finds no pages, for nobody touches it.
+    /// </summary>
+    private Tensor HostMemory(long bytes)
+    {
+        long floats = (long)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(1024, (bytes + sizeof(float) - 1) / sizeof(float)));
+        if (!free.TryGetValue(floats, out var left))
+            free[floats] = left = new();
+        return left.TryPop(out var memory) ? memory : new Tensor(new Shape(checked((int)floats)));
     }
 
     /// <summary>Copies elements, from or to whichever memory.</summary>

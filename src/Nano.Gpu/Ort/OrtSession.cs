@@ -95,7 +95,7 @@ public sealed class OrtSession : IDisposable
         catch (OrtException e)
         {
             api.ReleaseSessionOptions(options);
-            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", "'nano info' says what can", e);
+            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", $"{provider.Needs}; 'nano info' says what can be used", e);
         }
     }
 

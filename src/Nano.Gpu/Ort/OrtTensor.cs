@@ -41,6 +41,8 @@ public sealed unsafe class OrtTensor : IDisposable
     /// <summary>Whether using it in a graph takes a copy between host and device, or would if they did not share their memory.</summary>
     internal bool IsCopied { get; init; } = true;
 
+    private Action<Tensor>? HandBack { get; init; }
+
     /// <summary>Its size.</summary>
     public long Bytes => SizeOf(Type, shape);
 
@@ -59,8 +61,8 @@ public sealed unsafe class OrtTensor : IDisposable
     /// <summary>A tensor on the host, zeros at first.</summary>
     public static OrtTensor OnHost(OnnxType type, params ReadOnlySpan<long> shape) => new(type, shape);
 
-    /// <summary>The memory of a device that shares the host's.</summary>
-    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape) => new(type, shape) { IsCopied = false };
+    /// <summary>The memory of a device that shares the host's: at least as large, and handed back in the end.</summary>
+    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape, Tensor memory, Action<Tensor> handBack) => new(type, shape, memory) { IsCopied = false, HandBack = handBack };
 
     /// <summary>Floats on the host, zeros at first.</summary>
     public static OrtTensor OfFloats(params ReadOnlySpan<long> shape) => new(OnnxType.Float32, shape);
@@ -99,7 +101,10 @@ public sealed unsafe class OrtTensor : IDisposable
     public void Dispose()
     {
         if (Value != 0)
+        {
             api.ReleaseValue(Value);
+            HandBack?.Invoke(memory!);
+        }
         Value = 0;
         GC.KeepAlive(memory);
     }

@@ -11,30 +11,31 @@ internal static class OnnxTraining
     public const string Loss = "loss", Squares = "squares", Losses = "losses", Denominator = "denominator", LossScale = "loss_scale", Keep = "keep";
     public const string LearningRate = "learning_rate", MeanCorrection = "mean_correction", RootCorrection = "root_correction", GradientScale = "gradient_scale", ClipNorm = "clip_norm", Norm = "gradient_norm";
 
-    private static readonly OnnxExportOptions OnDevice = new() { Int32 = true };
+    /// <summary>How a graph is recorded that runs here.</summary>
+    public static readonly OnnxExportOptions OnDevice = new() { Int32 = true };
 
     /// <summary>Inputs of a shader and its outputs may be few: what has more parts is joined in steps.</summary>
     private const int MostParts = 4;
 
     /// <summary>
-    /// input_ids and targets int32 [batch, sequence], the weights, denominator and loss_scale to loss, the sum of -log p of the kept targets over the denominator;
+    /// input_ids and targets [batch_size, sequence_length], the weights, denominator and loss_scale to loss, the sum of -log p of the kept targets over the denominator;
     /// "next.grad." + name, the gradients times loss_scale; and squares [P], the sum of squares of each. Where gradients are added up, "grad." + name are inputs too,
     /// which count if keep is 1 and not if it is 0.
     /// </summary>
     /// <param name="model">What is trained.</param>
-    /// <param name="options">What the loss is.</param>
+    /// <param name="how">How it is recorded.</param>
+    /// <param name="loss">What the loss is.</param>
     /// <param name="accumulates">Whether gradients are added to others.</param>
-    /// <param name="half">Whether matrix products are of float16.</param>
     /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
-    public static OnnxGraph Gradients(LanguageModel model, LossOptions options, bool accumulates, bool half, int lossBlocks)
+    public static OnnxGraph Gradients(LanguageModel model, OnnxExportOptions how, LossOptions loss, bool accumulates = false, int lossBlocks = 1)
     {
-        using var recording = new OnnxRecording(model, OnDevice with { Gradients = true }, weightsAreInputs: true, Denominator, lossBlocks, half);
+        using var recording = new OnnxRecording(model, how with { Gradients = true }, weightsAreInputs: true, Denominator, lossBlocks);
         var graph = recording.Graph;
         graph.Input(Denominator, OnnxType.Float32);
         graph.Input(LossScale, OnnxType.Float32);
         if (accumulates)
             graph.Input(Keep, OnnxType.Float32);
-        recording.Loss(options);
+        recording.Loss(loss);
         graph.Result(Loss, graph.Node("Div", [graph.Node("ReduceSum", [recording.TokenLosses()], ("keepdims", 0)), Denominator]));
         recording.Backward(LossScale);
         var squares = new List<string>();
@@ -73,12 +74,12 @@ internal static class OnnxTraining
     }
 
     /// <summary>
-    /// The whole step: input_ids and targets int64 [batch_size, sequence_length] (-100 leaves a target out), weights, moments, learning_rate, mean_correction, root_correction and clip_norm
+    /// The whole step: input_ids and targets [batch_size, sequence_length] (-100 leaves a target out), weights, moments, learning_rate, mean_correction, root_correction and clip_norm
     /// to loss, gradient_norm and the next weights and moments.
     /// </summary>
-    public static OnnxGraph Whole(LanguageModel model, LossOptions loss, OptimizerOptions options)
+    public static OnnxGraph Whole(LanguageModel model, OnnxExportOptions how, LossOptions loss, OptimizerOptions options)
     {
-        using var recording = new OnnxRecording(model, new() { Gradients = true }, weightsAreInputs: true);
+        using var recording = new OnnxRecording(model, how with { Gradients = true }, weightsAreInputs: true);
         var graph = recording.Graph;
         graph.Input(ClipNorm, OnnxType.Float32);
         graph.Result(Loss, recording.Loss(loss));
