@@ -29,10 +29,10 @@ public sealed class OrtSession : IDisposable
     private OrtSession(ReadOnlySpan<byte> model, string? path, OrtProvider provider, int threads)
     {
         Provider = provider;
-        nint options = NewOptions(provider, threads);
+        nint environment = Environment.Value, options = NewOptions(provider, threads); // without an environment a provider cannot even say what is wrong
         try
         {
-            session = path is null ? api.CreateSession(Environment.Value, model, options) : api.CreateSession(Environment.Value, path, options);
+            session = path is null ? api.CreateSession(environment, model, options) : api.CreateSession(environment, path, options);
         }
         finally
         {
