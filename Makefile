@@ -10,12 +10,19 @@ RUN ?= runs/shakespeare-char
 # A test that hangs is named and ends the run.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
 
-.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ort ci clean
+.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ort lavapipe ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
 	$(NANO) train shakespeare-char --steps $(STEPS) --out $(RUN) --overwrite
 	$(NANO) generate --model $(RUN) --prompt "ROMEO:" --max-tokens 400
+
+# What 'make lavapipe' has installed is for tests alone: it hides the system's Vulkan drivers. Compiled shaders are kept, for compiling them takes most of the time.
+ifneq ($(wildcard .tools/lavapipe/lvp_icd.json),)
+test: export VK_ICD_FILENAMES := $(CURDIR)/.tools/lavapipe/lvp_icd.json
+test: export LD_LIBRARY_PATH := $(CURDIR)/.tools/lavapipe$(addprefix :,$(LD_LIBRARY_PATH))
+test: export MESA_SHADER_CACHE_DIR := $(CURDIR)/.tools/shaders
+endif
 
 build:
 	dotnet build Nano.sln $(DOTNET_FLAGS)
@@ -74,6 +81,12 @@ ort: .tools/libonnxruntime.so.1
 	echo "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75  .tools/onnxruntime-node-1.30.0.tgz" | sha256sum --check --quiet
 	tar -xzf .tools/onnxruntime-node-1.30.0.tgz -C .tools --strip-components=5 $(ORT)
 	rm .tools/onnxruntime-node-1.30.0.tgz
+
+# A Vulkan driver in software (Debian, x64), so that the tests of Nano.Gpu run on the WebGPU provider without a GPU.
+lavapipe: .tools/lavapipe/lvp_icd.json
+
+.tools/lavapipe/lvp_icd.json:
+	.ci/lavapipe.sh .tools/lavapipe
 
 format:
 	dotnet format Nano.sln

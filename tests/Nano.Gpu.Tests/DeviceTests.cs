@@ -3,17 +3,11 @@ namespace Nano.Tests;
 /// <summary>Memory of a device, copies from and to it, and bindings that are kept.</summary>
 public class DeviceTests
 {
-    public static TheoryData<string> Providers => ["onnx-cpu", "webgpu"];
-
     [SkippableTheory]
-    [MemberData(nameof(Providers))]
+    [MemberData(nameof(Providers.Names), MemberType = typeof(Providers))]
     public void What_is_copied_up_and_run_in_a_circle_comes_down_again(string name)
     {
-        ExportTests.NeedsLibrary();
-        var provider = OrtProvider.Find(name);
-        string? problem = OrtProvider.Try().Single(tried => tried.Provider == provider).Problem;
-        Skip.If(problem is not null, problem);
-        using var device = new OrtDevice(provider, 1);
+        using var device = new OrtDevice(Providers.Needs(name), 1);
         var graph = new OnnxGraph("add");
         graph.Input("x", OnnxType.Float32, "n");
         graph.Input("step", OnnxType.Float32, 1);

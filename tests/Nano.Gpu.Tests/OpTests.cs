@@ -1,6 +1,6 @@
 namespace Nano.Tests;
 
-/// <summary>Every op alone: its ONNX form forward and backward on ONNX Runtime against our kernels.</summary>
+/// <summary>Every op alone: its ONNX form forward and backward on ONNX Runtime against our kernels, also in sizes for which a GPU has other shaders.</summary>
 public class OpTests
 {
     private sealed record Case(string Name, Shape[] Shapes, Func<Compute, Tensor[], Tensor> Run);
@@ -11,6 +11,7 @@ public class OpTests
     [
         new("linear", [new(B, T, 6), new(4, 6), new(4)], (c, x) => c.Linear(x[0], x[1], x[2])),
         new("linear without bias", [new(B, T, 6), new(4, 6)], (c, x) => c.Linear(x[0], x[1], null)),
+        new("linear of many rows", [new(2, 40, 70), new(65, 70), new(65)], (c, x) => c.Linear(x[0], x[1], x[2])),
         new("matmul", [new(B, 3, 4, 6), new(B, 3, 6, 5)], (c, x) => c.MatMul(x[0], x[1])),
         new("matmul, both turned", [new(B, 4, 6), new(B, 5, 4)], (c, x) => c.MatMul(x[0], x[1], true, true)),
         new("matmul, right turned", [new(4, 6), new(5, 6)], (c, x) => c.MatMul(x[0], x[1], false, true)),
@@ -21,17 +22,23 @@ public class OpTests
         new("scale", [new(B, T, 6)], (c, x) => c.Scale(x[0], -1.5f)),
         new("sum", [new(B, T, 6)], (c, x) => c.Sum(x[0])),
         new("softmax", [new(B, T, 6)], (c, x) => c.Softmax(x[0])),
+        new("softmax of long rows", [new(2, 3, 1000)], (c, x) => c.Softmax(x[0])),
         .. Enum.GetValues<ActivationKind>().Select(kind => new Case(kind.ToString(), [new(B, T, 6)], (c, x) => c.Activation(kind, x[0]))),
         new("swiglu", [new(B, T, 6), new(B, T, 6)], (c, x) => c.SwiGlu(x[0], x[1])),
         new("layernorm", [new(B, T, 6), new(6), new(6)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("layernorm without bias", [new(B, T, 6), new(6)], (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f)),
+        new("layernorm of long rows", [new(2, 3, 1000), new(1000), new(1000)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("rmsnorm", [new(B, T, 6), new(6)], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f)),
         new("embedding", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
+        new("embedding in parts", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
+        new("embedding and head in parts", [new(7, 6)], (c, x) => c.Linear(c.Embedding(x[0], Ids), x[0], null)),
         new("rope", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.RotateHalf)),
         new("rope, interleaved", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
         new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
         new("attention, groups and a window", [new(B, T, 12), new(B, T, 6), new(B, T, 6)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
+        new("attention, many heads on one key head", [new(B, T, 48), new(B, T, 4), new(B, T, 4)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 12, 1)),
         new("cross-entropy", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
+        new("cross-entropy of many classes", [new(B, T, 1003)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets, new LossOptions(0, 0.1, 0.01)).Loss),
         new("linear cross-entropy", [new(B, T, 6), new(7, 6)], (c, x) => c.LinearCrossEntropy(x[0], x[1], Targets, new LossOptions(0, 0.2, 0.02)).Loss),
         new("columns of one tensor", [new(B, T, 12)], (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
@@ -87,7 +94,7 @@ public class OpTests
         using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
         var graph = new OnnxGraph("op");
         graph.Input("positions", OnnxType.Float32, B, T);
-        var ops = new OnnxOps(graph) { FloatPositions = "positions", Positions = graph.Node("Cast", ["positions"], ("to", (int)OnnxType.Int32)), ContextLength = T };
+        var ops = new OnnxOps(graph) { FloatPositions = "positions", Positions = graph.Node("Cast", ["positions"], ("to", (int)OnnxType.Int32)), ContextLength = T, LargestTarget = one.Name.EndsWith("in parts", StringComparison.Ordinal) ? 3 * 6 * sizeof(float) : int.MaxValue };
         foreach (var (name, tensor) in new[] { ("ids", Ids), ("targets", Targets) })
         {
             graph.Input(name, OnnxType.Int32, B, T);

@@ -33,28 +33,30 @@ internal static class InfoVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
-        string[] devices = Devices(human);
+        var (devices, problems) = Devices(human);
         if (json)
-            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond, devices });
+            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond, devices, device_problems = problems });
         return 0;
     }
 
-    /// <summary>The devices that ONNX Runtime can use here, each proved with a graph of one node.</summary>
-    private static string[] Devices(TextWriter human)
+    /// <summary>The devices that ONNX Runtime can use here, each proved with a graph of one node, and what keeps it from using others.</summary>
+    private static (string[] Work, Dictionary<string, string> Problems) Devices(TextWriter human)
     {
         try
         {
             var tried = OrtProvider.Try().ToList();
             foreach (var (provider, problem) in tried)
-                human.WriteLine($"device       {provider.Name}: {problem?.Split('\n')[0] ?? "works, on ONNX Runtime"}");
-            return [.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)];
+                human.WriteLine($"device       {provider.Name}: {(problem is null ? "works, on ONNX Runtime" : "does not work here: " + OneLine(problem))}");
+            return ([.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)], tried.Where(one => one.Problem is not null).ToDictionary(one => one.Provider.Name, one => OneLine(one.Problem!)));
         }
         catch (NanoException e)
         {
             human.WriteLine($"devices      none: {e.Message}\n             {e.Hint}");
-            return [];
+            return ([], new() { ["onnx-cpu"] = e.Message });
         }
     }
+
+    private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
     private static int ShowModel(string path, ParseResult args)
     {

@@ -24,7 +24,6 @@ internal sealed class OnnxGraph(string name)
     private readonly List<ReadOnlyMemory<byte>> nodes = [], inputs = [], outputs = [];
     private readonly List<OnnxWeight> weights = [];
     private readonly Dictionary<string, string> constants = new(StringComparer.Ordinal);
-    private int count;
 
     /// <summary>Nodes so far.</summary>
     public int NodeCount => nodes.Count;
@@ -32,10 +31,13 @@ internal sealed class OnnxGraph(string name)
     /// <summary>Bytes of the weights.</summary>
     public long WeightBytes => weights.Sum(weight => weight.Bytes);
 
-    /// <summary>Adds a node and returns the name of its one output.</summary>
+    /// <summary>What the names of nodes begin with, such as "h.3.attn.c_attn/Linear/": where in the model they are.</summary>
+    public string Scope { get; set; } = "";
+
+    /// <summary>Adds a node and returns the name of its one output, which is its own: scope, type and number.</summary>
     public string Node(string op, IReadOnlyList<string> from, params ReadOnlySpan<(string Key, object Value)> attributes)
     {
-        string output = $"{op}_{count++}";
+        string output = $"{Scope}{op}_{nodes.Count}";
         Node(op, from, [output], attributes);
         return output;
     }
@@ -48,7 +50,7 @@ internal sealed class OnnxGraph(string name)
             node.Text(1, input);
         foreach (string output in to)
             node.Text(2, output);
-        node.Text(3, to[0]);
+        node.Text(3, $"{Scope}{op}_{nodes.Count}");
         node.Text(4, op);
         foreach (var (key, value) in attributes)
             node.Message(5, attribute => Attribute(attribute, key, value));

@@ -50,18 +50,6 @@ internal sealed partial class OnnxOps
     /// <summary>Whether a tensor is the first rows of a table, one per position of the sequence.</summary>
     private static bool IsFirstRows(Tensor tensor) => tensor.Root != tensor && tensor.OffsetInRoot == 0 && tensor.Shape.Rank == 2 && tensor.Shape.Columns == tensor.Root.Shape.Columns && tensor.Root.Name is not null;
 
-    /// <summary>
-    /// dtable[ids[i]] += dy[i]. Indices have the shape of dy, made by adding zeros, for they need no shape that is only known when it runs.
-    /// </summary>
-    private void ScatterAdd(Tensor table, string ids, string dy)
-    {
-        int V = table.Shape[0], C = table.Shape[1];
-        string zeros = graph.Node("ConstantOfShape", [graph.Integers(V, C)]), row = graph.Node("Cast", [graph.Node("ConstantOfShape", [graph.Integers(1, C)])], ("to", (int)OnnxType.Int32));
-        string indices = Node("Add", Reshaped(ids, -1, 1), row);
-        string into = HasGradient(table) ? Gradient(table) : zeros;
-        gradients[table] = [new(0, C, graph.Node("ScatterElements", [into, indices, Reshaped(dy, -1, C)], ("axis", 0), ("reduction", "add")))];
-    }
-
     private const float RootTwoOverPi = 0.7978845608028654f, Cubic = 0.044715f, RootHalf = 0.7071067811865476f, OneOverRootTwoPi = 0.3989422804014327f;
 
     private string Forward(ActivationOp op)

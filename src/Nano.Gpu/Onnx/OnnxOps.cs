@@ -7,8 +7,12 @@ namespace Nano;
 /// </summary>
 internal sealed partial class OnnxOps(OnnxGraph graph)
 {
+    private const string Weight = ".weight";
+
     private readonly Dictionary<Tensor, string> values = [];
     private readonly Dictionary<Tensor, List<Contribution>> gradients = [];
+    private readonly Dictionary<Op, string> scopes = [];
+    private string layer = "";
 
     /// <summary>A gradient of a tensor, or of some of its columns.</summary>
     private readonly record struct Contribution(int Start, int Count, string Gradient);
@@ -36,7 +40,14 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
 
     /// <summary>Adds the nodes of an op.</summary>
     /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
-    public void Forward(Op op) => values[op.Output] = op switch
+    public void Forward(Op op)
+    {
+        graph.Scope = (scopes[op] = Layer(op) + NameOf(op)) + "/";
+        values[op.Output] = LowerForward(op);
+        graph.Scope = "";
+    }
+
+    private string LowerForward(Op op) => op switch
     {
         LinearOp linear => Forward(linear),
         MatMulOp product => Forward(product),
@@ -63,7 +74,13 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     {
         if (!gradients.ContainsKey(op.Output))
             return;
-        string dy = Gradient(op.Output);
+        graph.Scope = scopes[op] + ".backward/";
+        LowerBackward(op, Gradient(op.Output));
+        graph.Scope = "";
+    }
+
+    private void LowerBackward(Op op, string dy)
+    {
         switch (op)
         {
             case LinearOp linear: Backward(linear, dy); break;
@@ -88,6 +105,26 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             default: throw NotKnown(op);
         }
     }
+
+    /// <summary>The layer of an op and a slash: its weight's name without ".weight", or that of the op before it; nothing before the first.</summary>
+    private string Layer(Op op)
+    {
+        var weight = op switch
+        {
+            LinearOp linear => linear.Weight,
+            AddOp add => add.B.Root,
+            LayerNormOp norm => norm.Weight,
+            RmsNormOp norm => norm.Weight,
+            EmbeddingOp lookup => lookup.Weight,
+            LinearCrossEntropyOp loss => loss.Weight,
+            _ => null,
+        };
+        if (weight?.Name is { } name)
+            layer = (name.EndsWith(Weight, StringComparison.Ordinal) ? name[..^Weight.Length] : name) + "/";
+        return layer;
+    }
+
+    private static string NameOf(Op op) => op.GetType().Name[..^nameof(Op).Length];
 
     /// <summary>Every kind of op that is lowered here.</summary>
     public static IReadOnlyList<Type> Known { get; } =

@@ -62,6 +62,13 @@ internal sealed unsafe class OrtApi
             Check(((delegate* unmanaged<nint, byte*, byte*, nint>)table[130])(options, k, v));
     }
 
+    /// <summary>Has a session say everything that it does to a function: its parameter, severity, category, id, place, message.</summary>
+    public void LogTo(nint options, delegate* unmanaged[Cdecl]<nint, int, byte*, byte*, byte*, byte*, void> line, nint parameter)
+    {
+        Check(((delegate* unmanaged<nint, int, nint>)table[22])(options, 0)); // 0: verbose
+        Check(((delegate* unmanaged<nint, void*, nint, nint>)table[266])(options, line, parameter));
+    }
+
     /// <summary>Providers other than CUDA, by the name the library gives them.</summary>
     public void AppendProvider(nint options, string name)
     {
@@ -88,7 +95,7 @@ internal sealed unsafe class OrtApi
         }
     }
 
-    public nint CreateSession(nint env, ReadOnlySpan<byte> model, nint options)
+    private nint CreateSession(nint env, ReadOnlySpan<byte> model, nint options)
     {
         nint session;
         fixed (byte* bytes = model)
@@ -96,8 +103,11 @@ internal sealed unsafe class OrtApi
         return session;
     }
 
+    /// <summary>A session of a model in memory, or in a file if there is a path.</summary>
+    public nint CreateSession(nint env, ReadOnlySpan<byte> model, string? path, nint options) => path is null ? CreateSession(env, model, options) : CreateSession(env, path, options);
+
     /// <summary>A session of a file, which may have external data beside it.</summary>
-    public nint CreateSession(nint env, string path, nint options)
+    private nint CreateSession(nint env, string path, nint options)
     {
         nint session;
         fixed (byte* name = OperatingSystem.IsWindows() ? Encoding.Unicode.GetBytes(path + '\0') : Utf8(path))

@@ -4,20 +4,21 @@ namespace Nano;
 /// <param name="Name">What the command line calls it.</param>
 /// <param name="LibraryName">What ONNX Runtime calls it when it lists what was compiled in.</param>
 /// <param name="Short">What ONNX Runtime calls it when asked for it.</param>
+/// <param name="Needs">What it needs of the system besides the library.</param>
 /// <param name="MemoryName">What ONNX Runtime calls its memory; null where tensors lie in the host's.</param>
-public sealed record OrtProvider(string Name, string LibraryName, string Short, string? MemoryName = null)
+public sealed record OrtProvider(string Name, string LibraryName, string Short, string Needs, string? MemoryName = null)
 {
     /// <summary>The processor.</summary>
-    public static OrtProvider Cpu { get; } = new("onnx-cpu", "CPUExecutionProvider", "CPU");
+    public static OrtProvider Cpu { get; } = new("onnx-cpu", "CPUExecutionProvider", "CPU", "nothing more");
 
-    /// <summary>All that Nano knows. Tried so far: onnx-cpu.</summary>
+    /// <summary>All that Nano knows. Tried so far: onnx-cpu, and webgpu on Vulkan in software.</summary>
     public static IReadOnlyList<OrtProvider> All { get; } =
     [
         Cpu,
-        new("webgpu", "WebGpuExecutionProvider", "WebGPU", "WebGPU_Buf"),
-        new("cuda", "CUDAExecutionProvider", "CUDA", "Cuda"),
-        new("directml", "DmlExecutionProvider", "DML"),
-        new("coreml", "CoreMLExecutionProvider", "CoreML"),
+        new("webgpu", "WebGpuExecutionProvider", "WebGPU", "it needs a driver for Vulkan (Windows: Direct3D 12; macOS: Metal); one in software comes with 'make lavapipe' (Linux, x64)", "WebGPU_Buf"),
+        new("cuda", "CUDAExecutionProvider", "CUDA", "it needs libonnxruntime_providers_shared and _cuda beside the library ('dotnet build -p:OnnxRuntime=Gpu' brings them), CUDA and cuDNN", "Cuda"),
+        new("directml", "DmlExecutionProvider", "DML", "it needs Windows, and DirectML.dll beside the library"),
+        new("coreml", "CoreMLExecutionProvider", "CoreML", "it needs macOS"),
     ];
 
     /// <summary>The provider of a name.</summary>
@@ -25,7 +26,7 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
     public static OrtProvider Find(string name) => All.FirstOrDefault(provider => provider.Name == name)
         ?? throw new NanoException($"there is no device '{name}'", NearestMatch.Hint(name, ["cpu", .. All.Select(provider => provider.Name)], "devices"));
 
-    /// <summary>What each provider of the library says when a graph of one node is to run on it: null where it runs.</summary>
+    /// <summary>What each provider of the library says when a graph of one node is to run on it, and what it needs; null where it runs.</summary>
     /// <exception cref="NanoException">There is no library.</exception>
     public static IEnumerable<(OrtProvider Provider, string? Problem)> Try()
     {
@@ -45,7 +46,7 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
             }
             catch (NanoException e)
             {
-                problem = e.Message;
+                problem = $"{(e.InnerException ?? e).Message}; {provider.Needs}";
             }
             yield return (provider, problem);
         }

@@ -29,10 +29,14 @@ public sealed class OrtSession : IDisposable
     private OrtSession(ReadOnlySpan<byte> model, string? path, OrtProvider provider, int threads)
     {
         Provider = provider;
-        nint environment = Environment.Value, options = NewOptions(provider, threads); // without an environment a provider cannot even say what is wrong
+        nint env = Environment.Value, options = NewOptions(provider, threads); // in this order: providers log to the environment
         try
         {
-            session = path is null ? api.CreateSession(environment, model, options) : api.CreateSession(environment, path, options);
+            session = api.CreateSession(env, model, path, options);
+        }
+        catch (OrtException e)
+        {
+            throw OrtMissing.Explain(e, provider, env, model, path, () => NewOptions(provider, threads));
         }
         finally
         {
@@ -91,7 +95,7 @@ public sealed class OrtSession : IDisposable
         catch (OrtException e)
         {
             api.ReleaseSessionOptions(options);
-            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", "'nano info' says what can", e);
+            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", $"{provider.Needs}; 'nano info' says what can be used", e);
         }
     }
 

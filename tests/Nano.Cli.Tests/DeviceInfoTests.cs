@@ -1,0 +1,45 @@
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>What nano info says of devices that cannot be used.</summary>
+public class DeviceInfoTests
+{
+    private static CliResult Info(params (string Name, string Value)[] environment) =>
+        Cli.Run(["info", "--threads", "1", "--json"], null, environment.ToDictionary(variable => variable.Name, variable => variable.Value)).Succeeds();
+
+    [Fact]
+    public void A_library_that_is_none_is_named_and_the_rest_is_shown()
+    {
+        using var folder = new TempFolder();
+        string library = folder.File("libonnxruntime.so.1");
+        File.WriteAllText(library, "no library");
+        var broken = Info((OrtLibrary.Variable, library));
+        Assert.Contains($"ONNX Runtime at '{library}' cannot be loaded", broken.Error, StringComparison.Ordinal);
+        Assert.Empty(broken.Json.GetProperty("devices").EnumerateArray());
+        var missing = Info((OrtLibrary.Variable, folder.File("none.so")));
+        Assert.Contains($"ONNX Runtime is not here; looked for {folder.File("none.so")}", missing.Error, StringComparison.Ordinal);
+        Assert.Contains("make ort", missing.Error, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void A_device_without_its_driver_says_what_it_needs()
+    {
+        string path = "";
+        try
+        {
+            (_, path) = OrtLibrary.Load();
+        }
+        catch (NanoException e)
+        {
+            Skip.If(true, $"{e.Message}; {e.Hint}");
+        }
+        using var folder = new TempFolder();
+        var result = Info((OrtLibrary.Variable, path), ("VK_ICD_FILENAMES", folder.File("none.json")), ("VK_DRIVER_FILES", folder.File("none.json")));
+        Assert.Contains("onnx-cpu", result.Json.GetProperty("devices").EnumerateArray().Select(device => device.GetString()));
+        Skip.IfNot(result.Json.GetProperty("device_problems").TryGetProperty("webgpu", out var problem), "this ONNX Runtime was built without webgpu, or does not use Vulkan");
+        Assert.Contains("device       webgpu: does not work here: " + problem.GetString(), result.Error, StringComparison.Ordinal);
+        Assert.StartsWith("ONNX Runtime: Failed to get a WebGPU adapter", problem.GetString(), StringComparison.Ordinal);
+        Assert.EndsWith("'make lavapipe' (Linux, x64)", problem.GetString(), StringComparison.Ordinal);
+    }
+}
