@@ -51,6 +51,6 @@ internal sealed unsafe class OpenBlas
             fixed (float* a = operands[0].Data, b = operands[1].Data, y = c.Data)
                 sgemm(RowMajor, transposeA ? Transpose : NoTranspose, transposeB ? Transpose : NoTranspose, rows, columns, depth, 1,
                     a, operands[0].Shape.Columns, b, operands[1].Shape.Columns, 0, y, columns);
-        }, () => c.Data.ToArray());
+        }, () => [new("product", c.Data.ToArray(), work.Result!().Data.ToArray())]);
     }
 }

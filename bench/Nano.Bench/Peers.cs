@@ -24,7 +24,7 @@ internal sealed class Peers
     public IEnumerable<BenchPeer> Of(BenchCase of, BenchWork work)
     {
         foreach (string name in Names(of))
-            yield return name == OpenBlas.Name ? openBlas!.Peer(of.Gemm!, work) : Primitive(of.Name, work.Inputs!());
+            yield return name == OpenBlas.Name ? openBlas!.Peer(of.Gemm!, work) : Primitive(of.Name, work);
     }
 
     /// <summary>The names of those who can do a case, without making its data.</summary>
@@ -38,8 +38,9 @@ internal sealed class Peers
 
     private const string Primitives = "TensorPrimitives";
 
-    private static BenchPeer Primitive(string name, IReadOnlyList<Tensor> x)
+    private static BenchPeer Primitive(string name, BenchWork work)
     {
+        var x = work.Inputs!();
         var y = new Tensor(name == "sum of squares" ? new Shape() : x[0].Shape);
         return new BenchPeer(Primitives, name switch
         {
@@ -47,8 +48,8 @@ internal sealed class Peers
             "multiply" => () => TensorPrimitives.Multiply(x[0].Data, x[1].Data, y.Data),
             "softmax" => Softmax,
             _ => () => y.Data[0] = TensorPrimitives.SumOfSquares<float>(x[0].Data),
-        }, () => y.Data.ToArray())
-        { Tolerance = name == "sum of squares" ? 0.01f : 1e-4f }; // it adds fifty million numbers in float32 all the way
+        }, () => [new("result", y.Data.ToArray(), work.Result!().Data.ToArray())])
+        { Tolerance = work.PeerTolerance };
 
         void Softmax() // does not take the maximum away
         {

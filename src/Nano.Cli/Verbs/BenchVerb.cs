@@ -11,13 +11,14 @@ internal static class BenchVerb
     private static readonly Option<string> Model = new("--model") { Description = $"Model of train-step and decode: {string.Join(", ", Gpt2Config.Names)} or a preset", DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step", DefaultValueFactory = _ => 4 };
     private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step", DefaultValueFactory = _ => 64 };
+    private static readonly Option<string> Device = new("--device") { Description = $"Others to compare with, e.g. onnx-cpu,webgpu ({string.Join(", ", OrtProvider.All.Select(provider => provider.Name))})", DefaultValueFactory = _ => "" };
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("bench", "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Filter, Model, Batch, Seq, Profile, Threads, Json };
+        var verb = new Command("bench", "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Filter, Model, Batch, Seq, Device, Profile, Threads, Json };
         verb.SetAction(Run);
         return verb;
     }
@@ -36,8 +37,12 @@ internal static class BenchVerb
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
+        var providers = Providers(args.GetValue(Device)!);
+        using var peers = providers.Length > 0 ? new OnnxPeers(compute, providers) : null;
+        foreach (string line in peers?.Descriptions ?? [])
+            human.WriteLine(line);
         var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler)]
-            : QuickBench.Run(compute, machine, cases);
+            : QuickBench.Run(compute, machine, cases, peers is null ? null : peers.Of);
         var all = new List<BenchResult>();
         foreach (var r in results)
         {
@@ -46,12 +51,16 @@ internal static class BenchVerb
         }
         foreach (string line in BenchResult.Summary(all))
             human.WriteLine(line);
+        foreach (string line in peers?.LeftOut ?? [])
+            human.WriteLine("left out: " + line);
         if (profiler is not null)
             ProfileTable.Print(human, profiler, machine);
         if (json)
-            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond }, results = all, profile = ProfileTable.Json(profiler, machine) });
+            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond }, results = all, left_out = peers?.LeftOut ?? [], profile = ProfileTable.Json(profiler, machine) });
         return 0;
     }
+
+    private static OrtProvider[] Providers(string names) => [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct().Select(OrtProvider.Find)];
 
     private static List<BenchCase> Chosen(string group, string filter, string model)
     {

@@ -17,6 +17,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     /// <summary>A gradient of a tensor, or of some of its columns.</summary>
     private readonly record struct Contribution(int Start, int Count, string Gradient);
 
+    /// <summary>Names the value of a tensor that no recorded op has made; null where that is a mistake.</summary>
+    public Func<Tensor, string>? Leaf { get; init; }
+
     /// <summary>Says which value of the graph a tensor is: a parameter, an input.</summary>
     public void Define(Tensor tensor, string value) => values[tensor] = value;
 
@@ -27,7 +30,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             return known;
         var root = tensor.Root;
         if (root == tensor)
-            throw new InvalidOperationException($"onnx: tensor {tensor} was not made by a recorded op, nor is it an input or a parameter");
+            return values[tensor] = Leaf?.Invoke(tensor) ?? throw new InvalidOperationException($"onnx: tensor {tensor} was not made by a recorded op, nor is it an input or a parameter");
         string value = Value(root);
         if (IsColumns(tensor))
             value = Columns(value, root.Shape.Rank - 1, (int)tensor.OffsetInRoot, tensor.Shape.Columns);

@@ -66,11 +66,17 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     /// <summary>Makes the same outputs in scalar code where all of the work would take too long: the part that <see cref="Outputs"/> shows.</summary>
     public Action<Compute>? Part { get; init; }
 
+    /// <summary>The same computation as ops that a tape records, where <see cref="Run"/> calls kernels; its last op makes what <see cref="Result"/> gives.</summary>
+    public Action<Compute>? Record { get; init; }
+
     /// <summary>The operands of the next run, for peers; successive calls may give copies elsewhere in memory.</summary>
     public Func<IReadOnlyList<Tensor>>? Inputs { get; init; }
 
     /// <summary>The whole result of the last run, for comparison with peers.</summary>
     public Func<Tensor>? Result { get; init; }
+
+    /// <summary>How far a peer may be from our result, as a fraction of its largest element.</summary>
+    public float PeerTolerance { get; init; } = 1e-4f;
 
     /// <summary>Frees what the collector does not.</summary>
     public Action? Release { get; init; }

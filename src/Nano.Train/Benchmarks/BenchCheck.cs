@@ -36,17 +36,21 @@ public static class BenchCheck
         compute.NextStep();
     }
 
-    /// <summary>Compares a peer's result with ours: both are float32 sums of the same terms, in another order.</summary>
+    /// <summary>Compares a peer's results with ours: both are float32 sums of the same terms, in another order.</summary>
     /// <exception cref="NanoException">They are not the same computation.</exception>
-    public static void Compare(BenchCase of, BenchPeer peer, ReadOnlySpan<float> ours)
+    public static void Compare(BenchCase of, BenchPeer peer)
     {
-        float[] theirs = peer.Result();
-        float scale = 0;
-        foreach (float value in ours)
-            scale = Math.Max(scale, Math.Abs(value));
-        for (int i = 0; i < ours.Length; i++)
-            if (!(Math.Abs(ours[i] - theirs[i]) <= peer.Tolerance * scale))
-                throw new NanoException($"{of}: {peer.Name} computes {theirs[i]} for element {i}, we {ours[i]}; largest element {scale}");
+        foreach (var (name, theirs, ours) in peer.Outputs())
+        {
+            if (theirs.Length != ours.Length)
+                throw new NanoException($"{of}: {peer.Name} computes {theirs.Length} elements of {name}, we {ours.Length}");
+            float scale = 0;
+            foreach (float value in ours)
+                scale = Math.Max(scale, Math.Abs(value));
+            for (int i = 0; i < ours.Length; i++)
+                if (!(Math.Abs(ours[i] - theirs[i]) <= peer.Tolerance * scale))
+                    throw new NanoException($"{of}: {peer.Name} computes {theirs[i]} for element {i} of {name}, we {ours[i]}; largest element {scale}");
+        }
     }
 
     private static void SameBits(BenchCase of, BenchOutput output, float[] scalar)

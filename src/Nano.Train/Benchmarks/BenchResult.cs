@@ -51,7 +51,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
 
     /// <summary>The row of a table for people.</summary>
     public string Line() => string.Create(CultureInfo.InvariantCulture,
-        $"{Family,-8} {Name,-22} {Shape,-22} {MedianMs,10:F3} ms {Gflops,7:F1} GFLOP/s {Gbps,6:F1} GB/s {PercentOfCeiling(),5:F1} % of {(PercentOfBandwidth is null ? "peak     " : "bandwidth")}{string.Concat(Peers.Select(peer => $"  {peer.Name} {peer.MedianMs:F3} ms ({peer.MedianMs / MedianMs:F2} x ours)"))}{(Note.Length > 0 ? "  " : "")}{Note}");
+        $"{Family,-8} {Name,-22} {Shape,-22} {MedianMs,10:F3} ms {Gflops,7:F1} GFLOP/s {Gbps,6:F1} GB/s {PercentOfCeiling(),5:F1} % of {(PercentOfBandwidth is null ? "peak     " : "bandwidth")}{string.Concat(Peers.Select(peer => "  " + peer.Line(MedianMs)))}{(Note.Length > 0 ? "  " : "")}{Note}");
 
     /// <summary>One line per family of a group: geometric mean and minimum of the percentages, and the geometric mean of the peers' times over ours.</summary>
     public static IEnumerable<string> Summary(IReadOnlyList<BenchResult> results)
@@ -77,14 +77,15 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
 }
 
 /// <summary>The median time of somebody else's code for the same case.</summary>
-public sealed record PeerResult(string Name, double MedianMs);
-
-/// <summary>Somebody else's code for the case that <see cref="BenchWork"/> holds.</summary>
-/// <param name="Name">Who.</param>
-/// <param name="Run">The timed part; takes its operands from <see cref="BenchWork.Inputs"/>.</param>
-/// <param name="Result">What it computed, to be compared with ours.</param>
-public sealed record BenchPeer(string Name, Action Run, Func<float[]> Result)
+public sealed record PeerResult(string Name, double MedianMs)
 {
-    /// <summary>Allowed difference from our result, as a fraction of its largest element.</summary>
-    public float Tolerance { get; init; } = 1e-4f;
+    /// <summary>Beside that: the time to bring all operands to the device and all results back, in milliseconds; null where it computes in the host's memory.</summary>
+    public double? TransferMs { get; init; }
+
+    /// <summary>Operands and results over that time, in GB/s.</summary>
+    public double? TransferGbps { get; init; }
+
+    /// <summary>For people: name, time, and how that compares with ours.</summary>
+    internal string Line(double oursMs) => string.Create(CultureInfo.InvariantCulture,
+        $"{Name} {MedianMs:F3} ms ({MedianMs / oursMs:F2} x ours){(TransferMs is { } transfer ? string.Create(CultureInfo.InvariantCulture, $" + {transfer:F3} ms of transfers") : "")}");
 }

@@ -2,8 +2,8 @@ using System.Diagnostics;
 
 namespace Nano;
 
-/// <summary>Something to time: an untimed preparation before each run, or none.</summary>
-internal readonly record struct Contender(Action? Prepare, Action Run);
+/// <summary>Something to time: an untimed preparation before each run, or none; runs; and what waits for their end, where they only give orders.</summary>
+internal readonly record struct Contender(Action? Prepare, Action Run, Action? Finish = null);
 
 /// <summary>
 /// Medians of repeated runs after a warm-up. Contenders take turns, so that whatever else the machine does meets all of them alike.
@@ -33,9 +33,11 @@ internal static class BenchTimer
             repeats[i] = contenders[i].Prepare is null ? (int)Math.Clamp(Math.Ceiling(MinSample / once), 1, 1e5) : 1;
             Sample(contenders[i], repeats[i], processorTime);
         }
-        while (samples[^1].Count < 5 || spent.Min() < minSeconds)
+        while (samples.Any(taken => taken.Count < 5) || spent.Min() < minSeconds)
             for (int i = 0; i < contenders.Length; i++)
             {
+                if (samples[i].Count >= 5 && spent[i] > 4 * minSeconds)
+                    continue; // slow: it has had its share, and the quick ones need not wait for it every time
                 long start = Stopwatch.GetTimestamp();
                 samples[i].Add(Sample(contenders[i], repeats[i], processorTime));
                 spent[i] += Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -50,6 +52,7 @@ internal static class BenchTimer
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < repeats; i++)
             contender.Run();
+        contender.Finish?.Invoke();
         double wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return (processorTime ? (Environment.CpuUsage.TotalTime - before).TotalSeconds : wall) / repeats;
     }

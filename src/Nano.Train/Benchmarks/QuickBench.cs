@@ -23,22 +23,48 @@ public static class QuickBench
         using var work = of.Create();
         BenchCheck.Verify(of, work, compute);
         BenchPeer[] others = peers is null ? [] : [.. peers(of, work)];
-        if (others.Length > 0)
+        try
         {
-            work.Prepare?.Invoke(compute);
-            work.Run(compute);
+            if (others.Length > 0)
+            {
+                work.Prepare?.Invoke(compute);
+                work.Run(compute);
+            }
+            foreach (var other in others)
+            {
+                other.Run();
+                BenchCheck.Compare(of, other);
+            }
+            var ours = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
+            // A device works while the processor waits: its time is seen on the wall only.
+            bool processorTime = compute.Threads == 1 && others.All(other => other.Transfer is null);
+            var (seconds, results) = Times(ours, others, processorTime, minSeconds: 0.2);
+            return BenchResult.Of(of, machine, seconds, processorTime) with { Peers = results };
         }
+        finally
+        {
+            compute.NextStep();
+            compute.Tape = null;
+            foreach (var other in others)
+                other.Dispose();
+        }
+    }
+
+    /// <summary>Our median and that of each peer, all taking turns. A peer whose time is lost in the noise of what it does besides is left out.</summary>
+    private static (double Seconds, IReadOnlyList<PeerResult> Peers) Times(Contender ours, BenchPeer[] others, bool processorTime, double minSeconds)
+    {
+        var contenders = others.SelectMany(other => ((Action?[])[other.Run, other.Besides, other.Transfer]).OfType<Action>().Select(action => new Contender(null, action, other.Finish)));
+        double[] seconds = BenchTimer.Medians(processorTime, minSeconds, [ours, .. contenders]);
+        var results = new List<PeerResult>();
+        int next = 1;
         foreach (var other in others)
         {
-            other.Run();
-            BenchCheck.Compare(of, other, work.Result!().Data);
+            double whole = seconds[next++], besides = other.Besides is null ? 0 : seconds[next++];
+            double? transfer = other.Transfer is null ? null : seconds[next++];
+            if (whole > besides)
+                results.Add(new PeerResult(other.Name, (whole - besides) * 1000) { TransferMs = transfer * 1000, TransferGbps = other.TransferBytes / transfer / 1e9 });
         }
-        var ours = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
-        bool processorTime = compute.Threads == 1;
-        double[] seconds = BenchTimer.Medians(processorTime, minSeconds: 0.2, [ours, .. others.Select(other => new Contender(null, other.Run))]);
-        compute.NextStep();
-        compute.Tape = null;
-        return BenchResult.Of(of, machine, seconds[0], processorTime) with { Peers = [.. others.Select((other, i) => new PeerResult(other.Name, seconds[i + 1] * 1000))] };
+        return (seconds[0], results);
     }
 
     /// <summary>Measures a whole training step (forward, backward, clipping, AdamW) of a named model with random weights and tokens; a profiler sees ten more.</summary>

@@ -116,10 +116,12 @@ public class BenchCheckTests
     public void A_peer_that_computes_something_else_is_refused()
     {
         var of = BenchCases.Gemm("small", new(GemmProduct.Forward, 2, 2, 2));
-        BenchCheck.Compare(of, new BenchPeer("twin", () => { }, () => [1, 2.0001f]), [1, 2]);
-        var thrown = Assert.Throws<NanoException>(() => BenchCheck.Compare(of, new BenchPeer("stranger", () => { }, () => [1, 2.001f]), [1, 2]));
-        Assert.Contains("stranger computes 2.001 for element 1, we 2", thrown.Message, StringComparison.Ordinal);
-        Assert.Throws<NanoException>(() => BenchCheck.Compare(of, new BenchPeer("nan", () => { }, () => [float.NaN, 2]), [1, 2]));
+        static BenchPeer Peer(string name, params float[] theirs) => new(name, () => { }, () => [new("y", [3], [3]), new("dx", theirs, [1, 2])]);
+        BenchCheck.Compare(of, Peer("twin", 1, 2.0001f));
+        var thrown = Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("stranger", 1, 2.001f)));
+        Assert.Contains("stranger computes 2.001 for element 1 of dx, we 2", thrown.Message, StringComparison.Ordinal);
+        Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("nan", float.NaN, 2)));
+        Assert.Contains("1 elements of dx, we 2", Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("short", 1))).Message, StringComparison.Ordinal);
     }
 
     /// <summary>The same work with its outputs spoiled on the way to the check, once for each width they were made at.</summary>
