@@ -126,4 +126,14 @@ public class DecodeTests
         Assert.False(Directory.Exists(folder));
         Assert.Null(inside.TemporaryFolder);
     }
+
+    [SkippableFact]
+    public void A_tensor_that_is_gone_is_refused_and_does_not_end_the_process()
+    {
+        using var device = Open("onnx-cpu");
+        var tensor = device.New(OnnxType.Float32, 3);
+        tensor.Dispose();
+        using var host = OrtTensor.OfFloats(3);
+        Assert.Throws<ObjectDisposedException>(() => device.Copy(tensor, host));
+    }
 }
