@@ -21,6 +21,9 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
         new("coreml", "CoreMLExecutionProvider", "CoreML", "it needs macOS"),
     ];
 
+    /// <summary>" on " and the hardware behind it, where that is known; nothing elsewhere.</summary>
+    public string Hardware => VulkanDevice.Described(this);
+
     /// <summary>The provider of a name.</summary>
     /// <exception cref="NanoException">There is none.</exception>
     public static OrtProvider Find(string name) => All.FirstOrDefault(provider => provider.Name == name)

@@ -113,7 +113,7 @@ public sealed class OnnxTrainStep : ITrainStep
     private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
     {
         bool accumulates = options.Accumulate > 1;
-        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice, new(0, options.LabelSmoothing, options.ZLoss), accumulates, LossBlocks())));
+        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, LossBlocks())));
         var bindings = new OrtBinding[weights.Length, found.Length];
         for (int copy = 0; copy < weights.Length; copy++)
             for (int to = 0; to < found.Length; to++)
