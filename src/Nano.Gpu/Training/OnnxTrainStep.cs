@@ -73,6 +73,9 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <inheritdoc/>
     public ITokenLosses Losses => losses;
 
+    /// <summary>The factor on the loss at present, 1 in float32.</summary>
+    public double LossScale => scale.Value;
+
     /// <summary>Bytes of the device that weights, moments and gradients take.</summary>
     public long ReservedBytes { get; private set; }
 
