@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Nano;
 
 /// <summary>A tensor for ONNX Runtime: in host memory, whose elements can be read and set, or in a device's, see <see cref="OrtDevice.New"/>.</summary>
@@ -8,6 +6,7 @@ public sealed unsafe class OrtTensor : IDisposable
     private readonly OrtApi api = OrtApi.Default;
     private readonly Tensor? memory; // of the host
     private readonly long[] shape;
+    private nint value; // 0 once disposed
 
     private OrtTensor(OnnxType type, ReadOnlySpan<long> shape, Tensor? memory = null)
     {
@@ -16,7 +15,7 @@ public sealed unsafe class OrtTensor : IDisposable
         nint info = api.CreateCpuMemoryInfo();
         try
         {
-            Value = api.CreateTensor(info, memory.Type == DType.Int32 ? memory.IdPointer : memory.Pointer, checked((nuint)Bytes), shape, (int)type);
+            value = api.CreateTensor(info, memory.Type == DType.Int32 ? memory.IdPointer : memory.Pointer, checked((nuint)Bytes), shape, (int)type);
         }
         finally
         {
@@ -25,9 +24,11 @@ public sealed unsafe class OrtTensor : IDisposable
     }
 
     /// <summary>A tensor that an allocator has made.</summary>
-    internal OrtTensor(nint value, OnnxType type, ReadOnlySpan<long> shape) => (Value, Type, this.shape, IsCopied) = (value, type, shape.ToArray(), false);
+    internal OrtTensor(nint value, OnnxType type, ReadOnlySpan<long> shape) => (this.value, Type, this.shape, IsCopied) = (value, type, shape.ToArray(), false);
 
-    internal nint Value { get; private set; }
+    /// <summary>What the library calls it.</summary>
+    /// <exception cref="ObjectDisposedException">It has been disposed; the library would end the process.</exception>
+    internal nint Value => value != 0 ? value : throw new ObjectDisposedException(nameof(OrtTensor));
 
     /// <summary>Type of its elements.</summary>
     public OnnxType Type { get; }
@@ -100,12 +101,12 @@ public sealed unsafe class OrtTensor : IDisposable
 
     public void Dispose()
     {
-        if (Value != 0)
+        if (value != 0)
         {
-            api.ReleaseValue(Value);
+            api.ReleaseValue(value);
             HandBack?.Invoke(memory!);
         }
-        Value = 0;
+        value = 0;
         GC.KeepAlive(memory);
     }
 }
