@@ -183,7 +183,7 @@ public class TrainStepTests
         using var device = new OrtDevice(Providers.Needs(provider), 1);
         var options = Options(name == "gpt2" ? Gpt2 : Llama);
         using Side ours = new(options, null);
-        var graph = OnnxTraining.Whole(ours.Model, new() { Int32 = provider == "webgpu" }, default, options.Optimizer);
+        var graph = OnnxTraining.Whole(ours.Model, new(), default, options.Optimizer);
         using var session = device.Open(graph);
         var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)), Next: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))).ToList();
         foreach (var ((_, value, _), parameter) in state.Zip(ours.Model.Parameters.All))
@@ -198,7 +198,7 @@ public class TrainStepTests
             loader.Training(options.Seed, step, ids, targets);
             double rate = options.LearningRateAt(step);
             using OrtTensor lr = Scalar(rate), mean = Scalar(1 / (1 - Math.Pow(0.9, step + 1))), root = Scalar(1 / Math.Sqrt(1 - Math.Pow(0.95, step + 1))), clip = Scalar(options.ClipNorm);
-            using OrtTensor inputIds = Given(ids, provider), inputTargets = Given(targets, provider);
+            using OrtTensor inputIds = Given(ids), inputTargets = Given(targets);
             session.Run([("input_ids", inputIds), ("targets", inputTargets), ("learning_rate", lr), ("mean_correction", mean), ("root_correction", root), ("clip_norm", clip), .. state.Select(one => (one.Item1, one.Value))],
                 [("loss", loss), ("gradient_norm", norm), .. state.Select(one => ("next." + one.Item1, one.Next))]);
             state = [.. state.Select(one => (one.Item1, one.Next, one.Value))];
@@ -225,6 +225,5 @@ public class TrainStepTests
         return scalar;
     }
 
-    private static OrtTensor Given(Tensor ids, string provider) =>
-        provider == "webgpu" ? OrtTensor.OfInts(ids.Ids, ids.Shape[0], ids.Shape[1]) : OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
+    private static OrtTensor Given(Tensor ids) => OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
 }
