@@ -43,4 +43,39 @@ public class DeviceTests(TinyRun run)
         OnDevice(["generate", "--model", run.Folder, "--max-tokens", "1"]);
         Cli.Run(["generate", "--model", run.Folder, "--device", "coreml"], null, folder: AppContext.BaseDirectory).Fails(1, "was built without 'coreml'", "hint: it has onnx-cpu");
     }
+
+    [SkippableFact]
+    public void Eval_measures_the_same()
+    {
+        string[] args = ["eval", "--model", run.Folder, "--data", run.Data, "--stride", "5", "--json"];
+        var (ours, theirs) = (Cli.Run(args).Succeeds().Json, OnDevice(args).Json);
+        Assert.Equal(ours.GetProperty("tokens").GetInt64(), theirs.GetProperty("tokens").GetInt64());
+        Assert.Equal(ours.GetProperty("loss").GetDouble(), theirs.GetProperty("loss").GetDouble(), 1e-5);
+    }
+
+    [SkippableFact]
+    public void A_run_is_trained_there_and_goes_on_here()
+    {
+        using var temp = new TempFolder();
+        string here = temp.File("here"), there = temp.File("there");
+        double expected = Cli.Run(Tiny.Train(run.Data, here, "--json")).Succeeds().Json.GetProperty("val_loss").GetDouble();
+        var trained = OnDevice(Tiny.Train(run.Data, there, "--json"));
+        Assert.Equal(expected, trained.Json.GetProperty("val_loss").GetDouble(), 1e-3);
+        Assert.Contains("device   onnx-cpu, ONNX Runtime", trained.Error, StringComparison.Ordinal);
+        Assert.Contains("\"device\":\"onnx-cpu, float32 products\"", File.ReadLines(Path.Combine(there, "log.jsonl")).First(), StringComparison.Ordinal);
+        Assert.Contains("onnx-cpu", File.ReadAllText(Path.Combine(there, "report.html")), StringComparison.Ordinal);
+        Cli.Run("generate", "--model", there, "--max-tokens", "5").Succeeds();
+    }
+
+    [SkippableFact]
+    public void What_does_not_go_together_is_refused()
+    {
+        using var temp = new TempFolder();
+        OnDevice(["eval", "--model", run.Folder, "--data", run.Data]);
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpi"), folder: AppContext.BaseDirectory).Fails(1, "there is no device 'onnx-cpi'", "did you mean 'onnx-cpu'?");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float16"), folder: AppContext.BaseDirectory).Fails(1, "--precision float16 takes a --device");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float61"), folder: AppContext.BaseDirectory).Fails(2, "there is no precision 'float61'");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--profile"), folder: AppContext.BaseDirectory).Fails(1, "--profile shows our own kernels");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--dropout", "0.1"), folder: AppContext.BaseDirectory).Fails(1, "--dropout has no form on a device");
+    }
 }

@@ -21,9 +21,22 @@ public class ExportTests
     }
 
     [Fact]
+    public void A_training_step_becomes_one_graph_or_two()
+    {
+        using var folder = new TempFolder();
+        var whole = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("step.onnx"), "--train", "--json").Succeeds();
+        Assert.Single(whole.Json.GetProperty("files").EnumerateArray());
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("step.onnx"), "--train", "--split", "--beta2", "0.99").Succeeds();
+        Assert.Equal(["step.gradients.onnx", "step.onnx", "step.update.onnx"], Directory.GetFiles(folder.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void What_cannot_be_is_refused()
     {
         using var folder = new TempFolder();
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--train", "--cache").Fails(1, "--train does not go with");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--split").Fails(1, "--split goes with --train");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--train", "--beta1", "2").Fails(1, "--beta1 must be");
         Cli.Run("export", "--model", folder.File("none"), "--out", folder.File("a.onnx")).Fails(1, "there is no model at");
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("no/such/folder/a.onnx")).Fails(1, "a.onnx");
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny")).Fails(2, "--out");

@@ -7,17 +7,30 @@ public class LossTests
 
     private static readonly Tensor Targets = Tensor.From(new Shape(B, T), [3, -100, 10, 1, 2, 0, 0, -100, 4, 5, 5, -100]);
 
-    [SkippableTheory]
-    [InlineData(false, 1, 0, 0, 0)]
-    [InlineData(false, 1, 0.1, 0.01, 40)]
-    [InlineData(true, 1, 0, 0, 0)]
-    [InlineData(true, 2, 0, 0, 0)]
-    [InlineData(true, 3, 0.2, 0, 0)]
-    [InlineData(true, 4, 0, 0.02, 40)]
-    [InlineData(true, 12, 0.2, 0.02, 0.5)]
-    public void Loss_rows_and_gradients_are_those_of_our_kernels(bool withHead, int blocks, double smoothing, double zLoss, double denominator)
+    public static TheoryData<bool, int, double, double, double, string> Cases
     {
-        ExportTests.NeedsLibrary();
+        get
+        {
+            var cases = new TheoryData<bool, int, double, double, double, string>();
+            foreach (string provider in (string[])["onnx-cpu", "webgpu"])
+            {
+                cases.Add(false, 1, 0, 0, 0, provider);
+                cases.Add(false, 1, 0.1, 0.01, 40, provider);
+                cases.Add(true, 1, 0, 0, 0, provider);
+                cases.Add(true, 2, 0, 0, 0, provider);
+                cases.Add(true, 3, 0.2, 0, 0, provider);
+                cases.Add(true, 4, 0, 0.02, 40, provider);
+                cases.Add(true, 12, 0.2, 0.02, 0.5, provider);
+            }
+            return cases;
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Cases))]
+    public void Loss_rows_and_gradients_are_those_of_our_kernels(bool withHead, int blocks, double smoothing, double zLoss, double denominator, string provider)
+    {
+        var where = Providers.Needs(provider);
         Tensor[] inputs = withHead ? [Random(1, new(B, T, C)), Random(2, new(V, C))] : [Random(3, new(B, T, V))];
         (Tensor Loss, Tensor Nll) Run(Compute c, LossOptions options) => withHead ? c.LinearCrossEntropy(inputs[0], inputs[1], Targets, options) : c.CrossEntropy(inputs[0], Targets, options);
         const float Upstream = 8;
@@ -35,7 +48,7 @@ public class LossTests
         foreach (var input in inputs)
             Output(graph, ops.Gradient(input), "d" + input.Name, Sizes(input.Shape));
 
-        using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
+        using var session = new OrtSession(graph.ToModel().Span, where, 1);
         using OrtTensor loss = OrtTensor.OfFloats(), nll = OrtTensor.OfFloats(B, T), divisor = OrtTensor.OfFloats();
         divisor.Floats[0] = (float)denominator;
         var gradients = inputs.Select(input => OrtTensor.OfFloats(Sizes(input.Shape))).ToArray();

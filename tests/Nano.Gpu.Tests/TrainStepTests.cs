@@ -105,6 +105,64 @@ public class TrainStepTests
         return Math.Sqrt(difference / square);
     }
 
+    public static TheoryData<string, string> Models => Providers.With(["gpt2", "llama"]);
+
+    /// <summary>Each operand is rounded to 11 bits, so losses agree to about three digits while the two runs see the same weights, and both learn the same.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(Models))]
+    public void With_products_of_float16_a_model_learns_as_well(string name, string provider)
+    {
+        using var device = new OrtDevice(Providers.Needs(provider), 1);
+        var options = Options(name == "gpt2" ? Gpt2 : Llama);
+        using Side ours = new(options, null), theirs = new(options, device, Precision.Float16);
+        double first = 0, ourSum = 0, theirSum = 0;
+        for (long step = 0; step < options.Steps; step++)
+        {
+            var (expected, actual) = (ours.Run(options, step), theirs.Run(options, step));
+            if (step == 0)
+                (first, _) = (expected.Loss, Near(expected.GradientNorm, actual.GradientNorm, 2e-2));
+            Near(expected.Loss, actual.Loss, 2e-2);
+            if (step >= 40)
+                (ourSum, theirSum) = (ourSum + expected.Loss, theirSum + actual.Loss);
+        }
+        Assert.True(theirSum / 10 < first - 0.5, $"nothing was learnt: {first} to {theirSum / 10}");
+        Assert.Equal(ourSum / 10, theirSum / 10, 1e-2);
+        Assert.NotEqual(ourSum, theirSum);
+
+        static bool Near(double expected, double actual, double tolerance)
+        {
+            Assert.InRange(actual, expected * (1 - tolerance), expected * (1 + tolerance));
+            return true;
+        }
+    }
+
+    [SkippableFact]
+    public void A_gradient_too_large_for_float16_is_computed_again_with_a_smaller_factor_on_the_loss()
+    {
+        using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
+        var options = Options(Gpt2) with { ZLoss = 300 };
+        using Side ours = new(options, null), theirs = new(options, device, Precision.Float16);
+        var step = (OnnxTrainStep)theirs.Step;
+        Assert.Equal(65536, step.LossScale);
+        double norm = ours.Step.FindGradients(0).GradientNorm;
+        Assert.InRange(theirs.Step.FindGradients(0).GradientNorm, norm * 0.98, norm * 1.02);
+        Assert.InRange(step.LossScale, 1, 32768);
+    }
+
+    [Fact]
+    public void The_factor_on_the_loss_is_doubled_after_two_thousand_steps_and_never_below_one()
+    {
+        var scale = new LossScale(Precision.Float16);
+        for (int i = 0; i < 2000; i++)
+            scale.Succeeded();
+        Assert.Equal(1 << 17, scale.Value);
+        for (int i = 0; i < 17; i++)
+            Assert.True(scale.Halve());
+        Assert.Equal(1, scale.Value);
+        Assert.False(scale.Halve());
+        Assert.False(new LossScale(Precision.Float32).Halve());
+    }
+
     [SkippableFact]
     public void Per_step_only_tokens_and_a_few_numbers_cross()
     {

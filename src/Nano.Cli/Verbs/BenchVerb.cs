@@ -37,11 +37,11 @@ internal static class BenchVerb
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
-        var providers = Providers(args.GetValue(Device)!);
-        using var peers = providers.Length > 0 ? new OnnxPeers(compute, providers) : null;
+        var providers = OrtProvider.Named(args.GetValue(Device)!);
+        using var peers = providers.Count > 0 ? new OnnxPeers(compute, providers) : null;
         foreach (string line in peers?.Descriptions ?? [])
             human.WriteLine(line);
-        var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler)]
+        var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler, peers is null ? null : peers.Of)]
             : QuickBench.Run(compute, machine, cases, peers is null ? null : peers.Of);
         var all = new List<BenchResult>();
         foreach (var r in results)
@@ -59,8 +59,6 @@ internal static class BenchVerb
             Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond }, results = all, left_out = peers?.LeftOut ?? [], profile = ProfileTable.Json(profiler, machine) });
         return 0;
     }
-
-    private static OrtProvider[] Providers(string names) => [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct().Select(OrtProvider.Find)];
 
     private static List<BenchCase> Chosen(string group, string filter, string model)
     {

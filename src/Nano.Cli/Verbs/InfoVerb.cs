@@ -46,7 +46,7 @@ internal static class InfoVerb
         {
             var tried = OrtProvider.Try().ToList();
             foreach (var (provider, problem) in tried)
-                human.WriteLine($"device       {provider.Name}: {(problem is null ? "works, on ONNX Runtime" : "does not work here: " + OneLine(problem))}");
+                human.WriteLine($"device       {provider.Name}: {(problem is null ? "works, ONNX Runtime" + provider.Hardware : "does not work here: " + OneLine(problem))}");
             return ([.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)], tried.Where(one => one.Problem is not null).ToDictionary(one => one.Provider.Name, one => OneLine(one.Problem!)));
         }
         catch (NanoException e)

@@ -1,120 +1,32 @@
 namespace Nano;
 
 /// <summary>
-/// ONNX Runtime's providers as peers in the benchmarks: they run the graph that <see cref="RecordedCase"/> makes of a case, on operands that lie on the device already. What it
-/// takes to bring operands up and results down is timed apart. Threads are as many as ours.
+/// ONNX Runtime's providers as peers in the benchmarks. Kernels: they run the graph that <see cref="RecordedCase"/> makes of a case, on operands that lie on the device
+/// already, and what it takes to bring operands up and results down is timed apart. Training steps and texts: as <c>--device</c> makes them, transfers included. Threads are as
+/// many as ours.
 /// </summary>
-/// <param name="compute">Where our own code runs when a case is recorded.</param>
-/// <param name="providers">Whom to ask.</param>
-public sealed class OnnxPeers(Compute compute, IReadOnlyList<OrtProvider> providers) : IDisposable
+public sealed class OnnxPeers : IDisposable
 {
-    /// <summary>What a graph on a software device is given at most: seconds of it.</summary>
-    private const double SoftwareFlops = 2e9, SoftwareBytes = 4e8;
+    /// <summary>What a device in software is given at most: a second of it, or three.</summary>
+    private const double SoftwareFlops = 2.6e8, SoftwareBytes = 3.1e8, SoftwareModelFlops = 5e9;
 
-    private readonly Dictionary<OrtProvider, OrtDevice> devices = providers.ToDictionary(provider => provider, provider => new OrtDevice(provider, compute.Threads));
+    private readonly Compute compute;
+    private readonly OrtProvider[] providers;
+    private readonly Dictionary<OrtProvider, OrtDevice> devices = [];
     private readonly OrtTensor mark = OrtTensor.OfFloats(1);
     private readonly List<string> leftOut = [];
 
-    /// <summary>Cases that a provider was not asked for or cannot run, and why.</summary>
-    public IReadOnlyList<string> LeftOut => leftOut;
-
-    /// <summary>A line about each provider.</summary>
-    public IEnumerable<string> Descriptions => providers.Select(provider => $"{NameOf(provider)}: ONNX Runtime {OrtApi.Default.LibraryVersion}, {provider.LibraryName}"
-        + (provider == OrtProvider.Cpu ? $", {compute.Threads} thread{(compute.Threads == 1 ? "" : "s")}, spinning off" : VulkanDevice.Described(provider)));
-
-    /// <summary>What the figures call a provider.</summary>
-    public static string NameOf(OrtProvider provider) => VulkanDevice.IsSoftware(provider) ? provider.Name + " (software)" : provider.Name;
-
-    /// <summary>The peers of a case: those providers that can run it.</summary>
-    public IEnumerable<BenchPeer> Of(BenchCase of, BenchWork work)
+    /// <summary>Opens devices.</summary>
+    /// <param name="compute">Where our own code runs when a case is recorded.</param>
+    /// <param name="providers">Which.</param>
+    /// <exception cref="NanoException">One of them cannot be used here.</exception>
+    public OnnxPeers(Compute compute, IEnumerable<OrtProvider> providers)
     {
-        if (of.Group is not ("gemm" or "attention" or "ops"))
-            yield break;
-        OrtProvider[] asked = [.. providers.Where(provider => IsWorthIt(of, provider))];
-        if (asked.Length == 0)
-            yield break;
-        var turns = RecordedCase.Of(of, work, compute);
-        foreach (var provider in turns.Count > 0 ? asked : [])
-            if (Peer(of, work, provider, turns) is { } peer)
-                yield return peer;
-    }
-
-    private bool IsWorthIt(BenchCase of, OrtProvider provider)
-    {
-        bool small = !VulkanDevice.IsSoftware(provider) || (of.Flops <= SoftwareFlops && of.Bytes <= SoftwareBytes);
-        if (!small)
-            leftOut.Add($"{of}: too large for {NameOf(provider)}");
-        return small;
-    }
-
-    private BenchPeer? Peer(BenchCase of, BenchWork work, OrtProvider provider, IReadOnlyList<RecordedCase> turns)
-    {
-        OnnxRun[] runs = [];
-        OnnxRun? besides = null;
+        (this.compute, this.providers) = (compute, [.. providers]);
         try
         {
-            foreach (var turn in turns)
-                runs = [.. runs, new OnnxRun(devices[provider], turn)];
-            besides = turns[0].IsBackward ? new OnnxRun(devices[provider], turns[0], forwardOnly: true) : null;
-            besides?.Run();
-            runs[0].Run();
-        }
-        catch (NanoException e)
-        {
-            Release();
-            leftOut.Add($"{of}: {NameOf(provider)} cannot: {e.Message}");
-            return null;
-        }
-        int next = 0;
-        return new BenchPeer(NameOf(provider), () => runs[next = (next + 1) % runs.Length].Run(), () => runs[next].Outputs())
-        {
-            Tolerance = work.PeerTolerance,
-            Besides = besides is null ? null : besides.Run,
-            Finish = provider.MemoryName is null ? null : () => devices[provider].Copy(mark, mark),
-            Transfer = provider.MemoryName is null ? null : runs[0].Transfer,
-            TransferBytes = runs[0].TransferBytes,
-            Release = Release,
-        };
-
-        void Release()
-        {
-            besides?.Dispose();
-            foreach (var run in runs)
-                run.Dispose();
-        }
-    }
-
-    public void Dispose()
-    {
-        mark.Dispose();
-        foreach (var device in devices.Values)
-            device.Dispose();
-    }
-}
-
-/// <summary>A graph of a case with its operands on a device.</summary>
-internal sealed class OnnxRun : IDisposable
-{
-    private readonly OrtDevice device;
-    private readonly OrtSession session;
-    private readonly OrtBinding binding;
-    private readonly List<(OrtTensor Host, OrtTensor Device)> inputs = [];
-    private readonly List<(string Name, OrtTensor Host, OrtTensor Device, float[] Ours)> outputs = [];
-
-    public OnnxRun(OrtDevice device, RecordedCase of, bool forwardOnly = false)
-    {
-        this.device = device;
-        session = device.Open(of.Graph(forwardOnly));
-        binding = new OrtBinding(session);
-        try
-        {
-            foreach (var (name, values) in of.Inputs.Where(input => session.Inputs.Contains(input.Name)))
-                Bind(name, values);
-            foreach (var (name, shape, ours) in of.Outputs.Where(output => session.Outputs.Contains(output.Name)))
-            {
-                outputs.Add((name, OrtTensor.OfFloats(shape), device.New(OnnxType.Float32, shape), ours));
-                binding.Output(name, outputs[^1].Device);
-            }
+            foreach (var provider in this.providers)
+                devices[provider] = new OrtDevice(provider, compute.Threads);
         }
         catch
         {
@@ -123,52 +35,122 @@ internal sealed class OnnxRun : IDisposable
         }
     }
 
-    /// <summary>Bytes of operands and results.</summary>
-    public long TransferBytes => inputs.Sum(input => input.Host.Bytes) + outputs.Sum(output => output.Host.Bytes);
+    /// <summary>Cases that a provider was not asked for or cannot run, and why.</summary>
+    public IReadOnlyList<string> LeftOut => leftOut;
 
-    public void Run() => binding.Run();
+    /// <summary>A line about each provider.</summary>
+    public IEnumerable<string> Descriptions => providers.Select(provider => $"{NameOf(provider)}: ONNX Runtime {OrtApi.Default.LibraryVersion}, {provider.LibraryName}"
+        + (provider == OrtProvider.Cpu ? $", {compute.Threads} thread{(compute.Threads == 1 ? "" : "s")} that do not spin" : VulkanDevice.Described(provider)));
 
-    /// <summary>All operands up, all results down.</summary>
-    public void Transfer()
+    /// <summary>What figures call a provider.</summary>
+    private static string NameOf(OrtProvider provider) => VulkanDevice.IsSoftware(provider) ? provider.Name + " (software)" : provider.Name;
+
+    /// <summary>The peers of a case: those providers that can run it.</summary>
+    public IEnumerable<BenchPeer> Of(BenchCase of, BenchWork work)
     {
-        foreach (var (host, there) in inputs)
-            device.Copy(host, there);
-        foreach (var (_, host, there, _) in outputs)
-            device.Copy(there, host);
+        OrtProvider[] asked = [.. providers.Where(provider => IsWorthIt(of, provider))];
+        if (asked.Length == 0)
+            yield break;
+        bool isModel = IsModel(of);
+        var turns = isModel ? [] : work.AdamW is { } start ? [OnnxCase.Of(start, work, compute)] : RecordedCase.Of(of, work, compute);
+        foreach (var provider in isModel || turns.Count > 0 ? asked : [])
+            if (Try(of, provider, isModel ? () => Model(of, work, provider) : () => Kernel(work, provider, turns)) is { } peer)
+                yield return peer;
     }
 
-    /// <summary>What the last run made, beside ours.</summary>
-    public IReadOnlyList<PeerOutput> Outputs()
+    private static bool IsModel(BenchCase of) => of.Training is not null || of.Decoding is not null;
+
+    private bool IsWorthIt(BenchCase of, OrtProvider provider)
     {
-        foreach (var (_, host, there, _) in outputs)
-            device.Copy(there, host);
-        return [.. outputs.Select(output => new PeerOutput(output.Name, output.Host.Floats.ToArray(), output.Ours))];
+        bool small = !VulkanDevice.IsSoftware(provider) || (of.Bytes <= SoftwareBytes && of.Flops <= (IsModel(of) ? SoftwareModelFlops : SoftwareFlops));
+        if (!small)
+            leftOut.Add($"{of}: too large for {NameOf(provider)}");
+        return small;
     }
 
-    private void Bind(string name, Tensor values)
+    /// <summary>A peer, or null and a line if the device cannot run the case.</summary>
+    private BenchPeer? Try(BenchCase of, OrtProvider provider, Func<BenchPeer> make)
     {
-        long[] shape = [.. Enumerable.Range(0, values.Shape.Rank).Select(i => (long)values.Shape[i])];
-        var host = values.Type == DType.Int32 ? OrtTensor.OfInts(values.Ids, shape) : OrtTensor.OfFloats(shape);
-        if (values.Type == DType.Float32)
-            values.Data.CopyTo(host.Floats);
-        inputs.Add((host, device.New(host.Type, shape)));
-        device.Copy(host, inputs[^1].Device);
-        binding.Input(name, inputs[^1].Device);
+        BenchPeer? peer = null;
+        try
+        {
+            peer = make();
+            peer.Prepare?.Invoke();
+            peer.Run();
+            return peer;
+        }
+        catch (NanoException e)
+        {
+            peer?.Dispose();
+            leftOut.Add($"{of}: {NameOf(provider)} cannot: {e.Message}");
+            return null;
+        }
     }
+
+    private BenchPeer Kernel(BenchWork work, OrtProvider provider, IReadOnlyList<OnnxCase> turns)
+    {
+        var device = devices[provider];
+        var all = new Resources();
+        try
+        {
+            OnnxRun[] runs = [.. turns.Select(turn => all.Add(new OnnxRun(device, turn.Whole(), turn)))];
+            var besides = turns[0].Besides is { } graph ? all.Add(new OnnxRun(device, graph(), turns[0])) : null;
+            int next = 0;
+            return new BenchPeer(NameOf(provider), () => runs[next = (next + 1) % runs.Length].Run(), () => runs[next].Outputs())
+            {
+                Tolerance = work.PeerTolerance,
+                Besides = besides is null ? null : besides.Run,
+                Finish = Finish(provider),
+                Transfer = provider.MemoryName is null ? null : runs[0].Transfer,
+                TransferBytes = runs[0].TransferBytes,
+                Release = all.Dispose,
+            };
+        }
+        catch
+        {
+            all.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The case's own work with another training step or decoder in it.</summary>
+    private BenchPeer Model(BenchCase of, BenchWork work, OrtProvider provider)
+    {
+        var device = devices[provider];
+        var theirs = of.Training is not null ? of.Training((setup, c) => Step(setup, c, device)) : of.Decoding!((model, _) => new OnnxDecoder(model, device));
+        try
+        {
+            if (of.Training is not null)
+                theirs.Twin!(compute);
+            return new BenchPeer(NameOf(provider), () => theirs.Run(compute), () => [.. theirs.Outputs().Zip(work.Outputs(),
+                (their, our) => new PeerOutput(our.Name, their.Values.Data.ToArray(), our.Values.Data.ToArray()))])
+            {
+                Prepare = theirs.Prepare is null ? null : () => theirs.Prepare(compute),
+                Finish = Finish(provider),
+                Release = theirs.Dispose,
+            };
+        }
+        catch
+        {
+            theirs.Dispose();
+            throw;
+        }
+    }
+
+    private static OnnxTrainStep Step(TrainStepSetup setup, Compute compute, OrtDevice device)
+    {
+        var step = new OnnxTrainStep(setup.Model, compute, setup.Loader, setup.Options, device);
+        step.FromHost();
+        return step;
+    }
+
+    /// <summary>Waits for a device that only takes orders: a copy comes back when everything before it is done.</summary>
+    private Action? Finish(OrtProvider provider) => provider.MemoryName is null ? null : () => devices[provider].Copy(mark, mark);
 
     public void Dispose()
     {
-        binding.Dispose();
-        session.Dispose();
-        foreach (var (host, there) in inputs)
-        {
-            host.Dispose();
-            there.Dispose();
-        }
-        foreach (var (_, host, there, _) in outputs)
-        {
-            host.Dispose();
-            there.Dispose();
-        }
+        mark.Dispose();
+        foreach (var device in devices.Values)
+            device.Dispose();
     }
 }

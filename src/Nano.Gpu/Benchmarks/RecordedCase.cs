@@ -1,148 +1,133 @@
 namespace Nano;
 
 /// <summary>
-/// A case of the benchmarks as ONNX graphs: its own code runs once under a tape, and what was recorded is lowered; there is no second description. Operands are inputs of
+/// A case of the benchmarks, lowered: its own code runs once under a tape, and what was recorded becomes nodes; there is no second description. Operands are inputs of
 /// the graph, except the weight of a product for 16 tokens or fewer: that is inference, where a weight stays and a device may prepare it. Of a backward case there are
-/// two graphs, forward alone and both passes, whose difference is the backward pass as a training graph has it.
+/// two graphs, both passes and forward alone, whose difference is the backward pass as a training graph has it.
 /// </summary>
 internal sealed class RecordedCase
 {
-    private const string Upstream = "dy", Result = "y";
+    private const string Upstream = "dy", Y = "y";
 
-    private readonly BenchCase of;
+    private readonly bool holdsWeight, backward;
     private readonly Op[] ops;
     private readonly Tensor[] leaves;
 
     private RecordedCase(BenchCase of, BenchWork work, Compute compute)
     {
-        this.of = of;
+        holdsWeight = of.Gemm is { M: <= 16 };
         compute.NextStep();
         compute.Tape = new Tape { KeepsAll = true };
-        work.Prepare?.Invoke(compute);
-        IsBackward = compute.Tape.Ops.Count > 0;
-        if (!IsBackward)
-            (work.Record ?? work.Run)(compute);
-        ops = [.. compute.Tape.Ops];
-        if (ops.Length == 0)
-            (leaves, Inputs, Outputs) = ([], [], []);
-        else
+        try
         {
-            var known = new Leaves(this);
-            Lower(known, gradients: IsBackward);
-            leaves = [.. known.All];
-            (Inputs, Outputs) = Values(work, compute);
+            work.Prepare?.Invoke(compute);
+            backward = compute.Tape.Ops.Count > 0;
+            if (!backward)
+                (work.Record ?? work.Run)(compute);
+            ops = [.. compute.Tape.Ops];
+            leaves = ops.Length == 0 ? [] : [.. new Lowering(this).Lower(gradients: backward)];
+            Case = ops.Length == 0 ? null : NewCase(work, compute);
         }
-        compute.Tape = null;
+        finally
+        {
+            compute.Tape = null;
+        }
     }
 
-    /// <summary>Whether the case times a backward pass.</summary>
-    public bool IsBackward { get; }
-
-    /// <summary>What the graphs are given, by name.</summary>
-    public IReadOnlyList<(string Name, Tensor Values)> Inputs { get; }
-
-    /// <summary>What they make, and what we made of the same operands; a forward graph makes only the first.</summary>
-    public IReadOnlyList<(string Name, long[] Shape, float[] Ours)> Outputs { get; }
+    /// <summary>Null where the code recorded nothing.</summary>
+    private OnnxCase? Case { get; }
 
     /// <summary>The case as it is recorded now, or each of its turns where copies of a weight take turns; nothing where its code records no ops.</summary>
-    public static IReadOnlyList<RecordedCase> Of(BenchCase of, BenchWork work, Compute compute)
+    public static IReadOnlyList<OnnxCase> Of(BenchCase of, BenchWork work, Compute compute)
     {
         var turns = new List<RecordedCase>();
-        for (var next = new RecordedCase(of, work, compute); next.ops.Length > 0 && (turns.Count == 0 || !next.leaves.SequenceEqual(turns[0].leaves)); next = new RecordedCase(of, work, compute))
+        for (var next = new RecordedCase(of, work, compute); next.Case is not null && (turns.Count == 0 || !next.leaves.SequenceEqual(turns[0].leaves)); next = new RecordedCase(of, work, compute))
         {
             turns.Add(next);
-            if (!next.HoldsWeight)
+            if (!next.holdsWeight)
                 break;
         }
-        return turns;
-    }
-
-    /// <summary>The graph of the whole case, or of its forward pass alone.</summary>
-    public OnnxGraph Graph(bool forwardOnly = false) => Lower(new Leaves(this), gradients: IsBackward && !forwardOnly);
-
-    private bool HoldsWeight => of.Gemm is { M: <= 16 };
-
-    private OnnxGraph Lower(Leaves known, bool gradients)
-    {
-        var graph = known.Graph;
-        var lowered = known.Ops;
-        foreach (var op in ops)
-            lowered.Forward(op);
-        var y = ops[^1].Output;
-        graph.Node("Identity", [lowered.Value(y)], [Result]);
-        graph.Output(Result, OnnxType.Float32, Dimensions(y.Shape));
-        if (!gradients)
-            return graph;
-        graph.Input(Upstream, OnnxType.Float32, Dimensions(y.Shape));
-        lowered.Give(y, Upstream);
-        foreach (var op in ops.Reverse())
-            lowered.Backward(op);
-        for (int i = 0; i < known.All.Count; i++)
-            if (lowered.HasGradient(known.All[i]))
-            {
-                graph.Node("Identity", [lowered.Gradient(known.All[i])], ["d" + Name(i)]);
-                graph.Output("d" + Name(i), OnnxType.Float32, Dimensions(known.All[i].Shape));
-            }
-        return graph;
+        return [.. turns.Select(turn => turn.Case!)];
     }
 
     /// <summary>Operands, and our own results as they are now; the backward pass runs here.</summary>
-    private (List<(string, Tensor)> Inputs, List<(string, long[], float[])> Outputs) Values(BenchWork work, Compute compute)
+    private OnnxCase NewCase(BenchWork work, Compute compute)
     {
         var y = ops[^1].Output;
         var inputs = leaves.Select((leaf, i) => (Name(i), leaf)).ToList();
-        var outputs = new List<(string, long[], float[])>();
-        if (!IsBackward)
+        if (!backward)
         {
             if (work.Record is not null)
                 work.Run(compute);
-            outputs.Add((Result, Sizes(y.Shape), (work.Record is null ? y : work.Result!()).Data.ToArray()));
-            return (inputs, outputs);
+            return new(() => Graph(), null, inputs, [Result(Y, y, work.Record is null ? y : work.Result!())]);
         }
-        outputs.Add((Result, Sizes(y.Shape), y.Data.ToArray()));
+        var outputs = new List<OnnxResult> { Result(Y, y, y) };
         inputs.Add((Upstream, BenchData.Copy(y.Gradient)));
         work.Run(compute);
         for (int i = 0; i < leaves.Length; i++)
             if (leaves[i].HasGradient)
-                outputs.Add(("d" + Name(i), Sizes(leaves[i].Shape), leaves[i].Gradient.Data.ToArray()));
-        return (inputs, outputs);
+                outputs.Add(Result("d" + Name(i), leaves[i], leaves[i].Gradient));
+        return new(() => Graph(gradients: true), () => Graph(), inputs, outputs);
     }
+
+    private OnnxGraph Graph(bool gradients = false)
+    {
+        var lowering = new Lowering(this);
+        lowering.Lower(gradients);
+        return lowering.Graph;
+    }
+
+    private static OnnxResult Result(string name, Tensor like, Tensor values) => new(name, OnnxWeight.Dimensions(like), values.Data.ToArray());
 
     private static string Name(int leaf) => $"x{leaf}";
 
-    private static long[] Sizes(Shape shape) => [.. Enumerable.Range(0, shape.Rank).Select(i => (long)shape[i])];
-
-    private static object[] Dimensions(Shape shape) => [.. Sizes(shape).Cast<object>()];
-
-    /// <summary>A graph in the making, and the tensors that it needs and no op has made, in the order in which they are met.</summary>
-    private sealed class Leaves
+    /// <summary>A graph in the making.</summary>
+    private sealed class Lowering
     {
         private readonly RecordedCase of;
+        private readonly OnnxOps lowered;
+        private readonly List<Tensor> leaves = [];
 
-        public Leaves(RecordedCase of)
+        public Lowering(RecordedCase of)
         {
             this.of = of;
             // Only attention asks for positions; all its sequences begin at 0.
             var attention = of.ops.OfType<CausalAttentionOp>().FirstOrDefault();
             if (attention is not null)
                 Graph.Weight(OnnxWeight.Of("positions", Positions(attention.Q.Shape[0], attention.Q.Shape[1])));
-            Ops = new OnnxOps(Graph) { FloatPositions = "positions", Positions = "positions", ContextLength = attention?.Q.Shape[1] ?? 0, Leaf = Declare };
+            lowered = new OnnxOps(Graph) { FloatPositions = "positions", Positions = "positions", ContextLength = attention?.Q.Shape[1] ?? 0, Leaf = Declare };
         }
 
         public OnnxGraph Graph { get; } = new("case");
 
-        public OnnxOps Ops { get; }
-
-        public List<Tensor> All { get; } = [];
+        /// <summary>Adds all nodes.</summary>
+        /// <returns>The tensors that no op has made, in the order in which they are met.</returns>
+        public IReadOnlyList<Tensor> Lower(bool gradients)
+        {
+            foreach (var op in of.ops)
+                lowered.Forward(op);
+            var y = of.ops[^1].Output;
+            Graph.Result(Y, lowered.Value(y), OnnxTraining.Dimensions(y));
+            if (!gradients)
+                return leaves;
+            Graph.Input(Upstream, OnnxType.Float32, OnnxTraining.Dimensions(y));
+            lowered.Give(y, Upstream);
+            foreach (var op in of.ops.Reverse())
+                lowered.Backward(op);
+            for (int i = 0; i < leaves.Count; i++)
+                if (lowered.HasGradient(leaves[i]))
+                    Graph.Result("d" + Name(i), lowered.Gradient(leaves[i]), OnnxTraining.Dimensions(leaves[i]));
+            return leaves;
+        }
 
         private string Declare(Tensor tensor)
         {
-            string name = Name(All.Count);
-            All.Add(tensor);
-            if (of.HoldsWeight && of.ops is [MatMulOp product] && product.B == tensor)
+            string name = Name(leaves.Count);
+            leaves.Add(tensor);
+            if (of.holdsWeight && of.ops is [MatMulOp product] && product.B == tensor)
                 Graph.Weight(OnnxWeight.Of(name, tensor));
             else
-                Graph.Input(name, tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, Dimensions(tensor.Shape));
+                Graph.Input(name, tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, OnnxTraining.Dimensions(tensor));
             return name;
         }
 

@@ -21,10 +21,23 @@ public sealed record OnnxExportOptions
     /// <summary>Ids, masks and positions are int32, which every device has, instead of int64, which other programs expect.</summary>
     public bool Int32 { get; init; }
 
+    /// <summary>
+    /// Weights, keys and values are float16, and so is what goes into matrix products and comes out of them; the rest, logits included, is float32. Half the size, and about three digits.
+    /// </summary>
+    public bool Float16 { get; init; }
+
+    /// <summary>Whether matrix products alone are of float16, see <see cref="OnnxOps.HalfProducts"/>; they are with <see cref="Float16"/>.</summary>
+    internal bool HalfProducts { get; init; }
+
+    /// <summary>Type of weights, keys and values.</summary>
+    internal OnnxType Type => Float16 ? OnnxType.Float16 : OnnxType.Float32;
+
     /// <exception cref="NanoException">The options contradict each other.</exception>
     internal void Validate()
     {
         if (Gradients && (Cache || LastLogits))
             throw new NanoException("a graph of gradients has neither a cache nor logits", "export one graph with the gradients and another with the cache");
+        if (Gradients && Float16)
+            throw new NanoException("gradients are those of float32 weights", "leave out '--gradients' or '--type float16'");
     }
 }

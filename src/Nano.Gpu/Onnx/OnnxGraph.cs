@@ -21,12 +21,16 @@ internal sealed class OnnxGraph(string name)
 {
     private const int IrVersion = 8, Opset = 17;
 
-    private readonly List<ReadOnlyMemory<byte>> nodes = [], inputs = [], outputs = [];
+    private sealed record NodeBytes(IReadOnlyList<string> From, IReadOnlyList<string> To, ReadOnlyMemory<byte> Bytes);
+
+    private readonly List<NodeBytes> nodes = [];
+    private readonly List<ReadOnlyMemory<byte>> inputs = [], outputs = [];
+    private readonly List<string> results = [];
     private readonly List<OnnxWeight> weights = [];
     private readonly Dictionary<string, string> constants = new(StringComparer.Ordinal);
 
-    /// <summary>Nodes so far.</summary>
-    public int NodeCount => nodes.Count;
+    /// <summary>Nodes that the outputs need.</summary>
+    public int NodeCount => Needed().Count;
 
     /// <summary>Bytes of the weights.</summary>
     public long WeightBytes => weights.Sum(weight => weight.Bytes);
@@ -54,7 +58,7 @@ internal sealed class OnnxGraph(string name)
         node.Text(4, op);
         foreach (var (key, value) in attributes)
             node.Message(5, attribute => Attribute(attribute, key, value));
-        nodes.Add(node.Written);
+        nodes.Add(new(from, to, node.Written));
     }
 
     private static void Attribute(Protobuf attribute, string key, object value)
@@ -112,13 +116,33 @@ internal sealed class OnnxGraph(string name)
     public void Input(string input, OnnxType type, params ReadOnlySpan<object> shape) => inputs.Add(ValueInfo(input, type, shape));
 
     /// <summary>Declares a value that has been made as an output.</summary>
-    public void Output(string output, OnnxType type, params ReadOnlySpan<object> shape) => outputs.Add(ValueInfo(output, type, shape));
+    public void Output(string output, OnnxType type, params ReadOnlySpan<object> shape) => Output(output, ValueInfo(output, type, shape));
 
     /// <summary>Declares an input whose shape is not known before it runs.</summary>
     public void InputOfAnyShape(string input, OnnxType type) => inputs.Add(OfAnyShape(input, type));
 
     /// <summary>Declares a value that has been made as an output whose shape is not known before it runs.</summary>
-    public void OutputOfAnyShape(string output, OnnxType type) => outputs.Add(OfAnyShape(output, type));
+    public void OutputOfAnyShape(string output, OnnxType type) => Output(output, OfAnyShape(output, type));
+
+    private void Output(string output, ReadOnlyMemory<byte> info)
+    {
+        results.Add(output);
+        outputs.Add(info);
+    }
+
+    /// <summary>The nodes that some output is made of, in their order; the others would be computed in vain.</summary>
+    private List<NodeBytes> Needed()
+    {
+        var values = new HashSet<string>(results, StringComparer.Ordinal);
+        var needed = new List<NodeBytes>();
+        foreach (var node in Enumerable.Reverse(nodes).Where(node => node.To.Any(values.Contains)))
+        {
+            needed.Add(node);
+            values.UnionWith(node.From);
+        }
+        needed.Reverse();
+        return needed;
+    }
 
     private static ReadOnlyMemory<byte> OfAnyShape(string name, OnnxType type)
     {
@@ -167,8 +191,8 @@ internal sealed class OnnxGraph(string name)
         model.Text(2, "nano");
         model.Message(7, graph =>
         {
-            foreach (var node in nodes)
-                graph.Bytes(1, node.Span);
+            foreach (var node in Needed())
+                graph.Bytes(1, node.Bytes.Span);
             graph.Text(2, name);
             long offset = 0;
             foreach (var weight in weights)

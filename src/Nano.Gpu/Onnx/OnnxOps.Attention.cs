@@ -59,15 +59,21 @@ internal sealed partial class OnnxOps
         return group == 1 ? dx : graph.Node("ReduceSum", [Reshaped(dx, 0, op.KeyHeads, group, -1, headDim), graph.Integers(2L)], ("keepdims", 0));
     }
 
+    /// <summary>Queries [B, H, T, D], keys and values [B, KV, T, D] as operands of products; scaled are the queries, so that float16 holds all scores.</summary>
+    private (string Q, string K, string V) Operands(CausalAttentionOp op, int D) =>
+        (Heads(Operand(Times(Value(op.Q), op.Scale)), op.Heads, D), Heads(Operand(op.K), op.KeyHeads, D), Heads(Operand(op.V), op.KeyHeads, D));
+
+    /// <summary>Softmax of q k^T where it is seen: [B, H, T, S].</summary>
+    private string Probabilities(string q, string k, int window) => graph.Node("Softmax", [Node("Add", Product(q, Transposed(k, 0, 1, 3, 2)), Mask(window))], ("axis", -1));
+
     private string Forward(CausalAttentionOp op)
     {
         int D = op.Q.Shape.Columns / op.Heads;
-        string q = Heads(Value(op.Q), op.Heads, D), k = Heads(Value(op.K), op.KeyHeads, D), v = Heads(Value(op.V), op.KeyHeads, D);
+        var (q, k, v) = Operands(op, D);
         if (Cache is not null)
             (k, v) = Cache.Extend(graph, k, v);
-        string scores = Node("MatMul", Times(q, op.Scale), Transposed(Repeated(k, op, D), 0, 1, 3, 2)); // [B, H, T, S]
-        string p = graph.Node("Softmax", [Node("Add", scores, Mask(op.Window))], ("axis", -1));
-        return Rows(Node("MatMul", p, Repeated(v, op, D)), op.Heads * D);
+        string p = Probabilities(q, Repeated(k, op, D), op.Window);
+        return OfProduct(Rows(Node("MatMul", Operand(p), Repeated(v, op, D)), op.Heads * D));
     }
 
     /// <summary>
@@ -78,14 +84,13 @@ internal sealed partial class OnnxOps
     {
         int D = op.Q.Shape.Columns / op.Heads;
         string dO = Heads(dy, op.Heads, D), o = Heads(Value(op.Y), op.Heads, D);
-        string q = Node("Add", Heads(Value(op.Q), op.Heads, D), Times(dO, 0));
-        string k = Repeated(Heads(Value(op.K), op.KeyHeads, D), op, D), v = Repeated(Heads(Value(op.V), op.KeyHeads, D), op, D);
-        string p = graph.Node("Softmax", [Node("Add", Times(Node("MatMul", q, Transposed(k, 0, 1, 3, 2)), op.Scale), Mask(op.Window))], ("axis", -1));
-        string dP = Node("MatMul", dO, Transposed(v, 0, 1, 3, 2));
-        string dS = Times(Node("Mul", p, Node("Sub", dP, RowSum(Node("Mul", dO, o)))), op.Scale);
-        Give(op.V, Rows(Gathered(Node("MatMul", Transposed(p, 0, 1, 3, 2), dO), op, D), op.KeyHeads * D));
-        Give(op.Q, Rows(Node("MatMul", dS, k), op.Heads * D));
-        Give(op.K, Rows(Gathered(Node("MatMul", Transposed(dS, 0, 1, 3, 2), q), op, D), op.KeyHeads * D));
+        var (q, k, v) = Operands(op, D);
+        (q, k, v) = (Node("Add", q, Operand(Times(dO, 0))), Repeated(k, op, D), Repeated(v, op, D));
+        string p = Probabilities(q, k, op.Window), dP = Product(Operand(dO), Transposed(v, 0, 1, 3, 2));
+        string dS = Operand(Node("Mul", p, Node("Sub", dP, RowSum(Node("Mul", dO, o)))));
+        Give(op.V, Rows(Gathered(Product(Transposed(Operand(p), 0, 1, 3, 2), Operand(dO)), op, D), op.KeyHeads * D));
+        Give(op.Q, Times(Rows(Product(dS, k), op.Heads * D), op.Scale));
+        Give(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), op.KeyHeads * D));
     }
 
     /// <summary>x with every head turned by the angles of its position, or back.</summary>

@@ -4,37 +4,36 @@ internal sealed partial class OnnxOps
 {
     private string Forward(LinearOp op)
     {
-        string y = Node("MatMul", Value(op.X), Transposed(Value(op.Weight), 1, 0));
+        string y = Product(Operand(op.X), Transposed(Operand(op.Weight), 1, 0));
         return op.Bias is null ? y : Node("Add", y, Value(op.Bias));
     }
 
     private void Backward(LinearOp op, string dy)
     {
         int K = op.Weight.Shape[1], N = op.Weight.Shape[0];
-        Give(op.X, Node("MatMul", dy, Value(op.Weight)));
-        string rows = Reshaped(dy, -1, N);
-        Give(op.Weight, graph.Node("Gemm", [rows, Reshaped(Value(op.X), -1, K)], ("transA", 1)));
+        Give(op.X, Product(Operand(dy), Operand(op.Weight)));
+        Give(op.Weight, ProductOverRows(Reshaped(Operand(dy), -1, N), Reshaped(Operand(op.X), -1, K)));
         if (op.Bias is not null)
-            Give(op.Bias, ColumnSums(rows));
+            Give(op.Bias, ColumnSums(Reshaped(dy, -1, N)));
     }
 
     /// <summary>[M, N] to [N].</summary>
     private string ColumnSums(string rows) => graph.Node("ReduceSum", [rows, graph.Integers(0L)], ("keepdims", 0));
 
-    private string Forward(MatMulOp op) => Node("MatMul", Turned(Value(op.A), op.A.Shape.Rank, op.TransposeA), Turned(Value(op.B), op.B.Shape.Rank, op.TransposeB));
+    private string Forward(MatMulOp op) => Product(Turned(Operand(op.A), op.A.Shape.Rank, op.TransposeA), Turned(Operand(op.B), op.B.Shape.Rank, op.TransposeB));
 
     private void Backward(MatMulOp op, string dy)
     {
         int rank = op.Y.Shape.Rank;
-        string a = Value(op.A), b = Value(op.B);
+        string a = Operand(op.A), b = Operand(op.B), d = Operand(dy);
         // d op(A) = dY op(B)^T, d op(B) = op(A)^T dY; turned where the operand is.
-        Give(op.A, Turned(Node("MatMul", dy, Turned(b, rank, !op.TransposeB)), rank, op.TransposeA));
-        Give(op.B, Turned(Node("MatMul", Turned(a, rank, !op.TransposeA), dy), rank, op.TransposeB));
+        Give(op.A, Turned(Product(d, Turned(b, rank, !op.TransposeB)), rank, op.TransposeA));
+        Give(op.B, Turned(Product(Turned(a, rank, !op.TransposeA), d), rank, op.TransposeB));
     }
 
     private string Turned(string value, int rank, bool transpose) => transpose ? Transposed(value, rank switch { 2 => [1, 0], 3 => [0, 2, 1], _ => [0, 1, 3, 2] }) : value;
 
-    private string Forward(AddOp op) => Node("Add", Value(op.A), IsFirstRows(op.B) ? Node("Gather", Value(op.B.Root), Positions) : Value(op.B));
+    private string Forward(AddOp op) => Node("Add", Value(op.A), IsFirstRows(op.B) ? RowsOf(op.B.Root, Positions) : Value(op.B));
 
     private void Backward(AddOp op, string dy)
     {

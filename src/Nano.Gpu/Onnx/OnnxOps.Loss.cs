@@ -34,11 +34,12 @@ internal sealed partial class OnnxOps
     {
         string ids = graph.Node("Unsqueeze", [Cast(targets, OnnxType.Float32), graph.Integers(-1L)]), kept = Cast(Node("GreaterOrEqual", ids, graph.Constant(0)), OnnxType.Float32);
         string target = Cast(Node("Mul", ids, kept), OnnxType.Int32);
-        string max = graph.Node("ReduceMax", [z], ("axes", new[] { -1 }), ("keepdims", 1)), atTarget = Node("Sub", AtTarget(z, target), max);
+        string max = graph.Node("ReduceMax", [z], ("axes", new[] { -1 }), ("keepdims", 1)), atTarget = AtTarget(z, target);
         float s = (float)options.LabelSmoothing, c = (float)options.ZLoss;
         string? mean = s > 0 ? RowMean(z) : null;
+        max = After(max, mean is null ? atTarget : Node("Add", atTarget, mean)); // z - max is the last that needs z
         string e = Node("Exp", Node("Sub", z, max)), sum = RowSum(e), log = Node("Log", sum), logSum = Node("Add", log, max);
-        string nll = Node("Sub", log, atTarget), loss = nll;
+        string nll = Node("Sub", log, Node("Sub", atTarget, max)), loss = nll;
         if (mean is not null) // (1 - s) nll + s mean_j (L - z_j)
             loss = Node("Add", Times(nll, 1 - s), Times(Node("Sub", logSum, mean), s));
         if (c > 0)
@@ -75,13 +76,13 @@ internal sealed partial class OnnxOps
     }
 
     /// <summary>
-    /// Block by block z = x W^T, the loss, dz, dx = dz W and dW += dz^T x. Each block waits for the one before: its x has a zero added that was made of that one's results, or ONNX Runtime
-    /// might compute all blocks' logits first.
+    /// Block by block z = x W^T, the loss, dz, dx = dz W and dW += dz^T x. Each block waits for the one before, or ONNX Runtime might compute all blocks' logits
+    /// first.
     /// </summary>
     private string Forward(LinearCrossEntropyOp op)
     {
         int V = op.Weight.Shape[0], C = op.Weight.Shape[1];
-        string w = Value(op.Weight), blocks = Reshaped(Value(op.X), LossBlocks, -1, C), targets = Reshaped(Value(op.Targets), LossBlocks, -1);
+        string w = Operand(op.Weight), blocks = Reshaped(Value(op.X), LossBlocks, -1, C), targets = Reshaped(Value(op.Targets), LossBlocks, -1);
         string? dW = null, wait = null;
         List<LossRows> done = [];
         List<string> dX = [];
@@ -89,17 +90,17 @@ internal sealed partial class OnnxOps
         {
             string x = Node("Gather", blocks, graph.Scalar(i, OnnxType.Int32));
             if (wait is not null)
-                x = Node("Add", x, wait);
-            var rows = Rows(graph.Node("Gemm", [x, w], ("transB", 1)), Node("Gather", targets, graph.Scalar(i, OnnxType.Int32)), op.Options);
+                x = After(x, wait);
+            var rows = Rows(ProductByRows(Operand(x), w), Node("Gather", targets, graph.Scalar(i, OnnxType.Int32)), op.Options);
             done.Add(rows);
             if (Gradients)
             {
-                string dz = LogitGradient(rows, op.Options, V), kept = Node("Mul", x, rows.Kept);
-                dX.Add(Node("Mul", Node("MatMul", dz, w), rows.Kept));
-                dW = graph.Node("Gemm", dW is null ? [dz, kept] : [dz, kept, dW], ("transA", 1));
+                string dz = Operand(LogitGradient(rows, op.Options, V)), kept = Operand(Node("Mul", x, rows.Kept));
+                dX.Add(Node("Mul", Product(dz, w), rows.Kept));
+                dW = ProductOverRows(dz, kept, dW);
             }
             if (i < LossBlocks - 1)
-                wait = Zero(Gradients ? Node("Add", FirstRow(dX[i]), FirstRow(dW!)) : FirstRow(rows.Nll));
+                wait = Gradients ? Node("Add", FirstRow(dX[i]), FirstRow(dW!)) : FirstRow(rows.Nll);
         }
         string denominator = Denominator ?? Sum([.. done.Select(rows => Total(rows.Kept))]);
         losses[op] = new(done[0], denominator, Stacked([.. done.Select(rows => rows.Nll)]), Gradients ? Stacked(dX) : null, dW);
@@ -129,10 +130,8 @@ internal sealed partial class OnnxOps
 
     private string FirstRow(string value) => Node("Gather", value, graph.Scalar(0, OnnxType.Int32));
 
-    /// <summary>Zeros that are there when a value is, be it not finite.</summary>
-    private string Zero(string value) => Cast(Node("Less", value, graph.Constant(float.NegativeInfinity)), OnnxType.Float32);
+    /// <summary>A value, but not before another, of a shape that may be added to it, is there: plus a zero made of that, be it not finite. ONNX Runtime orders nodes as it likes.</summary>
+    private string After(string value, string other) => Node("Add", value, Cast(Node("Less", other, graph.Constant(float.NegativeInfinity)), OnnxType.Float32));
 
     private string Total(string value) => graph.Node("ReduceSum", [value], ("keepdims", 0));
-
-    private string Cast(string value, OnnxType type) => graph.Node("Cast", [value], ("to", (int)type));
 }

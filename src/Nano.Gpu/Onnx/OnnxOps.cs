@@ -28,6 +28,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     {
         if (values.TryGetValue(tensor, out string? known))
             return known;
+        if (halfWeights.TryGetValue(tensor, out string? half))
+            return values[tensor] = Cast(half, OnnxType.Float32);
         var root = tensor.Root;
         if (root == tensor)
             return values[tensor] = Leaf?.Invoke(tensor) ?? throw new InvalidOperationException($"onnx: tensor {tensor} was not made by a recorded op, nor is it an input or a parameter");
@@ -63,7 +65,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         SwiGluOp gated => Node("Mul", Node("Mul", Value(gated.Gate), Node("Sigmoid", Value(gated.Gate))), Value(gated.Up)),
         LayerNormOp norm => Forward(norm),
         RmsNormOp norm => Forward(norm),
-        EmbeddingOp lookup => Node("Gather", Value(lookup.Weight), Value(lookup.Ids)),
+        EmbeddingOp lookup => RowsOf(lookup.Weight, Value(lookup.Ids)),
         RopeOp rope => Rotated(rope, Value(rope.X), back: false),
         CausalAttentionOp attention => Forward(attention),
         CrossEntropyOp loss => Forward(loss),

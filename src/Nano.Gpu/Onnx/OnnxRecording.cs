@@ -40,14 +40,18 @@ internal sealed class OnnxRecording : IDisposable
             Gradients = options.Gradients,
             Denominator = denominator,
             LossBlocks = lossBlocks,
+            HalfProducts = options.HalfProducts || options.Float16,
         };
         foreach (var parameter in model.Parameters.All)
         {
             if (weightsAreInputs)
-                Graph.Input(parameter.Name!, OnnxType.Float32, OnnxTraining.Dimensions(parameter));
+                Graph.Input(parameter.Name!, options.Type, OnnxTraining.Dimensions(parameter));
             else
-                Graph.Weight(OnnxWeight.Of(parameter.Name!, parameter));
-            ops.Define(parameter, parameter.Name!);
+                Graph.Weight(OnnxWeight.Of(parameter.Name!, parameter, options.Type));
+            if (options.Float16)
+                ops.DefineHalf(parameter, parameter.Name!);
+            else
+                ops.Define(parameter, parameter.Name!);
         }
         ids = new Tensor(new Shape(RecordedBatch, Math.Min(RecordedTime, model.Config.ContextLength)), DType.Int32);
         ops.Define(ids, input);
@@ -111,7 +115,7 @@ internal sealed class OnnxRecording : IDisposable
         string earlier = Graph.Node("Sub", [Count(keys), Count(ones)]); // S, [B, 1]
         for (int i = 0; i < config.Layers; i++)
             foreach (string name in OnnxCache.PastNames(i))
-                Graph.Input(name, OnnxType.Float32, Batch, config.KvHeads, Past, config.HeadDim);
+                Graph.Input(name, Options.Type, Batch, config.KvHeads, Past, config.HeadDim);
         return new(Graph.Node("Add", [places, earlier]), Counted(keys), mask);
 
         string Count(string ones) => Graph.Node("ReduceSum", [ones, Graph.Integers(1L)], ("keepdims", 1));
@@ -123,7 +127,7 @@ internal sealed class OnnxRecording : IDisposable
             throw new NotSupportedException($"onnx: {cache.Layers} attentions were recorded of a model of {config.Layers} layers");
         for (int i = 0; i < config.Layers; i++)
             foreach (string name in OnnxCache.PresentNames(i))
-                Graph.Output(name, OnnxType.Float32, Batch, config.KvHeads, Total, config.HeadDim);
+                Graph.Output(name, Options.Type, Batch, config.KvHeads, Total, config.HeadDim);
     }
 
     /// <summary>An input of integers, and as int32.</summary>

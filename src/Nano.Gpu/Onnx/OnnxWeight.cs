@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Nano;
 
 /// <summary>A tensor that an ONNX file holds, inside or in a second file.</summary>
@@ -14,9 +16,27 @@ internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long
     /// <summary>Whether it always lies inside the model: a number or two that shape inference wants to see.</summary>
     public bool IsSmall { get; init; }
 
-    /// <summary>A float tensor as it is.</summary>
-    public static OnnxWeight Of(string name, Tensor tensor) => new(name, OnnxType.Float32, Dimensions(tensor), tensor.Length * sizeof(float),
-        stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(tensor.Data)));
+    /// <summary>A float tensor as it is, or rounded to float16 (to nearest, ties to even).</summary>
+    /// <exception cref="NanoException">When it is written: an element is too large for float16.</exception>
+    public static OnnxWeight Of(string name, Tensor tensor, OnnxType type = OnnxType.Float32) => type == OnnxType.Float16
+        ? new(name, type, Dimensions(tensor), tensor.Length * sizeof(short), stream => WriteHalves(name, tensor.Data, stream))
+        : new(name, OnnxType.Float32, Dimensions(tensor), tensor.Length * sizeof(float), stream => stream.Write(MemoryMarshal.AsBytes(tensor.Data)));
+
+    private static void WriteHalves(string name, ReadOnlySpan<float> values, Stream stream)
+    {
+        var halves = new Half[Math.Min(values.Length, 1 << 16)];
+        for (int start = 0; start < values.Length; start += halves.Length)
+        {
+            var some = values.Slice(start, Math.Min(halves.Length, values.Length - start));
+            for (int i = 0; i < some.Length; i++)
+            {
+                halves[i] = (Half)some[i];
+                if (Half.IsInfinity(halves[i]) && float.IsFinite(some[i]))
+                    throw new NanoException($"weight '{name}' is {some[i]} at element {start + i}, more than float16 holds (65504)", "export it as float32");
+            }
+            stream.Write(MemoryMarshal.AsBytes(halves.AsSpan(0, some.Length)));
+        }
+    }
 
     /// <summary>The shape of a tensor.</summary>
     public static long[] Dimensions(Tensor tensor) => [.. Enumerable.Range(0, tensor.Shape.Rank).Select(i => (long)tensor.Shape[i])];

@@ -22,10 +22,8 @@ public static class OrtLibrary
     /// <exception cref="NanoException">It is nowhere, or cannot be loaded; the message says where it was looked for.</exception>
     public static (nint Handle, string Path) Load()
     {
-        var tried = new List<string>();
         foreach (string path in Candidates())
         {
-            tried.Add(path);
             if (!File.Exists(path))
                 continue;
             try
@@ -39,7 +37,9 @@ public static class OrtLibrary
         }
         if (Named is null && !OperatingSystem.IsWindows() && NativeLibrary.TryLoad("onnxruntime", out nint system)) // Windows has an old one of its own
             return (system, "the system's");
-        throw new NanoException($"ONNX Runtime is not here; looked for {string.Join(", ", tried)}", Hint);
+        string where = Named is null ? $"{string.Join(" and ", FileNames)} beside the program, in .tools and node_modules of '{Directory.GetCurrentDirectory()}' and of every folder above it, and in the system's libraries"
+            : string.Join(" and ", Candidates());
+        throw new NanoException($"ONNX Runtime is not here; looked for {where}", Hint);
     }
 
     /// <summary>The files that are looked for, in this order.</summary>

@@ -73,6 +73,9 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <inheritdoc/>
     public ITokenLosses Losses => losses;
 
+    /// <summary>The factor on the loss at present, 1 in float32.</summary>
+    public double LossScale => scale.Value;
+
     /// <summary>Bytes of the device that weights, moments and gradients take.</summary>
     public long ReservedBytes { get; private set; }
 
@@ -113,7 +116,7 @@ public sealed class OnnxTrainStep : ITrainStep
     private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
     {
         bool accumulates = options.Accumulate > 1;
-        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice, new(0, options.LabelSmoothing, options.ZLoss), accumulates, LossBlocks())));
+        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, LossBlocks())));
         var bindings = new OrtBinding[weights.Length, found.Length];
         for (int copy = 0; copy < weights.Length; copy++)
             for (int to = 0; to < found.Length; to++)

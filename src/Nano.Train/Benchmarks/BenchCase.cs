@@ -42,6 +42,12 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
     /// <summary>The sizes, where the case is a matrix product.</summary>
     public GemmSizes? Gemm { get; init; }
 
+    /// <summary>The case with another step in the place of ours, where it is a training step.</summary>
+    internal Func<Func<TrainStepSetup, Compute, ITrainStep>, BenchWork>? Training { get; init; }
+
+    /// <summary>The case with another decoder in the place of ours, where it makes text.</summary>
+    internal Func<Func<LanguageModel, Compute, IDecoder>, BenchWork>? Decoding { get; init; }
+
     /// <summary>Tokens that one run processes; 0 where that says nothing.</summary>
     public int Tokens { get; init; }
 
@@ -69,6 +75,9 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     /// <summary>The same computation as ops that a tape records, where <see cref="Run"/> calls kernels; its last op makes what <see cref="Result"/> gives.</summary>
     public Action<Compute>? Record { get; init; }
 
+    /// <summary>What the case starts from, where it is AdamW: a kernel that no tape records.</summary>
+    public AdamWStart? AdamW { get; init; }
+
     /// <summary>The operands of the next run, for peers; successive calls may give copies elsewhere in memory.</summary>
     public Func<IReadOnlyList<Tensor>>? Inputs { get; init; }
 
@@ -83,6 +92,9 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
 
     public void Dispose() => Release?.Invoke();
 }
+
+/// <summary>Parameter, gradient and moments before an update, and its numbers.</summary>
+public sealed record AdamWStart(Tensor Parameter, Tensor Gradient, Tensor Mean, Tensor Square, AdamWNumbers Numbers);
 
 /// <summary>A result and a way to compute any element of it independently, in double precision.</summary>
 /// <param name="Name">For the message when it is wrong.</param>

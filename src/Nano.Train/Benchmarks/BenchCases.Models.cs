@@ -15,24 +15,24 @@ public static partial class BenchCases
     {
         var config = TrainStepSetup.Config(name);
         return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}", (double)batch * time * config.TrainingFlopsPerToken(time), 0, BenchBound.Arithmetic,
-            () => TrainStepWork(name, batch, time, config.VocabSize))
-        { Tokens = batch * time };
+            () => TrainStepWork(name, batch, time, config.VocabSize, null))
+        { Tokens = batch * time, Training = step => TrainStepWork(name, batch, time, config.VocabSize, step) };
     }
 
-    private static BenchWork TrainStepWork(string name, int batch, int time, int vocabulary)
+    private static BenchWork TrainStepWork(string name, int batch, int time, int vocabulary, Func<TrainStepSetup, Compute, ITrainStep>? step)
     {
         TrainStepSetup? setup = null;
         long number = 0;
         var seen = new Tensor(new Shape(4)); // loss and norm of two steps
-        return new BenchWork(c => (setup ??= new TrainStepSetup(c, name, batch, time)).Step.Run(number++, 1e-4),
+        return new BenchWork(c => (setup ??= new TrainStepSetup(c, name, batch, time, step)).Run(number++),
             () => [new("first loss", seen.SliceRows(0, 1), _ => (Math.Log(vocabulary), Math.Log(vocabulary)), 0.1), new("losses and norms", seen, null)])
         {
             Twin = c =>
             {
-                using var twin = new TrainStepSetup(c, name, 1, Math.Min(time, 8));
+                using var twin = new TrainStepSetup(c, name, 1, Math.Min(time, 8), step);
                 for (int i = 0; i < 2; i++)
                 {
-                    var result = twin.Step.Run(i, 1e-4);
+                    var result = twin.Run(i);
                     seen.Data[2 * i] = (float)result.Loss;
                     seen.Data[(2 * i) + 1] = (float)result.GradientNorm;
                 }
@@ -55,8 +55,8 @@ public static partial class BenchCases
         var config = TrainStepSetup.Config(name);
         double weights = config.MultiplyingWeights(), keys = DecodedTokens * (PromptTokens + ((DecodedTokens + 1) / 2.0)); // seen by each token, added up
         return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}", (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
-            (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read, () => DecodeWork(config))
-        { Tokens = DecodedTokens };
+            (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read, () => DecodeWork(config, Ours))
+        { Tokens = DecodedTokens, Decoding = decoder => DecodeWork(config, decoder) };
     }
 
     /// <summary>
@@ -68,18 +68,20 @@ public static partial class BenchCases
         var config = TrainStepSetup.Config(name);
         double T = Math.Min(LongPrompt, config.ContextLength), head = (double)config.VocabSize * config.Channels;
         return new BenchCase("decode", name, "prefill", $"{T} tokens", (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
-            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T))
-        { Tokens = (int)T };
+            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, Ours))
+        { Tokens = (int)T, Decoding = decoder => PrefillWork(config, (int)T, decoder) };
     }
 
     /// <summary>Arithmetic of a token's attention to one key, scores and values, in all layers.</summary>
     private static double AttentionFlops(ModelConfig config) => 4.0 * config.Layers * config.Heads * config.HeadDim;
 
-    private static BenchWork PrefillWork(ModelConfig config, int T)
+    private static IDecoder Ours(LanguageModel model, Compute compute) => new ModelDecoder(model, compute);
+
+    private static BenchWork PrefillWork(ModelConfig config, int T, Func<LanguageModel, Compute, IDecoder> newDecoder)
     {
         var model = LanguageModel.Create(config);
         model.Initialize(1);
-        var cache = new KvCache(config.Layers, T, config.KvHeads * config.HeadDim);
+        (Compute Compute, IDecoder Decoder)? owner = null;
         int[] prompt = RandomPrompt(config, T);
         var next = new Tensor(new Shape(1, config.VocabSize));
         var whole = new Lazy<float[]>(() => Logits(model, prompt[..Math.Min(T, PromptTokens)]));
@@ -88,18 +90,21 @@ public static partial class BenchCases
             Twin = c => Read(c, Math.Min(T, PromptTokens)),
             Release = () =>
             {
-                cache.Dispose();
+                owner?.Decoder.Dispose();
                 model.Dispose();
             },
         };
 
         void Read(Compute c, int count)
         {
-            c.NextStep();
-            cache.Clear();
-            var ids = c.New(new Shape(1, count), DType.Int32);
-            prompt.AsSpan(0, count).CopyTo(ids.Ids);
-            next.CopyFrom(model.NextLogits(c, ids, cache));
+            if (owner?.Compute != c)
+            {
+                owner?.Decoder.Dispose();
+                owner = (c, newDecoder(model, c));
+                owner.Value.Decoder.Reserve(1, T);
+            }
+            owner.Value.Decoder.Clear(0);
+            next.CopyFrom(owner.Value.Decoder.Next([0], prompt.AsSpan(0, count)));
         }
     }
 
@@ -114,7 +119,7 @@ public static partial class BenchCases
         return model.Forward(compute, input).Data[^model.Config.VocabSize..].ToArray();
     }
 
-    private static BenchWork DecodeWork(ModelConfig config)
+    private static BenchWork DecodeWork(ModelConfig config, Func<LanguageModel, Compute, IDecoder> newDecoder)
     {
         var model = LanguageModel.Create(config);
         model.Initialize(1);
@@ -134,7 +139,7 @@ public static partial class BenchCases
                 if (owner?.Compute != c)
                 {
                     owner?.Generator.Dispose();
-                    owner = (c, new Generator(model, c));
+                    owner = (c, new Generator(newDecoder(model, c)));
                 }
                 stream?.Dispose();
                 stream = owner.Value.Generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).GetEnumerator();

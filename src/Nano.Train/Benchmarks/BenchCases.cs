@@ -18,6 +18,15 @@ public static partial class BenchCases
         _ => throw new ArgumentException($"there is no group of benchmarks called '{group}'"),
     };
 
+    /// <summary>
+    /// What devices are compared on: products at 256 tokens, few tokens and small sizes, attention, the ops of a training step, whole steps and text, of a small model too.
+    /// </summary>
+    public static IEnumerable<BenchCase> ForDevices() =>
+    [
+        .. Gemm().Where(of => of.Family is not ("gpt2" or "llama") || of.Gemm!.M == 256), .. Attention(), .. Ops().Where(of => of.Family != "update"),
+        .. Of("train-step"), .. Generation("gpt2"), .. Generation("shakespeare-char"),
+    ];
+
     /// <summary>How much arithmetic the scalar code is given to check a case: a fraction of a second.</summary>
     private const double ScalarFlops = 5e8;
 

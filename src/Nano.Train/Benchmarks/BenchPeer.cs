@@ -9,6 +9,9 @@ public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerO
     /// <summary>Allowed difference from our result, as a fraction of its largest element.</summary>
     public float Tolerance { get; init; } = 1e-4f;
 
+    /// <summary>Runs before each <see cref="Run"/> outside the timing; null for nothing.</summary>
+    public Action? Prepare { get; init; }
+
     /// <summary>What <see cref="Run"/> does besides and ours does outside the timing: its own time is taken away. Null for nothing.</summary>
     public Action? Besides { get; init; }
 

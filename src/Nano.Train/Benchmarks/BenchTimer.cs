@@ -14,7 +14,7 @@ internal static class BenchTimer
 
     /// <summary>Median seconds of one run of each contender.</summary>
     /// <param name="processorTime">Counts the time that this process had a processor, which other processes do not distort: right for one thread only.</param>
-    /// <param name="minSeconds">At least so long for each contender, and at least five samples.</param>
+    /// <param name="minSeconds">At least so long for each contender, and at least five samples, or three of runs that take a second.</param>
     /// <param name="contenders">What to time.</param>
     public static double[] Medians(bool processorTime, double minSeconds, params ReadOnlySpan<Contender> contenders)
     {
@@ -33,10 +33,11 @@ internal static class BenchTimer
             repeats[i] = contenders[i].Prepare is null ? (int)Math.Clamp(Math.Ceiling(MinSample / once), 1, 1e5) : 1;
             Sample(contenders[i], repeats[i], processorTime);
         }
-        while (samples.Any(taken => taken.Count < 5) || spent.Min() < minSeconds)
-            for (int i = 0; i < contenders.Length; i++)
+        bool HasEnough(int i) => spent[i] >= minSeconds && samples[i].Count >= (spent[i] > samples[i].Count ? 3 : 5);
+        while (!Enumerable.Range(0, samples.Length).All(HasEnough))
+            for (int i = 0; i < samples.Length; i++)
             {
-                if (samples[i].Count >= 5 && spent[i] > 4 * minSeconds)
+                if (HasEnough(i) && spent[i] > 4 * minSeconds)
                     continue; // slow: it has had its share, and the quick ones need not wait for it every time
                 long start = Stopwatch.GetTimestamp();
                 samples[i].Add(Sample(contenders[i], repeats[i], processorTime));

@@ -22,86 +22,60 @@ public static class QuickBench
     {
         using var work = of.Create();
         BenchCheck.Verify(of, work, compute);
-        BenchPeer[] others = peers is null ? [] : [.. peers(of, work)];
+        using var others = new BenchPeers(compute, of, work, peers);
+        var ours = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
+        bool processorTime = compute.Threads == 1 && !others.WaitsForDevice;
         try
         {
-            if (others.Length > 0)
-            {
-                work.Prepare?.Invoke(compute);
-                work.Run(compute);
-            }
-            foreach (var other in others)
-            {
-                other.Run();
-                BenchCheck.Compare(of, other);
-            }
-            var ours = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
-            // A device works while the processor waits: its time is seen on the wall only.
-            bool processorTime = compute.Threads == 1 && others.All(other => other.Transfer is null);
-            var (seconds, results) = Times(ours, others, processorTime, minSeconds: 0.2);
+            var (seconds, results) = others.Times(ours, processorTime, minSeconds: 0.2);
             return BenchResult.Of(of, machine, seconds, processorTime) with { Peers = results };
         }
         finally
         {
             compute.NextStep();
             compute.Tape = null;
-            foreach (var other in others)
-                other.Dispose();
         }
-    }
-
-    /// <summary>Our median and that of each peer, all taking turns. A peer whose time is lost in the noise of what it does besides is left out.</summary>
-    private static (double Seconds, IReadOnlyList<PeerResult> Peers) Times(Contender ours, BenchPeer[] others, bool processorTime, double minSeconds)
-    {
-        var contenders = others.SelectMany(other => ((Action?[])[other.Run, other.Besides, other.Transfer]).OfType<Action>().Select(action => new Contender(null, action, other.Finish)));
-        double[] seconds = BenchTimer.Medians(processorTime, minSeconds, [ours, .. contenders]);
-        var results = new List<PeerResult>();
-        int next = 1;
-        foreach (var other in others)
-        {
-            double whole = seconds[next++], besides = other.Besides is null ? 0 : seconds[next++];
-            double? transfer = other.Transfer is null ? null : seconds[next++];
-            if (whole > besides)
-                results.Add(new PeerResult(other.Name, (whole - besides) * 1000) { TransferMs = transfer * 1000, TransferGbps = other.TransferBytes / transfer / 1e9 });
-        }
-        return (seconds[0], results);
     }
 
     /// <summary>Measures a whole training step (forward, backward, clipping, AdamW) of a named model with random weights and tokens; a profiler sees ten more.</summary>
-    /// <exception cref="NanoException">No such model or preset.</exception>
-    public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time, Profiler? profiler = null)
+    /// <exception cref="NanoException">No such model or preset, or a result is wrong.</exception>
+    public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time, Profiler? profiler = null, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null)
     {
         var of = BenchCases.TrainStep(name, batch, time);
-        var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time), profiler);
         using var work = of.Create();
-        BenchCheck.Verify(of, work, compute); // afterwards: its models would leave memory behind that the system still counts as ours
+        if (peers is not null)
+            BenchCheck.Verify(of, work, compute);
+        using var others = new BenchPeers(compute, of, work, peers);
+        var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time), others, profiler);
+        if (peers is null)
+            BenchCheck.Verify(of, work, compute); // afterwards: its models would leave memory behind that the system still counts as ours
         return result;
     }
 
-    private static BenchResult MeasureSteps(BenchCase of, Compute compute, Machine machine, TrainStepSetup setup, Profiler? profiler)
+    private static BenchResult MeasureSteps(BenchCase of, Compute compute, Machine machine, TrainStepSetup setup, BenchPeers others, Profiler? profiler)
     {
         using var _ = setup;
-        var step = setup.Step;
         long number = 0;
-        double seconds = BenchTimer.Medians(processorTime: false, minSeconds: 3, new Contender(null, () => step.Run(number++, 1e-4)))[0];
+        var (seconds, results) = others.Times(new Contender(null, () => setup.Run(number++)), processorTime: false, minSeconds: 3);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 10; i++)
-            step.Run(number++, 1e-4);
+            setup.Run(number++);
         long allocated = (GC.GetAllocatedBytesForCurrentThread() - before) / 10;
         if (profiler is not null)
         {
             compute.Profiler = new Profiler(); // one step that does not count: a profiler's code is compiled when it is first used
-            step.Run(number++, 1e-4);
+            setup.Run(number++);
             compute.Profiler = profiler;
             for (int i = 0; i < 10; i++)
-                step.Run(number++, 1e-4);
+                setup.Run(number++);
             compute.Profiler = null;
         }
         using var process = Process.GetCurrentProcess();
         var result = BenchResult.Of(of, machine, seconds, processorTime: false);
         return result with
         {
-            Note = string.Create(CultureInfo.InvariantCulture, $"{result.Note}, {process.WorkingSet64 / 1e9:F3} GB resident, {allocated:N0} managed bytes per step"),
+            Peers = results,
+            Note = string.Create(CultureInfo.InvariantCulture, $"{result.Note}, {process.WorkingSet64 / 1e9:F3} GB resident{(results.Count > 0 ? " with all peers" : "")}, {allocated:N0} managed bytes per step"),
         };
     }
 }

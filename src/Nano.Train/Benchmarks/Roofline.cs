@@ -12,7 +12,9 @@ public sealed class Roofline
 {
     private const int Width = 1000, Height = 620, Left = 64, Right = 24, Top = 48, Bottom = 52;
     private const double CharWidth = 5.6, LineHeight = 12;
-    private static readonly string[] Colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"]; // Okabe and Ito: told apart by colour-blind readers too
+
+    /// <summary>Those of Okabe and Ito: told apart by colour-blind readers too.</summary>
+    internal static IReadOnlyList<string> Colours { get; } = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"];
 
     private readonly StringBuilder svg = new();
     private readonly List<(double X0, double Y0, double X1, double Y1)> taken = [];
@@ -45,11 +47,11 @@ public sealed class Roofline
         Roof("triad", machine.TriadGigabytesPerSecond, "none");
         string[] groups = [.. points.Select(point => point.Result.Group).Distinct()];
         for (int i = 0; i < groups.Length; i++)
-            svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{Left + 6 + (110 * i)}\" cy=\"35\" r=\"4\" fill=\"{Colours[i % Colours.Length]}\"/><text x=\"{Left + 14 + (110 * i)}\" y=\"39\" fill=\"#1d2126\">{Html.Escape(groups[i])}</text>\n");
+            svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{Left + 6 + (110 * i)}\" cy=\"35\" r=\"4\" fill=\"{Colours[i % Colours.Count]}\"/><text x=\"{Left + 14 + (110 * i)}\" y=\"39\" fill=\"#1d2126\">{Html.Escape(groups[i])}</text>\n");
         foreach (var (result, intensity) in points)
             taken.Add((X(intensity) - 3, Y(result.Gflops) - 3, X(intensity) + 3, Y(result.Gflops) + 3));
         foreach (var (result, intensity) in points)
-            Point(result, intensity, Colours[Array.IndexOf(groups, result.Group) % Colours.Length]);
+            Point(result, intensity, Colours[Array.IndexOf(groups, result.Group) % Colours.Count]);
         return svg.Append("</svg>\n").ToString();
     }
 
@@ -99,7 +101,7 @@ public sealed class Roofline
     }
 
     /// <summary>1, 2 and 5 times powers of ten within a range.</summary>
-    private static IEnumerable<double> Ticks(double low, double high)
+    internal static IEnumerable<double> Ticks(double low, double high)
     {
         for (double power = Math.Pow(10, Math.Floor(Math.Log10(low))); power <= high; power *= 10)
             foreach (int digit in (int[])[1, 2, 5])
