@@ -93,22 +93,10 @@ public sealed class OnnxTrainStep : ITrainStep
 
     private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) => [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
 
-    /// <summary>Rows of logits that exist at once, about: enough for products to run at their peak.</summary>
-    private const int LossRows = 512;
-
-    /// <summary>Blocks of the loss: as many as divide the rows evenly and leave each <see cref="LossRows"/> at least.</summary>
-    private int LossBlocks()
-    {
-        int rows = options.Batch * options.Time, blocks = Math.Max(1, rows / LossRows);
-        while (rows % blocks != 0)
-            blocks--;
-        return blocks;
-    }
-
     private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
     {
         bool accumulates = options.Accumulate > 1;
-        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, LossBlocks())));
+        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, OnnxTraining.LossBlocks((long)options.Batch * options.Time))));
         var bindings = new OrtBinding[weights.Length, found.Length];
         for (int copy = 0; copy < weights.Length; copy++)
             for (int to = 0; to < found.Length; to++)
