@@ -83,6 +83,65 @@ public class HalfTests
         Assert.True(worst > Rounding / 8, $"these are no half products: {worst:E1}");
     }
 
+    /// <summary>Each of the operands and the result is rounded once: |error| is at most 3 roundings of sum |a| |b|, and a little for what float32 adds.</summary>
+    [SkippableTheory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void A_product_and_its_gradients_are_off_by_their_roundings_at_most(bool transposeA, bool transposeB)
+    {
+        ExportTests.NeedsLibrary();
+        const int M = 5, K = 40, N = 6;
+        Tensor a = Normal("a", transposeA ? new(2, K, M) : new(2, M, K)), b = Normal("b", transposeB ? new(2, N, K) : new(2, K, N)), dy = Normal("dy", new(2, M, N));
+        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+        var planned = plan.MatMul(a, b, transposeA, transposeB);
+        var graph = new OnnxGraph("product");
+        var ops = new OnnxOps(graph) { FloatPositions = "", Positions = "", ContextLength = 1, HalfProducts = true };
+        foreach (var input in (Tensor[])[a, b, dy])
+        {
+            graph.Weight(OnnxWeight.Of(input.Name!, input));
+            ops.Define(input, input.Name!);
+        }
+        var op = Assert.Single(plan.Tape!.Ops);
+        ops.Forward(op);
+        graph.Result("y", ops.Value(planned), 2, M, N);
+        ops.Give(planned, "dy");
+        ops.Backward(op);
+        graph.Result("da", ops.Gradient(a), OnnxTraining.Dimensions(a));
+        graph.Result("db", ops.Gradient(b), OnnxTraining.Dimensions(b));
+        using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
+        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(OnnxWeight.Dimensions(a)), db = OrtTensor.OfFloats(OnnxWeight.Dimensions(b));
+        session.Run([], [("y", y), ("da", da), ("db", db)]);
+
+        var (exact, exactA, exactB) = Ours(a, b, dy);
+        var (sizes, sizesA, sizesB) = Ours(Absolute(a), Absolute(b), Absolute(dy));
+        foreach (var (found, expected, size) in new[] { (y, exact, sizes), (da, exactA, sizesA), (db, exactB, sizesB) })
+        {
+            double most = 0;
+            for (int i = 0; i < expected.Length; i++)
+                most = Math.Max(most, Math.Abs(found.Floats[i] - expected[i]) / size[i]);
+            Assert.InRange(most, Rounding / 50, 3.01 * Rounding);
+        }
+
+        (float[] Y, float[] DA, float[] DB) Ours(Tensor a, Tensor b, Tensor dy)
+        {
+            using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+            var y = compute.MatMul(a, b, transposeA, transposeB);
+            compute.Tape!.Backward(compute, y, dy);
+            return (y.Data.ToArray(), a.Gradient.Data.ToArray(), b.Gradient.Data.ToArray());
+        }
+
+        static Tensor Normal(string name, Shape shape)
+        {
+            var tensor = new Tensor(shape) { Name = name };
+            Philox.Normal(9, (ulong)name.Length + name[^1], 1, tensor.Data);
+            return tensor;
+        }
+
+        static Tensor Absolute(Tensor tensor) => Tensor.From(tensor.Shape, [.. tensor.Data.ToArray().Select(Math.Abs)]);
+    }
+
     [SkippableTheory]
     [MemberData(nameof(ExportTests.Names), MemberType = typeof(ExportTests))]
     public void Logits_of_half_weights_are_near_ours(string name, string provider)

@@ -21,6 +21,9 @@ internal sealed class OnnxGraph(string name)
 {
     private const int IrVersion = 8, Opset = 17;
 
+    /// <summary>Inputs of a shader and its outputs may be few: what has more parts is joined in steps.</summary>
+    private const int MostParts = 4;
+
     private sealed record NodeBytes(IReadOnlyList<string> From, IReadOnlyList<string> To, ReadOnlyMemory<byte> Bytes);
 
     private readonly List<NodeBytes> nodes = [];
@@ -60,6 +63,9 @@ internal sealed class OnnxGraph(string name)
             node.Message(5, attribute => Attribute(attribute, key, value));
         nodes.Add(new(from, to, node.Written));
     }
+
+    /// <summary>Values one behind the other, along their first axis.</summary>
+    public string Joined(IReadOnlyList<string> parts) => parts.Count == 1 ? parts[0] : Joined([.. parts.Chunk(MostParts).Select(some => some.Length == 1 ? some[0] : Node("Concat", some, ("axis", 0)))]);
 
     private static void Attribute(Protobuf attribute, string key, object value)
     {

@@ -103,7 +103,7 @@ internal sealed partial class OnnxOps
                 wait = Gradients ? Node("Add", FirstRow(dX[i]), FirstRow(dW!)) : FirstRow(rows.Nll);
         }
         string denominator = Denominator ?? Sum([.. done.Select(rows => Total(rows.Kept))]);
-        losses[op] = new(done[0], denominator, Stacked([.. done.Select(rows => rows.Nll)]), Gradients ? Stacked(dX) : null, dW);
+        losses[op] = new(done[0], denominator, graph.Joined([.. done.Select(rows => rows.Nll)]), Gradients ? graph.Joined(dX) : null, dW);
         return Node("Div", Sum([.. done.Select(rows => Total(rows.Loss))]), denominator);
     }
 
@@ -125,8 +125,6 @@ internal sealed partial class OnnxOps
         string row = Plus(graph.Node("CumSum", [ones, graph.Scalar(0)]), -1);
         return rowNumbers = Cast(Node("Add", Node("Mul", row, length), FloatPositions), OnnxType.Int32);
     }
-
-    private string Stacked(IReadOnlyList<string> blocks) => blocks.Count == 1 ? blocks[0] : graph.Node("Concat", blocks, ("axis", 0));
 
     private string FirstRow(string value) => Node("Gather", value, graph.Scalar(0, OnnxType.Int32));
 

@@ -48,7 +48,7 @@ internal sealed unsafe class OrtApi
     {
         nint env;
         fixed (byte* name = "nano\0"u8)
-            Check(((delegate* unmanaged<int, byte*, nint*, nint>)table[3])(3, name, &env)); // 3: errors only
+            Check(((delegate* unmanaged<int, byte*, nint*, nint>)table[3])(4, name, &env)); // 4: only what is fatal is logged; errors come back
         return env;
     }
 

@@ -14,9 +14,6 @@ internal static class OnnxTraining
     /// <summary>How a graph is recorded that runs here.</summary>
     public static readonly OnnxExportOptions OnDevice = new() { Int32 = true };
 
-    /// <summary>Inputs of a shader and its outputs may be few: what has more parts is joined in steps.</summary>
-    private const int MostParts = 4;
-
     /// <summary>
     /// input_ids and targets [batch_size, sequence_length], the weights, denominator and loss_scale to loss, the sum of -log p of the kept targets over the denominator;
     /// "next.grad." + name, the gradients times loss_scale; and squares [P], the sum of squares of each. Where gradients are added up, "grad." + name are inputs too,
@@ -52,7 +49,7 @@ internal static class OnnxTraining
             graph.Result(Next + name, gradient, shape);
             squares.Add(SumOfSquares(graph, parameter, gradient));
         }
-        graph.Result(Squares, Joined(graph, squares), squares.Count);
+        graph.Result(Squares, graph.Joined(squares), squares.Count);
         return graph;
     }
 
@@ -85,7 +82,7 @@ internal static class OnnxTraining
         graph.Result(Loss, recording.Loss(loss));
         recording.Backward(graph.Constant(1));
         var squares = model.Parameters.All.Select(parameter => SumOfSquares(graph, parameter, recording.Gradient(parameter))).ToList();
-        string norm = graph.Node("Sqrt", [graph.Node("ReduceSum", [Joined(graph, squares)], ("keepdims", 0))]);
+        string norm = graph.Node("Sqrt", [graph.Node("ReduceSum", [graph.Joined(squares)], ("keepdims", 0))]);
         graph.Result(Norm, norm);
         string scale = graph.Node("Min", [graph.Node("Div", [ClipNorm, graph.Node("Add", [norm, graph.Constant(1e-6f)])]), graph.Constant(1)]);
         AdamW(graph, model, options, recording.Gradient, scale);
@@ -93,12 +90,23 @@ internal static class OnnxTraining
     }
 
     /// <summary>input_ids and targets int32 [batch, sequence] and the weights to losses [batch, sequence]: -log p of every target, 0 where it is left out.</summary>
-    public static OnnxGraph TokenLosses(LanguageModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
+    public static OnnxGraph TokenLosses(LanguageModel model, int lossBlocks = 1)
     {
-        using var recording = new OnnxRecording(model, OnDevice, weightsAreInputs: true);
+        using var recording = new OnnxRecording(model, OnDevice, weightsAreInputs: true, lossBlocks: lossBlocks);
         recording.Loss(default);
         recording.Graph.Result(Losses, recording.TokenLosses(), OnnxRecording.Batch, OnnxRecording.Sequence);
         return recording.Graph;
+    }
+
+    /// <summary>Blocks of the loss of so many rows: as many as divide them evenly and leave each 512 at least, enough for products to run at their peak.</summary>
+    public static int LossBlocks(long rows)
+    {
+        int blocks = (int)Math.Max(1, rows / 512);
+        while (rows % blocks != 0)
+            blocks--;
+        return blocks;
     }
 
     private static void AdamW(OnnxGraph graph, LanguageModel model, OptimizerOptions options, Func<Tensor, string> gradient, string gradientScale)
@@ -174,9 +182,6 @@ internal static class OnnxTraining
         string rows = graph.Node("ReduceSumSquare", [gradient], ("axes", new[] { parameter.Shape.Rank - 1 }), ("keepdims", 0));
         return graph.Node("Reshape", [graph.Node("ReduceSum", [rows], ("keepdims", 0)), graph.Integers(1)]);
     }
-
-    private static string Joined(OnnxGraph graph, IReadOnlyList<string> parts) => parts.Count == 1 ? parts[0]
-        : Joined(graph, [.. parts.Chunk(MostParts).Select(some => some.Length == 1 ? some[0] : graph.Node("Concat", some, ("axis", 0)))]);
 
     /// <summary>The shape of a tensor, for an input or output.</summary>
     internal static object[] Dimensions(Tensor tensor) => [.. Enumerable.Range(0, tensor.Shape.Rank).Select(i => (object)tensor.Shape[i])];
