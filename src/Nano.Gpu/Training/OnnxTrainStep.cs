@@ -76,9 +76,6 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <summary>The factor on the loss at present, 1 in float32.</summary>
     public double LossScale => scale.Value;
 
-    /// <summary>Bytes of the device that weights, moments and gradients take.</summary>
-    public long ReservedBytes { get; private set; }
-
     private static void Refuse(TrainOptions options)
     {
         string? what = options switch
@@ -94,12 +91,7 @@ public sealed class OnnxTrainStep : ITrainStep
             throw new NanoException($"{what} has no form on a device", "leave it out, or train with --device cpu");
     }
 
-    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors)
-    {
-        DeviceTensors[] copies = [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
-        ReservedBytes += copies.Sum(copy => copy.Bytes);
-        return copies;
-    }
+    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) => [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
 
     /// <summary>Rows of logits that exist at once, about: enough for products to run at their peak.</summary>
     private const int LossRows = 512;
