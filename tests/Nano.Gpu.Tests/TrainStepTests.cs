@@ -149,6 +149,38 @@ public class TrainStepTests
         Assert.InRange(step.LossScale, 1, 32768);
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(511, 1)]
+    [InlineData(1024, 2)]
+    [InlineData(4096, 8)]
+    [InlineData(1500, 2)]
+    [InlineData(1031, 1)] // a prime
+    public void Blocks_of_the_loss_divide_its_rows(long rows, int blocks) => Assert.Equal(blocks, OnnxTraining.LossBlocks(rows));
+
+    [SkippableFact]
+    public void Losses_are_ours_for_batches_of_any_shape_in_turn()
+    {
+        using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
+        using var compute = new Compute(1);
+        using var model = LanguageModel.Create(Gpt2);
+        model.Initialize(2);
+        using var there = new OnnxLosses(model, device);
+        var here = new ModelLosses(model, compute);
+        var random = new Random(1);
+        foreach (var (B, T) in new[] { (64, 16), (1, 3), (64, 16), (2, 19) })
+        {
+            int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(61))], targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
+            void Fill(Tensor to, Tensor wanted)
+            {
+                ids.CopyTo(to.Ids);
+                targets.CopyTo(wanted.Ids);
+            }
+            double expected = here.Add(1, B, T, Fill);
+            Assert.Equal(expected, there.Add(1, B, T, Fill), expected * 1e-6);
+        }
+    }
+
     [Fact]
     public void The_factor_on_the_loss_is_doubled_after_two_thousand_steps_and_never_below_one()
     {

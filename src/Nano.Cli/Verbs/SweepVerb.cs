@@ -12,8 +12,8 @@ internal static class SweepVerb
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
-    /// <summary>What a sweep decides itself, or what concerns one run only.</summary>
-    private static readonly string[] NotOfRuns = ["--out", "--resume", "--overwrite", "--profile", "--threads", "--json"];
+    /// <summary>What a sweep decides itself, or what concerns one run only; it runs on our own kernels.</summary>
+    private static readonly string[] NotOfRuns = ["--out", "--resume", "--overwrite", "--profile", "--threads", "--json", "--device", "--precision"];
 
     /// <summary>Options whose value may hold a comma of its own.</summary>
     private static readonly string[] NotLists = ["--data"];
