@@ -10,7 +10,7 @@ RUN ?= runs/shakespeare-char
 # A test that hangs is named and ends the run.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
 
-.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report ladder check-ladder check-bands format check-format ort lavapipe ci clean
+.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report bench-devices ladder check-ladder check-bands format check-format ort lavapipe ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 train: build
@@ -59,6 +59,10 @@ bench-quick: build
 # bench/results/<processor>.md and .svg, with one thread and with all.
 bench-report: build
 	$(BENCH) report $(ARGS)
+
+# bench/results/<processor>-devices.md and .svg: the same cases on ONNX Runtime's processor and on every device that 'nano info' finds (ten minutes; ARGS='--device onnx-cpu' for some).
+bench-devices: build
+	$(BENCH) devices $(ARGS)
 
 # Each kernel from naive to final in numbered steps, timed; see bench/Ladder/README.md.
 ladder: build

@@ -72,10 +72,10 @@ public class DeviceTests(TinyRun run)
     {
         using var temp = new TempFolder();
         OnDevice(["eval", "--model", run.Folder, "--data", run.Data]);
-        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpi"), folder: AppContext.BaseDirectory).Fails(1, "there is no device 'onnx-cpi'", "did you mean 'onnx-cpu'?");
-        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float16"), folder: AppContext.BaseDirectory).Fails(1, "--precision float16 takes a --device");
-        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float61"), folder: AppContext.BaseDirectory).Fails(2, "there is no precision 'float61'");
-        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--profile"), folder: AppContext.BaseDirectory).Fails(1, "--profile shows our own kernels");
-        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--dropout", "0.1"), folder: AppContext.BaseDirectory).Fails(1, "--dropout has no form on a device");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpi"), null, folder: AppContext.BaseDirectory).Fails(1, "there is no device 'onnx-cpi'", "did you mean 'onnx-cpu'?");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float16"), null, folder: AppContext.BaseDirectory).Fails(1, "--precision float16 takes a --device");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float61"), null, folder: AppContext.BaseDirectory).Fails(2, "there is no precision 'float61'");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--profile"), null, folder: AppContext.BaseDirectory).Fails(1, "--profile shows our own kernels");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--dropout", "0.1"), null, folder: AppContext.BaseDirectory).Fails(1, "--dropout has no form on a device");
     }
 }

@@ -63,6 +63,7 @@ public class UsageTests
     [Theory]
     [InlineData("train shakespeare-cahr", "no preset 'shakespeare-cahr'", "did you mean 'shakespeare-char'?")]
     [InlineData("bench gem", "no benchmark 'gem'", "did you mean 'gemm'?")]
+    [InlineData("bench gemm --device onnx-gpu", "no device 'onnx-gpu'", "onnx-cpu")]
     [InlineData("bench gemm --filter nothing", "no case of gemm matches 'nothing'", "leave --filter out")]
     [InlineData("data shakespere", "no data is called 'shakespere'", "did you mean 'shakespeare'?")]
     [InlineData("info --model gpt-2", "no model at 'gpt-2'", "did you mean 'gpt2'?")]

@@ -34,4 +34,25 @@ public class DeviceTests
         Assert.Equal([11, 12, 13], host.Floats.ToArray());
         Assert.Equal((12 + 16, 12), (device.Traffic.Up, device.Traffic.Down));
     }
+
+    [SkippableFact]
+    public void What_a_device_has_no_room_for_is_named_in_bytes()
+    {
+        using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
+        using var small = device.New(OnnxType.Float32, 1000);
+        Assert.Equal(4000, device.ReservedBytes);
+        var e = Assert.Throws<NanoException>(() => device.New(OnnxType.Float32, 1 << 20, 1 << 20));
+        Assert.Contains("no room for 4,398,046,511,104 bytes more, beside 4,000", e.Message, StringComparison.Ordinal);
+        small.Dispose();
+        Assert.Equal(0, device.ReservedBytes);
+
+        var graph = new OnnxGraph("large");
+        graph.Input("x", OnnxType.Float32, "n", 1);
+        graph.Result("y", graph.Node("ReduceSum", [graph.Node("MatMul", ["x", graph.Node("Transpose", ["x"])])], ("keepdims", 0)));
+        using var session = device.Open(graph);
+        using OrtTensor x = OrtTensor.OfFloats(1 << 20, 1), y = OrtTensor.OfFloats();
+        var run = Assert.Throws<NanoException>(() => session.Run([("x", x)], [("y", y)]));
+        Assert.Contains("no room for what the graph computes on the way", run.Message, StringComparison.Ordinal);
+        Assert.Contains("4398046511104", run.Message, StringComparison.Ordinal);
+    }
 }

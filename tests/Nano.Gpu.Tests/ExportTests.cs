@@ -1,6 +1,6 @@
 namespace Nano.Tests;
 
-/// <summary>Exported graphs on ONNX Runtime against our kernels: on its processor kernels with int64 ids, as files for others have them, elsewhere with int32.</summary>
+/// <summary>Exported graphs on ONNX Runtime against our kernels, with int64 ids, as others expect them of a file.</summary>
 public class ExportTests
 {
     internal static void NeedsLibrary() => Providers.Needs("onnx-cpu");
@@ -14,10 +14,7 @@ public class ExportTests
         { "qwen3", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 1, HeadDim = 6, Channels = 32, Intermediate = 56, QkNorm = true } },
     };
 
-    internal static OnnxExportOptions Options(string provider) => new() { Int32 = provider != "onnx-cpu" };
-
-    internal static OrtTensor Integers(int[] values, string provider, int B, int T) =>
-        Options(provider).Int32 ? OrtTensor.OfInts(values, B, T) : OrtTensor.OfLongs([.. values.Select(value => (long)value)], B, T);
+    internal static OrtTensor Longs(int[] values, int B, int T) => OrtTensor.OfLongs([.. values.Select(value => (long)value)], B, T);
 
     public static TheoryData<string, string> Names => Providers.With(Models.Keys);
 
@@ -29,13 +26,13 @@ public class ExportTests
         var config = Models[name];
         using var model = LanguageModel.Create(config);
         model.Initialize(3);
-        using var session = new OrtSession(OnnxExporter.Build(model, Options(provider)).ToModel().Span, where, 1);
+        using var session = new OrtSession(OnnxExporter.Build(model).ToModel().Span, where, 1);
         using var compute = new Compute(1);
         foreach (var (B, T) in new[] { (1, 1), (2, 7), (3, 19) })
         {
             var random = new Random(B + T);
             int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(config.VocabSize))];
-            using var input = Integers(ids, provider, B, T);
+            using var input = Longs(ids, B, T);
             using var output = OrtTensor.OfFloats(B, T, config.VocabSize);
             session.Run([("input_ids", input)], [("logits", output)]);
             compute.NextStep();

@@ -149,6 +149,38 @@ public class TrainStepTests
         Assert.InRange(step.LossScale, 1, 32768);
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(511, 1)]
+    [InlineData(1024, 2)]
+    [InlineData(4096, 8)]
+    [InlineData(1500, 2)]
+    [InlineData(1031, 1)] // a prime
+    public void Blocks_of_the_loss_divide_its_rows(long rows, int blocks) => Assert.Equal(blocks, OnnxTraining.LossBlocks(rows));
+
+    [SkippableFact]
+    public void Losses_are_ours_for_batches_of_any_shape_in_turn()
+    {
+        using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
+        using var compute = new Compute(1);
+        using var model = LanguageModel.Create(Gpt2);
+        model.Initialize(2);
+        using var there = new OnnxLosses(model, device);
+        var here = new ModelLosses(model, compute);
+        var random = new Random(1);
+        foreach (var (B, T) in new[] { (64, 16), (1, 3), (64, 16), (2, 19) })
+        {
+            int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(61))], targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
+            void Fill(Tensor to, Tensor wanted)
+            {
+                ids.CopyTo(to.Ids);
+                targets.CopyTo(wanted.Ids);
+            }
+            double expected = here.Add(1, B, T, Fill);
+            Assert.Equal(expected, there.Add(1, B, T, Fill), expected * 1e-6);
+        }
+    }
+
     [Fact]
     public void The_factor_on_the_loss_is_doubled_after_two_thousand_steps_and_never_below_one()
     {
@@ -183,7 +215,7 @@ public class TrainStepTests
         using var device = new OrtDevice(Providers.Needs(provider), 1);
         var options = Options(name == "gpt2" ? Gpt2 : Llama);
         using Side ours = new(options, null);
-        var graph = OnnxTraining.Whole(ours.Model, new() { Int32 = provider == "webgpu" }, default, options.Optimizer);
+        var graph = OnnxTraining.Whole(ours.Model, new(), default, options.Optimizer);
         using var session = device.Open(graph);
         var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)), Next: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))).ToList();
         foreach (var ((_, value, _), parameter) in state.Zip(ours.Model.Parameters.All))
@@ -198,7 +230,7 @@ public class TrainStepTests
             loader.Training(options.Seed, step, ids, targets);
             double rate = options.LearningRateAt(step);
             using OrtTensor lr = Scalar(rate), mean = Scalar(1 / (1 - Math.Pow(0.9, step + 1))), root = Scalar(1 / Math.Sqrt(1 - Math.Pow(0.95, step + 1))), clip = Scalar(options.ClipNorm);
-            using OrtTensor inputIds = Given(ids, provider), inputTargets = Given(targets, provider);
+            using OrtTensor inputIds = Given(ids), inputTargets = Given(targets);
             session.Run([("input_ids", inputIds), ("targets", inputTargets), ("learning_rate", lr), ("mean_correction", mean), ("root_correction", root), ("clip_norm", clip), .. state.Select(one => (one.Item1, one.Value))],
                 [("loss", loss), ("gradient_norm", norm), .. state.Select(one => ("next." + one.Item1, one.Next))]);
             state = [.. state.Select(one => (one.Item1, one.Next, one.Value))];
@@ -225,6 +257,5 @@ public class TrainStepTests
         return scalar;
     }
 
-    private static OrtTensor Given(Tensor ids, string provider) =>
-        provider == "webgpu" ? OrtTensor.OfInts(ids.Ids, ids.Shape[0], ids.Shape[1]) : OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
+    private static OrtTensor Given(Tensor ids) => OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
 }

@@ -13,7 +13,7 @@ public sealed class OnnxPeers : IDisposable
     private readonly Compute compute;
     private readonly OrtProvider[] providers;
     private readonly Dictionary<OrtProvider, OrtDevice> devices = [];
-    private readonly OrtTensor mark = OrtTensor.OfFloats(1);
+    private readonly Dictionary<OrtProvider, OrtTensor> marks = []; // for those with memory of their own
     private readonly List<string> leftOut = [];
 
     /// <summary>Opens devices.</summary>
@@ -26,7 +26,11 @@ public sealed class OnnxPeers : IDisposable
         try
         {
             foreach (var provider in this.providers)
+            {
                 devices[provider] = new OrtDevice(provider, compute.Threads);
+                if (provider.MemoryName is not null)
+                    marks[provider] = OrtTensor.OfFloats(1);
+            }
         }
         catch
         {
@@ -52,10 +56,23 @@ public sealed class OnnxPeers : IDisposable
         if (asked.Length == 0)
             yield break;
         bool isModel = IsModel(of);
-        var turns = isModel ? [] : work.AdamW is { } start ? [OnnxCase.Of(start, work, compute)] : RecordedCase.Of(of, work, compute);
+        var turns = isModel ? [] : Turns(of, work);
         foreach (var provider in isModel || turns.Count > 0 ? asked : [])
             if (Try(of, provider, isModel ? () => Model(of, work, provider) : () => Kernel(work, provider, turns)) is { } peer)
                 yield return peer;
+    }
+
+    private IReadOnlyList<OnnxCase> Turns(BenchCase of, BenchWork work)
+    {
+        try
+        {
+            return work.AdamW is { } start ? [OnnxCase.Of(start, work, compute)] : RecordedCase.Of(of, work, compute);
+        }
+        catch (NotSupportedException e)
+        {
+            leftOut.Add($"{of}: {e.Message}");
+            return [];
+        }
     }
 
     private static bool IsModel(BenchCase of) => of.Training is not null || of.Decoding is not null;
@@ -145,11 +162,12 @@ public sealed class OnnxPeers : IDisposable
     }
 
     /// <summary>Waits for a device that only takes orders: a copy comes back when everything before it is done.</summary>
-    private Action? Finish(OrtProvider provider) => provider.MemoryName is null ? null : () => devices[provider].Copy(mark, mark);
+    private Action? Finish(OrtProvider provider) => marks.TryGetValue(provider, out var mark) ? () => devices[provider].Copy(mark, mark) : null;
 
     public void Dispose()
     {
-        mark.Dispose();
+        foreach (var mark in marks.Values)
+            mark.Dispose();
         foreach (var device in devices.Values)
             device.Dispose();
     }

@@ -102,7 +102,7 @@ internal sealed class RecordedCase
 
         /// <summary>Adds all nodes.</summary>
         /// <returns>The tensors that no op has made, in the order in which they are met.</returns>
-        public IReadOnlyList<Tensor> Lower(bool gradients)
+        public List<Tensor> Lower(bool gradients)
         {
             foreach (var op in of.ops)
                 lowered.Forward(op);

@@ -26,9 +26,17 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
 
     /// <summary>Runs the graph; outputs are there when it returns.</summary>
     /// <exception cref="OrtException">A type or shape does not fit, or the run failed.</exception>
+    /// <exception cref="NanoException">The device has no room for what is in between.</exception>
     public void Run()
     {
-        api.Run(session.Handle, binding);
+        try
+        {
+            api.Run(session.Handle, binding);
+        }
+        catch (OrtException e) when (e.Message.Contains("allocate memory", StringComparison.Ordinal) || e.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new NanoException($"'{session.Provider.Name}' has no room for what the graph computes on the way: {e.Message}", "a smaller --batch (with --accumulate for as many rows) or --seq takes less", e);
+        }
         session.Traffic.Down += down.Values.Sum();
     }
 

@@ -40,6 +40,9 @@ public sealed class OrtDevice : IDisposable
     /// <summary>What runs it, and which version.</summary>
     public string Library => $"ONNX Runtime {api.LibraryVersion}";
 
+    /// <summary>Bytes of the tensors that are here now.</summary>
+    public long ReservedBytes { get; private set; }
+
     /// <summary>Bytes that have gone from the host to the device and back, graph inputs and outputs included; counted alike where both share their memory.</summary>
     public OrtTraffic Traffic { get; } = new();
 
@@ -54,15 +57,23 @@ public sealed class OrtDevice : IDisposable
     public OrtTensor New(OnnxType type, params ReadOnlySpan<long> shape)
     {
         long bytes = OrtTensor.SizeOf(type, shape);
-        if (allocator == 0)
-            return OrtTensor.OfDevice(type, shape, HostMemory(bytes), memory => free[memory.Length].Push(memory));
         try
         {
-            return new OrtTensor(api.CreateTensor(allocator, shape, (int)type), type, shape);
+            var host = allocator == 0 ? HostMemory(bytes) : null;
+            var tensor = host is not null ? OrtTensor.OfDevice(type, shape, host, HandBack) : new OrtTensor(api.CreateTensor(allocator, shape, (int)type), type, shape, HandBack);
+            ReservedBytes += bytes;
+            return tensor;
+
+            void HandBack()
+            {
+                ReservedBytes -= bytes;
+                if (host is not null)
+                    free[host.Length].Push(host);
+            }
         }
-        catch (OrtException e)
+        catch (Exception e) when (e is OrtException or OutOfMemoryException or OverflowException)
         {
-            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes: {e.Message}", "a smaller --batch or model takes less", e);
+            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, beside {ReservedBytes:N0} of this run's tensors: {e.Message}", "a smaller --batch, --seq or model takes less", e);
         }
     }
 

@@ -29,9 +29,10 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
     public static OrtProvider Find(string name) => All.FirstOrDefault(provider => provider.Name == name)
         ?? throw new NanoException($"there is no device '{name}'", NearestMatch.Hint(name, ["cpu", .. All.Select(provider => provider.Name)], "devices"));
 
-    /// <summary>The providers of a list of names, separated by commas.</summary>
+    /// <summary>The providers of a list of names, separated by commas; "cpu" is ours and needs none.</summary>
     /// <exception cref="NanoException">There is none of a name.</exception>
-    public static IReadOnlyList<OrtProvider> Named(string names) => [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct().Select(Find)];
+    public static IReadOnlyList<OrtProvider> Named(string names) =>
+        [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct().Where(name => name != "cpu").Select(Find)];
 
     /// <summary>What each provider of the library says when a graph of one node is to run on it, and what it needs; null where it runs.</summary>
     /// <exception cref="NanoException">There is no library.</exception>

@@ -86,6 +86,8 @@ public sealed class OrtSession : IDisposable
             if (provider == OrtProvider.Cpu)
                 return options;
             api.AddSessionConfigEntry(options, "session.disable_cpu_ep_fallback", "1");
+            if (provider.Short == "WebGPU")
+                api.AddSessionConfigEntry(options, "ep.webgpuexecutionprovider.enableInt64", "1"); // the ids of files for others; off unless asked for
             if (provider.Short == "CUDA")
                 api.AppendCuda(options);
             else

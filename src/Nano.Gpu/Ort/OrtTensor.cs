@@ -24,7 +24,7 @@ public sealed unsafe class OrtTensor : IDisposable
     }
 
     /// <summary>A tensor that an allocator has made.</summary>
-    internal OrtTensor(nint value, OnnxType type, ReadOnlySpan<long> shape) => (this.value, Type, this.shape, IsCopied) = (value, type, shape.ToArray(), false);
+    internal OrtTensor(nint value, OnnxType type, ReadOnlySpan<long> shape, Action handBack) => (this.value, Type, this.shape, IsCopied, HandBack) = (value, type, shape.ToArray(), false, handBack);
 
     /// <summary>What the library calls it.</summary>
     /// <exception cref="ObjectDisposedException">It has been disposed; the library would end the process.</exception>
@@ -42,7 +42,7 @@ public sealed unsafe class OrtTensor : IDisposable
     /// <summary>Whether using it in a graph takes a copy between host and device, or would if they did not share their memory.</summary>
     internal bool IsCopied { get; init; } = true;
 
-    private Action<Tensor>? HandBack { get; init; }
+    private Action? HandBack { get; init; }
 
     /// <summary>Its size.</summary>
     public long Bytes => SizeOf(Type, shape);
@@ -63,7 +63,7 @@ public sealed unsafe class OrtTensor : IDisposable
     public static OrtTensor OnHost(OnnxType type, params ReadOnlySpan<long> shape) => new(type, shape);
 
     /// <summary>The memory of a device that shares the host's: at least as large, and handed back in the end.</summary>
-    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape, Tensor memory, Action<Tensor> handBack) => new(type, shape, memory) { IsCopied = false, HandBack = handBack };
+    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape, Tensor memory, Action handBack) => new(type, shape, memory) { IsCopied = false, HandBack = handBack };
 
     /// <summary>Floats on the host, zeros at first.</summary>
     public static OrtTensor OfFloats(params ReadOnlySpan<long> shape) => new(OnnxType.Float32, shape);
@@ -104,7 +104,7 @@ public sealed unsafe class OrtTensor : IDisposable
         if (value != 0)
         {
             api.ReleaseValue(value);
-            HandBack?.Invoke(memory!);
+            HandBack?.Invoke();
         }
         value = 0;
         GC.KeepAlive(memory);

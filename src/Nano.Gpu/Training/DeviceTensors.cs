@@ -25,9 +25,6 @@ internal sealed class DeviceTensors : IDisposable
         }
     }
 
-    /// <summary>Their size together.</summary>
-    public long Bytes => tensors.Sum(tensor => tensor.Copy.Bytes);
-
     /// <summary>Gives a graph these as inputs.</summary>
     public void Into(OrtBinding binding)
     {

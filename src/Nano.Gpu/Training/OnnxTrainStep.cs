@@ -76,9 +76,6 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <summary>The factor on the loss at present, 1 in float32.</summary>
     public double LossScale => scale.Value;
 
-    /// <summary>Bytes of the device that weights, moments and gradients take.</summary>
-    public long ReservedBytes { get; private set; }
-
     private static void Refuse(TrainOptions options)
     {
         string? what = options switch
@@ -94,29 +91,12 @@ public sealed class OnnxTrainStep : ITrainStep
             throw new NanoException($"{what} has no form on a device", "leave it out, or train with --device cpu");
     }
 
-    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors)
-    {
-        DeviceTensors[] copies = [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
-        ReservedBytes += copies.Sum(copy => copy.Bytes);
-        return copies;
-    }
-
-    /// <summary>Rows of logits that exist at once, about: enough for products to run at their peak.</summary>
-    private const int LossRows = 512;
-
-    /// <summary>Blocks of the loss: as many as divide the rows evenly and leave each <see cref="LossRows"/> at least.</summary>
-    private int LossBlocks()
-    {
-        int rows = options.Batch * options.Time, blocks = Math.Max(1, rows / LossRows);
-        while (rows % blocks != 0)
-            blocks--;
-        return blocks;
-    }
+    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) => [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
 
     private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
     {
         bool accumulates = options.Accumulate > 1;
-        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, LossBlocks())));
+        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, OnnxTraining.LossBlocks((long)options.Batch * options.Time))));
         var bindings = new OrtBinding[weights.Length, found.Length];
         for (int copy = 0; copy < weights.Length; copy++)
             for (int to = 0; to < found.Length; to++)

@@ -90,12 +90,23 @@ internal static class OnnxTraining
     }
 
     /// <summary>input_ids and targets int32 [batch, sequence] and the weights to losses [batch, sequence]: -log p of every target, 0 where it is left out.</summary>
-    public static OnnxGraph TokenLosses(LanguageModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
+    public static OnnxGraph TokenLosses(LanguageModel model, int lossBlocks = 1)
     {
-        using var recording = new OnnxRecording(model, OnDevice, weightsAreInputs: true);
+        using var recording = new OnnxRecording(model, OnDevice, weightsAreInputs: true, lossBlocks: lossBlocks);
         recording.Loss(default);
         recording.Graph.Result(Losses, recording.TokenLosses(), OnnxRecording.Batch, OnnxRecording.Sequence);
         return recording.Graph;
+    }
+
+    /// <summary>Blocks of the loss of so many rows: as many as divide them evenly and leave each 512 at least, enough for products to run at their peak.</summary>
+    public static int LossBlocks(long rows)
+    {
+        int blocks = (int)Math.Max(1, rows / 512);
+        while (rows % blocks != 0)
+            blocks--;
+        return blocks;
     }
 
     private static void AdamW(OnnxGraph graph, LanguageModel model, OptimizerOptions options, Func<Tensor, string> gradient, string gradientScale)
