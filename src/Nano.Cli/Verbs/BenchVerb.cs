@@ -32,13 +32,13 @@ internal static class BenchVerb
         var profiler = args.GetValue(Profile) ? new Profiler() : null;
         if (profiler is not null && what != "train-step")
             throw new NanoException($"--profile goes with a training step, not with {what}", "nano bench train-step --profile");
+        var providers = OrtProvider.Named(args.GetValue(Device)!);
         using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var peers = providers.Count > 0 ? new OnnxPeers(compute, providers) : null;
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
-        var providers = OrtProvider.Named(args.GetValue(Device)!);
-        using var peers = providers.Count > 0 ? new OnnxPeers(compute, providers) : null;
         foreach (string line in peers?.Descriptions ?? [])
             human.WriteLine(line);
         var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler, peers is null ? null : peers.Of)]

@@ -14,7 +14,7 @@ public sealed class OnnxPeers : IDisposable
     private readonly OrtProvider[] providers;
     private readonly Dictionary<OrtProvider, OrtDevice> devices = [];
     private readonly Dictionary<OrtProvider, OrtTensor> marks = []; // for those with memory of their own
-    private readonly List<string> leftOut = [];
+    private readonly List<(BenchCase Of, string Reason)> leftOut = [];
 
     /// <summary>Opens devices.</summary>
     /// <param name="compute">Where our own code runs when a case is recorded.</param>
@@ -39,8 +39,9 @@ public sealed class OnnxPeers : IDisposable
         }
     }
 
-    /// <summary>Cases that a provider was not asked for or cannot run, and why.</summary>
-    public IReadOnlyList<string> LeftOut => leftOut;
+    /// <summary>A line for each reason why a provider was not asked for a case or cannot run it.</summary>
+    public IReadOnlyList<string> LeftOut =>
+        [.. leftOut.GroupBy(one => one.Reason, one => one.Of).Select(cases => $"{cases.Key}: {(cases.Count() > 3 ? $"{cases.Count()} cases" : string.Join("; ", cases))}")];
 
     /// <summary>A line about each provider.</summary>
     public IEnumerable<string> Descriptions => providers.Select(provider => $"{NameOf(provider)}: ONNX Runtime {OrtApi.Default.LibraryVersion}, {provider.LibraryName}"
@@ -70,7 +71,7 @@ public sealed class OnnxPeers : IDisposable
         }
         catch (NotSupportedException e)
         {
-            leftOut.Add($"{of}: {e.Message}");
+            leftOut.Add((of, e.Message));
             return [];
         }
     }
@@ -81,7 +82,7 @@ public sealed class OnnxPeers : IDisposable
     {
         bool small = !VulkanDevice.IsSoftware(provider) || (of.Bytes <= SoftwareBytes && of.Flops <= (IsModel(of) ? SoftwareModelFlops : SoftwareFlops));
         if (!small)
-            leftOut.Add($"{of}: too large for {NameOf(provider)}");
+            leftOut.Add((of, $"too large for {NameOf(provider)}"));
         return small;
     }
 
@@ -99,7 +100,7 @@ public sealed class OnnxPeers : IDisposable
         catch (NanoException e)
         {
             peer?.Dispose();
-            leftOut.Add($"{of}: {NameOf(provider)} cannot: {e.Message}");
+            leftOut.Add((of, $"{NameOf(provider)}: {e.Message}"));
             return null;
         }
     }

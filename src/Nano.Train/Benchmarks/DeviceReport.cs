@@ -42,7 +42,7 @@ public static class DeviceReport
         foreach (string line in Summary(pass.Results))
             page.Append(Invariant, $"- {line}\n");
         if (leftOut.Count > 0)
-            page.Append(Invariant, $"\n## Left out\n\n{string.Concat(leftOut.Select(line => $"- {line.ReplaceLineEndings(" ")}\n"))}");
+            page.Append(Invariant, $"\n## Left out, empty in the table\n\n{string.Concat(leftOut.Select(line => $"- {line.ReplaceLineEndings(" ")}\n"))}");
         return page.ToString();
     }
 
