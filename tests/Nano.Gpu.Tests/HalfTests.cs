@@ -172,7 +172,7 @@ public class HalfTests
         OrtTensor[] past = Keys(0);
         foreach (var (from, to) in new[] { (0, 5), (5, 6), (6, 9) })
         {
-            using OrtTensor input = OrtTensor.OfInts(ids[from..to], 1, to - from), mask = OrtTensor.OfInts([.. Enumerable.Repeat(1, to)], 1, to);
+            using OrtTensor input = OrtTensor.OfInts(ids.AsSpan(from..to), 1, to - from), mask = OrtTensor.OfInts([.. Enumerable.Repeat(1, to)], 1, to);
             using OrtTensor places = OrtTensor.OfInts([.. Enumerable.Range(from, to - from)], 1, to - from), logits = OrtTensor.OfFloats(1, to - from, 61);
             var present = Keys(to);
             session.Run([("input_ids", input), ("attention_mask", mask), ("position_ids", places), .. Named("past_key_values", past)], [("logits", logits), .. Named("present", present)]);

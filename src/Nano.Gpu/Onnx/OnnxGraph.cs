@@ -65,7 +65,8 @@ internal sealed class OnnxGraph(string name)
     }
 
     /// <summary>Values one behind the other, along their first axis.</summary>
-    public string Joined(IReadOnlyList<string> parts) => parts.Count == 1 ? parts[0] : Joined([.. parts.Chunk(MostParts).Select(some => some.Length == 1 ? some[0] : Node("Concat", some, ("axis", 0)))]);
+    public string Joined(IReadOnlyList<string> parts) => parts.Count == 1 ? parts[0]
+        : Joined([.. parts.Chunk(MostParts).Select(some => some.Length == 1 ? some[0] : Node("Concat", some, ("axis", 0)))]);
 
     private static void Attribute(Protobuf attribute, string key, object value)
     {

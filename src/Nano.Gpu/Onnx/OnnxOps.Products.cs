@@ -3,8 +3,8 @@ namespace Nano;
 internal sealed partial class OnnxOps
 {
     /// <summary>
-    /// Values rounded to float16, each once. One that both directions need is kept between them, and its float32 is not, where nothing else needs that. A weight's is kept too: ONNX Runtime makes one of
-    /// equal nodes anyway.
+    /// Values rounded to float16, each once. One that both directions need is kept between them, and its float32 is not, where nothing else needs that. A weight's is
+    /// kept too: ONNX Runtime makes one of equal nodes anyway.
     /// </summary>
     private readonly Dictionary<string, string> halves = [];
 
