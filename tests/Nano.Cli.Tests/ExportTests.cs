@@ -17,6 +17,9 @@ public class ExportTests
         var cached = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("c.onnx"), "--cache").Succeeds();
         Assert.Contains("past_key_values.0.key", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder.File("c.onnx"))), StringComparison.Ordinal);
         Assert.StartsWith(folder.File("c.onnx"), cached.Out, StringComparison.Ordinal);
+        long whole = made.Json.GetProperty("weight_bytes").GetInt64(), half = Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("d.onnx"), "--type", "float16", "--json").Succeeds()
+            .Json.GetProperty("weight_bytes").GetInt64();
+        Assert.InRange(half, whole / 2, (whole / 2) + 512);
         Assert.Equal(0x08, File.ReadAllBytes(folder.File("a.onnx"))[0]); // ir_version, the first field
     }
 
@@ -41,6 +44,8 @@ public class ExportTests
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("no/such/folder/a.onnx")).Fails(1, "a.onnx");
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny")).Fails(2, "--out");
         Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--gradients", "--cache").Fails(1, "neither a cache nor logits", "hint: ");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--gradients", "--type", "float16").Fails(1, "gradients are those of float32 weights", "hint: ");
+        Cli.Run("export", "--model", Goldens.Path("gpt2_tiny"), "--out", folder.File("a.onnx"), "--type", "float8").Fails(2, "float8");
         Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
     }
 }

@@ -14,12 +14,8 @@ internal static class ExportVerb
         Description = "Keys and values of earlier positions as inputs and outputs, as other programs expect them: input_ids, attention_mask, position_ids, past_key_values.N.key and .value "
             + "to logits, present.N.key and .value",
     };
-    private static readonly Option<bool?> Float16 = Common.Word<bool>("--type", "Type of weights, keys and values: float32, or float16 for half the size, with matrix products of float16 (default: float32)", word => word switch
-    {
-        "float32" => false,
-        "float16" => true,
-        _ => throw new FormatException($"there is no type '{word}'; there are float32 and float16"),
-    });
+    private static readonly Option<Precision?> Type = Common.Word("--type",
+        "Type of weights, keys and values: float32, or float16 for half the size, with matrix products of float16 (default: float32)", TrainVerb.ParsePrecision);
     private static readonly Option<bool> Train = new("--train")
     {
         Description = "A whole training step, weights and AdamW's moments as inputs and outputs: input_ids, targets, learning_rate, mean_correction 1/(1-beta1^t), root_correction 1/sqrt(1-beta2^t), clip_norm, "
@@ -35,7 +31,7 @@ internal static class ExportVerb
     {
         var verb = new Command("export", "Write a model as an ONNX graph (opset 17): input_ids to logits, batch and sequence open.\n\nExample:\n  nano export --model runs/shakespeare-char --out model.onnx")
         {
-            Model, Out, Gradients, Cache, Float16, Train, Split, Beta1, Beta2, WeightDecay, Json,
+            Model, Out, Gradients, Cache, Type, Train, Split, Beta1, Beta2, WeightDecay, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -45,14 +41,14 @@ internal static class ExportVerb
     {
         bool json = args.GetValue(Json);
         string path = args.GetValue(Out)!;
-        if (args.GetValue(Train) && (args.GetValue(Gradients) || args.GetValue(Cache) || args.GetValue(Float16) is true))
+        if (args.GetValue(Train) && (args.GetValue(Gradients) || args.GetValue(Cache) || args.GetValue(Type) is Precision.Float16))
             throw new NanoException("--train does not go with --gradients, --cache or --type float16", "they are graphs of their own");
         if (args.GetValue(Split) && !args.GetValue(Train))
             throw new NanoException("--split goes with --train");
         using var model = ModelLoader.Load(args.GetValue(Model)!).Model;
         if (args.GetValue(Train))
             return RunTrain(args, model, path, json);
-        var (nodes, bytes) = OnnxExporter.Export(model, path, new OnnxExportOptions { Gradients = args.GetValue(Gradients), Cache = args.GetValue(Cache), Float16 = args.GetValue(Float16) is true });
+        var (nodes, bytes) = OnnxExporter.Export(model, path, new OnnxExportOptions { Gradients = args.GetValue(Gradients), Cache = args.GetValue(Cache), Float16 = args.GetValue(Type) is Precision.Float16 });
         Common.Human(json).WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}: {nodes:N0} nodes, {bytes:N0} bytes of weights"));
         if (json)
             Common.PrintJson(new { file = path, nodes, weight_bytes = bytes });

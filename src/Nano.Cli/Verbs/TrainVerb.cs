@@ -88,7 +88,7 @@ internal static class TrainVerb
         return device is null ? null : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products", (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device, precision));
     }
 
-    private static Precision ParsePrecision(string word) => word switch
+    internal static Precision ParsePrecision(string word) => word switch
     {
         "float32" => Precision.Float32,
         "float16" => Precision.Float16,
