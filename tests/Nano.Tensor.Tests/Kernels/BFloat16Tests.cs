@@ -62,6 +62,7 @@ public unsafe class BFloat16Tests
                 AssertUntouched(back, offset + 2, n);
                 for (int i = 0; i < n; i++)
                     AssertRounded(values[i], back.Data[offset + 2 + i], $"{width}, element {i} of {n}, offset {offset}");
+                KeepAlive(x, half, back);
             }
     }
 
@@ -86,6 +87,7 @@ public unsafe class BFloat16Tests
             int[] bits = [.. half.Bits(), .. back.Bits()];
             expected ??= bits;
             Assert.Equal(expected, bits);
+            KeepAlive(x, half, back);
         }
     }
 
@@ -98,5 +100,13 @@ public unsafe class BFloat16Tests
         BFloat16.Narrow(compute, values.Length, x.Pointer, half.Pointer);
         BFloat16.Widen(compute, values.Length, half.Pointer, back.Pointer);
         Assert.Equal(x.Bits(), back.Bits());
+        KeepAlive(x, half, back);
+    }
+
+    /// <summary>Kernels are given bare pointers: until here the collector must not free what they point to.</summary>
+    private static void KeepAlive(params ReadOnlySpan<Tensor> tensors)
+    {
+        foreach (var tensor in tensors)
+            GC.KeepAlive(tensor);
     }
 }
