@@ -51,7 +51,7 @@ internal static class TrainVerb
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
-        Introduce(human, trainer, compute, peak, run, device);
+        Introduce(human, trainer, compute, peak, run, device, args.GetValue(Products));
 
         bool plain = json || !TrainDisplay.CanBeLive;
         using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
@@ -171,7 +171,7 @@ internal static class TrainVerb
         return store.LoadTextAsync("shakespeare", new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();
     }
 
-    private static void Introduce(TextWriter human, Trainer trainer, Compute compute, double peak, string run, OrtDevice? device)
+    private static void Introduce(TextWriter human, Trainer trainer, Compute compute, double peak, string run, OrtDevice? device, Precision? precision)
     {
         var o = trainer.Options;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {trainer.Data.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
@@ -179,7 +179,7 @@ internal static class TrainVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
         if (device is not null)
-            human.WriteLine($"device   {device.Provider.Name}, {device.Library}");
+            human.WriteLine($"device   {device.Provider.Name}, {device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
     }
 
