@@ -105,6 +105,30 @@ public class TrainStepTests
         return Math.Sqrt(difference / square);
     }
 
+    /// <summary>What a rollback does: the host's copy is replaced, and the device takes it over.</summary>
+    [SkippableTheory]
+    [InlineData("onnx-cpu")]
+    [InlineData("webgpu")]
+    public void A_step_goes_on_from_what_was_put_into_the_hosts_copy(string provider)
+    {
+        using var device = new OrtDevice(Providers.Needs(provider), 1);
+        var options = Options(Gpt2);
+        using var side = new Side(options, device);
+        for (long step = 0; step < 3; step++)
+            side.Run(options, step);
+        side.Step.ToHost();
+        Tensor[] state = [.. side.Model.Parameters.All, .. side.Step.Optimizer.State.Select(one => one.Tensor)];
+        float[][] kept = [.. state.Select(tensor => tensor.Data.ToArray())];
+        StepResult[] first = [side.Run(options, 3), side.Run(options, 4)];
+        side.Step.ToHost();
+        Assert.NotEqual(kept[0], state[0].Data.ToArray());
+        foreach (var (tensor, values) in state.Zip(kept))
+            values.CopyTo(tensor.Data);
+        side.Step.Optimizer.StepCount = 3;
+        side.Step.FromHost();
+        Assert.Equal(first, [side.Run(options, 3), side.Run(options, 4)]);
+    }
+
     public static TheoryData<string, string> Models => Providers.With(["gpt2", "llama"]);
 
     /// <summary>Each operand is rounded to 11 bits, so losses agree to about three digits while the two runs see the same weights, and both learn the same.</summary>
