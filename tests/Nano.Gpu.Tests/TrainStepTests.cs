@@ -127,8 +127,14 @@ public class TrainStepTests
         side.Step.Optimizer.StepCount = 3;
         side.Step.FromHost();
         StepResult[] again = [side.Run(options, 3), side.Run(options, 4)];
-        Assert.Equal(first, again);
+        if (provider == "onnx-cpu")
+            Assert.Equal(first, again);
+        for (int i = 0; i < first.Length; i++) // WebGPU adds the gradients of equal ids in whatever order its threads come
+            Assert.Equal((first[i].Loss, first[i].GradientNorm), (again[i].Loss, again[i].GradientNorm), Nearly);
+
     }
+
+    private static bool Nearly((double, double) a, (double, double) b) => Math.Abs(a.Item1 - b.Item1) <= 1e-6 * a.Item1 && Math.Abs(a.Item2 - b.Item2) <= 1e-6 * a.Item2;
 
     public static TheoryData<string, string> Models => Providers.With(["gpt2", "llama"]);
 
