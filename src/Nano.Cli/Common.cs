@@ -44,6 +44,14 @@ internal static class Common
     public static Option<ActivationStorage?> Activations() => Word("--activations",
         "How a training step keeps what its backward pass needs: float32, or bf16 for half the memory with gradients a little less exact (default: float32)", TrainSettings.ParseActivations);
 
+    /// <summary>An option that takes float32 or float16.</summary>
+    public static Option<Precision?> Precision(string name, string description) => Word<Precision>(name, description, word => word switch
+    {
+        "float32" => Nano.Precision.Float32,
+        "float16" => Nano.Precision.Float16,
+        _ => throw new FormatException($"there is no precision '{word}'; there are float32 and float16"),
+    });
+
     /// <summary>An option that takes one of some words.</summary>
     public static Option<T?> Word<T>(string name, string description, Func<string, T> parse) where T : struct => new(name)
     {

@@ -59,12 +59,12 @@ public class HalfTests
         recording.Graph.Result("loss", recording.Loss(default));
         recording.Backward(recording.Graph.Constant(Scale));
         foreach (var parameter in model.Parameters.All)
-            recording.Graph.Result("grad." + parameter.Name, recording.Gradient(parameter), OnnxTraining.Dimensions(parameter));
+            recording.Graph.Result("grad." + parameter.Name, recording.Gradient(parameter), OnnxGraph.Dimensions(parameter));
         var (B, T) = (2, 7);
         int[] ids = Random(B * T), targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
         using var session = new OrtSession(recording.Graph.ToModel().Span, where, 1);
         using OrtTensor input = OrtTensor.OfInts(ids, B, T), wanted = OrtTensor.OfInts(targets, B, T), loss = OrtTensor.OfFloats();
-        var gradients = model.Parameters.All.Select(parameter => (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))).ToList();
+        var gradients = model.Parameters.All.Select(parameter => (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)))).ToList();
         session.Run([("input_ids", input), ("targets", wanted)], [("loss", loss), .. gradients]);
 
         model.Parameters.EnableGradients();
@@ -108,10 +108,10 @@ public class HalfTests
         graph.Result("y", ops.Value(planned), 2, M, N);
         ops.Give(planned, "dy");
         ops.Backward(op);
-        graph.Result("da", ops.Gradient(a), OnnxTraining.Dimensions(a));
-        graph.Result("db", ops.Gradient(b), OnnxTraining.Dimensions(b));
+        graph.Result("da", ops.Gradient(a), OnnxGraph.Dimensions(a));
+        graph.Result("db", ops.Gradient(b), OnnxGraph.Dimensions(b));
         using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
-        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(OnnxWeight.Dimensions(a)), db = OrtTensor.OfFloats(OnnxWeight.Dimensions(b));
+        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(ModelDirectory.Dims(a.Shape)), db = OrtTensor.OfFloats(ModelDirectory.Dims(b.Shape));
         session.Run([], [("y", y), ("da", da), ("db", db)]);
 
         var (exact, exactA, exactB) = Ours(a, b, dy);

@@ -102,7 +102,7 @@ public class LossTests
         var ops = new OnnxOps(graph)
         {
             FloatPositions = "positions",
-            Positions = graph.Node("Cast", ["positions"], ("to", (int)OnnxType.Int32)),
+            Positions = graph.Cast("positions", OnnxType.Int32),
             ContextLength = T,
             Denominator = denominator,
             LossBlocks = blocks,

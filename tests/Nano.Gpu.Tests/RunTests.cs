@@ -18,20 +18,12 @@ public class RunTests
         Seed = 5,
     };
 
-    private static string Text()
-    {
-        var random = new Random(4);
-        string[] who = ["the cat", "a dog", "my aunt", "the old king"], does = ["sees", "eats", "likes", "sells"], what = ["fish", "a house", "nothing", "the sea"];
-        string Pick(string[] words) => words[random.Next(words.Length)];
-        return string.Concat(Enumerable.Range(0, 200).Select(_ => $"{Pick(who)} {Pick(does)} {Pick(what)}.\n"));
-    }
-
     /// <summary>Goes on with a run up to a step; the losses of the steps, and the last loss on validation text.</summary>
     private static (List<double> Losses, double Validation) Train(string run, OrtDevice? device, int until, TrainOptions? options = null)
     {
         using var compute = new Compute(1);
         var on = device is null ? null : new TrainingDevice(device.Provider.Name, (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device));
-        using var trainer = new Trainer(options ?? Options, TrainingData.FromText(new Corpus("test", Text(), "made here"), null), run, Checkpoint.Exists(run), compute, 100, "test", on);
+        using var trainer = new Trainer(options ?? Options, TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "made here"), null), run, Checkpoint.Exists(run), compute, 100, "test", on);
         using var stop = new CancellationTokenSource();
         var losses = new List<double>();
         double validation = double.NaN;

@@ -248,11 +248,11 @@ public class TrainStepTests
         using Side ours = new(options, null);
         var graph = OnnxTraining.Whole(ours.Model, new(), default, options.Optimizer);
         using var session = device.Open(graph);
-        var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)), Next: OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))).ToList();
+        var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)), Next: OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)))).ToList();
         foreach (var ((_, value, _), parameter) in state.Zip(ours.Model.Parameters.All))
             parameter.Data.CopyTo(value.Floats);
         foreach (string moment in (string[])[".mean", ".square"])
-            state.AddRange(ours.Model.Parameters.All.Select(parameter => (parameter.Name + moment, OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)), OrtTensor.OfFloats(OnnxWeight.Dimensions(parameter)))));
+            state.AddRange(ours.Model.Parameters.All.Select(parameter => (parameter.Name + moment, OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)), OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)))));
         Tensor ids = new(new Shape(4, 16), DType.Int32), targets = new(new Shape(4, 16), DType.Int32);
         var loader = new BatchLoader(Tokens(), 4, 16, "test");
         using OrtTensor loss = OrtTensor.OfFloats(), norm = OrtTensor.OfFloats();

@@ -87,7 +87,7 @@ public class CheckpointRotationTests
         using var parts = new TempFolder();
         using var compute = new Compute(1);
         Trainer New(TempFolder run, bool resume) =>
-            new(options, TrainingData.FromText(new Corpus("test", Runs.Text(), "test"), null), run.Root, resume, compute, 100, "test");
+            new(options, TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "test"), null), run.Root, resume, compute, 100, "test");
         using (var trainer = New(whole, false))
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
         var evaluations = RunLog.Read(whole.File("log.jsonl")).OfType<EvalEntry>().ToList();

@@ -37,15 +37,6 @@ static class Runs
         return [.. Enumerable.Range(0, count).Select(_ => random.Next(vocabSize))];
     }
 
-    /// <summary>A text of some thousand characters with enough pattern to learn from.</summary>
-    public static string Text(int sentences = 200)
-    {
-        var random = new Random(4);
-        string[] who = ["the cat", "a dog", "my aunt", "the old king"], does = ["sees", "eats", "likes", "sells"], what = ["fish", "a house", "nothing", "the sea"];
-        string Pick(string[] words) => words[random.Next(words.Length)];
-        return string.Concat(Enumerable.Range(0, sentences).Select(_ => $"{Pick(who)} {Pick(does)} {Pick(what)}.\n"));
-    }
-
     public static int[] Bits(ReadOnlySpan<float> values) => MemoryMarshal.Cast<float, int>(values).ToArray();
 
     /// <summary>The bits of every parameter, one after the other.</summary>

@@ -199,7 +199,7 @@ public class SpikeGuardTests
     [InlineData(OnSpike.Rollback)]
     public void A_healthy_run_is_never_touched(OnSpike action)
     {
-        var corpus = new Corpus("healthy", Runs.Text(), "made for this test");
+        var corpus = new Corpus("healthy", PatternedText.Sentences(), "made for this test");
         using TempFolder off = new(), on = new();
         using var compute = new Compute(1);
         string[] Train(string run, TrainOptions options)

@@ -2,7 +2,7 @@ namespace Nano.Tests;
 
 public class SweepTests
 {
-    static readonly Corpus Corpus = new("test", Runs.Text(50), "made for this test");
+    static readonly Corpus Corpus = new("test", PatternedText.Sentences(50), "made for this test");
 
     static SweepGrid Grid(params string[] options) => new("tiny", [.. options.Select(option => option.Split(' ')).Select(words => words.Length == 1 ? new SweepOption(words[0], []) : SweepOption.Parse(words[0], words[1]))]);
 

@@ -2,7 +2,7 @@ namespace Nano.Tests;
 
 public class TrainerTests
 {
-    static readonly Corpus Corpus = new("test", Runs.Text(), "made for this test");
+    static readonly Corpus Corpus = new("test", PatternedText.Sentences(), "made for this test");
 
     static readonly TrainOptions Options = Runs.Tiny with { Steps = 7, EvalInterval = 3 };
 

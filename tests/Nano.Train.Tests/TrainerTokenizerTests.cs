@@ -8,7 +8,7 @@ public class TrainerTokenizerTests
 {
     const int V = 300;
 
-    static readonly Corpus Corpus = new("test", Runs.Text().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal), "made for this test");
+    static readonly Corpus Corpus = new("test", PatternedText.Sentences().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal), "made for this test");
 
     static readonly Lazy<ITokenizer> Bpe = new(() => BpeTrainer.Train([Corpus.Text], V, threads: 1));
 

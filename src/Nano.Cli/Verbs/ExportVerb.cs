@@ -14,8 +14,8 @@ internal static class ExportVerb
         Description = "Keys and values of earlier positions as inputs and outputs, as other programs expect them: input_ids, attention_mask, position_ids, past_key_values.N.key and .value "
             + "to logits, present.N.key and .value",
     };
-    private static readonly Option<Precision?> Type = Common.Word("--type",
-        "Type of weights, keys and values: float32, or float16 for half the size, with matrix products of float16 (default: float32)", TrainVerb.ParsePrecision);
+    private static readonly Option<Precision?> Type = Common.Precision("--type",
+        "Type of weights, keys and values: float32, or float16 for half the size, with matrix products of float16 (default: float32)");
     private static readonly Option<bool> Train = new("--train")
     {
         Description = "A whole training step, weights and AdamW's moments as inputs and outputs: input_ids, targets, learning_rate, mean_correction 1/(1-beta1^t), root_correction 1/sqrt(1-beta2^t), clip_norm, "

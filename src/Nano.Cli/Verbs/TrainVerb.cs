@@ -20,7 +20,7 @@ internal static class TrainVerb
     };
 
     private static readonly Option<string> Device = Common.Device();
-    private static readonly Option<Precision?> Products = Common.Word("--precision", "What a device computes matrix products in: float32 or float16; weights and all else are float32 (default: float32)", ParsePrecision);
+    private static readonly Option<Precision?> Products = Common.Precision("--precision", "What a device computes matrix products in: float32 or float16; weights and all else are float32 (default: float32)");
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -87,13 +87,6 @@ internal static class TrainVerb
         var precision = args.GetValue(Products) ?? Precision.Float32;
         return device is null ? null : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products", (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device, precision));
     }
-
-    internal static Precision ParsePrecision(string word) => word switch
-    {
-        "float32" => Precision.Float32,
-        "float16" => Precision.Float16,
-        _ => throw new FormatException($"there is no precision '{word}'; there are float32 and float16"),
-    };
 
     /// <summary>What a command line asks for.</summary>
     /// <param name="Options">How to train.</param>

@@ -16,30 +16,15 @@ internal sealed record OnnxCase(Func<OnnxGraph> Whole, Func<OnnxGraph>? Besides,
         Tensor Scalar(double value) => Tensor.From(new Shape(), [(float)value]);
         work.Twin!(compute); // from the start
         var made = work.Outputs().ToDictionary(output => output.Name, output => output.Values);
-        return new(Graph, null,
+        return new(() => OnnxTraining.Update([named], options), null,
         [
-            (named.Name, parameter), (OnnxTraining.Gradient, gradient), (named.Name + OnnxTraining.Mean, mean), (named.Name + OnnxTraining.Square, square),
+            (named.Name, parameter), (OnnxTraining.Gradient + named.Name, gradient), (named.Name + OnnxTraining.Mean, mean), (named.Name + OnnxTraining.Square, square),
             (OnnxTraining.LearningRate, Scalar(numbers.LearningRate)), (OnnxTraining.MeanCorrection, Scalar(numbers.MeanCorrection)),
             (OnnxTraining.RootCorrection, Scalar(numbers.RootCorrection)), (OnnxTraining.GradientScale, Scalar(numbers.GradientScale)),
         ],
-        [Result("value", "parameter"), Result("mean", "mean"), Result("square", "square")]);
+        [Result("", "parameter"), Result(OnnxTraining.Mean, "mean"), Result(OnnxTraining.Square, "square")]);
 
-        OnnxResult Result(string name, string output) => new(name, OnnxWeight.Dimensions(parameter), made[output].Data.ToArray());
-
-        OnnxGraph Graph()
-        {
-            var graph = new OnnxGraph("adamw");
-            object[] shape = OnnxTraining.Dimensions(parameter);
-            foreach (string name in (string[])[named.Name, OnnxTraining.Gradient, named.Name + OnnxTraining.Mean, named.Name + OnnxTraining.Square])
-                graph.Input(name, OnnxType.Float32, shape);
-            foreach (string name in (string[])[OnnxTraining.LearningRate, OnnxTraining.MeanCorrection, OnnxTraining.RootCorrection, OnnxTraining.GradientScale])
-                graph.Input(name, OnnxType.Float32);
-            var next = OnnxTraining.AdamW(graph, named, OnnxTraining.Gradient, new OnnxTraining.AdamWScalars(graph, OnnxTraining.GradientScale, options), options);
-            graph.Result("value", next.Value, shape);
-            graph.Result("mean", next.Mean, shape);
-            graph.Result("square", next.Square, shape);
-            return graph;
-        }
+        OnnxResult Result(string part, string output) => new(OnnxTraining.Next + named.Name + part, ModelDirectory.Dims(parameter.Shape), made[output].Data.ToArray());
     }
 }
 

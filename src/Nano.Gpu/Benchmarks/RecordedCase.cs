@@ -77,7 +77,7 @@ internal sealed class RecordedCase
         return lowering.Graph;
     }
 
-    private static OnnxResult Result(string name, Tensor like, Tensor values) => new(name, OnnxWeight.Dimensions(like), values.Data.ToArray());
+    private static OnnxResult Result(string name, Tensor like, Tensor values) => new(name, ModelDirectory.Dims(like.Shape), values.Data.ToArray());
 
     private static string Name(int leaf) => $"x{leaf}";
 
@@ -107,16 +107,16 @@ internal sealed class RecordedCase
             foreach (var op in of.ops)
                 lowered.Forward(op);
             var y = of.ops[^1].Output;
-            Graph.Result(Y, lowered.Value(y), OnnxTraining.Dimensions(y));
+            Graph.Result(Y, lowered.Value(y), OnnxGraph.Dimensions(y));
             if (!gradients)
                 return leaves;
-            Graph.Input(Upstream, OnnxType.Float32, OnnxTraining.Dimensions(y));
+            Graph.Input(Upstream, OnnxType.Float32, OnnxGraph.Dimensions(y));
             lowered.Give(y, Upstream);
             foreach (var op in of.ops.Reverse())
                 lowered.Backward(op);
             for (int i = 0; i < leaves.Count; i++)
                 if (lowered.HasGradient(leaves[i]))
-                    Graph.Result("d" + Name(i), lowered.Gradient(leaves[i]), OnnxTraining.Dimensions(leaves[i]));
+                    Graph.Result("d" + Name(i), lowered.Gradient(leaves[i]), OnnxGraph.Dimensions(leaves[i]));
             return leaves;
         }
 
@@ -127,7 +127,7 @@ internal sealed class RecordedCase
             if (of.holdsWeight && of.ops is [MatMulOp product] && product.B == tensor)
                 Graph.Weight(OnnxWeight.Of(name, tensor));
             else
-                Graph.Input(name, tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, OnnxTraining.Dimensions(tensor));
+                Graph.Input(name, tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, OnnxGraph.Dimensions(tensor));
             return name;
         }
 

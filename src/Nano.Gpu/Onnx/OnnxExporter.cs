@@ -41,7 +41,7 @@ public static class OnnxExporter
     public static IReadOnlyList<(string File, int Nodes)> ExportTraining(LanguageModel model, string path, OptimizerOptions optimizer, bool split)
     {
         List<(string File, OnnxGraph Graph)> graphs = split
-            ? [(Named("gradients"), OnnxTraining.Gradients(model, new(), default)), (Named("update"), OnnxTraining.Update(model, optimizer))]
+            ? [(Named("gradients"), OnnxTraining.Gradients(model, new(), default)), (Named("update"), OnnxTraining.Update(model.Parameters.All, optimizer))]
             : [(path, OnnxTraining.Whole(model, new(), default, optimizer))];
         foreach (var (file, graph) in graphs)
             Write(graph, file, alone: true);
@@ -78,7 +78,7 @@ public static class OnnxExporter
         recording.Graph.Result(OnnxTraining.Loss, recording.Loss(default));
         recording.Backward(recording.Graph.Constant(1f));
         foreach (var parameter in model.Parameters.All)
-            recording.Graph.Result(OnnxTraining.Gradient + parameter.Name, recording.Gradient(parameter), OnnxTraining.Dimensions(parameter));
+            recording.Graph.Result(OnnxTraining.Gradient + parameter.Name, recording.Gradient(parameter), OnnxGraph.Dimensions(parameter));
         return recording.Graph;
     }
 }

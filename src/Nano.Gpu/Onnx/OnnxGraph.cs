@@ -49,6 +49,9 @@ internal sealed class OnnxGraph(string name)
         return output;
     }
 
+    /// <summary>A value as another type.</summary>
+    public string Cast(string value, OnnxType type) => Node("Cast", [value], ("to", (int)type));
+
     /// <summary>Adds a node whose outputs have names already.</summary>
     public void Node(string op, IReadOnlyList<string> from, IReadOnlyList<string> to, params ReadOnlySpan<(string Key, object Value)> attributes)
     {
@@ -118,6 +121,9 @@ internal sealed class OnnxGraph(string name)
 
     /// <summary>Adds a tensor that the file holds.</summary>
     public void Weight(OnnxWeight weight) => weights.Add(weight);
+
+    /// <summary>The shape of a tensor, for an input or output.</summary>
+    public static object[] Dimensions(Tensor tensor) => [.. ModelDirectory.Dims(tensor.Shape).Cast<object>()];
 
     /// <summary>Declares an input; a dimension is a number, or a name for one that is known when it runs.</summary>
     public void Input(string input, OnnxType type, params ReadOnlySpan<object> shape) => inputs.Add(ValueInfo(input, type, shape));

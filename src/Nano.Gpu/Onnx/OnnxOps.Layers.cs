@@ -73,7 +73,7 @@ internal sealed partial class OnnxOps
         switch (op.Kind)
         {
             case ActivationKind.Relu:
-                return graph.Node("Cast", [Node("Greater", x, graph.Constant(0))], ("to", (int)OnnxType.Float32));
+                return graph.Cast(Node("Greater", x, graph.Constant(0)), OnnxType.Float32);
             case ActivationKind.Sigmoid:
                 return Node("Mul", y, Node("Sub", graph.Constant(1), y));
             case ActivationKind.Tanh:

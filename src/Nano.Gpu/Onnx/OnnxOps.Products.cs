@@ -63,5 +63,5 @@ internal sealed partial class OnnxOps
     private string RowsOf(Tensor table, string ids) =>
         halfWeights.TryGetValue(table, out string? half) ? Cast(Node("Gather", half, ids), OnnxType.Float32) : Node("Gather", Value(table), ids);
 
-    private string Cast(string value, OnnxType type) => graph.Node("Cast", [value], ("to", (int)type));
+    private string Cast(string value, OnnxType type) => graph.Cast(value, type);
 }

@@ -33,7 +33,7 @@ internal sealed class OnnxRecording : IDisposable
         string input = IntegerInput(Ids, Batch, Sequence), ones = Ones(input), positions = Counted(ones);
         ops = new OnnxOps(Graph)
         {
-            Positions = options.Cache ? IntegerInput(PositionIds, Batch, Sequence) : Graph.Node("Cast", [positions], ("to", (int)OnnxType.Int32)),
+            Positions = options.Cache ? IntegerInput(PositionIds, Batch, Sequence) : Graph.Cast(positions, OnnxType.Int32),
             FloatPositions = positions,
             ContextLength = model.Config.ContextLength,
             Cache = options.Cache ? DeclarePast(model.Config, ones, positions) : null,
@@ -45,7 +45,7 @@ internal sealed class OnnxRecording : IDisposable
         foreach (var parameter in model.Parameters.All)
         {
             if (weightsAreInputs)
-                Graph.Input(parameter.Name!, options.Type, OnnxTraining.Dimensions(parameter));
+                Graph.Input(parameter.Name!, options.Type, OnnxGraph.Dimensions(parameter));
             else
                 Graph.Weight(OnnxWeight.Of(parameter.Name!, parameter, options.Type));
             if (options.Float16)
@@ -111,7 +111,7 @@ internal sealed class OnnxRecording : IDisposable
     /// </summary>
     private OnnxCache DeclarePast(ModelConfig config, string ones, string places)
     {
-        string mask = Graph.Node("Cast", [IntegerInput(KeyMask, Batch, Total)], ("to", (int)OnnxType.Float32)), keys = Ones(mask);
+        string mask = Graph.Cast(IntegerInput(KeyMask, Batch, Total), OnnxType.Float32), keys = Ones(mask);
         string earlier = Graph.Node("Sub", [Count(keys), Count(ones)]); // S, [B, 1]
         for (int i = 0; i < config.Layers; i++)
             foreach (string name in OnnxCache.PastNames(i))
@@ -134,14 +134,14 @@ internal sealed class OnnxRecording : IDisposable
     private string IntegerInput(string name, params ReadOnlySpan<object> shape)
     {
         Graph.Input(name, Options.Int32 ? OnnxType.Int32 : OnnxType.Int64, shape);
-        return Options.Int32 ? name : Graph.Node("Cast", [name], ("to", (int)OnnxType.Int32));
+        return Options.Int32 ? name : Graph.Cast(name, OnnxType.Int32);
     }
 
     /// <summary>A float 1 for each element.</summary>
     private string Ones(string like)
     {
-        string floats = Graph.Node("Cast", [like], ("to", (int)OnnxType.Float32));
-        return Graph.Node("Cast", [Graph.Node("Equal", [floats, floats])], ("to", (int)OnnxType.Float32));
+        string floats = Graph.Cast(like, OnnxType.Float32);
+        return Graph.Cast(Graph.Node("Equal", [floats, floats]), OnnxType.Float32);
     }
 
     /// <summary>0, 1, 2 ... in every row.</summary>

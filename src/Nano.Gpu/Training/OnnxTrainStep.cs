@@ -114,7 +114,7 @@ public sealed class OnnxTrainStep : ITrainStep
 
     private OrtBinding[] BindUpdates(DeviceTensors found)
     {
-        var session = all.Add(device.Open(OnnxTraining.Update(model, options.Optimizer)));
+        var session = all.Add(device.Open(OnnxTraining.Update(model.Parameters.All, options.Optimizer)));
         return [.. weights.Select((_, copy) =>
         {
             var binding = all.Add(new OrtBinding(session));

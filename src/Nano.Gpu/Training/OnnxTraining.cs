@@ -39,7 +39,7 @@ internal static class OnnxTraining
         foreach (var parameter in model.Parameters.All)
         {
             string gradient = recording.Gradient(parameter), name = Gradient + parameter.Name;
-            object[] shape = Dimensions(parameter);
+            object[] shape = OnnxGraph.Dimensions(parameter);
             if (accumulates)
             {
                 graph.Input(name, OnnxType.Float32, shape);
@@ -57,16 +57,16 @@ internal static class OnnxTraining
     /// Weights, their moments and gradients to the next weights and moments: AdamW, see <see cref="AdamW(OnnxGraph, Tensor, string, AdamWScalars, OptimizerOptions)"/>. Scalars are inputs: learning_rate,
     /// mean_correction 1 / (1 - beta1^t), root_correction 1 / sqrt(1 - beta2^t), and gradient_scale, the factor on every gradient.
     /// </summary>
-    public static OnnxGraph Update(LanguageModel model, OptimizerOptions options)
+    public static OnnxGraph Update(IReadOnlyList<Tensor> parameters, OptimizerOptions options)
     {
-        var graph = new OnnxGraph(model.Config.ModelType + "-update");
-        foreach (var parameter in model.Parameters.All)
+        var graph = new OnnxGraph("update");
+        foreach (var parameter in parameters)
         {
-            graph.Input(parameter.Name!, OnnxType.Float32, Dimensions(parameter));
-            graph.Input(Gradient + parameter.Name, OnnxType.Float32, Dimensions(parameter));
+            graph.Input(parameter.Name!, OnnxType.Float32, OnnxGraph.Dimensions(parameter));
+            graph.Input(Gradient + parameter.Name, OnnxType.Float32, OnnxGraph.Dimensions(parameter));
         }
         graph.Input(GradientScale, OnnxType.Float32);
-        AdamW(graph, model, options, parameter => Gradient + parameter.Name, GradientScale);
+        AdamW(graph, parameters, options, parameter => Gradient + parameter.Name, GradientScale);
         return graph;
     }
 
@@ -85,7 +85,7 @@ internal static class OnnxTraining
         string norm = graph.Node("Sqrt", [graph.Node("ReduceSum", [graph.Joined(squares)], ("keepdims", 0))]);
         graph.Result(Norm, norm);
         string scale = graph.Node("Min", [graph.Node("Div", [ClipNorm, graph.Node("Add", [norm, graph.Constant(1e-6f)])]), graph.Constant(1)]);
-        AdamW(graph, model, options, recording.Gradient, scale);
+        AdamW(graph, model.Parameters.All, options, recording.Gradient, scale);
         return graph;
     }
 
@@ -109,14 +109,14 @@ internal static class OnnxTraining
         return blocks;
     }
 
-    private static void AdamW(OnnxGraph graph, LanguageModel model, OptimizerOptions options, Func<Tensor, string> gradient, string gradientScale)
+    private static void AdamW(OnnxGraph graph, IReadOnlyList<Tensor> parameters, OptimizerOptions options, Func<Tensor, string> gradient, string gradientScale)
     {
         foreach (string scalar in (string[])[LearningRate, MeanCorrection, RootCorrection])
             graph.Input(scalar, OnnxType.Float32);
         var scalars = new AdamWScalars(graph, gradientScale, options);
-        foreach (var parameter in model.Parameters.All)
+        foreach (var parameter in parameters)
         {
-            object[] shape = Dimensions(parameter);
+            object[] shape = OnnxGraph.Dimensions(parameter);
             foreach (string moment in (string[])[Mean, Square])
                 graph.Input(parameter.Name + moment, OnnxType.Float32, shape);
             var (value, mean, square) = AdamW(graph, parameter, gradient(parameter), scalars, options);
@@ -127,7 +127,7 @@ internal static class OnnxTraining
     }
 
     /// <summary>What all tensors of an update share, from the inputs learning_rate, mean_correction and root_correction and the factor s on the gradients.</summary>
-    internal readonly record struct AdamWScalars
+    private readonly record struct AdamWScalars
     {
         /// <param name="graph">Where the inputs are.</param>
         /// <param name="scale">s, a value.</param>
@@ -162,7 +162,7 @@ internal static class OnnxTraining
     /// m = b1 m + (1 - b1) s g, v = b2 v + (1 - b2) (s g)^2, p = p (1 - lr wd) - m / (sqrt(v) f + e): the kernel's rule (<see cref="AdamWKernel"/>) with the step size
     /// drawn into the denominator's factor f and term e.
     /// </summary>
-    internal static (string Value, string Mean, string Square) AdamW(OnnxGraph graph, Tensor parameter, string gradient, AdamWScalars scalars, OptimizerOptions options)
+    private static (string Value, string Mean, string Square) AdamW(OnnxGraph graph, Tensor parameter, string gradient, AdamWScalars scalars, OptimizerOptions options)
     {
         string name = parameter.Name!, mean = Add(Mul(name + Mean, graph.Constant((float)options.Beta1)), Mul(gradient, scalars.TakeMean));
         string square = Add(Mul(name + Square, graph.Constant((float)options.Beta2)), Mul(Mul(gradient, gradient), scalars.TakeSquare));
@@ -182,7 +182,4 @@ internal static class OnnxTraining
         string rows = graph.Node("ReduceSumSquare", [gradient], ("axes", new[] { parameter.Shape.Rank - 1 }), ("keepdims", 0));
         return graph.Node("Reshape", [graph.Node("ReduceSum", [rows], ("keepdims", 0)), graph.Integers(1)]);
     }
-
-    /// <summary>The shape of a tensor, for an input or output.</summary>
-    internal static object[] Dimensions(Tensor tensor) => [.. Enumerable.Range(0, tensor.Shape.Rank).Select(i => (object)tensor.Shape[i])];
 }

@@ -9,7 +9,7 @@ public sealed class DataPreparerTests : IDisposable
 {
     const int V = 300;
 
-    static readonly Lazy<ITokenizer> Bpe = new(() => BpeTrainer.Train([Runs.Text().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal)], V, threads: 1));
+    static readonly Lazy<ITokenizer> Bpe = new(() => BpeTrainer.Train([PatternedText.Sentences().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal)], V, threads: 1));
 
     readonly TempFolder temp = new();
 
@@ -89,8 +89,8 @@ public sealed class DataPreparerTests : IDisposable
     [Fact]
     public void Every_file_is_the_same_whatever_the_number_of_threads()
     {
-        string lines = string.Join('\n', Enumerable.Range(0, 3000).Select(i => JsonSerializer.Serialize(new { text = Runs.Text(1 + (i % 7)) })));
-        string[] inputs = [Put("a.jsonl", lines), Put("b.txt", LongText()), Put("c.txt.gz", Runs.Text())];
+        string lines = string.Join('\n', Enumerable.Range(0, 3000).Select(i => JsonSerializer.Serialize(new { text = PatternedText.Sentences(1 + (i % 7)) })));
+        string[] inputs = [Put("a.jsonl", lines), Put("b.txt", LongText()), Put("c.txt.gz", PatternedText.Sentences())];
         SortedDictionary<string, string>? first = null;
         foreach (int threads in (int[])[1, 2, 3, 7])
             foreach (string validation in (string[])["0.1", "5000", "documents:0.2"])
@@ -128,7 +128,7 @@ public sealed class DataPreparerTests : IDisposable
     [Fact]
     public void Shards_are_filled_one_after_the_other()
     {
-        string text = Runs.Text();
+        string text = PatternedText.Sentences();
         var data = DataPreparer.Run(Options(Put("t.txt", text)) with { ShardTokens = 500, Validation = new(ValidationKind.FirstTokens, Tokens: 700) });
         Assert.Equal(Expected(text), All(data));
         Assert.Equal([("val_000000.bin", 500), ("val_000001.bin", 200)], data.Validation.Files.Select(file => (file.Name, file.Tokens)));
@@ -276,13 +276,13 @@ public sealed class DataPreparerTests : IDisposable
     [Fact]
     public void Nothing_is_replaced_that_was_not_meant()
     {
-        string text = Put("t.txt", Runs.Text());
+        string text = Put("t.txt", PatternedText.Sentences());
         Directory.CreateDirectory(temp.File("out"));
         DataPreparer.Run(Options(text)); // an empty folder is as good as none
         var before = Runs.Files(temp.File("out"));
         Fails(Options(text), "already has prepared data");
         Assert.Equal(before, Runs.Files(temp.File("out")));
-        DataPreparer.Run(Options(Put("u.txt", Runs.Text(50))) with { Overwrite = true });
+        DataPreparer.Run(Options(Put("u.txt", PatternedText.Sentences(50))) with { Overwrite = true });
         Assert.NotEqual(before, Runs.Files(temp.File("out")));
         Put("other/precious.txt", "mine");
         Fails(Options(text) with { Out = temp.File("other"), Overwrite = true }, "is in the way");

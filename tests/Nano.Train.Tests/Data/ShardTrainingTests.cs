@@ -5,7 +5,7 @@ public sealed class ShardTrainingTests : IDisposable
 {
     const int V = 300;
 
-    static readonly Corpus Corpus = new("test", Runs.Text(), "made for this test");
+    static readonly Corpus Corpus = new("test", PatternedText.Sentences(), "made for this test");
 
     static readonly Lazy<ITokenizer> Bpe = new(() => BpeTrainer.Train([Corpus.Text], V, threads: 1));
 
@@ -138,7 +138,7 @@ public sealed class ShardTrainingTests : IDisposable
         Assert.Equal(Bpe.Value.Encode(validation), ids);
         Assert.Equal(validation.Length, bytes);
         Assert.Equal(prepared.Validation.Bytes, TokenFiles.ReadAll(temp.File("prepared/val_*.bin"), Bpe.Value).Bytes);
-        var other = BpeTrainer.Train([Runs.Text(100)], V, threads: 1);
+        var other = BpeTrainer.Train([PatternedText.Sentences(100)], V, threads: 1);
         Assert.Contains("another tokenizer", Assert.Throws<NanoException>(() => TokenFiles.ReadAll(temp.File("prepared"), other)).Message, StringComparison.Ordinal);
     }
 
@@ -175,7 +175,7 @@ public sealed class ShardTrainingTests : IDisposable
             Refused("dataset.json", path => File.WriteAllText(path, json.Replace(from, to, StringComparison.Ordinal)), "dataset.json");
         }
         using var whole = TrainingData.FromShards(folder);
-        static ITokenizer Bpe300() => BpeTrainer.Train([Runs.Text(100)], V, threads: 1);
+        static ITokenizer Bpe300() => BpeTrainer.Train([PatternedText.Sentences(100)], V, threads: 1);
     }
 
     [Fact]
