@@ -200,7 +200,7 @@ internal sealed unsafe class OrtApi
     public void Run(nint session, nint binding)
     {
         Check(((delegate* unmanaged<nint, nint, nint, nint>)table[133])(session, 0, binding));
-        Check(((delegate* unmanaged<nint, nint>)table[203])(binding)); // outputs are there when this returns
+        Check(((delegate* unmanaged<nint, nint>)table[203])(binding)); // those on the host are there when this returns
     }
 
     public void ReleaseMemoryInfo(nint info) => Release(94, info);

@@ -24,7 +24,7 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
         down[name] = tensor.IsCopied ? tensor.Bytes : 0;
     }
 
-    /// <summary>Runs the graph; outputs are there when it returns.</summary>
+    /// <summary>Runs the graph. Outputs on the host are there when it returns; a device may still be at work on those it keeps.</summary>
     /// <exception cref="OrtException">A type or shape does not fit, or the run failed.</exception>
     /// <exception cref="NanoException">The device has no room for what is in between.</exception>
     public void Run()
