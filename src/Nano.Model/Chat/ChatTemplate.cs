@@ -1,10 +1,12 @@
 namespace Nano;
 
 /// <summary>
-/// Turns a conversation into the text a model was trained to continue. A template is a Jinja string, as the chat_template of a Hugging Face
-/// tokenizer or of a GGUF file; the built-in ones are such strings as well. Rendering follows transformers: trim_blocks and lstrip_blocks,
-/// the variables messages, add_generation_prompt, tools and documents (none) and the special tokens, the functions raise_exception and strftime_now.
-/// The text is meant to be encoded with special tokens allowed and nothing put before it: the template writes the beginning of the text itself.
+/// Turns a conversation into the text a model was trained to continue. A template is a Jinja string, as the
+/// chat_template of a Hugging Face tokenizer or of a GGUF file; the built-in ones are such strings as well. Rendering
+/// follows transformers: Jinja 3.1 in its immutable sandbox with trim_blocks, lstrip_blocks and loop controls, the block
+/// generation, tojson without HTML escapes, and the functions raise_exception and strftime_now.
+/// The text is meant to be encoded with special tokens allowed and nothing put before it: the template writes the
+/// beginning of the text itself.
 /// </summary>
 public sealed class ChatTemplate
 {
@@ -41,22 +43,17 @@ public sealed class ChatTemplate
     /// <exception cref="ChatTemplateException">The template refuses the conversation, does what is impossible, or exceeds a limit.</exception>
     public string Render(IEnumerable<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyDictionary<string, string> specialTokens, DateTime now)
     {
-        var turns = new JinjaList([.. messages.Select(message => (object?)Turn(message))]);
-        var variables = new Dictionary<string, object?>(StringComparer.Ordinal) { ["messages"] = turns, ["tools"] = null, ["documents"] = null, ["add_generation_prompt"] = addGenerationPrompt };
+        var variables = ChatVariables.Of(messages, addGenerationPrompt);
         foreach (var (name, text) in specialTokens)
-            variables[name] = text;
+            variables.Set(name, text);
         return Render(variables, now);
     }
 
-    /// <summary>The text a template makes of any variables.</summary>
-    internal string Render(IEnumerable<KeyValuePair<string, object?>> variables, DateTime now) =>
-        JinjaRenderer.Render(source, body, variables.Append(new("strftime_now", JinjaFunctions.Clock(now))));
-
-    private static JinjaDict Turn(ChatMessage message)
-    {
-        var turn = new JinjaDict();
-        turn.Items["role"] = message.Role;
-        turn.Items["content"] = message.Content;
-        return turn;
-    }
+    /// <summary>The text that the template makes of its variables: messages, tools and everything else it may ask for.</summary>
+    /// <param name="variables">The variables; one that is missing is undefined to the template.</param>
+    /// <param name="now">The time that strftime_now tells.</param>
+    /// <exception cref="ChatTemplateException">
+    /// The template refuses the conversation, does what is impossible, or exceeds a limit.
+    /// </exception>
+    public string Render(ChatVariables variables, DateTime now) => JinjaRenderer.Render(source, body, variables.Values, now);
 }

@@ -1,196 +1,194 @@
 using System.Collections.Frozen;
-using System.Globalization;
-using System.Text;
+using System.Numerics;
 
 namespace Nano;
 
-/// <summary>What can follow "|".</summary>
-internal static class JinjaFilters
+/// <summary>The state that filters see.</summary>
+/// <param name="Budget">Pays for work and text.</param>
+/// <param name="Autoescape">Whether text is escaped beside markup.</param>
+internal readonly record struct JinjaFilterContext(JinjaBudget Budget, bool Autoescape);
+
+/// <summary>The names that can follow "|": one entry for each, and the filters of single values.</summary>
+internal static partial class JinjaFilters
 {
+    private delegate object? Body(object? value, JinjaCallArguments arguments, JinjaFilterContext context);
+
     private static readonly object Missing = JinjaCallArguments.Missing;
 
-    public static FrozenSet<string> Names { get; } = new[]
+    private static readonly FrozenDictionary<string, Body> All = new Dictionary<string, Body>(StringComparer.Ordinal)
     {
-        "trim", "upper", "lower", "title", "capitalize", "replace", "indent", "string", "safe", "int", "float", "length", "count", "default", "d",
-        "first", "last", "list", "join", "reverse", "items", "dictsort", "map", "select", "reject", "selectattr", "rejectattr", "tojson",
-    }.ToFrozenSet(StringComparer.Ordinal);
+        ["abs"] = (value, arguments, _) => Abs(value, arguments),
+        ["attr"] = (value, arguments, context) =>
+            JinjaAttributes.OnlyAttribute(value, arguments.Text(arguments.Bind("name")[0], "name"), context.Budget),
+        ["batch"] = Batch,
+        ["capitalize"] = OfText,
+        ["center"] = Center,
+        ["count"] = (value, arguments, context) => Length(value, arguments, context),
+        ["d"] = Default,
+        ["default"] = Default,
+        ["dictsort"] = DictSort,
+        ["e"] = Escape,
+        ["escape"] = Escape,
+        ["filesizeformat"] = FileSize,
+        ["first"] = First,
+        ["float"] = Float,
+        ["forceescape"] = ForceEscape,
+        ["format"] = Format,
+        ["groupby"] = GroupBy,
+        ["indent"] = Indent,
+        ["int"] = Integer,
+        ["items"] = Items,
+        ["join"] = Join,
+        ["last"] = Last,
+        ["length"] = (value, arguments, context) => Length(value, arguments, context),
+        ["list"] = (value, arguments, context) =>
+            arguments.Bind().Length == 0 ? new JinjaList(PythonOps.ToList(value, context.Budget)) : null,
+        ["lower"] = OfText,
+        ["map"] = Map,
+        ["max"] = (value, arguments, context) => Extreme(value, arguments, 1, context.Budget),
+        ["min"] = (value, arguments, context) => Extreme(value, arguments, -1, context.Budget),
+        ["pprint"] = (value, arguments, context) => arguments.Bind().Length == 0 ? PythonPrint.Format(value, context.Budget) : null,
+        ["random"] = (_, _, _) => throw new JinjaError("the filter 'random' is random, and rendering is not"),
+        ["reject"] = (value, arguments, context) => Select(value, arguments, context, keep: false, byAttribute: false),
+        ["rejectattr"] = (value, arguments, context) => Select(value, arguments, context, keep: false, byAttribute: true),
+        ["replace"] = Replace,
+        ["reverse"] = Reverse,
+        ["round"] = Round,
+        ["safe"] = (value, arguments, context) =>
+            arguments.Bind().Length == 0 ? new JinjaMarkup(PythonRepr.Str(value, context.Budget)) : null,
+        ["select"] = (value, arguments, context) => Select(value, arguments, context, keep: true, byAttribute: false),
+        ["selectattr"] = (value, arguments, context) => Select(value, arguments, context, keep: true, byAttribute: true),
+        ["slice"] = Slices,
+        ["sort"] = Sort,
+        ["string"] = (value, arguments, context) => arguments.Bind().Length == 0 ? Soft(value, context.Budget) : null,
+        ["striptags"] = StripTags,
+        ["sum"] = Sum,
+        ["title"] = Title,
+        ["tojson"] = ToJson,
+        ["trim"] = Trim,
+        ["truncate"] = Truncate,
+        ["unique"] = Unique,
+        ["upper"] = OfText,
+        ["urlencode"] = UrlEncode,
+        ["urlize"] = (_, _, _) => throw new JinjaError("the filter 'urlize' is not supported"),
+        ["wordcount"] = (value, arguments, context) => WordCount(value, arguments, context),
+        ["wordwrap"] = WordWrap,
+        ["xmlattr"] = XmlAttributes,
+    }.ToFrozenDictionary(StringComparer.Ordinal);
 
-    public static object? Apply(string name, object? value, JinjaCallArguments arguments, JinjaBudget budget) => name switch
-    {
-        "trim" or "upper" or "lower" or "title" or "capitalize" or "replace" or "indent" => OfText(name, PythonText.Of(value), arguments, budget),
-        "string" => Plain(arguments, PythonText.Of(value)),
-        "safe" => Plain(arguments, value),
-        "int" or "float" => Number(name, value, arguments),
-        "length" or "count" => Plain(arguments, JinjaOps.Length(value)),
-        "default" or "d" => Default(value, arguments),
-        "first" or "last" => End(name, value, arguments, budget),
-        "list" => Plain(arguments, new JinjaList(JinjaOps.Elements(value, budget))),
-        "join" => Join(value, arguments, budget),
-        "reverse" => Reverse(value, arguments, budget),
-        "items" => Plain(arguments, Items(value)),
-        "dictsort" => Plain(arguments, new JinjaList([.. Items(value).Items.OrderBy(item => ((string)((JinjaList)item!).Items[0]!).ToLowerInvariant(), StringComparer.Ordinal)])),
-        "map" => Map(value, arguments, budget),
-        "select" or "reject" => Select(value, arguments, name == "select", 0, budget),
-        "selectattr" or "rejectattr" => Select(value, arguments, name == "selectattr", 1, budget),
-        "tojson" => ToJson(value, arguments, budget),
-        _ => throw new JinjaError($"{arguments.Callee} is not supported"),
-    };
+    public static FrozenSet<string> Names { get; } = All.Keys.ToFrozenSet(StringComparer.Ordinal);
 
-    /// <summary>A mapping's keys and values as a list of tuples.</summary>
-    public static JinjaList Items(object? value) => value switch
-    {
-        JinjaDict dict => new JinjaList([.. dict.Items.Select(item => (object?)new JinjaList([item.Key, item.Value], IsTuple: true))]),
-        JinjaUndefined => new JinjaList([]),
-        _ => throw new JinjaError($"items needs a mapping, got {JinjaOps.KindOf(value)}"),
-    };
+    /// <exception cref="JinjaError">There is no such filter, or it does not fit the value or its arguments.</exception>
+    public static object? Apply(string name, object? value, JinjaCallArguments arguments, JinjaFilterContext context) =>
+        All.TryGetValue(name, out var filter) ? filter(value, arguments, context)
+            : throw new JinjaError($"there is no filter {Quoted.Of(name)}");
 
-    private static object? Plain(JinjaCallArguments arguments, object? result)
+    private static object Number(object? value, string filter) => PythonNumbers.IsNumber(value) ? value!
+        : throw new JinjaError((value as JinjaUndefined)?.Reason ?? $"the filter '{filter}' needs a number, got {PythonOps.KindOf(value)}");
+
+    private static object Abs(object? value, JinjaCallArguments arguments)
     {
         arguments.Bind();
-        return result;
+        object number = Number(value, "abs");
+        return number is double real ? Math.Abs(real) : PythonNumbers.Of(BigInteger.Abs(PythonNumbers.Whole(number)));
     }
 
-    private static object? OfText(string name, string text, JinjaCallArguments arguments, JinjaBudget budget)
+    private static long Length(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
-        budget.Make(text.Length);
-        if (name == "indent")
-            return Indent(text, arguments, budget);
-        if (name == "trim")
-        {
-            var given = arguments.Bind("chars");
-            return PythonText.Strip(text, given[0] == Missing || given[0] is null ? null : arguments.String(given[0], "chars"), start: true, end: true);
-        }
-        if (name == "title")
-            return Plain(arguments, Title(text));
-        return JinjaMethods.Call(text, name, arguments, budget);
+        arguments.Bind();
+        return PythonOps.Length(value, context.Budget);
     }
 
-    /// <summary>Unlike str.title, the filter's words are what stands between white space, hyphens and opening brackets.</summary>
-    private static string Title(string text)
+    private static object? Default(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
-        var result = new StringBuilder(text.Length);
-        bool inWord = false;
-        foreach (var rune in text.EnumerateRunes())
-        {
-            result.Append(inWord ? Rune.ToLowerInvariant(rune) : Rune.ToUpperInvariant(rune));
-            inWord = !(rune.IsBmp && (PythonText.IsSpace((char)rune.Value) || "-({[<".Contains((char)rune.Value, StringComparison.Ordinal)));
-        }
-        return result.ToString();
-    }
-
-    private static string Indent(string text, JinjaCallArguments arguments, JinjaBudget budget)
-    {
-        var given = arguments.Bind("width", "first", "blank");
-        string by = given[0] as string ?? new string(' ', (int)Math.Clamp(arguments.Integer(given[0], "width", 4), 0, 1000));
-        bool first = JinjaCallArguments.Flag(given[1], false), blank = JinjaCallArguments.Flag(given[2], false);
-        string[] lines = text.Split('\n');
-        budget.Make(text.Length + ((long)lines.Length * by.Length));
-        var result = new StringBuilder();
-        for (int i = 0; i < lines.Length; i++)
-            result.Append(i > 0 ? "\n" : "").Append((i > 0 || first) && (lines[i].Length > 0 || blank || i == 0) ? by : "").Append(lines[i]);
-        return result.ToString();
-    }
-
-    private static object Number(string name, object? value, JinjaCallArguments arguments)
-    {
-        object fallback = arguments.Bind("default")[0] is var given && given != Missing ? given! : name == "int" ? (object)0L : 0.0;
-        string text = PythonText.Of(value is bool flag ? flag ? 1L : 0L : value).Trim();
-        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number))
-            return fallback;
-        if (name == "float")
-            return number;
-        if (long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
-            return whole;
-        return Math.Abs(number) < 9e18 ? (long)number : throw new JinjaError($"{text} is larger than 64 bits hold");
-    }
-
-    private static object? Default(object? value, JinjaCallArguments arguments)
-    {
-        var given = arguments.Bind("default_value", "boolean");
-        bool replace = value is JinjaUndefined || (JinjaCallArguments.Flag(given[1], false) && !JinjaOps.IsTrue(value));
+        var given = arguments.Bind("default_value?", "boolean?");
+        bool replace = value is JinjaUndefined || (JinjaCallArguments.Flag(given[1], false) && !PythonOps.IsTrue(value));
         return !replace ? value : given[0] == Missing ? "" : given[0];
     }
 
-    private static object? End(string name, object? value, JinjaCallArguments arguments, JinjaBudget budget)
+    private static object? Integer(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
-        arguments.Bind();
-        var elements = JinjaOps.Elements(value, budget);
-        return elements.Count == 0 ? new JinjaUndefined($"there is no {name} element") : name == "first" ? elements[0] : elements[elements.Count - 1];
-    }
-
-    private static string Join(object? value, JinjaCallArguments arguments, JinjaBudget budget)
-    {
-        var given = arguments.Bind("d", "attribute");
-        string separator = given[0] == Missing ? "" : PythonText.Of(given[0]);
-        string[] parts = [.. JinjaOps.Elements(value, budget).Select(item => PythonText.Of(given[1] == Missing ? item : Path(item, given[1])))];
-        budget.Make(parts.Sum(part => (long)part.Length + separator.Length));
-        return string.Join(separator, parts);
-    }
-
-    private static object Reverse(object? value, JinjaCallArguments arguments, JinjaBudget budget)
-    {
-        arguments.Bind();
-        var reversed = JinjaOps.Elements(value, budget).Reverse();
-        return value is string ? string.Concat(reversed) : new JinjaList([.. reversed]);
-    }
-
-    /// <summary>map("filter", ...) or map(attribute="a.b", default=x).</summary>
-    private static JinjaList Map(object? value, JinjaCallArguments arguments, JinjaBudget budget)
-    {
-        var elements = JinjaOps.Elements(value, budget);
-        if (arguments.Positional.Count > 0)
+        var given = arguments.Bind("default?", "base?");
+        object? fallback = given[0] == Missing ? 0L : given[0];
+        if (value is JinjaUndefined undefined)
+            throw new JinjaError(undefined.Reason);
+        if (PythonText.AsText(value) is { } text)
         {
-            string filter = arguments.String(arguments.Positional[0], "filter");
-            if (!Names.Contains(filter))
-                throw new JinjaError($"map() knows no filter {Quoted.Of(filter)}");
-            var inner = new JinjaCallArguments($"the filter '{filter}'", [.. arguments.Positional.Skip(1)], arguments.Named);
-            return new JinjaList([.. elements.Select(item => Apply(filter, item, inner, budget))]);
+            long numberBase = arguments.Integer(given[1], "base", 10);
+            return PythonIntegers.TryParse(text, numberBase, context.Budget) ?? (PythonFloat.TryParse(text) is { } number
+                ? OfFloat(number, isText: true) : fallback);
         }
-        var given = arguments.Bind("attribute", "default");
-        if (given[0] == Missing)
-            throw new JinjaError("map() needs a filter's name or attribute=");
-        return new JinjaList([.. elements.Select(item => Path(item, given[0]) is var found && found is JinjaUndefined && given[1] != Missing ? given[1] : found)]);
+        return value is double real ? OfFloat(real, isText: false)
+            : PythonNumbers.IsNumber(value) ? PythonNumbers.Truncate(value!) : fallback;
+
+        object? OfFloat(double number, bool isText) => double.IsFinite(number) ? PythonNumbers.Truncate(number)
+            : double.IsNaN(number) || isText ? fallback : throw new JinjaError("infinity is no integer");
     }
 
-    /// <summary>The elements for which a test holds, or which are true if no test is named; selectattr tests an attribute, its first argument.</summary>
-    private static JinjaList Select(object? value, JinjaCallArguments arguments, bool keep, int skip, JinjaBudget budget)
+    private static object? Float(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
-        if (arguments.Positional.Count < skip || arguments.Named.Count > 0)
-            throw new JinjaError($"{arguments.Callee} needs {(skip > 0 ? "the name of an attribute, then " : "")}at most a test and its value");
-        string? test = arguments.Positional.Count > skip ? arguments.String(arguments.Positional[skip], "test") : null;
-        test = test switch { "==" => "eq", "!=" => "ne", "<" => "lt", "<=" => "le", ">" => "gt", ">=" => "ge", _ => test };
-        if (test is not null && !JinjaTests.Names.Contains(test))
-            throw new JinjaError($"{arguments.Callee} knows no test {Quoted.Of(test)}");
-        var inner = new JinjaCallArguments($"the test '{test}'", [.. arguments.Positional.Skip(skip + 1)], []);
-        var kept = JinjaOps.Elements(value, budget).Where(item =>
+        object? fallback = arguments.Bind("default?")[0] is var given && given == Missing ? 0.0 : given;
+        return value switch
         {
-            object? tested = skip > 0 ? Path(item, arguments.Positional[0]) : item;
-            return (test is null ? JinjaOps.IsTrue(tested) : JinjaTests.Holds(test, tested, inner, budget)) == keep;
-        });
-        return new JinjaList([.. kept]);
-    }
-
-    /// <summary>An attribute such as "function.name", or an element by number.</summary>
-    private static object? Path(object? item, object? path)
-    {
-        if (path is not string names)
-            return JinjaOps.Element(item, path);
-        foreach (string name in names.Split('.'))
-            item = JinjaOps.Element(item, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long at) ? at : name);
-        return item;
-    }
-
-    private static string ToJson(object? value, JinjaCallArguments arguments, JinjaBudget budget)
-    {
-        var given = arguments.Bind("ensure_ascii", "indent", "separators", "sort_keys");
-        string? indent = given[1] is string text ? text : given[1] is null || given[1] == Missing ? null : new string(' ', (int)Math.Clamp(arguments.Integer(given[1], "indent"), 0, 100));
-        (string comma, string colon) = given[2] switch
-        {
-            JinjaList { Items: [string first, string second] } => (first, second),
-            null => (indent is null ? ", " : ",", ": "),
-            _ when given[2] == Missing => (indent is null ? ", " : ",", ": "),
-            _ => throw new JinjaError("the separators of tojson are two strings"),
+            JinjaUndefined undefined => throw new JinjaError(undefined.Reason),
+            string or JinjaMarkup => PythonFloat.TryParse(PythonText.AsText(value)!) ?? fallback,
+            _ => PythonNumbers.IsNumber(value) ? PythonNumbers.Float(value!) : fallback,
         };
-        return JinjaJson.Write(value, new JinjaJson.Style(JinjaCallArguments.Flag(given[0], false), indent, comma, colon, JinjaCallArguments.Flag(given[3], false)), budget);
+    }
+
+    private static object? Round(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
+    {
+        var given = arguments.Bind("precision?", "method?");
+        string method = arguments.Text(given[1], "method", "common");
+        object number = Number(value, "round");
+        if (method == "common")
+            return given[0] is null ? PythonNumbers.Of(PythonNumbers.Whole(PythonNumbers.Round(number is double real && double.IsFinite(real)
+                ? PythonNumbers.Truncate(PythonNumbers.Round(number, 0, context.Budget)) : PythonNumbers.Truncate(number), 0, context.Budget)))
+                : PythonNumbers.Round(number, arguments.Integer(given[0], "precision", 0), context.Budget);
+        if (method is not ("ceil" or "floor"))
+            throw new JinjaError("the method of 'round' is common, ceil or floor");
+        object power = PythonArithmetic.Apply("**", 10L, given[0] == Missing ? 0L : given[0], context.Budget);
+        object scaled = PythonArithmetic.Apply("*", number, power, context.Budget);
+        object whole = scaled is double product ? PythonNumbers.Truncate(method == "ceil" ? Math.Ceiling(product) : Math.Floor(product)) : scaled;
+        return PythonArithmetic.Apply("/", whole, power, context.Budget);
+    }
+
+    private static string FileSize(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
+    {
+        bool binary = JinjaCallArguments.Flag(arguments.Bind("binary?")[0], false);
+        double bytes = PythonText.AsText(value) is { } text ? PythonFloat.Parse(text) : PythonNumbers.Float(Number(value, "filesizeformat"));
+        double unit = binary ? 1024 : 1000, size = unit;
+        if (bytes == 1)
+            return "1 Byte";
+        if (bytes < unit)
+            return PythonRepr.Str(PythonNumbers.Truncate(bytes), context.Budget) + " Bytes";
+        int prefix = 0;
+        for (size *= unit; prefix < 7 && bytes >= size; prefix++)
+            size *= unit;
+        string amount = PythonFormat.Apply(unit * bytes / size, ".1f", context.Budget);
+        return $"{amount} {(binary ? "KMGTPEZY"[prefix] + "i" : "kMGTPEZY"[prefix].ToString())}B";
+    }
+
+    private static string ToJson(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
+    {
+        var given = arguments.Bind("ensure_ascii?", "indent?", "separators?", "sort_keys?");
+        string? indent = given[1] is null || given[1] == Missing ? null : PythonText.AsText(given[1]) ?? Spaces(arguments.Integer(given[1], "indent"));
+        string comma = indent is null ? ", " : ",", colon = ": ";
+        if (given[2] is not null && given[2] != Missing)
+        {
+            var separators = PythonOps.Elements(given[2], context.Budget).Take(3).ToList();
+            if (separators.Count != 2)
+                throw new JinjaError("the separators of tojson are two strings");
+            (comma, colon) = (arguments.Text(separators[0], "separators"), arguments.Text(separators[1], "separators"));
+        }
+        var style = new PythonJson.Style(
+            JinjaCallArguments.Flag(given[0], false), indent, comma, colon, JinjaCallArguments.Flag(given[3], false));
+        return PythonJson.Write(value, style, context.Budget);
+
+        string Spaces(long count)
+        {
+            context.Budget.Make(Math.Max(0, count));
+            return new string(' ', (int)Math.Max(0, count));
+        }
     }
 }

@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Globalization;
-using System.Text;
 
 namespace Nano;
 
@@ -22,15 +20,21 @@ internal enum JinjaTokenKind
 /// <param name="Kind">What it is.</param>
 /// <param name="Text">Its text; a string literal is decoded.</param>
 /// <param name="At">Offset in the source.</param>
-internal readonly record struct JinjaToken(JinjaTokenKind Kind, string Text, int At);
+/// <param name="Value">The value of a number.</param>
+internal readonly record struct JinjaToken(JinjaTokenKind Kind, string Text, int At, object? Value = null);
 
 /// <summary>
 /// Splits a template into text, tags and what is in them. White space as Hugging Face sets it up: trim_blocks (a line end after a block or
 /// comment is dropped), lstrip_blocks (so is white space between a line's start and a block or comment), and the signs - and + of a tag.
 /// </summary>
-internal sealed class JinjaLexer
+internal sealed partial class JinjaLexer
 {
-    private static readonly string[] Operators = ["//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"];
+    private static readonly string[] Operators =
+    [
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=",
+        ".", ":", "|", ",", ";",
+    ];
+
     private static readonly SearchValues<char> TagKinds = SearchValues.Create("{%#");
 
     private readonly JinjaSource source;
@@ -51,7 +55,8 @@ internal sealed class JinjaLexer
         return lexer.tokens;
     }
 
-    private void Add(JinjaTokenKind kind, string value, int offset) => tokens.Add(new JinjaToken(kind, value, offset));
+    private void Add(JinjaTokenKind kind, string text, int offset, object? value = null) =>
+        tokens.Add(new JinjaToken(kind, text, offset, value));
 
     private bool Is(string what, int offset) => string.CompareOrdinal(text, offset, what, 0, what.Length) == 0;
 
@@ -215,67 +220,10 @@ internal sealed class JinjaLexer
             Add(JinjaTokenKind.Name, text[start..at], start);
             return "";
         }
-        string op = Operators.FirstOrDefault(op => Is(op, start)) ?? throw source.Error(start, $"{Quoted.Of(text.AsSpan(start, char.IsHighSurrogate(c) && start + 1 < text.Length ? 2 : 1))} has no place in a tag");
+        string op = Operators.FirstOrDefault(op => Is(op, start)) ?? throw source.Error(start,
+            $"{Quoted.Of(text.AsSpan(start, char.IsHighSurrogate(c) && start + 1 < text.Length ? 2 : 1))} has no place in a tag");
         at += op.Length;
         Add(JinjaTokenKind.Operator, op, start);
         return op;
-    }
-
-    private void Number()
-    {
-        int start = at;
-        var kind = JinjaTokenKind.Integer;
-        Digits();
-        if (at + 1 < text.Length && text[at] == '.' && char.IsAsciiDigit(text[at + 1]))
-        {
-            kind = JinjaTokenKind.Float;
-            at++;
-            Digits();
-        }
-        if (at < text.Length && (text[at] is '_' || char.IsLetter(text[at])))
-            throw source.Error(start, "a number is written with digits and at most one point");
-        Add(kind, text[start..at], start);
-    }
-
-    private void Digits()
-    {
-        while (at < text.Length && char.IsAsciiDigit(text[at]))
-            at++;
-    }
-
-    private string String(char quote)
-    {
-        int start = at++;
-        var value = new StringBuilder();
-        for (; at < text.Length && text[at] != quote; at++)
-            if (text[at] == '\\')
-                Escape(value, start);
-            else
-                value.Append(text[at]);
-        if (at++ >= text.Length)
-            throw source.Error(start, "this string does not end");
-        return value.ToString();
-    }
-
-    /// <summary>One escape sequence of Python's; stops at its last character. A backslash before anything else stands for itself, as there.</summary>
-    private void Escape(StringBuilder value, int start)
-    {
-        char c = ++at < text.Length ? text[at] : throw source.Error(start, "this string does not end");
-        int digits = c switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
-        if (digits > 0)
-        {
-            if (at + digits >= text.Length || !int.TryParse(text.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int code) || code is < 0 or > 0x10FFFF)
-                throw source.Error(at - 1, $"\\{c} needs {digits} hexadecimal digits");
-            value.Append(Rune.IsValid(code) ? new Rune(code).ToString() : ((char)code).ToString());
-            at += digits;
-            return;
-        }
-        int known = "\n\\'\"abfnrtv".IndexOf(c, StringComparison.Ordinal);
-        if (char.IsAsciiDigit(c) || c == 'N')
-            throw source.Error(at - 1, $"the escape sequence \\{c} is not supported");
-        if (known < 0)
-            value.Append('\\').Append(c);
-        else if (known > 0)
-            value.Append("\n\\'\"\a\b\f\n\r\t\v"[known]);
     }
 }

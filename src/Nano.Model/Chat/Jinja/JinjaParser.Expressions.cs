@@ -1,12 +1,17 @@
-using System.Globalization;
+using System.Collections.Frozen;
 
 namespace Nano;
 
-/// <summary>Expressions, from the weakest binding to the strongest: a if b else c; or; and; not; comparisons; + -; ~; * / // %; signs; calls, attributes, filters and tests.</summary>
+/// <summary>
+/// Expressions, from the weakest binding to the strongest: a if b else c; or; and; not; comparisons; + -; ~; * / // %;
+/// **; signs; calls, attributes, filters and tests.
+/// </summary>
 internal sealed partial class JinjaParser
 {
     /// <summary>An expression, or a tuple without brackets.</summary>
-    private JinjaExpression TupleOrExpression(bool withCondition = true)
+    /// <param name="withCondition">Whether its parts can have an "if".</param>
+    /// <param name="end">A name that cannot begin a part, or null.</param>
+    private JinjaExpression TupleOrExpression(bool withCondition = true, string? end = null)
     {
         int at = Current.At;
         var first = withCondition ? Expression() : Or();
@@ -14,25 +19,25 @@ internal sealed partial class JinjaParser
             return first;
         var items = new List<JinjaExpression> { first };
         while (Skip(","))
-            if (StartsExpression())
-                items.Add(withCondition ? Expression() : Or());
+        {
+            if (Current.Kind is JinjaTokenKind.VariableEnd or JinjaTokenKind.BlockEnd || IsOperator(")") || (end is not null && IsName(end)))
+                break;
+            items.Add(withCondition ? Expression() : Or());
+        }
         return new JinjaListLiteral(at, items, IsTuple: true);
     }
-
-    private bool StartsExpression() =>
-        Current.Kind is JinjaTokenKind.String or JinjaTokenKind.Integer or JinjaTokenKind.Float
-        || (Current.Kind == JinjaTokenKind.Name && !(IsName("in") || IsName("if") || IsName("else")))
-        || (Current.Kind == JinjaTokenKind.Operator && Current.Text is "(" or "[" or "{" or "-" or "+");
 
     private JinjaExpression Expression()
     {
         Deeper();
+        int before = unknown.Count;
         var value = Or();
         while (IsName("if"))
         {
             int at = tokens[next++].At;
             var test = Or();
             value = new JinjaConditional(at, value, test, Skip("else") ? Expression() : null);
+            unknown.RemoveRange(before, unknown.Count - before); // a branch need not be reached
         }
         depth--;
         return value;
@@ -42,10 +47,7 @@ internal sealed partial class JinjaParser
     {
         var left = And();
         while (IsName("or"))
-        {
-            int at = tokens[next++].At;
-            left = new JinjaLogical(at, IsAnd: false, left, And());
-        }
+            left = new JinjaLogical(tokens[next++].At, IsAnd: false, left, And());
         return left;
     }
 
@@ -53,10 +55,7 @@ internal sealed partial class JinjaParser
     {
         var left = Not();
         while (IsName("and"))
-        {
-            int at = tokens[next++].At;
-            left = new JinjaLogical(at, IsAnd: true, left, Not());
-        }
+            left = new JinjaLogical(tokens[next++].At, IsAnd: true, left, Not());
         return left;
     }
 
@@ -82,7 +81,7 @@ internal sealed partial class JinjaParser
                 rest.Add((tokens[next++].Text, Sum()));
             else if (Skip("in"))
                 rest.Add(("in", Sum()));
-            else if (IsName("not") && tokens[next + 1] is { Kind: JinjaTokenKind.Name, Text: "in" })
+            else if (IsName("not") && NextIs("in"))
             {
                 next += 2;
                 rest.Add(("not in", Sum()));
@@ -94,9 +93,21 @@ internal sealed partial class JinjaParser
 
     private JinjaExpression Sum() => Chain(Concatenation, "+", "-");
 
-    private JinjaExpression Concatenation() => Chain(Product, "~");
+    private JinjaExpression Concatenation()
+    {
+        int at = Current.At;
+        var first = Product();
+        if (!IsOperator("~"))
+            return first;
+        var parts = new List<JinjaExpression> { first };
+        while (Skip("~"))
+            parts.Add(Product());
+        return new JinjaConcat(at, parts);
+    }
 
-    private JinjaExpression Product() => Chain(Signed, "*", "/", "//", "%");
+    private JinjaExpression Product() => Chain(Power, "*", "/", "//", "%");
+
+    private JinjaExpression Power() => Chain(() => Signed(), "**");
 
     private JinjaExpression Chain(Func<JinjaExpression> operand, params string[] operators)
     {
@@ -109,22 +120,14 @@ internal sealed partial class JinjaParser
         return left;
     }
 
-    private JinjaExpression Signed()
-    {
-        var value = SignedOperand();
-        if (IsOperator("**"))
-            throw Wrong("the operator '**' is not supported");
-        return value;
-    }
-
-    private JinjaExpression SignedOperand(bool withFilters = true)
+    private JinjaExpression Signed(bool withFilters = true)
     {
         JinjaExpression value;
         if (IsOperator("-") || IsOperator("+"))
         {
             var sign = tokens[next++];
             Deeper();
-            value = new JinjaSigned(sign.At, sign.Text, SignedOperand(withFilters: false));
+            value = new JinjaSigned(sign.At, sign.Text == "-", Signed(withFilters: false));
             depth--;
         }
         else
@@ -139,23 +142,24 @@ internal sealed partial class JinjaParser
         switch (token.Kind)
         {
             case JinjaTokenKind.Name:
-                return Name();
+                return NameOrConstant();
             case JinjaTokenKind.String:
-                string text = "";
+                var text = new System.Text.StringBuilder();
                 while (Current.Kind == JinjaTokenKind.String)
-                    text += tokens[next++].Text;
-                return new JinjaConstant(token.At, text);
-            case JinjaTokenKind.Integer:
+                    text.Append(tokens[next++].Text);
+                return new JinjaConstant(token.At, text.ToString());
+            case JinjaTokenKind.Integer or JinjaTokenKind.Float:
                 next++;
-                return new JinjaConstant(token.At, long.TryParse(token.Text, NumberStyles.None, CultureInfo.InvariantCulture, out long value)
-                    ? value : throw source.Error(token.At, $"the number {token.Text} is larger than 64 bits hold"));
-            case JinjaTokenKind.Float:
-                next++;
-                return new JinjaConstant(token.At, double.Parse(token.Text, CultureInfo.InvariantCulture));
+                return new JinjaConstant(token.At, token.Value);
             case JinjaTokenKind.Operator when token.Text is "(" or "[" or "{":
                 next++;
                 Deeper();
-                JinjaExpression literal = token.Text switch { "(" => Parenthesised(token.At), "[" => List(token.At), _ => Dict(token.At) };
+                JinjaExpression literal = token.Text switch
+                {
+                    "(" => Parenthesised(token.At),
+                    "[" => List(token.At),
+                    _ => Dict(token.At),
+                };
                 depth--;
                 return literal;
             default:
@@ -163,15 +167,17 @@ internal sealed partial class JinjaParser
         }
     }
 
-    private JinjaExpression Name()
+    private JinjaExpression NameOrConstant()
     {
         var token = tokens[next++];
+        if (token.Text is "caller" or "varargs" or "kwargs")
+            foreach (var macro in reads)
+                macro.Add(token.Text);
         return token.Text switch
         {
             "true" or "True" => new JinjaConstant(token.At, true),
             "false" or "False" => new JinjaConstant(token.At, false),
             "none" or "None" => new JinjaConstant(token.At, null),
-            "and" or "or" or "not" or "in" or "is" or "if" or "else" => throw source.Error(token.At, $"expected a value, found '{token.Text}'"),
             _ => new JinjaName(token.At, token.Text),
         };
     }
@@ -223,13 +229,14 @@ internal sealed partial class JinjaParser
             {
                 case ".":
                     next++;
-                    if (Current.Kind is not (JinjaTokenKind.Name or JinjaTokenKind.Integer))
-                        throw Wrong($"expected the name of an attribute, found {Show(Current)}");
-                    value = Current.Kind == JinjaTokenKind.Integer ? new JinjaIndex(token.At, value, Primary()) : new JinjaAttribute(token.At, value, tokens[next++].Text);
+                    value = Current.Kind == JinjaTokenKind.Integer
+                        ? new JinjaIndex(token.At, value, Primary()) : new JinjaAttribute(token.At, value, Attribute());
                     break;
                 case "[":
                     next++;
+                    Deeper();
                     value = Subscript(token.At, value);
+                    depth--;
                     break;
                 case "(":
                     value = new JinjaCall(token.At, value, Arguments());
@@ -243,20 +250,27 @@ internal sealed partial class JinjaParser
 
     private JinjaExpression Subscript(int at, JinjaExpression target)
     {
-        Deeper();
-        var start = IsOperator(":") ? null : Expression();
-        JinjaExpression result;
-        if (Skip(":"))
+        if (Skip("]"))
+            return new JinjaIndex(at, target, new JinjaListLiteral(at, [], IsTuple: true));
+        var keys = new List<JinjaExpression>();
+        JinjaSlice? slice = null;
+        do
         {
-            var stop = IsOperator(":") || IsOperator("]") ? null : Expression();
-            var step = Skip(":") && !IsOperator("]") ? Expression() : null;
-            result = new JinjaSlice(at, target, start, stop, step);
+            var start = IsOperator(":") ? null : Expression();
+            if (!Skip(":"))
+            {
+                keys.Add(start!);
+                continue;
+            }
+            var stop = IsOperator(":") || IsOperator("]") || IsOperator(",") ? null : Expression();
+            var step = Skip(":") && !IsOperator("]") && !IsOperator(",") ? Expression() : null;
+            slice = new JinjaSlice(at, target, start, stop, step);
         }
-        else
-            result = new JinjaIndex(at, target, start!);
+        while (Skip(","));
         Expect("]");
-        depth--;
-        return result;
+        if (slice is not null)
+            return keys.Count == 0 ? slice : throw source.Error(at, "a slice cannot be one of several keys");
+        return new JinjaIndex(at, target, keys.Count == 1 ? keys[0] : new JinjaListLiteral(at, keys, IsTuple: true));
     }
 
     private JinjaArguments Arguments()
@@ -264,28 +278,35 @@ internal sealed partial class JinjaParser
         Expect("(");
         Deeper();
         var positional = new List<JinjaExpression>();
-        var named = new List<(string, JinjaExpression)>();
+        var named = new List<(string Name, JinjaExpression)>();
+        JinjaExpression? more = null, moreNamed = null;
         while (!Skip(")"))
         {
-            if (positional.Count + named.Count > 0)
+            if (positional.Count + named.Count > 0 || more is not null || moreNamed is not null)
                 Expect(",");
             if (IsOperator(")"))
                 continue;
-            if (IsOperator("*") || IsOperator("**"))
-                throw Wrong("unpacking arguments with * is not supported");
-            if (Current.Kind == JinjaTokenKind.Name && tokens[next + 1] is { Kind: JinjaTokenKind.Operator, Text: "=" })
+            if (moreNamed is not null || (IsOperator("*") && more is not null))
+                throw Wrong("nothing can stand behind the arguments unpacked with **, and * can stand only once");
+            if (Skip("*"))
+                more = Expression();
+            else if (Skip("**"))
+                moreNamed = Expression();
+            else if (Current.Kind == JinjaTokenKind.Name && NextIs("="))
             {
                 string name = tokens[next].Text;
+                if (named.Exists(argument => argument.Name == name))
+                    throw Wrong($"the argument {Quoted.Of(name)} is given twice");
                 next += 2;
                 named.Add((name, Expression()));
             }
-            else if (named.Count > 0)
-                throw Wrong("an argument without a name stands behind one with a name");
+            else if (named.Count > 0 || more is not null)
+                throw Wrong("an argument without a name stands behind one with a name or behind *");
             else
                 positional.Add(Expression());
         }
         depth--;
-        return new JinjaArguments(positional, named);
+        return new JinjaArguments(positional, named, more, moreNamed);
     }
 
     private JinjaExpression Filters(JinjaExpression value)
@@ -294,10 +315,7 @@ internal sealed partial class JinjaParser
         {
             int at = Current.At;
             if (Skip("|"))
-            {
-                string name = FilterName("filter");
-                value = new JinjaFilter(at, value, name, IsOperator("(") ? Arguments() : JinjaArguments.None);
-            }
+                value = OneFilter(value);
             else if (Skip("is"))
                 value = Test(at, value);
             else if (IsOperator("("))
@@ -307,28 +325,38 @@ internal sealed partial class JinjaParser
         }
     }
 
-    private string FilterName(string kind)
+    private JinjaFilter OneFilter(JinjaExpression? value)
     {
-        var token = Current;
-        if (token.Kind != JinjaTokenKind.Name)
-            throw Wrong($"expected the name of a {kind}, found {Show(token)}");
-        next++;
-        var known = kind == "filter" ? JinjaFilters.Names : JinjaTests.Names;
-        return known.Contains(token.Text) ? token.Text
-            : throw source.Error(token.At, $"the {kind} {Quoted.Of(token.Text)} is not supported; supported are {string.Join(", ", known.Order(StringComparer.Ordinal))}");
+        int at = Current.At;
+        string name = Dotted("filter", JinjaFilters.Names);
+        return new JinjaFilter(at, value, name, IsOperator("(") ? Arguments() : JinjaArguments.None);
+    }
+
+    /// <summary>The name of a filter or test. One that does not exist is an error at once, or where it is reached.</summary>
+    private string Dotted(string kind, FrozenSet<string> known)
+    {
+        int at = Current.At;
+        string name = Current.Kind == JinjaTokenKind.Name ? tokens[next++].Text
+            : throw Wrong($"expected the name of a {kind}, found {Show(Current)}");
+        while (Skip("."))
+            name += "." + Attribute();
+        if (!known.Contains(name) && !isOptional)
+            unknown.Add((at, $"there is no {kind} {Quoted.Of(name)}"));
+        return name;
     }
 
     private JinjaTest Test(int at, JinjaExpression value)
     {
         bool negated = Skip("not");
-        string name = FilterName("test");
+        string name = Dotted("test", JinjaTests.Names);
         var arguments = JinjaArguments.None;
         if (IsOperator("("))
             arguments = Arguments();
         else if (IsName("is"))
             throw Wrong("tests cannot be chained");
-        else if (Current.Kind is JinjaTokenKind.String or JinjaTokenKind.Integer or JinjaTokenKind.Float || IsOperator("[") || IsOperator("{")
-            || (Current.Kind == JinjaTokenKind.Name && Current.Text is not ("else" or "or" or "and" or "if")))
+        else if (Current.Kind is JinjaTokenKind.String or JinjaTokenKind.Integer or JinjaTokenKind.Float
+            || IsOperator("[") || IsOperator("{")
+            || (Current.Kind == JinjaTokenKind.Name && Current.Text is not ("else" or "or" or "and")))
             arguments = new JinjaArguments([Postfix(Primary())], []);
         return new JinjaTest(at, value, name, arguments, negated);
     }

@@ -1,23 +1,40 @@
 namespace Nano;
 
 /// <summary>
-/// Builds the tree of a template: statements here, expressions in the other half. The grammar is that of Jinja 3 without what chat
-/// templates have no use for (inheritance, includes, call blocks, line statements); anything else is an error with its place.
+/// Builds the tree of a template: blocks and plain statements here, those that bind variables and expressions in the
+/// other parts. The grammar is that of Jinja 3.1 with the loop controls and the generation block of transformers.
 /// </summary>
 internal sealed partial class JinjaParser
 {
     private const int MaxDepth = 100;
 
-    private static readonly string[] Reserved = ["and", "or", "not", "in", "is", "if", "else", "elif", "for", "true", "false", "none", "True", "False", "None", "loop"];
-
     private readonly JinjaSource source;
     private readonly List<JinjaToken> tokens;
-    private int next, depth, loops;
+
+    /// <summary>Filters and tests that do not exist, where Jinja refuses the template for them.</summary>
+    private readonly List<(int At, string Problem)> unknown = [];
+
+    /// <summary>For each macro that is open, which of the names caller, varargs and kwargs it reads.</summary>
+    private readonly Stack<HashSet<string>> reads = new();
+
+    private readonly HashSet<string> blocks = new(StringComparer.Ordinal);
+
+    private int next, depth, loops, nestedFors;
+
+    /// <summary>True within an if, where Jinja lets a filter that does not exist pass until it is reached.</summary>
+    private bool isOptional;
 
     private JinjaParser(JinjaSource source) => (this.source, tokens) = (source, JinjaLexer.Lex(source));
 
-    /// <exception cref="ChatTemplateException">The template is not one, or uses what is not supported.</exception>
-    public static IReadOnlyList<JinjaNode> Parse(JinjaSource source) => new JinjaParser(source).Body(null, source.Text.Length, []);
+    /// <exception cref="ChatTemplateException">The text is not a template.</exception>
+    public static IReadOnlyList<JinjaNode> Parse(JinjaSource source)
+    {
+        var parser = new JinjaParser(source);
+        var body = parser.Nodes(null, source.Text.Length, []);
+        if (parser.unknown is [var first, ..])
+            throw source.Error(first.At, first.Problem);
+        return body;
+    }
 
     private JinjaToken Current => tokens[next];
 
@@ -33,6 +50,10 @@ internal sealed partial class JinjaParser
     private bool IsOperator(string op) => Current.Kind == JinjaTokenKind.Operator && Current.Text == op;
 
     private bool IsName(string name) => Current.Kind == JinjaTokenKind.Name && Current.Text == name;
+
+    private bool NextIs(string what) =>
+        next + 1 < tokens.Count && tokens[next + 1].Kind is JinjaTokenKind.Operator or JinjaTokenKind.Name
+        && tokens[next + 1].Text == what;
 
     private bool Skip(string what)
     {
@@ -55,23 +76,36 @@ internal sealed partial class JinjaParser
         next++;
     }
 
-    private string NewName(string what)
-    {
-        if (Current.Kind != JinjaTokenKind.Name)
-            throw Wrong($"expected {what}, found {Show(Current)}");
-        if (Reserved.Contains(Current.Text))
-            throw Wrong($"'{Current.Text}' cannot be {what}");
-        return tokens[next++].Text;
-    }
-
     private void Deeper()
     {
         if (++depth > MaxDepth)
             throw Wrong($"nested more than {MaxDepth} deep");
     }
 
-    /// <summary>Nodes up to one of the tags in <paramref name="ends"/>, whose name is the next token then.</summary>
-    private List<JinjaNode> Body(string? opener, int openedAt, string[] ends)
+    /// <summary>The end of an opening tag, which may have a colon, and what stands up to one of some tags.</summary>
+    /// <param name="opener">The opening tag.</param>
+    /// <param name="ends">The tags; the name of the one found is the next token afterwards.</param>
+    /// <param name="optional">Whether filters that do not exist may pass within.</param>
+    private List<JinjaNode> Body(JinjaToken opener, string[] ends, bool optional = false)
+    {
+        Skip(":");
+        Expect(JinjaTokenKind.BlockEnd);
+        bool outer = isOptional;
+        isOptional = optional;
+        var nodes = Nodes(opener.Text, opener.At, ends);
+        isOptional = outer;
+        return nodes;
+    }
+
+    /// <summary>What stands up to a closing tag, which is read as well.</summary>
+    private List<JinjaNode> Closed(JinjaToken opener, bool optional = false)
+    {
+        var nodes = Body(opener, ["end" + opener.Text], optional);
+        next++;
+        return nodes;
+    }
+
+    private List<JinjaNode> Nodes(string? opener, int openedAt, string[] ends)
     {
         Deeper();
         var nodes = new List<JinjaNode>();
@@ -92,10 +126,12 @@ internal sealed partial class JinjaParser
                     return nodes;
                 case JinjaTokenKind.BlockBegin:
                     nodes.AddRange(Statement());
+                    Expect(JinjaTokenKind.BlockEnd);
                     break;
                 default:
                     if (opener is not null)
-                        throw source.Error(openedAt, $"this '{opener}' is not closed by {string.Join(" or ", ends.Select(end => $"'{end}'"))}");
+                        throw source.Error(openedAt,
+                            $"this '{opener}' is not closed by {string.Join(" or ", ends.Select(end => $"'{end}'"))}");
                     depth--;
                     return nodes;
             }
@@ -110,127 +146,140 @@ internal sealed partial class JinjaParser
         next++;
         return tag.Text switch
         {
-            "if" => [If(tag.At)],
-            "for" => [For(tag.At)],
-            "set" => [Set(tag.At)],
-            "macro" => [Macro(tag.At)],
-            "generation" => Generation(tag.At),
-            "break" or "continue" when loops > 0 => [Jump(tag)],
+            "print" => Print(),
+            "if" => [If(tag)],
+            "for" => [For(tag)],
+            "set" => [Set(tag)],
+            "macro" => [Macro(tag)],
+            "call" => [CallBlock(tag)],
+            "filter" => [FilterBlock(tag)],
+            "with" => [With(tag)],
+            "block" => [Block(tag)],
+            "autoescape" => [new JinjaAutoescape(tag.At, Expression(), Closed(tag))],
+            "generation" => [Generation(tag)],
+            "include" or "import" or "from" or "extends" => [Unavailable(tag)],
+            "break" or "continue" when loops > 0 => [new JinjaJump(tag.At, tag.Text == "break")],
             "break" or "continue" => throw source.Error(tag.At, $"'{tag.Text}' outside of a loop"),
-            "else" or "elif" or "endif" or "endfor" or "endset" or "endmacro" or "endgeneration" => throw source.Error(tag.At, $"'{tag.Text}' has nothing to belong to"),
-            _ => throw source.Error(tag.At, $"the statement {Quoted.Of(tag.Text)} is not supported; supported are if, for, set, macro, break, continue, raw and generation"),
+            "else" or "elif" => throw source.Error(tag.At, $"'{tag.Text}' has nothing to belong to"),
+            _ when tag.Text.StartsWith("end", StringComparison.Ordinal) =>
+                throw source.Error(tag.At, $"{Quoted.Of(tag.Text)} has nothing to belong to"),
+            _ => throw source.Error(tag.At, $"there is no statement {Quoted.Of(tag.Text)}"),
         };
     }
 
-    private JinjaJump Jump(JinjaToken tag)
+    private List<JinjaNode> Print()
     {
-        Expect(JinjaTokenKind.BlockEnd);
-        return new JinjaJump(tag.At, tag.Text == "break");
+        var nodes = new List<JinjaNode>();
+        while (Current.Kind != JinjaTokenKind.BlockEnd)
+        {
+            if (nodes.Count > 0)
+                Expect(",");
+            nodes.Add(new JinjaOutput(Current.At, Expression()));
+        }
+        return nodes;
     }
 
-    /// <summary>The block in which Hugging Face marks what the assistant said; it changes nothing in the text.</summary>
-    private List<JinjaNode> Generation(int at)
+    private JinjaIf If(JinjaToken tag)
     {
-        Expect(JinjaTokenKind.BlockEnd);
-        var body = Body("generation", at, ["endgeneration"]);
-        next++;
-        Expect(JinjaTokenKind.BlockEnd);
-        return body;
-    }
-
-    private JinjaIf If(int at)
-    {
+        bool outer = isOptional;
+        isOptional = true;
         var branches = new List<(JinjaExpression, IReadOnlyList<JinjaNode>)>();
         do
         {
-            var test = TupleOrExpression();
-            Expect(JinjaTokenKind.BlockEnd);
-            branches.Add((test, Body("if", at, ["elif", "else", "endif"])));
+            var test = TupleOrExpression(withCondition: false);
+            branches.Add((test, Body(tag, ["elif", "else", "endif"], optional: true)));
         }
         while (Skip("elif"));
-        IReadOnlyList<JinjaNode> otherwise = [];
-        if (Skip("else"))
-        {
-            Expect(JinjaTokenKind.BlockEnd);
-            otherwise = Body("if", at, ["endif"]);
-        }
-        Expect("endif");
-        Expect(JinjaTokenKind.BlockEnd);
-        return new JinjaIf(at, branches, otherwise);
-    }
-
-    private JinjaFor For(int at)
-    {
-        var targets = Targets("the variable of a loop");
-        Expect("in");
-        var items = TupleOrExpression(withCondition: false);
-        var test = Skip("if") ? Expression() : null;
-        if (IsName("recursive"))
-            throw Wrong("recursive loops are not supported");
-        Expect(JinjaTokenKind.BlockEnd);
-        loops++;
-        var body = Body("for", at, ["else", "endfor"]);
-        loops--;
-        IReadOnlyList<JinjaNode> otherwise = [];
-        if (Skip("else"))
-        {
-            Expect(JinjaTokenKind.BlockEnd);
-            otherwise = Body("for", at, ["endfor"]);
-        }
-        Expect("endfor");
-        Expect(JinjaTokenKind.BlockEnd);
-        return new JinjaFor(at, targets, items, test, body, otherwise);
-    }
-
-    private List<string> Targets(string what)
-    {
-        bool bracket = Skip("(");
-        var names = new List<string> { NewName(what) };
-        while (Skip(","))
-            names.Add(NewName(what));
-        if (bracket)
-            Expect(")");
-        return names;
-    }
-
-    private JinjaNode Set(int at)
-    {
-        var targets = Targets("the variable to set");
-        string? attribute = targets.Count == 1 && Skip(".") ? NewName("the attribute to set") : null;
-        if (Skip("="))
-        {
-            var value = TupleOrExpression();
-            Expect(JinjaTokenKind.BlockEnd);
-            return new JinjaSet(at, targets, attribute, value);
-        }
-        if (targets.Count > 1 || attribute is not null)
-            throw Wrong($"expected '=', found {Show(Current)}");
-        Expect(JinjaTokenKind.BlockEnd);
-        var body = Body("set", at, ["endset"]);
+        IReadOnlyList<JinjaNode> otherwise = Skip("else") ? Body(tag, ["endif"], optional: true) : [];
         next++;
-        Expect(JinjaTokenKind.BlockEnd);
-        return new JinjaSetBlock(at, targets[0], body);
+        isOptional = outer;
+        return new JinjaIf(tag.At, branches, otherwise);
     }
 
-    private JinjaMacro Macro(int at)
+    private JinjaFor For(JinjaToken tag)
     {
-        string name = NewName("the name of a macro");
-        Expect("(");
-        var parameters = new List<(string, JinjaExpression?)>();
-        while (!Skip(")"))
-        {
-            if (parameters.Count > 0)
-                Expect(",");
-            string parameter = NewName("a parameter");
-            parameters.Add((parameter, Skip("=") ? Expression() : null));
-        }
-        Expect(JinjaTokenKind.BlockEnd);
+        nestedFors++;
+        var target = Target("in");
+        Expect("in");
+        var items = TupleOrExpression(withCondition: false, end: "recursive");
+        bool outer = isOptional;
+        isOptional = false;
+        var test = Skip("if") ? Expression() : null;
+        isOptional = outer;
+        bool recursive = Skip("recursive");
+        loops++;
+        var body = Body(tag, ["else", "endfor"]);
+        loops--;
+        // A recursive loop is a function of its own, which a "break" behind it cannot leave.
+        int around = loops;
+        loops = recursive ? 0 : loops;
+        IReadOnlyList<JinjaNode> otherwise = Skip("else") ? Body(tag, ["endfor"]) : [];
+        loops = around;
+        next++;
+        nestedFors--;
+        return new JinjaFor(tag.At, target, items, test, recursive, body, otherwise);
+    }
+
+    private JinjaFilterBlock FilterBlock(JinjaToken tag)
+    {
+        bool outer = isOptional;
+        isOptional = false;
+        var filters = OneFilter(null);
+        while (Skip("|"))
+            filters = OneFilter(filters);
+        isOptional = outer;
+        return new JinjaFilterBlock(tag.At, filters, Closed(tag));
+    }
+
+    private JinjaBlock Block(JinjaToken tag)
+    {
+        string name = Name("the name of a block");
+        if (!blocks.Add(name))
+            throw source.Error(tag.At, $"there are two blocks {Quoted.Of(name)}");
+        bool scoped = Skip("scoped"), required = Skip("required");
         int outer = loops;
         loops = 0;
-        var body = Body("macro", at, ["endmacro"]);
+        var body = Closed(tag);
         loops = outer;
-        next++;
-        Expect(JinjaTokenKind.BlockEnd);
-        return new JinjaMacro(at, name, parameters, body);
+        if (required && body.Exists(node => node is not JinjaText text || !text.Text.All(PythonText.IsSpace)))
+            throw source.Error(tag.At, "a required block can only hold white space");
+        Skip(name);
+        return new JinjaBlock(tag.At, scoped, body);
+    }
+
+    private JinjaGeneration Generation(JinjaToken tag)
+    {
+        int outer = loops;
+        loops = 0;
+        var body = Closed(tag);
+        loops = outer;
+        return new JinjaGeneration(tag.At, body);
+    }
+
+    /// <summary>A statement that reads another template, which is an error where it is reached.</summary>
+    private JinjaUnavailable Unavailable(JinjaToken tag)
+    {
+        var template = Expression();
+        if (tag.Text == "include" && IsName("ignore") && NextIs("missing"))
+            next += 2;
+        if (tag.Text == "import")
+        {
+            Expect("as");
+            Name("the name of an import");
+        }
+        else if (tag.Text == "from")
+        {
+            Expect("import");
+            do
+            {
+                Name("the name of an import");
+                if (Skip("as"))
+                    Name("the name of an import");
+            }
+            while (Skip(","));
+        }
+        if (tag.Text != "extends" && (IsName("with") || IsName("without")) && NextIs("context"))
+            next += 2;
+        return new JinjaUnavailable(tag.At, tag.Text, template);
     }
 }

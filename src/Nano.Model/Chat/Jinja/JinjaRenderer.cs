@@ -1,17 +1,21 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Nano;
 
-/// <summary>Walks the tree of a template once: statements here, expressions in the other half.</summary>
+/// <summary>Walks the tree of a template once: statements here, macros and expressions in the other parts.</summary>
 internal sealed partial class JinjaRenderer
 {
     private readonly JinjaBudget budget = new();
-    private readonly StringBuilder output = new();
+    private readonly JinjaScope top;
     private int at, macroDepth;
+    private bool autoescape;
 
-    private JinjaRenderer()
+    private JinjaRenderer(IEnumerable<KeyValuePair<string, object?>> variables, Func<JinjaBudget, JinjaFunction> clock)
     {
+        var scope = new JinjaScope(null);
+        foreach (var (name, value) in JinjaFunctions.All(budget).Append(new("strftime_now", clock(budget))).Concat(variables))
+            scope.Set(name, value);
+        top = new JinjaScope(scope);
     }
 
     private enum Flow
@@ -23,16 +27,15 @@ internal sealed partial class JinjaRenderer
 
     /// <summary>The text that a template makes of its variables.</summary>
     /// <exception cref="ChatTemplateException">An operation is impossible, the template refuses its input, or a limit is exceeded.</exception>
-    public static string Render(JinjaSource source, IReadOnlyList<JinjaNode> template, IEnumerable<KeyValuePair<string, object?>> variables)
+    public static string Render(
+        JinjaSource source, IReadOnlyList<JinjaNode> template, IEnumerable<KeyValuePair<string, object?>> variables, DateTime now)
     {
-        var renderer = new JinjaRenderer();
-        var scope = new JinjaScope(null);
-        foreach (var (name, value) in JinjaFunctions.All(renderer.budget).Concat(variables))
-            scope.Set(name, value);
+        var renderer = new JinjaRenderer(variables, budget => JinjaFunctions.Clock(now, budget));
+        var output = new StringBuilder();
         try
         {
-            renderer.Execute(template, new JinjaScope(scope), renderer.output);
-            return renderer.output.ToString();
+            renderer.Execute(template, renderer.top, output);
+            return output.ToString();
         }
         catch (JinjaError e)
         {
@@ -42,6 +45,7 @@ internal sealed partial class JinjaRenderer
 
     private Flow Execute(IReadOnlyList<JinjaNode> body, JinjaScope scope, StringBuilder to)
     {
+        JinjaBudget.EnsureStack();
         foreach (var node in body)
         {
             budget.Step();
@@ -58,35 +62,55 @@ internal sealed partial class JinjaRenderer
         {
             case JinjaText text:
                 Write(text.Text, to);
-                break;
+                return Flow.On;
             case JinjaOutput print:
-                object? value = Evaluate(print.Value, scope);
-                at = node.At;
-                Write(PythonText.Of(value), to);
-                break;
+                Print(print, scope, to);
+                return Flow.On;
             case JinjaIf choice:
                 return Execute(Branch(choice, scope), scope, to);
             case JinjaFor loop:
                 return For(loop, scope, to);
             case JinjaSet set:
-                Set(set, scope);
-                break;
+                Assign(set.Target, Evaluate(set.Value, scope), scope);
+                return Flow.On;
             case JinjaSetBlock set:
-                var text2 = new StringBuilder();
-                if (Execute(set.Body, new JinjaScope(scope), text2) is not Flow.On and var flow)
-                    return flow;
-                scope.Set(set.Target, text2.ToString());
-                break;
+                return SetBlock(set, scope);
             case JinjaMacro macro:
-                scope.Set(macro.Name, new JinjaFunction(macro.Name, arguments => Call(macro, scope, arguments)));
-                break;
+                scope.Set(macro.Name!, Function(macro, scope));
+                return Flow.On;
+            case JinjaCallBlock call:
+                Show(CallBlock(call, scope), to);
+                return Flow.On;
+            case JinjaFilterBlock filter:
+                return FilterBlock(filter, scope, to);
+            case JinjaWith with:
+                return With(with, scope, to);
+            case JinjaAutoescape escape:
+                return Autoescape(escape, scope, to);
+            case JinjaBlock block:
+                return Execute(block.Body, new JinjaScope(block.IsScoped ? scope : top), to);
+            case JinjaGeneration generation:
+                return Execute(generation.Body, new JinjaScope(scope), to);
             case JinjaJump jump:
                 return jump.IsBreak ? Flow.Break : Flow.Continue;
+            case JinjaUnavailable { Statement: var statement } other:
+                Evaluate(other.Template, scope);
+                at = other.At;
+                throw new JinjaError($"'{statement}' needs another template, and there is none");
             default:
                 throw new JinjaError("this statement cannot be run");
         }
-        return Flow.On;
     }
+
+    private void Print(JinjaOutput print, JinjaScope scope, StringBuilder to)
+    {
+        object? value = Evaluate(print.Value, scope);
+        at = print.At;
+        Show(value, to);
+    }
+
+    private void Show(object? value, StringBuilder to) =>
+        Write(autoescape ? PythonText.Escaped(value, budget) : PythonRepr.Str(value, budget), to);
 
     private void Write(string text, StringBuilder to)
     {
@@ -94,92 +118,124 @@ internal sealed partial class JinjaRenderer
         to.Append(text);
     }
 
+    /// <summary>The text of a block as a value: markup where text is escaped.</summary>
+    private object Text(StringBuilder text) => autoescape ? new JinjaMarkup(text.ToString()) : text.ToString();
+
     private IReadOnlyList<JinjaNode> Branch(JinjaIf choice, JinjaScope scope)
     {
         foreach (var (test, body) in choice.Branches)
-            if (JinjaOps.IsTrue(Evaluate(test, scope)))
+            if (PythonOps.IsTrue(Evaluate(test, scope)))
                 return body;
         return choice.Else;
     }
 
-    /// <summary>Runs a loop. Each turn has fresh variables; what it sets is gone afterwards.</summary>
     private Flow For(JinjaFor loop, JinjaScope scope, StringBuilder to)
     {
-        object? walked = Evaluate(loop.Items, scope);
+        object? items = Evaluate(loop.Items, scope);
         at = loop.At;
-        var items = JinjaOps.Elements(walked, budget);
-        if (loop.Test is not null)
-            items = [.. items.Where(item => JinjaOps.IsTrue(Evaluate(loop.Test, Turn(loop, scope, item))))];
-        if (items.Count == 0)
-            return Execute(loop.Else, scope, to);
-        for (int i = 0; i < items.Count; i++)
+        if (!loop.IsRecursive)
+            return Loop(loop, items, scope, to, 0, null);
+        Show(Recurse(items, 0), to);
+        return Flow.On;
+
+        object Recurse(object? deeper, int depth)
         {
+            JinjaBudget.EnsureStack();
+            if (depth > JinjaBudget.MaxMacroDepth)
+                throw new JinjaError($"a loop calls itself more than {JinjaBudget.MaxMacroDepth} deep");
+            var text = new StringBuilder();
+            Loop(loop, deeper, scope, text, depth, Recurse);
+            return Text(text);
+        }
+    }
+
+    /// <summary>Runs a loop. Each turn has fresh variables; what it sets is gone afterwards.</summary>
+    private Flow Loop(
+        JinjaFor loop, object? items, JinjaScope scope, StringBuilder to, int depth, Func<object?, int, object?>? recurse)
+    {
+        var elements = PythonOps.Elements(items, budget);
+        if (loop.Test is not null)
+            elements = elements.Where(item => PythonOps.IsTrue(Evaluate(loop.Test, Turn(loop, scope, item))));
+        long? length = loop.Test is null && PythonOps.HasLength(items) ? PythonOps.Length(items, budget) : null;
+        var state = new JinjaLoop(elements, length, depth, recurse, budget);
+        bool any = false;
+        while (state.TryNext(out object? item))
+        {
+            any = true;
             budget.Step();
             at = loop.At;
-            var turn = Turn(loop, scope, items[i]);
-            turn.Set("loop", new JinjaLoop(items, i));
+            var turn = Turn(loop, scope, item);
+            turn.Set("loop", state);
             if (Execute(loop.Body, turn, to) == Flow.Break)
-                break;
+                return Flow.On;
         }
-        return Flow.On;
+        return any ? Flow.On : Execute(loop.Else, new JinjaScope(scope), to);
     }
 
     private JinjaScope Turn(JinjaFor loop, JinjaScope scope, object? item)
     {
         var turn = new JinjaScope(scope);
-        Assign(loop.Targets, item, turn);
+        Assign(loop.Target, item, turn);
         return turn;
     }
 
-    private void Assign(IReadOnlyList<string> targets, object? value, JinjaScope scope)
+    private void Assign(JinjaTarget target, object? value, JinjaScope scope)
     {
-        if (targets.Count == 1)
+        at = target.At;
+        switch (target)
         {
-            scope.Set(targets[0], value);
-            return;
+            case JinjaNameTarget name:
+                scope.Set(name.Name, value);
+                break;
+            case JinjaAttributeTarget attribute:
+                if (scope.Find(attribute.Name) is not JinjaNamespace space)
+                    throw new JinjaError($"'{attribute.Name}' is not a namespace, so its attributes cannot be set");
+                space.Items.Set(attribute.Attribute, value);
+                break;
+            case JinjaTupleTarget tuple:
+                var parts = PythonOps.Elements(value, budget).Take(tuple.Items.Count + 1).ToList();
+                if (parts.Count != tuple.Items.Count)
+                    throw new JinjaError($"{parts.Count} values or more for {tuple.Items.Count} variables");
+                for (int i = 0; i < parts.Count; i++)
+                    Assign(tuple.Items[i], parts[i], scope);
+                break;
         }
-        var parts = JinjaOps.Elements(value, budget);
-        if (parts.Count != targets.Count)
-            throw new JinjaError($"{parts.Count} values for the {targets.Count} variables {string.Join(", ", targets)}");
-        for (int i = 0; i < parts.Count; i++)
-            scope.Set(targets[i], parts[i]);
     }
 
-    private void Set(JinjaSet set, JinjaScope scope)
+    private Flow SetBlock(JinjaSetBlock set, JinjaScope scope)
     {
-        object? value = Evaluate(set.Value, scope);
-        at = set.At;
-        if (set.Attribute is null)
-            Assign(set.Targets, value, scope);
-        else if (scope.Find(set.Targets[0]) is JinjaNamespace space)
-            space.Items[set.Attribute] = value;
-        else
-            throw new JinjaError($"'{set.Targets[0]}' is not a namespace, so its attribute '{set.Attribute}' cannot be set");
-    }
-
-    private string Call(JinjaMacro macro, JinjaScope definedIn, JinjaCallArguments arguments)
-    {
-        if (macroDepth == JinjaBudget.MaxMacroDepth)
-            throw new JinjaError($"macros call each other more than {JinjaBudget.MaxMacroDepth} deep");
-        var values = arguments.Bind([.. macro.Parameters.Select(parameter => parameter.Name)]);
-        var scope = new JinjaScope(definedIn);
         var text = new StringBuilder();
-        macroDepth++;
-        for (int i = 0; i < values.Length; i++)
-        {
-            var (name, fallback) = macro.Parameters[i];
-            scope.Set(name, values[i] != JinjaCallArguments.Missing ? values[i]
-                : fallback is null ? new JinjaUndefined($"the parameter '{name}' of the macro '{macro.Name}' was not given") : Evaluate(fallback, scope));
-        }
-        Execute(macro.Body, scope, text);
-        macroDepth--;
-        return text.ToString();
+        var inner = new JinjaScope(scope);
+        if (Execute(set.Body, inner, text) is not Flow.On and var flow)
+            return flow;
+        Assign(set.Target, Filtered(set.Filters, Text(text), inner), scope);
+        return Flow.On;
     }
 
-    /// <summary>Guards a recursion over the tree, whose depth a long chain of operators can stretch.</summary>
-    private static void EnsureStack()
+    private Flow FilterBlock(JinjaFilterBlock block, JinjaScope scope, StringBuilder to)
     {
-        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
-            throw new JinjaError("the template is nested too deeply");
+        var text = new StringBuilder();
+        var inner = new JinjaScope(scope);
+        if (Execute(block.Body, inner, text) is not Flow.On and var flow)
+            return flow;
+        Show(Filtered(block.Filters, Text(text), inner), to);
+        return Flow.On;
+    }
+
+    private Flow With(JinjaWith with, JinjaScope scope, StringBuilder to)
+    {
+        var inner = new JinjaScope(scope);
+        foreach (var (target, value) in with.Values)
+            Assign(target, Evaluate(value, scope), inner);
+        return Execute(with.Body, inner, to);
+    }
+
+    private Flow Autoescape(JinjaAutoescape escape, JinjaScope scope, StringBuilder to)
+    {
+        bool outer = autoescape;
+        autoescape = PythonOps.IsTrue(Evaluate(escape.Value, scope));
+        var flow = Execute(escape.Body, new JinjaScope(scope), to);
+        autoescape = outer;
+        return flow;
     }
 }

@@ -2,49 +2,76 @@ using System.Collections.Frozen;
 
 namespace Nano;
 
-/// <summary>What can follow "is".</summary>
+/// <summary>The names that can follow "is".</summary>
 internal static class JinjaTests
 {
     public static FrozenSet<string> Names { get; } = new[]
     {
-        "defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true", "false", "mapping", "iterable", "sequence", "callable",
-        "eq", "equalto", "ne", "lt", "lessthan", "le", "gt", "greaterthan", "ge", "in", "even", "odd", "divisibleby", "sameas",
+        "defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true", "false", "mapping",
+        "iterable", "sequence", "callable", "escaped", "lower", "upper", "even", "odd", "filter", "test",
+        "eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">=",
+        "in", "divisibleby", "sameas",
     }.ToFrozenSet(StringComparer.Ordinal);
 
     public static bool Holds(string name, object? value, JinjaCallArguments arguments, JinjaBudget budget)
     {
-        var parameters = name is "eq" or "equalto" or "ne" or "lt" or "lessthan" or "le" or "gt" or "greaterthan" or "ge" or "in" or "divisibleby" or "sameas" ? new[] { "other" } : [];
-        var given = arguments.Bind(parameters);
-        if (given.Contains(JinjaCallArguments.Missing))
-            throw new JinjaError($"{arguments.Callee} needs a value to compare with");
-        object? other = given.Length > 0 ? given[0] : null;
+        string? op = name switch
+        {
+            "eq" or "equalto" or "==" => "==",
+            "ne" or "!=" => "!=",
+            "lt" or "lessthan" or "<" => "<",
+            "le" or "<=" => "<=",
+            "gt" or "greaterthan" or ">" => ">",
+            "ge" or ">=" => ">=",
+            "in" => "in",
+            _ => null,
+        };
+        if (op is not null)
+            return PythonArithmetic.Holds(op, value, arguments.Bind("other")[0], budget);
+        if (name == "divisibleby")
+            return IsRest(value, arguments.Bind("num")[0], 0, budget);
+        if (name == "sameas")
+            return AreSame(value, arguments.Bind("other")[0]);
+        arguments.Bind();
         return name switch
         {
             "defined" => value is not JinjaUndefined,
             "undefined" => value is JinjaUndefined,
             "none" => value is null,
-            "string" => value is string,
-            "number" => value is long or double or bool,
-            "integer" => value is long,
+            "string" => value is string or JinjaMarkup,
+            "number" => PythonNumbers.IsNumber(value),
+            "integer" => PythonNumbers.IsInteger(value) && value is not bool,
             "float" => value is double,
             "boolean" => value is bool,
             "true" => value is true,
             "false" => value is false,
             "mapping" => value is JinjaDict,
-            "iterable" or "sequence" => value is string or JinjaList or JinjaDict or JinjaUndefined,
-            "callable" => value is JinjaFunction,
-            "eq" or "equalto" => JinjaOps.AreEqual(value, other, budget),
-            "ne" => !JinjaOps.AreEqual(value, other, budget),
-            "lt" or "lessthan" => JinjaOps.Compare(value, other) < 0,
-            "le" => JinjaOps.Compare(value, other) <= 0,
-            "gt" or "greaterthan" => JinjaOps.Compare(value, other) > 0,
-            "ge" => JinjaOps.Compare(value, other) >= 0,
-            "in" => JinjaOps.Contains(other, value, budget),
-            "even" => JinjaOps.Arithmetic("%", value, 2L, budget) is 0L or 0.0,
-            "odd" => JinjaOps.Arithmetic("%", value, 2L, budget) is 1L or 1.0,
-            "divisibleby" => JinjaOps.Arithmetic("%", value, other, budget) is 0L or 0.0,
-            "sameas" => other is null or bool ? Equals(value, other) : throw new JinjaError("the test 'sameas' is supported for true, false and none only"),
-            _ => throw new JinjaError($"{arguments.Callee} is not supported"),
+            "iterable" => PythonOps.IsIterable(value),
+            "sequence" => value is string or JinjaMarkup or JinjaList or JinjaDict or JinjaRange or JinjaUndefined,
+            "callable" => value is JinjaFunction or JinjaLoop or JinjaUndefined,
+            "escaped" => value is JinjaMarkup,
+            "lower" => Has(value, "islower", budget),
+            "upper" => Has(value, "isupper", budget),
+            "even" => IsRest(value, 2L, 0, budget),
+            "odd" => IsRest(value, 2L, 1, budget),
+            "filter" => PythonText.AsText(value) is { } filter && JinjaFilters.Names.Contains(filter),
+            "test" => PythonText.AsText(value) is { } test && Names.Contains(test),
+            _ => throw new JinjaError($"there is no test {Quoted.Of(name)}"),
         };
     }
+
+    /// <summary>Whether value % divisor is the rest asked for.</summary>
+    private static bool IsRest(object? value, object? divisor, long rest, JinjaBudget budget) =>
+        PythonEquality.AreEqual(PythonArithmetic.Apply("%", value, divisor, budget), rest, budget);
+
+    private static bool Has(object? value, string method, JinjaBudget budget) =>
+        PythonStrings.Find(PythonRepr.Str(value, budget), method, budget)!(new JinjaCallArguments(method, [], [])) is true;
+
+    /// <summary>Identity: the same object; small integers and equal literals are one object in Python.</summary>
+    private static bool AreSame(object? a, object? b) => (a, b) switch
+    {
+        (bool x, bool y) => x == y,
+        (long x, long y) => x == y && x is >= -5 and <= 256,
+        _ => ReferenceEquals(a, b),
+    };
 }

@@ -1,97 +1,157 @@
 namespace Nano;
 
-// A value is null (none), bool, long, double, string, or one of these. Strings are sequences of code points to a template, as in Python.
+// A value is null (none), bool, long, BigInteger (beyond 64 bits), double, string, or an instance of one of these
+// classes. Strings are sequences of code points to a template, as in Python. No value changes once it is made,
+// except a namespace, a loop, an iterator, a cycler and a joiner.
 
-/// <summary>What a name or attribute that does not exist is worth: false, empty, and an error where a value is needed.</summary>
-/// <param name="Reason">Why it does not exist, for that error.</param>
-internal sealed record JinjaUndefined(string Reason);
+/// <summary>A name or attribute that does not exist: false, empty, and an error where a value is needed.</summary>
+/// <param name="reason">Why it does not exist, for that error.</param>
+internal sealed class JinjaUndefined(string reason)
+{
+    public string Reason { get; } = reason;
+}
+
+/// <summary>Text that is HTML already (MarkupSafe's Markup): operations with other text escape that text.</summary>
+internal sealed record JinjaMarkup(string Text);
 
 /// <summary>A list or a tuple.</summary>
-internal sealed record JinjaList(IReadOnlyList<object?> Items, bool IsTuple = false);
-
-/// <summary>A mapping whose keys are strings, in insertion order.</summary>
-internal sealed record JinjaDict(OrderedDictionary<string, object?> Items)
+internal sealed class JinjaList(IReadOnlyList<object?> items, bool isTuple = false)
 {
-    public JinjaDict()
-        : this(new OrderedDictionary<string, object?>(StringComparer.Ordinal))
+    private int? hash;
+
+    public IReadOnlyList<object?> Items { get; } = items;
+
+    public bool IsTuple { get; } = isTuple;
+
+    /// <summary>The names of a tuple's elements, if they have names.</summary>
+    public IReadOnlyList<string> Names { get; init; } = [];
+
+    /// <summary>The hash of a tuple's elements, computed once, so that shared parts cost nothing.</summary>
+    public int Hash
     {
+        get
+        {
+            if (hash is { } known)
+                return known;
+            JinjaBudget.EnsureStack();
+            var code = new HashCode();
+            foreach (object? item in Items)
+                code.Add(PythonEquality.Hash(item));
+            return (hash = code.ToHashCode()).Value;
+        }
     }
 }
 
-/// <summary>What namespace() makes: a mapping whose entries {% set space.name = value %} changes, also from within a loop.</summary>
-internal sealed record JinjaNamespace(Dictionary<string, object?> Items);
+/// <summary>A mapping in insertion order.</summary>
+/// <param name="budget">Pays for comparing keys; null for a mapping of text keys from JSON.</param>
+internal sealed class JinjaDict(JinjaBudget? budget = null)
+{
+    private static readonly object NoneKey = new();
 
-/// <summary>The variable "loop" in a loop.</summary>
-internal sealed record JinjaLoop(IReadOnlyList<object?> Items, int Index0);
+    private readonly OrderedDictionary<object, (object? Key, object? Value)> entries = new(new PythonEquality(budget));
+
+    public int Count => entries.Count;
+
+    public IEnumerable<(object? Key, object? Value)> Items => entries.Values;
+
+    /// <summary>Adds or replaces a value; a key that is there stays as it was written first.</summary>
+    /// <exception cref="JinjaError">The key is a list or a mapping.</exception>
+    public void Set(object? key, object? value)
+    {
+        object name = key ?? NoneKey;
+        entries[name] = entries.TryGetValue(name, out var old) ? (old.Key, value) : (key, value);
+    }
+
+    /// <exception cref="JinjaError">The key is a list or a mapping.</exception>
+    public bool TryGet(object? key, out object? value)
+    {
+        bool found = entries.TryGetValue(key ?? NoneKey, out var entry);
+        value = entry.Value;
+        return found;
+    }
+}
+
+/// <summary>The part of a mapping that keys(), values() or items() shows.</summary>
+internal sealed record JinjaView(string Name, JinjaDict Dict)
+{
+    public IEnumerable<object?> Items => Name switch
+    {
+        "keys" => Dict.Items.Select(item => item.Key),
+        "values" => Dict.Items.Select(item => item.Value),
+        _ => Dict.Items.Select(item => (object?)new JinjaList([item.Key, item.Value], isTuple: true)),
+    };
+}
+
+/// <summary>The integers that range() counts.</summary>
+internal sealed record JinjaRange(long Start, long Step, int Count)
+{
+    public object? this[int index] => Start + (index * Step);
+
+    /// <summary>The end as Python prints it.</summary>
+    public long Stop { get; init; }
+}
+
+/// <summary>Values that can be read once, one after the other: what most filters of sequences return.</summary>
+internal sealed class JinjaIterator(IEnumerable<object?> values)
+{
+    private readonly IEnumerator<object?> source = values.GetEnumerator();
+    private bool isReading;
+
+    /// <summary>Reads the next value; false after the last.</summary>
+    public bool TryNext(out object? value)
+    {
+        if (isReading)
+            throw new JinjaError("a sequence reads itself");
+        isReading = true;
+        try
+        {
+            bool more = source.MoveNext();
+            value = more ? source.Current : null;
+            return more;
+        }
+        finally
+        {
+            isReading = false;
+        }
+    }
+
+    /// <summary>The values that are left.</summary>
+    public IEnumerable<object?> Rest()
+    {
+        while (TryNext(out object? value))
+            yield return value;
+    }
+}
+
+/// <summary>An object whose attributes {% set space.name = value %} changes, also from within a loop.</summary>
+internal sealed class JinjaNamespace(JinjaDict items)
+{
+    public JinjaDict Items { get; } = items;
+}
+
+/// <summary>Values to be had in turn, again and again: what cycler() makes.</summary>
+internal sealed class JinjaCycler(IReadOnlyList<object?> items)
+{
+    private int position;
+
+    public object? Current => items[position];
+
+    public object? Next()
+    {
+        object? value = Current;
+        position = (position + 1) % items.Count;
+        return value;
+    }
+
+    public object? Reset()
+    {
+        position = 0;
+        return null;
+    }
+}
 
 /// <summary>A function, method or macro.</summary>
-internal sealed record JinjaFunction(string Name, Func<JinjaCallArguments, object?> Invoke);
-
-/// <summary>What goes wrong while rendering; the renderer adds where.</summary>
-internal sealed class JinjaError(string problem) : Exception(problem);
-
-/// <summary>The values a function, method, filter or test is called with.</summary>
-/// <param name="Callee">What is called, for errors.</param>
-/// <param name="Positional">In order.</param>
-/// <param name="Named">By name, in order.</param>
-internal sealed record JinjaCallArguments(string Callee, IReadOnlyList<object?> Positional, IReadOnlyList<(string Name, object? Value)> Named)
-{
-    /// <summary>Stands for an argument that was not given.</summary>
-    public static readonly object Missing = new();
-
-    /// <summary>The arguments in the order of these parameters; <see cref="Missing"/> where one is not given.</summary>
-    /// <exception cref="JinjaError">Too many, one that has no parameter, or one given twice.</exception>
-    public object?[] Bind(params ReadOnlySpan<string> parameters)
-    {
-        if (Positional.Count > parameters.Length)
-            throw new JinjaError($"{Callee} takes at most {parameters.Length} arguments here, got {Positional.Count}");
-        var values = new object?[parameters.Length];
-        Array.Fill(values, Missing);
-        for (int i = 0; i < Positional.Count; i++)
-            values[i] = Positional[i];
-        foreach (var (name, value) in Named)
-        {
-            int at = parameters.IndexOf(name);
-            if (at < 0)
-                throw new JinjaError($"{Callee} has no parameter {Quoted.Of(name)} here");
-            if (values[at] != Missing)
-                throw new JinjaError($"{Callee} gets the argument '{name}' twice");
-            values[at] = value;
-        }
-        return values;
-    }
-
-    public string String(object? value, string what, string? fallback = null) =>
-        value as string ?? (value == Missing && fallback is not null ? fallback : throw Wrong(value, what, "a string"));
-
-    public long Integer(object? value, string what, long? fallback = null) =>
-        value is long number ? number : value == Missing && fallback is { } otherwise ? otherwise : throw Wrong(value, what, "a whole number");
-
-    public static bool Flag(object? value, bool fallback) => value == Missing ? fallback : JinjaOps.IsTrue(value);
-
-    private JinjaError Wrong(object? value, string what, string expected) =>
-        new($"{Callee} needs {expected} as '{what}', got {(value == Missing ? "nothing" : JinjaOps.KindOf(value))}");
-}
-
-/// <summary>What a hostile template may use: work, characters made, and their bounds.</summary>
-internal sealed class JinjaBudget
-{
-    public const int MaxSteps = 5_000_000, MaxRange = 100_000, MaxMacroDepth = 50;
-    public const long MaxCharacters = 16 << 20;
-
-    private long steps, characters;
-
-    /// <summary>Counts work: an evaluated node, an element touched.</summary>
-    public void Step(long count = 1)
-    {
-        if ((steps += count) > MaxSteps)
-            throw new JinjaError($"rendering takes more than {MaxSteps:N0} steps");
-    }
-
-    /// <summary>Counts characters that are about to be made.</summary>
-    public void Make(long count)
-    {
-        if (count > MaxCharacters || (characters += count) > MaxCharacters)
-            throw new JinjaError($"rendering makes more than {MaxCharacters:N0} characters of text");
-    }
-}
+/// <param name="Name">Its name for errors.</param>
+/// <param name="Invoke">Its work.</param>
+/// <param name="Macro">The macro that it is, if it is one.</param>
+internal sealed record JinjaFunction(string Name, Func<JinjaCallArguments, object?> Invoke, JinjaMacro? Macro = null);
