@@ -37,9 +37,9 @@ def environment(now):
     return env
 
 
-def outcome(template, variables, now):
+def outcome(template, variables, now, change=lambda env: env):
     """{"text": ...}, or {"error": true} where Jinja or the template refuses."""
     try:
-        return {"text": environment(now).from_string(template).render(**variables)}
+        return {"text": change(environment(now)).from_string(template).render(**variables)}
     except Exception:
         return {"error": True}

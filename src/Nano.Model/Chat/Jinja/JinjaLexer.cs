@@ -123,6 +123,8 @@ internal sealed partial class JinjaLexer
     private void Comment(int tag)
     {
         int end = text.IndexOf("#}", at, StringComparison.Ordinal);
+        if (at == text.Length)
+            return; // as in Jinja, which has nothing left to complain about
         if (end < 0)
             throw source.Error(tag, "this comment does not end");
         EndTag(end + 2, end > at ? text[end - 1] : ' ');
@@ -157,6 +159,8 @@ internal sealed partial class JinjaLexer
     private void Raw(int tag)
     {
         int start = at;
+        if (at == text.Length)
+            return;
         for (int end = text.IndexOf("{%", at, StringComparison.Ordinal); end >= 0; end = text.IndexOf("{%", end + 2, StringComparison.Ordinal))
         {
             at = end + 2;

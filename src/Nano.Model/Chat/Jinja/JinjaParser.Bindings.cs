@@ -16,9 +16,8 @@ internal sealed partial class JinjaParser
     }
 
     /// <summary>The variables of a loop or of set: one, or several with commas, also in brackets.</summary>
-    /// <param name="end">The name behind them, or null.</param>
     /// <param name="withNamespace">Whether one can be the attribute of a namespace.</param>
-    private JinjaTarget Target(string? end = null, bool withNamespace = false)
+    private JinjaTarget Target(bool withNamespace = false)
     {
         int at = Current.At;
         var items = new List<JinjaTarget> { OneTarget(withNamespace) };
@@ -26,7 +25,7 @@ internal sealed partial class JinjaParser
         while (Skip(","))
         {
             isTuple = true;
-            if (Current.Kind is JinjaTokenKind.BlockEnd || IsOperator(")") || (end is not null && IsName(end)))
+            if (Current.Kind is JinjaTokenKind.BlockEnd || IsOperator(")"))
                 break;
             items.Add(OneTarget(withNamespace));
         }

@@ -10,8 +10,7 @@ internal sealed partial class JinjaParser
 {
     /// <summary>An expression, or a tuple without brackets.</summary>
     /// <param name="withCondition">Whether its parts can have an "if".</param>
-    /// <param name="end">A name that cannot begin a part, or null.</param>
-    private JinjaExpression TupleOrExpression(bool withCondition = true, string? end = null)
+    private JinjaExpression TupleOrExpression(bool withCondition = true)
     {
         int at = Current.At;
         var first = withCondition ? Expression() : Or();
@@ -20,7 +19,7 @@ internal sealed partial class JinjaParser
         var items = new List<JinjaExpression> { first };
         while (Skip(","))
         {
-            if (Current.Kind is JinjaTokenKind.VariableEnd or JinjaTokenKind.BlockEnd || IsOperator(")") || (end is not null && IsName(end)))
+            if (Current.Kind is JinjaTokenKind.VariableEnd or JinjaTokenKind.BlockEnd || IsOperator(")"))
                 break;
             items.Add(withCondition ? Expression() : Or());
         }

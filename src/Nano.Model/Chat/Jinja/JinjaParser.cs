@@ -199,9 +199,9 @@ internal sealed partial class JinjaParser
     private JinjaFor For(JinjaToken tag)
     {
         nestedFors++;
-        var target = Target("in");
+        var target = Target();
         Expect("in");
-        var items = TupleOrExpression(withCondition: false, end: "recursive");
+        var items = TupleOrExpression(withCondition: false);
         bool outer = isOptional;
         isOptional = false;
         var test = Skip("if") ? Expression() : null;

@@ -79,7 +79,7 @@ internal sealed partial class JinjaRenderer
                 scope.Set(macro.Name!, Function(macro, scope));
                 return Flow.On;
             case JinjaCallBlock call:
-                Show(CallBlock(call, scope), to);
+                ShowText(CallBlock(call, scope), to);
                 return Flow.On;
             case JinjaFilterBlock filter:
                 return FilterBlock(filter, scope, to);
@@ -111,6 +111,10 @@ internal sealed partial class JinjaRenderer
 
     private void Show(object? value, StringBuilder to) =>
         Write(autoescape ? PythonText.Escaped(value, budget) : PythonRepr.Str(value, budget), to);
+
+    /// <summary>Prints what a block has become, which must be text.</summary>
+    private void ShowText(object? value, StringBuilder to) => Write(PythonText.AsText(value)
+        ?? throw new JinjaError($"a block becomes text, not {PythonOps.KindOf(value)}"), to);
 
     private void Write(string text, StringBuilder to)
     {
@@ -218,7 +222,7 @@ internal sealed partial class JinjaRenderer
         var inner = new JinjaScope(scope);
         if (Execute(block.Body, inner, text) is not Flow.On and var flow)
             return flow;
-        Show(Filtered(block.Filters, Text(text), inner), to);
+        ShowText(Filtered(block.Filters, Text(text), inner), to);
         return Flow.On;
     }
 

@@ -54,8 +54,8 @@ internal static class JinjaTests
             "upper" => Has(value, "isupper", budget),
             "even" => IsRest(value, 2L, 0, budget),
             "odd" => IsRest(value, 2L, 1, budget),
-            "filter" => PythonText.AsText(value) is { } filter && JinjaFilters.Names.Contains(filter),
-            "test" => PythonText.AsText(value) is { } test && Names.Contains(test),
+            "filter" => IsName(value, JinjaFilters.Names),
+            "test" => IsName(value, Names),
             _ => throw new JinjaError($"there is no test {Quoted.Of(name)}"),
         };
     }
@@ -63,6 +63,10 @@ internal static class JinjaTests
     /// <summary>Whether value % divisor is the rest asked for.</summary>
     private static bool IsRest(object? value, object? divisor, long rest, JinjaBudget budget) =>
         PythonEquality.AreEqual(PythonArithmetic.Apply("%", value, divisor, budget), rest, budget);
+
+    private static bool IsName(object? value, FrozenSet<string> names) => PythonEquality.IsHashable(value)
+        ? PythonText.AsText(value) is { } text && names.Contains(text)
+        : throw new JinjaError($"{PythonOps.KindOf(value)} is no name");
 
     private static bool Has(object? value, string method, JinjaBudget budget) =>
         PythonStrings.Find(PythonRepr.Str(value, budget), method, budget)!(new JinjaCallArguments(method, [], [])) is true;

@@ -48,7 +48,7 @@ internal static class PythonMethods
             (JinjaCycler cycler, "current") => cycler.Current,
             (JinjaFunction { Macro: { } macro }, "name") => macro.Name,
             (JinjaFunction { Macro: { } macro }, "arguments") =>
-                new JinjaList([.. macro.Parameters.Select(parameter => (object?)parameter.Name)]),
+                new JinjaList([.. macro.Parameters.Select(parameter => (object?)parameter.Name)], isTuple: true),
             (JinjaFunction { Macro: { } macro }, "catch_kwargs") => macro.TakesNamed,
             (JinjaFunction { Macro: { } macro }, "catch_varargs") => macro.TakesMore,
             (JinjaFunction { Macro: { } macro }, "caller") => macro.UsesCaller,

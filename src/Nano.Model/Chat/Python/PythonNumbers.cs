@@ -10,7 +10,7 @@ internal static class PythonNumbers
     public static bool IsInteger(object? value) => value is long or bool or BigInteger;
 
     /// <summary>An integer in its smallest form.</summary>
-    public static object Of(BigInteger value) => value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+    public static object Of(BigInteger value) => value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
 
     /// <summary>The value of an integer or a boolean.</summary>
     public static BigInteger Whole(object value) => value switch

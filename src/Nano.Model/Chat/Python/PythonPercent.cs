@@ -47,6 +47,8 @@ internal sealed class PythonPercent
     {
         at++;
         object? named = Missing;
+        if (Peek() == '%')
+            return "%";
         if (Peek() == '(')
             named = Named();
         int start = at;
@@ -64,8 +66,6 @@ internal sealed class PythonPercent
         if (Peek() is 'h' or 'l' or 'L')
             at++;
         char type = Peek() ?? throw new JinjaError("a format ends in the middle of a directive");
-        if (type == '%')
-            return "%";
         budget.Make(width);
         if (precision > 0)
             budget.Integer(Math.Min(precision, int.MaxValue >> 2) * (type is 's' or 'r' or 'a' ? 0 : 4));

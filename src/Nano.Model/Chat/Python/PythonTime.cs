@@ -22,7 +22,7 @@ internal static class PythonTime
             int start = at++;
             char flag = default;
             bool upper = false, swap = false;
-            for (; at < format.Length && format[at] is '-' or '_' or '0' or '^' or '#' or '+'; at++)
+            for (; at < format.Length && format[at] is '-' or '_' or '0' or '^' or '#'; at++)
                 if (format[at] is '^')
                     upper = true;
                 else if (format[at] is '#')
@@ -101,7 +101,7 @@ internal static class PythonTime
             string digits = value.ToString(CultureInfo.InvariantCulture);
             if (flag == '-')
                 return digits;
-            pad = flag switch { '_' => ' ', '0' or '+' => '0', _ => pad };
+            pad = flag switch { '_' => ' ', '0' => '0', _ => pad };
             return digits.PadLeft(Math.Max(least, width), pad);
         }
     }
