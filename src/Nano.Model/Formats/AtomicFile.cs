@@ -47,6 +47,15 @@ public static class AtomicFile
             File.Delete(remains);
     }
 
+    /// <summary>The path of the file that a temporary file's name says it was to become, or null if the name is no such name.</summary>
+    internal static string? TargetOf(string temporary)
+    {
+        const int Random = 12, Suffix = 4; // eight characters, a point, three; ".tmp"
+        int end = temporary.Length - Suffix - Random - 1;
+        return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.' && temporary[end + 9] == '.'
+            && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.') && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
+    }
+
     /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };
 
