@@ -7,9 +7,10 @@ namespace Nano;
 /// in line numbers. Memory is bounded by the longest line that is allowed.
 /// </summary>
 /// <param name="stream">The file.</param>
-internal sealed class JsonLineReader(SourceStream stream)
+/// <param name="longest">Bytes that a line may have.</param>
+internal sealed class JsonLineReader(SourceStream stream, int longest = JsonLineReader.LongestLine)
 {
-    /// <summary>Bytes that a line may have.</summary>
+    /// <summary>Bytes that a line may have, unless a caller wants another number.</summary>
     public const int LongestLine = 1 << 26;
 
     private const int FirstBytes = 1 << 18;
@@ -48,7 +49,7 @@ internal sealed class JsonLineReader(SourceStream stream)
         {
             int found = bytes.AsSpan(start + searched, end - start - searched).IndexOf((byte)'\n');
             searched = found >= 0 ? searched + found : end - start;
-            if (found < 0 && !atEnd && searched <= LongestLine)
+            if (found < 0 && !atEnd && searched <= longest)
             {
                 Fill();
                 continue;
@@ -56,8 +57,8 @@ internal sealed class JsonLineReader(SourceStream stream)
             if (found < 0 && searched == 0)
                 return false;
             Number++;
-            IsTooLong = searched > LongestLine;
-            lineLength = Math.Min(searched, LongestLine);
+            IsTooLong = searched > longest;
+            lineLength = Math.Min(searched, longest);
             return true;
         }
     }

@@ -57,7 +57,11 @@ internal sealed class SourceStream : IDisposable
         stop.ThrowIfCancellationRequested();
         try
         {
-            return content.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+            int count = content.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+            // GZipStream looks for another member until the file ends; before, it stops only where something else follows, which it passes over.
+            if (count < buffer.Length && content is GZipStream && (!file.IsAtEnd || file.Count == 0))
+                throw new BadFileException(path, file.Count == 0 ? "it is empty, and not gzip data" : "something that is not gzip data follows the gzip data");
+            return count;
         }
         catch (InvalidDataException e)
         {
@@ -89,6 +93,8 @@ internal sealed class SourceStream : IDisposable
 
         public long Count { get; private set; }
 
+        public bool IsAtEnd { get; private set; }
+
         public override bool CanRead => true;
 
         public override bool CanSeek => false;
@@ -104,6 +110,7 @@ internal sealed class SourceStream : IDisposable
             int count = file.Read(buffer);
             hash.AppendData(buffer[..count]);
             Count += count;
+            IsAtEnd = count == 0;
             return count;
         }
 
