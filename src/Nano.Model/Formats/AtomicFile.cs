@@ -13,10 +13,12 @@ public static class AtomicFile
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
-    /// <exception cref="NanoException">The disk is full, the folder is missing or there is no permission.</exception>
+    /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is that of a pipe, socket or device.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device) // renaming over /dev/null would take it from everybody
+            throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; nothing was written", "name a file");
         string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
         try
         {
