@@ -50,7 +50,7 @@ public static class OnnxExporter
         string Named(string part) => Path.ChangeExtension(path, $"{part}.onnx");
     }
 
-    /// <summary>Writes a graph. With a second file the graph comes last, and an old one goes before its weights do: what opens is always of one export.</summary>
+    /// <summary>Writes a graph.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="path">The .onnx file.</param>
     /// <param name="alone">Whether it holds the weights, or a file beside it.</param>
@@ -58,12 +58,7 @@ public static class OnnxExporter
     {
         string data = path + ".data";
         if (!alone)
-            AtomicFile.Write(data, stream =>
-            {
-                graph.WriteWeights(stream);
-                stream.Flush(); // a full disk shows before anything is lost
-                File.Delete(path); // a killed program must not leave the old graph beside the new weights
-            });
+            AtomicFile.Write(data, graph.WriteWeights);
         AtomicFile.Write(path, stream => stream.Write(graph.ToModel(alone ? null : Path.GetFileName(data)).Span));
     }
 
