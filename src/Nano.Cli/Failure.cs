@@ -92,13 +92,15 @@ internal static class Failure
 
     private static bool LooksLikeOption(string token) => token.Length > 1 && token[0] == '-';
 
-    private static string Explain(ParseError error) =>
+    /// <summary>What is wrong with a command line, with the words of the option.</summary>
+    public static string Explain(ParseError error) =>
         error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not {Quoted.Of(token.Value)}"
             : error.Message;
 
     private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number ? null : Type.GetTypeCode(number) switch
     {
         TypeCode.Int32 => "a whole number of at most nine digits",
+        TypeCode.Int64 => "a whole number",
         TypeCode.UInt64 => "a whole number from 0",
         TypeCode.Double => "a number such as 0.001 or 1e-3",
         _ => null,

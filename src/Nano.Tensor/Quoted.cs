@@ -1,26 +1,33 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Nano;
 
 /// <summary>Text from files, servers, prompts and command lines made fit for an error message: visible, on one line and short.</summary>
-public static class Quoted
+public static partial class Quoted
 {
-    private const int LongestQuote = 60, LongestPath = 300, LongestLine = 1000;
+    private const int LongestQuote = 60, LongestReason = 300, LongestPath = 300, LongestLine = 1000;
 
     /// <summary>The text in single quotes, invisible characters escaped, cut after 60 characters of output.</summary>
-    public static string Of(ReadOnlySpan<char> text)
+    public static string Of(ReadOnlySpan<char> text) => $"'{Plain(text)}'";
+
+    /// <summary>The text without quotes, invisible characters escaped, cut after 60 characters of output.</summary>
+    public static string Plain(ReadOnlySpan<char> text)
     {
-        var line = new StringBuilder("'");
+        var line = new StringBuilder();
         foreach (Rune rune in text.EnumerateRunes())
         {
             string shown = Visible(rune);
-            if (line.Length + shown.Length > LongestQuote + 1)
-                return line.Append("...'").ToString();
+            if (line.Length + shown.Length > LongestQuote)
+                return line.Append("...").ToString();
             line.Append(shown);
         }
-        return line.Append('\'').ToString();
+        return line.ToString();
     }
+
+    /// <summary>What another library says is wrong, as one line: what it quotes is cut like other quotes.</summary>
+    public static string Reason(Exception e) => Shorten(Escape(LongQuote().Replace(e.Message, quote => Of(quote.Groups[1].Value))), LongestReason);
 
     /// <summary>The path without quotes, invisible characters escaped; of one over 300 characters the middle is left out.</summary>
     public static string Path(string path) => Shorten(Escape(path), LongestPath);
@@ -66,4 +73,7 @@ public static class Quoted
             end--;
         return $"{text.AsSpan(0, beginning)}{gap}{text.AsSpan(text.Length - end)}";
     }
+
+    [GeneratedRegex("'([^']{61,})'")]
+    private static partial Regex LongQuote();
 }

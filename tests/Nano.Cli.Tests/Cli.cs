@@ -145,6 +145,22 @@ internal sealed class RunningCli : IDisposable
         }
     }
 
+    /// <summary>Memory that it has now, in bytes (VmRSS of Linux).</summary>
+    public long ResidentBytes => 1024 * long.Parse(
+        File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Waits until the program has printed so many lines, or ended.</summary>
+    public void WaitForLines(int count)
+    {
+        var clock = Stopwatch.StartNew();
+        while (Out.Count(c => c == '\n') < count && !process.HasExited)
+        {
+            Assert.True(clock.Elapsed < longest, $"{count} lines did not come");
+            Thread.Sleep(20);
+        }
+    }
+
     public bool HasExited => process.HasExited;
 
     /// <summary>Sends some of its input.</summary>

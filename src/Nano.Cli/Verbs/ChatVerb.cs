@@ -55,7 +55,7 @@ internal static class ChatVerb
             if (line == "/reset")
                 session.Reset();
             else if (line.StartsWith('/') && !line.StartsWith("//", StringComparison.Ordinal))
-                Unless(live, new NanoException($"there is no command '{line}'", Commands));
+                Unless(live, new NanoException($"there is no command {Quoted.Of(line)}", Commands));
             else if (line.Length > 0)
                 Turn(line.StartsWith('/') ? line[1..] : line, session, generator, tokenizer, options, human, live, interrupt);
         }

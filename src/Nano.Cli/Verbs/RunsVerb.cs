@@ -26,7 +26,7 @@ internal static class RunsVerb
         var human = Common.Human(json);
         var (runs, broken) = RunSummary.Below(args.GetValue(Folder)!);
         if (runs.Count == 0)
-            human.WriteLine($"no runs in '{args.GetValue(Folder)}'");
+            human.WriteLine($"no runs in '{Quoted.Path(args.GetValue(Folder)!)}'");
         else
             PrintRuns(human, runs);
         foreach (var error in broken)
