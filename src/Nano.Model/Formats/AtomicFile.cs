@@ -14,31 +14,61 @@ public static class AtomicFile
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
     /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is that of a pipe, socket or device.</exception>
-    public static void Write(string path, Action<Stream> write)
+    public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
+
+    /// <summary>
+    /// Replaces several files that belong together: all are whole on the disk before the first is renamed; see <see cref="Write"/>. The last is the one that names
+    /// the others: an old one goes aside before the renames, so that a process killed between them leaves none rather than one that opens a mixture.
+    /// </summary>
+    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before stays.</exception>
+    public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device) // renaming over /dev/null would take it from everybody
-            throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; nothing was written", "name a file");
-        string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
+        var temporaries = new List<string>();
+        string current = "";
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            foreach (var (path, write) in files)
             {
+                ArgumentException.ThrowIfNullOrEmpty(current = path);
+                if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device) // renaming over /dev/null would take it from everybody
+                    throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; nothing was written", "name a file");
+                temporaries.Add($"{current}.{Path.GetRandomFileName()}.tmp");
+                using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
-            File.Move(temporary, path, overwrite: true);
+            Rename(temporaries, [.. files.Select(file => file.Path)], ref current);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
         {
-            Remove(temporary);
-            throw Explain(path, e);
+            temporaries.ForEach(Remove);
+            throw Explain(current, e);
         }
         catch
         {
-            Remove(temporary);
+            temporaries.ForEach(Remove);
             throw;
         }
+    }
+
+    private static void Rename(List<string> temporaries, string[] paths, ref string current)
+    {
+        string aside = $"{paths[^1]}.{Path.GetRandomFileName()}.tmp";
+        bool replaces = paths.Length > 1 && File.Exists(paths[^1]);
+        if (replaces)
+            File.Move(current = paths[^1], aside);
+        try
+        {
+            for (int i = 0; i < paths.Length; i++)
+                File.Move(temporaries[i], current = paths[i], overwrite: true);
+        }
+        catch when (replaces)
+        {
+            File.Move(aside, paths[^1], overwrite: true);
+            throw;
+        }
+        if (replaces)
+            File.Delete(current = aside);
     }
 
     /// <summary>Deletes what processes that were killed while they wrote this file have left beside it.</summary>
@@ -85,7 +115,7 @@ public static class AtomicFile
             _ when IsTooLong(e) => ("the file would be longer than the file system or a limit ('ulimit -f') allows", "write to another disk, or raise the limit"),
             { HResult: Enospc or Edquot or DiskFull or HandleDiskFull } =>
                 ("no space left on the disk", "free some space, or write to another disk"),
-            _ => (e.Message, "check the disk, or write somewhere else"),
+            _ => (Quoted.Reason(e), "check the disk, or write somewhere else"),
         };
         string state = File.Exists(path) ? "the previous file is intact" : "nothing was written";
         return new NanoException($"cannot write '{path}': {reason}; {state}", hint, e);

@@ -16,7 +16,7 @@ public static class ModelDirectory
     internal const string ChatTemplateFile = "chat_template.jinja";
 
     private const string ConfigFile = "config.json", TokenizerConfigFile = "tokenizer_config.json";
-    private const int MaxTokenizerConfigBytes = 1 << 24;
+    private const int MaxTokenizerConfigBytes = 1 << 24, LargestTokenizerFile = 1 << 28, LargestPointer = 1000;
 
     /// <summary>What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken users give it.</summary>
     private static readonly string[] TokenizerFiles =
@@ -39,7 +39,7 @@ public static class ModelDirectory
         string pointer = Path.Combine(folder, IsPointer(path) ? Path.GetFileName(path) : Latest);
         if (File.Exists(pointer))
         {
-            string name = File.ReadAllText(pointer).Trim();
+            string name = Encoding.UTF8.GetString(InputFile.ReadUtf8(pointer, LargestPointer, "check the path")).Trim();
             if (name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name) || name.Any(char.IsControl))
                 throw new BadFileException(pointer, "it does not name a checkpoint folder");
             folder = Path.Combine(folder, name);
@@ -120,11 +120,7 @@ public static class ModelDirectory
         var tensors = source.Tensors.Select(tensor => (IsConv1D(tensor.Name) ? tensor.Transposed() : tensor).Named(FileName(tensor.Name)).As(type ?? tensor.Type));
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => new SafetensorsTensor(tensor))], shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
-            AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
-            {
-                using var from = File.OpenRead(file);
-                from.CopyTo(stream);
-            });
+            AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream => stream.Write(InputFile.ReadBytes(file, LargestTokenizerFile, "check the path")));
         AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
     }
 

@@ -26,10 +26,8 @@ internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> li
         var digits = Find(key, JsonValueKind.Number, "a whole number");
         string text = Encoding.UTF8.GetString(line.Span.Slice(digits.Start, digits.Length));
         return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= 0 && value < below ? value
-            : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {(text.Length <= LongestExcerpt ? text : text[..LongestExcerpt] + "...")}");
+            : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {Quoted.Plain(text)}");
     }
-
-    private const int LongestExcerpt = 40;
 
     /// <summary>An error about this line.</summary>
     public BadFileException Bad(string problem) => new(path, $"line {number}: {problem}");
