@@ -24,8 +24,10 @@ public static class Checkpoint
     /// <param name="state">All else.</param>
     /// <param name="isBest">Whether its validation loss is the lowest so far.</param>
     /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
+    /// <param name="chatTemplate">The chat template of the model that the run started from, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null,
+        string? chatTemplate = null)
     {
         string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + Temporary;
         try
@@ -35,9 +37,9 @@ public static class Checkpoint
             if (!Holds(folder, state)) // a folder of this step is whole; and equal, unless the run went back after it and came another way
             {
                 Directory.CreateDirectory(temporary);
-                ModelDirectory.Save(temporary, model, tokenizer);
+                ModelDirectory.Save(temporary, model, tokenizer, chatTemplate);
                 if (average is not null)
-                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer);
+                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer, chatTemplate);
                 SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
                     [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
                         ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
@@ -93,6 +95,10 @@ public static class Checkpoint
         return Path.GetFileName(folder) == Path.GetFileName(Folder(run, saved.Step)) ? saved
             : throw new BadFileException(path, $"it says step {saved.Step}, in the folder '{Path.GetFileName(folder)}'");
     }
+
+    /// <summary>The chat template that the newest checkpoint of a run carries, or null.</summary>
+    /// <exception cref="NanoException">There is no checkpoint, or the file cannot be read.</exception>
+    public static string? ChatTemplate(string run) => ModelDirectory.ReadChatTemplate(Folder(run, Read(run).Step));
 
     /// <summary>Puts the newest checkpoint of a run into a model and its state.</summary>
     /// <exception cref="NanoException">There is none, or it was made with other options; each one that differs is listed.</exception>

@@ -5,6 +5,9 @@ namespace Nano;
 /// <summary>What a run reports while it goes.</summary>
 public abstract record TrainEvent(long Step);
 
+/// <summary>The model that the run starts from was evaluated before the first step: its loss over the whole validation split, as <see cref="Finished"/> has it.</summary>
+public sealed record Started(double ValLoss) : TrainEvent(0);
+
 /// <summary>One update is done. Step counts from 1.</summary>
 public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds) : TrainEvent(Step);
 
@@ -47,8 +50,9 @@ public sealed class Trainer : IDisposable
     private readonly RunState state;
     private readonly RunLog log;
     private readonly bool resumed;
+    private readonly string? chatTemplate; // of the model that the run started from
 
-    /// <summary>Prepares a run: a fresh model, or the state of the newest checkpoint if resuming.</summary>
+    /// <summary>Prepares a run: a fresh model, the model to start from, or the state of the newest checkpoint if resuming.</summary>
     /// <param name="options">What to compute; the vocabulary size is taken from the tokenizer.</param>
     /// <param name="data">What to learn from.</param>
     /// <param name="run">The run's folder.</param>
@@ -57,8 +61,12 @@ public sealed class Trainer : IDisposable
     /// <param name="peakGflops">The measured ceiling of what takes the steps, for the log; NaN if it is not known.</param>
     /// <param name="command">The command that repeats this run, for the report.</param>
     /// <param name="device">What takes the steps and evaluates; null for <paramref name="compute"/>, which draws the samples in any case.</param>
-    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command, TrainingDevice? device = null)
+    /// <param name="start">The model to start from, read here and still the caller's to close; null for random weights, and when resuming.</param>
+    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command, TrainingDevice? device = null,
+        ModelStart? start = null)
     {
+        if (start is null != (resume || options.From is null))
+            throw new ArgumentException("a run starts from a model if its options name one, and a resumed run from its checkpoint");
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
@@ -68,6 +76,9 @@ public sealed class Trainer : IDisposable
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);
+        if (start is not null)
+            Options = Options with { FromSha256 = start.LoadInto(Model) };
+        chatTemplate = resume ? Checkpoint.ChatTemplate(run) : start?.ChatTemplate;
         trainStep = device?.NewStep(Model, compute, train, Options) ?? new TrainStep(Model, compute, train, Options);
         average = Options.Stability.AverageDecay > 0 ? new WeightAverage(Model, Options.Stability.AverageDecay) : null;
         shown = average?.Model ?? Model;
@@ -104,6 +115,9 @@ public sealed class Trainer : IDisposable
     /// <summary>Tokens of (training, validation).</summary>
     public (long Train, long Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
 
+    /// <summary>The loss over the whole validation split before the first step; null unless this process started from a model.</summary>
+    public double? ValLossBefore { get; private set; }
+
     /// <summary>What it learns from.</summary>
     public TrainingData Data => data;
 
@@ -116,6 +130,8 @@ public sealed class Trainer : IDisposable
         var clock = Stopwatch.StartNew();
         long step = StartStep, tokens = 0;
         double loss = double.NaN;
+        if (!resumed && Options.From is not null)
+            yield return EvaluateStart();
         if (!resumed)
             yield return EvaluateAndSave(0);
         while (step < Options.Steps && !patience.IsOver && !stop.IsCancellationRequested)
@@ -167,6 +183,16 @@ public sealed class Trainer : IDisposable
         Report.Write(ReportPath, RunLog.Read(LogPath));
     }
 
+    private Started EvaluateStart()
+    {
+        var started = new Started(Evaluate.OnAll(losses, validation));
+        if (!double.IsFinite(started.ValLoss))
+            throw trainStep.DivergedAt(0);
+        ValLossBefore = started.ValLoss;
+        log.Write(new StartEntry(Options.From!, Options.FromSha256!, started.ValLoss));
+        return started;
+    }
+
     private Evaluated EvaluateAndSave(long step)
     {
         trainStep.ToHost();
@@ -192,7 +218,7 @@ public sealed class Trainer : IDisposable
         trainStep.ToHost();
         new FiniteCheck(Model, compute).Parameters(step);
         KeepNumbers(step);
-        return Checkpoint.Save(run, Model, Tokenizer, state, isBest, average?.Model);
+        return Checkpoint.Save(run, Model, Tokenizer, state, isBest, average?.Model, chatTemplate);
     }
 
     private void KeepNumbers(long step)

@@ -27,7 +27,7 @@ internal static class PullVerb
         var name = HubModelName.Parse(args.GetValue(Name)!);
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        using var hub = new HubClient((args.GetValue(Endpoint) ?? Variable("HF_ENDPOINT")) is { } address ? HubClient.ParseEndpoint(address) : null, Variable("HF_TOKEN"));
+        using var hub = HubModels.Open(args.GetValue(Endpoint));
         using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
         PulledModel model;
         try
@@ -46,6 +46,4 @@ internal static class PullVerb
             Common.PrintJson(new { name = name.Id, model.Commit, model.Folder, files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }), model.FetchedBytes });
         return 0;
     }
-
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

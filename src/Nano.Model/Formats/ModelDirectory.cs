@@ -77,7 +77,8 @@ public static class ModelDirectory
     }
 
     /// <summary>The text of chat_template.jinja, or the string chat_template of tokenizer_config.json, or null.</summary>
-    private static string? ReadChatTemplate(string folder)
+    /// <exception cref="BadFileException">A file is malformed.</exception>
+    public static string? ReadChatTemplate(string folder)
     {
         string own = Path.Combine(folder, ChatTemplateFile), config = Path.Combine(folder, TokenizerConfigFile);
         if (File.Exists(own))
@@ -101,10 +102,12 @@ public static class ModelDirectory
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(Resolve(path));
 
-    /// <summary>Writes a model, and its tokenizer if there is one, into a folder that exists.</summary>
-    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer)
+    /// <summary>Writes a model into a folder that exists, with its tokenizer and its chat template, a Jinja string, if there are such.</summary>
+    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer, string? chatTemplate = null)
     {
         tokenizer?.Save(Path.Combine(folder, "tokenizer.json"));
+        if (chatTemplate is not null)
+            AtomicFile.Write(Path.Combine(folder, ChatTemplateFile), stream => stream.Write(Encoding.UTF8.GetBytes(chatTemplate)));
         using var source = ModelSource.Of(model);
         Write(folder, source);
     }
