@@ -70,11 +70,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// <exception cref="NanoException">An id has another text, or there are more or fewer ids.</exception>
     public void CheckIdsOf(ITokenizer tokenizer)
     {
-        string? difference = tokenizer.VocabSize != Tokenizer.VocabSize ? $"it has {Tokenizer.VocabSize} ids, the model's tokenizer {tokenizer.VocabSize}" : null;
-        for (int id = 0; difference is null && id < tokenizer.VocabSize; id++)
-            if (!tokenizer.BytesOf(id).SequenceEqual(Tokenizer.BytesOf(id)))
-                difference = $"its id {id} is {Quoted.Of(Encoding.UTF8.GetString(Tokenizer.BytesOf(id)))}, the model's {Quoted.Of(Encoding.UTF8.GetString(tokenizer.BytesOf(id)))}";
-        if (difference is not null)
+        if (CorpusTokenizer.DifferenceInIds(Tokenizer, tokenizer) is { } difference)
             throw new NanoException($"the data in '{Origin}' was prepared with another tokenizer than the model's: {difference}",
                 "prepare it again with: nano data prepare TEXT --tokenizer MODEL");
     }
