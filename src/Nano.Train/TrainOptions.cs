@@ -118,16 +118,16 @@ public sealed record TrainOptions
             "use the tokenizer that the model was trained with")
         : DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
         ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
-        : throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model of '{Preset}' {Model.VocabSize}", "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
+        : throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}", "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
 
     /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
     public void Validate()
     {
-        Model.Validate();
-        Stability.Validate();
         foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
             if (value < 1)
                 throw new NanoException($"{name} must be at least 1, got {value}");
+        Model.Validate();
+        Stability.Validate();
         if ((Int128)Batch * Accumulate * Time > MaxTokensPerStep)
             throw new NanoException($"--batch {Batch} times --accumulate {Accumulate} times --seq {Time} are {(Int128)Batch * Accumulate * Time:N0} tokens per update, more than {MaxTokensPerStep:N0}");
         if (Steps < 0)

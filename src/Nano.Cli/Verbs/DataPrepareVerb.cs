@@ -106,7 +106,7 @@ internal static class DataPrepareVerb
             Threads = args.GetValue(Threads) ?? 0,
         };
         if (!Enum.IsDefined(options.Format))
-            throw new NanoException($"there is no format '{format}'", NearestMatch.Hint(format, [.. Enum.GetNames<DataFormat>().Select(name => name.ToLowerInvariant())], "formats"));
+            throw new NanoException($"there is no format {Quoted.Of(format)}", NearestMatch.Hint(format, [.. Enum.GetNames<DataFormat>().Select(name => name.ToLowerInvariant())], "formats"));
         return recipe is null ? options : options.WithRecipe(recipe);
     }
 

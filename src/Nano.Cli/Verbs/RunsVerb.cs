@@ -26,11 +26,11 @@ internal static class RunsVerb
         var human = Common.Human(json);
         var (runs, broken) = RunSummary.Below(args.GetValue(Folder)!);
         if (runs.Count == 0)
-            human.WriteLine($"no runs in '{args.GetValue(Folder)}'");
+            human.WriteLine($"no runs in '{Quoted.Path(args.GetValue(Folder)!)}'");
         else
             PrintRuns(human, runs);
         foreach (var error in broken)
-            Console.Error.WriteLine($"passed over: {error.Message}");
+            Screen.Error.WriteLine($"passed over: {error.Message}");
         if (json)
             Common.PrintJson(new { runs = runs.Select(Fields), broken = broken.Select(error => error.Message) });
         return 0;

@@ -14,27 +14,35 @@ public static class AtomicFile
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
     /// <exception cref="NanoException">The disk is full, the folder is missing or there is no permission.</exception>
-    public static void Write(string path, Action<Stream> write)
+    public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
+
+    /// <summary>Replaces several files that belong together: all are whole on the disk before the first is renamed; see <see cref="Write"/>.</summary>
+    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before stays.</exception>
+    public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
+        var temporaries = new List<string>();
+        string current = "";
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            foreach (var (path, write) in files)
             {
+                ArgumentException.ThrowIfNullOrEmpty(current = path);
+                temporaries.Add($"{current}.{Path.GetRandomFileName()}.tmp");
+                using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
-            File.Move(temporary, path, overwrite: true);
+            for (int i = 0; i < files.Count; i++)
+                File.Move(temporaries[i], current = files[i].Path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
         {
-            Remove(temporary);
-            throw Explain(path, e);
+            temporaries.ForEach(Remove);
+            throw Explain(current, e);
         }
         catch
         {
-            Remove(temporary);
+            temporaries.ForEach(Remove);
             throw;
         }
     }
@@ -74,7 +82,7 @@ public static class AtomicFile
             _ when IsTooLong(e) => ("the file would be longer than the file system or a limit ('ulimit -f') allows", "write to another disk, or raise the limit"),
             { HResult: Enospc or Edquot or DiskFull or HandleDiskFull } =>
                 ("no space left on the disk", "free some space, or write to another disk"),
-            _ => (e.Message, "check the disk, or write somewhere else"),
+            _ => (Quoted.Reason(e), "check the disk, or write somewhere else"),
         };
         string state = File.Exists(path) ? "the previous file is intact" : "nothing was written";
         return new NanoException($"cannot write '{path}': {reason}; {state}", hint, e);

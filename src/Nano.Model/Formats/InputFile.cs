@@ -27,7 +27,7 @@ internal static class InputFile
         }
         catch (IOException e)
         {
-            throw new NanoException($"cannot open '{path}': {e.Message}", null, e);
+            throw new NanoException($"cannot open '{path}': {Quoted.Reason(e)}", null, e);
         }
     }
 
@@ -63,7 +63,7 @@ internal static class InputFile
         }
         catch (IOException e)
         {
-            throw new NanoException($"cannot read '{path}' at byte {offset}: {e.Message}", null, e);
+            throw new NanoException($"cannot read '{path}' at byte {offset}: {Quoted.Reason(e)}", null, e);
         }
     }
 
@@ -111,7 +111,7 @@ internal static class InputFile
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new BadFileException(path, $"not valid JSON: {e.Message}", e);
+            throw new BadFileException(path, $"not valid JSON: {Quoted.Reason(e)}", e);
         }
     }
 }

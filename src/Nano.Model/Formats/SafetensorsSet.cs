@@ -69,17 +69,19 @@ internal sealed class SafetensorsSet : IDisposable
             if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
                 throw new BadFileException(index, $"{Quoted.Of(shard)} is not the name of a safetensors file beside it");
             if (!File.Exists(System.IO.Path.Combine(folder, shard)))
-                throw new BadFileException(index, $"the file '{shard}' that it names is missing");
+                throw new BadFileException(index, $"the file {Quoted.Of(shard)} that it names is missing");
             Add(SafetensorsReader.Open(System.IO.Path.Combine(folder, shard)));
         }
         foreach ((string name, string shard) in placed)
             if (!fileOf.TryGetValue(name, out var file) || System.IO.Path.GetFileName(file.Path) != shard)
-                throw new BadFileException(index, $"tensor {Quoted.Of(name)} should be in '{shard}', but is not");
+                throw new BadFileException(index, $"tensor {Quoted.Of(name)} should be in {Quoted.Of(shard)}, but is not");
         if (fileOf.Keys.FirstOrDefault(name => !placed.ContainsKey(name)) is { } stray)
             throw new BadFileException(index, $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
     }
 
-    private static Dictionary<string, string> ReadIndex(string path)
+    /// <summary>Reads an index: the file of each tensor.</summary>
+    /// <exception cref="BadFileException">It is not one.</exception>
+    public static IReadOnlyDictionary<string, string> ReadIndex(string path)
     {
         using JsonDocument document = InputFile.ReadJson(path, MaxIndexBytes, "a model's folder holds its weights");
         if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)

@@ -21,7 +21,7 @@ internal sealed class JsonLine(string path, int number, JsonElement root)
 
     /// <summary>A required whole number from 0 to below a limit.</summary>
     public int Index(string key, int below) => Find(key, JsonValueKind.Number, "a whole number").TryGetInt32(out int value) && value >= 0 && value < below ? value
-        : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {Excerpt(root.GetProperty(key).GetRawText())}");
+        : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {Quoted.Plain(root.GetProperty(key).GetRawText())}");
 
     /// <summary>An error about this line.</summary>
     public BadFileException Bad(string problem) => new(path, $"line {number}: {problem}");
@@ -40,8 +40,6 @@ internal sealed class JsonLine(string path, int number, JsonElement root)
             throw new BadFileException(path, $"line {number}: '{key}' is not valid Unicode", e);
         }
     }
-
-    private static string Excerpt(string text) => text.Length <= 40 ? text : text[..40] + "...";
 
     private static string Name(JsonValueKind kind) => kind switch
     {
@@ -99,7 +97,7 @@ internal static class JsonLines
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new BadFileException(path, $"line {number}: not valid JSON: {e.Message}", e);
+            throw new BadFileException(path, $"line {number}: not valid JSON: {Quoted.Reason(e)}", e);
         }
         throw new BadFileException(path, $"line {number}: not a JSON object");
     }

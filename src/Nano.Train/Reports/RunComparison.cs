@@ -19,7 +19,7 @@ public sealed class RunComparison
         if (folders.Count < 2)
             throw new NanoException("comparing takes two runs or more", "nano runs compare RUN RUN");
         if (folders.GroupBy(folder => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))).FirstOrDefault(same => same.Count() > 1) is { } twice)
-            throw new NanoException($"'{twice.First()}' is named twice");
+            throw new NanoException($"{Quoted.Of(twice.First())} is named twice");
         logs = [.. folders.Select(RunSummary.ReadLog)];
         Runs = [.. folders.Select(RunSummary.Of)];
     }
