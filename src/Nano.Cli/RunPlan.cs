@@ -43,10 +43,14 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
         string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
         string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
-        if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null };
+        bool overwrites = args.GetValue(Overwrite);
+        if (!resumes && !overwrites)
+            Checkpoint.RefuseRun(run);
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null, Overwrites = overwrites };
     }
+
+    /// <summary>Whether a new run may take the place of one that is there.</summary>
+    public bool Overwrites { get; private init; }
 
     /// <summary>Whether the command line names the preset.</summary>
     private bool IsNamed { get; init; }
@@ -56,5 +60,5 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
         : Saved!.Options with { Preset = Preset == AutoRecipe.Name ? Preset : Presets.Get(Preset).Preset };
 
     /// <summary>The tokenizer of the checkpoint; null for the characters of the text.</summary>
-    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
+    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Newest(Run)) : null;
 }

@@ -47,7 +47,7 @@ internal static class TrainVerb
         var human = Common.Human(json);
         var work = Prepare(args, plan, human);
         double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
-        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device));
+        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device), plan.Overwrites);
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
@@ -65,7 +65,7 @@ internal static class TrainVerb
     {
         var plan = ReadPlan(args);
         var work = Prepare(args, plan, human);
-        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args));
+        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args), null, plan.Overwrites);
     }
 
     private static RunPlan ReadPlan(ParseResult args) => RunPlan.Read(args, args.GetValue(Data));
@@ -174,6 +174,8 @@ internal static class TrainVerb
         if (device is not null)
             human.WriteLine($"device   {device.Provider.Name}, {device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
+        foreach (string note in trainer.Notes)
+            human.WriteLine($"note     {note}");
     }
 
     private static string Vocabulary(Trainer trainer) => trainer.Tokenizer is CharTokenizer ? $"{trainer.Tokenizer.VocabSize} characters"

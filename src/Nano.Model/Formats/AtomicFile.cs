@@ -27,7 +27,7 @@ public static class AtomicFile
             }
             File.Move(temporary, path, overwrite: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
+        catch (Exception e) when (IsOfTheDisk(e))
         {
             Remove(temporary);
             throw Explain(path, e);
@@ -55,6 +55,9 @@ public static class AtomicFile
         return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.' && temporary[end + 9] == '.'
             && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.') && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
     }
+
+    /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>
+    internal static bool IsOfTheDisk(Exception e) => e is IOException or UnauthorizedAccessException || IsTooLong(e);
 
     /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };
