@@ -100,10 +100,10 @@ internal static class Common
     }
 
     /// <summary>Where text for people goes.</summary>
-    public static TextWriter Human(bool json) => json ? Console.Error : Console.Out;
+    public static TextWriter Human(bool json) => json ? Screen.Error : Screen.Out;
 
     /// <summary>Prints one object as one line of JSON with snake_case names.</summary>
-    public static void PrintJson(object value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
+    public static void PrintJson(object value) => Screen.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
 
     /// <summary>A number that JSON can hold: null if it is not finite.</summary>
     public static double? Finite(double value) => double.IsFinite(value) ? value : null;

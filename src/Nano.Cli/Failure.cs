@@ -6,22 +6,59 @@ namespace Nano.Cli;
 /// <summary>How the program says that something went wrong: on stderr, "error: ..." and, where there is one, "hint: ...".</summary>
 internal static class Failure
 {
-    public const int Wrong = 1, WrongUsage = 2, Interrupted = 130;
+    public const int Wrong = 1, WrongUsage = 2, Interrupted = 130, BrokenPipe = 141;
 
     /// <summary>Prints an exception as an error, with a stack trace if asked for, and returns the exit code.</summary>
     public static int Report(Exception e, bool debug)
     {
         if (debug)
-            Console.Error.WriteLine(e);
-        Console.Error.WriteLine($"error: {(IsForPeople(e) ? e.Message : $"{e.GetType().Name}: {e.Message}")}");
-        if ((e as NanoException)?.Hint is { } hint)
-            Console.Error.WriteLine($"hint: {hint}");
-        else if (!IsForPeople(e))
-            Console.Error.WriteLine("hint: this should not happen; --debug shows where it did");
+            Screen.Error.WriteLine(e);
+        e = Cause(e);
+        if (e is OperationCanceledException)
+        {
+            Screen.Error.WriteLine("stopped");
+            return Interrupted;
+        }
+        bool isForPeople = IsForPeople(e);
+        string message = Quoted.Line(isForPeople ? MessageOf(e) : $"{e.GetType().Name}: {e.Message}");
+        Screen.Error.WriteLine($"error: {message}");
+        string? hint = isForPeople ? Hint(e) : "this should not happen; --debug shows where it did";
+        if (hint is not null)
+            Screen.Error.WriteLine($"hint: {hint}");
         return Wrong;
     }
 
-    private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException or IOException or UnauthorizedAccessException;
+    /// <summary>Says that stdout took no more, unless its reader had seen enough of text for people, and returns the exit code.</summary>
+    public static int Report(OutputLostException lost, ParseResult parsed)
+    {
+        bool isResult = parsed.Tokens.Any(token => token is { Type: TokenType.Option, Value: "--json" });
+        return lost.IsPipe && !isResult ? BrokenPipe : Report(lost, parsed.GetValue(Common.Debug));
+    }
+
+    /// <summary>What is behind the exceptions that only say that another was thrown elsewhere.</summary>
+    private static Exception Cause(Exception e) =>
+        e is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
+            && e.InnerException is { } inner ? Cause(inner) : e;
+
+    private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException or IOException
+        or UnauthorizedAccessException or OutOfMemoryException or InsufficientExecutionStackException;
+
+    /// <summary>The message without the name of a method's parameter, which says nothing to people.</summary>
+    private static string MessageOf(Exception e) => e switch
+    {
+        OutOfMemoryException => "there is not enough memory for this",
+        InsufficientExecutionStackException => "the input is nested too deeply",
+        ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+        _ => e.Message,
+    };
+
+    private static string? Hint(Exception e) => e switch
+    {
+        NanoException known => known.Hint,
+        OutOfMemoryException => "take a smaller model, batch or length, or a machine with more memory",
+        UnauthorizedAccessException => "check the permissions",
+        _ => null,
+    };
 
     /// <summary>Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass for an argument.</summary>
     public static bool IsWrong(ParseResult parsed) =>
@@ -37,13 +74,13 @@ internal static class Failure
         string? mistyped = MistypedOption(parsed), stray = mistyped ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
         string? near = stray is null ? null : NearestMatch.Of(stray, mistyped is not null ? options : verbs);
         if (stray is not null)
-            Console.Error.WriteLine($"error: {(mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected")} '{stray}'");
+            Screen.Error.WriteLine($"error: {(mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected")} {Quoted.Of(stray)}");
         else if (atRoot)
-            Console.Error.WriteLine("error: a verb is missing");
+            Screen.Error.WriteLine("error: a verb is missing");
         else
             foreach (var error in parsed.Errors)
-                Console.Error.WriteLine($"error: {Explain(error)}");
-        Console.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
+                Screen.Error.WriteLine($"error: {Quoted.Line(Explain(error))}");
+        Screen.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
         return WrongUsage;
     }
 
@@ -56,7 +93,8 @@ internal static class Failure
     private static bool LooksLikeOption(string token) => token.Length > 1 && token[0] == '-';
 
     private static string Explain(ParseError error) =>
-        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not '{token.Value}'" : error.Message;
+        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not {Quoted.Of(token.Value)}"
+            : error.Message;
 
     private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number ? null : Type.GetTypeCode(number) switch
     {

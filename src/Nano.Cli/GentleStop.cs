@@ -7,17 +7,20 @@ internal sealed class GentleStop : IDisposable
 {
     private readonly CancellationTokenSource stop = new();
     private readonly PosixSignalRegistration[] registrations;
+    private volatile bool isSignalled;
 
     /// <param name="asked">What happens besides at the first signal; null for nothing.</param>
     /// <param name="signals">Which signals.</param>
     public GentleStop(Action? asked, params ReadOnlySpan<PosixSignal> signals)
     {
+        Screen.StopInsteadOfThrowing(stop.Cancel); // work that nobody watches any more is stopped as gently
         registrations = new PosixSignalRegistration[signals.Length];
         for (int i = 0; i < signals.Length; i++)
             registrations[i] = PosixSignalRegistration.Create(signals[i], context =>
             {
-                if (IsAsked)
+                if (isSignalled)
                     return;
+                isSignalled = true;
                 context.Cancel = true;
                 asked?.Invoke();
                 stop.Cancel();
@@ -32,6 +35,7 @@ internal sealed class GentleStop : IDisposable
     {
         foreach (var registration in registrations)
             registration.Dispose();
+        Screen.StopInsteadOfThrowing(null);
         stop.Dispose();
     }
 }

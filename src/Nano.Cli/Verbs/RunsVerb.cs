@@ -30,7 +30,7 @@ internal static class RunsVerb
         else
             PrintRuns(human, runs);
         foreach (var error in broken)
-            Console.Error.WriteLine($"passed over: {error.Message}");
+            Screen.Error.WriteLine($"passed over: {error.Message}");
         if (json)
             Common.PrintJson(new { runs = runs.Select(Fields), broken = broken.Select(error => error.Message) });
         return 0;
