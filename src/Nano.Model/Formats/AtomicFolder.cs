@@ -2,19 +2,26 @@ namespace Nano;
 
 /// <summary>
 /// Replaces folders whole: after a crash, a full disk or an exception there is the old folder or the new one, never a mixture. The new folder is written as
-/// "NAME.tmp"; then the old one is renamed to "NAME.old.tmp", the new one to NAME, and the old one deleted. A process killed on the way leaves
-/// folders of these names, which <see cref="Recover"/> puts right. Only files that the caller names as its own are ever deleted, and no link is followed.
+/// "NAME.tmp", with a file in it that says so; then the old one is renamed to "NAME.old.tmp", the new one to NAME, and the old one deleted. A process killed
+/// on the way leaves folders of these names, which the next <see cref="Write"/> puts right. Only files that the caller names as its own are ever deleted, and
+/// no link is followed.
 /// </summary>
 public static class AtomicFolder
 {
     private const string NewSuffix = ".tmp", OldSuffix = ".old.tmp", LockSuffix = ".lock.tmp";
     private const int NamedEntries = 3;
 
+    /// <summary>The file in a folder that <see cref="Write"/> has not finished.</summary>
+    private const string Marker = ".nano-unfinished";
+
     /// <summary>The folder in which the new content of a folder is written, a full path beside it.</summary>
     public static string NewOf(string folder) => FullPath(folder) + NewSuffix;
 
     /// <summary>The name, a full path, that the old folder has while the new one takes its place and until it is deleted.</summary>
     public static string OldOf(string folder) => FullPath(folder) + OldSuffix;
+
+    /// <summary>Whether a process was killed while it made the folder, or a moment later: it is not to be taken for a finished one, and may be replaced.</summary>
+    public static bool IsUnfinished(string folder) => File.Exists(Path.Combine(folder, Marker));
 
     /// <summary>Whether a process was killed between the two renames: the folder is not there, and the old one still is.</summary>
     public static bool IsInterrupted(string folder) => !Path.Exists(folder) && Directory.Exists(OldOf(folder));
@@ -35,10 +42,12 @@ public static class AtomicFolder
         using var turn = Begin(folder, own);
         try
         {
-            fill(Directory.CreateDirectory(temporary).FullName);
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(temporary).FullName, Marker), "nano is writing this folder, or was killed when it did\n");
+            fill(temporary);
             if (Directory.Exists(place))
-                RefuseForeign(place, own(place)); // again: filling may have taken hours
+                RefuseForeign(place, own(place)); // filling may have taken hours
             Swap(folder);
+            File.Delete(Path.Combine(place, Marker));
         }
         catch (Exception e)
         {
@@ -90,12 +99,22 @@ public static class AtomicFolder
     /// <exception cref="IOException">The system refuses.</exception>
     public static void Recover(string folder, Func<string, IReadOnlyCollection<string>> own)
     {
-        string place = FullPath(folder), temporary = NewOf(folder), old = OldOf(folder);
+        string[] remains = [NewOf(folder), OldOf(folder)];
+        foreach (string left in remains)
+            RefuseForeign(left, own(left));
         if (IsInterrupted(folder))
-            Directory.Move(Directory.Exists(temporary) ? temporary : old, place);
-        foreach (string remains in (string[])[temporary, old])
-            if (Path.Exists(remains) || IsLink(remains))
-                Delete(remains, own(remains));
+            Complete(folder);
+        foreach (string left in remains)
+            Delete(left, own(left));
+        if (IsUnfinished(folder))
+            File.Delete(Path.Combine(FullPath(folder), Marker));
+    }
+
+    /// <summary>The second rename, or the first one undone.</summary>
+    private static void Complete(string folder)
+    {
+        Directory.Move(Directory.Exists(NewOf(folder)) ? NewOf(folder) : OldOf(folder), FullPath(folder));
+        File.Delete(Path.Combine(FullPath(folder), Marker));
     }
 
     /// <summary><see cref="Recover"/> for readers: it waits for a process that is between the renames, and where that was killed it puts the folder right.</summary>
@@ -107,8 +126,9 @@ public static class AtomicFolder
             try
             {
                 using var turn = Lock(folder);
+                RefuseForeign(OldOf(folder), own(OldOf(folder)));
                 if (IsInterrupted(folder))
-                    Directory.Move(Directory.Exists(NewOf(folder)) ? NewOf(folder) : OldOf(folder), FullPath(folder));
+                    Complete(folder);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or NanoException)
             {
@@ -125,12 +145,10 @@ public static class AtomicFolder
     /// <exception cref="IOException">The system refuses.</exception>
     public static void Delete(string folder, IReadOnlyCollection<string> own)
     {
-        if (!Path.Exists(folder) && !IsLink(folder))
-            return;
-        if (!Directory.Exists(folder) || IsLink(folder))
-            throw new NanoException($"'{folder}' is in the way: it is not a folder", "move it elsewhere, or name another folder");
         RefuseForeign(folder, own);
-        var known = own.Distinct(StringComparer.Ordinal).Index().ToDictionary(pair => pair.Item, pair => pair.Index, StringComparer.Ordinal);
+        if (!Directory.Exists(folder))
+            return;
+        var known = own.Append(Marker).Distinct(StringComparer.Ordinal).Index().ToDictionary(pair => pair.Item, pair => pair.Index, StringComparer.Ordinal);
         var (files, folders) = Entries(folder);
         foreach (string file in files.OrderBy(file => known.GetValueOrDefault(file, -1)))
             File.Delete(Path.Combine(folder, file));
@@ -139,11 +157,15 @@ public static class AtomicFolder
         Directory.Delete(folder);
     }
 
-    /// <summary>Refuses a folder that holds anything but the caller's files: links, other files, folders without files of the caller.</summary>
-    /// <exception cref="NanoException">It does; up to three such entries are named.</exception>
+    /// <summary>Refuses a folder that holds anything but the caller's files: links, other files, folders without files of the caller. It need not exist.</summary>
+    /// <exception cref="NanoException">It does; up to three such entries are named. Or it is a file or a link.</exception>
     public static void RefuseForeign(string folder, IReadOnlyCollection<string> own)
     {
-        var known = own.ToHashSet(StringComparer.Ordinal);
+        if (!Path.Exists(folder) && !IsLink(folder))
+            return;
+        if (!Directory.Exists(folder) || IsLink(folder))
+            throw new NanoException($"'{folder}' is in the way: it is not a folder", "move it elsewhere, or name another folder");
+        var known = own.Append(Marker).ToHashSet(StringComparer.Ordinal);
         var (files, folders) = Entries(folder);
         string[] foreign = [.. files.Where(file => (!known.Contains(file) && !known.Contains(AtomicFile.TargetOf(file) ?? "")) || IsLink(Path.Combine(folder, file)))
             .Concat(folders.Where(inner => !known.Any(file => file.StartsWith(inner + "/", StringComparison.Ordinal)))).Order(StringComparer.Ordinal)];
@@ -173,7 +195,8 @@ public static class AtomicFolder
         {
             Directory.CreateDirectory(Path.GetDirectoryName(FullPath(folder))!);
             turn = Lock(folder);
-            Recover(folder, own);
+            string temporary = NewOf(folder);
+            Recover(folder, remains => remains == temporary && !IsUnfinished(remains) ? [] : own(remains));
             return turn;
         }
         catch (Exception e)

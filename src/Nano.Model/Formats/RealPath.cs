@@ -32,11 +32,11 @@ internal static class RealPath
     }
 
     /// <summary>Whether a path is a folder or lies in it, whatever links either goes through.</summary>
-    public static bool Contains(string folder, string path)
-    {
-        string outer = Path.TrimEndingDirectorySeparator(Of(folder)), inner = Path.TrimEndingDirectorySeparator(Of(path));
-        return inner.Equals(outer, Comparison) || inner.StartsWith(Path.EndsInDirectorySeparator(outer) ? outer : outer + Path.DirectorySeparatorChar, Comparison);
-    }
+    public static bool Contains(string folder, string path) => Lies(Of(path), Of(folder));
+
+    /// <summary>Whether a path without links is a folder without links or lies in it.</summary>
+    public static bool Lies(string path, string folder) =>
+        path.Equals(folder, Comparison) || path.StartsWith(Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar, Comparison);
 
     /// <summary>The names in a path behind its root, ".." included.</summary>
     private static IEnumerable<string> Parts(string path) =>

@@ -55,6 +55,7 @@ public sealed class AtomicFolderTests : IDisposable
     [InlineData(null, "half", null, null)]
     [InlineData("old", "empty", null, "old")]
     [InlineData("new", null, "empty", "new")]
+    [InlineData("marked", null, "old", "marked")]
     public void What_a_killed_process_left_is_put_right(string? place, string? written, string? aside, string? expected)
     {
         void Build()
@@ -68,6 +69,8 @@ public sealed class AtomicFolderTests : IDisposable
                 }
                 else if (text is not null)
                     Make(path, text);
+            foreach (string path in (string[])[.. written is null ? [] : new[] { AtomicFolder.NewOf(folder) }, .. place == "marked" ? new[] { folder } : []])
+                File.WriteAllText(Path.Combine(path, ".nano-unfinished"), "");
             File.WriteAllText(folder + ".lock.tmp", ""); // the lock of a process that is gone
         }
         Build();
@@ -132,6 +135,7 @@ public sealed class AtomicFolderTests : IDisposable
             string path = Path.Combine(place, foreign);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllText(path, "mine");
+            File.WriteAllText(Path.Combine(place, ".nano-unfinished"), "");
             var before = Directory.GetFiles(temp.Root, "*", SearchOption.AllDirectories).Order().ToList();
             var e = Assert.Throws<NanoException>(() => Write("2"));
             Assert.Contains(foreign.Split('/')[^1], e.Message, StringComparison.Ordinal);
@@ -164,6 +168,16 @@ public sealed class AtomicFolderTests : IDisposable
         Assert.Equal("mine", File.ReadAllText(Path.Combine(folder, "notes.txt")));
         File.Delete(Path.Combine(folder, "notes.txt"));
         Holds("1");
+    }
+
+    /// <summary>A folder that happens to have the name of remains, with files of the names that the caller writes.</summary>
+    [Fact]
+    public void Remains_without_the_mark_of_unfinished_ones_are_foreign()
+    {
+        Make(AtomicFolder.NewOf(folder), "mine");
+        Assert.Contains("'a', 'last', 'sub'", Assert.Throws<NanoException>(() => Write("1")).Message, StringComparison.Ordinal);
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(AtomicFolder.NewOf(folder), "a")));
+        Assert.False(Directory.Exists(folder));
     }
 
     [SkippableFact]
