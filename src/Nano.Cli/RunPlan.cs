@@ -48,10 +48,14 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
         string name = named is null && from is not null ? $"{Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(from))}-tuned" : preset;
         string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(name));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
-        if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null };
+        bool overwrites = args.GetValue(Overwrite);
+        if (!resumes && !overwrites)
+            Checkpoint.RefuseRun(run);
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null, Overwrites = overwrites };
     }
+
+    /// <summary>Whether a new run may take the place of one that is there.</summary>
+    public bool Overwrites { get; private init; }
 
     /// <summary>Whether the command line names the preset.</summary>
     private bool IsNamed { get; init; }
@@ -61,5 +65,5 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
         : Saved!.Options with { Preset = Preset == AutoRecipe.Name ? Preset : Presets.Get(Preset).Preset };
 
     /// <summary>The tokenizer of the checkpoint; null for the characters of the text.</summary>
-    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
+    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Newest(Run)) : null;
 }

@@ -36,7 +36,7 @@ internal static class TrainVerb
         var human = Common.Human(json);
         using var work = Prepare(args, plan, human);
         double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
-        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device), work.Start);
+        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
@@ -54,7 +54,7 @@ internal static class TrainVerb
     {
         var plan = TrainWork.ReadPlan(args);
         using var work = Prepare(args, plan, human);
-        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args), start: work.Start);
+        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args), null, plan.Overwrites, work.Start);
     }
 
     /// <summary>The device that is asked for; null for our own kernels.</summary>
@@ -107,6 +107,8 @@ internal static class TrainVerb
         if (device is not null)
             human.WriteLine($"device   {device.Provider.Name}, {device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
+        foreach (string note in trainer.Notes)
+            human.WriteLine($"note     {note}");
     }
 
     /// <summary>Where the weights come from, and whatever of them is not as the model's files say.</summary>

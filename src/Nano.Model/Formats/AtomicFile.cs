@@ -35,7 +35,7 @@ public static class AtomicFile
             for (int i = 0; i < files.Count; i++)
                 File.Move(temporaries[i], current = files[i].Path, overwrite: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
+        catch (Exception e) when (IsOfTheDisk(e))
         {
             temporaries.ForEach(Remove);
             throw Explain(current, e);
@@ -54,6 +54,18 @@ public static class AtomicFile
         foreach (string remains in Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, $"{Path.GetFileName(path)}.????????.???.tmp").ToList())
             File.Delete(remains);
     }
+
+    /// <summary>The path of the file that a temporary file's name says it was to become, or null if the name is no such name.</summary>
+    internal static string? TargetOf(string temporary)
+    {
+        const int Random = 12, Suffix = 4; // eight characters, a point, three; ".tmp"
+        int end = temporary.Length - Suffix - Random - 1;
+        return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.' && temporary[end + 9] == '.'
+            && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.') && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
+    }
+
+    /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>
+    internal static bool IsOfTheDisk(Exception e) => e is IOException or UnauthorizedAccessException || IsTooLong(e);
 
     /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };

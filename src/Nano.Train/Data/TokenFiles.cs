@@ -46,7 +46,7 @@ public static class TokenFiles
     /// <exception cref="BadFileException">A file is malformed.</exception>
     public static (int[] Ids, long Bytes) ReadAll(string path, ITokenizer tokenizer)
     {
-        if (!Directory.Exists(path))
+        if (!PreparedData.IsFolder(path))
         {
             using var file = TokenShards.Open(Find(path), tokenizer.VocabSize);
             return (file.ToArray(), Bytes(file, tokenizer));

@@ -43,7 +43,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     }
 
     /// <summary>Whether a path names token files, and not text: prepared data, or a file of llm.c.</summary>
-    public static bool AreTokens(string path) => Directory.Exists(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
+    public static bool AreTokens(string path) => PreparedData.IsFolder(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Of token files. Every file is read once to check its ids and to know it again.</summary>
     /// <param name="path">A folder of <see cref="PreparedData"/>, or a token file of llm.c, or several of them where the name has a *.</param>
@@ -53,7 +53,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// <exception cref="BadFileException">A file is malformed, or they do not belong together.</exception>
     public static TrainingData FromShards(string path, string? validation = null, ITokenizer? tokenizer = null)
     {
-        if (!Directory.Exists(path))
+        if (!PreparedData.IsFolder(path))
             return FromFiles(path, validation, tokenizer ?? throw new NanoException($"'{path}' does not say which tokenizer made its ids", "name it with --tokenizer, for example gpt2"));
         if (validation is not null)
             throw new NanoException("prepared data has its own validation split", "leave out --validation-data, or name token files of both splits");
