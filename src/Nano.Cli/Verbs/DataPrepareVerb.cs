@@ -47,7 +47,7 @@ internal static class DataPrepareVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var options = Read(args, human);
-        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP);
         long start = Stopwatch.GetTimestamp();
         PreparedData data;
         try

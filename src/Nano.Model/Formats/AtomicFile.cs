@@ -13,7 +13,7 @@ public static class AtomicFile
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
-    /// <exception cref="NanoException">The disk is full, the folder is missing or there is no permission.</exception>
+    /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is that of a pipe, socket or device.</exception>
     public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
 
     /// <summary>Replaces several files that belong together: all are whole on the disk before the first is renamed; see <see cref="Write"/>.</summary>
@@ -27,6 +27,8 @@ public static class AtomicFile
             foreach (var (path, write) in files)
             {
                 ArgumentException.ThrowIfNullOrEmpty(current = path);
+                if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device) // renaming over /dev/null would take it from everybody
+                    throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; nothing was written", "name a file");
                 temporaries.Add($"{current}.{Path.GetRandomFileName()}.tmp");
                 using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
                 write(stream);

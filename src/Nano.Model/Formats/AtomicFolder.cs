@@ -44,8 +44,7 @@ public static class AtomicFolder
         {
             File.WriteAllText(Path.Combine(Directory.CreateDirectory(temporary).FullName, Marker), "nano is writing this folder, or was killed when it did\n");
             fill(temporary);
-            if (Directory.Exists(place))
-                RefuseForeign(place, own(place)); // filling may have taken hours
+            RefuseForeign(place, own(place)); // again, for filling may have taken hours
             Swap(folder);
             File.Delete(Path.Combine(place, Marker));
         }
@@ -196,6 +195,7 @@ public static class AtomicFolder
             Directory.CreateDirectory(Path.GetDirectoryName(FullPath(folder))!);
             turn = Lock(folder);
             string temporary = NewOf(folder);
+            RefuseForeign(FullPath(folder), own(FullPath(folder)));
             Recover(folder, remains => remains == temporary && !IsUnfinished(remains) ? [] : own(remains));
             return turn;
         }

@@ -146,6 +146,13 @@ public static class ModelDirectory
         AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
     }
 
+    /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them; config.json last.</summary>
+    internal static IReadOnlyCollection<string> OwnFiles(string folder)
+    {
+        var weights = Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "model*.safetensors*").Select(file => Path.GetFileName(file)) : [];
+        return [.. TokenizerFiles, .. weights.Where(name => SafetensorsSet.IsWritten(AtomicFile.TargetOf(name) ?? name)), SafetensorsSet.IndexFile, ConfigFile];
+    }
+
     /// <summary>The type of most weights.</summary>
     private static WeightType MainType(ModelSource source) => source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type;
 

@@ -25,7 +25,7 @@ internal static partial class PreparedFolder
     {
         AtomicFolder.CheckPlace(folder);
         AtomicFolder.RecoverToRead(folder, OwnFiles);
-        if (!Directory.Exists(folder) || AtomicFolder.IsUnfinished(folder) || !Directory.EnumerateFileSystemEntries(folder).Any())
+        if (!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any())
             return;
         if (!PreparedData.Exists(folder))
             throw new NanoException($"'{folder}' is in the way: it is not prepared data", "name a folder that does not exist yet");
