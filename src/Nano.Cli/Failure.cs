@@ -19,14 +19,16 @@ internal static class Failure
             Screen.Error.WriteLine("stopped");
             return Interrupted;
         }
-        bool isForPeople = IsForPeople(e);
-        string message = Quoted.Line(isForPeople ? MessageOf(e) : $"{e.GetType().Name}: {e.Message}");
+        var (message, hint) = Words(e);
         Screen.Error.WriteLine($"error: {message}");
-        string? hint = isForPeople ? Hint(e) : "this should not happen; --debug shows where it did";
         if (hint is not null)
             Screen.Error.WriteLine($"hint: {hint}");
         return Wrong;
     }
+
+    /// <summary>What an exception says to people, on one line each: what is wrong, and what to do about it.</summary>
+    public static (string Message, string? Hint) Words(Exception e) => IsForPeople(e) ? (Quoted.Line(MessageOf(e)), Hint(e))
+        : (Quoted.Line($"{e.GetType().Name}: {e.Message}"), "this should not happen; --debug shows where it did");
 
     /// <summary>Says that stdout took no more, unless its reader had seen enough of text for people, and returns the exit code.</summary>
     public static int Report(OutputLostException lost, ParseResult parsed)

@@ -5,12 +5,14 @@ namespace Nano.Cli.Tests;
 /// <summary>Runs verbs inside the tests' own process, which takes milliseconds where the program takes a third of a second; what they print is lost.</summary>
 internal static class InProcess
 {
+    private static readonly RootCommand Commands = Application.Commands();
+
     /// <summary>The errors of a command line: what is wrong with it, or the exception that running it ended with; none where it ran.</summary>
     public static (string[] Messages, Exception? Exception) Run(params string[] args)
     {
-        var parsed = Application.Commands().Parse(args);
+        var parsed = Commands.Parse(args);
         if (Failure.IsWrong(parsed))
-            return ([.. parsed.Errors.Select(Failure.Explain)], null);
+            return ([.. parsed.Errors.Select(error => Quoted.Line(Failure.Explain(error)))], null);
         try
         {
             parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
@@ -18,7 +20,8 @@ internal static class InProcess
         }
         catch (Exception e)
         {
-            return ([e.Message, (e as NanoException)?.Hint ?? ""], e);
+            var (message, hint) = Failure.Words(e);
+            return ([message, hint ?? ""], e);
         }
     }
 }
