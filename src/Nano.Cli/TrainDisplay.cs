@@ -14,6 +14,7 @@ internal sealed class TrainDisplay
     private StepDone? step;
     private Evaluated? evaluated;
     private SpikeFound? spiked;
+    private FilesKept? kept;
 
     private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
 
@@ -43,6 +44,9 @@ internal sealed class TrainDisplay
                     break;
                 case SpikeFound spike:
                     human.WriteLine($"spike  {Describe(spike)}");
+                    break;
+                case FilesKept kept:
+                    human.WriteLine($"kept   {Describe(kept)}");
                     break;
                 case Evaluated at:
                     human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
@@ -86,7 +90,10 @@ internal sealed class TrainDisplay
         }
         evaluated = e as Evaluated ?? evaluated;
         spiked = e as SpikeFound ?? spiked;
+        kept = e as FilesKept ?? kept;
     }
+
+    private static string Describe(FilesKept kept) => $"files that are not of a checkpoint: they stay in {kept.Folder}";
 
     private static string Describe(SpikeFound found) => found.Spike.Reason + found.Spike.Action switch
     {
@@ -127,6 +134,8 @@ internal sealed class TrainDisplay
         }
         if (spiked is not null)
             rows.Add(new Text(Describe(spiked), new Style(Color.Red)));
+        if (kept is not null)
+            rows.Add(new Text(TerminalText.Clean(Describe(kept))));
         if (evaluated is not null)
         {
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));

@@ -9,7 +9,7 @@ public static class AtomicFile
     /// <summary>
     /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
     /// If anything throws, the temporary file is removed and what was at <paramref name="path"/> stays as it was.
-    /// A process killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
+    /// A signal that ends the process removes it too (see <see cref="UnfinishedFiles"/>); one that was killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
@@ -18,6 +18,7 @@ public static class AtomicFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
+        using var unfinished = UnfinishedFiles.Add(() => File.Delete(temporary));
         try
         {
             using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
