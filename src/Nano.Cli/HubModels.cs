@@ -13,7 +13,7 @@ internal static class HubModels
             return name; // a path; opening it says what is missing
         human.WriteLine($"fetching {name} from the hub");
         using var hub = Open(null);
-        using var stop = new GentleStop(null, System.Runtime.InteropServices.PosixSignal.SIGINT, System.Runtime.InteropServices.PosixSignal.SIGTERM);
+        using var stop = new GentleStop(null, Signals.All);
         try
         {
             return new ModelPull(hub, CorpusStore.DefaultFolder).PullAsync(HubModelName.Parse(name), [], new DownloadLine(human), stop.Token).GetAwaiter().GetResult().Folder;

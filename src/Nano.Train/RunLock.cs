@@ -35,8 +35,10 @@ public sealed class RunLock : IDisposable
     public bool Excludes { get; }
 
     /// <summary>Takes the lock of a folder, which is made if need be.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="what">What lies there, for the message.</param>
     /// <exception cref="NanoException">Another trainer has it, in this process or another; the message says which. Or the folder cannot be written.</exception>
-    public static RunLock Take(string folder)
+    public static RunLock Take(string folder, string what = "run")
     {
         string path = Path.Combine(folder, LockFile);
         try
@@ -55,7 +57,7 @@ public sealed class RunLock : IDisposable
         }
         catch (IOException e) when (IsTaken(e))
         {
-            throw new NanoException($"the run in '{folder}' is in use by {Describe(folder)}", "wait until it ends, or stop it; another --out makes another run", e);
+            throw new NanoException($"the {what} in '{folder}' is in use by {Describe(folder)}", "wait until it ends, or stop it; another --out makes another one", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

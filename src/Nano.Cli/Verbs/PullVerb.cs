@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -28,7 +27,7 @@ internal static class PullVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         using var hub = HubModels.Open(args.GetValue(Endpoint));
-        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var stop = new GentleStop(null, Signals.All);
         PulledModel model;
         try
         {
@@ -37,7 +36,7 @@ internal static class PullVerb
         catch (OperationCanceledException) when (stop.IsAsked)
         {
             human.WriteLine("stopped; the same command goes on from here");
-            return Failure.Interrupted;
+            return stop.ExitCode;
         }
         foreach (var file in model.Files)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.Combine(model.Folder, file.Name)}: {file.Bytes:N0} bytes, {file.DigestName} as the hub states"));

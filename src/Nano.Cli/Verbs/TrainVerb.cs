@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -43,7 +42,7 @@ internal static class TrainVerb
         Introduce(human, trainer, work.Start, compute, peak, run, device, args.GetValue(Products));
 
         bool plain = json || !TrainDisplay.CanBeLive;
-        using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), Signals.All);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
         return Conclude(end!, trainer, human, json, run, device, profiler is null ? null : Profiled(profiler, trainer, compute, human));

@@ -101,11 +101,13 @@ public sealed record RunSummary(
             losses.DefaultIfEmpty(double.NaN).Min(), history.Seconds, run.Started, RunVerdict.Of(history)) { BadLines = history.BadLines };
     }
 
-    /// <summary>A trainer holds its log open for writing, which nobody who asks for it alone gets past.</summary>
+    /// <summary>A trainer has its run's lock; one of older programs held its log open for writing, which nobody who asks for it alone gets past.</summary>
     private static RunProgress ProgressOf(string folder, EndEntry? end)
     {
         if (end is not null)
             return end.Reason is "done" or "early stop" ? RunProgress.Finished : RunProgress.Interrupted;
+        if (RunLock.IsHeld(folder) is { } isHeld)
+            return isHeld ? RunProgress.Running : RunProgress.Interrupted;
         try
         {
             new FileStream(Path.Combine(folder, LogName), FileMode.Open, FileAccess.Read, FileShare.None).Dispose();
