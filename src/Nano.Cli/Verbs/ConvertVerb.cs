@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -56,7 +55,7 @@ internal static class ConvertVerb
             ShardBytes = args.GetValue(ShardSize) is { } size ? ByteCount.Parse(size) : 0,
             Overwrite = args.GetValue(Overwrite),
         };
-        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP);
+        using var stop = new GentleStop(null, Signals.All);
         Conversion made;
         try
         {
@@ -65,7 +64,7 @@ internal static class ConvertVerb
         catch (OperationCanceledException)
         {
             human.WriteLine("stopped; nothing was written");
-            return Failure.Interrupted;
+            return stop.ExitCode;
         }
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{input} ({made.From}) -> {output} ({made.To}), {made.Bytes:N0} bytes"));
         foreach (string note in made.Notes)

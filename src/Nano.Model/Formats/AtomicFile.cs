@@ -9,7 +9,7 @@ public static class AtomicFile
     /// <summary>
     /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
     /// If anything throws, the temporary file is removed and what was at <paramref name="path"/> stays as it was.
-    /// A process killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
+    /// A signal that ends the process removes it too (see <see cref="UnfinishedFiles"/>); one that was killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
@@ -23,35 +23,36 @@ public static class AtomicFile
     /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before stays.</exception>
     public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
-        var temporaries = new List<string>();
+        string[] temporaries = [.. files.Select(file => $"{file.Path}.{Path.GetRandomFileName()}.tmp")];
+        using var unfinished = UnfinishedFiles.Add(() => Array.ForEach(temporaries, File.Delete));
         string current = "";
         try
         {
-            foreach (var (path, write) in files)
+            for (int i = 0; i < files.Count; i++)
             {
+                var (path, write) = files[i];
                 ArgumentException.ThrowIfNullOrEmpty(current = path);
                 if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device) // renaming over /dev/null would take it from everybody
                     throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; nothing was written", "name a file");
-                temporaries.Add($"{current}.{Path.GetRandomFileName()}.tmp");
-                using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
+                using var stream = new FileStream(temporaries[i], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
             Rename(temporaries, [.. files.Select(file => file.Path)], ref current);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
+        catch (Exception e) when (IsOfTheDisk(e))
         {
-            temporaries.ForEach(Remove);
+            Array.ForEach(temporaries, Remove);
             throw Explain(current, e);
         }
         catch
         {
-            temporaries.ForEach(Remove);
+            Array.ForEach(temporaries, Remove);
             throw;
         }
     }
 
-    private static void Rename(List<string> temporaries, string[] paths, ref string current)
+    private static void Rename(string[] temporaries, string[] paths, ref string current)
     {
         string aside = $"{paths[^1]}.{Path.GetRandomFileName()}.tmp";
         bool replaces = paths.Length > 1 && File.Exists(paths[^1]);
@@ -87,6 +88,9 @@ public static class AtomicFile
         return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.' && temporary[end + 9] == '.'
             && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.') && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
     }
+
+    /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>
+    internal static bool IsOfTheDisk(Exception e) => e is IOException or UnauthorizedAccessException || IsTooLong(e);
 
     /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };

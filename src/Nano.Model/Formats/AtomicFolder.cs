@@ -40,6 +40,7 @@ public static class AtomicFolder
         CheckPlace(folder);
         string place = FullPath(folder), temporary = NewOf(folder), old = OldOf(folder);
         using var turn = Begin(folder, own);
+        using var unfinished = UnfinishedFiles.Add(() => Delete(temporary, own(temporary)));
         try
         {
             File.WriteAllText(Path.Combine(Directory.CreateDirectory(temporary).FullName, Marker), "nano is writing this folder, or was killed when it did\n");
