@@ -5,7 +5,8 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>nano data prepare under attack: folders that are not its own, kills, signals, pipes, packed files that expand.</summary>
+/// <summary>nano data prepare under attack: folders that are not its own, kills, signals, pipes, packed files that
+/// expand.</summary>
 public sealed class DataSafetyTests : IDisposable
 {
     private readonly TempFolder temp = new();
@@ -19,9 +20,11 @@ public sealed class DataSafetyTests : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    private string[] Prepare(string input, params string[] more) => ["data", "prepare", input, "--tokenizer", tokenizer, "--out", data, .. more];
+    private string[] Prepare(string input, params string[] more) =>
+        ["data", "prepare", input, "--tokenizer", tokenizer, "--out", data, .. more];
 
-    public static TheoryData<string> Cases() => [.. Directory.EnumerateDirectories(Goldens.Path("../cases/jsonl")).Select(folder => Path.GetFileName(folder)!)];
+    public static TheoryData<string> Cases() =>
+        [.. Directory.EnumerateDirectories(Goldens.Path("../cases/jsonl")).Select(folder => Path.GetFileName(folder)!)];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -30,14 +33,17 @@ public sealed class DataSafetyTests : IDisposable
         string folder = Goldens.Path("../cases/jsonl/" + name);
         using var expected = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "expect.json")));
         string input = Path.Combine(folder, expected.RootElement.GetProperty("input").GetString()!);
-        Cli.Run(Prepare(input, "--field", expected.RootElement.GetProperty("field").GetString()!, "--validation", "1")).Succeeds();
+        Cli.Run(Prepare(input, "--field", expected.RootElement.GetProperty("field").GetString()!, "--validation",
+            "1")).Succeeds();
         var made = PreparedData.Load(data);
         using TokenShards train = made.Open(made.Train), validation = made.Open(made.Validation);
-        Assert.Equal(expected.RootElement.GetProperty("documents").EnumerateArray().Select(document => document.GetString()!),
+        Assert.Equal(expected.RootElement.GetProperty("documents").EnumerateArray().Select(document =>
+            document.GetString()!),
             made.OpenTokenizer().Decode([.. validation.ToArray(), .. train.ToArray()]).Split("<|endoftext|>").Skip(1));
     }
 
-    /// <summary>The critical fault: any folder with a file named dataset.json was deleted, with "." the working directory.</summary>
+    /// <summary>The critical fault: any folder with a file named dataset.json was deleted, with "." the working
+    /// directory.</summary>
     [Fact]
     public void Folders_that_are_not_ours_are_never_replaced()
     {
@@ -46,24 +52,29 @@ public sealed class DataSafetyTests : IDisposable
         File.WriteAllText(Path.Combine(photos, "1.jpg"), "mine");
         foreach (string place in (string[])[photos, photos + "/", ".", "./", "..", "/", Path.Combine(photos, "1.jpg")])
         {
-            Cli.Run(["data", "prepare", text, "--tokenizer", tokenizer, "--out", place, "--overwrite"], null, folder: photos).Fails(1, "hint: ");
-            Assert.Equal(["1.jpg", "dataset.json"], Directory.GetFileSystemEntries(photos).Select(Path.GetFileName).Order());
+            Cli.Run(["data", "prepare", text, "--tokenizer", tokenizer, "--out", place, "--overwrite"], null,
+                folder: photos).Fails(1, "hint: ");
+            Assert.Equal(["1.jpg", "dataset.json"],
+                Directory.GetFileSystemEntries(photos).Select(Path.GetFileName).Order());
         }
         Cli.Run(Prepare(text)).Succeeds();
         File.WriteAllText(Path.Combine(data, "notes.txt"), "mine");
         Cli.Run(Prepare(text, "--overwrite")).Fails(1, "'notes.txt'", "nothing was deleted");
         Assert.Equal("mine", File.ReadAllText(Path.Combine(data, "notes.txt")));
-        Assert.Equal(["data", "photos", "text.txt", "tokenizer.json"], Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
+        Assert.Equal(["data", "photos", "text.txt", "tokenizer.json"],
+            Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
     }
 
-    /// <summary>Kills from the first byte of the new data to the last of the old: the folder opens as one or the other, and the next run succeeds.</summary>
+    /// <summary>Kills from the first byte of the new data to the last of the old: the folder opens as one or the other,
+    /// and the next run succeeds.</summary>
     [Fact]
     public void A_killed_replacement_leaves_the_old_data_or_the_new_and_is_no_obstacle()
     {
         Cli.Run(Prepare(text, "--shard-tokens", "100")).Succeeds();
         int old = PreparedData.Load(data).Train.Files.Count;
         int states = 0;
-        foreach (string awaited in (string[])["data.tmp/.nano-unfinished", "data.tmp/train_000005.bin", "data.tmp/dataset.json", "data.old.tmp"])
+        foreach (string awaited in (string[])["data.tmp/.nano-unfinished", "data.tmp/train_000005.bin",
+            "data.tmp/dataset.json", "data.old.tmp"])
         {
             using (var program = Cli.Start(Prepare(text, "--overwrite", "--shard-tokens", "50")))
             {
@@ -77,7 +88,8 @@ public sealed class DataSafetyTests : IDisposable
             Assert.InRange(PreparedData.Load(data).Train.Files.Count, old, 2 * old);
             Cli.Run(Prepare(text, "--overwrite", "--shard-tokens", "100")).Succeeds();
             Assert.Equal(old, PreparedData.Load(data).Train.Files.Count);
-            Assert.Equal(["data", "text.txt", "tokenizer.json"], Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
+            Assert.Equal(["data", "text.txt", "tokenizer.json"],
+                Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
         }
         Assert.True(states >= 2, $"only {states} of the kills came in time");
     }
@@ -89,7 +101,8 @@ public sealed class DataSafetyTests : IDisposable
     public void A_signal_ends_it_where_no_document_ever_comes(string signal, int exitCode)
     {
         Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(signal == "INT" && SignalTests.InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        Skip.If(signal == "INT" && SignalTests.InterruptsAreIgnored(),
+            "these tests were started with SIGINT ignored, as in the background of a shell script");
         string bomb = temp.File("bomb.jsonl.gz");
         using (var packed = new GZipStream(File.Create(bomb), CompressionLevel.Fastest))
             for (int i = 0; i < 300; i++)
@@ -101,10 +114,12 @@ public sealed class DataSafetyTests : IDisposable
         var result = program.Finish();
         Assert.True(result.ExitCode == exitCode, result.ToString());
         Assert.Contains("stopped; nothing was written", result.Out, StringComparison.Ordinal);
-        Assert.Equal(["bomb.jsonl.gz", "text.txt", "tokenizer.json"], Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
+        Assert.Equal(["bomb.jsonl.gz", "text.txt", "tokenizer.json"],
+            Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
     }
 
-    /// <summary>Every verb that reads text, lines, tokens, or a tokenizer or model, given what has no end or lets wait for ever.</summary>
+    /// <summary>Every verb that reads text, lines, tokens, or a tokenizer or model, given what has no end or lets wait
+    /// for ever.</summary>
     [SkippableFact]
     public void Pipes_and_devices_are_refused_at_once()
     {
@@ -114,14 +129,20 @@ public sealed class DataSafetyTests : IDisposable
             make.WaitForExit();
         string[][] commands =
         [
-            Prepare(pipe), Prepare("/dev/zero"), ["train", "--data", pipe, "--out", data], ["train", "--data", "/dev/urandom", "--out", data], ["tokenize", "train", "--vocab", "300", "--out", temp.File("t"), "/dev/zero"],
-            ["tokenize", "bench", "--tokenizer", tokenizer, pipe], ["eval", "--model", pipe, "--data", text], ["eval", "choices", "--model", "m", "--data", pipe], ["eval", "generate", "--model", "m", "--data", "/dev/zero"],
-            ["eval", "hellaswag", "--model", "m", "--data", pipe], ["eval", "score", "--data", pipe], ["data", "prepare", text, "--tokenizer", pipe, "--out", data], ["convert", pipe, data],
+            Prepare(pipe), Prepare("/dev/zero"), ["train", "--data", pipe, "--out", data],
+            ["train", "--data", "/dev/urandom", "--out", data],
+            ["tokenize", "train", "--vocab", "300", "--out", temp.File("t"), "/dev/zero"],
+            ["tokenize", "bench", "--tokenizer", tokenizer, pipe], ["eval", "--model", pipe, "--data", text],
+            ["eval", "choices", "--model", "m", "--data", pipe],
+            ["eval", "generate", "--model", "m", "--data", "/dev/zero"],
+            ["eval", "hellaswag", "--model", "m", "--data", pipe], ["eval", "score", "--data", pipe],
+            ["data", "prepare", text, "--tokenizer", pipe, "--out", data], ["convert", pipe, data],
         ];
         foreach (string[] command in commands)
             Cli.Run(command).Fails(1, "not a file", "hint: copy its content to a file first");
         Cli.Run("tokenize", "train", "--vocab", "260", "--out", "/dev/null", text).Fails(1, "is in the way");
         Cli.Run(Prepare("/proc/self/mem")).Fails(1, "cannot read '/proc/self/mem'");
-        Assert.Equal(["pipe", "text.txt", "tokenizer.json"], Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
+        Assert.Equal(["pipe", "text.txt", "tokenizer.json"],
+            Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName).Order());
     }
 }

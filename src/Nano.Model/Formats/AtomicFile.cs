@@ -9,18 +9,23 @@ public static class AtomicFile
     /// <summary>
     /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
     /// If anything throws, the temporary file is removed and what was at <paramref name="path"/> stays as it was.
-    /// A signal that ends the process removes it too (see <see cref="UnfinishedFiles"/>); one that was killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
+    /// A signal that ends the process removes it too (see <see cref="UnfinishedFiles"/>); one that was killed while
+    /// writing may leave one file "NAME.*.tmp" behind, which can be deleted.
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
-    /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is that of a pipe, socket or device.</exception>
+    /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is
+    /// that of a pipe, socket or device.</exception>
     public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
 
     /// <summary>
-    /// Replaces several files that belong together: all are whole on the disk before the first is renamed; see <see cref="Write"/>. The last is the one that names
-    /// the others: an old one goes aside before the renames, so that a process killed between them leaves none rather than one that opens a mixture.
+    /// Replaces several files that belong together: all are whole on the disk before the first is renamed; see
+    /// <see cref="Write"/>. The last is the one that names
+    /// the others: an old one goes aside before the renames, so that a process killed between them leaves none rather
+    /// than one that opens a mixture.
     /// </summary>
-    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before stays.</exception>
+    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before
+    /// stays.</exception>
     public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
         string[] temporaries = [.. files.Select(file => $"{file.Path}.{Path.GetRandomFileName()}.tmp")];
@@ -32,9 +37,12 @@ public static class AtomicFile
             {
                 var (path, write) = files[i];
                 ArgumentException.ThrowIfNullOrEmpty(current = path);
-                if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device) // renaming over /dev/null would take it from everybody
-                    throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; nothing was written", "name a file");
-                using var stream = new FileStream(temporaries[i], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
+                // renaming over /dev/null would take it from everybody
+                if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device)
+                    throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; "
+                        + "nothing was written", "name a file");
+                using var stream = new FileStream(temporaries[i], FileMode.CreateNew, FileAccess.Write, FileShare.None,
+                    1 << 16);
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
@@ -80,13 +88,15 @@ public static class AtomicFile
             File.Delete(remains);
     }
 
-    /// <summary>The path of the file that a temporary file's name says it was to become, or null if the name is no such name.</summary>
+    /// <summary>The path of the file that a temporary file's name says it was to become, or null if the name is no such
+    /// name.</summary>
     internal static string? TargetOf(string temporary)
     {
         const int Random = 12, Suffix = 4; // eight characters, a point, three; ".tmp"
         int end = temporary.Length - Suffix - Random - 1;
-        return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.' && temporary[end + 9] == '.'
-            && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.') && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
+        return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.'
+            && temporary[end + 9] == '.' && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.')
+            && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
     }
 
     /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>

@@ -1,9 +1,12 @@
 namespace Nano;
 
 /// <summary>
-/// Replaces folders whole: after a crash, a full disk or an exception there is the old folder or the new one, never a mixture. The new folder is written as
-/// "NAME.tmp", with a file in it that says so; then the old one is renamed to "NAME.old.tmp", the new one to NAME, and the old one deleted. A process killed
-/// on the way leaves folders of these names, which the next <see cref="Write"/> puts right. Only files that the caller names as its own are ever deleted, and
+/// Replaces folders whole: after a crash, a full disk or an exception there is the old folder or the new one, never a
+/// mixture. The new folder is written as
+/// "NAME.tmp", with a file in it that says so; then the old one is renamed to "NAME.old.tmp", the new one to NAME, and
+/// the old one deleted. A process killed
+/// on the way leaves folders of these names, which the next <see cref="Write"/> puts right. Only files that the caller
+/// names as its own are ever deleted, and
 /// no link is followed.
 /// </summary>
 public static class AtomicFolder
@@ -17,24 +20,32 @@ public static class AtomicFolder
     /// <summary>The folder in which the new content of a folder is written, a full path beside it.</summary>
     public static string NewOf(string folder) => FullPath(folder) + NewSuffix;
 
-    /// <summary>The name, a full path, that the old folder has while the new one takes its place and until it is deleted.</summary>
+    /// <summary>The name, a full path, that the old folder has while the new one takes its place and until it is
+    /// deleted.</summary>
     public static string OldOf(string folder) => FullPath(folder) + OldSuffix;
 
-    /// <summary>Whether a process was killed while it made the folder, or a moment later: it is not to be taken for a finished one, and may be replaced.</summary>
+    /// <summary>Whether a process was killed while it made the folder, or a moment later: it is not to be taken for a
+    /// finished one, and may be replaced.</summary>
     public static bool IsUnfinished(string folder) => File.Exists(Path.Combine(folder, Marker));
 
-    /// <summary>Whether a process was killed between the two renames: the folder is not there, and the old one still is.</summary>
+    /// <summary>Whether a process was killed between the two renames: the folder is not there, and the old one still
+    /// is.</summary>
     public static bool IsInterrupted(string folder) => !Path.Exists(folder) && Directory.Exists(OldOf(folder));
 
     /// <summary>
-    /// Makes or replaces a folder. One process at a time does so with a folder; remains of killed ones are put right first. If anything throws, what was
+    /// Makes or replaces a folder. One process at a time does so with a folder; remains of killed ones are put right
+    /// first. If anything throws, what was
     /// there stays as it was.
     /// </summary>
     /// <param name="folder">The folder; those above it are made.</param>
-    /// <param name="own">The paths of the caller's files in any folder that is given to it (NAME, "NAME.tmp" or "NAME.old.tmp"), relative, with forward
-    /// slashes, in the order in which they are to be deleted. They need not exist. All else is foreign and never deleted.</param>
-    /// <param name="fill">Writes the new content into an empty folder whose path it is given. Its exceptions pass through.</param>
-    /// <exception cref="NanoException">There is a file or a link, or something foreign in the folder; another process replaces the folder; or it cannot be written.</exception>
+    /// <param name="own">The paths of the caller's files in any folder that is given to it (NAME, "NAME.tmp" or
+    /// "NAME.old.tmp"), relative, with forward
+    /// slashes, in the order in which they are to be deleted. They need not exist. All else is foreign and never
+    /// deleted.</param>
+    /// <param name="fill">Writes the new content into an empty folder whose path it is given. Its exceptions pass
+    /// through.</param>
+    /// <exception cref="NanoException">There is a file or a link, or something foreign in the folder; another process
+    /// replaces the folder; or it cannot be written.</exception>
     public static void Write(string folder, Func<string, IReadOnlyCollection<string>> own, Action<string> fill)
     {
         CheckPlace(folder);
@@ -43,7 +54,8 @@ public static class AtomicFolder
         using var unfinished = UnfinishedFiles.Add(() => Delete(temporary, own(temporary)));
         try
         {
-            File.WriteAllText(Path.Combine(Directory.CreateDirectory(temporary).FullName, Marker), "nano is writing this folder, or was killed when it did\n");
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(temporary).FullName, Marker),
+                "nano is writing this folder, or was killed when it did\n");
             fill(temporary);
             RefuseForeign(place, own(place)); // again, for filling may have taken hours
             Swap(folder);
@@ -62,12 +74,14 @@ public static class AtomicFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NanoException)
         {
-            throw new NanoException($"'{folder}' is written, but the old one, now '{old}', could not be deleted: {e.Message}", "delete it yourself", e);
+            throw new NanoException($"'{folder}' is written, but the old one, now '{old}', could not be deleted: "
+                + e.Message, "delete it yourself", e);
         }
     }
 
     /// <summary>
-    /// Puts the finished "NAME.tmp" in the place of a folder, which becomes "NAME.old.tmp" if it is there. If the second rename fails, the first one is undone.
+    /// Puts the finished "NAME.tmp" in the place of a folder, which becomes "NAME.old.tmp" if it is there. If the
+    /// second rename fails, the first one is undone.
     /// The caller sees to it that no other process is at work there.
     /// </summary>
     /// <exception cref="IOException">The system refuses.</exception>
@@ -89,8 +103,10 @@ public static class AtomicFolder
     }
 
     /// <summary>
-    /// Puts right what a killed process left. Where the folder is missing and the old one is there, the process died between the renames: the new one, whole
-    /// since then, takes its place, or the old one returns where there is no new one. Other remains are deleted. The caller sees to it that no other process
+    /// Puts right what a killed process left. Where the folder is missing and the old one is there, the process died
+    /// between the renames: the new one, whole
+    /// since then, takes its place, or the old one returns where there is no new one. Other remains are deleted. The
+    /// caller sees to it that no other process
     /// is at work there.
     /// </summary>
     /// <param name="folder">The folder.</param>
@@ -117,8 +133,10 @@ public static class AtomicFolder
         File.Delete(Path.Combine(FullPath(folder), Marker));
     }
 
-    /// <summary><see cref="Recover"/> for readers: it waits for a process that is between the renames, and where that was killed it puts the folder right.</summary>
-    /// <exception cref="NanoException">It cannot be put right; the message says by which rename a person can.</exception>
+    /// <summary><see cref="Recover"/> for readers: it waits for a process that is between the renames, and where that
+    /// was killed it puts the folder right.</summary>
+    /// <exception cref="NanoException">It cannot be put right; the message says by which rename a person
+    /// can.</exception>
     public static void RecoverToRead(string folder, Func<string, IReadOnlyCollection<string>> own)
     {
         const int Tries = 20, Milliseconds = 25;
@@ -133,7 +151,8 @@ public static class AtomicFolder
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or NanoException)
             {
                 if (i == Tries)
-                    throw new NanoException($"'{folder}' was being replaced when the program was killed; its old content is in '{OldOf(folder)}'", $"rename that folder to '{folder}'", e);
+                    throw new NanoException($"'{folder}' was being replaced when the program was killed; its old "
+                        + $"content is in '{OldOf(folder)}'", $"rename that folder to '{folder}'", e);
                 Thread.Sleep(Milliseconds);
             }
     }
@@ -141,14 +160,16 @@ public static class AtomicFolder
     /// <summary>Deletes a folder, all of whose files are the caller's; it need not exist.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="own">Relative paths of the caller's files, in the order in which they go.</param>
-    /// <exception cref="NanoException">It holds something foreign, or is a file or a link; nothing is deleted.</exception>
+    /// <exception cref="NanoException">It holds something foreign, or is a file or a link; nothing is
+    /// deleted.</exception>
     /// <exception cref="IOException">The system refuses.</exception>
     public static void Delete(string folder, IReadOnlyCollection<string> own)
     {
         RefuseForeign(folder, own);
         if (!Directory.Exists(folder))
             return;
-        var known = own.Append(Marker).Distinct(StringComparer.Ordinal).Index().ToDictionary(pair => pair.Item, pair => pair.Index, StringComparer.Ordinal);
+        var known = own.Append(Marker).Distinct(StringComparer.Ordinal).Index()
+            .ToDictionary(pair => pair.Item, pair => pair.Index, StringComparer.Ordinal);
         var (files, folders) = Entries(folder);
         foreach (string file in files.OrderBy(file => known.GetValueOrDefault(file, -1)))
             File.Delete(Path.Combine(folder, file));
@@ -157,34 +178,46 @@ public static class AtomicFolder
         Directory.Delete(folder);
     }
 
-    /// <summary>Refuses a folder that holds anything but the caller's files: links, other files, folders without files of the caller. It need not exist.</summary>
-    /// <exception cref="NanoException">It does; up to three such entries are named. Or it is a file or a link.</exception>
+    /// <summary>Refuses a folder that holds anything but the caller's files: links, other files, folders without files
+    /// of the caller. It need not exist.</summary>
+    /// <exception cref="NanoException">It does; up to three such entries are named. Or it is a file or a
+    /// link.</exception>
     public static void RefuseForeign(string folder, IReadOnlyCollection<string> own)
     {
         if (!Path.Exists(folder) && !IsLink(folder))
             return;
         if (!Directory.Exists(folder) || IsLink(folder))
-            throw new NanoException($"'{folder}' is in the way: it is not a folder", "move it elsewhere, or name another folder");
+            throw new NanoException($"'{folder}' is in the way: it is not a folder",
+                "move it elsewhere, or name another folder");
         var known = own.Append(Marker).ToHashSet(StringComparer.Ordinal);
         var (files, folders) = Entries(folder);
-        string[] foreign = [.. files.Where(file => (!known.Contains(file) && !known.Contains(AtomicFile.TargetOf(file) ?? "")) || IsLink(Path.Combine(folder, file)))
-            .Concat(folders.Where(inner => !known.Any(file => file.StartsWith(inner + "/", StringComparison.Ordinal)))).Order(StringComparer.Ordinal)];
+        bool IsOwn(string file) => known.Contains(file) || known.Contains(AtomicFile.TargetOf(file) ?? "");
+        bool HoldsOwn(string inner) => known.Any(file => file.StartsWith(inner + "/", StringComparison.Ordinal));
+        string[] foreign =
+        [
+            .. files.Where(file => !IsOwn(file) || IsLink(Path.Combine(folder, file)))
+                .Concat(folders.Where(inner => !HoldsOwn(inner))).Order(StringComparer.Ordinal),
+        ];
         if (foreign.Length > 0)
-            throw new NanoException($"'{folder}' holds {Names(foreign)}, which this program did not write there; nothing was deleted", "move that elsewhere, or name another folder");
+            throw new NanoException($"'{folder}' holds {Names(foreign)}, which this program did not write there; "
+                + "nothing was deleted", "move that elsewhere, or name another folder");
     }
 
-    /// <summary>Refuses a place that no folder may take: a file, a link, the working directory or one above it.</summary>
+    /// <summary>Refuses a place that no folder may take: a file, a link, the working directory or one above
+    /// it.</summary>
     /// <exception cref="NanoException">It is such a place.</exception>
     public static void CheckPlace(string folder)
     {
         if (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal))
             throw new NanoException("a folder without a name cannot be made", "name a folder that does not exist yet");
         if (IsLink(FullPath(folder)))
-            throw new NanoException($"'{folder}' is a link, which is not replaced", "name the folder that it leads to, or another one");
+            throw new NanoException($"'{folder}' is a link, which is not replaced",
+                "name the folder that it leads to, or another one");
         if (File.Exists(FullPath(folder)))
             throw new NanoException($"'{folder}' is in the way: it is a file", "name a folder that does not exist yet");
         if (RealPath.Contains(folder, Environment.CurrentDirectory))
-            throw new NanoException($"'{folder}' is the working directory or one above it, which cannot be replaced", "name a folder in it that does not exist yet");
+            throw new NanoException($"'{folder}' is the working directory or one above it, which cannot be replaced",
+                "name a folder in it that does not exist yet");
     }
 
     /// <summary>Takes the turn to replace a folder and puts remains right.</summary>
@@ -209,13 +242,15 @@ public static class AtomicFolder
         }
     }
 
-    /// <summary>The right to replace a folder: a file beside it that the system unlocks when the process ends, however it ends.</summary>
+    /// <summary>The right to replace a folder: a file beside it that the system unlocks when the process ends, however
+    /// it ends.</summary>
     private static FileStream Lock(string folder)
     {
         string path = FullPath(folder) + LockSuffix;
         try
         {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0,
+                FileOptions.DeleteOnClose);
         }
         catch (IOException e) when (File.Exists(path))
         {
@@ -238,11 +273,12 @@ public static class AtomicFolder
     private static NanoException Explain(string folder, Exception e) =>
         new($"cannot write '{folder}': {e.Message}", "check the permissions of the folder, or write somewhere else", e);
 
-    /// <summary>All files and folders below a folder, relative, with forward slashes; links are files and are not followed.</summary>
+    /// <summary>All files and folders below a folder, relative, with forward slashes; links are files and are not
+    /// followed.</summary>
     private static (List<string> Files, List<string> Folders) Entries(string folder)
     {
         List<string> files = [], folders = [];
-        var options = new EnumerationOptions { RecurseSubdirectories = false, AttributesToSkip = 0, IgnoreInaccessible = false };
+        var options = new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false };
         var open = new Stack<string>([""]);
         while (open.TryPop(out string? inner))
             foreach (var entry in new DirectoryInfo(Path.Combine(folder, inner)).EnumerateFileSystemInfos("*", options))
@@ -260,7 +296,8 @@ public static class AtomicFolder
     }
 
     private static string Names(string[] entries) =>
-        string.Join(", ", entries.Take(NamedEntries).Select(entry => Quoted.Of(entry))) + (entries.Length > NamedEntries ? $" and {entries.Length - NamedEntries} more" : "");
+        string.Join(", ", entries.Take(NamedEntries).Select(entry => Quoted.Of(entry)))
+        + (entries.Length > NamedEntries ? $" and {entries.Length - NamedEntries} more" : "");
 
     private static bool IsLink(string path) => new FileInfo(path).LinkTarget is not null;
 

@@ -8,7 +8,8 @@ namespace Nano;
 internal static class InputFile
 {
     /// <summary>Opens a file for positional reads; it may be renamed over meanwhile.</summary>
-    /// <exception cref="NanoException">The file is missing or cannot be opened, or is a folder, a pipe, a socket or a device: a pipe may let wait for ever, a device may have no end.</exception>
+    /// <exception cref="NanoException">The file is missing or cannot be opened, or is a folder, a pipe, a socket or a
+    /// device: a pipe may let wait for ever, a device may have no end.</exception>
     public static SafeFileHandle Open(string path, string missingHint)
     {
         CheckKind(path, missingHint);
@@ -71,7 +72,8 @@ internal static class InputFile
         {
             int count = Read(file, buffer, offset, path);
             if (count == 0)
-                throw new BadFileException(path, $"the file ends at byte {offset}, where {buffer.Length} more bytes were expected");
+                throw new BadFileException(path,
+                    $"the file ends at byte {offset}, where {buffer.Length} more bytes were expected");
             buffer = buffer[count..];
             offset += count;
         }
@@ -103,7 +105,8 @@ internal static class InputFile
         return Utf8.IsValid(bytes) ? bytes : throw new BadFileException(path, "the text is not valid UTF-8");
     }
 
-    /// <summary>Reads a whole file of at most maxBytes, to its end, whatever its length was when it was opened.</summary>
+    /// <summary>Reads a whole file of at most maxBytes, to its end, whatever its length was when it was
+    /// opened.</summary>
     /// <exception cref="BadFileException">Too long.</exception>
     public static byte[] ReadBytes(string path, int maxBytes, string missingHint)
     {
@@ -112,7 +115,8 @@ internal static class InputFile
         if (length > maxBytes)
             throw new BadFileException(path, $"{length} bytes are more than such a file can need (limit {maxBytes})");
         byte[] bytes = new byte[length];
-        Span<byte> more = stackalloc byte[512]; // behind the end: files of /proc say that they have no bytes, and others may grow
+        // behind the end: files of /proc say that they have no bytes, and others may grow
+        Span<byte> more = stackalloc byte[512];
         for (int filled = 0; ;)
         {
             var rest = bytes.AsSpan(filled);

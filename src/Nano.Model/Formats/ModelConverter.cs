@@ -87,7 +87,8 @@ public static class ModelConverter
         {
             if (output.EndsWith(".safetensors", StringComparison.Ordinal))
                 throw new NanoException($"'{output}' would be a file without the config.json that belongs to it", "name a folder; it gets model.safetensors and config.json");
-            if (File.Exists(output) || (Directory.Exists(output) && !AtomicFolder.IsUnfinished(output) && Directory.EnumerateFileSystemEntries(output).Any()))
+            if (File.Exists(output) || (Directory.Exists(output) && !AtomicFolder.IsUnfinished(output)
+                && Directory.EnumerateFileSystemEntries(output).Any()))
                 throw new NanoException($"'{output}' is there already", "name a new or empty folder");
             return;
         }

@@ -59,7 +59,8 @@ public static class ModelDirectory
     internal static string ReadPointer(string path)
     {
         string name = Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxPointerBytes, "check the path")).Trim();
-        return name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name) || name.Any(char.IsControl)
+        return name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name)
+            || name.Any(char.IsControl)
             ? throw new BadFileException(path, "it does not name a checkpoint folder") : name;
     }
 
@@ -117,12 +118,14 @@ public static class ModelDirectory
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(Resolve(path));
 
-    /// <summary>Writes a model into a folder that exists, with its tokenizer and its chat template, a Jinja string, if there are such.</summary>
+    /// <summary>Writes a model into a folder that exists, with its tokenizer and its chat template, a Jinja string, if
+    /// there are such.</summary>
     public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer, string? chatTemplate = null)
     {
         tokenizer?.Save(Path.Combine(folder, TokenizerFile));
         if (chatTemplate is not null)
-            AtomicFile.Write(Path.Combine(folder, ChatTemplateFile), stream => stream.Write(Encoding.UTF8.GetBytes(chatTemplate)));
+            AtomicFile.Write(Path.Combine(folder, ChatTemplateFile), stream =>
+                stream.Write(Encoding.UTF8.GetBytes(chatTemplate)));
         using var source = ModelSource.Of(model);
         Write(folder, source);
     }
@@ -138,15 +141,20 @@ public static class ModelDirectory
         var tensors = source.Tensors.Select(tensor => (IsConv1D(tensor.Name) ? tensor.Transposed() : tensor).Named(FileName(tensor.Name)).As(type ?? tensor.Type));
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => new SafetensorsTensor(tensor))], shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
-            AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream => stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
+            AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
+                stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
         AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
     }
 
-    /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them; config.json last.</summary>
+    /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them;
+    /// config.json last.</summary>
     internal static IReadOnlyCollection<string> OwnFiles(string folder)
     {
-        var weights = Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "model*.safetensors*").Select(file => Path.GetFileName(file)) : [];
-        return [.. TokenizerFiles, .. weights.Where(name => SafetensorsSet.IsWritten(AtomicFile.TargetOf(name) ?? name)), SafetensorsSet.IndexFile, ConfigFile];
+        var weights = Directory.Exists(folder)
+            ? Directory.EnumerateFiles(folder, "model*.safetensors*").Select(file => Path.GetFileName(file)) : [];
+        return [.. TokenizerFiles,
+            .. weights.Where(name => SafetensorsSet.IsWritten(AtomicFile.TargetOf(name) ?? name)),
+            SafetensorsSet.IndexFile, ConfigFile];
     }
 
     /// <summary>The type of most weights.</summary>

@@ -5,7 +5,8 @@ internal static class RealPath
 {
     private const int MostLinks = 40; // as Linux: more are a loop
 
-    private static readonly StringComparison Comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+    private static readonly StringComparison Comparison = OperatingSystem.IsLinux()
+        ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
 
     /// <summary>The full path without links, also of something that does not exist.</summary>
     /// <exception cref="NanoException">Links lead in a circle.</exception>
@@ -36,9 +37,13 @@ internal static class RealPath
 
     /// <summary>Whether a path without links is a folder without links or lies in it.</summary>
     public static bool Lies(string path, string folder) =>
-        path.Equals(folder, Comparison) || path.StartsWith(Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar, Comparison);
+        path.Equals(folder, Comparison)
+        || path.StartsWith(Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar, Comparison)
+        || (Path.EndsInDirectorySeparator(folder) && path.StartsWith(folder, Comparison));
 
     /// <summary>The names in a path behind its root, ".." included.</summary>
     private static IEnumerable<string> Parts(string path) =>
-        path[(Path.GetPathRoot(path)?.Length ?? 0)..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Where(name => name != ".");
+        path[(Path.GetPathRoot(path)?.Length ?? 0)..].Split(Path.DirectorySeparatorChar,
+            StringSplitOptions.RemoveEmptyEntries)
+            .Where(name => name != ".");
 }

@@ -23,8 +23,10 @@ public enum FileKind
 }
 
 /// <summary>
-/// The kind of a file and its identity, links followed, without opening it: opening a pipe may wait for ever. Linux tells by statx (man 2 statx), the only
-/// system call of this program that .NET does not offer; elsewhere the kind is <see cref="FileKind.Unknown"/> unless it is a folder.
+/// The kind of a file and its identity, links followed, without opening it: opening a pipe may wait for ever. Linux
+/// tells by statx (man 2 statx), the only
+/// system call of this program that .NET does not offer; elsewhere the kind is <see cref="FileKind.Unknown"/> unless it
+/// is a folder.
 /// </summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="Device">The number of the file system, 0 where it is not known.</param>
@@ -33,7 +35,9 @@ public readonly partial record struct FileStatus(FileKind Kind, ulong Device, ul
 {
     private const int CurrentFolder = -100; // AT_FDCWD
     private const uint KindAndInode = 0x1 | 0x100; // STATX_TYPE, STATX_INO
-    private const int KindMask = 0xF000, PipeBits = 0x1000, CharacterBits = 0x2000, FolderBits = 0x4000, BlockBits = 0x6000, RegularBits = 0x8000, SocketBits = 0xC000; // S_IFMT, S_IFIFO ...
+    // S_IFMT, S_IFIFO ...
+    private const int KindMask = 0xF000, PipeBits = 0x1000, CharacterBits = 0x2000, FolderBits = 0x4000,
+        BlockBits = 0x6000, RegularBits = 0x8000, SocketBits = 0xC000;
 
     /// <summary>The status of what a path leads to.</summary>
     public static FileStatus Of(string path)

@@ -3,7 +3,8 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// Cuts a file into the lines that hold JSON. A byte order mark is dropped, and lines of nothing but white space are passed over, as ndjson allows; they count
+/// Cuts a file into the lines that hold JSON. A byte order mark is dropped, and lines of nothing but white space are
+/// passed over, as ndjson allows; they count
 /// in line numbers. Memory is bounded by the longest line that is allowed.
 /// </summary>
 /// <param name="stream">The file.</param>
@@ -26,7 +27,8 @@ internal sealed class JsonLineReader(SourceStream stream, int longest = JsonLine
     /// <summary>The line without its end; valid until the next is read.</summary>
     public ReadOnlySpan<byte> Line => bytes.AsSpan(start, lineLength);
 
-    /// <summary>Whether the line is longer than is allowed; it is cut off then, and nothing can be read behind it.</summary>
+    /// <summary>Whether the line is longer than is allowed; it is cut off then, and nothing can be read behind
+    /// it.</summary>
     public bool IsTooLong { get; private set; }
 
     /// <summary>Reads the next line that is not blank.</summary>
@@ -80,7 +82,8 @@ internal sealed class JsonLineReader(SourceStream stream, int longest = JsonLine
 
     private static bool IsBlank(ReadOnlySpan<byte> line)
     {
-        while (Rune.DecodeFromUtf8(line, out var rune, out int length) == System.Buffers.OperationStatus.Done && Rune.IsWhiteSpace(rune))
+        while (Rune.DecodeFromUtf8(line, out var rune, out int length) == System.Buffers.OperationStatus.Done
+            && Rune.IsWhiteSpace(rune))
             line = line[length..];
         return line.IsEmpty;
     }

@@ -12,15 +12,18 @@ namespace Nano;
 internal readonly record struct JsonSlice(JsonValueKind Kind, int Start, int Length);
 
 /// <summary>
-/// Finds values in a JSON text without taking the rest of it apart. It takes what Python's json takes: RFC 8259, and NaN, Infinity and -Infinity as numbers;
-/// of equal names the last counts; numbers may have any length, as nothing converts them. Half surrogate pairs are allowed in strings, and become U+FFFD each.
+/// Finds values in a JSON text without taking the rest of it apart. It takes what Python's json takes: RFC 8259, and
+/// NaN, Infinity and -Infinity as numbers;
+/// of equal names the last counts; numbers may have any length, as nothing converts them. Half surrogate pairs are
+/// allowed in strings, and become U+FFFD each.
 /// </summary>
 internal ref struct JsonScanner
 {
     /// <summary>How deep lists and objects may lie in each other, as Python's recursion limit.</summary>
     private const int Deepest = 1000;
 
-    private static readonly SearchValues<byte> StringEnds = SearchValues.Create([(byte)'"', (byte)'\\', .. Enumerable.Range(0, 32).Select(c => (byte)c)]);
+    private static readonly SearchValues<byte> StringEnds = SearchValues.Create(
+        [(byte)'"', (byte)'\\', .. Enumerable.Range(0, 32).Select(c => (byte)c)]);
     private static readonly SearchValues<byte> HexDigits = SearchValues.Create("0123456789abcdefABCDEF"u8);
 
     private readonly ReadOnlySpan<byte> text;
@@ -35,7 +38,8 @@ internal ref struct JsonScanner
     /// <param name="found">The value, or one of kind Undefined.</param>
     /// <returns>The kind of the whole text; only an object has fields.</returns>
     /// <exception cref="JsonException">It is not JSON.</exception>
-    public static JsonValueKind Find(ReadOnlySpan<byte> text, string name, ReadOnlySpan<byte> utf8Name, out JsonSlice found)
+    public static JsonValueKind Find(ReadOnlySpan<byte> text, string name, ReadOnlySpan<byte> utf8Name,
+        out JsonSlice found)
     {
         found = default;
         var scanner = new JsonScanner(text);
@@ -59,16 +63,27 @@ internal ref struct JsonScanner
         return elements;
     }
 
-    /// <summary>Writes the characters of a string that was found, and returns how many they are; at most one for each byte.</summary>
+    /// <summary>Writes the characters of a string that was found, and returns how many they are; at most one for each
+    /// byte.</summary>
     public static int Decode(ReadOnlySpan<byte> content, Span<char> characters)
     {
         int written = 0;
         while (content.IndexOf((byte)'\\') is >= 0 and int plain)
         {
             written += Encoding.UTF8.GetChars(content[..plain], characters[written..]);
-            char c = content[plain + 1] switch { (byte)'b' => '\b', (byte)'f' => '\f', (byte)'n' => '\n', (byte)'r' => '\r', (byte)'t' => '\t', (byte)'u' => Hex(content[(plain + 2)..]), var other => (char)other };
+            char c = content[plain + 1] switch
+            {
+                (byte)'b' => '\b',
+                (byte)'f' => '\f',
+                (byte)'n' => '\n',
+                (byte)'r' => '\r',
+                (byte)'t' => '\t',
+                (byte)'u' => Hex(content[(plain + 2)..]),
+                var other => (char)other,
+            };
             content = content[(plain + (content[plain + 1] == 'u' ? 6 : 2))..];
-            if (char.IsHighSurrogate(c) && content.StartsWith("\\u"u8) && Hex(content[2..]) is var low && char.IsLowSurrogate(low))
+            if (char.IsHighSurrogate(c) && content.StartsWith("\\u"u8) && Hex(content[2..]) is var low
+                && char.IsLowSurrogate(low))
             {
                 (characters[written], characters[written + 1]) = (c, low);
                 written += 2;
@@ -91,7 +106,8 @@ internal ref struct JsonScanner
         _ => "an object",
     };
 
-    private static char Hex(ReadOnlySpan<byte> digits) => (char)ushort.Parse(digits[..4], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static char Hex(ReadOnlySpan<byte> digits) =>
+        (char)ushort.Parse(digits[..4], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 
     /// <summary>The object that begins here, with a look at one of its fields.</summary>
     private JsonValueKind Object(string name, ReadOnlySpan<byte> utf8Name, ref JsonSlice found)
@@ -137,12 +153,15 @@ internal ref struct JsonScanner
                     Value(depth + 1);
                 return new(JsonValueKind.Array, start, at - start);
             default:
-                return Word("true"u8, JsonValueKind.True) ?? Word("false"u8, JsonValueKind.False) ?? Word("null"u8, JsonValueKind.Null)
-                    ?? Word("NaN"u8, JsonValueKind.Number) ?? Word("Infinity"u8, JsonValueKind.Number) ?? Word("-Infinity"u8, JsonValueKind.Number) ?? Number();
+                return Word("true"u8, JsonValueKind.True) ?? Word("false"u8, JsonValueKind.False)
+                    ?? Word("null"u8, JsonValueKind.Null) ?? Word("NaN"u8, JsonValueKind.Number)
+                    ?? Word("Infinity"u8, JsonValueKind.Number) ?? Word("-Infinity"u8, JsonValueKind.Number)
+                    ?? Number();
         }
     }
 
-    /// <summary>Passes an opening bracket; says whether anything comes before the closing one, which is passed too if not.</summary>
+    /// <summary>Passes an opening bracket; says whether anything comes before the closing one, which is passed too if
+    /// not.</summary>
     private bool Opens(char close)
     {
         at++;

@@ -56,7 +56,8 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     /// <summary>Whether a path is a folder, or was one until a process was killed that was replacing it.</summary>
     internal static bool IsFolder(string path) => Directory.Exists(path) || AtomicFolder.IsInterrupted(path);
 
-    /// <summary>Reads what a folder has; its token files are not opened. Where a process was killed that was replacing the folder, it is put right first.</summary>
+    /// <summary>Reads what a folder has; its token files are not opened. Where a process was killed that was replacing
+    /// the folder, it is put right first.</summary>
     /// <exception cref="NanoException">It has no prepared data.</exception>
     /// <exception cref="BadFileException">dataset.json is malformed.</exception>
     public static PreparedData Load(string folder)
@@ -67,7 +68,9 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
             throw new NanoException($"there is no prepared data in '{folder}': no {FileName}", MissingHint);
         try
         {
-            var data = JsonSerializer.Deserialize<PreparedData>(InputFile.ReadBytes(path, LargestDescription, MissingHint), Json) ?? throw new BadFileException(path, "it is null");
+            byte[] bytes = InputFile.ReadBytes(path, LargestDescription, MissingHint);
+            var data = JsonSerializer.Deserialize<PreparedData>(bytes, Json)
+                ?? throw new BadFileException(path, "it is null");
             return data.Checked(path) with { Folder = folder };
         }
         catch (JsonException e)
@@ -116,22 +119,26 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
             ["skip_bad"] = options.SkipBad ? "yes" : "no",
             ["validation"] = options.Validation.ToString(),
         };
-        var data = new PreparedData(CurrentVersion, new(options.Tokenizer.VocabSize, Digest(tokenizer), separator), train, validation,
+        var data = new PreparedData(CurrentVersion, new(options.Tokenizer.VocabSize, Digest(tokenizer), separator),
+            train, validation,
             (double)validation.Bytes / validation.Tokens, source.Empty, source.SkippedLines, source.FirstSkipped, described, [.. source.Files.Select(file => new PreparedSource(file.Path, file.Bytes, file.Sha256))]);
         AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, data, Json));
     }
 
     /// <summary>SHA-256 of a tokenizer's file in lower-case hexadecimal.</summary>
-    internal static string Digest(string tokenizerPath) => Convert.ToHexStringLower(SHA256.HashData(InputFile.ReadBytes(tokenizerPath, LargestTokenizer, MissingHint)));
+    internal static string Digest(string tokenizerPath) =>
+        Convert.ToHexStringLower(SHA256.HashData(InputFile.ReadBytes(tokenizerPath, LargestTokenizer, MissingHint)));
 
     private PreparedData Checked(string path)
     {
         if (Version != CurrentVersion)
             throw new BadFileException(path, $"it is version {Version}; this program knows version {CurrentVersion}");
         // Elements of lists may be null whatever their type says.
-        if (FirstSkipped.Any(line => line is null) || Options.Values.Any(value => value is null) || Sources.Any(source => source is null) || Train.Files.Concat(Validation.Files).Any(file => file is null))
+        if (FirstSkipped.Any(line => line is null) || Options.Values.Any(value => value is null)
+            || Sources.Any(source => source is null) || Train.Files.Concat(Validation.Files).Any(file => file is null))
             throw new BadFileException(path, "a list or the options hold null");
-        if (Train.Files.Concat(Validation.Files).Select(file => file.Sha256).Append(Tokenizer.Sha256).FirstOrDefault(digest => !IsDigest(digest)) is { } wrong)
+        var digests = Train.Files.Concat(Validation.Files).Select(file => file.Sha256).Append(Tokenizer.Sha256);
+        if (digests.FirstOrDefault(digest => !IsDigest(digest)) is { } wrong)
             throw new BadFileException(path, $"{Quoted.Of(wrong)} is not a SHA-256 in lower-case hexadecimal");
         if (Tokenizer.VocabSize < 1 || (Tokenizer.Separator is { } id && (uint)id >= (uint)Tokenizer.VocabSize))
             throw new BadFileException(path, $"a vocabulary of {Tokenizer.VocabSize} with the separator {Tokenizer.Separator} cannot be");
@@ -145,5 +152,6 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
         return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
     }
 
-    private static bool IsDigest(string text) => text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigitLower);
+    private static bool IsDigest(string text) =>
+        text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigitLower);
 }

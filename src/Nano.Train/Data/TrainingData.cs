@@ -43,7 +43,8 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     }
 
     /// <summary>Whether a path names token files, and not text: prepared data, or a file of llm.c.</summary>
-    public static bool AreTokens(string path) => PreparedData.IsFolder(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
+    public static bool AreTokens(string path) =>
+        PreparedData.IsFolder(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Of token files. Every file is read once to check its ids and to know it again.</summary>
     /// <param name="path">A folder of <see cref="PreparedData"/>, or a token file of llm.c, or several of them where the name has a *.</param>

@@ -17,7 +17,8 @@ internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> li
         var items = JsonScanner.Elements(line.Span, Find(key, JsonValueKind.Array, "a list of strings"));
         if (items.Count < atLeast)
             throw Bad($"'{key}' has {items.Count} of at least {atLeast} strings");
-        return [.. items.Select(item => item.Kind == JsonValueKind.String ? Decode(item) : throw Bad($"'{key}' must be a list of strings, not of {JsonScanner.Name(item.Kind)}"))];
+        return [.. items.Select(item => item.Kind == JsonValueKind.String ? Decode(item)
+            : throw Bad($"'{key}' must be a list of strings, not of {JsonScanner.Name(item.Kind)}"))];
     }
 
     /// <summary>A required whole number from 0 to below a limit.</summary>
@@ -25,7 +26,8 @@ internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> li
     {
         var digits = Find(key, JsonValueKind.Number, "a whole number");
         string text = Encoding.UTF8.GetString(line.Span.Slice(digits.Start, digits.Length));
-        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= 0 && value < below ? value
+        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+            && value >= 0 && value < below ? value
             : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {Quoted.Plain(text)}");
     }
 
@@ -35,7 +37,10 @@ internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> li
     private JsonSlice Find(string key, JsonValueKind kind, string expected)
     {
         JsonScanner.Find(line.Span, key, Encoding.UTF8.GetBytes(key), out var value);
-        return value.Kind == kind ? value : throw Bad(value.Kind == JsonValueKind.Undefined ? $"there is no '{key}'" : $"'{key}' must be {expected}, not {JsonScanner.Name(value.Kind)}");
+        if (value.Kind == JsonValueKind.Undefined)
+            throw Bad($"there is no '{key}'");
+        return value.Kind == kind ? value
+            : throw Bad($"'{key}' must be {expected}, not {JsonScanner.Name(value.Kind)}");
     }
 
     private string Decode(JsonSlice value)
@@ -46,7 +51,8 @@ internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> li
 }
 
 /// <summary>
-/// Reads files of JSON lines, also packed as .gz: UTF-8, one object per line, as <see cref="JsonLineReader"/> cuts and <see cref="JsonScanner"/> reads them; no
+/// Reads files of JSON lines, also packed as .gz: UTF-8, one object per line, as <see cref="JsonLineReader"/> cuts and
+/// <see cref="JsonScanner"/> reads them; no
 /// line but blank ones is left out.
 /// </summary>
 internal static class JsonLines
@@ -72,7 +78,8 @@ internal static class JsonLines
         {
             bytes += lines.Line.Length;
             if (bytes > LargestFile)
-                throw new BadFileException(path, $"line {lines.Number}: the lines so far have {bytes} bytes; at most {LargestFile} are read");
+                throw new BadFileException(path,
+                    $"line {lines.Number}: the lines so far have {bytes} bytes; at most {LargestFile} are read");
             byte[] line = lines.Line.ToArray();
             if (Problem(lines, line) is { } problem)
                 throw new BadFileException(path, $"line {lines.Number}: {problem}");

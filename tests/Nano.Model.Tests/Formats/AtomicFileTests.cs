@@ -89,13 +89,16 @@ public class AtomicFileTests
         Assert.Equal([1f], SafetensorsReaderTests.Floats(old, "a"));
     }
 
-    /// <summary>A second file that names the first is not there while the first is replaced, and is back if that fails.</summary>
+    /// <summary>A second file that names the first is not there while the first is replaced, and is back if that
+    /// fails.</summary>
     [Fact]
     public void Files_that_belong_together_never_mix()
     {
         using var folder = new TempFolder();
         string data = folder.File("m.data"), graph = folder.File("m");
-        void Write(byte content) => AtomicFile.WriteAll([(data, stream => stream.WriteByte(content)), (graph, stream => stream.WriteByte(content))]);
+        void Write(byte content) =>
+            AtomicFile.WriteAll([(data, stream => stream.WriteByte(content)),
+            (graph, stream => stream.WriteByte(content))]);
         Write(1);
         Write(2);
         Assert.Equal([[2], [2]], [File.ReadAllBytes(data), File.ReadAllBytes(graph)]);

@@ -27,7 +27,8 @@ public sealed class AtomicFolderTests : IDisposable
     /// <summary>The text of all three files, and nothing else is there.</summary>
     void Holds(string text)
     {
-        Assert.Equal([text, text, text], new[] { "a", "last", "sub/b" }.Select(file => File.ReadAllText(Path.Combine(folder, file))));
+        Assert.Equal([text, text, text],
+            new[] { "a", "last", "sub/b" }.Select(file => File.ReadAllText(Path.Combine(folder, file))));
         Assert.Equal(["data"], Directory.GetFileSystemEntries(temp.Root).Select(Path.GetFileName));
     }
 
@@ -44,7 +45,8 @@ public sealed class AtomicFolderTests : IDisposable
         Holds("3");
     }
 
-    /// <summary>Every state of the file system that a process killed at some step leaves: is the folder there, and its .tmp and .old.tmp.</summary>
+    /// <summary>Every state of the file system that a process killed at some step leaves: is the folder there, and its
+    /// .tmp and .old.tmp.</summary>
     [Theory]
     [InlineData("old", "half", null, "old")]
     [InlineData("old", "new", null, "old")]
@@ -60,7 +62,8 @@ public sealed class AtomicFolderTests : IDisposable
     {
         void Build()
         {
-            foreach (var (path, text) in new[] { (folder, place), (AtomicFolder.NewOf(folder), written), (AtomicFolder.OldOf(folder), aside) })
+            foreach (var (path, text) in new[] { (folder, place), (AtomicFolder.NewOf(folder), written),
+                (AtomicFolder.OldOf(folder), aside) })
                 if (text is "half" or "empty")
                 {
                     Directory.CreateDirectory(Path.Combine(path, "sub"));
@@ -69,7 +72,8 @@ public sealed class AtomicFolderTests : IDisposable
                 }
                 else if (text is not null)
                     Make(path, text);
-            foreach (string path in (string[])[.. written is null ? [] : new[] { AtomicFolder.NewOf(folder) }, .. place == "marked" ? new[] { folder } : []])
+            foreach (string path in (string[])[.. written is null ? []
+                : new[] { AtomicFolder.NewOf(folder) }, .. place == "marked" ? new[] { folder } : []])
                 File.WriteAllText(Path.Combine(path, ".nano-unfinished"), "");
             File.WriteAllText(folder + ".lock.tmp", ""); // the lock of a process that is gone
         }
@@ -93,9 +97,11 @@ public sealed class AtomicFolderTests : IDisposable
     [InlineData(null, null, "old", "old")]
     [InlineData("new", null, "old", "new")]
     [InlineData("old", "half", null, "old")]
-    public void A_reader_finds_the_old_folder_or_the_new_one(string? place, string? written, string? aside, string expected)
+    public void A_reader_finds_the_old_folder_or_the_new_one(string? place, string? written, string? aside,
+        string expected)
     {
-        foreach (var (path, text) in new[] { (folder, place), (AtomicFolder.NewOf(folder), written), (AtomicFolder.OldOf(folder), aside) })
+        foreach (var (path, text) in new[] { (folder, place), (AtomicFolder.NewOf(folder), written),
+            (AtomicFolder.OldOf(folder), aside) })
             if (text is not null)
                 Make(path, text);
         AtomicFolder.RecoverToRead(folder, Own);
@@ -107,7 +113,8 @@ public sealed class AtomicFolderTests : IDisposable
     public void A_writer_that_throws_leaves_the_old_folder_whole()
     {
         Write("1");
-        foreach (var thrown in new Exception[] { new InvalidOperationException("half way"), new NanoException("half way"), new IOException("half way") })
+        foreach (var thrown in new Exception[] { new InvalidOperationException("half way"),
+            new NanoException("half way"), new IOException("half way") })
         {
             var caught = Assert.ThrowsAny<Exception>(() => AtomicFolder.Write(folder, Own, target =>
             {
@@ -170,12 +177,14 @@ public sealed class AtomicFolderTests : IDisposable
         Holds("1");
     }
 
-    /// <summary>A folder that happens to have the name of remains, with files of the names that the caller writes.</summary>
+    /// <summary>A folder that happens to have the name of remains, with files of the names that the caller
+    /// writes.</summary>
     [Fact]
     public void Remains_without_the_mark_of_unfinished_ones_are_foreign()
     {
         Make(AtomicFolder.NewOf(folder), "mine");
-        Assert.Contains("'a', 'last', 'sub'", Assert.Throws<NanoException>(() => Write("1")).Message, StringComparison.Ordinal);
+        Assert.Contains("'a', 'last', 'sub'", Assert.Throws<NanoException>(() => Write("1")).Message,
+            StringComparison.Ordinal);
         Assert.Equal("mine", File.ReadAllText(Path.Combine(AtomicFolder.NewOf(folder), "a")));
         Assert.False(Directory.Exists(folder));
     }
@@ -203,7 +212,9 @@ public sealed class AtomicFolderTests : IDisposable
         File.CreateSymbolicLink(AtomicFolder.NewOf(folder), temp.File("nothing"));
         Assert.Throws<NanoException>(() => Write("2"));
         File.Delete(AtomicFolder.NewOf(folder));
-        Assert.Equal(["a", "last", "sub/b"], Directory.GetFiles(temp.File("other"), "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(temp.File("other"), file)).Order());
+        Assert.Equal(["a", "last", "sub/b"],
+            Directory.GetFiles(temp.File("other"), "*", SearchOption.AllDirectories).Select(file =>
+            Path.GetRelativePath(temp.File("other"), file)).Order());
         Directory.Delete(temp.File("other"), recursive: true);
         Write("2");
         Holds("2");
@@ -217,7 +228,8 @@ public sealed class AtomicFolderTests : IDisposable
     [InlineData("/")]
     [InlineData("../../..//")]
     public void Places_that_no_folder_may_take_are_refused(string place) =>
-        Assert.NotNull(Assert.Throws<NanoException>(() => AtomicFolder.Write(place, Own, _ => Assert.Fail("filled"))).Hint);
+        Assert.NotNull(Assert.Throws<NanoException>(() =>
+            AtomicFolder.Write(place, Own, _ => Assert.Fail("filled"))).Hint);
 
     [Fact]
     public void A_file_is_not_replaced_and_one_process_writes_at_a_time()
@@ -229,7 +241,8 @@ public sealed class AtomicFolderTests : IDisposable
         AtomicFolder.Write(folder + "/", Own, target =>
         {
             Fill(target, "1");
-            Assert.Contains("another process is writing", Assert.Throws<NanoException>(() => Write("2")).Message, StringComparison.Ordinal);
+            Assert.Contains("another process is writing", Assert.Throws<NanoException>(() => Write("2")).Message,
+                StringComparison.Ordinal);
         });
         Holds("1");
     }
@@ -249,6 +262,7 @@ public sealed class AtomicFolderTests : IDisposable
         Assert.False(RealPath.Contains(temp.File("re"), temp.File("real")));
         File.CreateSymbolicLink(temp.File("a"), "b");
         File.CreateSymbolicLink(temp.File("b"), "a");
-        Assert.Contains("circle", Assert.Throws<NanoException>(() => RealPath.Of(temp.File("a"))).Message, StringComparison.Ordinal);
+        Assert.Contains("circle", Assert.Throws<NanoException>(() => RealPath.Of(temp.File("a"))).Message,
+            StringComparison.Ordinal);
     }
 }

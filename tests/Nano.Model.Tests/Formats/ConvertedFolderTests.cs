@@ -10,9 +10,13 @@ public sealed class ConvertedFolderTests : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    void Convert(long shardBytes = 0) => ModelConverter.Convert(model, folder, new ConversionOptions { Format = ModelFormat.Safetensors, ShardBytes = shardBytes });
+    void Convert(long shardBytes = 0) =>
+        ModelConverter.Convert(model, folder,
+        new ConversionOptions { Format = ModelFormat.Safetensors, ShardBytes = shardBytes });
 
-    static string[] Names(string folder) => [.. Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
+    static string[] Names(string folder) =>
+        [.. Directory.GetFileSystemEntries(folder).Select(path =>
+        Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
 
     [Fact]
     public void Remains_of_killed_conversions_are_no_obstacle()
@@ -21,7 +25,8 @@ public sealed class ConvertedFolderTests : IDisposable
         string[] files = Names(folder);
         Assert.True(files.Length > 3);
         Directory.Move(folder, folder + ".tmp");
-        foreach (string name in (string[])["config.json", files.First(name => name.EndsWith(".safetensors", StringComparison.Ordinal))])
+        foreach (string name in (string[])["config.json",
+            files.First(name => name.EndsWith(".safetensors", StringComparison.Ordinal))])
             File.Move(Path.Combine(folder + ".tmp", name), Path.Combine(folder + ".tmp", name + ".abcdefgh.ijk.tmp"));
         File.WriteAllText(Path.Combine(folder + ".tmp", ".nano-unfinished"), "");
         Convert(100_000);
@@ -30,13 +35,15 @@ public sealed class ConvertedFolderTests : IDisposable
         File.WriteAllText(Path.Combine(folder, ".nano-unfinished"), ""); // killed just behind the rename
         Convert();
         Assert.Equal(["out"], Names(temp.Root));
-        Assert.Equal(["config.json", "model.safetensors"], Names(folder).Where(name => !files.Contains(name) || name == "config.json"));
+        Assert.Equal(["config.json", "model.safetensors"],
+            Names(folder).Where(name => !files.Contains(name) || name == "config.json"));
     }
 
     [Fact]
     public void Folders_of_others_are_left_alone()
     {
-        foreach (string name in (string[])["out/photo.jpg", "out/config.json", "out.tmp/model.safetensors", "out.old.tmp/photo.jpg"])
+        foreach (string name in (string[])["out/photo.jpg", "out/config.json", "out.tmp/model.safetensors",
+            "out.old.tmp/photo.jpg"])
         {
             Directory.CreateDirectory(Path.GetDirectoryName(temp.File(name))!);
             File.WriteAllText(temp.File(name), "mine");
@@ -54,7 +61,8 @@ public sealed class ConvertedFolderTests : IDisposable
     public void A_conversion_that_fails_leaves_nothing()
     {
         var progress = new Fails();
-        Assert.Throws<InvalidOperationException>(() => ModelConverter.Convert(model, folder, new ConversionOptions(), progress));
+        Assert.Throws<InvalidOperationException>(() =>
+            ModelConverter.Convert(model, folder, new ConversionOptions(), progress));
         Assert.Empty(Names(temp.Root));
     }
 

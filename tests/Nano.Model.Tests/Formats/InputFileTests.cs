@@ -24,8 +24,10 @@ public sealed class InputFileTests : IDisposable
         File.CreateSymbolicLink(temp.File("link"), "file");
         File.CreateSymbolicLink(temp.File("loop"), "loop");
         Run("mkfifo", temp.File("pipe é"));
-        Assert.Equal([FileKind.Regular, FileKind.Regular, FileKind.Unknown, FileKind.Unknown, FileKind.Pipe, FileKind.Folder, FileKind.Device, FileKind.Device],
-            new[] { temp.File("file"), temp.File("link"), temp.File("loop"), temp.File("none"), temp.File("pipe é"), temp.Root, "/dev/zero", "/dev/null" }.Select(path => FileStatus.Of(path).Kind));
+        Assert.Equal([FileKind.Regular, FileKind.Regular, FileKind.Unknown, FileKind.Unknown, FileKind.Pipe,
+            FileKind.Folder, FileKind.Device, FileKind.Device],
+            new[] { temp.File("file"), temp.File("link"), temp.File("loop"), temp.File("none"), temp.File("pipe é"),
+                temp.Root, "/dev/zero", "/dev/null" }.Select(path => FileStatus.Of(path).Kind));
         Assert.Equal(FileStatus.Of(temp.File("file")), FileStatus.Of(temp.File("link")));
         Assert.NotEqual(FileStatus.Of(temp.File("file")), FileStatus.Of(temp.Root));
     }
@@ -36,8 +38,11 @@ public sealed class InputFileTests : IDisposable
         Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
         string pipe = Run("mkfifo", temp.File("pipe"));
         foreach (var (path, kind) in new[] { (pipe, "pipe"), ("/dev/zero", "device") })
-            foreach (Action read in (Action[])[() => InputFile.ReadBytes(path, 10, ""), () => InputFile.ReadBeginning(path, 4, ""), () => ModelLoader.Open(path), () => SafetensorsReader.Open(path), () => GgufReader.Open(path), () => TokenizerLoader.Load(path)])
-                Assert.Contains($"'{path}' is a {kind}, not a file", Assert.Throws<NanoException>(read).Message, StringComparison.Ordinal);
+            foreach (Action read in (Action[])[() => InputFile.ReadBytes(path, 10, ""), () =>
+                InputFile.ReadBeginning(path, 4, ""), () => ModelLoader.Open(path), () =>
+                SafetensorsReader.Open(path), () => GgufReader.Open(path), () => TokenizerLoader.Load(path)])
+                Assert.Contains($"'{path}' is a {kind}, not a file", Assert.Throws<NanoException>(read).Message,
+                    StringComparison.Ordinal);
     }
 
     [Fact]
@@ -49,7 +54,9 @@ public sealed class InputFileTests : IDisposable
             File.WriteAllBytes(temp.File("file"), bytes);
             Assert.Equal(bytes, InputFile.ReadBytes(temp.File("file"), length, ""));
             if (length > 0)
-                Assert.Contains("limit", Assert.Throws<BadFileException>(() => InputFile.ReadBytes(temp.File("file"), length - 1, "")).Message, StringComparison.Ordinal);
+                Assert.Contains("limit",
+                    Assert.Throws<BadFileException>(() =>
+                    InputFile.ReadBytes(temp.File("file"), length - 1, "")).Message, StringComparison.Ordinal);
         }
     }
 
@@ -61,7 +68,9 @@ public sealed class InputFileTests : IDisposable
         Skip.IfNot(File.Exists(maps), "Linux");
         Assert.Equal((byte)'\n', InputFile.ReadBytes(maps, 1 << 24, "")[^1]);
         Assert.True(InputFile.ReadBytes(maps, 1 << 24, "").Length > 2000);
-        Assert.Contains("more bytes than such a file can need (limit 2000)", Assert.Throws<BadFileException>(() => InputFile.ReadBytes(maps, 2000, "")).Message, StringComparison.Ordinal);
+        Assert.Contains("more bytes than such a file can need (limit 2000)",
+            Assert.Throws<BadFileException>(() => InputFile.ReadBytes(maps, 2000, "")).Message,
+            StringComparison.Ordinal);
         Assert.Throws<NanoException>(() => InputFile.ReadBytes("/proc/self/mem", 2000, ""));
         using (var sparse = File.Create(temp.File("sparse")))
             sparse.SetLength(1L << 40);
@@ -75,7 +84,9 @@ public sealed class InputFileTests : IDisposable
         string pipe = Run("mkfifo", temp.File("pipe"));
         File.CreateSymbolicLink(temp.File("null"), "/dev/null");
         foreach (string path in (string[])[pipe, temp.File("null")])
-            Assert.Contains("is in the way; nothing was written", Assert.Throws<NanoException>(() => AtomicFile.Write(path, _ => Assert.Fail("written"))).Message, StringComparison.Ordinal);
+            Assert.Contains("is in the way; nothing was written",
+                Assert.Throws<NanoException>(() => AtomicFile.Write(path, _ => Assert.Fail("written"))).Message,
+                StringComparison.Ordinal);
         Assert.Equal(FileKind.Pipe, FileStatus.Of(pipe).Kind);
         Assert.Equal(2, Directory.GetFileSystemEntries(temp.Root).Length);
     }

@@ -16,7 +16,8 @@ public sealed class PreparedFolderTests : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    PreparedData Prepare(string? input = null, bool overwrite = true, string? to = null, int shardTokens = 300) => DataPreparer.Run(new PrepareOptions
+    PreparedData Prepare(string? input = null, bool overwrite = true, string? to = null, int shardTokens = 300) =>
+        DataPreparer.Run(new PrepareOptions
     {
         Inputs = [input ?? text],
         Tokenizer = Bpe.Value,
@@ -28,7 +29,8 @@ public sealed class PreparedFolderTests : IDisposable
 
     /// <summary>All files below the folder of this test, links as links, with their content.</summary>
     Dictionary<string, string> Everything() => Directory.EnumerateFiles(temp.Root, "*", SearchOption.AllDirectories)
-        .ToDictionary(path => Path.GetRelativePath(temp.Root, path), path => new FileInfo(path).LinkTarget ?? Convert.ToHexString(File.ReadAllBytes(path)));
+        .ToDictionary(path => Path.GetRelativePath(temp.Root, path), path => new FileInfo(path).LinkTarget
+            ?? Convert.ToHexString(File.ReadAllBytes(path)));
 
     void Refuses(Action prepare, params string[] words)
     {
@@ -78,7 +80,8 @@ public sealed class PreparedFolderTests : IDisposable
         string path = Path.Combine(folder, "dataset.json"), json = File.ReadAllText(path);
         Assert.Contains(from, json, StringComparison.Ordinal);
         File.WriteAllText(path, json.Replace(from, to, StringComparison.Ordinal));
-        Assert.DoesNotContain("\u001b", Assert.Throws<BadFileException>(() => PreparedData.Load(folder)).Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("\u001b", Assert.Throws<BadFileException>(() => PreparedData.Load(folder)).Message,
+            StringComparison.Ordinal);
         Refuses(() => Prepare(), "is in the way");
     }
 
@@ -149,7 +152,8 @@ public sealed class PreparedFolderTests : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "files are told by their inodes");
         Prepare();
-        using (var link = System.Diagnostics.Process.Start("ln", [Path.Combine(folder, "dataset.json"), temp.File("hard.txt")]))
+        using (var link = System.Diagnostics.Process.Start("ln",
+            [Path.Combine(folder, "dataset.json"), temp.File("hard.txt")]))
             link.WaitForExit();
         Refuses(() => Prepare(temp.File("hard.txt")), "another name of a file");
     }
@@ -172,7 +176,8 @@ public sealed class PreparedFolderTests : IDisposable
         Assert.Equal(["data", "text.txt"], Runs.Names(temp.Root));
     }
 
-    /// <summary>What a kill at each step of replacing leaves: the folder, and which of its neighbours. Every state opens as the old data or the new.</summary>
+    /// <summary>What a kill at each step of replacing leaves: the folder, and which of its neighbours. Every state
+    /// opens as the old data or the new.</summary>
     [Theory]
     [InlineData("old", "", "", "old")] // before anything is written
     [InlineData("old", "half", "", "old")] // while the new is written
@@ -183,7 +188,8 @@ public sealed class PreparedFolderTests : IDisposable
     [InlineData("new", "", "less", "new")] // while it is
     [InlineData("new", "", "", "new")] // at the end
     [InlineData("", "", "old", "old")] // the new one failed to come
-    public void Every_state_that_a_kill_leaves_opens_and_a_retry_works(string place, string written, string aside, string expected)
+    public void Every_state_that_a_kill_leaves_opens_and_a_retry_works(string place, string written, string aside,
+        string expected)
     {
         var old = Prepare(shardTokens: 300);
         Directory.Move(folder, temp.File("old"));
@@ -197,7 +203,8 @@ public sealed class PreparedFolderTests : IDisposable
             Assert.True(TrainingData.AreTokens(folder));
             using var data = TrainingData.FromShards(folder);
             Assert.Equal((expected == "old" ? old : made).Train.Tokens, data.Train.Length);
-            Assert.Equal((expected == "old" ? old : made).Train.Files.Count, PreparedData.Load(folder).Train.Files.Count);
+            Assert.Equal((expected == "old" ? old : made).Train.Files.Count,
+                PreparedData.Load(folder).Train.Files.Count);
         }
         Refuses(() => Prepare(overwrite: false), "already has prepared data");
         Prepare(shardTokens: 700);
@@ -208,9 +215,11 @@ public sealed class PreparedFolderTests : IDisposable
         {
             if (state.Length == 0)
                 return;
-            string from = temp.File(state is "old" or "less" ? "old" : "new"), target = Directory.CreateDirectory(temp.File(name)).FullName;
+            string from = temp.File(state is "old" or "less" ? "old" : "new"),
+                target = Directory.CreateDirectory(temp.File(name)).FullName;
             foreach (string file in Runs.Names(from))
-                if (!(state == "less" && file.StartsWith("train", StringComparison.Ordinal)) && !(state == "half" && file.EndsWith("json", StringComparison.Ordinal)))
+                if (!(state == "less" && file.StartsWith("train", StringComparison.Ordinal))
+                    && !(state == "half" && file.EndsWith("json", StringComparison.Ordinal)))
                     File.Copy(Path.Combine(from, file), Path.Combine(target, file));
             if (name == "data.tmp" || state == "marked")
                 File.WriteAllText(Path.Combine(target, ".nano-unfinished"), "");
@@ -225,13 +234,17 @@ public sealed class PreparedFolderTests : IDisposable
         Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
         using (var make = System.Diagnostics.Process.Start("mkfifo", [temp.File("pipe")]))
             make.WaitForExit();
-        using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix,
+            System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
         socket.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(temp.File("socket")));
         File.CreateSymbolicLink(temp.File("link"), "pipe");
         File.CreateSymbolicLink(temp.File("self"), "self");
-        foreach (string path in (string[])[temp.File("pipe"), temp.File("link"), temp.File("socket"), temp.File("self"), "/dev/zero", "/dev/urandom", "/dev/null", "/dev/tty", "/proc/self/mem", temp.Root + "/none"])
+        foreach (string path in (string[])[temp.File("pipe"), temp.File("link"), temp.File("socket"),
+            temp.File("self"), "/dev/zero", "/dev/urandom", "/dev/null", "/dev/tty", "/proc/self/mem",
+            temp.Root + "/none"])
         {
-            Assert.NotNull(Record(() => DataPreparer.Run(new PrepareOptions { Inputs = [path], Tokenizer = Bpe.Value, Out = folder })));
+            Assert.NotNull(Record(() =>
+                DataPreparer.Run(new PrepareOptions { Inputs = [path], Tokenizer = Bpe.Value, Out = folder })));
             Assert.NotNull(Record(() => CorpusStore.LoadFile(path)));
             Assert.NotNull(Record(() => JsonLines.Read(path, line => line.Text("text"))));
             Assert.NotNull(Record(() => TokenShard.Open(path)));
@@ -260,7 +273,11 @@ public sealed class PreparedFolderTests : IDisposable
         Skip.IfNot(OperatingSystem.IsLinux(), "files with holes");
         using (var file = File.Create(temp.File("sparse.jsonl")))
             file.SetLength(8L << 40);
-        Assert.Contains("text is read whole", Assert.Throws<NanoException>(() => CorpusStore.LoadFile(temp.File("sparse.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("line 1", Assert.Throws<BadFileException>(() => JsonLines.Read(temp.File("sparse.jsonl"), line => line.Text("text"))).Message, StringComparison.Ordinal);
+        Assert.Contains("text is read whole",
+            Assert.Throws<NanoException>(() => CorpusStore.LoadFile(temp.File("sparse.jsonl"))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("line 1",
+            Assert.Throws<BadFileException>(() =>
+            JsonLines.Read(temp.File("sparse.jsonl"), line => line.Text("text"))).Message, StringComparison.Ordinal);
     }
 }

@@ -9,7 +9,8 @@ public readonly record struct PrepareProgress(string Doing, long Bytes, long Of,
 
 /// <summary>
 /// Text to token files, in bounded memory. The ids are those of each document encoded whole, whatever the number of threads. All is written into a folder beside
-/// the one that is wanted, which is renamed at the end (see <see cref="AtomicFolder"/>): there is a whole data set, the old one or the new one, or none.
+/// the one that is wanted, which is renamed at the end (see <see cref="AtomicFolder"/>): there is a whole data set, the
+/// old one or the new one, or none.
 /// </summary>
 public sealed class DataPreparer : IDisposable
 {
@@ -27,7 +28,8 @@ public sealed class DataPreparer : IDisposable
     private long charactersLeft, documents; // characters that still go to training; documents so far
     private bool validating;
 
-    private DataPreparer(PrepareOptions options, IReadOnlyList<SourceFile> sources, string folder, IProgress<PrepareProgress>? progress, CancellationToken stop)
+    private DataPreparer(PrepareOptions options, IReadOnlyList<SourceFile> sources, string folder,
+        IProgress<PrepareProgress>? progress, CancellationToken stop)
     {
         (this.options, this.sources, this.progress, this.stop) = (options, sources, progress, stop);
         separator = options.SeparatorId();

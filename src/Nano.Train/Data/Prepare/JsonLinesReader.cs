@@ -4,7 +4,8 @@ using System.Text.Unicode;
 
 namespace Nano;
 
-/// <summary>Reads the documents of a file with a JSON object per line; each is the string in one of its fields. <see cref="JsonScanner"/> says what JSON is.</summary>
+/// <summary>Reads the documents of a file with a JSON object per line; each is the string in one of its fields.
+/// <see cref="JsonScanner"/> says what JSON is.</summary>
 /// <param name="path">The file.</param>
 /// <param name="field">The field's name.</param>
 /// <param name="skipped">Is told why a line is left out; null makes that an error.</param>
@@ -14,14 +15,16 @@ internal sealed class JsonLinesReader(string path, string field, Action<string>?
     private char[] text = new char[1 << 18];
 
     /// <summary>All documents in order.</summary>
-    /// <exception cref="NanoException">A line is no JSON object with the field, unless such lines are left out; the message gives its number. Or it is longer than <see cref="JsonLineReader.LongestLine"/>.</exception>
+    /// <exception cref="NanoException">A line is no JSON object with the field, unless such lines are left out; the
+    /// message gives its number. Or it is longer than <see cref="JsonLineReader.LongestLine"/>.</exception>
     public IEnumerable<DocumentText> Read(SourceStream stream)
     {
         var lines = new JsonLineReader(stream);
         while (lines.Next())
         {
             if (lines.IsTooLong)
-                throw Bad(lines.Number, FormattableString.Invariant($"is longer than {JsonLineReader.LongestLine:N0} bytes"));
+                throw Bad(lines.Number,
+                    FormattableString.Invariant($"is longer than {JsonLineReader.LongestLine:N0} bytes"));
             if (Find(lines.Line, out int length) is not { } problem)
                 yield return new DocumentText(text.AsMemory(0, length), true, true, Where(lines.Number));
             else if (skipped is not null)

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 
 namespace Nano;
 
-/// <summary>The text bytes of a file, unpacked if its name ends in .gz, and the digest of what lies on the disk.</summary>
+/// <summary>The text of a file, unpacked if its name ends in .gz, and the digest of what lies on the disk.</summary>
 internal sealed class SourceStream : IDisposable
 {
     /// <summary>Ending of the names of packed files.</summary>
@@ -14,7 +14,8 @@ internal sealed class SourceStream : IDisposable
     private readonly Stream content;
     private readonly CancellationToken stop;
 
-    // Without this a GZipStream takes a file that was cut off for a whole one. It is read once, when the first such stream is made.
+    // Without this a GZipStream takes a file that was cut off for a whole one. It is read once, when the first such
+    // stream is made.
     static SourceStream() => AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
 
     private SourceStream(string path, FileStream opened, CancellationToken stop)
@@ -58,9 +59,11 @@ internal sealed class SourceStream : IDisposable
         try
         {
             int count = content.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
-            // GZipStream looks for another member until the file ends; before, it stops only where something else follows, which it passes over.
+            // GZipStream looks for another member until the file ends; before, it stops only where something else
+            // follows, which it passes over.
             if (count < buffer.Length && content is GZipStream && (!file.IsAtEnd || file.Count == 0))
-                throw new BadFileException(path, file.Count == 0 ? "it is empty, and not gzip data" : "something that is not gzip data follows the gzip data");
+                throw new BadFileException(path, file.Count == 0 ? "it is empty, and not gzip data"
+                    : "something that is not gzip data follows the gzip data");
             return count;
         }
         catch (InvalidDataException e)
