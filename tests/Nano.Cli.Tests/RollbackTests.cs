@@ -16,7 +16,7 @@ public sealed class RollbackTests : IDisposable
         char[] text = string.Concat(Enumerable.Repeat("abcdefghijklmnopqrstuvwxyz\n", 400)).ToCharArray();
         "0918273645091827364509182736".AsSpan().CopyTo(text.AsSpan(3000));
         File.WriteAllText(temp.File("text.txt"), new string(text));
-        return ["train", "shakespeare-char", "--layers", "2", "--heads", "2", "--channels", "16", "--seq", "8", "--batch", "4", "--steps", "300", "--eval-interval", "50",
+        return ["train", "shakespeare-char", "--layers", "2", "--heads", "2", "--channels", "16", "--seq", "8", "--batch", "4", "--steps", "400", "--eval-interval", "50",
             "--lr", "0.02", "--min-lr", "0.002", "--warmup", "5", "--on-spike", "rollback", "--max-rollbacks", "50", "--data", temp.File("text.txt"), "--out"];
     }
 
