@@ -32,7 +32,7 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
 
     protected override void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first)
     {
-        int length = work.SetText(Composed ? NormalFormC.Of(text) : text);
+        int length = work.SetText(Composed ? NormalFormC.Of(text, compatible: false, composed: true) : text);
         for (int at = 0; at < length;)
         {
             int end = splitter.Next(work.Utf8.AsSpan(0, length), at);

@@ -41,6 +41,9 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
                 throw new BadFileException(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here");
     }
 
+    /// <summary>Whether a key is there and not null.</summary>
+    public bool Has(string key) => Find(key) is not null;
+
     /// <summary>A string, or null if the key is absent or null.</summary>
     public string? Text(string key) => Find(key) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Bad($"has a '{key}' that is not a text: {Quoted.Of(value.GetRawText())}");
