@@ -25,7 +25,7 @@ internal sealed class AddedVocabulary
 {
     private readonly Dictionary<string, int> ids = [];
     private readonly Dictionary<int, AddedEntry> byId = [];
-    private readonly Dictionary<int, string> texts = [];
+    private readonly Dictionary<int, string> normalizedTexts = [];
     private readonly HashSet<string> special = [];
     private readonly AddedTokens plain, normalized;
 
@@ -41,19 +41,19 @@ internal sealed class AddedVocabulary
                 id = next;
             next = Math.Max(next, id + 1);
             (ids[entry.Content], byId[id]) = (id, entry);
+            if (entry.Normalized)
+                normalizedTexts[id] = normalize(entry.Content);
             if (entry.Special)
                 special.Add(entry.Content);
         }
-        foreach (var (id, entry) in byId)
-            texts.Add(id, entry.Normalized ? normalize(entry.Content) : entry.Content);
         (plain, normalized) = (Finder(inNormalized: false), Finder(inNormalized: true));
     }
 
     /// <summary>One more than the highest id.</summary>
     public int IdEnd => byId.Count == 0 ? 0 : byId.Keys.Max() + 1;
 
-    /// <summary>The text that an id is decoded to, which is normalized where the token is looked for in normalized text; null if it is none of these.</summary>
-    public string? TextOf(int id) => texts.GetValueOrDefault(id);
+    /// <summary>The text that an id is decoded to, which is normalized where an entry says so; null if it is none of these.</summary>
+    public string? TextOf(int id) => normalizedTexts.GetValueOrDefault(id) ?? byId.GetValueOrDefault(id)?.Content;
 
     /// <summary>The entry of each id.</summary>
     public IReadOnlyDictionary<int, AddedEntry> Entries => byId;
@@ -82,11 +82,14 @@ internal sealed class AddedVocabulary
                 continue;
             while (entry.StripLeft && start > last && char.IsWhiteSpace(text[start - 1]))
                 start--;
+            if (entry.StripLeft)
+                start = Math.Max(start, last);
             while (entry.StripRight && end < text.Length && char.IsWhiteSpace(text[end]))
                 end++;
             if (last < start)
                 into.Add(new AddedSpan(-1, last, start));
-            into.Add(new AddedSpan(id, start, end));
+            if (start < end) // else another token has taken all of it along
+                into.Add(new AddedSpan(id, start, end));
             last = end;
         }
         if (last < text.Length)
@@ -98,8 +101,11 @@ internal sealed class AddedVocabulary
     {
         var tokens = new Dictionary<string, AddedToken>();
         foreach (var (id, entry) in byId.OrderBy(of => of.Key))
-            if (entry.Normalized == inNormalized && texts[id].Length > 0)
-                tokens.TryAdd(texts[id], new AddedToken(texts[id], id, entry.Special));
+        {
+            string text = inNormalized && entry.Normalized ? normalizedTexts[id] : entry.Content;
+            if (entry.Normalized == inNormalized && text.Length > 0)
+                tokens.TryAdd(text, new AddedToken(text, id, entry.Special));
+        }
         return new AddedTokens(tokens.Values);
     }
 

@@ -102,6 +102,8 @@ internal static class ModelReader
         {
             if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out int id) || id < 0 || id >= most)
                 throw new BadFileException(model.Path, $"the id {Quoted.Of(property.Value.GetRawText())} of {Quoted.Of(property.Name)} is not from 0 to {most - 1}");
+            if (vocabulary[id] is { } other)
+                throw new BadFileException(model.Path, $"the id {id} of {Quoted.Of(property.Name)} is taken by {Quoted.Of(other)}");
             Set(vocabulary, property.Name, id, maxLength, model.Path);
         }
         return vocabulary;
