@@ -11,6 +11,7 @@ internal static class GgufTokenizer
         ByteBpeTokenizer bytes => GgufRules.NameOf(bytes) is null ? $"GGUF has no name for its way to cut text ({bytes.Pattern.Name})" : null,
         SentencePieceTokenizer { Rules.SpaceInFront: SpaceInFront.First } => "it puts a space in front of the text but not behind special tokens, which GGUF cannot say",
         SentencePieceTokenizer => null,
+        PipelineTokenizer => "GGUF has no form for all that its tokenizer.json says",
         _ => "GGUF has no vocabularies of characters",
     };
 

@@ -38,7 +38,7 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
     protected override void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first)
     {
         if (Composed)
-            text = NormalFormC.Of(text);
+            text = NormalFormC.Of(text, compatible: false, composed: true);
         int length = work.SetText(text);
         if (splitter is null)
             AddPieces(work, text);

@@ -7,7 +7,7 @@ internal enum SpaceInFront
 {
     Never,
 
-    /// <summary>At the beginning only.</summary>
+    /// <summary>At the beginning only, unless the text begins with a space.</summary>
     First,
 
     /// <summary>Also after each added token.</summary>
@@ -77,7 +77,7 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
         text = Normalized(text);
         if (text.IsEmpty)
             return;
-        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first));
+        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first && text[0] != ' '));
         for (int at = 0; at < length;)
         {
             int end = CutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;

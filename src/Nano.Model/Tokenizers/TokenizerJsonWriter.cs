@@ -153,7 +153,7 @@ internal static class TokenizerJsonWriter
     }
 
     /// <summary>One special token, then the text; for a pair of texts the same twice.</summary>
-    private static void WriteTemplate(Utf8JsonWriter json, string token, int id)
+    internal static void WriteTemplate(Utf8JsonWriter json, string token, int id)
     {
         json.WriteStartObject();
         json.WriteString("type", "TemplateProcessing");
