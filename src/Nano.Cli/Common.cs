@@ -27,7 +27,7 @@ internal static class Common
         DefaultValueFactory = _ => Cpu,
     };
 
-    public const string Cpu = "cpu";
+    private const string Cpu = "cpu";
 
     /// <summary>The device of a name; null for our own kernels.</summary>
     /// <exception cref="NanoException">There is no such device, or it cannot be used here.</exception>

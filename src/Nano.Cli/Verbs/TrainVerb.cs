@@ -97,8 +97,6 @@ internal static class TrainVerb
     private static Work Prepare(ParseResult args, RunPlan plan, TextWriter human)
     {
         var work = plan.Saved is not null ? Continue(args, plan, human) : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
-        if (plan.Saved is null && args.GetValue(Device) == Common.Cpu)
-            MemoryPlan.CheckFit(work.Options.With(work.Data.Tokenizer), Common.CheckThreads(args.GetValue(Threads)));
         return work with { Options = work.Options with { Data = args.GetValue(Data) ?? work.Options.Data, ValidationData = args.GetValue(ValidationData) ?? work.Options.ValidationData } };
     }
 
