@@ -135,8 +135,8 @@ public sealed class OptionValueTests(TinyRun run) : IDisposable
     public void A_run_that_the_machine_has_no_memory_for_is_refused_before_it_begins()
     {
         string folder = temp.File("run");
-        var (messages, exception) = InProcess.Run(["train", "shakespeare-char", "--data", run.Data, "--out", folder, 
-            "--layers", "128", "--heads", "2", "--channels", "256", "--seq", "16", "--batch", "16384"]);
+        string[] size = ["--layers", "128", "--heads", "2", "--channels", "256", "--seq", "16", "--batch", "16384"];
+        var (messages, exception) = InProcess.Run(["train", "shakespeare-char", "--data", run.Data, "--out", folder, .. size]);
         Assert.IsType<NanoException>(exception);
         Assert.Matches("a training step takes [0-9,]+ bytes of memory, and this machine has|out of memory", messages[0]);
         Assert.Contains("--batch", messages[1], StringComparison.Ordinal);
