@@ -118,7 +118,9 @@ public sealed record TrainOptions
             "use the tokenizer that the model was trained with")
         : DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
         ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
-        : throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}", "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
+        : throw new NanoException(
+            $"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}",
+            "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
 
     /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
     public void Validate()

@@ -81,6 +81,8 @@ public sealed class Trainer : IDisposable
         RefuseTooLarge(Options);
         train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training", Options.Sampling, Options.Pack ? data.SeparatorForPacking : null);
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
+        if (device is null)
+            MemoryPlan.CheckFit(Options, compute.Threads);
         Model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
         Model.Initialize(Options.Seed);

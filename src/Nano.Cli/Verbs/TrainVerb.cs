@@ -33,7 +33,7 @@ internal static class TrainVerb
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = OpenDevice(args);
         var human = Common.Human(json);
-        using var work = Prepare(args, plan, human);
+        using var work = TrainWork.Prepare(args, plan, human);
         double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
         using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
@@ -52,7 +52,7 @@ internal static class TrainVerb
     public static Trainer Open(ParseResult args, Compute compute, double peak, TextWriter human)
     {
         var plan = TrainWork.ReadPlan(args);
-        using var work = Prepare(args, plan, human);
+        using var work = TrainWork.Prepare(args, plan, human);
         return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args), null, plan.Overwrites, work.Start);
     }
 
@@ -72,15 +72,6 @@ internal static class TrainVerb
     {
         var precision = args.GetValue(Products) ?? Precision.Float32;
         return device is null ? null : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products", (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device, precision));
-    }
-
-    /// <summary>What a command line asks for, if the machine has the memory for it; a run that is resumed had it before.</summary>
-    private static TrainWork Prepare(ParseResult args, RunPlan plan, TextWriter human)
-    {
-        var work = TrainWork.Prepare(args, plan, human);
-        if (plan.Saved is null && args.GetValue(Device) == Common.Cpu)
-            MemoryPlan.CheckFit(work.Options.With(work.Data.Tokenizer), Common.CheckThreads(args.GetValue(Threads)));
-        return work;
     }
 
     private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
