@@ -13,8 +13,14 @@ public sealed class JsonLinesTests : IDisposable
 
     static List<string> Documents(string path, string field = "text", bool skipBad = false)
     {
-        var options = new PrepareOptions { Inputs = [path], Tokenizer = CharTokenizer.FromText("a"), Out = "unused",
-            Field = field, SkipBad = skipBad };
+        var options = new PrepareOptions
+        {
+            Inputs = [path],
+            Tokenizer = CharTokenizer.FromText("a"),
+            Out = "unused",
+            Field = field,
+            SkipBad = skipBad
+        };
         var source = new DocumentSource(SourceFile.Find(options.Inputs, DataFormat.Jsonl), options,
             CancellationToken.None);
         return [.. source.Read().Select(document => document.Text.ToString())];

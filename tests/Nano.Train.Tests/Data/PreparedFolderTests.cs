@@ -18,14 +18,14 @@ public sealed class PreparedFolderTests : IDisposable
 
     PreparedData Prepare(string? input = null, bool overwrite = true, string? to = null, int shardTokens = 300) =>
         DataPreparer.Run(new PrepareOptions
-    {
-        Inputs = [input ?? text],
-        Tokenizer = Bpe.Value,
-        Out = to ?? folder,
-        ShardTokens = shardTokens,
-        Overwrite = overwrite,
-        Threads = 1,
-    });
+        {
+            Inputs = [input ?? text],
+            Tokenizer = Bpe.Value,
+            Out = to ?? folder,
+            ShardTokens = shardTokens,
+            Overwrite = overwrite,
+            Threads = 1,
+        });
 
     /// <summary>All files below the folder of this test, links as links, with their content.</summary>
     Dictionary<string, string> Everything() => Directory.EnumerateFiles(temp.Root, "*", SearchOption.AllDirectories)
