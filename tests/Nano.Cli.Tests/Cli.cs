@@ -69,6 +69,34 @@ internal static class Cli
         return program.Finish();
     }
 
+    /// <summary>Runs the program from a line of bash, in which it is called "$@".</summary>
+    public static CliResult RunInShell(string line, params string[] args) => RunInShell(line, args, null);
+
+    public static CliResult RunInShell(string line, string[] args, Dictionary<string, string>? environment)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "there is no bash on Windows");
+        using var program = Start("bash", ["-c", line, "bash", Host, .. Program, .. args], environment, null);
+        return program.Finish();
+    }
+
+    /// <summary>Runs the program with a terminal as stdin, stdout and stderr; what it shows is in Out.</summary>
+    public static CliResult RunInTerminal(params string[] args) => RunInTerminal(args, "");
+
+    /// <summary>The same with a redirection of the shell's, of stdin for example.</summary>
+    public static CliResult RunInTerminal(string[] args, string redirection)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux() && HasRun("script", "--version"),
+            "a terminal is made with util-linux's script");
+        string[] words = [Host, .. Program, .. args];
+        string line = string.Join(' ', words.Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'"));
+        line += redirection;
+        using var program = Start("script", ["-qec", line, "/dev/null"], new() { ["SHELL"] = "/bin/sh" }, null);
+        return program.Finish();
+    }
+
+    /// <summary>Starts the program through another one, such as nohup.</summary>
+    public static RunningCli StartUnder(string starter, string[] args) => Start(starter, [Host, .. Program, .. args], null, null);
+
     public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
 
     private static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
@@ -123,7 +151,27 @@ internal sealed class RunningCli : IDisposable
         }
     }
 
+    /// <summary>Memory that it has now, in bytes (VmRSS of Linux).</summary>
+    public long ResidentBytes => 1024 * long.Parse(
+        File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Waits until the program has printed so many lines, or ended.</summary>
+    public void WaitForLines(int count)
+    {
+        var clock = Stopwatch.StartNew();
+        while (Out.Count(c => c == '\n') < count && !process.HasExited)
+        {
+            Assert.True(clock.Elapsed < longest, $"{count} lines did not come");
+            Thread.Sleep(20);
+        }
+    }
+
     public bool HasExited => process.HasExited;
+
+    /// <summary>The number of its process.</summary>
+    public int Id => process.Id;
 
     /// <summary>Sends some of its input.</summary>
     public void Write(string text)
