@@ -58,9 +58,6 @@ internal sealed class AddedVocabulary
     /// <summary>The entry of each id.</summary>
     public IReadOnlyDictionary<int, AddedEntry> Entries => byId;
 
-    /// <summary>Whether any is looked for in normalized text, and whether any is looked for in text as it is.</summary>
-    public (bool Normalized, bool Plain) Kinds => (normalized.Tokens.Count > 0, plain.Tokens.Count > 0);
-
     /// <summary>The tokens by text, each once.</summary>
     public IReadOnlyList<AddedToken> Tokens => [.. ids.OrderBy(of => of.Value).Select(of => new AddedToken(of.Key, of.Value, special.Contains(of.Key)))];
 

@@ -9,6 +9,7 @@ namespace Nano;
 internal static class FastForm
 {
     private const char Sign = SentencePieceTokenizer.SpaceSign;
+    private const int MaxPairs = 1 << 18;
 
     /// <summary>The faster tokenizer of a document, or null.</summary>
     /// <param name="pipeline">The document.</param>
@@ -37,7 +38,17 @@ internal static class FastForm
             && vocabulary.Find("") < 0
             && added.Tokens.Count == added.Entries.Count
             && added.Entries.All(of => (vocabulary[of.Key] ?? of.Value.Content) == of.Value.Content && of.Value is { SingleWord: false, StripLeft: false, StripRight: false } && of.Value.Content.Length > 2)
-            && added.Kinds is not (true, true) && (!added.Kinds.Normalized || pipeline.Normalizers.Count == 0);
+            && (!added.Entries.Values.Any(entry => entry.Normalized) || (pipeline.Normalizers.Count == 0 && AreApart(added.Entries.Values)));
+    }
+
+    /// <summary>Whether no token that is looked for first can share characters with one that is looked for in what is left.</summary>
+    private static bool AreApart(IEnumerable<AddedEntry> entries)
+    {
+        var kinds = entries.ToLookup(entry => entry.Normalized, entry => entry.Content);
+        return (long)kinds[true].Count() * kinds[false].Count() <= MaxPairs && !kinds[true].Any(first => kinds[false].Any(second => Share(first, second) || Share(second, first)));
+
+        static bool Share(string first, string second) => first.Contains(second, StringComparison.Ordinal)
+            || Enumerable.Range(1, Math.Min(first.Length, second.Length)).Any(length => first.AsSpan()[^length..].SequenceEqual(second.AsSpan(0, length)));
     }
 
     private static SplitPattern? PatternOf(Pipeline pipeline) => pipeline.PreTokenizers switch

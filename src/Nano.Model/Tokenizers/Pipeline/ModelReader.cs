@@ -41,8 +41,7 @@ internal static class ModelReader
             int id = token.Number("id");
             if (id < 0 || id > Math.Max(vocabulary.IdEnd, vocabulary.Count) + list.GetArrayLength() + 4096)
                 throw token.Bad($"has the id {id}, far outside the vocabulary of {vocabulary.Count}");
-            bool special = token.Flag("special");
-            added.Add(new AddedEntry(text, token.Flag("single_word"), token.Flag("lstrip"), token.Flag("rstrip"), token.Flag("normalized", absent: !special), special));
+            added.Add(new AddedEntry(text, token.Flag("single_word"), token.Flag("lstrip"), token.Flag("rstrip"), token.Flag("normalized"), token.Flag("special")));
         }
         return added;
     }
