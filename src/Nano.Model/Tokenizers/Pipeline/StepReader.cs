@@ -108,14 +108,14 @@ internal static class StepReader
 
     private static SplitBehavior Behavior(TokenizerComponent component) =>
         (component.Text("behavior") ?? "Isolated") switch
-    {
-        "Removed" => SplitBehavior.Removed,
-        "Isolated" => SplitBehavior.Isolated,
-        "MergedWithPrevious" => SplitBehavior.MergedWithPrevious,
-        "MergedWithNext" => SplitBehavior.MergedWithNext,
-        "Contiguous" => SplitBehavior.Contiguous,
-        var other => throw component.Bad($"has the unknown behavior {Quoted.Of(other)}"),
-    };
+        {
+            "Removed" => SplitBehavior.Removed,
+            "Isolated" => SplitBehavior.Isolated,
+            "MergedWithPrevious" => SplitBehavior.MergedWithPrevious,
+            "MergedWithNext" => SplitBehavior.MergedWithNext,
+            "Contiguous" => SplitBehavior.Contiguous,
+            var other => throw component.Bad($"has the unknown behavior {Quoted.Of(other)}"),
+        };
 
     private static char Sign(TokenizerComponent component) =>
         component.Text("replacement") is not { } text ? SentencePieceTokenizer.SpaceSign
