@@ -27,7 +27,7 @@ internal static class Common
         DefaultValueFactory = _ => Cpu,
     };
 
-    private const string Cpu = "cpu";
+    public const string Cpu = "cpu";
 
     /// <summary>The device of a name; null for our own kernels.</summary>
     /// <exception cref="NanoException">There is no such device, or it cannot be used here.</exception>
@@ -49,7 +49,7 @@ internal static class Common
     {
         "float32" => Nano.Precision.Float32,
         "float16" => Nano.Precision.Float16,
-        _ => throw new FormatException($"there is no precision '{word}'; there are float32 and float16"),
+        _ => throw new FormatException($"there is no precision {Quoted.Of(word)}; there are float32 and float16"),
     });
 
     /// <summary>An option that takes one of some words.</summary>
@@ -78,21 +78,25 @@ internal static class Common
         {
             if (double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
                 return value;
-            result.AddError($"{name} takes a number such as 0.001 or 1e-3, not '{result.Tokens[0].Value}'");
+            result.AddError($"{name} takes a number such as 0.001 or 1e-3, not {Quoted.Of(result.Tokens[0].Value)}");
             return null;
         },
     };
 
     /// <summary>A context with the wished number of threads.</summary>
     /// <exception cref="NanoException">Less than one thread.</exception>
-    public static Compute NewCompute(int? threads) =>
-        threads is < 1 or > 1024 ? throw new NanoException($"--threads must be from 1 to 1024, got {threads}", "leave it out to use all processors") : new Compute(threads ?? 0);
+    public static Compute NewCompute(int? threads) => new(CheckThreads(threads));
+
+    /// <summary>The wished number of threads, 0 for all processors.</summary>
+    /// <exception cref="NanoException">Less than one thread, or too many.</exception>
+    public static int CheckThreads(int? threads) =>
+        threads is < 1 or > 1024 ? throw new NanoException($"--threads must be from 1 to 1024, got {threads}", "leave it out to use all processors") : threads ?? 0;
 
     /// <summary>A model and the tokenizer that goes with it: the one named, or else its own.</summary>
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
-        var (model, own) = ModelLoader.Load(path);
+        var (model, own) = ModelLoader.Load(HubModels.FindLocal(path) ?? path);
         var tokenizer = tokenizerPath is not null ? TokenizerLoader.Load(tokenizerPath)
             : own ?? throw new NanoException($"the model at '{path}' brings no tokenizer", "name one with --tokenizer");
         Prompt.CheckFit(tokenizer, model.Config);
@@ -100,10 +104,10 @@ internal static class Common
     }
 
     /// <summary>Where text for people goes.</summary>
-    public static TextWriter Human(bool json) => json ? Console.Error : Console.Out;
+    public static TextWriter Human(bool json) => json ? Screen.Error : Screen.Out;
 
     /// <summary>Prints one object as one line of JSON with snake_case names.</summary>
-    public static void PrintJson(object value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
+    public static void PrintJson(object value) => Screen.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
 
     /// <summary>A number that JSON can hold: null if it is not finite.</summary>
     public static double? Finite(double value) => double.IsFinite(value) ? value : null;

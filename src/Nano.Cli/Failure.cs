@@ -6,22 +6,61 @@ namespace Nano.Cli;
 /// <summary>How the program says that something went wrong: on stderr, "error: ..." and, where there is one, "hint: ...".</summary>
 internal static class Failure
 {
-    public const int Wrong = 1, WrongUsage = 2, Interrupted = 130;
+    public const int Wrong = 1, WrongUsage = 2, Interrupted = 130, BrokenPipe = 141;
 
     /// <summary>Prints an exception as an error, with a stack trace if asked for, and returns the exit code.</summary>
     public static int Report(Exception e, bool debug)
     {
         if (debug)
-            Console.Error.WriteLine(e);
-        Console.Error.WriteLine($"error: {(IsForPeople(e) ? e.Message : $"{e.GetType().Name}: {e.Message}")}");
-        if ((e as NanoException)?.Hint is { } hint)
-            Console.Error.WriteLine($"hint: {hint}");
-        else if (!IsForPeople(e))
-            Console.Error.WriteLine("hint: this should not happen; --debug shows where it did");
+            Screen.Error.WriteLine(e);
+        e = Cause(e);
+        if (e is OperationCanceledException)
+        {
+            Screen.Error.WriteLine("stopped");
+            return Interrupted;
+        }
+        var (message, hint) = Words(e);
+        Screen.Error.WriteLine($"error: {message}");
+        if (hint is not null)
+            Screen.Error.WriteLine($"hint: {hint}");
         return Wrong;
     }
 
-    private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException or IOException or UnauthorizedAccessException;
+    /// <summary>What an exception says to people, on one line each: what is wrong, and what to do about it.</summary>
+    public static (string Message, string? Hint) Words(Exception e) => IsForPeople(e) ? (Quoted.Line(MessageOf(e)), Hint(e))
+        : (Quoted.Line($"{e.GetType().Name}: {e.Message}"), "this should not happen; --debug shows where it did");
+
+    /// <summary>Says that stdout took no more, unless its reader had seen enough of text for people, and returns the exit code.</summary>
+    public static int Report(OutputLostException lost, ParseResult parsed)
+    {
+        bool isResult = parsed.Tokens.Any(token => token is { Type: TokenType.Option, Value: "--json" });
+        return lost.IsPipe && !isResult ? BrokenPipe : Report(lost, parsed.GetValue(Common.Debug));
+    }
+
+    /// <summary>What is behind the exceptions that only say that another was thrown elsewhere.</summary>
+    private static Exception Cause(Exception e) =>
+        e is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
+            && e.InnerException is { } inner ? Cause(inner) : e;
+
+    private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException or IOException
+        or UnauthorizedAccessException or OutOfMemoryException or InsufficientExecutionStackException;
+
+    /// <summary>The message without the name of a method's parameter, which says nothing to people.</summary>
+    private static string MessageOf(Exception e) => e switch
+    {
+        OutOfMemoryException => "there is not enough memory for this",
+        InsufficientExecutionStackException => "the input is nested too deeply",
+        ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+        _ => e.Message,
+    };
+
+    private static string? Hint(Exception e) => e switch
+    {
+        NanoException known => known.Hint,
+        OutOfMemoryException => "take a smaller model, batch or length, or a machine with more memory",
+        UnauthorizedAccessException => "check the permissions",
+        _ => null,
+    };
 
     /// <summary>Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass for an argument.</summary>
     public static bool IsWrong(ParseResult parsed) =>
@@ -37,13 +76,13 @@ internal static class Failure
         string? mistyped = MistypedOption(parsed), stray = mistyped ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
         string? near = stray is null ? null : NearestMatch.Of(stray, mistyped is not null ? options : verbs);
         if (stray is not null)
-            Console.Error.WriteLine($"error: {(mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected")} '{stray}'");
+            Screen.Error.WriteLine($"error: {(mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected")} {Quoted.Of(stray)}");
         else if (atRoot)
-            Console.Error.WriteLine("error: a verb is missing");
+            Screen.Error.WriteLine("error: a verb is missing");
         else
             foreach (var error in parsed.Errors)
-                Console.Error.WriteLine($"error: {Explain(error)}");
-        Console.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
+                Screen.Error.WriteLine($"error: {Quoted.Line(Explain(error))}");
+        Screen.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
         return WrongUsage;
     }
 
@@ -55,12 +94,15 @@ internal static class Failure
 
     private static bool LooksLikeOption(string token) => token.Length > 1 && token[0] == '-';
 
-    private static string Explain(ParseError error) =>
-        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not '{token.Value}'" : error.Message;
+    /// <summary>What is wrong with a command line, with the words of the option.</summary>
+    public static string Explain(ParseError error) =>
+        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not {Quoted.Of(token.Value)}"
+            : error.Message;
 
     private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number ? null : Type.GetTypeCode(number) switch
     {
         TypeCode.Int32 => "a whole number of at most nine digits",
+        TypeCode.Int64 => "a whole number",
         TypeCode.UInt64 => "a whole number from 0",
         TypeCode.Double => "a number such as 0.001 or 1e-3",
         _ => null,

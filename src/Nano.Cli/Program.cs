@@ -1,22 +1,12 @@
-using System.CommandLine;
-using Nano.Cli;
+using System.Runtime.CompilerServices;
 
-// The one executable. Each verb is a file of its own in Verbs/, and none has logic that a library could hold.
-var root = new RootCommand("Nano: train and run GPT models on the CPU, from text to tokens to weights to text.\n\nExample:\n  nano train shakespeare-char")
-{
-    TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(), TokenizeVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(), VerifyVerb.Create(),
-    InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
-};
-root.Options.Add(Common.Debug);
+namespace Nano.Cli;
 
-var parsed = root.Parse(args);
-if (Failure.IsWrong(parsed))
-    return Failure.Usage(parsed);
-try
+/// <summary>The beginning of the program, which needs nothing but the runtime itself.</summary>
+internal static class Program
 {
-    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
-}
-catch (Exception e)
-{
-    return Failure.Report(e, parsed.GetValue(Common.Debug));
+    public static int Main(string[] args) => OpenFileLimit.IsEnough() ? Run(args) : 1;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Run(string[] args) => Application.Run(args);
 }

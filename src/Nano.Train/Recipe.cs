@@ -5,13 +5,13 @@ namespace Nano;
 
 /// <summary>
 /// A recipe file: what to train, and how. data/recipes has one per preset and describes the format:
-/// <c>{"name", "about", "tokenizer", "model": a Hugging Face config.json, "training": values by the names of <see cref="TrainSettings"/>}</c>.
+/// <c>{"name", "about", "tokenizer", "from", "model": a Hugging Face config.json, "training": values by the names of <see cref="TrainSettings"/>}</c>.
 /// </summary>
 public static class Recipe
 {
     private const int MaxFileBytes = 1 << 20;
 
-    private static readonly string[] Keys = ["name", "about", "tokenizer", "model", "training"];
+    private static readonly string[] Keys = ["name", "about", "tokenizer", "from", "model", "training"];
 
     /// <summary>Reads a recipe.</summary>
     /// <exception cref="NanoException">The file is missing or cannot be read, or a value is impossible.</exception>
@@ -38,9 +38,10 @@ public static class Recipe
         var model = ModelConfig.FromJson(Find(document.RootElement, "model", JsonValueKind.Object, path)!.Value.GetRawText(), path);
         var options = new TrainOptions
         {
-            Preset = Find(document.RootElement, "name", JsonValueKind.String, path)!.Value.GetString()!,
-            DefaultTokenizer = Find(document.RootElement, "tokenizer", JsonValueKind.String, path, required: false)?.GetString(),
+            Preset = Text(Find(document.RootElement, "name", JsonValueKind.String, path)!.Value, "name", path),
+            DefaultTokenizer = Find(document.RootElement, "tokenizer", JsonValueKind.String, path, required: false) is { } tokenizer ? Text(tokenizer, "tokenizer", path) : null,
             Model = model,
+            From = Find(document.RootElement, "from", JsonValueKind.String, path, required: false)?.GetString(),
             Time = model.ContextLength,
             Batch = 0,
             Steps = 0,
@@ -53,13 +54,26 @@ public static class Recipe
                 throw new BadFileException(path, $"'training.{key}' is missing");
         try
         {
-            options = TrainSettings.Apply(options, training.EnumerateObject().Select(property => KeyValuePair.Create(property.Name, property.Value.ToString().ToLowerInvariant())));
+            options = TrainSettings.Apply(options, training.EnumerateObject().Select(property => KeyValuePair.Create(property.Name, Text(property.Value, $"training.{property.Name}", path).ToLowerInvariant())));
         }
         catch (FormatException e) when (e is not BadFileException)
         {
-            throw new BadFileException(path, $"training: {e.Message}", e);
+            throw new BadFileException(path, $"training: {Quoted.Reason(e)}", e);
         }
         return double.IsNaN(options.MinLearningRate) ? options with { MinLearningRate = options.LearningRate / 10 } : options;
+    }
+
+    /// <summary>A string, or any other value as it is written.</summary>
+    private static string Text(JsonElement value, string key, string path)
+    {
+        try
+        {
+            return value.ToString();
+        }
+        catch (InvalidOperationException e) // an escaped half of a surrogate pair
+        {
+            throw new BadFileException(path, $"{Quoted.Of(key)} is not valid Unicode", e);
+        }
     }
 
     private static JsonElement? Find(JsonElement recipe, string key, JsonValueKind kind, string path, bool required = true)

@@ -69,6 +69,28 @@ internal static class Cli
         return program.Finish();
     }
 
+    /// <summary>Runs the program from a line of bash, in which it is called "$@".</summary>
+    public static CliResult RunInShell(string line, params string[] args) => RunInShell(line, args, null);
+
+    public static CliResult RunInShell(string line, string[] args, Dictionary<string, string>? environment)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "there is no bash on Windows");
+        using var program = Start("bash", ["-c", line, "bash", Host, .. Program, .. args], environment, null);
+        return program.Finish();
+    }
+
+    /// <summary>Runs the program with a terminal as stdin, stdout and stderr; what it shows is in Out.</summary>
+    public static CliResult RunInTerminal(params string[] args) => RunInTerminal(args, "");
+
+    /// <summary>The same with a redirection of the shell's, of stdin for example.</summary>
+    public static CliResult RunInTerminal(string[] args, string redirection)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux() && HasRun("script", "--version"), "a terminal is made with util-linux's script");
+        string line = string.Join(' ', ((string[])[Host, .. Program, .. args]).Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'")) + redirection;
+        using var program = Start("script", ["-qec", line, "/dev/null"], new() { ["SHELL"] = "/bin/sh" }, null);
+        return program.Finish();
+    }
+
     public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
 
     private static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
@@ -120,6 +142,22 @@ internal sealed class RunningCli : IDisposable
         {
             lock (output)
                 return output.ToString();
+        }
+    }
+
+    /// <summary>Memory that it has now, in bytes (VmRSS of Linux).</summary>
+    public long ResidentBytes => 1024 * long.Parse(
+        File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Waits until the program has printed so many lines, or ended.</summary>
+    public void WaitForLines(int count)
+    {
+        var clock = Stopwatch.StartNew();
+        while (Out.Count(c => c == '\n') < count && !process.HasExited)
+        {
+            Assert.True(clock.Elapsed < longest, $"{count} lines did not come");
+            Thread.Sleep(20);
         }
     }
 

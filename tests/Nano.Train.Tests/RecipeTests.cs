@@ -30,6 +30,15 @@ public class RecipeTests
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":99999999999,"steps":7,"lr":1e-3}}""", "'batch' cannot be")]
     [InlineData("""{"name":"x","model":{"model_type":"bert"},"training":{"batch":1,"steps":7,"lr":1e-3}}""", "model_type")]
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}""", "JSON")]
+    [InlineData("""{"name":"\ud800","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}}""", "'name' is not valid Unicode")]
+    [InlineData("""{"name":"x","tokenizer":"\udc00","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}}""", "'tokenizer' is not valid Unicode")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3,"optimizer":"\ud83d"}}""", "'training.optimizer' is not valid Unicode")]
+    [InlineData("""{"name":"x","model":{"model_type":"\ud800"},"training":{"batch":1,"steps":7,"lr":1e-3}}""", "'model_type' is not valid Unicode")]
+    [InlineData("""{"\ud800":1,"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}}""", "JSON")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":null,"steps":7,"lr":1e-3}}""", "'batch' cannot be ''")]
+    [InlineData("""{"name":null,"model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}}""", "'name' is missing")]
+    [InlineData("""{"name":"x","model":null,"training":null}""", "'model' is missing")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":[1],"steps":{},"lr":true}}""", "'batch' cannot be '[1]'")]
     public void What_is_no_recipe_is_refused_and_the_key_named(string json, string expected) =>
         Assert.Contains(expected, Assert.Throws<BadFileException>(() => Read(json.Replace("MODEL", Model, StringComparison.Ordinal))).Message, StringComparison.Ordinal);
 

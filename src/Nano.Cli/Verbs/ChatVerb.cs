@@ -35,7 +35,7 @@ internal static class ChatVerb
         if (maxTokens < 1)
             throw new NanoException($"--max-tokens must be 1 or more, got {maxTokens}");
         string path = args.GetValue(Model)!;
-        bool json = args.GetValue(Json), live = !Console.IsInputRedirected;
+        bool json = args.GetValue(Json), live = Screen.IsTypedInto;
         var human = Common.Human(json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
@@ -48,12 +48,14 @@ internal static class ChatVerb
         using var interrupt = new Interrupt();
         if (live)
             human.WriteLine(Commands);
-        while (Next(human, live) is { } line)
+        var input = Screen.HasInput ? Console.In : new StreamReader(Screen.OpenInput());
+        var lines = new InputLines(input);
+        while (Next(human, live, lines) is { } line)
         {
             if (line == "/reset")
                 session.Reset();
             else if (line.StartsWith('/') && !line.StartsWith("//", StringComparison.Ordinal))
-                Unless(live, new NanoException($"there is no command '{line}'", Commands));
+                Unless(live, new NanoException($"there is no command {Quoted.Of(line)}", Commands));
             else if (line.Length > 0)
                 Turn(line.StartsWith('/') ? line[1..] : line, session, generator, tokenizer, options, human, live, interrupt);
         }
@@ -63,14 +65,14 @@ internal static class ChatVerb
     }
 
     /// <summary>What the user says next; null when there is no more.</summary>
-    private static string? Next(TextWriter human, bool live)
+    private static string? Next(TextWriter human, bool live, InputLines lines)
     {
         if (live)
         {
             human.Write("> ");
             human.Flush();
         }
-        return Console.In.ReadLine() is { } line && line != "/exit" ? line : null;
+        return (live ? Console.ReadLine() : lines.Read()) is { } line && line != "/exit" ? line : null;
     }
 
     private static void Turn(string text, ChatSession session, Generator generator, ITokenizer tokenizer, GenerationOptions options, TextWriter human, bool live, Interrupt interrupt)
@@ -103,7 +105,7 @@ internal static class ChatVerb
             _ => null,
         };
         if (why is not null)
-            Console.Error.WriteLine($"({why})");
+            Screen.Error.WriteLine($"({why})");
     }
 
     /// <summary>Somebody at a terminal is told what is wrong and goes on; a script ends.</summary>
@@ -117,13 +119,15 @@ internal static class ChatVerb
     /// <summary>Ctrl+C stops an answer; when there is none, or it has been stopped already, it ends the program as usual.</summary>
     private sealed class Interrupt : IDisposable
     {
-        private readonly PosixSignalRegistration registration;
+        private readonly IDisposable registration;
         private volatile CancellationTokenSource? answer;
 
-        public Interrupt() => registration = PosixSignalRegistration.Create(PosixSignal.SIGINT, context =>
+        public Interrupt() => registration = Signals.Handle(signal =>
         {
-            context.Cancel = answer is { IsCancellationRequested: false };
-            answer?.Cancel();
+            if (signal != PosixSignal.SIGINT || answer is not { IsCancellationRequested: false } running)
+                return false;
+            running.Cancel();
+            return true;
         });
 
         public CancellationToken Begin() => (answer = new CancellationTokenSource()).Token;

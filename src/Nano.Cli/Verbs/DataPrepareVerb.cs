@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -47,7 +46,7 @@ internal static class DataPrepareVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var options = Read(args, human);
-        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var stop = new GentleStop(null, Signals.All);
         long start = Stopwatch.GetTimestamp();
         PreparedData data;
         try
@@ -57,7 +56,7 @@ internal static class DataPrepareVerb
         catch (OperationCanceledException)
         {
             human.WriteLine("stopped; nothing was written");
-            return Failure.Interrupted;
+            return stop.ExitCode;
         }
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Say(human, data, seconds);
@@ -106,7 +105,7 @@ internal static class DataPrepareVerb
             Threads = args.GetValue(Threads) ?? 0,
         };
         if (!Enum.IsDefined(options.Format))
-            throw new NanoException($"there is no format '{format}'", NearestMatch.Hint(format, [.. Enum.GetNames<DataFormat>().Select(name => name.ToLowerInvariant())], "formats"));
+            throw new NanoException($"there is no format {Quoted.Of(format)}", NearestMatch.Hint(format, [.. Enum.GetNames<DataFormat>().Select(name => name.ToLowerInvariant())], "formats"));
         return recipe is null ? options : options.WithRecipe(recipe);
     }
 

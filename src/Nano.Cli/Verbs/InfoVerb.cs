@@ -60,10 +60,11 @@ internal static class InfoVerb
 
     private static int ShowModel(string path, ParseResult args)
     {
+        int threads = Common.CheckThreads(args.GetValue(Threads));
         var (config, stored) = Find(path);
         var summary = ModelSummary.Of(config);
         var step = StepOf(config, args);
-        var memory = step is null ? null : MemoryPlan.Of(step, args.GetValue(Threads) ?? 0);
+        var memory = step is null ? null : MemoryPlan.Of(step, threads);
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         human.WriteLine($"{config.ModelType}: {config.Layers} layers, {config.Heads} heads, {config.Channels} channels, context {config.ContextLength}, vocabulary {config.VocabSize}");
@@ -158,7 +159,7 @@ internal static class InfoVerb
         if (!File.Exists(path) && !Directory.Exists(path))
             return (Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
-                : throw new NanoException($"there is no model at '{path}', and no known one is called that",
+                : throw new NanoException($"there is no model at {Quoted.Of(path)}, and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.Names], "give the folder of a model or run, or one of")), null);
         if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelDirectory.Resolve(path) is var folder && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
             return (ModelConfig.Load(Path.Combine(folder, "config.json")), null);

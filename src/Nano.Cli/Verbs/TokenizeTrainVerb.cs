@@ -26,9 +26,7 @@ internal static class TokenizeTrainVerb
 
     private static int Run(ParseResult args)
     {
-        int vocab = args.GetValue(Vocab), threads = args.GetValue(Threads) ?? 0;
-        if (args.GetValue(Threads) is < 1 or > 1024)
-            throw new NanoException($"--threads must be from 1 to 1024, got {threads}", "leave it out to use all processors");
+        int vocab = args.GetValue(Vocab), threads = Common.CheckThreads(args.GetValue(Threads));
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         string path = args.GetValue(Out)!;

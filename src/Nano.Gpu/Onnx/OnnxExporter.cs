@@ -43,8 +43,7 @@ public static class OnnxExporter
         List<(string File, OnnxGraph Graph)> graphs = split
             ? [(Named("gradients"), OnnxTraining.Gradients(model, new(), default)), (Named("update"), OnnxTraining.Update(model.Parameters.All, optimizer))]
             : [(path, OnnxTraining.Whole(model, new(), default, optimizer))];
-        foreach (var (file, graph) in graphs)
-            Write(graph, file, alone: true);
+        AtomicFile.WriteAll([.. graphs.SelectMany(one => Files(one.Graph, one.File, alone: true))]);
         return [.. graphs.Select(one => (one.File, one.Graph.NodeCount))];
 
         string Named(string part) => Path.ChangeExtension(path, $"{part}.onnx");
@@ -54,12 +53,16 @@ public static class OnnxExporter
     /// <param name="graph">The graph.</param>
     /// <param name="path">The .onnx file.</param>
     /// <param name="alone">Whether it holds the weights, or a file beside it.</param>
-    internal static void Write(OnnxGraph graph, string path, bool alone)
+    /// <exception cref="NanoException">It cannot be written; files that were there before stay as they were.</exception>
+    internal static void Write(OnnxGraph graph, string path, bool alone) => AtomicFile.WriteAll([.. Files(graph, path, alone)]);
+
+    /// <summary>The files of a graph with their content.</summary>
+    private static IEnumerable<(string Path, Action<Stream> Write)> Files(OnnxGraph graph, string path, bool alone)
     {
         string data = path + ".data";
         if (!alone)
-            AtomicFile.Write(data, graph.WriteWeights);
-        AtomicFile.Write(path, stream => stream.Write(graph.ToModel(alone ? null : Path.GetFileName(data)).Span));
+            yield return (data, graph.WriteWeights);
+        yield return (path, stream => stream.Write(graph.ToModel(alone ? null : Path.GetFileName(data)).Span));
     }
 
     /// <summary>The graph of a model's forward pass.</summary>

@@ -8,8 +8,11 @@ namespace Nano;
 /// <param name="problem">What is wrong and at which tensor, key or offset.</param>
 /// <param name="inner">The parser's own exception, where there is one.</param>
 public sealed class BadFileException(string path, string problem, Exception? inner = null)
-    : FormatException($"{path}: {problem}", inner)
+    : FormatException(Quoted.Line($"{Quoted.Path(path)}: {problem}"), inner)
 {
     /// <summary>The file, as the caller named it.</summary>
     public string Path { get; } = path;
+
+    /// <summary>Whether the file may be in order, but has something that is not supported here.</summary>
+    public bool IsUnsupported { get; init; }
 }

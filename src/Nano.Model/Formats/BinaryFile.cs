@@ -24,7 +24,7 @@ internal sealed class BinaryFile : IDisposable
         catch (IOException e)
         {
             file.Dispose();
-            throw new NanoException($"cannot map '{path}': {e.Message}", null, e);
+            throw new NanoException($"cannot map '{path}': {Quoted.Reason(e)}", null, e);
         }
         catch
         {

@@ -43,7 +43,7 @@ internal ref struct SafetensorsHeader
         }
         catch (JsonException e)
         {
-            throw new BadFileException(path, $"the header is not valid JSON: {e.Message}", e);
+            throw new BadFileException(path, $"the header is not valid JSON: {Quoted.Reason(e)}", e);
         }
         catch (InvalidOperationException e) // an escaped half of a surrogate pair
         {

@@ -1,10 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Nano;
 
 /// <summary>The tensors of a model folder, in one safetensors file or in several with an index (format: as transformers writes them).</summary>
-internal sealed class SafetensorsSet : IDisposable
+internal sealed partial class SafetensorsSet : IDisposable
 {
     public const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
     private const int MaxIndexBytes = 64 << 20;
@@ -69,17 +70,19 @@ internal sealed class SafetensorsSet : IDisposable
             if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
                 throw new BadFileException(index, $"{Quoted.Of(shard)} is not the name of a safetensors file beside it");
             if (!File.Exists(System.IO.Path.Combine(folder, shard)))
-                throw new BadFileException(index, $"the file '{shard}' that it names is missing");
+                throw new BadFileException(index, $"the file {Quoted.Of(shard)} that it names is missing");
             Add(SafetensorsReader.Open(System.IO.Path.Combine(folder, shard)));
         }
         foreach ((string name, string shard) in placed)
             if (!fileOf.TryGetValue(name, out var file) || System.IO.Path.GetFileName(file.Path) != shard)
-                throw new BadFileException(index, $"tensor {Quoted.Of(name)} should be in '{shard}', but is not");
+                throw new BadFileException(index, $"tensor {Quoted.Of(name)} should be in {Quoted.Of(shard)}, but is not");
         if (fileOf.Keys.FirstOrDefault(name => !placed.ContainsKey(name)) is { } stray)
             throw new BadFileException(index, $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
     }
 
-    private static Dictionary<string, string> ReadIndex(string path)
+    /// <summary>Reads an index: the file of each tensor.</summary>
+    /// <exception cref="BadFileException">It is not one.</exception>
+    public static IReadOnlyDictionary<string, string> ReadIndex(string path)
     {
         using JsonDocument document = InputFile.ReadJson(path, MaxIndexBytes, "a model's folder holds its weights");
         if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
@@ -96,6 +99,12 @@ internal sealed class SafetensorsSet : IDisposable
         }
         return placed;
     }
+
+    /// <summary>Whether a file's name is one that <see cref="Write"/> gives to weights.</summary>
+    public static bool IsWritten(string name) => name == SingleFile || WrittenShard().IsMatch(name);
+
+    [GeneratedRegex(@"^model-\d{5,}-of-\d{5,}\.safetensors\z", RegexOptions.CultureInvariant)]
+    private static partial Regex WrittenShard();
 
     /// <summary>Writes tensors as one file, or as several and an index where they are more than a number of bytes.</summary>
     /// <param name="folder">An existing folder.</param>

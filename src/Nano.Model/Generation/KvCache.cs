@@ -15,13 +15,16 @@ public sealed class KvCache : IDisposable
     /// <param name="capacity">Positions for each row.</param>
     /// <param name="channels">KV * D, channels of a position's keys.</param>
     /// <param name="rows">Sequences.</param>
+    /// <exception cref="NanoException">They have more positions together than can be counted.</exception>
     public KvCache(int layerCount, int capacity, int channels, int rows = 1)
     {
+        if ((long)rows * capacity > int.MaxValue)
+            throw new NanoException($"{rows:N0} sequences of {capacity:N0} positions are more than a cache can hold", "make fewer texts at a time, or shorter ones");
         Capacity = capacity;
         lengths = new int[rows];
         selected = [.. Enumerable.Range(0, rows)];
         layers = new (Tensor, Tensor)[layerCount];
-        var shape = new Shape(checked(rows * capacity), channels);
+        var shape = new Shape(rows * capacity, channels);
         for (int i = 0; i < layerCount; i++)
             layers[i] = (new Tensor(arena, shape), new Tensor(arena, shape));
     }

@@ -38,7 +38,7 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
     {
         foreach (var property in json.EnumerateObject())
             if (!known.Contains(property.Name))
-                throw new BadFileException(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here");
+                throw new BadFileException(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here") { IsUnsupported = true };
     }
 
     /// <summary>Whether a key is there and not null.</summary>
@@ -60,6 +60,9 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
 
     /// <summary>An error about this component.</summary>
     public BadFileException Bad(string problem) => new(Path, $"{Where} {problem}");
+
+    /// <summary>An error about something in this component that other programs may know.</summary>
+    public BadFileException Unsupported(string problem) => new(Path, $"{Where} {problem}") { IsUnsupported = true };
 
     private JsonElement? Find(string key) => Json.ValueKind != JsonValueKind.Object ? throw Bad("is not a JSON object")
         : Json.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;

@@ -61,7 +61,7 @@ internal sealed class UnicodeRegex
         }
         catch (ArgumentException malformed)
         {
-            throw new BadFileException(path, $"the pattern {Quoted.Of(pattern)} cannot be used", malformed);
+            throw new BadFileException(path, $"the pattern {Quoted.Of(pattern)} cannot be used", malformed) { IsUnsupported = true };
         }
     }
 

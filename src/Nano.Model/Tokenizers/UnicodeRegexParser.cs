@@ -333,5 +333,7 @@ internal sealed partial class UnicodeRegexParser(string pattern, string path)
         }
     }
 
-    private BadFileException Bad(string problem) => new(path, $"the pattern {Quoted.Of(pattern)} has {problem} at character {at}");
+    /// <summary>Another engine may know what is wrong here.</summary>
+    private BadFileException Bad(string problem) =>
+        new(path, $"the pattern {Quoted.Of(pattern)} has {problem} at character {at}") { IsUnsupported = true };
 }

@@ -13,7 +13,8 @@ public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
 /// </summary>
 /// <param name="http">What to ask with.</param>
 /// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
-internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
+/// <param name="rateWindow">How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a minute if null.</param>
+internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpan? rateWindow = null)
 {
     private const int ChunkBytes = 1 << 16;
 
@@ -29,7 +30,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
             stall.CancelAfter(stallTimeout);
             using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
-                throw new DownloadException(file, FormattableString.Invariant($"the server answers {(int)response.StatusCode} ({response.ReasonPhrase})"));
+                throw new DownloadException(file, FormattableString.Invariant($"the server answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})"));
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes)
                 throw new DownloadException(file, FormattableString.Invariant($"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
@@ -52,7 +53,8 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] chunk = new byte[ChunkBytes];
         long received = 0;
-        while (await ReadAsync(file, body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+        var floor = new RateFloor(rateWindow ?? RateFloor.Usual);
+        while (await ReadAsync(file, body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
         {
             received += count;
             if (received > file.Bytes)
@@ -68,16 +70,17 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
             throw new DownloadException(file, $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
     }
 
-    private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, CancellationTokenSource stall)
+    private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor, CancellationTokenSource stall)
     {
         stall.CancelAfter(stallTimeout);
         try
         {
-            return await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+            int count = await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+            return floor.Count(count) is { } problem ? throw new DownloadException(file, problem) : count;
         }
         catch (IOException e)
         {
-            throw new DownloadException(file, $"the connection broke: {e.Message}", e);
+            throw new DownloadException(file, $"the connection broke: {Quoted.Reason(e)}", e);
         }
     }
 
@@ -91,7 +94,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
     {
         bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
         // Outer messages name the host of a failed connection, but say only "see inner exception" of other failures.
-        return unreachable ? $"no network: {e.Message}" : e.GetBaseException().Message;
+        return unreachable ? $"no network: {Quoted.Reason(e)}" : Quoted.Reason(e.GetBaseException());
     }
 
     private static void CreateFolderOf(string path)
@@ -102,7 +105,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot create the folder of '{path}': {e.Message}", "set NANO_DATA to a folder that can be written", e);
+            throw new NanoException($"cannot create the folder of '{path}': {Quoted.Reason(e)}", "set NANO_DATA to a folder that can be written", e);
         }
     }
 }

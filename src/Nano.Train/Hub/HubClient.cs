@@ -40,10 +40,16 @@ public sealed partial class HubClient : IDisposable
     /// <summary>How long to wait before the first new attempt; twice as long before each further one.</summary>
     internal TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>The longest that a server's own wish to be left alone is heeded; beyond it, the person is told and decides.</summary>
+    internal TimeSpan LongestWait { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>.</summary>
+    internal TimeSpan RateWindow { get; init; } = RateFloor.Usual;
+
     /// <summary>A hub's address from an option or the environment.</summary>
     /// <exception cref="NanoException">It is not one.</exception>
     public static Uri ParseEndpoint(string text) => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-        ? uri : throw new NanoException($"'{text}' is not the address of a hub", $"an address looks like {PublicEndpoint}");
+        ? uri : throw new NanoException($"{Quoted.Of(text)} is not the address of a hub", $"an address looks like {PublicEndpoint}");
 
     /// <summary>The commit that a revision of a model stands for: 40 hexadecimal digits.</summary>
     /// <exception cref="NanoException">There is no such model or revision, it may not be had, or the hub cannot be reached.</exception>
@@ -51,8 +57,7 @@ public sealed partial class HubClient : IDisposable
     {
         var (json, _) = await GetJsonAsync(new Uri(Endpoint, $"api/models/{name.Id}/revision/{Uri.EscapeDataString(name.Revision)}"), name, cancellation).ConfigureAwait(false);
         using (json)
-            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("sha", out var sha) && sha.ValueKind == JsonValueKind.String && CommitForm().IsMatch(sha.GetString()!)
-                ? sha.GetString()! : throw Strange(name, "it names no commit");
+            return Read(name, () => Text(json.RootElement, "sha") is { } commit && CommitForm().IsMatch(commit) ? commit : throw Strange(name, "it names no commit"));
     }
 
     /// <summary>All files of a commit.</summary>
@@ -70,7 +75,8 @@ public sealed partial class HubClient : IDisposable
             {
                 if (json.RootElement.ValueKind != JsonValueKind.Array)
                     throw Strange(name, "its list of files is not a list");
-                files.AddRange(json.RootElement.EnumerateArray().Where(entry => Text(entry, "type") == "file").Select(entry => ReadFile(entry) ?? throw Strange(name, "a file has no path, size or digest")));
+                files.AddRange(Read(name, () => json.RootElement.EnumerateArray().Where(entry => Text(entry, "type") == "file")
+                    .Select(entry => ReadFile(entry) ?? throw Strange(name, "a file has no path, size or digest")).ToList()));
             }
             page = next;
         }
@@ -102,7 +108,8 @@ public sealed partial class HubClient : IDisposable
             {
                 if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
                     throw Refusal(response, name);
-                url = new Uri(url, response.Headers.Location ?? throw Strange(name, "it redirects to nowhere")) is var next && next.Scheme is "http" or "https" && !(url.Scheme == "https" && next.Scheme == "http")
+                var location = response.Headers.Location ?? throw Strange(name, "it redirects to nowhere");
+                url = Uri.TryCreate(url, location, out var next) && next.Scheme is "http" or "https" && !(url.Scheme == "https" && next.Scheme == "http")
                     ? next : throw Strange(name, "it redirects to where nothing is safe");
             }
         }
@@ -137,10 +144,11 @@ public sealed partial class HubClient : IDisposable
                 passing = new HubRetryException(Downloader.Explain(e, StallTimeout), e);
             }
             failures = passing.MadeProgress ? 1 : failures + 1;
+            if (passing.Wait is { } wish && (wish > LongestWait || failures == 5))
+                throw exhausted(new HubRetryException(FormattableString.Invariant($"{passing.Message}; it asks to wait {wish.TotalSeconds:N0} s before the next try"), passing));
             if (failures == 5)
                 throw exhausted(passing);
-            var delay = passing.Wait ?? RetryDelay * (1 << (failures - 1));
-            await Task.Delay(delay < TimeSpan.FromMinutes(1) ? delay : TimeSpan.FromMinutes(1), cancellation).ConfigureAwait(false);
+            await Task.Delay(passing.Wait ?? RetryDelay * (1 << (failures - 1)), cancellation).ConfigureAwait(false);
         }
     }
 
@@ -156,7 +164,8 @@ public sealed partial class HubClient : IDisposable
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
             using var bytes = new MemoryStream();
             byte[] chunk = new byte[1 << 16];
-            while (await ReadAsync(body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+            var floor = new RateFloor(RateWindow);
+            while (await ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
             {
                 bytes.Write(chunk, 0, count);
                 if (bytes.Length > MaxJsonBytes)
@@ -169,17 +178,18 @@ public sealed partial class HubClient : IDisposable
     }
 
     /// <summary>Reads a piece of a body.</summary>
-    /// <exception cref="HubRetryException">The connection broke.</exception>
-    internal async Task<int> ReadAsync(Stream body, byte[] chunk, CancellationTokenSource stall)
+    /// <exception cref="HubRetryException">The connection broke, or the server is too slow.</exception>
+    internal async Task<int> ReadAsync(Stream body, byte[] chunk, RateFloor floor, CancellationTokenSource stall)
     {
         stall.CancelAfter(StallTimeout);
         try
         {
-            return await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+            int count = await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
+            return floor.Count(count) is { } problem ? throw new HubRetryException(problem) : count;
         }
         catch (IOException e)
         {
-            throw new HubRetryException($"the connection broke: {e.Message}", e);
+            throw new HubRetryException($"the connection broke: {Quoted.Reason(e)}", e);
         }
     }
 
@@ -191,7 +201,20 @@ public sealed partial class HubClient : IDisposable
         }
         catch (JsonException e)
         {
-            throw Strange(name, $"its answer is not JSON: {e.Message}");
+            throw Strange(name, $"its answer is not JSON: {Quoted.Reason(e)}");
+        }
+    }
+
+    /// <summary>Reads an answer; strings in it that are not valid Unicode are found out when they are read.</summary>
+    private T Read<T>(HubModelName name, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException)
+        {
+            throw Strange(name, "it holds a string that is not valid Unicode");
         }
     }
 
@@ -225,7 +248,7 @@ public sealed partial class HubClient : IDisposable
     private Exception Refusal(HttpResponseMessage response, HubModelName name)
     {
         string code = response.Headers.TryGetValues("X-Error-Code", out var codes) ? codes.First() : "";
-        string answer = FormattableString.Invariant($"{Endpoint} answers {(int)response.StatusCode} ({response.ReasonPhrase})");
+        string answer = FormattableString.Invariant($"{Endpoint} answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
         return (int)response.StatusCode switch
         {
             404 when code == "RevisionNotFound" => new NanoException($"the model '{name.Id}' has no revision '{name.Revision}'", "leave out @REVISION for the newest"),
@@ -234,9 +257,17 @@ public sealed partial class HubClient : IDisposable
             401 when token is null => new NanoException($"{answer}: there is no model '{name}', or it is private or gated", "check the name; if it is right, set HF_TOKEN to a token of an account that may have it"),
             401 => new NanoException($"{answer}: the token in HF_TOKEN is not accepted for '{name}'", "check the token and the name"),
             403 => new NanoException($"{answer}: the model '{name}' is gated", $"ask for access on {new Uri(Endpoint, name.Id)}, then set HF_TOKEN to a token of that account"),
-            408 or 429 or >= 500 => new HubRetryException(answer) { Wait = response.Headers.RetryAfter?.Delta },
+            408 or 429 or >= 500 => new HubRetryException(answer) { Wait = WaitOf(response) },
             _ => new NanoException($"{answer} for '{name}'", "try again later"),
         };
+    }
+
+    /// <summary>How long the header Retry-After asks to wait, in seconds or until a time; null where it is not there.</summary>
+    private static TimeSpan? WaitOf(HttpResponseMessage response)
+    {
+        var wish = response.Headers.RetryAfter;
+        var wait = wish?.Delta ?? wish?.Date - DateTimeOffset.UtcNow;
+        return wait < TimeSpan.Zero ? TimeSpan.Zero : wait;
     }
 
     [GeneratedRegex(@"^[0-9a-f]{40}\z")]

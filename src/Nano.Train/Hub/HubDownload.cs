@@ -25,14 +25,13 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
 
     /// <exception cref="NanoException">The file cannot be had or written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what has arrived is kept.</exception>
-    public async Task FetchAsync(HubFile file, Uri url, string path, CancellationToken cancellation)
+    public async Task FetchAsync(HubFile file, Uri url, string folder, CancellationToken cancellation)
     {
-        string part = path + ".part";
+        string path = file.PathIn(folder), part = path + ".part";
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             NanoException? wrong;
-            using (var target = new FileStream(part, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1))
+            using (var target = PartFile.Open(folder, part))
             {
                 wrong = await FillAsync(file, url, target, cancellation).ConfigureAwait(false);
                 target.Flush(flushToDisk: true);
@@ -46,7 +45,7 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot write '{part}': {e.Message}", "what has arrived is kept: make room or check the permissions, then run the same command again", e);
+            throw new NanoException($"cannot write '{part}': {Quoted.Reason(e)}", "what has arrived is kept: make room or check the permissions, then run the same command again", e);
         }
     }
 
@@ -74,12 +73,12 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                     }
                 },
                 e => new NanoException(
-                    FormattableString.Invariant($"cannot download '{file.Name}' of '{model}': {e.Message}"),
+                    FormattableString.Invariant($"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
                     FormattableString.Invariant($"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to go on from there"), e),
                 cancellation).ConfigureAwait(false);
             string actual = Hex(digest);
             return actual == file.Digest ? null : new NanoException(
-                $"what came for '{file.Name}' of '{model}' has another digest: expected {file.DigestName} {file.Digest}, got {actual}", "it was thrown away; run the same command again");
+                $"what came for {Quoted.Of(file.Name)} of '{model}' has another digest: expected {file.DigestName} {file.Digest}, got {actual}", "it was thrown away; run the same command again");
         }
         finally
         {
@@ -107,18 +106,19 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         {
             var range = response.Content.Headers.ContentRange;
             if (response.StatusCode == HttpStatusCode.PartialContent && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
-                throw new NanoException($"the server sends another part of '{file.Name}' than asked for ({range})", "try again later");
+                throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
-                throw new NanoException(FormattableString.Invariant($"the server has {length + from:N0} bytes of '{file.Name}' where the hub states {file.Bytes:N0}"), "try again later");
+                throw new NanoException(FormattableString.Invariant($"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states {file.Bytes:N0}"), "try again later");
         }
 
         async Task CopyAsync(Stream body, CancellationTokenSource stall)
         {
             byte[] chunk = new byte[ChunkBytes];
-            while (await hub.ReadAsync(body, chunk, stall).ConfigureAwait(false) is > 0 and var count)
+            var floor = new RateFloor(hub.RateWindow);
+            while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
             {
                 if (target.Length + count > file.Bytes)
-                    throw new NanoException(FormattableString.Invariant($"the server sends more of '{file.Name}' than the {file.Bytes:N0} bytes that the hub states"), "try again later");
+                    throw new NanoException(FormattableString.Invariant($"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the hub states"), "try again later");
                 target.Write(chunk, 0, count);
                 digest.AppendData(chunk, 0, count);
                 progress?.Report(new DownloadProgress(file.Name, target.Length, file.Bytes));

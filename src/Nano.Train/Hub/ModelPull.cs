@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Nano;
 
 /// <summary>What a pull did.</summary>
@@ -15,7 +13,6 @@ public sealed record PulledModel(string Folder, string Commit, IReadOnlyList<Hub
 public sealed class ModelPull(HubClient hub, string data)
 {
     private const string Weights = "model.safetensors", Index = "model.safetensors.index.json";
-    private const int MaxIndexBytes = 100 << 20;
 
     private static readonly string[] Texts =
     [
@@ -45,7 +42,7 @@ public sealed class ModelPull(HubClient hub, string data)
             string path = file.PathIn(folder);
             if (!await HubDownload.IsHereAsync(file, path, cancellation).ConfigureAwait(false))
             {
-                await download.FetchAsync(file, hub.UrlOf(name, commit, file), path, cancellation).ConfigureAwait(false);
+                await download.FetchAsync(file, hub.UrlOf(name, commit, file), folder, cancellation).ConfigureAwait(false);
                 fetched += file.Bytes;
             }
             done.Add(file);
@@ -62,27 +59,14 @@ public sealed class ModelPull(HubClient hub, string data)
         {
             string[] others = [.. listed.Keys.Where(file => Path.GetExtension(file) is ".gguf" or ".safetensors" or ".bin" or ".pth" or ".pt" or ".h5" or ".msgpack").Take(10)];
             throw new NanoException($"'{name}' has no config.json with {Weights} or {Index}",
-                others.Length == 0 ? "choose a model with safetensors weights" : $"--file NAME fetches a file that it has: {string.Join(", ", others.Select(other => $"'{other}'"))}");
+                others.Length == 0 ? "choose a model with safetensors weights" : $"--file NAME fetches a file that it has: {string.Join(", ", others.Select(other => Quoted.Of(other)))}");
         }
         return Texts.Where(listed.ContainsKey).Append(listed.ContainsKey(Weights) ? Weights : Index);
     }
 
     private static HubFile Find(HubModelName name, Dictionary<string, HubFile> listed, string file) => listed.TryGetValue(file, out var found) ? found
-        : throw new NanoException($"'{name}' has no file '{file}'", NearestMatch.Hint(file, listed.Keys, "files"));
+        : throw new NanoException($"'{name}' has no file {Quoted.Of(file)}", NearestMatch.Hint(file, listed.Keys, "files"));
 
     /// <summary>The files that an index says the tensors are in.</summary>
-    private static IEnumerable<string> Shards(string path)
-    {
-        if (new FileInfo(path).Length > MaxIndexBytes)
-            throw new BadFileException(path, $"more than {MaxIndexBytes} bytes are more than an index can need");
-        try
-        {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
-            return [.. json.RootElement.GetProperty("weight_map").EnumerateObject().Select(tensor => tensor.Value.GetString()!).Distinct().Order(StringComparer.Ordinal)];
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
-        {
-            throw new BadFileException(path, "not an index of safetensors: 'weight_map' must name a file for each tensor", e);
-        }
-    }
+    private static IEnumerable<string> Shards(string path) => SafetensorsSet.ReadIndex(path).Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 }

@@ -5,6 +5,8 @@ namespace Nano;
 /// <summary>A folder of op cases: index.json says what each case computes, ops.safetensors holds tensor "case.name" for each of its names.</summary>
 internal sealed class GoldenOps : IDisposable
 {
+    private const int MaxIndexBytes = 64 << 20;
+
     private readonly SafetensorsReader tensors;
 
     private GoldenOps(string indexPath, SafetensorsReader tensors)
@@ -29,16 +31,16 @@ internal sealed class GoldenOps : IDisposable
         var golden = new GoldenOps(indexPath, SafetensorsReader.Open(Path.Combine(directory, "ops.safetensors")));
         try
         {
-            using var index = JsonDocument.Parse(File.ReadAllBytes(indexPath));
+            using var index = InputFile.ReadJson(indexPath, MaxIndexBytes, "give a folder of op cases");
             golden.Cases = [.. index.RootElement.GetProperty("cases").EnumerateArray().Select(entry => new GoldenOp(entry.Clone(), golden.tensors))];
             if (golden.Cases.Count == 0)
                 throw new BadFileException(indexPath, "it holds no cases");
             return golden;
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
         {
             golden.Dispose();
-            throw new BadFileException(indexPath, e.Message, e);
+            throw new BadFileException(indexPath, Quoted.Reason(e), e);
         }
         catch
         {
@@ -89,7 +91,7 @@ internal sealed class GoldenOp
     /// <summary>The sizes of a tensor of this case.</summary>
     public Shape ShapeOf(string name) =>
         tensors.Entries.TryGetValue(FullName(name), out var found) ? new Shape([.. found.Shape.Select(size => checked((int)size))])
-            : throw new ArgumentException($"tensor '{FullName(name)}' is not in ops.safetensors");
+            : throw new ArgumentException($"tensor {Quoted.Of(FullName(name))} is not in ops.safetensors");
 
     /// <summary>The elements of a float tensor.</summary>
     public float[] Floats(string name)

@@ -9,6 +9,8 @@ namespace Nano;
 /// </summary>
 public sealed class ModelVerifier : IDisposable
 {
+    private const int MaxTolerancesBytes = 64 << 20;
+
     private readonly Compute compute;
     private readonly string goldenPath, tolerancesPath;
     private readonly LanguageModel model;
@@ -24,14 +26,7 @@ public sealed class ModelVerifier : IDisposable
         tolerancesPath = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(goldenPath))!, "tolerances.json");
         if (!File.Exists(tolerancesPath))
             throw new NanoException($"'{tolerancesPath}' is missing: it holds the optimizer settings and the errors to compare with");
-        try
-        {
-            tolerances = JsonDocument.Parse(File.ReadAllBytes(tolerancesPath));
-        }
-        catch (JsonException e)
-        {
-            throw new BadFileException(tolerancesPath, e.Message, e);
-        }
+        tolerances = InputFile.ReadJson(tolerancesPath, MaxTolerancesBytes, "it lies beside the golden file");
     }
 
     /// <summary>Checks the model in a folder against a golden file; one row per tensor.</summary>
@@ -101,7 +96,7 @@ public sealed class ModelVerifier : IDisposable
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException or FormatException)
         {
-            throw new BadFileException(tolerancesPath, $"the optimizer settings or the errors to compare with are not there: {e.Message}", e);
+            throw new BadFileException(tolerancesPath, $"the optimizer settings or the errors to compare with are not there: {Quoted.Reason(e)}", e);
         }
     }
 

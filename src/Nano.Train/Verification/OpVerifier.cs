@@ -28,9 +28,9 @@ public static class OpVerifier
                 var actual = GoldenOpRunner.Run(test, compute);
                 rows.AddRange(test.Expected.Select(name => Compare(test, name, actual)));
             }
-            catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or OverflowException)
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IndexOutOfRangeException or OverflowException)
             {
-                throw new BadFileException(golden.IndexPath, $"case '{test.Name}': {e.Message}", e);
+                throw new BadFileException(golden.IndexPath, $"case {Quoted.Of(test.Name)}: {Quoted.Reason(e)}", e);
             }
             finally
             {

@@ -24,7 +24,10 @@ internal static class ModelReader
             "WordPiece" => WordPiece(model),
             "WordLevel" => new WordLevelModel(Vocabulary(model, int.MaxValue), model.Text("unk_token") ?? "<unk>"),
             var other => throw new BadFileException(path,
-                $"a model of type {Quoted.Of(other)} is not supported; BPE, Unigram, WordPiece and WordLevel are"),
+                $"a model of type {Quoted.Of(other)} is not supported; BPE, Unigram, WordPiece and WordLevel are")
+            {
+                IsUnsupported = true,
+            },
         };
     }
 
@@ -67,7 +70,10 @@ internal static class ModelReader
         if (model.Json.TryGetProperty("dropout", out var dropout) && dropout.ValueKind != JsonValueKind.Null
             && !(dropout.ValueKind == JsonValueKind.Number && dropout.GetDouble() == 0))
             throw new BadFileException(model.Path,
-                $"'model.dropout' is {Quoted.Of(dropout.GetRawText())}, which is not supported");
+                $"'model.dropout' is {Quoted.Of(dropout.GetRawText())}, which is not supported")
+            {
+                IsUnsupported = true,
+            };
         var options = new BpeOptions(
             model.Text("unk_token"), model.Flag("fuse_unk"), model.Flag("byte_fallback"), model.Flag("ignore_merges"),
             model.Text("continuing_subword_prefix") ?? "", model.Text("end_of_word_suffix") ?? "");

@@ -21,7 +21,8 @@ internal static class PostProcessors
                 "ByteLevel" => [],
                 "TemplateProcessing" => Template(processor),
                 "BertProcessing" or "RobertaProcessing" => [Pair(processor, "cls")],
-                var other => throw processor.Bad($"has the type {Quoted.Of(other)}, which is not supported here; "
+                var other => throw processor.Unsupported(
+                    $"has the type {Quoted.Of(other)}, which is not supported here; "
                     + "known: ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, Sequence"),
             });
         return ids.Count == 1 ? ids[0] : null;

@@ -114,13 +114,14 @@ internal static class StepReader
             "MergedWithPrevious" => SplitBehavior.MergedWithPrevious,
             "MergedWithNext" => SplitBehavior.MergedWithNext,
             "Contiguous" => SplitBehavior.Contiguous,
-            var other => throw component.Bad($"has the unknown behavior {Quoted.Of(other)}"),
+            var other => throw component.Unsupported($"has the unknown behavior {Quoted.Of(other)}"),
         };
 
     private static char Sign(TokenizerComponent component) =>
         component.Text("replacement") is not { } text ? SentencePieceTokenizer.SpaceSign
         : text.Length == 1 ? text[0]
-            : throw component.Bad($"has the replacement {Quoted.Of(text)}, which is not one character up to U+FFFF");
+        : throw component.Unsupported(
+            $"has the replacement {Quoted.Of(text)}, which is not one character up to U+FFFF");
 
     private static PrependScheme Scheme(TokenizerComponent component)
     {
@@ -131,7 +132,7 @@ internal static class StepReader
             "always" => PrependScheme.Always,
             "first" => PrependScheme.First,
             "never" => PrependScheme.Never,
-            var other => throw component.Bad($"has the unknown prepend_scheme {Quoted.Of(other)}"),
+            var other => throw component.Unsupported($"has the unknown prepend_scheme {Quoted.Of(other)}"),
         };
         return old == false && scheme != PrependScheme.Never
             ? throw component.Bad("has add_prefix_space false, which its prepend_scheme contradicts") : scheme;
@@ -154,5 +155,5 @@ internal static class StepReader
         component.Text(key) ?? throw component.Bad($"has no text '{key}'");
 
     private static BadFileException Unknown(TokenizerComponent component, string known) =>
-        component.Bad($"has the type {Quoted.Of(component.Type)}, which is not supported here; known: {known}");
+        component.Unsupported($"has the type {Quoted.Of(component.Type)}, which is not supported here; known: {known}");
 }

@@ -61,7 +61,8 @@ internal abstract class TokenModel
     /// <summary>An error for text that has no token.</summary>
     protected static NanoException Inexpressible(ReadOnlySpan<char> text)
     {
-        bool isOne = Rune.DecodeFromUtf16(text, out Rune c, out int used) == OperationStatus.Done && used == text.Length;
+        bool isOne = Rune.DecodeFromUtf16(text, out Rune c, out int used) == OperationStatus.Done
+            && used == text.Length;
         string code = isOne ? $" (U+{c.Value:X4})" : "";
         return new NanoException($"the vocabulary has neither {Quoted.Of(text)}{code} nor a token for the unknown",
             "leave the text out, or use another tokenizer");

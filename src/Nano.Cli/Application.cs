@@ -1,0 +1,43 @@
+using System.CommandLine;
+
+namespace Nano.Cli;
+
+/// <summary>The program: each verb is a file of its own in Verbs/, and none has logic that a library could hold.</summary>
+internal static class Application
+{
+    /// <summary>All verbs.</summary>
+    public static RootCommand Commands()
+    {
+        var root = new RootCommand("Nano: train and run GPT models on the CPU, from text to tokens to weights to text.\n\nExample:\n  nano train shakespeare-char")
+        {
+            TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(), TokenizeVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(), VerifyVerb.Create(),
+            InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
+        };
+        root.Options.Add(Common.Debug);
+        return root;
+    }
+
+    /// <summary>Runs a command line and returns the exit code.</summary>
+    public static int Run(string[] args)
+    {
+        Screen.Open();
+        var watching = Signals.Watch();
+        var parsed = Commands().Parse(args);
+        int code;
+        try
+        {
+            code = Failure.IsWrong(parsed) ? Failure.Usage(parsed)
+                : parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        }
+        catch (Exception) when (Screen.Lost is not null)
+        {
+            code = Failure.Wrong; // whatever else it is called, it is for want of an output
+        }
+        catch (Exception e)
+        {
+            return Failure.Report(e, parsed.GetValue(Common.Debug));
+        }
+        GC.KeepAlive(watching);
+        return Screen.Lost is { } lost ? Failure.Report(lost, parsed) : code;
+    }
+}
