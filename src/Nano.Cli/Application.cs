@@ -2,20 +2,28 @@ using System.CommandLine;
 
 namespace Nano.Cli;
 
-/// <summary>The program: each verb is a file of its own in Verbs/, and none has logic that a library could hold.</summary>
+/// <summary>
+/// The program: each verb is a file of its own in Verbs/, and none has logic that a library could hold.
+/// </summary>
 internal static class Application
 {
     /// <summary>All verbs.</summary>
     public static RootCommand Commands()
     {
-        var root = new RootCommand("Nano: train and run GPT models on the CPU, from text to tokens to weights to text.\n\nExample:\n  nano train shakespeare-char")
+        const string about = "Nano: train and run GPT models on the CPU, from text to tokens to weights to text.";
+        var root = new RootCommand($"{about}\n\nExample:\n  nano train shakespeare-char")
         {
-            TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(), TokenizeVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(), VerifyVerb.Create(),
-            InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
+            TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(),
+            TokenizeVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(),
+            VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
         };
         root.Options.Add(Common.Debug);
         return root;
     }
+
+    /// <summary>What leaves exceptions and signals to the caller.</summary>
+    public static InvocationConfiguration Plainly() =>
+        new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
 
     /// <summary>Runs a command line and returns the exit code.</summary>
     public static int Run(string[] args)
@@ -25,8 +33,7 @@ internal static class Application
         int code;
         try
         {
-            code = Failure.IsWrong(parsed) ? Failure.Usage(parsed)
-                : parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+            code = Failure.IsWrong(parsed) ? Failure.Usage(parsed) : parsed.Invoke(Plainly());
         }
         catch (Exception) when (Screen.Lost is not null)
         {

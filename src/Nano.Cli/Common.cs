@@ -90,7 +90,9 @@ internal static class Common
     /// <summary>The wished number of threads, 0 for all processors.</summary>
     /// <exception cref="NanoException">Less than one thread, or too many.</exception>
     public static int CheckThreads(int? threads) =>
-        threads is < 1 or > 1024 ? throw new NanoException($"--threads must be from 1 to 1024, got {threads}", "leave it out to use all processors") : threads ?? 0;
+        threads is not (< 1 or > 1024) ? threads ?? 0
+            : throw new NanoException($"--threads must be from 1 to 1024, got {threads}",
+                "leave it out to use all processors");
 
     /// <summary>A model and the tokenizer that goes with it: the one named, or else its own.</summary>
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>

@@ -27,10 +27,14 @@ internal static class Failure
     }
 
     /// <summary>What an exception says to people, on one line each: what is wrong, and what to do about it.</summary>
-    public static (string Message, string? Hint) Words(Exception e) => IsForPeople(e) ? (Quoted.Line(MessageOf(e)), Hint(e))
+    public static (string Message, string? Hint) Words(Exception e) =>
+        IsForPeople(e) ? (Quoted.Line(MessageOf(e)), Hint(e))
         : (Quoted.Line($"{e.GetType().Name}: {e.Message}"), "this should not happen; --debug shows where it did");
 
-    /// <summary>Says that stdout took no more, unless its reader had seen enough of text for people, and returns the exit code.</summary>
+    /// <summary>
+    /// Says that stdout took no more, unless its reader had seen enough of text for people, and returns the
+    /// exit code.
+    /// </summary>
     public static int Report(OutputLostException lost, ParseResult parsed)
     {
         bool isResult = parsed.Tokens.Any(token => token is { Type: TokenType.Option, Value: "--json" });
@@ -42,7 +46,8 @@ internal static class Failure
         e is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
             && e.InnerException is { } inner ? Cause(inner) : e;
 
-    private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException or IOException
+    private static bool IsForPeople(Exception e) => e is NanoException or FormatException or ArgumentException
+        or IOException
         or UnauthorizedAccessException or OutOfMemoryException or InsufficientExecutionStackException;
 
     /// <summary>The message without the name of a method's parameter, which says nothing to people.</summary>
@@ -50,7 +55,8 @@ internal static class Failure
     {
         OutOfMemoryException => "there is not enough memory for this",
         InsufficientExecutionStackException => "the input is nested too deeply",
-        ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+        ArgumentException { ParamName: { } name } =>
+            e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
         _ => e.Message,
     };
 
@@ -76,13 +82,17 @@ internal static class Failure
         string? mistyped = MistypedOption(parsed), stray = mistyped ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
         string? near = stray is null ? null : NearestMatch.Of(stray, mistyped is not null ? options : verbs);
         if (stray is not null)
-            Screen.Error.WriteLine($"error: {(mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected")} {Quoted.Of(stray)}");
+        {
+            string what = mistyped is not null ? "there is no option" : atRoot ? "there is no verb" : "unexpected";
+            Screen.Error.WriteLine($"error: {what} {Quoted.Of(stray)}");
+        }
         else if (atRoot)
             Screen.Error.WriteLine("error: a verb is missing");
         else
             foreach (var error in parsed.Errors)
                 Screen.Error.WriteLine($"error: {Quoted.Line(Explain(error))}");
-        Screen.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
+        Screen.Error.WriteLine("hint: " + (near is not null ? $"did you mean '{near}'? " : "") + (atRoot
+            ? "verbs: " + string.Join(", ", verbs) : $"see 'nano {Path(parsed.CommandResult)} --help'"));
         return WrongUsage;
     }
 
@@ -96,7 +106,8 @@ internal static class Failure
 
     /// <summary>What is wrong with a command line, with the words of the option.</summary>
     public static string Explain(ParseError error) =>
-        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option } && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not {Quoted.Of(token.Value)}"
+        error.SymbolResult is OptionResult { Tokens: [var token], Option: var option }
+            && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not {Quoted.Of(token.Value)}"
             : error.Message;
 
     private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number ? null : Type.GetTypeCode(number) switch

@@ -1,6 +1,8 @@
 namespace Nano.Cli;
 
-/// <summary>A stream for writing that tells when the system takes no more, and from then on drops what is written.</summary>
+/// <summary>
+/// A stream for writing that tells when the system takes no more, and from then on drops what is written.
+/// </summary>
 /// <param name="inner">Where to; null for a stream that is closed.</param>
 /// <param name="lost">Told once why nothing can be written any more; it may throw.</param>
 internal sealed class GuardedStream(Stream? inner, Action<Exception> lost) : Stream
@@ -15,7 +17,11 @@ internal sealed class GuardedStream(Stream? inner, Action<Exception> lost) : Str
 
     public override long Length => throw new NotSupportedException();
 
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 

@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Nano.Cli;
 
-/// <summary>The lines of a text that somebody else sends, as TextReader.ReadLine would give them, but of bounded length.</summary>
+/// <summary>
+/// The lines of a text that somebody else sends, as TextReader.ReadLine would give them, but of bounded
+/// length.
+/// </summary>
 /// <param name="input">The text.</param>
 /// <param name="longest">Characters that a line may have.</param>
 internal sealed class InputLines(TextReader input, int longest = 1 << 26)
@@ -21,7 +24,8 @@ internal sealed class InputLines(TextReader input, int longest = 1 << 26)
             if (c is '\n' or '\r')
                 return line.ToString();
             if (line.Length == longest)
-                throw new NanoException($"the line has more than {longest:N0} characters", "lines end with a line feed");
+                throw new NanoException($"the line has more than {longest:N0} characters",
+                    "lines end with a line feed");
             line.Append((char)c);
         }
         return line.Length > 0 ? line.ToString() : null;

@@ -5,8 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Nano.Cli;
 
 /// <summary>
-/// The system's limit on open files ('ulimit -n'). The runtime holds two for every library of the program, and fails without a word of
-/// sense where it may not. So this is looked at first, with nothing that needs another library.
+/// The system's limit on open files ('ulimit -n'). The runtime holds two for every library of the program,
+/// and fails without a word of sense where it may not. So this is looked at first, with nothing that needs
+/// another library.
 /// </summary>
 internal static class OpenFileLimit
 {
@@ -18,8 +19,8 @@ internal static class OpenFileLimit
     {
         if (Read() is not { } limit || limit >= Enough)
             return true;
-        string message = string.Create(CultureInfo.InvariantCulture,
-            $"error: only {limit} files may be open at a time, and nano needs {Enough}\nhint: raise the limit of the shell: ulimit -n 1024\n");
+        string message = $"error: only {limit} files may be open at a time, and nano needs {Enough}\n"
+            + "hint: raise the limit of the shell: ulimit -n 1024\n";
         try
         {
             using var error = new FileStream(new SafeFileHandle(2, ownsHandle: false), FileAccess.Write, bufferSize: 0);
@@ -42,7 +43,8 @@ internal static class OpenFileLimit
         {
             foreach (string line in File.ReadAllLines(file))
                 if (line.StartsWith(label, StringComparison.Ordinal))
-                    return int.TryParse(line[label.Length..].TrimStart().Split(' ')[0], CultureInfo.InvariantCulture, out int limit) ? limit : null;
+                    return int.TryParse(line[label.Length..].TrimStart().Split(' ')[0], CultureInfo.InvariantCulture,
+                        out int limit) ? limit : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

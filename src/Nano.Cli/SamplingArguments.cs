@@ -49,7 +49,8 @@ internal static class SamplingArguments
         foreach (string pair in pairs)
             if (pair.Split(':') is not [var id, var bias] || !int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int token)
                 || !double.TryParse(bias, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
-                throw new NanoException($"--logit-bias takes the id of a token and a number, such as 50256:-100, not {Quoted.Of(pair)}");
+                throw new NanoException(
+                    $"--logit-bias takes the id of a token and a number, such as 50256:-100, not {Quoted.Of(pair)}");
             else if (!biases.TryAdd(token, value))
                 throw new NanoException($"--logit-bias gives token {token} two values");
         return biases;

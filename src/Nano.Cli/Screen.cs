@@ -5,8 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Nano.Cli;
 
 /// <summary>
-/// Stdin, stdout and stderr. Of a stream that was closed when the program was started, the system may have given the number to another
-/// file, so nothing is read from or written to it. On a terminal control characters are shown, elsewhere text is left as it is.
+/// Stdin, stdout and stderr. Of a stream that was closed when the program was started, the system may have
+/// given the number to another file, so nothing is read from or written to it. On a terminal control
+/// characters are shown, elsewhere text is left as it is.
 /// </summary>
 internal static class Screen
 {
@@ -31,7 +32,10 @@ internal static class Screen
     /// <summary>Whether a person types the input.</summary>
     public static bool IsTypedInto => HasInput && !Console.IsInputRedirected;
 
-    /// <summary>Finds out which streams there are. Console.Out and Console.Error, which libraries write to, are the same without the filter.</summary>
+    /// <summary>
+    /// Finds out which streams there are. Console.Out and Console.Error, which libraries write to, are the
+    /// same without the filter.
+    /// </summary>
     public static void Open()
     {
         HasInput = IsOpen(0);
@@ -50,7 +54,10 @@ internal static class Screen
         return Stream.Null;
     }
 
-    /// <summary>Calls something, once, instead of throwing an <see cref="OutputLostException"/> where stdout takes no more: the work that asks stops by itself.</summary>
+    /// <summary>
+    /// Calls something, once, instead of throwing an <see cref="OutputLostException"/> where stdout takes no
+    /// more: the work that asks stops by itself.
+    /// </summary>
     public static void StopInsteadOfThrowing(Action? stop)
     {
         lock (Losing)
@@ -63,9 +70,13 @@ internal static class Screen
         new(new GuardedStream(stream, lost), WithoutMark(Console.OutputEncoding)) { AutoFlush = true };
 
     /// <summary>The encoding without a byte order mark.</summary>
-    private static Encoding WithoutMark(Encoding encoding) => encoding is UTF8Encoding ? new UTF8Encoding(false) : encoding;
+    private static Encoding WithoutMark(Encoding encoding) =>
+        encoding is UTF8Encoding ? new UTF8Encoding(false) : encoding;
 
-    /// <summary>Stdout. The runtime's own stream passes over a broken pipe, so a program behind one would go on for nobody.</summary>
+    /// <summary>
+    /// Stdout. The runtime's own stream passes over a broken pipe, so a program behind one would go on for
+    /// nobody.
+    /// </summary>
     private static Stream Stdout()
     {
         if (OperatingSystem.IsWindows())
@@ -74,7 +85,8 @@ internal static class Screen
         if (handle.IsAsync)
             return Console.OpenStandardOutput(); // which knows how to wait for one that does not block
         var stream = new FileStream(handle, FileAccess.Write, bufferSize: 0);
-        return stream.CanSeek ? Console.OpenStandardOutput() : stream; // FileStream would write at a position of its own
+        // In a file that several programs write to, FileStream would write at a position of its own.
+        return stream.CanSeek ? Console.OpenStandardOutput() : stream;
     }
 
     private static void Lose(Exception e)
@@ -97,8 +109,8 @@ internal static class Screen
     }
 
     /// <summary>
-    /// Whether a stream was open when the program was started. What the runtime opened since carries a flag (close-on-exec) that no
-    /// inherited file can have; only Linux shows it, and elsewhere all count as open.
+    /// Whether a stream was open when the program was started. What the runtime opened since carries a flag
+    /// (close-on-exec) that no inherited file can have; only Linux shows it, and elsewhere all count as open.
     /// </summary>
     private static bool IsOpen(int descriptor)
     {

@@ -4,9 +4,10 @@ using System.Text;
 namespace Nano.Cli;
 
 /// <summary>
-/// A writer to a terminal that shows control characters instead of sending them: text from models, files and servers moves no cursor,
-/// changes no colours and rings no bell. Line ends and tabs pass; C0 controls and DEL appear as their pictures (␛), C1 controls and
-/// characters that reorder text as an escape (\u202E). It needs no knowledge of escape sequences, so one that is split is harmless too.
+/// A writer to a terminal that shows control characters instead of sending them: text from models, files and
+/// servers moves no cursor, changes no colours and rings no bell. Line ends and tabs pass; C0 controls and
+/// DEL appear as their pictures (␛), C1 controls and characters that reorder text as an escape (\u202E). It
+/// needs no knowledge of escape sequences, so one that is split is harmless too.
 /// </summary>
 internal sealed class TerminalText(TextWriter terminal) : TextWriter(CultureInfo.InvariantCulture)
 {
@@ -63,6 +64,10 @@ internal sealed class TerminalText(TextWriter terminal) : TextWriter(CultureInfo
             text.Append(c);
     }
 
-    /// <summary>Whether it is a C1 control, or an embedding, override or isolate of the bidirectional algorithm (Unicode annex 9).</summary>
-    private static bool IsHidden(char c) => c is >= '\u0080' and <= '\u009f' or >= '\u202a' and <= '\u202e' or >= '\u2066' and <= '\u2069';
+    /// <summary>
+    /// Whether it is a C1 control, or an embedding, override or isolate of the bidirectional algorithm
+    /// (Unicode annex 9).
+    /// </summary>
+    private static bool IsHidden(char c) => c is >= '\u0080' and <= '\u009f' or >= '\u202a' and <= '\u202e'
+        or >= '\u2066' and <= '\u2069';
 }

@@ -132,7 +132,8 @@ internal sealed class TrainDisplay
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));
             rows.Add(new Text(TerminalText.Clean(Printable(evaluated.Sample)), new Style(Color.Grey70)));
         }
-        return new Panel(new Rows(rows)) { Height = PanelRows }.Header(Markup.Escape(TerminalText.Clean($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) "))).Expand();
+        string header = TerminalText.Clean($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ");
+        return new Panel(new Rows(rows)) { Height = PanelRows }.Header(Markup.Escape(header)).Expand();
     }
 
     /// <summary>A sample without the characters that would move the cursor: carriage returns, tabs, escapes.</summary>

@@ -1,10 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// An error meant for the person at the keyboard: what went wrong and, where there is one, how to mend it. Both are one line of visible
-/// text, whatever they quote (see <see cref="Quoted.Line"/>).
+/// An error meant for the person at the keyboard: what went wrong and, where there is one, how to mend it.
+/// Both are one line of visible text, whatever they quote (see <see cref="Quoted.Line"/>).
 /// </summary>
-public class NanoException(string message, string? hint = null, Exception? inner = null) : Exception(Quoted.Line(message), inner)
+public class NanoException(string message, string? hint = null, Exception? inner = null)
+    : Exception(Quoted.Line(message), inner)
 {
     /// <summary>What to do about it, or null.</summary>
     public string? Hint { get; } = hint is null ? null : Quoted.Line(hint);

@@ -7,14 +7,16 @@ public static class NearestMatch
 
     /// <summary>The hint of an error about an unknown name: the nearest one if any is close, then all of them behind a label.</summary>
     public static string Hint(string word, IReadOnlyCollection<string> known, string label) =>
-        (Of(word, known) is { } near ? $"did you mean {Quoted.Of(near)}? " : "") + $"{label}: {string.Join(", ", known)}";
+        (Of(word, known) is { } near ? $"did you mean {Quoted.Of(near)}? "
+            : "") + $"{label}: {string.Join(", ", known)}";
 
     /// <summary>
     /// The candidate with the fewest edits (a letter added, dropped, changed, or two neighbours swapped) from <paramref name="word"/>,
     /// if about a third of the letters at most are wrong; else the first candidate that starts with it ("gpt2" for "gpt2-tokenizer").
     /// Upper and lower case are equal. Of equally near candidates the first wins.
     /// </summary>
-    /// <returns>The candidate as it was given, or null when nothing is close, or the word has more than 200 letters.</returns>
+    /// <returns>The candidate as it was given, or null when nothing is close, or the word has more than 200
+    /// letters.</returns>
     public static string? Of(string word, IEnumerable<string> candidates)
     {
         ArgumentNullException.ThrowIfNull(word);

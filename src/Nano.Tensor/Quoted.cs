@@ -4,7 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace Nano;
 
-/// <summary>Text from files, servers, prompts and command lines made fit for an error message: visible, on one line and short.</summary>
+/// <summary>
+/// Text from files, servers, prompts and command lines made fit for an error message: visible, on one line
+/// and short.
+/// </summary>
 public static partial class Quoted
 {
     private const int LongestQuote = 60, LongestReason = 300, LongestPath = 300, LongestLine = 1000;
@@ -27,20 +30,28 @@ public static partial class Quoted
     }
 
     /// <summary>What another library says is wrong, as one line: what it quotes is cut like other quotes.</summary>
-    public static string Reason(Exception e) => Shorten(Escape(LongQuote().Replace(e.Message, quote => Of(quote.Groups[1].Value))), LongestReason);
+    public static string Reason(Exception e) =>
+        Shorten(Escape(LongQuote().Replace(e.Message, quote => Of(quote.Groups[1].Value))), LongestReason);
 
-    /// <summary>The path without quotes, invisible characters escaped; of one over 300 characters the middle is left out.</summary>
+    /// <summary>
+    /// The path without quotes, invisible characters escaped; of one over 300 characters the middle is left
+    /// out.
+    /// </summary>
     public static string Path(string path) => Shorten(Escape(path), LongestPath);
 
     /// <summary>
-    /// A whole message as one line, invisible characters escaped; of one over 1,000 characters the middle is left out. A message that is
-    /// fit already stays as it is.
+    /// A whole message as one line, invisible characters escaped; of one over 1,000 characters the middle is
+    /// left out. A message that is fit already stays as it is.
     /// </summary>
     public static string Line(string message) => Shorten(Escape(message), LongestLine);
 
-    /// <summary>Whether a character shows neither itself nor a space: controls, format characters such as bidirectional overrides, unassigned ones.</summary>
+    /// <summary>
+    /// Whether a character shows neither itself nor a space: controls, format characters such as
+    /// bidirectional overrides, unassigned ones.
+    /// </summary>
     private static bool IsInvisible(Rune rune) => rune.Value is < ' ' or > '~' && Rune.GetUnicodeCategory(rune)
-        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse
+            or UnicodeCategory.OtherNotAssigned
         or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static string Visible(Rune rune) => rune.Value switch
@@ -48,7 +59,8 @@ public static partial class Quoted
         '\n' => "\\n",
         '\r' => "\\r",
         '\t' => "\\t",
-        _ => IsInvisible(rune) ? string.Create(CultureInfo.InvariantCulture, $"\\u{{{rune.Value:X}}}") : rune.ToString(),
+        _ => IsInvisible(rune) ? string.Create(CultureInfo.InvariantCulture, $"\\u{{{rune.Value:X}}}")
+            : rune.ToString(),
     };
 
     private static string Escape(string text)

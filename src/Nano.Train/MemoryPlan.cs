@@ -17,16 +17,21 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
     /// <summary>All together.</summary>
     public long Total => Parameters + Gradients + Moments + Activations + Scratch + Runtime;
 
-    /// <summary>Says no before a run begins that the system would end in the middle, once it touches the memory it was promised.</summary>
+    /// <summary>
+    /// Says no before a run begins that the system would end in the middle, once it touches the memory it was
+    /// promised.
+    /// </summary>
     /// <param name="options">Model, batch and length of a step.</param>
     /// <param name="threads">Threads that will work on it.</param>
-    /// <exception cref="NanoException">A step takes more memory than the machine, or the container it is in, has; or the options are impossible.</exception>
+    /// <exception cref="NanoException">A step takes more memory than the machine, or the container it is in,
+    /// has; or the options are impossible.</exception>
     public static void CheckFit(TrainOptions options, int threads)
     {
         long needed = Of(options, threads).Total, available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (needed > available)
-            throw new NanoException(FormattableString.Invariant($"a training step takes {needed:N0} bytes of memory, and this machine has {available:N0}"),
-                "use a smaller --batch (with --accumulate for as many rows), --seq or model; 'nano plan' shows what takes it");
+            throw new NanoException(FormattableString.Invariant(
+                $"a training step takes {needed:N0} bytes of memory, and this machine has {available:N0}"),
+                "use a smaller --batch (with --accumulate for as many rows), --seq or model; 'nano plan' shows them");
     }
 
     /// <summary>The plan for these options.</summary>

@@ -20,7 +20,8 @@ public static class Presets
     /// <exception cref="BadFileException">The file is not a recipe.</exception>
     public static TrainOptions Get(string name) => All.TryGetValue(name, out var options) ? options
         : name.EndsWith(".json", StringComparison.Ordinal) ? Recipe.Load(name)
-        : throw new NanoException($"there is no preset {Quoted.Of(name)}", NearestMatch.Hint(name, [.. All.Keys], "presets"));
+        : throw new NanoException($"there is no preset {Quoted.Of(name)}",
+            NearestMatch.Hint(name, [.. All.Keys], "presets"));
 
     private static TrainOptions Read(string resource)
     {

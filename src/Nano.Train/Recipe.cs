@@ -35,11 +35,12 @@ public static class Recipe
         foreach (var property in document.RootElement.EnumerateObject())
             if (!Keys.Contains(property.Name))
                 throw new BadFileException(path, $"a recipe has no {Quoted.Of(property.Name)}; {NearestMatch.Hint(property.Name, Keys, "keys")}");
+        var tokenizer = Find(document.RootElement, "tokenizer", JsonValueKind.String, path, required: false);
         var model = ModelConfig.FromJson(Find(document.RootElement, "model", JsonValueKind.Object, path)!.Value.GetRawText(), path);
         var options = new TrainOptions
         {
             Preset = Text(Find(document.RootElement, "name", JsonValueKind.String, path)!.Value, "name", path),
-            DefaultTokenizer = Find(document.RootElement, "tokenizer", JsonValueKind.String, path, required: false) is { } tokenizer ? Text(tokenizer, "tokenizer", path) : null,
+            DefaultTokenizer = tokenizer is { } given ? Text(given, "tokenizer", path) : null,
             Model = model,
             Time = model.ContextLength,
             Batch = 0,
@@ -53,7 +54,8 @@ public static class Recipe
                 throw new BadFileException(path, $"'training.{key}' is missing");
         try
         {
-            options = TrainSettings.Apply(options, training.EnumerateObject().Select(property => KeyValuePair.Create(property.Name, Text(property.Value, $"training.{property.Name}", path).ToLowerInvariant())));
+            options = TrainSettings.Apply(options, training.EnumerateObject().Select(property => KeyValuePair.Create(
+                property.Name, Text(property.Value, $"training.{property.Name}", path).ToLowerInvariant())));
         }
         catch (FormatException e) when (e is not BadFileException)
         {

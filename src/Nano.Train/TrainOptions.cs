@@ -104,7 +104,9 @@ public sealed record TrainOptions
     /// <exception cref="NanoException">It is larger than that of the published model.</exception>
     public TrainOptions With(ITokenizer tokenizer) => DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
         ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
-        : throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}", "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
+        : throw new NanoException(
+            $"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}",
+            "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
 
     /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
     public void Validate()

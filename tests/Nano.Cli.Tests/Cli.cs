@@ -85,8 +85,11 @@ internal static class Cli
     /// <summary>The same with a redirection of the shell's, of stdin for example.</summary>
     public static CliResult RunInTerminal(string[] args, string redirection)
     {
-        Skip.IfNot(OperatingSystem.IsLinux() && HasRun("script", "--version"), "a terminal is made with util-linux's script");
-        string line = string.Join(' ', ((string[])[Host, .. Program, .. args]).Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'")) + redirection;
+        Skip.IfNot(OperatingSystem.IsLinux() && HasRun("script", "--version"),
+            "a terminal is made with util-linux's script");
+        string[] words = [Host, .. Program, .. args];
+        string line = string.Join(' ', words.Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'"));
+        line += redirection;
         using var program = Start("script", ["-qec", line, "/dev/null"], new() { ["SHELL"] = "/bin/sh" }, null);
         return program.Finish();
     }
@@ -147,7 +150,8 @@ internal sealed class RunningCli : IDisposable
 
     /// <summary>Memory that it has now, in bytes (VmRSS of Linux).</summary>
     public long ResidentBytes => 1024 * long.Parse(
-        File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
         System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>Waits until the program has printed so many lines, or ended.</summary>

@@ -5,12 +5,16 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>Files, names and arguments that hold escape sequences, line ends and kilobytes where text is expected: no error repeats them.</summary>
+/// <summary>
+/// Files, names and arguments that hold escape sequences, line ends and kilobytes where text is expected: no
+/// error repeats them.
+/// </summary>
 [Collection(nameof(TinyRun))]
 public sealed class HostileTextTests(TinyRun run) : IDisposable
 {
     /// <summary>Clears a screen, forges a hint, turns text around, and is long.</summary>
-    private static readonly string Evil = "\x1b[2J\x1b]0;x\a\nhint: all is well\r\u009b31m\u202e" + new string('x', 5000);
+    private static readonly string Evil =
+        "\x1b[2J\x1b]0;x\a\nhint: all is well\r\u009b31m\u202e" + new string('x', 5000);
 
     private static readonly string EvilJson = JsonSerializer.Serialize(Evil);
 
@@ -20,6 +24,8 @@ public sealed class HostileTextTests(TinyRun run) : IDisposable
     private readonly TempFolder temp = new();
 
     public void Dispose() => temp.Dispose();
+
+    private static string Replaced(string text, string old, string by) => text.Replace(old, by, StringComparison.Ordinal);
 
     private string Write(string name, string text)
     {
@@ -46,7 +52,10 @@ public sealed class HostileTextTests(TinyRun run) : IDisposable
         return path;
     }
 
-    /// <summary>A GGUF file of one string, as its format says: magic, version 3, no tensors, one pair of key, type 8 and value.</summary>
+    /// <summary>
+    /// A GGUF file of one string, as its format says: magic, version 3, no tensors, one pair of key, type 8
+    /// and value.
+    /// </summary>
     private string Gguf(string key, string value)
     {
         var bytes = new List<byte>("GGUF"u8.ToArray());
@@ -69,28 +78,45 @@ public sealed class HostileTextTests(TinyRun run) : IDisposable
     /// <summary>Command lines by what is hostile in them.</summary>
     private IEnumerable<string[]> Lines()
     {
-        string recipe = """{"name":NAME,"model":{"model_type":"gpt2","vocab_size":65,"n_positions":64,"n_layer":2,"n_head":2,"n_embd":32},"training":{"batch":1,"steps":1,"lr":1e-3,KEY:1}}""";
+        string model = """{"model_type":"gpt2","vocab_size":65,"n_positions":64,"n_layer":2,"n_head":2,"n_embd":32}""";
+        string recipe = """{"name":NAME,"training":{"batch":1,"steps":1,"lr":1e-3,KEY:1},"model":""" + model + "}";
         string[] generate = ["generate", "--max-tokens", "1", "--model"];
-        foreach (string model in (string[])[
-            Model("config.json", _ => $$"""{"model_type":{{EvilJson}}}"""), Model("config.json", _ => Evil), Model("config.json", _ => $$"""{{{EvilJson}}:1,{{EvilJson}}:2}"""),
-            Model("config.json", old => old.Replace("\"n_head\": ", "\"n_head\": " + EvilJson + ", \"x\": ", StringComparison.Ordinal)), Model("config.json", old => old.Replace("gelu_new", Evil.Replace("\n", "", StringComparison.Ordinal), StringComparison.Ordinal)),
-            Model("tokenizer.json", _ => Evil), Model("tokenizer.json", _ => $$"""{"model":{"type":{{EvilJson}} } }"""), Model("tokenizer.json", old => old.Replace("\"vocab\":", $"\"vocab\": {{{EvilJson}: -1}}, \"y\":", StringComparison.Ordinal)),
-            Model("tokenizer_config.json", _ => $$"""{"eos_token":[{{EvilJson}}]}"""), Model("model.safetensors", _ => Evil),
-            Safetensors($$$"""{{{{EvilJson}}}:{"dtype":"F32","shape":[1],"data_offsets":[0,99]}}"""), Safetensors($$$"""{"a":{"dtype":{{{EvilJson}}},"shape":[1],"data_offsets":[0,4]}}"""),
-            Safetensors($$$"""{"a":{{{{EvilJson}}}:1}}"""), Safetensors($$$"""{"__metadata__":{{{{EvilJson}}}:1}}"""), Safetensors("{" + Evil),
+        foreach (string folder in (string[])[
+            Model("config.json", _ => $$"""{"model_type":{{EvilJson}}}"""),
+            Model("config.json", _ => Evil),
+            Model("config.json", _ => $$"""{{{EvilJson}}:1,{{EvilJson}}:2}"""),
+            Model("config.json", old => Replaced(old, "\"n_head\": ", "\"n_head\": " + EvilJson + ", \"x\": ")),
+            Model("config.json", old => Replaced(old, "gelu_new", Replaced(Evil, "\n", ""))),
+            Model("tokenizer.json", _ => Evil),
+            Model("tokenizer.json", _ => $$"""{"model":{"type":{{EvilJson}} } }"""),
+            Model("tokenizer.json", old => Replaced(old, "\"vocab\":", $"\"vocab\": {{{EvilJson}: -1}}, \"y\":")),
+            Model("tokenizer_config.json", _ => $$"""{"eos_token":[{{EvilJson}}]}"""),
+            Model("model.safetensors", _ => Evil),
+            Safetensors($$$"""{{{{EvilJson}}}:{"dtype":"F32","shape":[1],"data_offsets":[0,99]}}"""),
+            Safetensors($$$"""{"a":{"dtype":{{{EvilJson}}},"shape":[1],"data_offsets":[0,4]}}"""),
+            Safetensors($$$"""{"a":{{{{EvilJson}}}:1}}"""),
+            Safetensors($$$"""{"__metadata__":{{{{EvilJson}}}:1}}"""),
+            Safetensors("{" + Evil),
             Gguf("general.architecture", Evil), Gguf(Evil, "x"), Evil, Evil + ".gguf", Evil + ".safetensors"])
-            yield return [.. generate, model];
-        foreach (string text in (string[])[recipe.Replace("NAME", EvilJson, StringComparison.Ordinal).Replace("KEY", EvilJson, StringComparison.Ordinal),
-            recipe.Replace("NAME", "1", StringComparison.Ordinal).Replace("KEY", EvilJson, StringComparison.Ordinal), "{" + EvilJson + ":1}", Evil, recipe.Replace("\"gpt2\"", EvilJson, StringComparison.Ordinal)])
+            yield return [.. generate, folder];
+        foreach (string text in (string[])[
+            Replaced(Replaced(recipe, "NAME", EvilJson), "KEY", EvilJson), Replaced(Replaced(recipe, "NAME", "1"), "KEY", EvilJson),
+            "{" + EvilJson + ":1}", Evil, Replaced(recipe, "\"gpt2\"", EvilJson)])
             yield return ["plan", Write(Guid.NewGuid().ToString("N") + ".json", text)];
-        foreach (string line in (string[])["train X", "train --data X", "train --tokenizer X --data " + run.Data, "train --resume X", "train --device X", "train --optimizer X", "train --schedule X",
-            "train --on-spike X", "train --activations X", "train --lr X", "train --steps X", "sweep --out s X", "plan X", "tokenize --tokenizer X", "pull X", "pull o/m --endpoint X", "info --model X",
-            "data X", "data prepare X --tokenizer gpt2 --out o", "bench X", "bench gemm --filter X", "runs list X", "runs compare X X", "verify --model X", "verify --ops X", "convert X y", "convert " + run.Folder + " X",
-            "export --model X --out y", "chat --model X", "eval --model X --data y", "eval score --data X", "X", "generate X", "generate --X 1", "generate --logit-bias X --model " + run.Folder])
+        foreach (string line in (string[])[
+            "train X", "train --data X", "train --tokenizer X --data " + run.Data, "train --resume X", "train --device X",
+            "train --optimizer X", "train --schedule X", "train --on-spike X", "train --activations X", "train --lr X",
+            "train --steps X", "sweep --out s X", "plan X", "tokenize --tokenizer X", "pull X", "pull o/m --endpoint X",
+            "info --model X", "data X", "data prepare X --tokenizer gpt2 --out o", "bench X", "bench gemm --filter X",
+            "runs list X", "runs compare X X", "verify --model X", "verify --ops X", "convert X y",
+            "convert " + run.Folder + " X", "export --model X --out y", "chat --model X", "eval --model X --data y",
+            "eval score --data X", "X", "generate X", "generate --X 1", "generate --logit-bias X --model " + run.Folder])
             yield return [.. line.Split(' ').Select(word => word.Replace("X", Evil, StringComparison.Ordinal))];
-        yield return ["eval", "score", "--data", Write("lines", $$"""{"prediction":{{EvilJson}},"references":{{EvilJson}}}""")];
+        string lines = Write("lines", $$"""{"prediction":{{EvilJson}},"references":{{EvilJson}}}""");
+        yield return ["eval", "score", "--data", lines];
         yield return ["eval", "score", "--data", Write("garbage", Evil)];
-        yield return ["verify", "--ops", Path.GetDirectoryName(Write("index.json", $$"""{"cases":[{"case":{{EvilJson}},"op":{{EvilJson}},"attrs":{} }]}"""))!];
+        Write("index.json", $$"""{"cases":[{"case":{{EvilJson}},"op":{{EvilJson}},"attrs":{} }]}""");
+        yield return ["verify", "--ops", temp.Root];
     }
 
     [Fact]
@@ -101,11 +127,12 @@ public sealed class HostileTextTests(TinyRun run) : IDisposable
         foreach (string[] line in Lines())
         {
             var (messages, exception) = InProcess.Run(line);
-            Assert.True(exception is null or NanoException or BadFileException or IOException, $"{line[0]} ...: {exception?.GetType().Name}");
+            bool isKnown = exception is null or NanoException or BadFileException or IOException;
+            Assert.True(isKnown, $"{line[0]} ...: {exception?.GetType().Name}");
             failed += messages.Length > 0 ? 1 : 0;
             foreach (string message in messages)
             {
-                string about = $"nano {line[0]} {line[^1][..Math.Min(60, line[^1].Length)]}: {message[..Math.Min(400, message.Length)]}";
+                string about = $"nano {line[0]} {Quoted.Of(line[^1])}: {message[..Math.Min(400, message.Length)]}";
                 Assert.True(message.Length <= LongestLine, about);
                 Assert.False(message.Any(c => char.IsControl(c) || c == '\u202e'), about);
                 if (!line.Any(word => word.Contains(Evil, StringComparison.Ordinal))) // of paths, more is shown

@@ -6,7 +6,10 @@ namespace Nano.Cli.Tests;
 [Collection(nameof(TinyRun))]
 public sealed class MemoryTests(TinyRun run) : IDisposable
 {
-    /// <summary>Compiled code and the collector's reserves settle within the first hundred; a text that stayed would cost more than this in the others.</summary>
+    /// <summary>
+    /// Compiled code and the collector's reserves settle within the first hundred; a text that stayed would
+    /// cost more than this in the others.
+    /// </summary>
     private const int Settled = 200, All = 700, Slack = 12_000_000;
 
     private readonly TempFolder temp = new();
@@ -14,7 +17,8 @@ public sealed class MemoryTests(TinyRun run) : IDisposable
     public void Dispose() => temp.Dispose();
 
     /// <summary>
-    /// A conversation for each line, or one long one whose context of 16 tokens is full after two turns. Each answer is a line; the empty one after /reset is none.
+    /// A conversation for each line, or one long one whose context of 16 tokens is full after two turns. Each
+    /// answer is a line; the empty one after /reset is none.
     /// </summary>
     [SkippableTheory]
     [InlineData("to be\n/reset\n")]
@@ -23,7 +27,8 @@ public sealed class MemoryTests(TinyRun run) : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "memory is read from /proc");
         File.WriteAllText(temp.File("template"), "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
-        using var program = Cli.Start(["chat", "--model", run.Folder, "--template", temp.File("template"), "--max-tokens", "4", "--threads", "1", .. more]);
+        using var program = Cli.Start(["chat", "--model", run.Folder, "--template", temp.File("template"),
+            "--max-tokens", "4", "--threads", "1", .. more]);
         program.Write(string.Concat(Enumerable.Repeat(turn, Settled)));
         program.WaitForLines(Settled);
         long settled = program.ResidentBytes;

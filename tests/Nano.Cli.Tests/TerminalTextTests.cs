@@ -1,6 +1,9 @@
 namespace Nano.Cli.Tests;
 
-/// <summary>The filter before a terminal. Pictures are those of Unicode's block "Control Pictures": U+2400 plus the control's code, U+2421 for DEL.</summary>
+/// <summary>
+/// The filter before a terminal. Pictures are those of Unicode's block "Control Pictures": U+2400 plus the
+/// control's code, U+2421 for DEL.
+/// </summary>
 public class TerminalTextTests
 {
     private static string Shown(params string[] pieces)
@@ -27,7 +30,8 @@ public class TerminalTextTests
     [InlineData("a\r\nb", "a\nb")]
     [InlineData("secret\rpublic", "secret\u240dpublic")]
     [InlineData("a\r\r\nb", "a\u240d\nb")]
-    public void A_carriage_return_is_shown_unless_it_ends_a_line(string text, string shown) => Assert.Equal(shown, Shown(text));
+    public void A_carriage_return_is_shown_unless_it_ends_a_line(string text, string shown) =>
+        Assert.Equal(shown, Shown(text));
 
     [Fact]
     public void What_is_split_over_pieces_is_shown_as_in_one()

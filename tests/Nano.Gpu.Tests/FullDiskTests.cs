@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace Nano.Tests;
 
-/// <summary>Exports whose weights go to a second file, on a disk that is full: an error, no temporary files, and the export before stays whole.</summary>
+/// <summary>
+/// Exports whose weights go to a second file, on a disk that is full: an error, no temporary files, and the
+/// export before stays whole.
+/// </summary>
 public sealed class FullDiskTests : IDisposable
 {
     readonly TempFolder temp = new();
@@ -18,7 +21,8 @@ public sealed class FullDiskTests : IDisposable
     [SkippableFact]
     public void External_weights_on_a_full_disk()
     {
-        using var model = LanguageModel.Create(new Gpt2Config { VocabSize = 50, ContextLength = 16, Layers = 1, Heads = 2, Channels = 64 });
+        var config = new Gpt2Config { VocabSize = 50, ContextLength = 16, Layers = 1, Heads = 2, Channels = 64 };
+        using var model = LanguageModel.Create(config);
         model.Initialize(1);
         var graph = OnnxExporter.Build(model);
         string folder = Mount(bytes: 700_000), path = Path.Combine(folder, "model.onnx");
@@ -26,7 +30,8 @@ public sealed class FullDiskTests : IDisposable
         byte[] before = File.ReadAllBytes(path), weights = File.ReadAllBytes(path + ".data");
         Assert.InRange(weights.Length, 200_000, 400_000); // so that a second does not fit beside it
 
-        foreach (int room in (int[])[0, 100_000, weights.Length + 4096]) // for neither, for a part of the weights, for the weights and not for the graph
+        // Room for neither, for a part of the weights, for the weights and not for the graph.
+        foreach (int room in (int[])[0, 100_000, weights.Length + 4096])
         {
             Fill(folder, room);
             var e = Assert.Throws<NanoException>(() => OnnxExporter.Write(graph, path, alone: false));
@@ -35,7 +40,8 @@ public sealed class FullDiskTests : IDisposable
             Assert.Equal(before, File.ReadAllBytes(path));
             Assert.Equal(weights, File.ReadAllBytes(path + ".data"));
             File.Delete(Path.Combine(folder, "filler"));
-            Assert.Equal(["model.onnx", "model.onnx.data"], Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order());
+            Assert.Equal(["model.onnx", "model.onnx.data"],
+                Directory.EnumerateFiles(folder).Select(Path.GetFileName).Order());
         }
     }
 
@@ -52,7 +58,8 @@ public sealed class FullDiskTests : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "a small disk of one's own is made with tmpfs, which is Linux");
         string folder = Directory.CreateDirectory(temp.File("disk")).FullName;
-        Skip.IfNot(HasRun("mount", "-t", "tmpfs", "-o", $"size={bytes}", "tmpfs", folder), "mounting a small tmpfs is not allowed here");
+        Skip.IfNot(HasRun("mount", "-t", "tmpfs", "-o", $"size={bytes}", "tmpfs", folder),
+            "mounting a small tmpfs is not allowed here");
         return mounted = folder;
     }
 

@@ -17,21 +17,24 @@ public class QuotedTests
         Assert.Equal("'\ufffdx'", Quoted.Of("\ud800x")); // half of a surrogate pair
         Assert.Equal($"'{new string('a', 60)}'", Quoted.Of(new string('a', 60)));
         Assert.Equal($"'{new string('a', 60)}...'", Quoted.Of(new string('a', 61)));
-        Assert.Equal("'" + string.Concat(Enumerable.Repeat(@"\u{1B}", 10)) + "...'", Quoted.Of(new string('\x1b', 5000)));
+        Assert.Equal("'" + string.Concat(Enumerable.Repeat(@"\u{1B}", 10)) + "...'",
+            Quoted.Of(new string('\x1b', 5000)));
     }
 
     [Fact]
     public void Errors_are_one_line_of_visible_text_of_bounded_length()
     {
         string text = "\x1b[31m\n" + new string('x', 100_000) + "\u202e\r😀";
-        foreach (var e in (Exception[])[new NanoException(text, text), new BadFileException(text, text), new BadFileException("a.json", text)])
+        foreach (var e in (Exception[])[new NanoException(text, text), new BadFileException(text, text),
+            new BadFileException("a.json", text)])
         {
             Assert.All((string[])[e.Message, (e as NanoException)?.Hint ?? ""], shown =>
             {
                 Assert.DoesNotContain(shown, c => char.IsControl(c) || c == '\u202e');
                 Assert.InRange(shown.Length, 0, 1000);
             });
-            Assert.EndsWith(@"\u{202E}\r😀", e.Message, StringComparison.Ordinal); // what is behind the foreign text is there
+            // What is behind the foreign text is there.
+            Assert.EndsWith(@"\u{202E}\r😀", e.Message, StringComparison.Ordinal);
         }
         Assert.Equal("the usual message 'a b', ä", new NanoException("the usual message 'a b', ä").Message);
     }

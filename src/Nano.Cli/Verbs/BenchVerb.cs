@@ -27,7 +27,8 @@ internal static class BenchVerb
     {
         string what = args.GetValue(What)!;
         if (!BenchCases.Groups.Contains(what))
-            throw new NanoException($"there is no benchmark {Quoted.Of(what)}", NearestMatch.Hint(what, [.. BenchCases.Groups], "benchmarks"));
+            throw new NanoException($"there is no benchmark {Quoted.Of(what)}",
+                NearestMatch.Hint(what, [.. BenchCases.Groups], "benchmarks"));
         foreach (var option in (Option<int>[])[Batch, Seq])
             if (args.GetValue(option) < 1)
                 throw new NanoException($"{option.Name} must be 1 or more, got {args.GetValue(option)}");
@@ -66,6 +67,8 @@ internal static class BenchVerb
     private static List<BenchCase> Chosen(string group, string filter, string model)
     {
         List<BenchCase> all = [.. group == "decode" ? BenchCases.Generation(model) : BenchCases.Of(group)], chosen = [.. all.Where(of => of.Matches(filter))];
-        return chosen.Count > 0 ? chosen : throw new NanoException($"no case of {group} matches {Quoted.Of(filter)}", $"leave --filter out to see all {all.Count}");
+        return chosen.Count > 0 ? chosen
+            : throw new NanoException($"no case of {group} matches {Quoted.Of(filter)}",
+                $"leave --filter out to see all {all.Count}");
     }
 }

@@ -105,8 +105,9 @@ internal static class DataPrepareVerb
             Overwrite = args.GetValue(Overwrite),
             Threads = args.GetValue(Threads) ?? 0,
         };
+        string[] formats = [.. Enum.GetNames<DataFormat>().Select(name => name.ToLowerInvariant())];
         if (!Enum.IsDefined(options.Format))
-            throw new NanoException($"there is no format {Quoted.Of(format)}", NearestMatch.Hint(format, [.. Enum.GetNames<DataFormat>().Select(name => name.ToLowerInvariant())], "formats"));
+            throw new NanoException($"there is no format {Quoted.Of(format)}", NearestMatch.Hint(format, formats, "formats"));
         return recipe is null ? options : options.WithRecipe(recipe);
     }
 

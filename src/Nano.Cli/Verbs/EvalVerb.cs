@@ -41,8 +41,9 @@ internal static class EvalVerb
         ITokenLosses losses = onDevice is null ? new ModelLosses(model, compute) : onDevice;
         var (ids, bytes) = Read(args.GetValue(Data)!, tokenizer);
         int time = args.GetValue(Seq) ?? model.Config.ContextLength, stride = args.GetValue(Stride) ?? time;
-        if (time < 1 || time > model.Config.ContextLength)
-            throw new NanoException($"--seq must be from 1 to {model.Config.ContextLength}, the model's context, got {time}");
+        int context = model.Config.ContextLength;
+        if (time < 1 || time > context)
+            throw new NanoException($"--seq must be from 1 to {context}, the model's context, got {time}");
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));

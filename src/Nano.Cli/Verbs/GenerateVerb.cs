@@ -63,7 +63,8 @@ internal static class GenerateVerb
         var human = Common.Human(json);
         var generation = generator.Start(prompts, options, cancel);
         if (options.Slide && prompts.Max(prompt => prompt.Length) + (long)options.MaxTokens > config.ContextLength + 1)
-            Screen.Error.WriteLine($"the context holds {config.ContextLength} tokens: when it is full, its older half is dropped (--slide false ends the text instead)");
+            Screen.Error.WriteLine($"the context holds {config.ContextLength} tokens: when it is full, "
+                + "its older half is dropped (--slide false ends the text instead)");
         TextStream[] streams = [.. generation.Texts.Select(text => new TextStream(text, tokenizer, options.EndIds, args.GetValue(Stops) ?? []))];
         if (streams.Length == 1)
             human.Write(TextOf(prompts[0], tokenizer));

@@ -33,7 +33,8 @@ internal static class TokenizeVerb
         var tokenizer = TokenizerLoader.Load(args.GetValue(Tokenizer)!);
         bool decode = args.GetValue(Decode), special = args.GetValue(AllowSpecial), json = args.GetValue(Json);
         int number = 0;
-        using var input = new StreamReader(Screen.OpenInput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+        using var input = new StreamReader(Screen.OpenInput(),
+            new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
         var lines = new InputLines(input);
         while (true)
         {
@@ -44,7 +45,8 @@ internal static class TokenizeVerb
                     return 0;
                 Screen.Out.WriteLine(decode ? Text(tokenizer, line, json) : Ids(tokenizer, line, special, json));
             }
-            catch (Exception e) when (Screen.Lost is null && e is JsonException or InvalidOperationException or NanoException or FormatException or OverflowException or DecoderFallbackException)
+            catch (Exception e) when (Screen.Lost is null && e is JsonException or InvalidOperationException
+                or NanoException or FormatException or OverflowException or DecoderFallbackException)
             {
                 throw new NanoException($"line {number} of stdin: {(e is DecoderFallbackException ? "this line, or one soon after it, is not valid UTF-8" : e.Message)}", (e as NanoException)?.Hint, e);
             }

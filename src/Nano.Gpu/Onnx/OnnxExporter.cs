@@ -53,8 +53,10 @@ public static class OnnxExporter
     /// <param name="graph">The graph.</param>
     /// <param name="path">The .onnx file.</param>
     /// <param name="alone">Whether it holds the weights, or a file beside it.</param>
-    /// <exception cref="NanoException">It cannot be written; files that were there before stay as they were.</exception>
-    internal static void Write(OnnxGraph graph, string path, bool alone) => AtomicFile.WriteAll([.. Files(graph, path, alone)]);
+    /// <exception cref="NanoException">It cannot be written; files that were there before stay as they
+    /// were.</exception>
+    internal static void Write(OnnxGraph graph, string path, bool alone) =>
+        AtomicFile.WriteAll([.. Files(graph, path, alone)]);
 
     /// <summary>The files of a graph with their content.</summary>
     private static IEnumerable<(string Path, Action<Stream> Write)> Files(OnnxGraph graph, string path, bool alone)

@@ -28,7 +28,8 @@ internal sealed class OnnxTemporaryFiles : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot make a folder for temporary files in '{Path.GetTempPath()}': {Quoted.Reason(e)}", "set TMPDIR to a folder that can be written", e);
+            throw new NanoException($"cannot make a folder for temporary files in '{Path.GetTempPath()}': {Quoted.Reason(e)}",
+                "set TMPDIR to a folder that can be written", e);
         }
     }
 

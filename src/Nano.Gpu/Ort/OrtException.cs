@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 namespace Nano;
 
 /// <summary>What ONNX Runtime says is wrong, in its own words without the place in its source.</summary>
-public sealed partial class OrtException(string message) : NanoException("ONNX Runtime: " + Spaces().Replace(Place().Replace(message, ""), " ").Trim())
+public sealed partial class OrtException(string message)
+    : NanoException("ONNX Runtime: " + Spaces().Replace(Place().Replace(message, ""), " ").Trim())
 {
     /// <summary>"file.cc:136 signature [ONNXRuntimeError] : 1 : FAIL : " or "file.cc:136 signature condition was false. " before what is said.</summary>
     [GeneratedRegex(@"^\S+:\d+ .*?(\[ONNXRuntimeError\] : \d+ : \w+ : | was false\. )(?=.)", RegexOptions.Singleline)]

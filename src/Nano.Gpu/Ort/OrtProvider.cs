@@ -27,7 +27,8 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
     /// <summary>The provider of a name.</summary>
     /// <exception cref="NanoException">There is none.</exception>
     public static OrtProvider Find(string name) => All.FirstOrDefault(provider => provider.Name == name)
-        ?? throw new NanoException($"there is no device {Quoted.Of(name)}", NearestMatch.Hint(name, ["cpu", .. All.Select(provider => provider.Name)], "devices"));
+        ?? throw new NanoException($"there is no device {Quoted.Of(name)}",
+            NearestMatch.Hint(name, ["cpu", .. All.Select(provider => provider.Name)], "devices"));
 
     /// <summary>The providers of a list of names, separated by commas; "cpu" is ours and needs none.</summary>
     /// <exception cref="NanoException">There is none of a name.</exception>

@@ -16,8 +16,12 @@ public static class AtomicFile
     /// <exception cref="NanoException">The disk is full, the folder is missing or there is no permission.</exception>
     public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
 
-    /// <summary>Replaces several files that belong together: all are whole on the disk before the first is renamed; see <see cref="Write"/>.</summary>
-    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before stays.</exception>
+    /// <summary>
+    /// Replaces several files that belong together: all are whole on the disk before the first is renamed;
+    /// see <see cref="Write"/>.
+    /// </summary>
+    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there
+    /// before stays.</exception>
     public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
         var temporaries = new List<string>();
@@ -28,7 +32,8 @@ public static class AtomicFile
             {
                 ArgumentException.ThrowIfNullOrEmpty(current = path);
                 temporaries.Add($"{current}.{Path.GetRandomFileName()}.tmp");
-                using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
+                using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write,
+                    FileShare.None, 1 << 16);
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }

@@ -74,7 +74,8 @@ internal sealed class SafetensorsSet : IDisposable
         }
         foreach ((string name, string shard) in placed)
             if (!fileOf.TryGetValue(name, out var file) || System.IO.Path.GetFileName(file.Path) != shard)
-                throw new BadFileException(index, $"tensor {Quoted.Of(name)} should be in {Quoted.Of(shard)}, but is not");
+                throw new BadFileException(index,
+                    $"tensor {Quoted.Of(name)} should be in {Quoted.Of(shard)}, but is not");
         if (fileOf.Keys.FirstOrDefault(name => !placed.ContainsKey(name)) is { } stray)
             throw new BadFileException(index, $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
     }

@@ -19,7 +19,8 @@ public sealed class KvCache : IDisposable
     public KvCache(int layerCount, int capacity, int channels, int rows = 1)
     {
         if ((long)rows * capacity > int.MaxValue)
-            throw new NanoException($"{rows:N0} sequences of {capacity:N0} positions are more than a cache can hold", "make fewer texts at a time, or shorter ones");
+            throw new NanoException($"{rows:N0} sequences of {capacity:N0} positions are more than a cache can hold",
+                "make fewer texts at a time, or shorter ones");
         Capacity = capacity;
         lengths = new int[rows];
         selected = [.. Enumerable.Range(0, rows)];

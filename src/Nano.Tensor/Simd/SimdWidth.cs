@@ -37,6 +37,7 @@ public static class SimdWidths
         "256" => SimdWidth.W256,
         "128" => SimdWidth.W128,
         "scalar" => SimdWidth.Scalar,
-        _ => throw new NanoException($"NANO_SIMD is {Quoted.Of(text)}", "use 512, 256, 128 or scalar, or leave it unset"),
+        _ => throw new NanoException($"NANO_SIMD is {Quoted.Of(text)}",
+            "use 512, 256, 128 or scalar, or leave it unset"),
     };
 }

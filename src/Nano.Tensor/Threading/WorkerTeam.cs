@@ -69,7 +69,8 @@ public sealed unsafe class WorkerTeam : IDisposable
         if (string.IsNullOrEmpty(wish))
             return Environment.ProcessorCount;
         return int.TryParse(wish, out int n) && n is >= 1 and <= 1024 ? n
-            : throw new NanoException($"NANO_THREADS is {Quoted.Of(wish)}", "set it to a number of threads from 1 to 1024, or leave it unset");
+            : throw new NanoException($"NANO_THREADS is {Quoted.Of(wish)}",
+                "set it to a number of threads from 1 to 1024, or leave it unset");
     }
 
     /// <summary>Calls function(context, begin, end, scratch) for chunks of chunkSize that cover [0, count); returns when all are done.</summary>

@@ -13,7 +13,8 @@ public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
 /// </summary>
 /// <param name="http">What to ask with.</param>
 /// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
-/// <param name="rateWindow">How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a minute if null.</param>
+/// <param name="rateWindow">How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a
+/// minute if null.</param>
 internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpan? rateWindow = null)
 {
     private const int ChunkBytes = 1 << 16;
@@ -30,7 +31,8 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
             stall.CancelAfter(stallTimeout);
             using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
-                throw new DownloadException(file, FormattableString.Invariant($"the server answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})"));
+                throw new DownloadException(file,
+                    $"the server answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes)
                 throw new DownloadException(file, FormattableString.Invariant($"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
@@ -70,7 +72,8 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
             throw new DownloadException(file, $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
     }
 
-    private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor, CancellationTokenSource stall)
+    private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor,
+        CancellationTokenSource stall)
     {
         stall.CancelAfter(stallTimeout);
         try
@@ -105,7 +108,8 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot create the folder of '{path}': {Quoted.Reason(e)}", "set NANO_DATA to a folder that can be written", e);
+            throw new NanoException($"cannot create the folder of '{path}': {Quoted.Reason(e)}",
+                "set NANO_DATA to a folder that can be written", e);
         }
     }
 }

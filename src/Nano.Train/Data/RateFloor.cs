@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// The least that a server must send, so that one that sends a byte now and then is given up: a whole window of time with fewer bytes than
-/// the floor ends the download.
+/// The least that a server must send, so that one that sends a byte now and then is given up: a whole window
+/// of time with fewer bytes than the floor ends the download.
 /// </summary>
 /// <param name="window">How long a window is.</param>
 internal sealed class RateFloor(TimeSpan window)

@@ -21,7 +21,8 @@ internal sealed class JsonLine(string path, int number, JsonElement root)
 
     /// <summary>A required whole number from 0 to below a limit.</summary>
     public int Index(string key, int below) => Find(key, JsonValueKind.Number, "a whole number").TryGetInt32(out int value) && value >= 0 && value < below ? value
-        : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {Quoted.Plain(root.GetProperty(key).GetRawText())}");
+        : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, "
+            + $"got {Quoted.Plain(root.GetProperty(key).GetRawText())}");
 
     /// <summary>An error about this line.</summary>
     public BadFileException Bad(string problem) => new(path, $"line {number}: {problem}");

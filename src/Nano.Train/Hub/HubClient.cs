@@ -40,7 +40,10 @@ public sealed partial class HubClient : IDisposable
     /// <summary>How long to wait before the first new attempt; twice as long before each further one.</summary>
     internal TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest that a server's own wish to be left alone is heeded; beyond it, the person is told and decides.</summary>
+    /// <summary>
+    /// The longest that a server's own wish to be left alone is heeded; beyond it, the person is told and
+    /// decides.
+    /// </summary>
     internal TimeSpan LongestWait { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>.</summary>
@@ -49,7 +52,8 @@ public sealed partial class HubClient : IDisposable
     /// <summary>A hub's address from an option or the environment.</summary>
     /// <exception cref="NanoException">It is not one.</exception>
     public static Uri ParseEndpoint(string text) => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-        ? uri : throw new NanoException($"{Quoted.Of(text)} is not the address of a hub", $"an address looks like {PublicEndpoint}");
+        ? uri : throw new NanoException($"{Quoted.Of(text)} is not the address of a hub",
+            $"an address looks like {PublicEndpoint}");
 
     /// <summary>The commit that a revision of a model stands for: 40 hexadecimal digits.</summary>
     /// <exception cref="NanoException">There is no such model or revision, it may not be had, or the hub cannot be reached.</exception>
@@ -57,7 +61,8 @@ public sealed partial class HubClient : IDisposable
     {
         var (json, _) = await GetJsonAsync(new Uri(Endpoint, $"api/models/{name.Id}/revision/{Uri.EscapeDataString(name.Revision)}"), name, cancellation).ConfigureAwait(false);
         using (json)
-            return Read(name, () => Text(json.RootElement, "sha") is { } commit && CommitForm().IsMatch(commit) ? commit : throw Strange(name, "it names no commit"));
+            return Read(name, () => Text(json.RootElement, "sha") is { } commit && CommitForm().IsMatch(commit)
+                ? commit : throw Strange(name, "it names no commit"));
     }
 
     /// <summary>All files of a commit.</summary>
@@ -75,8 +80,10 @@ public sealed partial class HubClient : IDisposable
             {
                 if (json.RootElement.ValueKind != JsonValueKind.Array)
                     throw Strange(name, "its list of files is not a list");
-                files.AddRange(Read(name, () => json.RootElement.EnumerateArray().Where(entry => Text(entry, "type") == "file")
-                    .Select(entry => ReadFile(entry) ?? throw Strange(name, "a file has no path, size or digest")).ToList()));
+                files.AddRange(Read(name, () => json.RootElement.EnumerateArray()
+                    .Where(entry => Text(entry, "type") == "file")
+                    .Select(entry => ReadFile(entry) ?? throw Strange(name, "a file has no path, size or digest"))
+                    .ToList()));
             }
             page = next;
         }
@@ -109,7 +116,8 @@ public sealed partial class HubClient : IDisposable
                 if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
                     throw Refusal(response, name);
                 var location = response.Headers.Location ?? throw Strange(name, "it redirects to nowhere");
-                url = Uri.TryCreate(url, location, out var next) && next.Scheme is "http" or "https" && !(url.Scheme == "https" && next.Scheme == "http")
+                url = Uri.TryCreate(url, location, out var next) && next.Scheme is "http" or "https"
+                    && !(url.Scheme == "https" && next.Scheme == "http")
                     ? next : throw Strange(name, "it redirects to where nothing is safe");
             }
         }
@@ -145,7 +153,8 @@ public sealed partial class HubClient : IDisposable
             }
             failures = passing.MadeProgress ? 1 : failures + 1;
             if (passing.Wait is { } wish && (wish > LongestWait || failures == 5))
-                throw exhausted(new HubRetryException(FormattableString.Invariant($"{passing.Message}; it asks to wait {wish.TotalSeconds:N0} s before the next try"), passing));
+                throw exhausted(new HubRetryException(FormattableString.Invariant(
+                    $"{passing.Message}; it asks to wait {wish.TotalSeconds:N0} s before the next try"), passing));
             if (failures == 5)
                 throw exhausted(passing);
             await Task.Delay(passing.Wait ?? RetryDelay * (1 << (failures - 1)), cancellation).ConfigureAwait(false);
@@ -248,7 +257,8 @@ public sealed partial class HubClient : IDisposable
     private Exception Refusal(HttpResponseMessage response, HubModelName name)
     {
         string code = response.Headers.TryGetValues("X-Error-Code", out var codes) ? codes.First() : "";
-        string answer = FormattableString.Invariant($"{Endpoint} answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
+        string answer = FormattableString.Invariant(
+            $"{Endpoint} answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
         return (int)response.StatusCode switch
         {
             404 when code == "RevisionNotFound" => new NanoException($"the model '{name.Id}' has no revision '{name.Revision}'", "leave out @REVISION for the newest"),
@@ -262,7 +272,9 @@ public sealed partial class HubClient : IDisposable
         };
     }
 
-    /// <summary>How long the header Retry-After asks to wait, in seconds or until a time; null where it is not there.</summary>
+    /// <summary>
+    /// How long the header Retry-After asks to wait, in seconds or until a time; null where it is not there.
+    /// </summary>
     private static TimeSpan? WaitOf(HttpResponseMessage response)
     {
         var wish = response.Headers.RetryAfter;

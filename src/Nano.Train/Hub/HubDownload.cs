@@ -45,7 +45,8 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot write '{part}': {Quoted.Reason(e)}", "what has arrived is kept: make room or check the permissions, then run the same command again", e);
+            throw new NanoException($"cannot write '{part}': {Quoted.Reason(e)}",
+                "what has arrived is kept: make room or check the permissions, then run the same command again", e);
         }
     }
 
@@ -78,7 +79,8 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                 cancellation).ConfigureAwait(false);
             string actual = Hex(digest);
             return actual == file.Digest ? null : new NanoException(
-                $"what came for {Quoted.Of(file.Name)} of '{model}' has another digest: expected {file.DigestName} {file.Digest}, got {actual}", "it was thrown away; run the same command again");
+                $"what came for {Quoted.Of(file.Name)} of '{model}' has another digest: "
+                    + $"expected {file.DigestName} {file.Digest}, got {actual}", "it was thrown away; run the same command again");
         }
         finally
         {
@@ -106,9 +108,12 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         {
             var range = response.Content.Headers.ContentRange;
             if (response.StatusCode == HttpStatusCode.PartialContent && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
-                throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
+                throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} "
+                    + $"than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
-                throw new NanoException(FormattableString.Invariant($"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states {file.Bytes:N0}"), "try again later");
+                throw new NanoException(FormattableString.Invariant(
+                    $"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states {file.Bytes:N0}"),
+                    "try again later");
         }
 
         async Task CopyAsync(Stream body, CancellationTokenSource stall)
@@ -118,7 +123,9 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
             while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
             {
                 if (target.Length + count > file.Bytes)
-                    throw new NanoException(FormattableString.Invariant($"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the hub states"), "try again later");
+                    throw new NanoException(FormattableString.Invariant(
+                        $"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the hub states"),
+                        "try again later");
                 target.Write(chunk, 0, count);
                 digest.AppendData(chunk, 0, count);
                 progress?.Report(new DownloadProgress(file.Name, target.Length, file.Bytes));

@@ -32,7 +32,8 @@ public sealed record HubFile(string Name, long Bytes, string Digest, bool IsLarg
     {
         string[] parts = Name.Split('/');
         if (Name.Length > 200 || parts.Any(part => part.Length == 0 || part[0] == '.' || part[^1] is '.' or ' ' || part.Any(c => c is < ' ' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|' or '\x7f')))
-            throw new NanoException($"the hub names a file {Quoted.Of(Name)}, which is no name to write to", "do not use this model, or report it to the hub");
+            throw new NanoException($"the hub names a file {Quoted.Of(Name)}, which is no name to write to",
+                "do not use this model, or report it to the hub");
         return Path.Combine([folder, .. parts]);
     }
 }

@@ -14,7 +14,8 @@ public sealed partial record HubModelName(string Id, string Revision)
         int at = text.IndexOf('@', StringComparison.Ordinal);
         var name = new HubModelName(at < 0 ? text : text[..at], at < 0 ? "main" : text[(at + 1)..]);
         if (!IdForm().IsMatch(name.Id) || !RevisionForm().IsMatch(name.Revision) || text.Contains("..", StringComparison.Ordinal) || text.Length > 200)
-            throw new NanoException($"{Quoted.Of(text)} is not the name of a model on the hub", "a name is OWNER/MODEL or OWNER/MODEL@REVISION, such as HuggingFaceTB/SmolLM2-135M@main");
+            throw new NanoException($"{Quoted.Of(text)} is not the name of a model on the hub",
+                "a name is OWNER/MODEL or OWNER/MODEL@REVISION, such as HuggingFaceTB/SmolLM2-135M@main");
         return name;
     }
 

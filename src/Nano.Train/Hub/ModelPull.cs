@@ -42,7 +42,8 @@ public sealed class ModelPull(HubClient hub, string data)
             string path = file.PathIn(folder);
             if (!await HubDownload.IsHereAsync(file, path, cancellation).ConfigureAwait(false))
             {
-                await download.FetchAsync(file, hub.UrlOf(name, commit, file), folder, cancellation).ConfigureAwait(false);
+                var url = hub.UrlOf(name, commit, file);
+                await download.FetchAsync(file, url, folder, cancellation).ConfigureAwait(false);
                 fetched += file.Bytes;
             }
             done.Add(file);
@@ -58,15 +59,18 @@ public sealed class ModelPull(HubClient hub, string data)
         if (!listed.ContainsKey("config.json") || !(listed.ContainsKey(Weights) || listed.ContainsKey(Index)))
         {
             string[] others = [.. listed.Keys.Where(file => Path.GetExtension(file) is ".gguf" or ".safetensors" or ".bin" or ".pth" or ".pt" or ".h5" or ".msgpack").Take(10)];
-            throw new NanoException($"'{name}' has no config.json with {Weights} or {Index}",
-                others.Length == 0 ? "choose a model with safetensors weights" : $"--file NAME fetches a file that it has: {string.Join(", ", others.Select(other => Quoted.Of(other)))}");
+            string names = string.Join(", ", others.Select(other => Quoted.Of(other)));
+            throw new NanoException($"'{name}' has no config.json with {Weights} or {Index}", others.Length == 0
+                ? "choose a model with safetensors weights" : $"--file NAME fetches a file that it has: {names}");
         }
         return Texts.Where(listed.ContainsKey).Append(listed.ContainsKey(Weights) ? Weights : Index);
     }
 
     private static HubFile Find(HubModelName name, Dictionary<string, HubFile> listed, string file) => listed.TryGetValue(file, out var found) ? found
-        : throw new NanoException($"'{name}' has no file {Quoted.Of(file)}", NearestMatch.Hint(file, listed.Keys, "files"));
+        : throw new NanoException($"'{name}' has no file {Quoted.Of(file)}",
+            NearestMatch.Hint(file, listed.Keys, "files"));
 
     /// <summary>The files that an index says the tensors are in.</summary>
-    private static IEnumerable<string> Shards(string path) => SafetensorsSet.ReadIndex(path).Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+    private static IEnumerable<string> Shards(string path) =>
+        SafetensorsSet.ReadIndex(path).Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 }

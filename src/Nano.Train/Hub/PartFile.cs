@@ -1,12 +1,16 @@
 namespace Nano;
 
-/// <summary>The file NAME.part beside a file that is being downloaded, with what has arrived of it. No link is followed out of the model's folder.</summary>
+/// <summary>
+/// The file NAME.part beside a file that is being downloaded, with what has arrived of it. No link is
+/// followed out of the model's folder.
+/// </summary>
 internal static class PartFile
 {
     private const string Hint = "a link may lead anywhere: delete it, or pull into another data folder (NANO_DATA)";
 
     /// <summary>Opens the part that is there, or makes one.</summary>
-    /// <param name="folder">The model's folder; those in it on the way to the file are made if they are missing.</param>
+    /// <param name="folder">The model's folder; those in it on the way to the file are made if they are
+    /// missing.</param>
     /// <param name="path">The part.</param>
     /// <exception cref="NanoException">It, or a folder on the way, is a link, or it is no file.</exception>
     /// <exception cref="IOException">It cannot be opened.</exception>
@@ -16,12 +20,14 @@ internal static class PartFile
         MakeFolders(folder, Path.GetDirectoryName(path)!);
         Refuse(new FileInfo(path));
         bool isThere = File.Exists(path);
-        // CreateNew follows no link that somebody makes in between; a file that was there is looked at again once it is open.
-        var part = new FileStream(path, isThere ? FileMode.Open : FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1);
+        // CreateNew follows no link that somebody makes in between; a file that was there is looked at again when open.
+        var mode = isThere ? FileMode.Open : FileMode.CreateNew;
+        var part = new FileStream(path, mode, FileAccess.ReadWrite, FileShare.None, 1);
         try
         {
             Refuse(new FileInfo(path));
-            return part.CanSeek ? part : throw new NanoException($"'{path}' is a pipe or a device, not a file", "delete it");
+            return part.CanSeek ? part
+                : throw new NanoException($"'{path}' is a pipe or a device, not a file", "delete it");
         }
         catch
         {

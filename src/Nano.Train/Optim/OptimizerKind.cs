@@ -46,7 +46,8 @@ public sealed class OptimizerKind
         foreach (var kind in All)
             if (kind.Name == name)
                 return kind;
-        throw new NanoException($"there is no optimizer {Quoted.Of(name)}", NearestMatch.Hint(name, [.. All.Select(kind => kind.Name)], "optimizers"));
+        throw new NanoException($"there is no optimizer {Quoted.Of(name)}",
+            NearestMatch.Hint(name, [.. All.Select(kind => kind.Name)], "optimizers"));
     }
 
     /// <summary>Whether it has a constant: beta1, beta2, epsilon, weight_decay, momentum, nesterov, rho.</summary>

@@ -57,7 +57,8 @@ public sealed record Schedule(string Name = "cosine", int? DecaySteps = null)
     public void Validate(int warmupSteps, int totalSteps)
     {
         if (!Names.Contains(Name))
-            throw new NanoException($"there is no schedule {Quoted.Of(Name)}", NearestMatch.Hint(Name, [.. Names], "schedules"));
+            throw new NanoException($"there is no schedule {Quoted.Of(Name)}",
+                NearestMatch.Hint(Name, [.. Names], "schedules"));
         if (warmupSteps < 0)
             throw new NanoException($"--warmup must be 0 or more, got {warmupSteps}");
         if (DecaySteps is null)

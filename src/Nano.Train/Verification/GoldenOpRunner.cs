@@ -24,7 +24,8 @@ internal static class GoldenOpRunner
         "causal_attention" => Attention(test, compute),
         "rope" => Rope(test, compute),
         "adamw" => AdamW(test, compute),
-        _ => throw new ArgumentException($"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
+        _ => throw new ArgumentException(
+            $"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
     };
 
     /// <summary>Runs an op from these inputs to y and, where the case has gradients, back.</summary>
@@ -54,7 +55,8 @@ internal static class GoldenOpRunner
         string? reduction = test.Attributes.GetProperty("reduction").GetString();
         int ignored = test.Attributes.GetProperty("ignore_index").GetInt32();
         if (ignored != -100 || reduction is not ("mean" or "sum") || test.Upstream != "1 (scalar)")
-            throw new ArgumentException($"cross_entropy with ignore_index {ignored}, reduction {Quoted.Of(reduction)}, upstream {Quoted.Of(test.Upstream)} is not known here");
+            throw new ArgumentException(
+                $"cross_entropy with ignore_index {ignored}, reduction {Quoted.Of(reduction)}, upstream {Quoted.Of(test.Upstream)} is not known here");
         var logits = Floats(test, "logits");
         var (loss, nll) = compute.CrossEntropy(logits, Ids(test, "targets"), reduction == "sum" ? 1 : 0);
         compute.Tape!.Backward(compute, loss);

@@ -96,7 +96,8 @@ public sealed class ModelVerifier : IDisposable
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException or FormatException)
         {
-            throw new BadFileException(tolerancesPath, $"the optimizer settings or the errors to compare with are not there: {Quoted.Reason(e)}", e);
+            throw new BadFileException(tolerancesPath,
+                $"the optimizer settings or the errors to compare with are not there: {Quoted.Reason(e)}", e);
         }
     }
 

@@ -28,7 +28,8 @@ public static class OpVerifier
                 var actual = GoldenOpRunner.Run(test, compute);
                 rows.AddRange(test.Expected.Select(name => Compare(test, name, actual)));
             }
-            catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IndexOutOfRangeException or OverflowException)
+            catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException
+                or IndexOutOfRangeException or OverflowException)
             {
                 throw new BadFileException(golden.IndexPath, $"case {Quoted.Of(test.Name)}: {Quoted.Reason(e)}", e);
             }

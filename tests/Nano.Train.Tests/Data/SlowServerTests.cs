@@ -18,7 +18,8 @@ public class SlowServerTests
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         var downloader = new Downloader(http, TimeSpan.FromSeconds(5), rateWindow: TimeSpan.FromSeconds(0.1));
         var file = new DataFile("corpus.txt", server.Root, 1_000_000, new string('0', 64));
-        var e = await Assert.ThrowsAsync<DownloadException>(() => downloader.DownloadAsync(file, folder.File("corpus.txt"), null, default));
+        var e = await Assert.ThrowsAsync<DownloadException>(() =>
+            downloader.DownloadAsync(file, folder.File("corpus.txt"), null, default));
         Assert.Contains("the server is too slow", e.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFiles(folder.Root));
     }

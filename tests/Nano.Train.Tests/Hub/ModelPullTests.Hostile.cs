@@ -68,7 +68,9 @@ public sealed partial class ModelPullTests
         }
     }
 
-    /// <summary>The wish goes beyond the bound, so nothing is waited for: a test that waited would take an hour.</summary>
+    /// <summary>
+    /// The wish goes beyond the bound, so nothing is waited for: a test that waited would take an hour.
+    /// </summary>
     [Theory]
     [InlineData("Retry-After: 3600", "it asks to wait 3,600 s")]
     [InlineData("Retry-After: Tue, 31 Dec 2199 23:59:59 GMT", "it asks to wait ")]
@@ -107,18 +109,23 @@ public sealed partial class ModelPullTests
             }
             return weights;
         };
-        using var client = new HubClient(hub.Root, null, new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
+        using var client = new HubClient(hub.Root, null,
+            new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
         {
             StallTimeout = TimeSpan.FromSeconds(5),
             RetryDelay = TimeSpan.Zero,
             RateWindow = TimeSpan.FromSeconds(0.1),
         };
-        var e = await Assert.ThrowsAnyAsync<NanoException>(() => new ModelPull(client, temp.Root).PullAsync(HubModelName.Parse("o/m"), [], null, default));
+        var e = await Assert.ThrowsAnyAsync<NanoException>(() =>
+            new ModelPull(client, temp.Root).PullAsync(HubModelName.Parse("o/m"), [], null, default));
         Assert.Contains("the server is too slow", e.Message, StringComparison.Ordinal);
         Assert.Equal(5, tries);
     }
 
-    /// <summary>Sends a byte every few milliseconds until the client has enough, which the connection shows by an exception.</summary>
+    /// <summary>
+    /// Sends a byte every few milliseconds until the client has enough, which the connection shows by an
+    /// exception.
+    /// </summary>
     static void Drip(LocalRequest request)
     {
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(10);)
@@ -171,7 +178,8 @@ public sealed partial class ModelPullTests
         string elsewhere = Directory.CreateDirectory(temp.File("elsewhere")).FullName;
         Directory.CreateDirectory(Path.Combine(Folder, "sub"));
         Directory.CreateSymbolicLink(Path.Combine(Folder, "sub", "deep"), elsewhere);
-        var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(nested.Root, "o/m", files: ["sub/deep/model.safetensors"]));
+        var e = await Assert.ThrowsAnyAsync<NanoException>(() =>
+            PullFromAsync(nested.Root, "o/m", files: ["sub/deep/model.safetensors"]));
         Assert.Contains("is a link", e.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(elsewhere));
         Directory.Delete(Path.Combine(Folder, "sub", "deep"));
