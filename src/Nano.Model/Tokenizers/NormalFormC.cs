@@ -24,7 +24,11 @@ internal static class NormalFormC
 
     static NormalFormC() => ReadData();
 
-    private readonly record struct Rules(bool Compatible, bool Composed, bool Older);
+    private readonly record struct Rules(bool Compatible, bool Composed, bool Older)
+    {
+        /// <summary>Whether a character is not known yet as one that can be decomposed.</summary>
+        public bool IsTooYoung(int c) => Older && CharacterSets.IsDecomposedSince(c);
+    }
 
     /// <summary>The text in normal form C; itself if it is already.</summary>
     /// <param name="text">Valid Unicode.</param>
@@ -36,13 +40,15 @@ internal static class NormalFormC
     }
 
     /// <summary>
-    /// The text in form C, D, KC or KD as Hugging Face's tokenizers make them: by an older version of Unicode, which leaves younger characters as they are.
+    /// The text in form C, D, KC or KD as Hugging Face's tokenizers make them: by an older version of Unicode, which
+    /// leaves younger characters as they are.
     /// </summary>
     /// <param name="text">Valid Unicode.</param>
-    /// <param name="compatible">Whether characters are also decomposed to those that they only look like (forms KC and KD).</param>
+    /// <param name="compatible">Whether characters become those that they only look like, too (forms KC and KD).</param>
     /// <param name="composed">Whether what has been decomposed is composed again (forms C and KC).</param>
     public static ReadOnlySpan<char> Of(ReadOnlySpan<char> text, bool compatible, bool composed) =>
-        Ascii.IsValid(text) || (composed && !compatible && !MayChange(text)) ? text : Of(text, new Rules(compatible, composed, Older: true));
+        Ascii.IsValid(text) || (composed && !compatible && !MayChange(text)) ? text
+            : Of(text, new Rules(compatible, composed, Older: true));
 
     private static string Of(ReadOnlySpan<char> text, Rules rules)
     {
@@ -84,7 +90,7 @@ internal static class NormalFormC
             if (trail > 0)
                 into.Add(Trails + trail);
         }
-        else if (Decompositions.TryGetValue(c, out int[]? parts) && !(rules.Older && CharacterSets.IsDecomposedSince(c)))
+        else if (Decompositions.TryGetValue(c, out int[]? parts) && !rules.IsTooYoung(c))
         {
             foreach (int part in parts)
                 Decompose(part, into, rules);
@@ -117,7 +123,7 @@ internal static class NormalFormC
         for (int i = 0; i < characters.Count; i++)
         {
             int c = characters[i], own = ClassOf(c, rules);
-            if (starter >= 0 && last < own && Pair(characters[starter], c) is { } composite && !(rules.Older && CharacterSets.IsDecomposedSince(composite)))
+            if (starter >= 0 && last < own && Pair(characters[starter], c) is { } composite && !rules.IsTooYoung(composite))
             {
                 characters[starter] = composite;
                 continue;
@@ -138,7 +144,8 @@ internal static class NormalFormC
     }
 
     private static int ClassOf(int c, Rules rules) =>
-        c >= FirstMark && Classes.TryGetValue(c, out byte own) && !(rules.Older && CharacterSets.IsMarkSince(c)) ? own : 0;
+        c >= FirstMark && Classes.TryGetValue(c, out byte own) && !(rules.Older && CharacterSets.IsMarkSince(c))
+            ? own : 0;
 
     private static void ReadData()
     {

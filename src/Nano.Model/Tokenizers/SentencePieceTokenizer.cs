@@ -77,7 +77,8 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
         text = Normalized(text);
         if (text.IsEmpty)
             return;
-        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first && text[0] != ' '));
+        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always
+            || (Rules.SpaceInFront == SpaceInFront.First && first && text[0] != ' '));
         for (int at = 0; at < length;)
         {
             int end = CutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;

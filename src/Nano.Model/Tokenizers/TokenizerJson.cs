@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// Hugging Face's tokenizer.json. What it says is run as their library runs it, by <see cref="PipelineTokenizer"/>, or by a faster tokenizer that
-/// makes the same ids. A component that is not known here is an error that names it: another program would make other ids of the same text.
+/// Hugging Face's tokenizer.json. What it says is run as their library runs it, by <see cref="PipelineTokenizer"/>, or
+/// by a faster tokenizer that makes the same ids. A component that is not known here is an error that names it: another
+/// program would make other ids of the same text.
 /// </summary>
 internal static class TokenizerJson
 {
@@ -19,7 +20,8 @@ internal static class TokenizerJson
         using var document = InputFile.ReadJson(path, MaxBytes, TokenizerLoader.Hint);
         try
         {
-            return CharTokenizerJson.Describes(document.RootElement) ? CharTokenizer.Load(path) : Read(document.RootElement, path, config, fast: true);
+            return CharTokenizerJson.Describes(document.RootElement) ? CharTokenizer.Load(path)
+                : Read(document.RootElement, path, config, fast: true);
         }
         catch (InvalidOperationException e) // an escaped half of a surrogate pair
         {
@@ -45,7 +47,8 @@ internal static class TokenizerJson
         }
     }
 
-    private static ITokenizer Create(JsonElement root, Pipeline pipeline, string path, TokenizerConfig config, bool fast)
+    private static ITokenizer Create(JsonElement root, Pipeline pipeline, string path, TokenizerConfig config,
+        bool fast)
     {
         var added = pipeline.Added.Tokens;
         int size = pipeline.VocabSize;
@@ -54,6 +57,7 @@ internal static class TokenizerJson
         if (fast && FastForm.Of(pipeline, begin, ends, path) is { } faster)
             return faster;
         string? token = begin is { } first ? pipeline.TokenOf(first) : null;
-        return new PipelineTokenizer(pipeline, PipelineWriter.Write(root, pipeline.TemplateBegin, token is null ? null : begin, token), begin, ends);
+        return new PipelineTokenizer(pipeline,
+            PipelineWriter.Write(root, pipeline.TemplateBegin, token is null ? null : begin, token), begin, ends);
     }
 }

@@ -9,7 +9,8 @@ namespace Nano;
 /// <param name="StripRight">Whether it takes the white space behind it along.</param>
 /// <param name="Normalized">Whether it is looked for, itself normalized, in normalized text.</param>
 /// <param name="Special">Whether it steers the model.</param>
-internal sealed record AddedEntry(string Content, bool SingleWord, bool StripLeft, bool StripRight, bool Normalized, bool Special);
+internal sealed record AddedEntry(
+    string Content, bool SingleWord, bool StripLeft, bool StripRight, bool Normalized, bool Special);
 
 /// <summary>A stretch of text that is an added token, or has none in it.</summary>
 /// <param name="Id">The token's id, or -1.</param>
@@ -18,8 +19,9 @@ internal sealed record AddedEntry(string Content, bool SingleWord, bool StripLef
 internal readonly record struct AddedSpan(int Id, int Start, int End);
 
 /// <summary>
-/// The added tokens of tokenizer.json with the ids that Hugging Face's library gives them: a text that is in the model's vocabulary has its id there,
-/// and others are numbered from the vocabulary's size on, whatever ids the file says. Of several entries with the same id the last counts.
+/// The added tokens of tokenizer.json with the ids that Hugging Face's library gives them: a text that is in the
+/// model's vocabulary has its id there, and others are numbered from the vocabulary's size on, whatever ids the file
+/// says. Of several entries with the same id the last counts.
 /// </summary>
 internal sealed class AddedVocabulary
 {
@@ -32,7 +34,8 @@ internal sealed class AddedVocabulary
     /// <param name="entries">The entries in the file's order; those with an empty text do not count.</param>
     /// <param name="vocabulary">The model's.</param>
     /// <param name="normalize">Normalizes a text.</param>
-    public AddedVocabulary(IReadOnlyList<AddedEntry> entries, ModelVocabulary vocabulary, Func<string, string> normalize)
+    public AddedVocabulary(
+        IReadOnlyList<AddedEntry> entries, ModelVocabulary vocabulary, Func<string, string> normalize)
     {
         int next = vocabulary.Count;
         foreach (var entry in entries.Where(entry => entry.Content.Length > 0))
@@ -46,23 +49,24 @@ internal sealed class AddedVocabulary
             if (entry.Special)
                 special.Add(entry.Content);
         }
+        IdEnd = byId.Keys.DefaultIfEmpty(-1).Max() + 1;
         (plain, normalized) = (Finder(inNormalized: false), Finder(inNormalized: true));
     }
 
     /// <summary>One more than the highest id.</summary>
-    public int IdEnd => byId.Count == 0 ? 0 : byId.Keys.Max() + 1;
+    public int IdEnd { get; }
 
-    /// <summary>The text that an id is decoded to, which is normalized where an entry says so; null if it is none of these.</summary>
+    /// <summary>
+    /// The text that an id is decoded to, which is normalized where an entry says so; null if it is none of these.
+    /// </summary>
     public string? TextOf(int id) => normalizedTexts.GetValueOrDefault(id) ?? byId.GetValueOrDefault(id)?.Content;
 
     /// <summary>The entry of each id.</summary>
     public IReadOnlyDictionary<int, AddedEntry> Entries => byId;
 
-    /// <summary>Whether any is looked for in normalized text, and whether any is looked for in text as it is.</summary>
-    public (bool Normalized, bool Plain) Kinds => (normalized.Tokens.Count > 0, plain.Tokens.Count > 0);
-
     /// <summary>The tokens by text, each once.</summary>
-    public IReadOnlyList<AddedToken> Tokens => [.. ids.OrderBy(of => of.Value).Select(of => new AddedToken(of.Key, of.Value, special.Contains(of.Key)))];
+    public IReadOnlyList<AddedToken> Tokens =>
+        [.. ids.OrderBy(of => of.Value).Select(of => new AddedToken(of.Key, of.Value, special.Contains(of.Key)))];
 
     /// <summary>Finds the added tokens in a text that is not empty, and what lies between them.</summary>
     /// <param name="text">The text.</param>
@@ -78,7 +82,8 @@ internal sealed class AddedVocabulary
             int start = from + found, end = start + length;
             from = end;
             var entry = byId[id];
-            if ((!allowSpecial && special.Contains(entry.Content)) || (entry.SingleWord && (EndsWithWord(text[..start]) || StartsWithWord(text[end..]))))
+            if ((!allowSpecial && special.Contains(entry.Content))
+                || (entry.SingleWord && (EndsWithWord(text[..start]) || StartsWithWord(text[end..]))))
                 continue;
             while (entry.StripLeft && start > last && char.IsWhiteSpace(text[start - 1]))
                 start--;
@@ -109,7 +114,10 @@ internal sealed class AddedVocabulary
         return new AddedTokens(tokens.Values);
     }
 
-    private static bool StartsWithWord(ReadOnlySpan<char> text) => Rune.DecodeFromUtf16(text, out Rune c, out _) == System.Buffers.OperationStatus.Done && CharacterSets.IsWord(c);
+    private static bool StartsWithWord(ReadOnlySpan<char> text) =>
+        Rune.DecodeFromUtf16(text, out Rune c, out _) == System.Buffers.OperationStatus.Done && CharacterSets.IsWord(c);
 
-    private static bool EndsWithWord(ReadOnlySpan<char> text) => Rune.DecodeLastFromUtf16(text, out Rune c, out _) == System.Buffers.OperationStatus.Done && CharacterSets.IsWord(c);
+    private static bool EndsWithWord(ReadOnlySpan<char> text) =>
+        Rune.DecodeLastFromUtf16(text, out Rune c, out _) == System.Buffers.OperationStatus.Done
+        && CharacterSets.IsWord(c);
 }

@@ -4,11 +4,14 @@ namespace Nano;
 /// <summary>What goes with the vocabulary and the rules of BPE in tokenizer.json.</summary>
 /// <param name="Unknown">The token for characters without one, or null.</param>
 /// <param name="FuseUnknown">Whether several unknown characters in a row are one token.</param>
-/// <param name="ByteFallback">Whether the bytes of an unknown character are looked for as tokens such as &lt;0x0A&gt;.</param>
-/// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges would make of it.</param>
+/// <param name="ByteFallback">Whether the bytes of an unknown character are looked for as tokens such as
+/// &lt;0x0A&gt;.</param>
+/// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges would make of
+/// it.</param>
 /// <param name="Prefix">Before each character of a piece but the first.</param>
 /// <param name="Suffix">Behind the last character of a piece.</param>
-internal sealed record BpeOptions(string? Unknown, bool FuseUnknown, bool ByteFallback, bool WholePieces, string Prefix, string Suffix);
+internal sealed record BpeOptions(string? Unknown, bool FuseUnknown, bool ByteFallback, bool WholePieces,
+    string Prefix, string Suffix);
 
 /// <summary>Byte-pair encoding of the characters of a piece, as Hugging Face's tokenizers do it.</summary>
 internal sealed class BpeModel : TokenModel
@@ -57,7 +60,8 @@ internal sealed class BpeModel : TokenModel
             length = char.IsHighSurrogate(piece[at]) ? 2 : 1;
             var character = piece.Slice(at, length);
             string? dressed = bare ? null : Dressed(character, at == 0, at + length == piece.Length);
-            int id = dressed is not null ? Vocabulary.Find(dressed) : piece[at] < Direct ? direct[piece[at]] : Vocabulary.Find(character);
+            int id = dressed is not null ? Vocabulary.Find(dressed)
+                : piece[at] < Direct ? direct[piece[at]] : Vocabulary.Find(character);
             if (id >= 0)
             {
                 AddUnknown(work, ref unknown);
@@ -85,11 +89,15 @@ internal sealed class BpeModel : TokenModel
         if (!unknown)
             return;
         int id = Vocabulary.Find(Options.Unknown);
-        work.Add(id >= 0 ? id : throw new NanoException($"a character has no token, and the token for the unknown {Quoted.Of(Options.Unknown)} is not in the vocabulary"));
+        work.Add(id >= 0 ? id : throw new NanoException(
+            $"a character has no token, and the vocabulary lacks that for the unknown, {Quoted.Of(Options.Unknown)}"));
         unknown = false;
     }
 
-    private static NanoException Missing(ReadOnlySpan<char> character) => ByteAlphabet.ToBytes(character.ToString()) is [var b]
-        ? new NanoException($"the vocabulary has no token for the character {Quoted.Of(character)} (U+{(int)character[0]:X4}; as a byte 0x{b:X2}), nor one for the unknown", "use a tokenizer that knows all bytes")
+    private static NanoException Missing(ReadOnlySpan<char> character) =>
+        ByteAlphabet.ToBytes(character.ToString()) is [var b]
+            ? new NanoException($"the vocabulary has no token for the character {Quoted.Of(character)} "
+                + $"(U+{(int)character[0]:X4}; as a byte 0x{b:X2}), nor one for the unknown",
+                "use a tokenizer that knows all bytes")
         : Inexpressible(character);
 }

@@ -4,8 +4,8 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// The sets of characters that Hugging Face's tokenizers tests for. Where its tables are of another version of Unicode than .NET's, they are read from
-/// characters.txt, which a script made by asking that library about every character.
+/// The sets of characters that Hugging Face's tokenizers tests for. Where its tables are of another version of Unicode
+/// than .NET's, they are read from characters.txt, which a script made by asking that library about every character.
 /// </summary>
 internal static class CharacterSets
 {
@@ -36,18 +36,24 @@ internal static class CharacterSets
     /// <summary>A mark without a width of its own (Mn).</summary>
     public static bool IsNonspacingMark(Rune c) => Has("nonspacing mark", c.Value);
 
-    /// <summary>Control, format and private-use characters but for tab and line ends, and U+FFFD: removed for BERT.</summary>
+    /// <summary>
+    /// Control, format and private-use characters but for tab and line ends, and U+FFFD: removed for BERT.
+    /// </summary>
     public static bool IsControl(Rune c) => Has("control", c.Value);
 
     /// <summary>White space (White_Space of Unicode).</summary>
     public static bool IsWhiteSpace(Rune c) => Rune.IsWhiteSpace(c);
 
     /// <summary>A number of any kind (category N).</summary>
-    public static bool IsNumeric(Rune c) => Rune.GetUnicodeCategory(c) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber
+    public static bool IsNumeric(Rune c) =>
+        Rune.GetUnicodeCategory(c) is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber
         or UnicodeCategory.OtherNumber || c.Value is (>= 0x11DE0 and <= 0x11DE9) or (>= 0x16FF4 and <= 0x16FF6);
 
-    /// <summary>\w of Unicode's regular expressions (UTS #18): letters, marks, decimal digits, connectors, joiners.</summary>
-    public static bool IsWord(Rune c) => Rune.GetUnicodeCategory(c) is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter
+    /// <summary>
+    /// \w of Unicode's regular expressions (UTS #18): letters, marks, decimal digits, connectors, joiners.
+    /// </summary>
+    public static bool IsWord(Rune c) =>
+        Rune.GetUnicodeCategory(c) is UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter
         or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter
         or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark
         or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation
@@ -55,9 +61,10 @@ internal static class CharacterSets
             or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189);
 
     /// <summary>An ideograph as BERT counts them, which leaves out kana and Hangul.</summary>
-    public static bool IsIdeograph(Rune c) => c.Value is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF) or (>= 0x20000 and <= 0x2A6DF)
-        or (>= 0x2A700 and <= 0x2B73F) or (>= 0x2B740 and <= 0x2B81F) or (>= 0x2B920 and <= 0x2CEAF) or (>= 0xF900 and <= 0xFAFF)
-        or (>= 0x2F800 and <= 0x2FA1F);
+    public static bool IsIdeograph(Rune c) =>
+        c.Value is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF) or (>= 0x20000 and <= 0x2A6DF)
+            or (>= 0x2A700 and <= 0x2B73F) or (>= 0x2B740 and <= 0x2B81F) or (>= 0x2B920 and <= 0x2CEAF)
+            or (>= 0xF900 and <= 0xFAFF) or (>= 0x2F800 and <= 0x2FA1F);
 
     /// <summary>A character whose canonical decomposition is younger than the library's tables.</summary>
     public static bool IsDecomposedSince(int c) => c > 0x10000 && Has("decomposed since", c);
@@ -108,8 +115,10 @@ internal static class CharacterSets
     private static (int First, int Last) Range(string range)
     {
         int dash = range.IndexOf('-', StringComparison.Ordinal);
-        return dash < 0 ? (Number(range), Number(range)) : (Number(range.AsSpan(0, dash)), Number(range.AsSpan(dash + 1)));
+        return dash < 0 ? (Number(range), Number(range))
+            : (Number(range.AsSpan(0, dash)), Number(range.AsSpan(dash + 1)));
     }
 
-    private static int Number(ReadOnlySpan<char> hexadecimal) => int.Parse(hexadecimal, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static int Number(ReadOnlySpan<char> hexadecimal) =>
+        int.Parse(hexadecimal, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 }

@@ -14,7 +14,9 @@ internal abstract class TokenDecoder
     /// <param name="first">Whether the text begins with it.</param>
     public abstract string One(string token, bool first);
 
-    /// <summary>The bytes that a token stands for, where it stands for bytes rather than characters; else null.</summary>
+    /// <summary>
+    /// The bytes that a token stands for, where it stands for bytes rather than characters; else null.
+    /// </summary>
     public virtual byte[]? BytesOf(string token) => null;
 }
 
@@ -48,7 +50,8 @@ internal sealed class ByteLevelDecoder : TokenDecoder
 /// <summary>Tokens such as &lt;0x0A&gt; back to bytes; those that together are no characters are U+FFFD each.</summary>
 internal sealed class ByteFallbackDecoder : TokenDecoder
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public override List<string> Apply(List<string> tokens)
     {
@@ -72,12 +75,14 @@ internal sealed class ByteFallbackDecoder : TokenDecoder
 
     public override byte[]? BytesOf(string token) => ByteOf(token) is { } b ? [b] : null;
 
-    private static byte? ByteOf(string token) => Encoding.UTF8.GetByteCount(token) == 6 && token.StartsWith("<0x", StringComparison.Ordinal)
+    private static byte? ByteOf(string token) =>
+        Encoding.UTF8.GetByteCount(token) == 6 && token.StartsWith("<0x", StringComparison.Ordinal)
         && token[^1] == '>' && TryParse(token.AsSpan(3, token.Length - 4), out byte b) ? b : null;
 
     /// <summary>Two hexadecimal digits, or, as the library has it, one behind a plus sign.</summary>
     private static bool TryParse(ReadOnlySpan<char> digits, out byte b) =>
-        byte.TryParse(digits[0] == '+' ? digits[1..] : digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out b);
+        byte.TryParse(digits[0] == '+' ? digits[1..] : digits,
+            NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out b);
 
     private static void Add(List<byte> bytes, List<string> result)
     {
@@ -108,10 +113,14 @@ internal sealed class ReplaceDecoder(TextPattern pattern, string content) : Each
     /// <summary>What it does.</summary>
     public ReplaceNormalizer Replace => replace;
 
-    public override string One(string token, bool first) => replace.Apply(TextPiece.Of(token, first: false)).Span.ToString();
+    public override string One(string token, bool first) =>
+        replace.Apply(TextPiece.Of(token, first: false)).Span.ToString();
 }
 
-/// <summary>Takes up to so many of a character off the ends of every token, or of the text where a <see cref="FuseDecoder"/> came before.</summary>
+/// <summary>
+/// Takes up to so many of a character off the ends of every token, or of the text where a <see cref="FuseDecoder"/>
+/// came before.
+/// </summary>
 /// <param name="character">The character.</param>
 /// <param name="start">The most at the beginning.</param>
 /// <param name="stop">The most at the end.</param>
@@ -128,7 +137,8 @@ internal sealed class StripDecoder(Rune character, int start, int stop, bool fus
         return tokens;
     }
 
-    public override string One(string token, bool first) => !fused ? Strip(token, stop) : first ? Strip(token, 0) : token;
+    public override string One(string token, bool first) =>
+        !fused ? Strip(token, stop) : first ? Strip(token, 0) : token;
 
     private string Strip(string token, int most)
     {
@@ -149,13 +159,16 @@ internal sealed class MetaspaceDecoder(char replacement, PrependScheme scheme) :
         ? token.Replace(replacement.ToString(), "", StringComparison.Ordinal) : token.Replace(replacement, ' ');
 }
 
-/// <summary>A space before every token but the first and those that continue a word, whose sign goes: BERT's way.</summary>
+/// <summary>
+/// A space before every token but the first and those that continue a word, whose sign goes: BERT's way.
+/// </summary>
 /// <param name="prefix">The sign.</param>
 /// <param name="cleanup">Whether spaces before punctuation and English contractions go.</param>
 internal sealed class WordPieceDecoder(string prefix, bool cleanup) : EachTokenDecoder
 {
     private static readonly (string From, string To)[] Rules =
-        [(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")];
+        [(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
+            (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re")];
 
     public override string One(string token, bool first)
     {
@@ -185,13 +198,17 @@ internal sealed class SuffixDecoder(string suffix) : TokenDecoder
 
     public override string One(string token, bool first) => Replaced(token, " ");
 
-    private string Replaced(string token, string by) => suffix.Length == 0 ? token : token.Replace(suffix, by, StringComparison.Ordinal);
+    private string Replaced(string token, string by) =>
+        suffix.Length == 0 ? token : token.Replace(suffix, by, StringComparison.Ordinal);
 }
 
-/// <summary>What is the same several times in a row is there once, and padding goes: connectionist temporal classification.</summary>
+/// <summary>
+/// What is the same several times in a row is there once, and padding goes: connectionist temporal classification.
+/// </summary>
 /// <param name="padding">The token between two that are the same and stay two.</param>
 /// <param name="delimiter">The token between words.</param>
-/// <param name="cleanup">Whether delimiters become spaces, and spaces go as <see cref="WordPieceDecoder"/> has it.</param>
+/// <param name="cleanup">Whether delimiters become spaces, and spaces go as <see cref="WordPieceDecoder"/> has
+/// it.</param>
 internal sealed class CtcDecoder(string padding, string delimiter, bool cleanup) : TokenDecoder
 {
     public override List<string> Apply(List<string> tokens)

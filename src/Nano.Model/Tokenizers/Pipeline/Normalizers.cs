@@ -17,10 +17,12 @@ internal sealed class CharacterNormalizer(Action<Rune, StringBuilder> append) : 
     public static CharacterNormalizer Lowercase { get; } = new(CharacterSets.AppendLower);
 
     /// <summary>Without combining marks; é as one character stays.</summary>
-    public static CharacterNormalizer StripAccents { get; } = new((c, into) => AppendIf(!CharacterSets.IsMark(c), c, into));
+    public static CharacterNormalizer StripAccents { get; } = new((c, into) =>
+        AppendIf(!CharacterSets.IsMark(c), c, into));
 
     /// <summary>Without nonspacing marks, as BERT does after decomposing.</summary>
-    public static CharacterNormalizer StripNonspacing { get; } = new((c, into) => AppendIf(!CharacterSets.IsNonspacingMark(c), c, into));
+    public static CharacterNormalizer StripNonspacing { get; } = new((c, into) =>
+        AppendIf(!CharacterSets.IsNonspacingMark(c), c, into));
 
     /// <summary>Without control characters, white space as spaces: BERT's clean_text.</summary>
     public static CharacterNormalizer Clean { get; } = new((c, into) =>
@@ -38,12 +40,15 @@ internal sealed class CharacterNormalizer(Action<Rune, StringBuilder> append) : 
             into.Append(c);
     });
 
-    /// <summary>The rules of Google's machine translation, as far as they concern control characters and spaces.</summary>
+    /// <summary>
+    /// The rules of Google's machine translation, as far as they concern control characters and spaces.
+    /// </summary>
     public static CharacterNormalizer Nmt { get; } = new((c, into) =>
     {
         if (c.Value is (>= 1 and <= 8) or 0xB or (>= 0xE and <= 0x1F) or 0x7F or 0x8F or 0x9F)
             return;
-        into.Append(c.Value is 9 or 0xA or 0xC or 0xD or 0x1680 or (>= 0x200B and <= 0x200F) or 0x2028 or 0x2029 or 0x2581 or 0xFEFF or 0xFFFD
+        into.Append(c.Value is 9 or 0xA or 0xC or 0xD or 0x1680 or (>= 0x200B and <= 0x200F) or 0x2028 or 0x2029
+            or 0x2581 or 0xFEFF or 0xFFFD
             ? new Rune(' ') : c);
     });
 
@@ -84,7 +89,8 @@ internal sealed class FormNormalizer(bool compatible, bool composed) : TextNorma
     public override TextPiece Apply(TextPiece text)
     {
         string result = NormalFormC.Of(text.Span, compatible, composed).ToString();
-        int first = text.AtBeginning == 0 ? 0 : NormalFormC.Of(text.Span[..text.AtBeginning], compatible, composed).Length;
+        int first = text.AtBeginning == 0 ? 0
+            : NormalFormC.Of(text.Span[..text.AtBeginning], compatible, composed).Length;
         return new TextPiece(result, 0, result.Length, Math.Min(first, result.Length));
     }
 }
@@ -114,7 +120,8 @@ internal sealed class PrependNormalizer(string content) : TextNormalizer
 
     /// <summary>A piece with something in front, which counts as what the piece begins with.</summary>
     public static TextPiece Prepend(TextPiece text, string content) =>
-        new(string.Concat(content, text.Span), 0, content.Length + text.Length, text.AtBeginning > 0 ? content.Length + text.AtBeginning : 0);
+        new(string.Concat(content, text.Span), 0, content.Length + text.Length,
+            text.AtBeginning > 0 ? content.Length + text.AtBeginning : 0);
 }
 
 /// <summary>Puts a text in the place of every match of a pattern.</summary>

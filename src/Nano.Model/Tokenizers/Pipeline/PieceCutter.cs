@@ -26,9 +26,11 @@ internal static class PieceCutter
     /// <param name="piece">The piece.</param>
     /// <param name="matches">Where matches lie in it, from left to right.</param>
     /// <param name="behavior">What becomes of them.</param>
-    /// <param name="inverted">Whether what lies between matches counts as matches, and they as what lies between.</param>
+    /// <param name="inverted">Whether what lies between matches counts as matches, and they as what lies
+    /// between.</param>
     /// <param name="into">Where the parts go that are not empty.</param>
-    public static void Cut(TextPiece piece, List<(int Start, int End)> matches, SplitBehavior behavior, bool inverted, List<TextPiece> into)
+    public static void Cut(TextPiece piece, List<(int Start, int End)> matches, SplitBehavior behavior, bool inverted,
+        List<TextPiece> into)
     {
         var spans = Spans(piece.Length, matches, inverted);
         switch (behavior)
@@ -51,7 +53,8 @@ internal static class PieceCutter
                 into.Add(piece.Slice(start, end - start));
     }
 
-    private static List<(int Start, int End, bool IsMatch)> Spans(int length, List<(int Start, int End)> matches, bool inverted)
+    private static List<(int Start, int End, bool IsMatch)> Spans(int length, List<(int Start, int End)> matches,
+        bool inverted)
     {
         var spans = new List<(int Start, int End, bool IsMatch)>((2 * matches.Count) + 1);
         int at = 0;
@@ -67,8 +70,13 @@ internal static class PieceCutter
         return spans;
     }
 
-    /// <summary>Joins a span to the one before it where the two, as they were found, go together; a first match has nothing to be joined to.</summary>
-    private static void Join(List<(int Start, int End, bool IsMatch)> spans, Func<(int Start, int End, bool IsMatch), (int Start, int End, bool IsMatch), bool> together)
+    /// <summary>
+    /// Joins a span to the one before it where the two, as they were found, go together; a first match has nothing to
+    /// be joined to.
+    /// </summary>
+    private static void Join(
+        List<(int Start, int End, bool IsMatch)> spans,
+        Func<(int Start, int End, bool IsMatch), (int Start, int End, bool IsMatch), bool> together)
     {
         int count = 0;
         var before = (Start: 0, End: 0, IsMatch: false);

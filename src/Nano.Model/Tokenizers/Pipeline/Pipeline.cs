@@ -10,12 +10,15 @@ namespace Nano;
 /// <param name="Decoders">What makes text of tokens, in order; null where tokens are joined by spaces.</param>
 /// <param name="TemplateBegin">The id that the post-processor puts in front of a text, or null.</param>
 internal sealed record Pipeline(
-    AddedVocabulary Added, IReadOnlyList<TextNormalizer> Normalizers, IReadOnlyList<PreTokenizer> PreTokenizers, TokenModel Model,
+    AddedVocabulary Added, IReadOnlyList<TextNormalizer> Normalizers, IReadOnlyList<PreTokenizer> PreTokenizers,
+    TokenModel Model,
     IReadOnlyList<TokenDecoder>? Decoders, int? TemplateBegin)
 {
     private const int MaxSteps = 64;
 
-    private static readonly string[] Keys = ["version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"];
+    private static readonly string[] Keys =
+        ["version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
+        "decoder", "model"];
 
     /// <summary>V: one more than the highest id.</summary>
     public int VocabSize => Math.Max(Model.Vocabulary.IdEnd, Added.IdEnd);
@@ -31,9 +34,12 @@ internal sealed record Pipeline(
             throw new BadFileException(path, "the top level is not a JSON object");
         TokenizerComponent.CheckKeys(root, "", Keys, path);
         var model = ModelReader.Read(root, path);
-        List<TextNormalizer> normalizers = [.. Steps(root, "normalizer", "normalizers", path).SelectMany(StepReader.Normalizer)];
-        List<PreTokenizer> cuts = [.. Steps(root, "pre_tokenizer", "pretokenizers", path).SelectMany(StepReader.PreTokenizer)];
-        List<TokenDecoder>? decoders = root.TryGetProperty("decoder", out var decoder) && decoder.ValueKind != JsonValueKind.Null ? [] : null;
+        List<TextNormalizer> normalizers =
+            [.. Steps(root, "normalizer", "normalizers", path).SelectMany(StepReader.Normalizer)];
+        List<PreTokenizer> cuts =
+            [.. Steps(root, "pre_tokenizer", "pretokenizers", path).SelectMany(StepReader.PreTokenizer)];
+        bool joins = !root.TryGetProperty("decoder", out var decoder) || decoder.ValueKind == JsonValueKind.Null;
+        List<TokenDecoder>? decoders = joins ? null : [];
         bool fused = false;
         foreach (var component in Steps(root, "decoder", "decoders", path))
         {
@@ -41,7 +47,8 @@ internal sealed record Pipeline(
             fused |= decoders[^1] is FuseDecoder;
         }
         int? begin = PostProcessors.BeginOf(Steps(root, "post_processor", "processors", path));
-        var added = new AddedVocabulary(ModelReader.Added(root, model.Vocabulary, path), model.Vocabulary, text => Normalize(normalizers, TextPiece.Of(text, first: false)).Span.ToString());
+        var added = new AddedVocabulary(ModelReader.Added(root, model.Vocabulary, path), model.Vocabulary,
+            text => Normalize(normalizers, TextPiece.Of(text, first: false)).Span.ToString());
         return new Pipeline(added, normalizers, cuts, model, decoders, begin);
     }
 
@@ -62,12 +69,14 @@ internal sealed record Pipeline(
     public static void CheckLength(long length, long limit)
     {
         if (length > limit)
-            throw new NanoException($"the tokenizer makes more than {limit} characters of a text much shorter", "is its tokenizer.json as it was published?");
+            throw new NanoException($"the tokenizer makes more than {limit} characters of a text much shorter",
+                "is its tokenizer.json as it was published?");
     }
 
     private static List<TokenizerComponent> Steps(JsonElement root, string key, string listKey, string path)
     {
         var all = TokenizerComponent.All(root, key, listKey, path);
-        return all.Count <= MaxSteps ? all : throw new BadFileException(path, $"'{key}' has {all.Count} steps, more than {MaxSteps}");
+        return all.Count <= MaxSteps ? all
+            : throw new BadFileException(path, $"'{key}' has {all.Count} steps, more than {MaxSteps}");
     }
 }

@@ -4,15 +4,16 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// Any tokenizer.json, run step by step as Hugging Face's tokenizers library runs it: added tokens are found, what lies between them is normalized, added
-/// tokens are found in that, what lies between these is cut into pieces, and the model makes ids of each piece.
-/// Special tokens are decoded as their text.
+/// Any tokenizer.json, run step by step as Hugging Face's tokenizers library runs it: added tokens are found, what lies
+/// between them is normalized, added tokens are found in that, what lies between these is cut into pieces, and the
+/// model makes ids of each piece. Special tokens are decoded as their text.
 /// </summary>
 /// <param name="pipeline">The steps.</param>
 /// <param name="document">The file as it is written again.</param>
 /// <param name="beginId">The id in front of a prompt, or null.</param>
 /// <param name="endIds">The ids that end a text.</param>
-internal sealed class PipelineTokenizer(Pipeline pipeline, byte[] document, int? beginId, IReadOnlyList<int> endIds) : ITokenizer
+internal sealed class PipelineTokenizer(Pipeline pipeline, byte[] document, int? beginId, IReadOnlyList<int> endIds)
+    : ITokenizer
 {
     private readonly ConcurrentQueue<PipelineWorkspace> spare = new();
     private readonly byte[]?[] bytes = new byte[]?[pipeline.VocabSize], firstBytes = new byte[]?[pipeline.VocabSize];
@@ -104,7 +105,8 @@ internal sealed class PipelineTokenizer(Pipeline pipeline, byte[] document, int?
     }
 
     private string? TokenOf(int id) => (uint)id >= (uint)VocabSize
-        ? throw new NanoException($"the id {id} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}", "do model and tokenizer belong together?")
+        ? throw new NanoException($"the id {id} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}",
+            "do model and tokenizer belong together?")
         : pipeline.TokenOf(id);
 
     private void EncodeText(PipelineWorkspace work, TextPiece text, bool allowSpecial)

@@ -3,10 +3,13 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>Writes a tokenizer.json again as it was read, in one form, with the id that it puts in front of a text.</summary>
+/// <summary>
+/// Writes a tokenizer.json again as it was read, in one form, with the id that it puts in front of a text.
+/// </summary>
 internal static class PipelineWriter
 {
-    private static readonly JsonWriterOptions Options = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Options =
+        new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The bytes of the file.</summary>
     /// <param name="root">The document.</param>

@@ -124,7 +124,10 @@ internal enum PrependScheme
     Never,
 }
 
-/// <summary>SentencePiece's way: a sign in the place of each space and, unless it is there already, in front; cut before each sign.</summary>
+/// <summary>
+/// SentencePiece's way: a sign in the place of each space and, unless it is there already, in front; cut before each
+/// sign.
+/// </summary>
 /// <param name="replacement">The sign.</param>
 /// <param name="scheme">Where it is put in front.</param>
 /// <param name="split">Whether the text is cut.</param>

@@ -5,9 +5,10 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// SentencePiece's compiled normalization rules (precompiled_charsmap): a double-array trie (Aoe 1989; the layout is that of Darts-clone) from UTF-8 to
-/// places among replacements that end in NUL. Applied as Hugging Face's library does: to a grapheme of fewer than six bytes as a whole, else
-/// to its characters, and the shortest rule that it begins with stands for all of it.
+/// SentencePiece's compiled normalization rules (precompiled_charsmap): a double-array trie (Aoe 1989; the layout is
+/// that of Darts-clone) from UTF-8 to places among replacements that end in NUL. Applied as Hugging Face's library
+/// does: to a grapheme of fewer than six bytes as a whole, else to its characters, and the shortest rule that it begins
+/// with stands for all of it.
 /// </summary>
 internal sealed class PrecompiledNormalizer : TextNormalizer
 {
@@ -25,7 +26,8 @@ internal sealed class PrecompiledNormalizer : TextNormalizer
         byte[] rules;
         try
         {
-            rules = Convert.FromBase64String(component.Text("precompiled_charsmap") ?? throw component.Bad("has no precompiled_charsmap"));
+            rules = Convert.FromBase64String(component.Text("precompiled_charsmap")
+                ?? throw component.Bad("has no precompiled_charsmap"));
         }
         catch (FormatException e)
         {
@@ -49,7 +51,8 @@ internal sealed class PrecompiledNormalizer : TextNormalizer
         {
             int length = StringInfo.GetNextTextElementLength(text.Span[at..]);
             var grapheme = text.Span.Slice(at, length);
-            if (length >= MaxGrapheme || Encoding.UTF8.GetByteCount(grapheme) >= MaxGrapheme || !TryReplace(result, grapheme, at))
+            if (length >= MaxGrapheme || Encoding.UTF8.GetByteCount(grapheme) >= MaxGrapheme
+                || !TryReplace(result, grapheme, at))
                 ReplaceEach(result, grapheme, at);
             at += length;
         }

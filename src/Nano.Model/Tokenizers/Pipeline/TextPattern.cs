@@ -1,11 +1,14 @@
 namespace Nano;
 
-/// <summary>A text or a regular expression to search for: {"String": ...} or {"Regex": ...} in tokenizer.json.</summary>
+/// <summary>
+/// A text or a regular expression to search for: {"String": ...} or {"Regex": ...} in tokenizer.json.
+/// </summary>
 internal sealed class TextPattern
 {
     private readonly UnicodeRegex? regex;
 
-    private TextPattern(string? literal, string? expression, UnicodeRegex? regex) => (Literal, Expression, this.regex) = (literal, expression, regex);
+    private TextPattern(string? literal, string? expression, UnicodeRegex? regex) =>
+        (Literal, Expression, this.regex) = (literal, expression, regex);
 
     /// <summary>The text, or null for a regular expression.</summary>
     public string? Literal { get; }
@@ -34,7 +37,9 @@ internal sealed class TextPattern
             regex.Matches(text, into);
             return;
         }
-        for (int at = 0; text[at..].IndexOf(Literal, StringComparison.Ordinal) is >= 0 and int found; at += found + Literal!.Length)
+        for (int at =
+            0; text[at..].IndexOf(Literal,
+            StringComparison.Ordinal) is >= 0 and int found; at += found + Literal!.Length)
             into.Add((at + found, at + found + Literal!.Length));
     }
 }

@@ -6,7 +6,8 @@ namespace Nano;
 /// <param name="Text">The text that it is part of, as the normalizers have left it.</param>
 /// <param name="Start">Where in it the part begins.</param>
 /// <param name="Length">Its length in UTF-16 units.</param>
-/// <param name="AtBeginning">The number of its first units that come from the first character of the whole original text; mostly 0.</param>
+/// <param name="AtBeginning">The number of its first units that come from the first character of the whole original
+/// text; mostly 0.</param>
 internal readonly record struct TextPiece(string Text, int Start, int Length, int AtBeginning)
 {
     /// <summary>The characters.</summary>
@@ -23,7 +24,8 @@ internal readonly record struct TextPiece(string Text, int Start, int Length, in
     }
 
     /// <summary>A part of this one.</summary>
-    public TextPiece Slice(int start, int length) => new(Text, Start + start, length, Math.Clamp(AtBeginning - start, 0, length));
+    public TextPiece Slice(int start, int length) =>
+        new(Text, Start + start, length, Math.Clamp(AtBeginning - start, 0, length));
 }
 
 /// <summary>The text that a step makes of a piece, kept within bounds whatever the file says.</summary>
@@ -73,7 +75,8 @@ internal sealed class PieceBuilder(TextPiece source)
     private void Check()
     {
         if (text.Length > Limit(source.Length))
-            throw new NanoException($"the tokenizer makes more than {Limit(source.Length)} characters of {source.Length}",
+            throw new NanoException(
+                $"the tokenizer makes more than {Limit(source.Length)} characters of {source.Length}",
                 "is its tokenizer.json as it was published?");
     }
 }

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+
 namespace Nano;
 
 /// <summary>Tokens and their ids as text, as tokenizer.json lists them.</summary>
@@ -15,7 +18,9 @@ internal sealed class ModelVocabulary
     /// <summary>One more than the highest id.</summary>
     public int IdEnd => tokens.Count;
 
-    /// <summary>How many entries there are; where ids are left out or taken twice, another number than <see cref="IdEnd"/>.</summary>
+    /// <summary>
+    /// How many entries there are; where ids are left out or taken twice, another number than <see cref="IdEnd"/>.
+    /// </summary>
     public int Count { get; private set; }
 
     /// <summary>All tokens with their ids.</summary>
@@ -24,7 +29,9 @@ internal sealed class ModelVocabulary
     /// <summary>The token of an id, or null.</summary>
     public string? this[int id] => (uint)id < (uint)tokens.Count ? tokens[id] : null;
 
-    /// <summary>Adds an entry, an id from 0 to <see cref="MaxId"/>; of several for the same token the last counts.</summary>
+    /// <summary>
+    /// Adds an entry, an id from 0 to <see cref="MaxId"/>; of several for the same token the last counts.
+    /// </summary>
     public void Set(string token, int id)
     {
         Count++;
@@ -52,7 +59,12 @@ internal abstract class TokenModel
     public abstract void Encode(ReadOnlySpan<char> piece, PipelineWorkspace work);
 
     /// <summary>An error for text that has no token.</summary>
-    protected static NanoException Inexpressible(ReadOnlySpan<char> text) => new(
-        $"the vocabulary has neither {Quoted.Of(text)}{(text.Length <= 2 && text.Length > 0 ? $" (U+{char.ConvertToUtf32(text.ToString(), 0):X4})" : "")} nor a token for the unknown",
-        "leave the text out, or use another tokenizer");
+    protected static NanoException Inexpressible(ReadOnlySpan<char> text)
+    {
+        bool isOne = Rune.DecodeFromUtf16(text, out Rune c, out int used) == OperationStatus.Done
+            && used == text.Length;
+        string code = isOne ? $" (U+{c.Value:X4})" : "";
+        return new NanoException($"the vocabulary has neither {Quoted.Of(text)}{code} nor a token for the unknown",
+            "leave the text out, or use another tokenizer");
+    }
 }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Nano;
 
 /// <summary>
-/// Unigram (Kudo 2018, arXiv:1804.10959): of all ways to make a text up of tokens the one whose scores add up to the most. A character without a token
-/// costs ten more than the rarest token; several unknown ones in a row are one.
+/// Unigram (Kudo 2018, arXiv:1804.10959): of all ways to make a text up of tokens the one whose scores add up to the
+/// most. A character without a token costs ten more than the rarest token; several unknown ones in a row are one.
 /// </summary>
 internal sealed class UnigramModel : TokenModel
 {
@@ -34,7 +34,8 @@ internal sealed class UnigramModel : TokenModel
 
     /// <summary>The ids of the tokens of the 256 bytes, -1 where there is none.</summary>
     public static int[] BytesOf(ModelVocabulary vocabulary) =>
-        [.. Enumerable.Range(0, 256).Select(b => vocabulary.Find(string.Create(CultureInfo.InvariantCulture, $"<0x{b:X2}>")))];
+        [.. Enumerable.Range(0, 256).Select(b =>
+            vocabulary.Find(string.Create(CultureInfo.InvariantCulture, $"<0x{b:X2}>")))];
 
     public override void Encode(ReadOnlySpan<char> piece, PipelineWorkspace work)
     {
@@ -57,7 +58,9 @@ internal sealed class UnigramModel : TokenModel
         work.Reverse(before);
     }
 
-    /// <summary>For each position the token that ends there on the best way to it. Of equal ways the first found stays.</summary>
+    /// <summary>
+    /// For each position the token that ends there on the best way to it. Of equal ways the first found stays.
+    /// </summary>
     private void FindBest(ReadOnlySpan<char> piece, Span<UnigramPath> best)
     {
         best.Fill(new UnigramPath(-1, -1, 0));
@@ -76,7 +79,8 @@ internal sealed class UnigramModel : TokenModel
                 single |= end + 1 - start == character;
             }
             if (!single)
-                Offer(ref best[start + character], unknownId >= 0 ? unknownId : throw Inexpressible(piece.Slice(start, character)), start, here + unknownScore);
+                Offer(ref best[start + character], unknownId >= 0 ? unknownId
+                    : throw Inexpressible(piece.Slice(start, character)), start, here + unknownScore);
             start += character;
         }
     }

@@ -15,8 +15,8 @@ internal sealed class WordLevelModel(ModelVocabulary vocabulary, string unknown)
 }
 
 /// <summary>
-/// WordPiece as BERT has it: from left to right the longest token that fits; those that continue a word have a prefix. A word that cannot be made up
-/// of tokens, or is too long, is unknown as a whole.
+/// WordPiece as BERT has it: from left to right the longest token that fits; those that continue a word have a prefix.
+/// A word that cannot be made up of tokens, or is too long, is unknown as a whole.
 /// </summary>
 internal sealed class WordPieceModel : TokenModel
 {
@@ -45,7 +45,8 @@ internal sealed class WordPieceModel : TokenModel
         if (CountRunes(piece) <= most)
         {
             int at = 0;
-            while (at < piece.Length && Longest(piece[at..], at == 0 ? TokenTrie.Root : continued, out int id) is > 0 and int length)
+            while (at < piece.Length
+                && Longest(piece[at..], at == 0 ? TokenTrie.Root : continued, out int id) is > 0 and int length)
             {
                 work.Add(id);
                 at += length;
