@@ -14,7 +14,7 @@ internal static class Application
         var root = new RootCommand($"{about}\n\nExample:\n  nano train shakespeare-char")
         {
             TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(),
-            TokenizeVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(),
+            TokenizeVerb.Create(), TemplateVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(),
             VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
         };
         root.Options.Add(Common.Debug);

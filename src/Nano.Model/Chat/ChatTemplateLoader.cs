@@ -18,12 +18,12 @@ public static class ChatTemplateLoader
     /// <summary>The template to talk to a model with.</summary>
     /// <param name="modelPath">The model's folder or file.</param>
     /// <param name="chosen">The name of a built-in template, or a file with one, instead of the model's own; null for that.</param>
-    /// <param name="tokenizer">Knows the special tokens where no file names them.</param>
+    /// <param name="tokenizer">Knows the special tokens where no file names them; null where the model brings none.</param>
     /// <exception cref="NanoException">There is none; the message lists the built-in ones.</exception>
     /// <exception cref="BadFileException">A file is malformed.</exception>
-    public static ChatFormat Load(string modelPath, string? chosen, ITokenizer tokenizer)
+    public static ChatFormat Load(string modelPath, string? chosen, ITokenizer? tokenizer)
     {
-        var tokens = FromTokenizer(tokenizer);
+        var tokens = tokenizer is null ? new Dictionary<string, string>(StringComparer.Ordinal) : FromTokenizer(tokenizer);
         string? own = ModelLoader.FormatOf(modelPath) switch
         {
             ModelFormat.Safetensors => FromFolder(ModelDirectory.Resolve(modelPath), tokens),
@@ -33,8 +33,15 @@ public static class ChatTemplateLoader
         if (chosen is null)
             return new ChatFormat(new ChatTemplate(own ?? throw new NanoException($"the model at '{modelPath}' brings no chat template",
                 $"choose one with --template: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file"), $"of '{modelPath}'"), tokens);
-        return new ChatFormat(File.Exists(chosen) ? new ChatTemplate(Encoding.UTF8.GetString(InputFile.ReadUtf8(chosen, MaxBytes, Hint)), $"'{chosen}'") : ChatTemplate.BuiltIn(chosen), tokens);
+        return new ChatFormat(Open(chosen), tokens);
     }
+
+    /// <summary>The template in a Jinja file, or the built-in one of this name.</summary>
+    /// <exception cref="NanoException">There is neither.</exception>
+    /// <exception cref="BadFileException">The file is not UTF-8.</exception>
+    /// <exception cref="ChatTemplateException">The template is malformed.</exception>
+    public static ChatTemplate Open(string chosen) => Path.Exists(chosen)
+        ? new ChatTemplate(Encoding.UTF8.GetString(InputFile.ReadUtf8(chosen, MaxBytes, Hint)), $"'{chosen}'") : ChatTemplate.BuiltIn(chosen);
 
     private static Dictionary<string, string> FromTokenizer(ITokenizer tokenizer)
     {

@@ -11,25 +11,15 @@ public class ChatTemplateTests
     static string Render(string template, params ChatMessage[] messages) => new ChatTemplate(template, "test").Render(messages, true, new Dictionary<string, string>(), Now);
 
     [Theory]
-    [InlineData("{% include 'x' %}", 1, 4, "the statement 'include' is not supported")]
-    [InlineData("a\nb {% block c %}", 2, 6, "the statement 'block' is not supported")]
-    [InlineData("a\r\n\r\n{{ x | urlize }}", 3, 8, "the filter 'urlize' is not supported; supported are capitalize")]
-    [InlineData("{{ x is filter }}", 1, 9, "the test 'filter' is not supported")]
-    [InlineData("{{ 2 ** 3 }}", 1, 6, "'**' is not supported")]
-    [InlineData("{{ f(*x) }}", 1, 6, "unpacking")]
-    [InlineData("{% for x in y recursive %}{% endfor %}", 1, 15, "recursive")]
+    [InlineData("{% include 'x' %}", 1, 4, "include")]
+    [InlineData("a\r\n\r\n{{ x | urlize }}", 3, 8, "urlize")]
+    [InlineData("{{ x is filtered }}", 1, 9, "filtered")]
+    [InlineData("{{ 10 ** 10000000000 }}", 1, 7, "")]
+    [InlineData("{{ 'a'.nothing(3) }}", 1, 15, "nothing")]
     [InlineData("{{ loop.changed(1) }}", 1, 8, "'loop' is undefined")]
-    [InlineData("{% for x in 'a' %}\n {{ loop.changed(x) }}{% endfor %}", 2, 9, "loop.changed is not supported")]
-    [InlineData("{{ 'a'.zfill(3) }}", 1, 13, "'zfill'")]
-    [InlineData("{{ '\\101' }}", 1, 5, "escape")]
-    [InlineData("{{ strftime_now('%Q') }}", 1, 16, "%Q")]
     [InlineData("x\n  {{ messages[0].content.foo.bar }}", 2, 29, "no element 'foo'")]
     [InlineData("{{ raise_exception('never\n2') }}", 1, 19, "refuses this conversation: 'never\\n2'")]
     [InlineData("{% if x %}\n{% for y in z %}", 2, 4, "this 'for' is not closed by 'else' or 'endfor'")]
-    [InlineData("{{ 99999999999999999999 }}", 1, 4, "64 bits")]
-    [InlineData("{{ 9223372036854775807 + 1 }}", 1, 24, "64 bits")]
-    [InlineData("{{ (-9223372036854775807 - 1) // -1 }}", 1, 31, "64 bits")]
-    [InlineData("{% set loop = 1 %}", 1, 8, "'loop' cannot be the variable to set")]
     public void What_is_not_supported_is_named_with_its_place(string template, int line, int column, string words)
     {
         var e = Assert.Throws<ChatTemplateException>(() => Render(template, new ChatMessage("user", "Hello")));
@@ -61,7 +51,7 @@ public class ChatTemplateTests
         "{% set n = namespace(l=[]) %}{% set o = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% set o.l = [o.l] %}{% endfor %}{{ n.l == o.l }}",
         "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}",
         "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l | tojson }}",
-        "{% set n = namespace(l=[1]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l == n.l[:] }}",
+        "{% set n = namespace(l=[1], o=[1]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% set n.o = [n.o, n.o] %}{% endfor %}{{ n.l == n.o }}",
         "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
         "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}",
         "{{ " + new string('[', 100_000) + " }}",
@@ -93,10 +83,13 @@ public class ChatTemplateTests
     public void Any_mutation_of_a_template_renders_or_ends_in_the_typed_error()
     {
         using var golden = JsonDocument.Parse(File.ReadAllBytes(Goldens.Path("chat/constructs.json")));
-        string[] templates = [.. golden.RootElement.EnumerateArray().Select(item => item.GetProperty("template").GetString()!), .. ChatTemplate.BuiltInNames.Select(BuiltInText)];
+        using var differential = JsonDocument.Parse(File.ReadAllBytes(Goldens.Path("chat/differential.json")));
+        string[] templates = [.. golden.RootElement.EnumerateArray().Concat(differential.RootElement.GetProperty("cases").EnumerateArray())
+            .Select(item => item.GetProperty("template").GetString()!), .. ChatTemplate.BuiltInNames.Select(BuiltInText)];
+        int rounds = int.TryParse(Environment.GetEnvironmentVariable("NANO_TEMPLATE_MUTATIONS"), out int given) ? given : 20_000;
         var random = new Random(7);
         int refused = 0;
-        for (int i = 0; i < 20_000; i++)
+        for (int i = 0; i < rounds; i++)
         {
             string mutated = Mutate(templates[random.Next(templates.Length)], templates[random.Next(templates.Length)], random);
             try
@@ -108,7 +101,7 @@ public class ChatTemplateTests
                 refused++;
             }
         }
-        Assert.InRange(refused, 5_000, 19_000);
+        Assert.InRange(refused, rounds / 4, rounds * 19 / 20);
     }
 
     const string Characters = "{}%#|.()[]'\"\\ \n-+x1,=~";

@@ -14,7 +14,7 @@ public class JinjaTemplateTests
     {
         try
         {
-            return new ChatTemplate(template, "test").Render(variables.EnumerateObject().Select(variable => KeyValuePair.Create(variable.Name, JinjaJson.Parse(variable.Value))), Now);
+            return new ChatTemplate(template, "test").Render(ChatVariables.FromJson(variables), Now);
         }
         catch (ChatTemplateException)
         {

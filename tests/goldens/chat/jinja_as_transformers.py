@@ -1,5 +1,6 @@
 """Jinja set up as Hugging Face transformers sets it up to render chat templates, with the clock at a given time."""
 
+import copy
 import json
 
 import jinja2
@@ -38,8 +39,8 @@ def environment(now):
 
 
 def outcome(template, variables, now, change=lambda env: env):
-    """{"text": ...}, or {"error": true} where Jinja or the template refuses."""
+    """{"text": ...}, or {"error": true} where Jinja or the template refuses. The variables are copied: sum(start=list) extends its list."""
     try:
-        return {"text": change(environment(now)).from_string(template).render(**variables)}
+        return {"text": change(environment(now)).from_string(template).render(**copy.deepcopy(variables))}
     except Exception:
         return {"error": True}

@@ -13,7 +13,7 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
     public static bool IsHashable(object? value) => value switch
     {
         JinjaList { IsTuple: true } tuple => tuple.Items.All(IsHashable),
-        JinjaList or JinjaDict => false,
+        JinjaList or JinjaDict or JinjaView { Name: not "values" } => false,
         _ => true,
     };
 
@@ -28,7 +28,7 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
         JinjaMarkup markup => markup.Text.GetHashCode(StringComparison.Ordinal),
         JinjaList { IsTuple: true } tuple => tuple.Hash,
         JinjaUndefined => 1,
-        JinjaList or JinjaDict => throw new JinjaError($"{PythonOps.KindOf(value)} cannot be a key"),
+        JinjaList or JinjaDict or JinjaView { Name: not "values" } => throw new JinjaError($"{PythonOps.KindOf(value)} cannot be a key"),
         _ => value.GetHashCode(),
     };
 

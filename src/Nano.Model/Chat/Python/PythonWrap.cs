@@ -40,18 +40,22 @@ internal static partial class PythonWrap
         {
             if (lines.Count > 0 && at == pieces[next].Index && IsSpace(pieces[next]) && ++next == pieces.Count)
                 break;
-            int start = Math.Max(at, pieces[next].Index), end = start, last = next;
+            int start = Math.Max(at, pieces[next].Index), end = start, last = next, whole;
             for (; next < pieces.Count && End(pieces[next]) - start <= width; next++)
                 end = End(pieces[next]);
+            whole = end;
+            bool breaks = false;
             if (next < pieces.Count && End(pieces[next]) - Math.Max(end, pieces[next].Index) > width)
             {
+                breaks = breakWords;
                 if (breakWords)
                     end = Break(text, end, start + width, End(pieces[next]), breakHyphens);
                 else if (end == start)
                     end = End(pieces[next++]);
             }
             at = end;
-            bool dropsLast = next > last && end == End(pieces[next - 1]) && IsSpace(pieces[next - 1]);
+            // Python drops the last piece of a line if it is white space, and takes a word of which nothing fits for an empty last piece.
+            bool dropsLast = !(breaks && end == whole) && next > last && end == End(pieces[next - 1]) && IsSpace(pieces[next - 1]);
             string line = text[start..(dropsLast ? pieces[next - 1].Index : end)];
             if (line.Length > 0)
                 lines.Add(line);
