@@ -29,6 +29,7 @@ internal static class Application
     public static int Run(string[] args)
     {
         Screen.Open();
+        var watching = Signals.Watch();
         var parsed = Commands().Parse(args);
         int code;
         try
@@ -43,6 +44,7 @@ internal static class Application
         {
             return Failure.Report(e, parsed.GetValue(Common.Debug));
         }
+        GC.KeepAlive(watching);
         return Screen.Lost is { } lost ? Failure.Report(lost, parsed) : code;
     }
 }

@@ -98,7 +98,7 @@ internal static class Common
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
-        var (model, own) = ModelLoader.Load(path);
+        var (model, own) = ModelLoader.Load(HubModels.FindLocal(path) ?? path);
         var tokenizer = tokenizerPath is not null ? TokenizerLoader.Load(tokenizerPath)
             : own ?? throw new NanoException($"the model at '{path}' brings no tokenizer", "name one with --tokenizer");
         Prompt.CheckFit(tokenizer, model.Config);

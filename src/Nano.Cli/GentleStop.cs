@@ -6,35 +6,35 @@ namespace Nano.Cli;
 internal sealed class GentleStop : IDisposable
 {
     private readonly CancellationTokenSource stop = new();
-    private readonly PosixSignalRegistration[] registrations;
+    private readonly IDisposable registration;
     private volatile bool isSignalled;
 
     /// <param name="asked">What happens besides at the first signal; null for nothing.</param>
     /// <param name="signals">Which signals.</param>
-    public GentleStop(Action? asked, params ReadOnlySpan<PosixSignal> signals)
+    public GentleStop(Action? asked, params PosixSignal[] signals)
     {
         Screen.StopInsteadOfThrowing(stop.Cancel); // work that nobody watches any more is stopped as gently
-        registrations = new PosixSignalRegistration[signals.Length];
-        for (int i = 0; i < signals.Length; i++)
-            registrations[i] = PosixSignalRegistration.Create(signals[i], context =>
-            {
-                if (isSignalled)
-                    return;
-                isSignalled = true;
-                context.Cancel = true;
-                asked?.Invoke();
-                stop.Cancel();
-            });
+        registration = Signals.Handle(signal =>
+        {
+            if (isSignalled || !signals.Contains(signal))
+                return false;
+            (isSignalled, ExitCode) = (true, Signals.ExitCode(signal));
+            stop.Cancel(); // first: a terminal that has hung up takes no words
+            asked?.Invoke();
+            return true;
+        });
     }
 
     public CancellationToken Token => stop.Token;
 
     public bool IsAsked => stop.IsCancellationRequested;
 
+    /// <summary>The exit code of a program that the signal ended; that of SIGINT before there was one.</summary>
+    public int ExitCode { get; private set; } = Failure.Interrupted;
+
     public void Dispose()
     {
-        foreach (var registration in registrations)
-            registration.Dispose();
+        registration.Dispose();
         Screen.StopInsteadOfThrowing(null);
         stop.Dispose();
     }

@@ -12,11 +12,11 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
 
     private static readonly Argument<string?> PresetArgument = new("preset")
     {
-        Description = $"Recipe: {string.Join(", ", Presets.Names)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data {AutoRecipe.Name})",
+        Description = $"Recipe: {string.Join(", ", Presets.Names)}, {AutoRecipe.Name}, which chooses by the text, or a file like those in data/recipes (default: {DefaultPreset}, with --data or --from {AutoRecipe.Name})",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET)" };
+    private static readonly Option<string?> Out = new("--out") { Description = "Folder of the run (default: runs/PRESET, with --from and no preset runs/MODEL-tuned)" };
     private static readonly Option<string?> Resume = new("--resume")
     {
         Description = "Continue the run in RUN, or else in --out, from its newest checkpoint, with the options that it was started with; --batch and --accumulate may be chosen anew if their product stays",
@@ -32,21 +32,30 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
             verb.Options.Add(option);
     }
 
+    /// <summary>Reads the run from a command line.</summary>
     /// <exception cref="NanoException">There is no such checkpoint, it is of another preset than the one named, or there is a run already where a new one should be.</exception>
-    public static RunPlan Read(ParseResult args, string? data)
+    /// <param name="args">The command line.</param>
+    /// <param name="data">The text that it names, or null.</param>
+    /// <param name="from">The model to start from that it names, or null.</param>
+    public static RunPlan Read(ParseResult args, string? data, string? from)
     {
         string? named = args.GetValue(PresetArgument), folder = args.GetValue(Resume);
         if (folder is not null && named is null && Presets.Names.Contains(folder) && !Directory.Exists(folder))
             (named, folder) = (folder, null); // "--resume PRESET" continues the run of that preset
         if (folder is not null && args.GetValue(Out) is { } other && other != folder)
             throw new NanoException($"--resume names the run '{folder}' and --out '{other}'", "name it once");
-        string preset = named ?? (data is null ? DefaultPreset : AutoRecipe.Name);
-        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(preset));
+        string preset = named ?? (data is null && from is null ? DefaultPreset : AutoRecipe.Name);
+        string name = named is null && from is not null ? $"{Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(from))}-tuned" : preset;
+        string run = folder ?? args.GetValue(Out) ?? Path.Combine("runs", Path.GetFileNameWithoutExtension(name));
         bool resumes = args.GetResult(Resume) is { Implicit: false };
-        if (!resumes && !args.GetValue(Overwrite) && Checkpoint.Exists(run))
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
-        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null };
+        bool overwrites = args.GetValue(Overwrite);
+        if (!resumes && !overwrites)
+            Checkpoint.RefuseRun(run);
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null, Overwrites = overwrites };
     }
+
+    /// <summary>Whether a new run may take the place of one that is there.</summary>
+    public bool Overwrites { get; private init; }
 
     /// <summary>Whether the command line names the preset.</summary>
     private bool IsNamed { get; init; }
@@ -56,5 +65,5 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
         : Saved!.Options with { Preset = Preset == AutoRecipe.Name ? Preset : Presets.Get(Preset).Preset };
 
     /// <summary>The tokenizer of the checkpoint; null for the characters of the text.</summary>
-    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Folder(Run, Saved.Step)) : null;
+    public ITokenizer? SavedTokenizer() => Saved!.Data.ContainsKey(TrainingData.TokenizerDigest) ? TokenizerLoader.Load(Checkpoint.Newest(Run)) : null;
 }

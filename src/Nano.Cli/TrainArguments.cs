@@ -26,7 +26,9 @@ internal static class TrainArguments
     private static readonly Option<int?> Channels = new("--channels") { Description = "Width of the model" };
     private static readonly Option<double?> Dropout = Common.Number("--dropout", "Probability of zeroing an activation while training (default: the preset's)");
     private static readonly Option<ulong> Seed = Common.Seed();
-    private static readonly Option<Sampling?> Sampling = new("--sampling") { Description = "How rows are chosen: random, or epochs: each once per pass over the data, in an order of its own for each pass (default: random)" };
+    private static readonly Option<Sampling?> Sampling = Common.Word("--sampling",
+        "How rows are chosen: random; epochs: each once per pass over the data, in an order of its own for each pass; in-order: from the first to the last (default: random)",
+        TrainSettings.ParseSampling);
     private static readonly Option<bool> Pack = new("--pack") { Description = "Rows hold whole documents, which see nothing of each other; takes data with marks between documents, see 'nano data prepare'" };
 
     public static void AddTo(Command verb)
@@ -46,7 +48,7 @@ internal static class TrainArguments
         int time = args.GetValue(Seq) ?? preset.Time;
         return preset with
         {
-            Model = preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels)) with { Dropout = (float?)args.GetValue(Dropout) ?? preset.Model.Dropout },
+            Model = Sized(args, preset, time) with { Dropout = (float?)args.GetValue(Dropout) ?? preset.Model.Dropout },
             Steps = args.GetValue(Steps) ?? preset.Steps,
             Batch = args.GetValue(Batch) ?? preset.Batch,
             Time = time,
@@ -64,6 +66,17 @@ internal static class TrainArguments
             Sampling = args.GetValue(Sampling) ?? preset.Sampling,
             Pack = args.GetValue(Pack) || preset.Pack,
         };
+    }
+
+    /// <summary>The model in the sizes that are named; one that the run starts from keeps its own, its context included.</summary>
+    private static ModelConfig Sized(ParseResult args, TrainOptions preset, int time)
+    {
+        if (preset.From is null)
+            return preset.Model.WithSizes(time, args.GetValue(Layers), args.GetValue(Heads), args.GetValue(Channels));
+        foreach (var (option, given, own) in new[] { (Layers, args.GetValue(Layers), preset.Model.Layers), (Heads, args.GetValue(Heads), preset.Model.Heads), (Channels, args.GetValue(Channels), preset.Model.Channels) })
+            if (given is { } value && value != own)
+                throw new NanoException($"{option.Name} is {value}, and the model '{preset.From}' has {own}", $"leave out {option.Name}: a model that is trained further keeps its sizes");
+        return preset.Model;
     }
 
     /// <summary>A switch that may be followed by true or false; null where it is not there.</summary>

@@ -14,6 +14,8 @@ internal sealed class TrainDisplay
     private StepDone? step;
     private Evaluated? evaluated;
     private SpikeFound? spiked;
+    private Started? started;
+    private FilesKept? kept;
 
     private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
 
@@ -43,6 +45,12 @@ internal sealed class TrainDisplay
                     break;
                 case SpikeFound spike:
                     human.WriteLine($"spike  {Describe(spike)}");
+                    break;
+                case Started start:
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"before   {start.ValLoss:F4} over the whole validation split"));
+                    break;
+                case FilesKept kept:
+                    human.WriteLine($"kept   {Describe(kept)}");
                     break;
                 case Evaluated at:
                     human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
@@ -86,7 +94,11 @@ internal sealed class TrainDisplay
         }
         evaluated = e as Evaluated ?? evaluated;
         spiked = e as SpikeFound ?? spiked;
+        started = e as Started ?? started;
+        kept = e as FilesKept ?? kept;
     }
+
+    private static string Describe(FilesKept kept) => $"files that are not of a checkpoint: they stay in {kept.Folder}";
 
     private static string Describe(SpikeFound found) => found.Spike.Reason + found.Spike.Action switch
     {
@@ -127,6 +139,10 @@ internal sealed class TrainDisplay
         }
         if (spiked is not null)
             rows.Add(new Text(Describe(spiked), new Style(Color.Red)));
+        if (started is not null)
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"before the first step: {started.ValLoss:F4} over the whole validation split")));
+        if (kept is not null)
+            rows.Add(new Text(TerminalText.Clean(Describe(kept))));
         if (evaluated is not null)
         {
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -8,12 +7,11 @@ namespace Nano;
 /// A run's state in a folder of its own, step-000250 for example: the model as a Hugging Face directory, optimizer.safetensors with the optimizer's
 /// tensors, trainer.json with the step and all options. The folder is written under another name, flushed and renamed; only then do the files
 /// "latest" and, if its validation loss is the lowest so far, "best" name it, and only then do older folders go, by being renamed first. So whenever
-/// the process dies, every folder without ".tmp" is a whole checkpoint, and what "latest" and "best" name is there.
+/// the process dies, every folder without ".tmp" is a whole checkpoint, and what "latest" and "best" name is there, or, where a step was saved once more,
+/// beside it under the name of a folder that is being replaced.
 /// </summary>
 public static class Checkpoint
 {
-    private const string OptimizerFile = "optimizer.safetensors", StateFile = "trainer.json", Temporary = ".tmp", Replaced = ".old" + Temporary, Prefix = "step-";
-
     /// <summary>The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps them.</summary>
     public const string AverageFolder = "ema";
 
@@ -24,40 +22,33 @@ public static class Checkpoint
     /// <param name="state">All else.</param>
     /// <param name="isBest">Whether its validation loss is the lowest so far.</param>
     /// <param name="average">The averaged weights, to be opened as a model too, or null.</param>
+    /// <param name="kept">Receives the new names of folders that would have gone but hold foreign files.</param>
+    /// <param name="chatTemplate">The chat template of the model that the run started from, or null.</param>
     /// <exception cref="NanoException">It cannot be written; the previous checkpoint is untouched.</exception>
-    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null)
+    public static string Save(string run, LanguageModel model, ITokenizer tokenizer, RunState state, bool isBest = false, LanguageModel? average = null,
+        ICollection<string>? kept = null, string? chatTemplate = null)
     {
-        string folder = Folder(run, state.Step), name = Path.GetFileName(folder), temporary = folder + Temporary;
+        string folder = Folder(run, state.Step), name = Path.GetFileName(folder);
+        kept ??= [];
         try
         {
-            if (Directory.Exists(temporary))
-                Directory.Delete(temporary, recursive: true);
+            CheckpointFolders.Clean(run, kept);
             if (!Holds(folder, state)) // a folder of this step is whole; and equal, unless the run went back after it and came another way
             {
-                Directory.CreateDirectory(temporary);
-                ModelDirectory.Save(temporary, model, tokenizer);
-                if (average is not null)
-                    ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(temporary, AverageFolder)).FullName, average, tokenizer);
-                SafetensorsWriter.Write(Path.Combine(temporary, OptimizerFile),
-                    [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
-                        ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
-                        : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
-                AtomicFile.Write(Path.Combine(temporary, StateFile), stream => RunStateFile.Write(stream, state));
-                if (Directory.Exists(folder))
-                    Directory.Move(folder, folder + Replaced);
-                Directory.Move(temporary, folder);
+                Write(Directory.CreateDirectory(folder + CheckpointFolders.Temporary).FullName, model, tokenizer, state, average, chatTemplate);
+                AtomicFolder.Swap(folder);
             }
             if (isBest)
                 Point(run, ModelDirectory.Best, name); // before "latest": a run that dies in between comes here again
             Point(run, ModelDirectory.Latest, name);
-            Rotate(run, state);
+            Rotate(run, state, kept);
             return folder;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NanoException)
+        catch (Exception e) when (AtomicFile.IsOfTheDisk(e) || e is NanoException)
         {
             try
             {
-                Directory.Delete(temporary, recursive: true);
+                CheckpointFolders.Clean(run, kept);
             }
             catch (Exception again) when (again is IOException or UnauthorizedAccessException)
             {
@@ -68,31 +59,64 @@ public static class Checkpoint
         }
     }
 
+    private static void Write(string folder, LanguageModel model, ITokenizer tokenizer, RunState state, LanguageModel? average, string? chatTemplate)
+    {
+        ModelDirectory.Save(folder, model, tokenizer, chatTemplate);
+        if (average is not null)
+            ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(folder, AverageFolder)).FullName, average, tokenizer, chatTemplate);
+        SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolders.OptimizerFile),
+            [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
+                ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
+                : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
+        AtomicFile.Write(Path.Combine(folder, CheckpointFolders.StateFile), stream => RunStateFile.Write(stream, state));
+    }
+
     /// <summary>Whether a folder is the checkpoint of a state.</summary>
     private static bool Holds(string folder, RunState state)
     {
-        if (!Directory.Exists(folder))
+        if (!CheckpointFolders.IsWhole(folder))
             return false;
         using var expected = new MemoryStream();
         RunStateFile.Write(expected, state);
-        return File.ReadAllBytes(Path.Combine(folder, StateFile)).AsSpan().SequenceEqual(expected.GetBuffer().AsSpan(0, (int)expected.Length));
+        return File.ReadAllBytes(Path.Combine(folder, CheckpointFolders.StateFile)).AsSpan().SequenceEqual(expected.GetBuffer().AsSpan(0, (int)expected.Length));
     }
 
-    /// <summary>Whether a run's folder has a checkpoint.</summary>
-    public static bool Exists(string run) => File.Exists(Path.Combine(run, ModelDirectory.Latest));
+    /// <summary>Whether a run's folder has a checkpoint to go on from: the one that "latest" names, or where that is missing, a whole one.</summary>
+    public static bool Exists(string run) => File.Exists(Path.Combine(run, ModelDirectory.Latest)) || CheckpointFolders.Newest(run) is not null;
+
+    /// <summary>Refuses a folder that holds anything of a run's checkpoints, whole or not: a new run there would delete it.</summary>
+    /// <exception cref="NanoException">It does.</exception>
+    public static void RefuseRun(string run)
+    {
+        string[] files = [ModelDirectory.Latest, ModelDirectory.Best, CheckpointFolders.StateFile];
+        if (files.Any(file => File.Exists(Path.Combine(run, file))) || CheckpointFolders.All(run).Any())
+            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+    }
+
+    /// <summary>The folder of the newest checkpoint of a run: the one that "latest" names, or the newest whole one where there is no such file.</summary>
+    /// <exception cref="NanoException">There is none.</exception>
+    public static string Newest(string run)
+    {
+        if (!Exists(run))
+            throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
+        return File.Exists(Path.Combine(run, ModelDirectory.Latest)) ? ModelDirectory.Resolve(run) : CheckpointFolders.Newest(run)!;
+    }
 
     /// <summary>What the newest checkpoint of a run says of it: everything but tensors.</summary>
     /// <exception cref="NanoException">There is none.</exception>
     /// <exception cref="BadFileException">It is damaged.</exception>
     public static RunState Read(string run)
     {
-        if (!Exists(run))
-            throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
-        string folder = ModelDirectory.Resolve(run), path = Path.Combine(folder, StateFile);
+        string folder = Newest(run), path = Path.Combine(folder, CheckpointFolders.StateFile), expected;
         var saved = RunStateFile.Read(path);
-        return Path.GetFileName(folder) == Path.GetFileName(Folder(run, saved.Step)) ? saved
+        expected = Path.GetFullPath(Folder(run, saved.Step));
+        return Path.GetFullPath(folder) == expected || Path.GetFullPath(folder) == AtomicFolder.OldOf(expected) ? saved
             : throw new BadFileException(path, $"it says step {saved.Step}, in the folder '{Path.GetFileName(folder)}'");
     }
+
+    /// <summary>The chat template that the newest checkpoint of a run carries, or null.</summary>
+    /// <exception cref="NanoException">There is no checkpoint, or the file cannot be read.</exception>
+    public static string? ChatTemplate(string run) => ModelDirectory.ReadChatTemplate(Newest(run));
 
     /// <summary>Puts the newest checkpoint of a run into a model and its state.</summary>
     /// <exception cref="NanoException">There is none, or it was made with other options; each one that differs is listed.</exception>
@@ -103,11 +127,11 @@ public static class Checkpoint
         if (state.DifferencesFrom(saved) is { Count: > 0 } differences)
             throw new NanoException("the run to resume was started with other options: " + string.Join("; ", differences),
                 "leave them out to continue the run as it was, or start another one with another --out");
-        string folder = Folder(run, saved.Step);
+        string folder = Newest(run);
         using var loaded = ModelDirectory.Load(folder).Model;
         if (loaded.Config != model.Config)
             throw new BadFileException(Path.Combine(folder, "config.json"), "it describes another model than the run's options");
-        using var tensors = OpenTensors(Path.Combine(folder, OptimizerFile), state);
+        using var tensors = OpenTensors(Path.Combine(folder, CheckpointFolders.OptimizerFile), state);
         // Every file is whole and fits: from here on nothing is left half loaded.
         for (int i = 0; i < loaded.Parameters.All.Count; i++)
             model.Parameters.All[i].CopyFrom(loaded.Parameters.All[i]);
@@ -123,50 +147,48 @@ public static class Checkpoint
     }
 
     /// <summary>Where the checkpoint after this many updates lies.</summary>
-    public static string Folder(string run, long step) => Path.Combine(run, $"{Prefix}{step:D6}");
+    public static string Folder(string run, long step) => CheckpointFolders.Of(run, step);
 
     /// <summary>Deletes every checkpoint of a run; what points to them first, so that it never points to a folder that is gone.</summary>
-    public static void DeleteAll(string run)
+    /// <param name="run">The run's folder.</param>
+    /// <param name="kept">Receives the new names of folders that hold foreign files and stay.</param>
+    public static void DeleteAll(string run, ICollection<string>? kept = null)
     {
         File.Delete(Path.Combine(run, ModelDirectory.Latest));
         File.Delete(Path.Combine(run, ModelDirectory.Best));
-        Delete(run, kept: []);
+        CheckpointFolders.DeleteOthers(run, new HashSet<string>(), kept ?? []);
+        RemoveRemains(run);
     }
 
     /// <summary>Deletes all checkpoints but the newest up to the state's own step, and the best.</summary>
-    private static void Rotate(string run, RunState state)
+    private static void Rotate(string run, RunState state, ICollection<string> kept)
     {
-        foreach (string pointer in (string[])[ModelDirectory.Latest, ModelDirectory.Best])
-            AtomicFile.RemoveRemains(Path.Combine(run, pointer));
-        string best = Path.Combine(run, ModelDirectory.Best);
-        var newest = Directory.EnumerateDirectories(run, Prefix + "*").Select(StepOf).OfType<long>().Where(step => step <= state.Step).OrderDescending().Take(state.Options.Keep);
-        Delete(run, [.. newest.Select(step => Path.GetFileName(Folder(run, step))), .. File.Exists(best) ? new[] { File.ReadAllText(best).Trim() } : []]);
+        RemoveRemains(run);
+        var newest = CheckpointFolders.All(run).Select(CheckpointFolders.StepOf).OfType<long>().Where(step => step <= state.Step).OrderDescending().Take(state.Options.Keep);
+        CheckpointFolders.DeleteOthers(run, new HashSet<string>([.. newest.Select(step => Path.GetFileName(Folder(run, step))), .. Best(run)]), kept);
     }
 
-    private static SafetensorsType TypeOf(Tensor tensor) => tensor.Type == DType.Int32 ? SafetensorsType.I32 : SafetensorsType.F32;
-
-    private static void Delete(string run, HashSet<string> kept)
+    /// <summary>The name of the best checkpoint's folder, if there is one that is named.</summary>
+    private static string[] Best(string run)
     {
-        foreach (string old in Directory.EnumerateDirectories(run, Prefix + "*").Where(old => !kept.Contains(Path.GetFileName(old))).ToList())
+        string path = Path.Combine(run, ModelDirectory.Best);
+        try
         {
-            string dying = old;
-            if (StepOf(old) is not null)
-            {
-                dying += Temporary;
-                if (Directory.Exists(dying))
-                    Directory.Delete(dying, recursive: true);
-                Directory.Move(old, dying);
-            }
-            else if (!old.EndsWith(Temporary, StringComparison.Ordinal) || StepOf(Path.GetFileName(old).Split('.')[0]) is null)
-                continue; // none of ours
-            if (Directory.Exists(dying))
-                Directory.Delete(dying, recursive: true);
+            return File.Exists(path) ? [ModelDirectory.ReadPointer(path)] : [];
+        }
+        catch (BadFileException)
+        {
+            return []; // a spoilt pointer must not keep a run from saving
         }
     }
 
-    /// <summary>The step whose checkpoint a folder of this name is, or null.</summary>
-    private static long? StepOf(string folder) =>
-        long.TryParse(Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) && Path.GetFileName(Folder("", step)) == Path.GetFileName(folder) ? step : null;
+    private static void RemoveRemains(string run)
+    {
+        foreach (string pointer in (string[])[ModelDirectory.Latest, ModelDirectory.Best])
+            AtomicFile.RemoveRemains(Path.Combine(run, pointer));
+    }
+
+    private static SafetensorsType TypeOf(Tensor tensor) => tensor.Type == DType.Int32 ? SafetensorsType.I32 : SafetensorsType.F32;
 
     private static void Point(string run, string pointer, string name) => AtomicFile.Write(Path.Combine(run, pointer), stream => stream.Write(Encoding.ASCII.GetBytes(name + "\n")));
 

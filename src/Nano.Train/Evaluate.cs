@@ -93,12 +93,14 @@ public static class Evaluate
         return sum / kept;
     }
 
-    /// <summary>Over the whole text in windows of T without overlap.</summary>
+    /// <summary>Over the whole text in windows of T without overlap, the last of which may be shorter: the bits of <see cref="OnText"/> with a stride of T.</summary>
     public static double OnAll(ITokenLosses losses, BatchLoader loader)
     {
         double sum = 0;
         for (long first = 0; first < loader.WindowCount; first += loader.Batch)
             sum = losses.Add(sum, loader.Batch, loader.Time, (ids, targets) => loader.InOrder(first, ids, targets));
-        return sum / ((double)loader.WindowCount * loader.Time);
+        if (loader.TailLength > 0)
+            sum = losses.Add(sum, 1, loader.TailLength, loader.Tail);
+        return sum / (loader.TokenCount - 1);
     }
 }

@@ -7,7 +7,7 @@ public static class Presets
 
     /// <summary>The names of all presets; no file is read for them, as every start of the program shows them in its help.</summary>
     public static IReadOnlyList<string> Names { get; } =
-        ["shakespeare-char", "shakespeare-gpt", "llama-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m", "gpt2-355m", "gpt2-774m", "gpt2-1558m"];
+        ["shakespeare-char", "shakespeare-gpt", "llama-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m", "gpt2-124m-shakespeare", "gpt2-355m", "gpt2-774m", "gpt2-1558m"];
 
     private static readonly Lazy<IReadOnlyDictionary<string, TrainOptions>> Loaded = new(() => new OrderedDictionary<string, TrainOptions>(
         Names.Select(name => KeyValuePair.Create(name, Read($"{Folder}{name}.json"))), StringComparer.Ordinal));

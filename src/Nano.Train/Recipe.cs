@@ -5,13 +5,13 @@ namespace Nano;
 
 /// <summary>
 /// A recipe file: what to train, and how. data/recipes has one per preset and describes the format:
-/// <c>{"name", "about", "tokenizer", "model": a Hugging Face config.json, "training": values by the names of <see cref="TrainSettings"/>}</c>.
+/// <c>{"name", "about", "tokenizer", "from", "model": a Hugging Face config.json, "training": values by the names of <see cref="TrainSettings"/>}</c>.
 /// </summary>
 public static class Recipe
 {
     private const int MaxFileBytes = 1 << 20;
 
-    private static readonly string[] Keys = ["name", "about", "tokenizer", "model", "training"];
+    private static readonly string[] Keys = ["name", "about", "tokenizer", "from", "model", "training"];
 
     /// <summary>Reads a recipe.</summary>
     /// <exception cref="NanoException">The file is missing or cannot be read, or a value is impossible.</exception>
@@ -42,6 +42,7 @@ public static class Recipe
             Preset = Text(Find(document.RootElement, "name", JsonValueKind.String, path)!.Value, "name", path),
             DefaultTokenizer = tokenizer is { } given ? Text(given, "tokenizer", path) : null,
             Model = model,
+            From = Find(document.RootElement, "from", JsonValueKind.String, path, required: false)?.GetString(),
             Time = model.ContextLength,
             Batch = 0,
             Steps = 0,

@@ -34,11 +34,11 @@ public sealed record RunState(TrainOptions Options, IReadOnlyDictionary<string, 
     {
         var (was, now) = (saved.Describe(), Describe());
         bool sameRows = (long)saved.Options.Batch * saved.Options.Accumulate == (long)Options.Batch * Options.Accumulate;
-        bool sameRates = saved.Step <= Options.Steps && Enumerable.Range(0, (int)saved.Step).All(step => saved.Options.LearningRateAt(step) == Options.LearningRateAt(step));
+        bool SameRates() => saved.Step <= Options.Steps && Enumerable.Range(0, (int)saved.Step).All(step => saved.Options.LearningRateAt(step) == Options.LearningRateAt(step));
         bool MayDiffer(string key) => key switch
         {
             "batch" or "accumulate" => sameRows,
-            "steps" => sameRates,
+            "steps" => SameRates(),
             _ => false,
         };
         var differences = was.Keys.Union(now.Keys).Where(key => was.GetValueOrDefault(key) != now.GetValueOrDefault(key) && !MayDiffer(key))

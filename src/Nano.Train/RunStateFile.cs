@@ -47,6 +47,8 @@ internal static class RunStateFile
                 throw new BadFileException(path, version > Version ? $"it is of version {version}, of a later Nano; this one knows {Version}"
                     : $"it is of version {version}, which does not hold all options of the run, and this Nano continues runs of version {Version} only; the model beside it can be used as ever");
             var content = json.Deserialize<Content>(Json) ?? throw new JsonException("null is no state");
+            if (content.Data.ContainsValue(null!))
+                throw new BadFileException(path, "not a trainer state: null stands for a value of 'data'");
             if (content.Step is < 0 or > int.MaxValue)
                 throw new BadFileException(path, $"step {content.Step} is impossible");
             var state = new RunState(content.Options, content.Data, []) { Step = content.Step };

@@ -16,6 +16,15 @@ public sealed record TrainOptions
     /// </summary>
     public string? DefaultTokenizer { get; init; } = CorpusTokenizer.Characters;
 
+    /// <summary>The model that the run starts from, as the user or the recipe named it; null starts from random weights.</summary>
+    public string? From { get; init; }
+
+    /// <summary>The names of parameters that are drawn at random although the run starts from a model; see <see cref="ModelStart.Open"/>.</summary>
+    public string? Reinit { get; init; }
+
+    /// <summary>SHA-256 of the weights that the run started from, once they are known; see <see cref="ModelStart.LoadInto"/>.</summary>
+    public string? FromSha256 { get; init; }
+
     /// <summary>Rows per micro-batch. A batch of so many rows times <see cref="Accumulate"/> gives the same bits however it is split between the two.</summary>
     public required int Batch { get; init; }
 
@@ -94,15 +103,20 @@ public sealed record TrainOptions
     public IReadOnlyDictionary<string, string> Describe()
     {
         var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal) { ["preset"] = Preset };
+        if (FromSha256 is not null)
+            description["from_sha256"] = FromSha256;
         foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))
             if (setting.Get(this) is { } value)
                 description.Add(setting.Key, value);
         return description;
     }
 
-    /// <summary>The options with the vocabulary of a tokenizer.</summary>
-    /// <exception cref="NanoException">It is larger than that of the published model.</exception>
-    public TrainOptions With(ITokenizer tokenizer) => DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
+    /// <summary>The options with the vocabulary of a tokenizer; a model that the run starts from keeps its own, which may have rows to spare.</summary>
+    /// <exception cref="NanoException">The tokenizer has more tokens than the published model, or the model that the run starts from.</exception>
+    public TrainOptions With(ITokenizer tokenizer) => From is not null && tokenizer.VocabSize <= Model.VocabSize ? this
+        : From is not null ? throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model to start from {Model.VocabSize}",
+            "use the tokenizer that the model was trained with")
+        : DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
         ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
         : throw new NanoException(
             $"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}",

@@ -42,7 +42,7 @@ public static class TrainSettings
         Value("eval_batches", o => o.EvalBatches, (o, value) => o with { EvalBatches = value }),
         Value("keep", o => o.Keep, (o, value) => o with { Keep = value }) with { ChangesResults = false },
         Value("seed", o => o.Seed, (o, value) => o with { Seed = value }),
-        new("sampling", o => o.Sampling == Sampling.Epochs ? "epochs" : "random", (o, text) => o with { Sampling = ParseSampling(text) }),
+        new("sampling", o => o.Sampling switch { Sampling.Epochs => "epochs", Sampling.InOrder => "in-order", _ => "random" }, (o, text) => o with { Sampling = ParseSampling(text) }),
         Switch("pack", o => o.Pack, (o, value) => o with { Pack = value }),
         new("on_spike", o => o.Stability.OnSpike.ToString().ToLowerInvariant(), (o, text) => o with { Stability = o.Stability with { OnSpike = ParseOnSpike(text) } }),
         Value("spike_z", o => o.Stability.SpikeScore, (o, value) => o with { Stability = o.Stability with { SpikeScore = value } }),
@@ -89,11 +89,14 @@ public static class TrainSettings
     private static TrainSetting Switch(string key, Func<TrainOptions, bool> get, Func<TrainOptions, bool, TrainOptions> set) =>
         new(key, options => get(options) ? "true" : "false", (options, text) => set(options, bool.Parse(text)));
 
-    private static Sampling ParseSampling(string text) => text switch
+    /// <summary>Reads random, epochs or in-order.</summary>
+    /// <exception cref="FormatException">It is none of them.</exception>
+    public static Sampling ParseSampling(string text) => text switch
     {
         "random" => Sampling.Random,
         "epochs" => Sampling.Epochs,
-        _ => throw new FormatException($"sampling is random or epochs, not {Quoted.Of(text)}"),
+        "in-order" => Sampling.InOrder,
+        _ => throw new FormatException($"sampling is random, epochs or in-order, not {Quoted.Of(text)}"),
     };
 
     /// <summary>Reads float32 or bf16.</summary>

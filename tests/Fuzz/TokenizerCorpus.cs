@@ -39,6 +39,7 @@ static class TokenizerCorpus
         seeds.Add(new FuzzSeed("tokenizer.json", File.ReadAllBytes(json), Read, "characters"));
         CharTokenizer.FromText(Text).Save(json);
         seeds.Add(new FuzzSeed("tokenizer.json", File.ReadAllBytes(json), Read, "symbols"));
+        seeds.AddRange(PipelineCorpus.All(Read));
         return seeds;
     }
 

@@ -94,6 +94,9 @@ internal static class Cli
         return program.Finish();
     }
 
+    /// <summary>Starts the program through another one, such as nohup.</summary>
+    public static RunningCli StartUnder(string starter, string[] args) => Start(starter, [Host, .. Program, .. args], null, null);
+
     public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
 
     private static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
@@ -166,6 +169,9 @@ internal sealed class RunningCli : IDisposable
     }
 
     public bool HasExited => process.HasExited;
+
+    /// <summary>The number of its process.</summary>
+    public int Id => process.Id;
 
     /// <summary>Sends some of its input.</summary>
     public void Write(string text)

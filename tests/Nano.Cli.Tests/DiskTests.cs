@@ -58,6 +58,51 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     }
 
     [SkippableFact]
+    public void A_log_that_cannot_grow()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
+        string folder = temp.File("run");
+        string[] train = ["train", "--data", run.Data, .. Tiny.Model, "--steps", "700", "--eval-interval", "100", "--out", folder];
+        var result = Cli.RunLimited(80, train);
+        result.Fails(1, "cannot write", "log.jsonl", "would be longer", "hint: the last checkpoint is whole");
+        string latest = File.ReadAllText(Path.Combine(folder, "latest")).Trim();
+        Assert.NotEqual("step-000000", latest);
+        Assert.Equal((byte)'\n', File.ReadAllBytes(Path.Combine(folder, "log.jsonl"))[^1]); // what was written of the last line is taken back
+        Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
+        Cli.RunLimited(80, "train", "--resume", folder).Fails(1, "log.jsonl");
+        Assert.Equal(latest, File.ReadAllText(Path.Combine(folder, "latest")).Trim());
+
+        Cli.Run("train", "--resume", folder).Succeeds();
+        Cli.Run([.. train[..^1], temp.File("undisturbed")]).Succeeds();
+        Tiny.AssertSame(temp.File("undisturbed"), folder);
+    }
+
+    [SkippableFact]
+    public void A_log_that_cannot_be_made_on_a_full_disk()
+    {
+        string folder = Path.Combine(Mount("size=3m,nr_inodes=4"), "run"); // the disk, the run, the lock and its holder: no file more
+        Cli.Run(Train(folder)).Fails(1, "log.jsonl", "no space left", "hint: ");
+        Remount("nr_inodes=1000");
+        Cli.Run(Train(folder)).Succeeds();
+    }
+
+    [Fact]
+    public void A_log_whose_name_is_taken()
+    {
+        string folder = temp.File("run");
+        Directory.CreateDirectory(Path.Combine(folder, "log.jsonl"));
+        Cli.Run(Train(folder)).Fails(1, "log.jsonl", "hint: ");
+        Directory.Delete(Path.Combine(folder, "log.jsonl"));
+        Cli.Run(Train(folder)).Succeeds();
+        var before = Tiny.Snapshot(Path.Combine(folder, "step-000010"));
+        File.Delete(Path.Combine(folder, "log.jsonl"));
+        Directory.CreateDirectory(Path.Combine(folder, "log.jsonl"));
+        foreach (string how in (string[])["--resume", "--overwrite"])
+            Cli.Run(Train(folder, how)).Fails(1, "log.jsonl", "hint: ");
+        Assert.Equal(before, Tiny.Snapshot(Path.Combine(folder, "step-000010")));
+    }
+
+    [SkippableFact]
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public void A_folder_that_may_not_be_written()
     {

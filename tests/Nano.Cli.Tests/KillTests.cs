@@ -48,7 +48,7 @@ public sealed class KillTests(TinyRun run) : IDisposable
     /// <summary>Every folder that is not temporary is a model with a trainer's state; latest and best lead to one. Returns how many there are.</summary>
     private static int CheckAll(string run)
     {
-        if (!Checkpoint.Exists(run))
+        if (!File.Exists(Path.Combine(run, "latest")))
             return 0;
         var folders = Directory.GetDirectories(run, "step-*").Where(folder => !folder.EndsWith(".tmp", StringComparison.Ordinal)).ToList();
         string latest = File.ReadAllText(Path.Combine(run, "latest"));

@@ -42,12 +42,15 @@ public class RunsTests(TinyRun run)
     }
 
     [Fact]
-    public void Compare_refuses_what_it_cannot_read()
+    public void Compare_leaves_out_lines_and_refuses_what_it_cannot_read()
     {
         using var temp = new TempFolder();
         Copy(temp.File("bad"));
         File.AppendAllText(temp.File("bad/log.jsonl"), "nonsense\n");
-        Cli.Run("runs", "compare", run.Folder, temp.File("bad")).Fails(1, "log.jsonl", "Line");
+        Assert.Contains("left out: 1 line of ", Cli.Run("runs", "compare", run.Folder, temp.File("bad")).Succeeds().Error, StringComparison.Ordinal);
+        Assert.Contains("left out: 1 line of ", Cli.Run("runs", "list", temp.Root).Succeeds().Error, StringComparison.Ordinal);
+        File.WriteAllText(temp.File("bad/log.jsonl"), "nonsense\n");
+        Cli.Run("runs", "compare", run.Folder, temp.File("bad")).Fails(1, "log.jsonl", "no line describes a run");
         Cli.Run("runs", "compare", run.Folder).Fails(1, "two runs");
         Cli.Run("runs", "compare", run.Folder, temp.File("nowhere")).Fails(1, "there is no run");
     }

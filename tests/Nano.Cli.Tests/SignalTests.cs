@@ -15,6 +15,7 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     [SkippableTheory]
     [InlineData("INT")]
     [InlineData("TERM")]
+    [InlineData("HUP")]
     public void A_signal_saves_and_a_resumed_run_gives_the_same_bytes(string signal)
     {
         Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
@@ -48,6 +49,7 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     [SkippableTheory]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
     public void A_second_signal_ends_the_run_at_once_and_leaves_the_checkpoint_before_it_whole(string signal, int exitCode)
     {
         Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
@@ -71,6 +73,110 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Assert.Equal("step-000000\n", File.ReadAllText(Path.Combine(folder, "latest")));
         Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
         Cli.Run("train", "--resume", folder, "--accumulate", "1").Fails(1, "accumulate was 300000 and is now 1");
+    }
+
+    /// <summary>nohup starts a program with SIGHUP ignored, and it stays ignored.</summary>
+    [SkippableFact]
+    public void A_run_under_nohup_goes_on_when_the_terminal_hangs_up()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "nohup is elsewhere not as here");
+        string folder = temp.File("run");
+        using var program = Cli.StartUnder("nohup", ["train", .. Tiny.Model, "--steps", "4000", "--eval-interval", "4000", "--data", run.Data, "--out", folder]);
+        program.WaitFor("\nstep ");
+        program.Signal("HUP");
+        program.Signal("HUP");
+        program.Finish().Succeeds();
+        Assert.Equal("step-004000\n", File.ReadAllText(Path.Combine(folder, "latest")));
+    }
+
+    [SkippableTheory]
+    [InlineData("TERM")]
+    [InlineData("HUP")]
+    public void A_sweep_that_was_stopped_goes_on_to_the_same_bytes(string signal)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        string[] sweep = ["sweep", "shakespeare-char", "--lr", "1e-3,1e-2", "--data", run.Data, .. Tiny.Model, "--steps", "3000", "--eval-interval", "1000", "--out", temp.File("sweep")];
+        using (var program = Cli.Start(sweep))
+        {
+            program.WaitFor("run 1/2  step   1000");
+            program.Signal(signal);
+            var stopped = program.Finish();
+            Assert.True(stopped.ExitCode == 130, stopped.ToString());
+            Assert.Contains("stopped; continue with: the same command", stopped.Out, StringComparison.Ordinal);
+        }
+        Assert.Empty(Directory.EnumerateFileSystemEntries(temp.File("sweep"), "*.tmp", SearchOption.AllDirectories));
+        Cli.Run(sweep).Succeeds();
+        Cli.Run(["train", "shakespeare-char", "--lr", "1e-3", .. sweep[4..^1], temp.File("alone")]).Succeeds();
+        Tiny.AssertSame(temp.File("alone"), temp.File("sweep/lr=1e-3"));
+    }
+
+    [SkippableTheory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    public void Preparing_data_that_was_stopped_leaves_nothing(string signal, int exitCode)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Skip.If(signal == "INT" && InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        string text = temp.File("text.jsonl");
+        string line = "{\"text\": \"" + string.Concat(Enumerable.Repeat("to be or not to be ", 50)) + "\"}\n";
+        using (var writer = new StreamWriter(text))
+            for (int i = 0; i < 20_000; i++)
+                writer.Write(line);
+        using var program = Cli.Start(["data", "prepare", text, "--tokenizer", run.Folder, "--separator", "none", "--out", temp.File("prepared"), "--threads", "1"]);
+        program.WaitFor(" bytes");
+        program.Signal(signal);
+        var result = program.Finish();
+        Assert.True(result.ExitCode == exitCode, result.ToString());
+        Assert.Equal([text], Directory.EnumerateFileSystemEntries(temp.Root));
+    }
+
+    /// <summary>A verb that has no gentle way to stop: a model of 400 MB without a byte on the disk, which takes a while to write.</summary>
+    [SkippableTheory]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    public void Other_verbs_delete_what_they_have_half_written(string signal, int exitCode)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "files with holes are elsewhere not as here");
+        WriteHollowModel(temp.File("model"), layers: 8, channels: 1024);
+        string converted = Directory.CreateDirectory(temp.File("out")).FullName;
+        using var program = Cli.Start(["convert", temp.File("model"), Path.Combine(converted, "model.gguf")]);
+        while (!program.HasExited && Directory.GetFiles(converted).Length == 0)
+            Thread.Sleep(1);
+        program.Signal(signal);
+        var result = program.Finish();
+        Assert.True(result.ExitCode == exitCode, result.ToString());
+        Assert.Empty(Directory.GetFileSystemEntries(converted));
+        Assert.Empty(result.Error);
+    }
+
+    /// <summary>A GPT-2 of zeros.</summary>
+    private static void WriteHollowModel(string folder, int layers, int channels)
+    {
+        Directory.CreateDirectory(folder);
+        var config = new Gpt2Config { VocabSize = 1000, ContextLength = 64, Layers = layers, Heads = 8, Channels = channels };
+        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
+        long offset = 0;
+        var header = new System.Text.Json.Nodes.JsonObject();
+        foreach (var (name, shape) in config.ParameterShapes())
+        {
+            long[] sizes = ModelDirectory.Dims(shape);
+            if (ModelDirectory.IsConv1D(name))
+                Array.Reverse(sizes);
+            long end = offset + (4L * shape.Length);
+            header[ModelDirectory.FileName(name)] = new System.Text.Json.Nodes.JsonObject
+            {
+                ["dtype"] = "F32",
+                ["shape"] = new System.Text.Json.Nodes.JsonArray([.. sizes.Select(size => (System.Text.Json.Nodes.JsonNode)size)]),
+                ["data_offsets"] = new System.Text.Json.Nodes.JsonArray(offset, end),
+            };
+            offset = end;
+        }
+        byte[] text = System.Text.Encoding.UTF8.GetBytes(header.ToJsonString());
+        using var file = File.Create(Path.Combine(folder, "model.safetensors"));
+        file.Write(BitConverter.GetBytes((long)text.Length));
+        file.Write(text);
+        file.SetLength(8 + text.Length + offset);
     }
 
     [SkippableFact]

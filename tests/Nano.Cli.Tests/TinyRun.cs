@@ -63,9 +63,9 @@ internal static class Tiny
             CopyFolder(folder, Path.Combine(to, Path.GetFileName(folder)));
     }
 
-    /// <summary>Every file below a folder with its digest: two equal snapshots mean that nothing was touched.</summary>
+    /// <summary>Every file below a folder with its digest, but for the lock, which is empty: two equal snapshots mean that nothing was touched.</summary>
     public static SortedDictionary<string, string> Snapshot(string folder) =>
-        new(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).ToDictionary(file => file, file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)))));
+        new(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "running.lock").ToDictionary(file => file, file => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)))));
 }
 
 /// <summary>One finished run that several test classes look at and nobody changes.</summary>

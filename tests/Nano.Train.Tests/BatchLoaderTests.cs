@@ -46,6 +46,18 @@ public class BatchLoaderTests
         }
     }
 
+    /// <summary>As llm.c's loader reads a file: row r is the tokens from r T on, one epoch like the other.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void In_order_rows_follow_each_other_from_the_first_token_and_begin_again_behind_the_last(int batch)
+    {
+        var loader = new BatchLoader(TokenSource.Of([.. Enumerable.Range(0, 30)]), batch, 4, "training", Sampling.InOrder); // 7 rows, of 28 tokens
+        var starts = Enumerable.Range(0, 21 / batch).SelectMany(number => Fill(loader, (ids, targets) => loader.Training(5, number, ids, targets)).Ids.Chunk(4)).ToList();
+        Assert.Equal(Enumerable.Range(0, 21).Select(row => row % 7 * 4), starts.Select(row => row[0]));
+        Assert.All(starts, row => Assert.Equal(Enumerable.Range(row[0], 4), row));
+    }
+
     [Fact]
     public void Every_start_is_equally_likely_the_last_included()
     {

@@ -77,7 +77,7 @@ public class CheckpointCrashTests
         void HalfPointed(string run)
         {
             Renamed(run);
-            File.WriteAllText(Path.Combine(run, "latest.abc.tmp"), "step-");
+            File.WriteAllText(Path.Combine(run, "latest.abcdefgh.ijk.tmp"), "step-");
         }
         for (int i = 0; i <= files.Length; i++)
         {
@@ -92,7 +92,7 @@ public class CheckpointCrashTests
             void HalfWritten(string run)
             {
                 Written(run);
-                File.WriteAllText(Path.Combine(New(run) + ".tmp", files[written] + ".abc.tmp"), "half");
+                File.WriteAllText(Path.Combine(New(run) + ".tmp", files[written] + ".abcdefgh.ijk.tmp"), "half");
             }
             void Removed(string run)
             {
@@ -149,13 +149,81 @@ public class CheckpointCrashTests
         foreach (string left in new[] { "step-000002.tmp", "step-000009.tmp", "step-000001" })
         {
             Directory.CreateDirectory(run.File(left));
-            File.WriteAllText(Path.Combine(run.File(left), "garbage"), "garbage");
+            File.WriteAllText(Path.Combine(run.File(left), "model.safetensors"), "garbage");
         }
         using var session = new TrainingSession();
         session.Train(0, 2).Save(run.Root, 2);
         Assert.Equal(["latest", "step-000002"], Runs.Names(run.Root));
-        Assert.DoesNotContain("garbage", Runs.Files(run.File("step-000002")).Keys);
+        Assert.NotEqual("garbage", File.ReadAllText(run.File("step-000002/model.safetensors")));
         session.Save(run.Root, 2); // again, as an interruption right after a save does
         Assert.Equal(2, session.Load(run.Root));
+    }
+
+    /// <summary>A step that is saved once more in another way: the folder is there under its name or beside it, whole, whenever the process dies.</summary>
+    [Theory]
+    [InlineData("the old one is renamed")]
+    [InlineData("the old one is renamed, and the new one is gone")]
+    [InlineData("the new one is there, and the old one beside it")]
+    [InlineData("the new one is there, and half of the old one")]
+    public void Killed_while_a_checkpoint_is_replaced_a_run_has_the_old_one_or_the_new_one(string moment)
+    {
+        using TempFolder run = new(), other = new();
+        using var session = new TrainingSession();
+        session.Train(0, 2).Save(run.Root, 2);
+        var state = session.NewState(2);
+        state.Numbers["spikes.rollbacks"] = 1;
+        Checkpoint.Save(other.Root, session.Model, TrainingSession.Tokenizer, state);
+        string place = run.File("step-000002"), old = place + ".old.tmp";
+        Directory.Move(place, old);
+        if (moment == "the old one is renamed")
+            Runs.Copy(other.File("step-000002"), place + ".tmp");
+        else if (moment.StartsWith("the new one is there", StringComparison.Ordinal))
+            Runs.Copy(other.File("step-000002"), place);
+        if (moment.EndsWith("half of the old one", StringComparison.Ordinal))
+            File.Delete(Path.Combine(old, "config.json"));
+
+        ModelLoader.Load(run.Root).Model.Dispose();
+        Assert.Equal(2, Checkpoint.Read(run.Root).Step);
+        using var resumed = new TrainingSession();
+        Assert.Equal(2, resumed.Load(run.Root));
+        Assert.Equal(TrainingSession.After2.Value, resumed.State);
+
+        CheckpointFolders.Clean(run.Root, []);
+        Assert.Equal(["latest", "step-000002"], Runs.Names(run.Root));
+        Assert.Equal(2, resumed.Load(run.Root));
+        resumed.Train(2, 4).Save(run.Root, 4);
+        Assert.Equal(TrainingSession.After4.Value, resumed.State);
+        Assert.Equal(["latest", "step-000004"], Runs.Names(run.Root));
+    }
+
+    [Fact]
+    public void Killed_before_the_first_pointer_the_newest_whole_checkpoint_is_found()
+    {
+        using var run = new TempFolder();
+        using var session = new TrainingSession();
+        Assert.False(Checkpoint.Exists(run.Root));
+        session.Train(0, 2).Save(run.Root, 2);
+        Runs.Copy(run.File("step-000002"), run.File("step-000007"));
+        File.Delete(run.File("step-000007/optimizer.safetensors"));
+        File.Delete(run.File("latest"));
+        Assert.True(Checkpoint.Exists(run.Root));
+        Assert.Equal(run.File("step-000002"), Checkpoint.Newest(run.Root));
+        using var resumed = new TrainingSession();
+        Assert.Equal(2, resumed.Load(run.Root));
+        Assert.Equal(TrainingSession.After2.Value, resumed.State);
+    }
+
+    [Fact]
+    public void A_checkpoint_that_lacks_a_file_is_written_again()
+    {
+        using var run = new TempFolder();
+        using var session = new TrainingSession();
+        session.Train(0, 2).Save(run.Root, 2);
+        foreach (string file in new[] { "trainer.json", "model.safetensors" })
+        {
+            File.Delete(run.File("step-000002/" + file));
+            session.Save(run.Root, 2);
+            Assert.Equal(2, session.Load(run.Root));
+        }
     }
 }

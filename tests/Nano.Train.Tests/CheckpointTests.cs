@@ -111,7 +111,7 @@ public class CheckpointTests
         }
         Assert.True(refused >= 40, $"{refused} of 52 refused"); // a last line feed may be missing
         File.Delete(path);
-        if (name != "tokenizer.json") // a model without a tokenizer is whole
+        if (name is not ("tokenizer.json" or "../latest")) // a model without a tokenizer is whole, and so is the checkpoint beside a pointer that is gone
             Assert.False(Loads(session, run.Root));
         File.WriteAllBytes(path, whole);
         Assert.True(Loads(session, run.Root));

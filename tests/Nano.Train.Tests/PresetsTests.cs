@@ -62,6 +62,18 @@ public class PresetsTests
         Assert.Equal(1, Count(llama.Model) / (double)Count(gpt2.Model), 0.01);
     }
 
+    // llm.c's train_gpt2.c: B 4, T 64, 40 steps of AdamW at 1e-4 with betas 0.9 and 0.999, epsilon 1e-8, no decay, no clipping; a validation of 5 batches every 10 steps.
+    [Fact]
+    public void Gpt2_124m_shakespeare_is_the_demonstration_of_llm_c()
+    {
+        var options = Presets.Get("gpt2-124m-shakespeare");
+        Assert.Equal((4, 64, 1, 40, 10, 5), (options.Batch, options.Time, options.Accumulate, options.Steps, options.EvalInterval, options.EvalBatches));
+        Assert.Equal(new OptimizerOptions("adamw", 0.9, 0.999, 1e-8, 0), options.Optimizer);
+        Assert.All(Enumerable.Range(0, 40), step => Assert.Equal(1e-4, options.LearningRateAt(step)));
+        Assert.Equal((double.PositiveInfinity, Sampling.InOrder, "openai-community/gpt2"), (options.ClipNorm, options.Sampling, options.From));
+        Assert.Equal(Presets.Get("gpt2-124m").Model, options.Model);
+    }
+
     // llama2.c's README names the sizes; stories15M.bin holds 15,191,712 weights: 60,816,028 bytes less header and rotary tables.
     [Theory]
     [InlineData("llama-15m", 15_191_712)]

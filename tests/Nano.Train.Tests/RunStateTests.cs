@@ -126,4 +126,30 @@ public class RunStateTests
         var state = new RunState(Runs.Tiny, Text, []);
         Assert.Equal([true, false, false, true, false], new[] { 3.0, 4, 3, 2.5, double.NaN }.Select(state.IsBest));
     }
+
+    /// <summary>Every value in turn becomes null, and every string, keys too, begins with half of a surrogate pair.</summary>
+    [Fact]
+    public void Nulls_and_halves_of_surrogate_pairs_are_refused_or_mean_what_is_left_out()
+    {
+        var state = new RunState(Runs.Tiny with { Data = "text.txt" }, Text, []) { Step = 1 };
+        state.Numbers["a"] = 1;
+        string whole = System.Text.Encoding.UTF8.GetString(Write(state));
+        string[] nulls = [.. System.Text.RegularExpressions.Regex.Matches(whole, "(?<=: )(\"[^\"]*\"|[-+.eE0-9]+|true|false)").Select(value => whole[..value.Index] + "null" + whole[(value.Index + value.Length)..])];
+        string[] halves = [.. System.Text.RegularExpressions.Regex.Matches(whole, "(?<=\")[^\":, ]+\"").Select(text => whole[..text.Index] + "\\ud800" + whole[text.Index..])];
+        Assert.True(nulls.Length > 30 && halves.Length > 40, $"{nulls.Length}, {halves.Length}");
+        var taken = new List<string>();
+        int refused = 0;
+        foreach (string text in nulls.Concat(halves).Append("null").Append(whole.Replace("\"options\": {", "\"options\": null, \"x\": {", StringComparison.Ordinal)))
+            try
+            {
+                Assert.Empty(new RunState(Runs.Tiny, Text, []).DifferencesFrom(Read(System.Text.Encoding.UTF8.GetBytes(text)) with { Options = Runs.Tiny }));
+                taken.Add(text.Split('\n').First(line => !whole.Contains(line, StringComparison.Ordinal)).Trim());
+            }
+            catch (BadFileException)
+            {
+                refused++;
+            }
+        Assert.All(taken, line => Assert.EndsWith(": null,", line, StringComparison.Ordinal)); // as left out, where there is a default
+        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 10, string.Join(' ', taken));
+    }
 }

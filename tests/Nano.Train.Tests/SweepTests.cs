@@ -141,4 +141,26 @@ public class SweepTests
         File.WriteAllText(folder.File("sweep.json"), System.Text.Encoding.UTF8.GetString(whole).Replace("\"version\": 1", "\"version\": 2", StringComparison.Ordinal));
         Assert.Throws<BadFileException>(() => new Sweep(folder.Root, Grid("--lr 1e-2,3e-3")));
     }
+
+    [Theory]
+    [InlineData("\"options\": {", "\"options\": { \"--a\": null,")]
+    [InlineData("\"--lr\": [", "\"--lr\": [ null,")]
+    [InlineData("\"runs\": [", "\"runs\": [ null,")]
+    [InlineData("\"ranking\": [", "\"ranking\": [ null,")]
+    [InlineData("\"lr\": \"1e-2\"", "\"lr\": null")]
+    [InlineData("\"name\": \"lr=1e-2\"", "\"name\": null")]
+    [InlineData("\"name\": \"lr=1e-2\"", "\"name\": \"\\ud800\"")]
+    [InlineData("\"lr\": \"1e-2\"", "\"\\udfff\": \"1e-2\"")]
+    [InlineData("\"error\": null", "\"error\": \"\\udc00\"")]
+    [InlineData("\"preset\": \"tiny\"", "\"preset\": \"\\ud800\"")]
+    public void Nulls_and_halves_of_surrogate_pairs_in_the_state_are_refused(string there, string instead)
+    {
+        using var folder = new TempFolder();
+        RunSweep(new Sweep(folder.Root, Grid("--lr 1e-2,3e-3")));
+        string text = File.ReadAllText(folder.File("sweep.json"));
+        Assert.Contains(there, text, StringComparison.Ordinal);
+        int at = text.IndexOf(there, StringComparison.Ordinal);
+        File.WriteAllText(folder.File("sweep.json"), text[..at] + instead + text[(at + there.Length)..]);
+        Assert.Equal(folder.File("sweep.json"), Assert.Throws<BadFileException>(() => new Sweep(folder.Root, Grid("--lr 1e-2,3e-3"))).Path);
+    }
 }

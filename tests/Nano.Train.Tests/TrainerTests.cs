@@ -264,4 +264,49 @@ public class TrainerTests
         Assert.Throws<NanoException>(() => New(run.Root, compute, corpus: Corpus with { Text = "" }));
         Assert.Equal(before, Runs.Files(run.Root));
     }
+
+    [Fact]
+    public void A_run_with_a_spoilt_log_goes_on_to_the_same_bytes_and_says_so()
+    {
+        using TempFolder whole = new(), run = new();
+        RunToEnd(whole.Root);
+        RunUntilKilled(run.Root, e => Kind(e) == "step 5");
+        string log = run.File("log.jsonl");
+        string[] lines = File.ReadAllLines(log);
+        File.WriteAllText(log, string.Join('\n', [new string('\0', 512), .. lines[1..3], "{\"kind\":\"st", .. lines[3..], ""])); // the description of the run is gone
+        using (var compute = new Compute(1))
+        using (var trainer = New(run.Root, compute, resume: true))
+        {
+            Assert.Contains("2 lines of ", Assert.Single(trainer.Notes), StringComparison.Ordinal);
+            Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
+        }
+        Assert.Equal(Runs.Files(whole.File("step-000007")), Runs.Files(run.File("step-000007")));
+        Assert.Equal(new string('\0', 512) + "\n{\"kind\":\"st\n", File.ReadAllText(run.File("log.bad.jsonl")));
+        Assert.Contains("2 lines of the log could not be read", File.ReadAllText(run.File("report.html")), StringComparison.Ordinal);
+        Assert.Equal(WholeLog.Where(entry => entry != "run"), Log(run).Where(entry => entry != "run"));
+        Assert.Equal("tiny", RunSummary.Of(run.Root).Preset);
+
+        RunToEnd(run.Root, resume: true); // once more, to the same end
+        Assert.Contains("2 lines of the log could not be read", File.ReadAllText(run.File("report.html")), StringComparison.Ordinal);
+        RunToEnd(run.Root);
+        Assert.False(File.Exists(run.File("log.bad.jsonl")));
+    }
+
+    [Fact]
+    public void A_report_of_a_resumed_run_is_that_of_one_left_alone_but_for_the_time()
+    {
+        using TempFolder whole = new(), run = new();
+        RunToEnd(whole.Root);
+        RunUntilKilled(run.Root, e => Kind(e) == "step 5");
+        RunToEnd(run.Root, resume: true);
+        string Timeless(TempFolder of) => Report.Render([.. RunLog.Read(of.File("log.jsonl")).Select(entry => entry switch
+        {
+            StepEntry step => step with { Milliseconds = 1, TokensPerSecond = 1, Gflops = 1 },
+            EvalEntry eval => eval with { Health = eval.Health! with { ResidentBytes = 1 } },
+            EndEntry end => end with { Seconds = 1, Tokens = 1 },
+            RunEntry start => start with { Started = default },
+            _ => entry,
+        })]);
+        Assert.Equal(Timeless(whole), Timeless(run));
+    }
 }

@@ -119,13 +119,15 @@ internal static class ChatVerb
     /// <summary>Ctrl+C stops an answer; when there is none, or it has been stopped already, it ends the program as usual.</summary>
     private sealed class Interrupt : IDisposable
     {
-        private readonly PosixSignalRegistration registration;
+        private readonly IDisposable registration;
         private volatile CancellationTokenSource? answer;
 
-        public Interrupt() => registration = PosixSignalRegistration.Create(PosixSignal.SIGINT, context =>
+        public Interrupt() => registration = Signals.Handle(signal =>
         {
-            context.Cancel = answer is { IsCancellationRequested: false };
-            answer?.Cancel();
+            if (signal != PosixSignal.SIGINT || answer is not { IsCancellationRequested: false } running)
+                return false;
+            running.Cancel();
+            return true;
         });
 
         public CancellationToken Begin() => (answer = new CancellationTokenSource()).Token;

@@ -55,7 +55,17 @@ internal static class ConvertVerb
             ShardBytes = args.GetValue(ShardSize) is { } size ? ByteCount.Parse(size) : 0,
             Overwrite = args.GetValue(Overwrite),
         };
-        var made = ModelConverter.Convert(input, output, options, new ConvertLine(human));
+        using var stop = new GentleStop(null, Signals.All);
+        Conversion made;
+        try
+        {
+            made = ModelConverter.Convert(input, output, options, new ConvertLine(human, stop.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            human.WriteLine("stopped; nothing was written");
+            return stop.ExitCode;
+        }
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{input} ({made.From}) -> {output} ({made.To}), {made.Bytes:N0} bytes"));
         foreach (string note in made.Notes)
             human.WriteLine($"note: {note}");
@@ -64,14 +74,15 @@ internal static class ConvertVerb
         return 0;
     }
 
-    /// <summary>Prints how far a large conversion is, a line per tenth.</summary>
-    private sealed class ConvertLine(TextWriter human) : IProgress<ConversionProgress>
+    /// <summary>Prints how far a large conversion is, a line per tenth, and ends it when that is asked for.</summary>
+    private sealed class ConvertLine(TextWriter human, CancellationToken stop) : IProgress<ConversionProgress>
     {
         private const long Large = 100_000_000;
         private long tenth;
 
         public void Report(ConversionProgress value)
         {
+            stop.ThrowIfCancellationRequested();
             long now = value.Bytes * 10 / Math.Max(1, value.TotalBytes);
             if (value.TotalBytes < Large || now == tenth)
                 return;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -47,7 +46,7 @@ internal static class DataPrepareVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var options = Read(args, human);
-        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var stop = new GentleStop(null, Signals.All);
         long start = Stopwatch.GetTimestamp();
         PreparedData data;
         try
@@ -57,7 +56,7 @@ internal static class DataPrepareVerb
         catch (OperationCanceledException)
         {
             human.WriteLine("stopped; nothing was written");
-            return Failure.Interrupted;
+            return stop.ExitCode;
         }
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Say(human, data, seconds);

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -27,8 +26,8 @@ internal static class PullVerb
         var name = HubModelName.Parse(args.GetValue(Name)!);
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        using var hub = new HubClient((args.GetValue(Endpoint) ?? Variable("HF_ENDPOINT")) is { } address ? HubClient.ParseEndpoint(address) : null, Variable("HF_TOKEN"));
-        using var stop = new GentleStop(null, PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var hub = HubModels.Open(args.GetValue(Endpoint));
+        using var stop = new GentleStop(null, Signals.All);
         PulledModel model;
         try
         {
@@ -37,7 +36,7 @@ internal static class PullVerb
         catch (OperationCanceledException) when (stop.IsAsked)
         {
             human.WriteLine("stopped; the same command goes on from here");
-            return Failure.Interrupted;
+            return stop.ExitCode;
         }
         foreach (var file in model.Files)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.Combine(model.Folder, file.Name)}: {file.Bytes:N0} bytes, {file.DigestName} as the hub states"));
@@ -46,6 +45,4 @@ internal static class PullVerb
             Common.PrintJson(new { name = name.Id, model.Commit, model.Folder, files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }), model.FetchedBytes });
         return 0;
     }
-
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

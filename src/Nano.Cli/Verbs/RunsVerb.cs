@@ -29,6 +29,7 @@ internal static class RunsVerb
             human.WriteLine($"no runs in '{Quoted.Path(args.GetValue(Folder)!)}'");
         else
             PrintRuns(human, runs);
+        SayBadLines(runs);
         foreach (var error in broken)
             Screen.Error.WriteLine($"passed over: {error.Message}");
         if (json)
@@ -42,6 +43,7 @@ internal static class RunsVerb
         var human = Common.Human(json);
         var comparison = new RunComparison(args.GetValue(Compared)!);
         PrintRuns(human, comparison.Runs);
+        SayBadLines(comparison.Runs);
         var (evaluations, differences) = (comparison.Evaluations, comparison.Differences);
         human.WriteLine();
         PrintTable(human, ["validation loss", .. comparison.Runs.Select(run => run.Folder)],
@@ -64,6 +66,12 @@ internal static class RunsVerb
                 differences = differences.Select(row => new { row.Option, row.Values }),
             });
         return 0;
+    }
+
+    private static void SayBadLines(IEnumerable<RunSummary> runs)
+    {
+        foreach (var run in runs.Where(run => run.BadLines > 0))
+            Screen.Error.WriteLine($"left out: {run.BadLines} {(run.BadLines == 1 ? "line" : "lines")} of '{Path.Combine(run.Folder, RunSummary.LogName)}', which could not be read");
     }
 
     private static object Fields(RunSummary run) => new

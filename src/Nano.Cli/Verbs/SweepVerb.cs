@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Runtime.InteropServices;
 
 namespace Nano.Cli;
 
@@ -48,7 +47,7 @@ internal static class SweepVerb
         using var compute = Common.NewCompute(args.GetValue(Threads));
         double peak = Machine.MeasurePeak(compute);
         human.WriteLine($"sweep    {sweep.Runs.Count} runs in {folder}, {sweep.Runs.Count(run => run.Status == SweepStatus.Done)} of them done");
-        using var stop = new GentleStop(() => human.WriteLine("stopping after this step; once more to stop at once"), PosixSignal.SIGINT, PosixSignal.SIGTERM);
+        using var stop = new GentleStop(() => human.WriteLine("stopping after this step; once more to stop at once"), Signals.All);
         TextWriter introduction = human; // what is said of the text is the same for all runs
         sweep.Run((point, run) => TrainVerb.Open(ParseRun(grid, point, run), compute, peak, Interlocked.Exchange(ref introduction, TextWriter.Null)), (run, e) => Report(human, sweep, run, e), stop.Token);
         return Conclude(sweep, human, json, stop.IsAsked);

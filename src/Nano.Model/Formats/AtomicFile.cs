@@ -9,47 +9,75 @@ public static class AtomicFile
     /// <summary>
     /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
     /// If anything throws, the temporary file is removed and what was at <paramref name="path"/> stays as it was.
-    /// A process killed while writing may leave one file "NAME.*.tmp" behind, which can be deleted.
+    /// A signal that ends the process removes it too (see <see cref="UnfinishedFiles"/>); one that was killed while
+    /// writing may leave one file "NAME.*.tmp" behind, which can be deleted.
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
     /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
-    /// <exception cref="NanoException">The disk is full, the folder is missing or there is no permission.</exception>
+    /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is
+    /// that of a pipe, socket or device.</exception>
     public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
 
     /// <summary>
-    /// Replaces several files that belong together: all are whole on the disk before the first is renamed;
-    /// see <see cref="Write"/>.
+    /// Replaces several files that belong together: all are whole on the disk before the first is renamed; see
+    /// <see cref="Write"/>. The last is the one that names
+    /// the others: an old one goes aside before the renames, so that a process killed between them leaves none rather
+    /// than one that opens a mixture.
     /// </summary>
-    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there
-    /// before stays.</exception>
+    /// <exception cref="NanoException">As <see cref="Write"/>; the message names the file. What was there before
+    /// stays.</exception>
     public static void WriteAll(IReadOnlyList<(string Path, Action<Stream> Write)> files)
     {
-        var temporaries = new List<string>();
+        string[] temporaries = [.. files.Select(file => $"{file.Path}.{Path.GetRandomFileName()}.tmp")];
+        using var unfinished = UnfinishedFiles.Add(() => Array.ForEach(temporaries, File.Delete));
         string current = "";
         try
         {
-            foreach (var (path, write) in files)
+            for (int i = 0; i < files.Count; i++)
             {
+                var (path, write) = files[i];
                 ArgumentException.ThrowIfNullOrEmpty(current = path);
-                temporaries.Add($"{current}.{Path.GetRandomFileName()}.tmp");
-                using var stream = new FileStream(temporaries[^1], FileMode.CreateNew, FileAccess.Write,
-                    FileShare.None, 1 << 16);
+                // renaming over /dev/null would take it from everybody
+                if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device)
+                    throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; "
+                        + "nothing was written", "name a file");
+                using var stream = new FileStream(temporaries[i], FileMode.CreateNew, FileAccess.Write, FileShare.None,
+                    1 << 16);
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
-            for (int i = 0; i < files.Count; i++)
-                File.Move(temporaries[i], current = files[i].Path, overwrite: true);
+            Rename(temporaries, [.. files.Select(file => file.Path)], ref current);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException || IsTooLong(e))
+        catch (Exception e) when (IsOfTheDisk(e))
         {
-            temporaries.ForEach(Remove);
+            Array.ForEach(temporaries, Remove);
             throw Explain(current, e);
         }
         catch
         {
-            temporaries.ForEach(Remove);
+            Array.ForEach(temporaries, Remove);
             throw;
         }
+    }
+
+    private static void Rename(string[] temporaries, string[] paths, ref string current)
+    {
+        string aside = $"{paths[^1]}.{Path.GetRandomFileName()}.tmp";
+        bool replaces = paths.Length > 1 && File.Exists(paths[^1]);
+        if (replaces)
+            File.Move(current = paths[^1], aside);
+        try
+        {
+            for (int i = 0; i < paths.Length; i++)
+                File.Move(temporaries[i], current = paths[i], overwrite: true);
+        }
+        catch when (replaces)
+        {
+            File.Move(aside, paths[^1], overwrite: true);
+            throw;
+        }
+        if (replaces)
+            File.Delete(current = aside);
     }
 
     /// <summary>Deletes what processes that were killed while they wrote this file have left beside it.</summary>
@@ -59,6 +87,20 @@ public static class AtomicFile
         foreach (string remains in Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, $"{Path.GetFileName(path)}.????????.???.tmp").ToList())
             File.Delete(remains);
     }
+
+    /// <summary>The path of the file that a temporary file's name says it was to become, or null if the name is no such
+    /// name.</summary>
+    internal static string? TargetOf(string temporary)
+    {
+        const int Random = 12, Suffix = 4; // eight characters, a point, three; ".tmp"
+        int end = temporary.Length - Suffix - Random - 1;
+        return end > 0 && temporary.EndsWith(".tmp", StringComparison.Ordinal) && temporary[end] == '.'
+            && temporary[end + 9] == '.' && !temporary.AsSpan(end + 1, 8).ContainsAny('/', '.')
+            && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
+    }
+
+    /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>
+    internal static bool IsOfTheDisk(Exception e) => e is IOException or UnauthorizedAccessException || IsTooLong(e);
 
     /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };

@@ -12,4 +12,7 @@ public sealed class BadFileException(string path, string problem, Exception? inn
 {
     /// <summary>The file, as the caller named it.</summary>
     public string Path { get; } = path;
+
+    /// <summary>Whether the file may be in order, but has something that is not supported here.</summary>
+    public bool IsUnsupported { get; init; }
 }

@@ -29,6 +29,10 @@ public sealed class GgufMetadata(string path)
     /// <summary>The type of a value that is there.</summary>
     public GgufValueType TypeOf(string key) => values[key].Type;
 
+    /// <summary>The type of an array's elements, or null if the value is no array or absent.</summary>
+    public GgufValueType? ElementType(string key) => values.TryGetValue(key, out var value) && value.Type == GgufValueType.Array
+        ? (GgufValueType)BinaryPrimitives.ReadUInt32LittleEndian(value.Payload.Span) : null;
+
     /// <summary>A string.</summary>
     /// <exception cref="BadFileException">The value is no string or is not valid UTF-8.</exception>
     public string? String(string key) => Find(key, "a string", GgufValueType.String) is { } payload ? Text(key, payload.Span[8..]) : null;

@@ -8,9 +8,10 @@ internal static class GgufTokenizer
     /// <summary>Why a tokenizer has no form in GGUF, or null.</summary>
     public static string? Refusal(ITokenizer tokenizer) => tokenizer switch
     {
-        ByteBpeTokenizer bytes => PatternName(bytes) is null ? $"GGUF has no name for its way to cut text ({bytes.Pattern.Name})" : null,
+        ByteBpeTokenizer bytes => GgufRules.NameOf(bytes) is null ? $"GGUF has no name for its way to cut text ({bytes.Pattern.Name})" : null,
         SentencePieceTokenizer { Rules.SpaceInFront: SpaceInFront.First } => "it puts a space in front of the text but not behind special tokens, which GGUF cannot say",
         SentencePieceTokenizer => null,
+        PipelineTokenizer => "GGUF has no form for all that its tokenizer.json says",
         _ => "GGUF has no vocabularies of characters",
     };
 
@@ -28,7 +29,7 @@ internal static class GgufTokenizer
             if (padded[id].Length == 0)
                 (padded[id], types[id]) = ($"[PAD{id}]", (int)PieceKind.Unused);
         metadata.Set(Prefix + "model", tokenizer is ByteBpeTokenizer ? "gpt2" : "llama");
-        metadata.Set(Prefix + "pre", tokenizer is ByteBpeTokenizer bytes ? PatternName(bytes)! : "default");
+        metadata.Set(Prefix + "pre", tokenizer is ByteBpeTokenizer bytes ? GgufRules.NameOf(bytes)! : "default");
         metadata.Set(Prefix + "tokens", padded);
         if (tokenizer is SentencePieceTokenizer pieces)
         {
@@ -45,18 +46,6 @@ internal static class GgufTokenizer
         if (!metadata.Has(GgufConfig.Eos) && tokenizer.EndIds.Any(id => id != tokenizer.BeginId))
             metadata.Set(GgufConfig.Eos, (uint)tokenizer.EndIds.First(id => id != tokenizer.BeginId));
     }
-
-    /// <summary>What llama.cpp calls a way to cut text, where it has one with the same other rules.</summary>
-    private static string? PatternName(ByteBpeTokenizer tokenizer) => (tokenizer.Pattern.Name, tokenizer.Parts.WholePieces, tokenizer.Composed) switch
-    {
-        ("gpt2", false, false) => "gpt-2",
-        ("gpt2-digits", false, false) => "smollm",
-        ("cl100k", true, false) => "llama-bpe",
-        ("qwen2", false, true) => "qwen2",
-        ("o200k", false, false) => "gpt-4o",
-        ("tekken", true, false) => "tekken",
-        _ => null,
-    };
 
     private static (string[] Tokens, PieceKind[] Kinds) Bytes(BpeParts parts)
     {
@@ -77,8 +66,8 @@ internal static class GgufTokenizer
         for (int id = 0; id < tokens.Length; id++)
             (tokens[id], kinds[id]) = (System.Text.Encoding.UTF8.GetString(parts.Vocabulary[id]).Replace(' ', SentencePieceTokenizer.SpaceSign),
                 rules.UserDefined.Count > id && rules.UserDefined[id] is not null ? PieceKind.UserDefined : PieceKind.Normal);
-        for (int b = 0; rules.ByteIds is not null && b < 256; b++)
-            (tokens[rules.ByteIds[b]], kinds[rules.ByteIds[b]]) = ($"<0x{b:X2}>", PieceKind.Byte);
+        foreach (int b in Enumerable.Range(0, 256).Where(b => rules.ByteIds?[b] >= 0))
+            (tokens[rules.ByteIds![b]], kinds[rules.ByteIds[b]]) = ($"<0x{b:X2}>", PieceKind.Byte);
         foreach (AddedToken token in parts.Added.Tokens)
             (tokens[token.Id], kinds[token.Id]) = (token.Text, token.Id == rules.UnknownId ? PieceKind.Unknown : PieceKind.Control);
         return (tokens, kinds);

@@ -8,9 +8,11 @@ namespace Nano;
 internal static class InputFile
 {
     /// <summary>Opens a file for positional reads; it may be renamed over meanwhile.</summary>
-    /// <exception cref="NanoException">The file is missing or cannot be opened.</exception>
+    /// <exception cref="NanoException">The file is missing or cannot be opened, or is a folder, a pipe, a socket or a
+    /// device: a pipe may let wait for ever, a device may have no end.</exception>
     public static SafeFileHandle Open(string path, string missingHint)
     {
+        CheckKind(path, missingHint);
         try
         {
             return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
@@ -29,6 +31,22 @@ internal static class InputFile
         {
             throw new NanoException($"cannot open '{path}': {Quoted.Reason(e)}", null, e);
         }
+    }
+
+    /// <summary>Refuses what is there but is no file; of what is missing or unreadable, opening tells.</summary>
+    /// <exception cref="NanoException">It is a folder, a pipe, a socket or a device.</exception>
+    public static void CheckKind(string path, string folderHint)
+    {
+        string? kind = FileStatus.Of(path).Kind switch
+        {
+            FileKind.Folder => throw new NanoException($"'{path}' is a folder, not a file", folderHint),
+            FileKind.Pipe => "pipe",
+            FileKind.Socket => "socket",
+            FileKind.Device => "device",
+            _ => null,
+        };
+        if (kind is not null)
+            throw new NanoException($"'{path}' is a {kind}, not a file", "copy its content to a file first");
     }
 
     /// <summary>Length in bytes.</summary>
@@ -50,16 +68,24 @@ internal static class InputFile
     /// <exception cref="NanoException">The disk reports an error.</exception>
     public static void ReadExactly(SafeFileHandle file, Span<byte> buffer, long offset, string path)
     {
+        while (buffer.Length > 0)
+        {
+            int count = Read(file, buffer, offset, path);
+            if (count == 0)
+                throw new BadFileException(path,
+                    $"the file ends at byte {offset}, where {buffer.Length} more bytes were expected");
+            buffer = buffer[count..];
+            offset += count;
+        }
+    }
+
+    /// <summary>Reads some bytes; none at the end of the file.</summary>
+    /// <exception cref="NanoException">The disk reports an error.</exception>
+    public static int Read(SafeFileHandle file, Span<byte> buffer, long offset, string path)
+    {
         try
         {
-            while (buffer.Length > 0)
-            {
-                int count = RandomAccess.Read(file, buffer, offset);
-                if (count == 0)
-                    throw new BadFileException(path, $"the file ends at byte {offset}, where {buffer.Length} more bytes were expected");
-                buffer = buffer[count..];
-                offset += count;
-            }
+            return RandomAccess.Read(file, buffer, offset);
         }
         catch (IOException e)
         {
@@ -79,7 +105,8 @@ internal static class InputFile
         return Utf8.IsValid(bytes) ? bytes : throw new BadFileException(path, "the text is not valid UTF-8");
     }
 
-    /// <summary>Reads a whole file of at most maxBytes.</summary>
+    /// <summary>Reads a whole file of at most maxBytes, to its end, whatever its length was when it was
+    /// opened.</summary>
     /// <exception cref="BadFileException">Too long.</exception>
     public static byte[] ReadBytes(string path, int maxBytes, string missingHint)
     {
@@ -88,8 +115,23 @@ internal static class InputFile
         if (length > maxBytes)
             throw new BadFileException(path, $"{length} bytes are more than such a file can need (limit {maxBytes})");
         byte[] bytes = new byte[length];
-        ReadExactly(file, bytes, 0, path);
-        return bytes;
+        // behind the end: files of /proc say that they have no bytes, and others may grow
+        Span<byte> more = stackalloc byte[512];
+        for (int filled = 0; ;)
+        {
+            var rest = bytes.AsSpan(filled);
+            int count = Read(file, rest.IsEmpty ? more : rest, filled, path);
+            if (count == 0)
+                return rest.IsEmpty ? bytes : bytes[..filled];
+            if (filled > maxBytes - count)
+                throw new BadFileException(path, $"it has more bytes than such a file can need (limit {maxBytes})");
+            if (rest.IsEmpty)
+            {
+                Array.Resize(ref bytes, (int)Math.Min(maxBytes, filled + Math.Max(more.Length, (long)filled)));
+                more[..count].CopyTo(bytes.AsSpan(filled));
+            }
+            filled += count;
+        }
     }
 
     /// <summary>Reads the first bytes of a file, fewer if it is shorter.</summary>

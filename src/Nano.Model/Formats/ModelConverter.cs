@@ -60,10 +60,12 @@ public static class ModelConverter
                 Llama2cFile.Write(output, source, options.Llama2cVersion);
                 break;
             default:
-                Directory.CreateDirectory(output);
-                if (from != ModelFormat.Safetensors)
-                    TokenizerConversion.ToFolder(source, output, notes);
-                ModelDirectory.Write(output, source, options.Type, options.ShardBytes);
+                AtomicFolder.Write(output, ModelDirectory.OwnFiles, folder =>
+                {
+                    if (from != ModelFormat.Safetensors)
+                        TokenizerConversion.ToFolder(source, folder, notes);
+                    ModelDirectory.Write(folder, source, options.Type, options.ShardBytes);
+                });
                 break;
         }
         NoteLosses(from, to, opened, notes);
@@ -85,7 +87,8 @@ public static class ModelConverter
         {
             if (output.EndsWith(".safetensors", StringComparison.Ordinal))
                 throw new NanoException($"'{output}' would be a file without the config.json that belongs to it", "name a folder; it gets model.safetensors and config.json");
-            if (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any()))
+            if (File.Exists(output) || (Directory.Exists(output) && !AtomicFolder.IsUnfinished(output)
+                && Directory.EnumerateFileSystemEntries(output).Any()))
                 throw new NanoException($"'{output}' is there already", "name a new or empty folder");
             return;
         }

@@ -15,8 +15,14 @@ public static class ModelDirectory
     /// <summary>Where newer folders keep their chat template.</summary>
     internal const string ChatTemplateFile = "chat_template.jinja";
 
-    private const string ConfigFile = "config.json", TokenizerConfigFile = "tokenizer_config.json";
-    private const int MaxTokenizerConfigBytes = 1 << 24;
+    /// <summary>The file that makes a folder a model.</summary>
+    internal const string ConfigFile = "config.json";
+
+    /// <summary>The file that a tokenizer is written to.</summary>
+    internal const string TokenizerFile = "tokenizer.json";
+
+    private const string TokenizerConfigFile = "tokenizer_config.json";
+    private const int MaxTokenizerConfigBytes = 1 << 24, MaxPointerBytes = 1 << 12, MaxTokenizerFileBytes = 1 << 28;
 
     /// <summary>What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken users give it.</summary>
     private static readonly string[] TokenizerFiles =
@@ -39,13 +45,23 @@ public static class ModelDirectory
         string pointer = Path.Combine(folder, IsPointer(path) ? Path.GetFileName(path) : Latest);
         if (File.Exists(pointer))
         {
-            string name = File.ReadAllText(pointer).Trim();
-            if (name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name) || name.Any(char.IsControl))
-                throw new BadFileException(pointer, "it does not name a checkpoint folder");
-            folder = Path.Combine(folder, name);
+            folder = Path.Combine(folder, ReadPointer(pointer));
+            if (AtomicFolder.IsInterrupted(folder))
+                folder = AtomicFolder.OldOf(folder); // as whole as the new one, which is about to take its place
         }
-        return File.Exists(Path.Combine(folder, "config.json")) ? folder
+        return File.Exists(Path.Combine(folder, ConfigFile)) ? folder
             : throw new NanoException($"there is no model at '{path}': no config.json", "train one with 'nano train', or give the folder of a model");
+    }
+
+    /// <summary>The name of a folder in the file "latest" or "best".</summary>
+    /// <exception cref="BadFileException">It holds none.</exception>
+    /// <exception cref="NanoException">It cannot be read.</exception>
+    internal static string ReadPointer(string path)
+    {
+        string name = Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxPointerBytes, "check the path")).Trim();
+        return name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name)
+            || name.Any(char.IsControl)
+            ? throw new BadFileException(path, "it does not name a checkpoint folder") : name;
     }
 
     /// <summary>Whether a path is that of a file that names a checkpoint.</summary>
@@ -77,7 +93,8 @@ public static class ModelDirectory
     }
 
     /// <summary>The text of chat_template.jinja, or the string chat_template of tokenizer_config.json, or null.</summary>
-    private static string? ReadChatTemplate(string folder)
+    /// <exception cref="BadFileException">A file is malformed.</exception>
+    public static string? ReadChatTemplate(string folder)
     {
         string own = Path.Combine(folder, ChatTemplateFile), config = Path.Combine(folder, TokenizerConfigFile);
         if (File.Exists(own))
@@ -101,10 +118,14 @@ public static class ModelDirectory
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(Resolve(path));
 
-    /// <summary>Writes a model, and its tokenizer if there is one, into a folder that exists.</summary>
-    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer)
+    /// <summary>Writes a model into a folder that exists, with its tokenizer and its chat template, a Jinja string, if
+    /// there are such.</summary>
+    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer, string? chatTemplate = null)
     {
-        tokenizer?.Save(Path.Combine(folder, "tokenizer.json"));
+        tokenizer?.Save(Path.Combine(folder, TokenizerFile));
+        if (chatTemplate is not null)
+            AtomicFile.Write(Path.Combine(folder, ChatTemplateFile), stream =>
+                stream.Write(Encoding.UTF8.GetBytes(chatTemplate)));
         using var source = ModelSource.Of(model);
         Write(folder, source);
     }
@@ -121,11 +142,19 @@ public static class ModelDirectory
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => new SafetensorsTensor(tensor))], shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
-            {
-                using var from = File.OpenRead(file);
-                from.CopyTo(stream);
-            });
+                stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
         AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
+    }
+
+    /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them;
+    /// config.json last.</summary>
+    internal static IReadOnlyCollection<string> OwnFiles(string folder)
+    {
+        var weights = Directory.Exists(folder)
+            ? Directory.EnumerateFiles(folder, "model*.safetensors*").Select(file => Path.GetFileName(file)) : [];
+        return [.. TokenizerFiles,
+            .. weights.Where(name => SafetensorsSet.IsWritten(AtomicFile.TargetOf(name) ?? name)),
+            SafetensorsSet.IndexFile, ConfigFile];
     }
 
     /// <summary>The type of most weights.</summary>

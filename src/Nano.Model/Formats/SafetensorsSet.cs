@@ -1,10 +1,11 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Nano;
 
 /// <summary>The tensors of a model folder, in one safetensors file or in several with an index (format: as transformers writes them).</summary>
-internal sealed class SafetensorsSet : IDisposable
+internal sealed partial class SafetensorsSet : IDisposable
 {
     public const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
     private const int MaxIndexBytes = 64 << 20;
@@ -99,6 +100,12 @@ internal sealed class SafetensorsSet : IDisposable
         }
         return placed;
     }
+
+    /// <summary>Whether a file's name is one that <see cref="Write"/> gives to weights.</summary>
+    public static bool IsWritten(string name) => name == SingleFile || WrittenShard().IsMatch(name);
+
+    [GeneratedRegex(@"^model-\d{5,}-of-\d{5,}\.safetensors\z", RegexOptions.CultureInvariant)]
+    private static partial Regex WrittenShard();
 
     /// <summary>Writes tensors as one file, or as several and an index where they are more than a number of bytes.</summary>
     /// <param name="folder">An existing folder.</param>

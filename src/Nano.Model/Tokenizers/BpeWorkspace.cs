@@ -29,6 +29,13 @@ internal sealed class BpeWorkspace(MergeTable merges)
     public void Begin(ReadOnlySpan<char> text)
     {
         Count = 0;
+        CheckPairs(text);
+    }
+
+    /// <summary>Refuses half a surrogate pair.</summary>
+    /// <exception cref="NanoException">There is one.</exception>
+    public static void CheckPairs(ReadOnlySpan<char> text)
+    {
         for (int at = 0; text[at..].IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and int found; at += 2)
         {
             at += found;

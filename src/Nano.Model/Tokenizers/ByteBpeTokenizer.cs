@@ -8,7 +8,8 @@ namespace Nano;
 /// </summary>
 internal sealed class ByteBpeTokenizer : BpeTokenizer
 {
-    private readonly Splitter splitter;
+    private readonly Splitter? splitter;
+    private readonly RegexCutter? cutter;
     private readonly int[] byteIds = new int[256];
 
     /// <param name="parts">The vocabulary, its rules and its added tokens.</param>
@@ -16,7 +17,11 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
     /// <param name="composed">Whether text is first brought into Unicode's normal form C.</param>
     public ByteBpeTokenizer(BpeParts parts, SplitPattern pattern, bool composed) : base(parts)
     {
-        (Pattern, Composed, splitter) = (pattern, composed, pattern.NewSplitter());
+        (Pattern, Composed) = (pattern, composed);
+        if (pattern.Regexes.Count > 0)
+            cutter = new RegexCutter(pattern.Regexes);
+        else
+            splitter = pattern.NewSplitter();
         for (int b = 0; b < byteIds.Length; b++)
             byteIds[b] = parts.Vocabulary.Find([(byte)b]);
     }
@@ -32,12 +37,27 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
 
     protected override void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first)
     {
-        int length = work.SetText(Composed ? NormalFormC.Of(text) : text);
-        for (int at = 0; at < length;)
+        if (Composed)
+            text = NormalFormC.Of(text, compatible: false, composed: true);
+        int length = work.SetText(text);
+        if (splitter is null)
+            AddPieces(work, text);
+        for (int at = 0; splitter is not null && at < length;)
         {
             int end = splitter.Next(work.Utf8.AsSpan(0, length), at);
             AddPiece(work, at, end);
             at = end;
+        }
+    }
+
+    private void AddPieces(BpeWorkspace work, ReadOnlySpan<char> text)
+    {
+        int start = 0, at = 0;
+        foreach (int end in cutter!.Ends(text))
+        {
+            int bytes = Encoding.UTF8.GetByteCount(text[start..end]);
+            AddPiece(work, at, at + bytes);
+            (start, at) = (end, at + bytes);
         }
     }
 

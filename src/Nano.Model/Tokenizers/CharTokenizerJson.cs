@@ -41,6 +41,21 @@ internal static class CharTokenizerJson
         }
         """);
 
+    /// <summary>Whether a document is about characters: BPE without rules, and a decoder that joins.</summary>
+    public static bool Describes(JsonElement root) => root.ValueKind == JsonValueKind.Object
+        && TypeIs(root, "decoder", "Fuse") && TypeIs(root, "model", "BPE")
+        && root.GetProperty("model").TryGetProperty("merges", out var merges)
+        && merges.ValueKind == JsonValueKind.Array && merges.GetArrayLength() == 0
+        && IsNothing(root.GetProperty("model"), "unk_token")
+        && IsNothing(root, "normalizer") && IsNothing(root, "pre_tokenizer");
+
+    private static bool TypeIs(JsonElement root, string key, string type) => root.TryGetProperty(key, out var component)
+        && component.ValueKind == JsonValueKind.Object && component.TryGetProperty("type", out var value)
+        && value.ValueKind == JsonValueKind.String && value.ValueEquals(type);
+
+    private static bool IsNothing(JsonElement json, string key) =>
+        !json.TryGetProperty(key, out var value) || value.ValueKind == JsonValueKind.Null;
+
     public static void Save(string path, Rune[] symbols)
     {
         var options = new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -24,17 +24,40 @@ internal static class NormalFormC
 
     static NormalFormC() => ReadData();
 
+    private readonly record struct Rules(bool Compatible, bool Composed, bool Older)
+    {
+        /// <summary>Whether a character is not known yet as one that can be decomposed.</summary>
+        public bool IsTooYoung(int c) => Older && CharacterSets.IsDecomposedSince(c);
+    }
+
     /// <summary>The text in normal form C; itself if it is already.</summary>
     /// <param name="text">Valid Unicode.</param>
     public static ReadOnlySpan<char> Of(ReadOnlySpan<char> text)
     {
         if (!MayChange(text))
             return text;
+        return Of(text, new Rules(Compatible: false, Composed: true, Older: false));
+    }
+
+    /// <summary>
+    /// The text in form C, D, KC or KD as Hugging Face's tokenizers make them: by an older version of Unicode, which
+    /// leaves younger characters as they are.
+    /// </summary>
+    /// <param name="text">Valid Unicode.</param>
+    /// <param name="compatible">Whether characters become those that they only look like, too (forms KC and KD).</param>
+    /// <param name="composed">Whether what has been decomposed is composed again (forms C and KC).</param>
+    public static ReadOnlySpan<char> Of(ReadOnlySpan<char> text, bool compatible, bool composed) =>
+        Ascii.IsValid(text) || (composed && !compatible && !MayChange(text)) ? text
+            : Of(text, new Rules(compatible, composed, Older: true));
+
+    private static string Of(ReadOnlySpan<char> text, Rules rules)
+    {
         var characters = new List<int>(text.Length);
         foreach (var rune in text.EnumerateRunes())
-            Decompose(rune.Value, characters);
-        Order(characters);
-        Compose(characters);
+            Decompose(rune.Value, characters, rules);
+        Order(characters, rules);
+        if (rules.Composed)
+            Compose(characters, rules);
         var result = new StringBuilder(text.Length);
         foreach (int c in characters)
             result.Append(new Rune(c));
@@ -52,8 +75,13 @@ internal static class NormalFormC
         return false;
     }
 
-    private static void Decompose(int c, List<int> into)
+    private static void Decompose(int c, List<int> into, Rules rules)
     {
+        if (rules.Compatible && CharacterSets.CompatibilityOf(c) is { } compatible)
+        {
+            into.AddRange(compatible);
+            return;
+        }
         if ((uint)(c - Syllables) < SyllableCount)
         {
             int syllable = c - Syllables, trail = syllable % TrailCount;
@@ -62,26 +90,26 @@ internal static class NormalFormC
             if (trail > 0)
                 into.Add(Trails + trail);
         }
-        else if (Decompositions.TryGetValue(c, out int[]? parts))
+        else if (Decompositions.TryGetValue(c, out int[]? parts) && !rules.IsTooYoung(c))
         {
             foreach (int part in parts)
-                Decompose(part, into);
+                Decompose(part, into, rules);
         }
         else
             into.Add(c);
     }
 
     /// <summary>Sorts each run of marks by class; those of one class stay in order.</summary>
-    private static void Order(List<int> characters)
+    private static void Order(List<int> characters, Rules rules)
     {
         for (int i = 0; i < characters.Count; i++)
         {
             int end = i;
-            while (end < characters.Count && ClassOf(characters[end]) > 0)
+            while (end < characters.Count && ClassOf(characters[end], rules) > 0)
                 end++;
             if (end - i > 1)
             {
-                int[] sorted = [.. characters.GetRange(i, end - i).OrderBy(ClassOf)];
+                int[] sorted = [.. characters.GetRange(i, end - i).OrderBy(c => ClassOf(c, rules))];
                 for (int k = 0; k < sorted.Length; k++)
                     characters[i + k] = sorted[k];
             }
@@ -89,13 +117,13 @@ internal static class NormalFormC
         }
     }
 
-    private static void Compose(List<int> characters)
+    private static void Compose(List<int> characters, Rules rules)
     {
         int count = 0, starter = -1, last = -1; // the class of what stands between the starter and here, -1 for nothing
         for (int i = 0; i < characters.Count; i++)
         {
-            int c = characters[i], own = ClassOf(c);
-            if (starter >= 0 && last < own && Pair(characters[starter], c) is { } composite)
+            int c = characters[i], own = ClassOf(c, rules);
+            if (starter >= 0 && last < own && Pair(characters[starter], c) is { } composite && !rules.IsTooYoung(composite))
             {
                 characters[starter] = composite;
                 continue;
@@ -115,7 +143,9 @@ internal static class NormalFormC
         return Compositions.TryGetValue((first, second), out int composite) ? composite : null;
     }
 
-    private static int ClassOf(int c) => c >= FirstMark && Classes.TryGetValue(c, out byte own) ? own : 0;
+    private static int ClassOf(int c, Rules rules) =>
+        c >= FirstMark && Classes.TryGetValue(c, out byte own) && !(rules.Older && CharacterSets.IsMarkSince(c))
+            ? own : 0;
 
     private static void ReadData()
     {

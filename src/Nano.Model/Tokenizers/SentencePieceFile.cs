@@ -56,9 +56,9 @@ internal static class SentencePieceFile
         if (pieces.Count == 0)
             throw new BadFileException(path, "not a SentencePiece model: it has no pieces");
         if (settings.ModelType != BpeModel)
-            throw new BadFileException(path, $"a SentencePiece model of type '{ModelTypes.ElementAtOrDefault(settings.ModelType) ?? $"{settings.ModelType}"}' is not supported; BPE is");
+            throw new BadFileException(path, $"a SentencePiece model of type '{ModelTypes.ElementAtOrDefault(settings.ModelType) ?? $"{settings.ModelType}"}' is not supported; BPE is") { IsUnsupported = true };
         if (settings.SpaceBehind)
-            throw new BadFileException(path, "spaces that belong to the word before them (treat_whitespace_as_suffix) are not supported");
+            throw new BadFileException(path, "spaces that belong to the word before them (treat_whitespace_as_suffix) are not supported") { IsUnsupported = true };
         foreach (int id in (int[])[settings.BeginId, settings.EndId])
             if (id >= pieces.Count)
                 throw new BadFileException(path, $"the id {id} of the begin or end of a text is not among {pieces.Count} pieces");
@@ -111,7 +111,7 @@ internal static class SentencePieceFile
             if (field == 2 && type == Bytes)
             {
                 if (message.Inner().Length > 0)
-                    throw new BadFileException(message.Path, "compiled normalization rules (such as nfkc) are not supported; 'identity' is");
+                    throw new BadFileException(message.Path, "compiled normalization rules (such as nfkc) are not supported; 'identity' is") { IsUnsupported = true };
             }
             else if (field is 3 or 4 && type == Varint)
             {

@@ -7,7 +7,7 @@ internal enum SpaceInFront
 {
     Never,
 
-    /// <summary>At the beginning only.</summary>
+    /// <summary>At the beginning only, unless the text begins with a space.</summary>
     First,
 
     /// <summary>Also after each added token.</summary>
@@ -15,7 +15,10 @@ internal enum SpaceInFront
 }
 
 /// <summary>How SentencePiece treats text around its vocabulary.</summary>
-/// <param name="ByteIds">The ids of the 256 bytes, for characters that are not in the vocabulary; null if there are none.</param>
+/// <param name="ByteIds">
+/// The ids of the 256 bytes, for characters that are not in the vocabulary; null if there are none. A byte without an id is -1: a character that needs it is
+/// unknown.
+/// </param>
 /// <param name="UnknownId">The id of what cannot be expressed, or -1.</param>
 /// <param name="SpaceInFront">Where a space is added; the first one is dropped again when decoding.</param>
 /// <param name="SingleSpaces">Whether spaces at the ends of a text go, and several in a row become one.</param>
@@ -48,7 +51,7 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             longestUserDefined = rules.UserDefined.Max(token => token?.Length ?? 0);
         }
         // Characters that are unknown together are one id, across words too.
-        CutsAtSpaces = rules.ByteIds is not null && !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
+        CutsAtSpaces = rules.ByteIds?.Contains(-1) == false && !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
         for (int c = 0; c < asciiIds.Length; c++)
             asciiIds[c] = parts.Vocabulary.Find([(byte)c]) is >= 0 and int id ? id : ~c;
     }
@@ -74,7 +77,8 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
         text = Normalized(text);
         if (text.IsEmpty)
             return;
-        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always || (Rules.SpaceInFront == SpaceInFront.First && first));
+        int length = work.SetText(text, Rules.SpaceInFront == SpaceInFront.Always
+            || (Rules.SpaceInFront == SpaceInFront.First && first && text[0] != ' '));
         for (int at = 0; at < length;)
         {
             int end = CutsAtSpaces ? WordEnd(work.Utf8.AsSpan(0, length), at) : length;
@@ -115,7 +119,7 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             return;
         }
         var rune = new Rune(~symbol);
-        if (Rules.ByteIds is { } byteIds)
+        if (Rules.ByteIds is { } byteIds && HasBytes(byteIds, rune))
         {
             Span<byte> bytes = stackalloc byte[4];
             foreach (byte b in bytes[..rune.EncodeToUtf8(bytes)])
@@ -125,6 +129,15 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             throw new NanoException($"the vocabulary has neither {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) nor a token for the unknown", "leave the character out");
         else if (work.Count == 0 || work.Ids[^1] != Rules.UnknownId) // several in a row are one
             work.Add(Rules.UnknownId);
+    }
+
+    private static bool HasBytes(int[] byteIds, Rune rune)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        foreach (byte b in bytes[..rune.EncodeToUtf8(bytes)])
+            if (byteIds[b] < 0)
+                return false;
+        return true;
     }
 
     /// <summary>The text with spaces as spaces, single ones if the model wants them so.</summary>

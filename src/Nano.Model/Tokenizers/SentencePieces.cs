@@ -31,7 +31,9 @@ internal static class SentencePieces
     /// <param name="spaceInFront">Where a text gets a space in front.</param>
     /// <param name="singleSpaces">Whether spaces are made single.</param>
     /// <param name="path">The file to name.</param>
-    public static SentencePieceTokenizer Create(IReadOnlyList<Piece> pieces, int? beginId, IReadOnlyList<int> endIds, SpaceInFront spaceInFront, bool singleSpaces, string path)
+    /// <param name="someBytes">Whether some bytes may have a piece and others not.</param>
+    public static SentencePieceTokenizer Create(IReadOnlyList<Piece> pieces, int? beginId, IReadOnlyList<int> endIds,
+        SpaceInFront spaceInFront, bool singleSpaces, string path, bool someBytes = false)
     {
         int[] byteIds = new int[256];
         Array.Fill(byteIds, -1);
@@ -55,7 +57,7 @@ internal static class SentencePieces
                 userDefined[id] = tokens[id];
         }
         int bytes = byteIds.Count(id => id >= 0);
-        if (bytes is not (0 or 256))
+        if (bytes is not (0 or 256) && !someBytes)
             throw new BadFileException(path, $"{bytes} of 256 bytes have a piece");
         bool IsNormal(int id) => pieces[id].Kind == PieceKind.Normal;
         var vocabulary = new Vocabulary(tokens, id => !IsNormal(id) && pieces[id].Kind != PieceKind.UserDefined, path);

@@ -1,8 +1,20 @@
 namespace Nano;
 
-/// <summary>The known ways to cut text into pieces, each by the regular expressions under which it is published.</summary>
+/// <summary>A way to cut text into pieces: one of the known ones, which have a splitter of their own, or any regular expressions.</summary>
+/// <param name="Name">Its name here.</param>
+/// <param name="Regex">The regular expression under which it is published; of several, the first.</param>
+/// <param name="NewSplitter">Makes the splitter of a known one.</param>
 internal sealed record SplitPattern(string Name, string Regex, Func<Splitter> NewSplitter)
 {
+    /// <summary>
+    /// Regular expressions applied one after the other, each to the pieces that the one before has left: a match is a piece, and so is what lies between
+    /// two matches. Empty for a known pattern.
+    /// </summary>
+    public IReadOnlyList<string> Regexes { get; private init; } = [];
+
+    /// <summary>Whether a piece ends behind every letter or digit that white space, punctuation or a symbol follows, but for an apostrophe.</summary>
+    public bool EndsWithWords { get; private init; } = true;
+
     private const string Contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", Spaces = @"|\s*[\r\n]+|\s+(?!\S)|\s+",
         High = @"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", Low = @"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", Before = @"[^\r\n\p{L}\p{N}]?";
 
@@ -26,6 +38,13 @@ internal sealed record SplitPattern(string Name, string Regex, Func<Splitter> Ne
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<SplitPattern> All { get; } = [Gpt2, Gpt2Digits, Cl100k, Qwen2, O200k, Tekken];
+
+    /// <summary>A way to cut text that has no splitter of its own.</summary>
+    /// <param name="name">Its name here.</param>
+    /// <param name="endsWithWords">See <see cref="EndsWithWords"/>.</param>
+    /// <param name="regexes">See <see cref="Regexes"/>.</param>
+    public static SplitPattern Of(string name, bool endsWithWords, params string[] regexes) =>
+        new(name, regexes[0], () => throw new InvalidOperationException($"the pattern {name} has no splitter")) { Regexes = regexes, EndsWithWords = endsWithWords };
 
     /// <summary>The pattern of a regular expression, or null.</summary>
     public static SplitPattern? OfRegex(string regex) => All.FirstOrDefault(pattern => pattern.Regex == regex);

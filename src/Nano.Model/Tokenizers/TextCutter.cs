@@ -4,9 +4,9 @@ namespace Nano;
 
 /// <summary>
 /// Finds places where a text that is too long to be encoded at once can be cut, so that the ids of the parts, one after the other, are the ids of the whole.
-/// Byte-level BPE: after a letter or a digit that is followed by white space, punctuation or a symbol, but not by an apostrophe. No known pattern has a piece that
-/// spans such a place or looks across it: words and numbers end there, and white space, whose rules look ahead, begins anew; normal form C changes
-/// nothing across it. SentencePiece: at a single space between words, which the second part gets back from the tokenizer where that puts one in front of a
+/// Byte-level BPE: after a letter or a digit that is followed by white space, punctuation or a symbol, but not by an apostrophe. Most patterns, all known ones
+/// among them (see <see cref="SplitPattern.EndsWithWords"/>), have no piece that spans such a place or looks across it: words and numbers end there, and white
+/// space, whose rules look ahead, begins anew; normal form C changes nothing across it. With other patterns there is no such place. SentencePiece: at a single space between words, which the second part gets back from the tokenizer where that puts one in front of a
 /// text. Characters: between any two.
 /// </summary>
 public sealed class TextCutter
@@ -22,7 +22,7 @@ public sealed class TextCutter
         isCut = static (_, _) => false;
         if (tokenizer is CharTokenizer)
             isCut = static (text, at) => !char.IsLowSurrogate(text[at]);
-        else if (tokenizer is ByteBpeTokenizer)
+        else if (tokenizer is ByteBpeTokenizer { Pattern.EndsWithWords: true })
             isCut = EndsWord;
         else if (tokenizer is SentencePieceTokenizer { CutsAtSpaces: true, Rules: var rules } && (rules.SpaceInFront != SpaceInFront.Never || !rules.SingleSpaces))
             (isCut, dropped) = (IsSingleSpace, rules.SpaceInFront == SpaceInFront.Never ? 0 : 1);

@@ -38,8 +38,11 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
     {
         foreach (var property in json.EnumerateObject())
             if (!known.Contains(property.Name))
-                throw new BadFileException(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here");
+                throw new BadFileException(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here") { IsUnsupported = true };
     }
+
+    /// <summary>Whether a key is there and not null.</summary>
+    public bool Has(string key) => Find(key) is not null;
 
     /// <summary>A string, or null if the key is absent or null.</summary>
     public string? Text(string key) => Find(key) is not { } value ? null
@@ -57,6 +60,9 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
 
     /// <summary>An error about this component.</summary>
     public BadFileException Bad(string problem) => new(Path, $"{Where} {problem}");
+
+    /// <summary>An error about something in this component that other programs may know.</summary>
+    public BadFileException Unsupported(string problem) => new(Path, $"{Where} {problem}") { IsUnsupported = true };
 
     private JsonElement? Find(string key) => Json.ValueKind != JsonValueKind.Object ? throw Bad("is not a JSON object")
         : Json.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;

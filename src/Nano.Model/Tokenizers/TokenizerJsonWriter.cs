@@ -40,8 +40,8 @@ internal static class TokenizerJsonWriter
         if (rules.SingleSpaces || rules.UserDefined.Any(token => token is not null))
             throw new NanoException("a tokenizer with user-defined tokens or with single spaces cannot be written as tokenizer.json", "keep its own file beside the model");
         string[] tokens = Tokens(parts, bytes => Encoding.UTF8.GetString(bytes).Replace(' ', SentencePieceTokenizer.SpaceSign));
-        for (int b = 0; rules.ByteIds is not null && b < 256; b++)
-            tokens[rules.ByteIds[b]] = $"<0x{b:X2}>";
+        foreach (int b in Enumerable.Range(0, 256).Where(b => rules.ByteIds?[b] >= 0))
+            tokens[rules.ByteIds![b]] = $"<0x{b:X2}>";
         Write(path, json =>
         {
             Begin(json, parts);
@@ -115,24 +115,30 @@ internal static class TokenizerJsonWriter
         json.WriteStartObject();
         json.WriteString("type", "Sequence");
         json.WriteStartArray("pretokenizers");
-        json.WriteStartObject();
         if (pattern == SplitPattern.Gpt2Digits)
         {
+            json.WriteStartObject();
             json.WriteString("type", "Digits");
             json.WriteBoolean("individual_digits", true);
+            json.WriteEndObject();
         }
         else
-        {
-            json.WriteString("type", "Split");
-            json.WriteStartObject("pattern");
-            json.WriteString("Regex", pattern.Regex);
-            json.WriteEndObject();
-            json.WriteString("behavior", "Isolated");
-            json.WriteBoolean("invert", false);
-        }
-        json.WriteEndObject();
+            foreach (string regex in pattern.Regexes.Count > 0 ? pattern.Regexes : [pattern.Regex])
+                WriteRegex(json, regex);
         WriteByteLevel(json, useRegex: pattern == SplitPattern.Gpt2Digits);
         json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteRegex(Utf8JsonWriter json, string regex)
+    {
+        json.WriteStartObject();
+        json.WriteString("type", "Split");
+        json.WriteStartObject("pattern");
+        json.WriteString("Regex", regex);
+        json.WriteEndObject();
+        json.WriteString("behavior", "Isolated");
+        json.WriteBoolean("invert", false);
         json.WriteEndObject();
     }
 
@@ -147,7 +153,7 @@ internal static class TokenizerJsonWriter
     }
 
     /// <summary>One special token, then the text; for a pair of texts the same twice.</summary>
-    private static void WriteTemplate(Utf8JsonWriter json, string token, int id)
+    internal static void WriteTemplate(Utf8JsonWriter json, string token, int id)
     {
         json.WriteStartObject();
         json.WriteString("type", "TemplateProcessing");

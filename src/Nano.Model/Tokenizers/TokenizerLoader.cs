@@ -13,6 +13,12 @@ public static class TokenizerLoader
         ["o200k_base"] = ["tiktoken/o200k_base.tiktoken"],
     };
 
+    /// <summary>
+    /// Is raised with a sentence for a person when a tokenizer is opened, but not quite as its files say: other ids than those of the model's own tokenizer are
+    /// possible.
+    /// </summary>
+    public static event Action<string>? Noticed;
+
     /// <summary>The names that <see cref="Load"/> knows.</summary>
     public static IReadOnlyCollection<string> Names => Named.Keys;
 
@@ -33,6 +39,9 @@ public static class TokenizerLoader
         string folder = ModelDirectory.Resolve(pathOrName);
         return LoadFile(FindIn(folder) ?? throw new NanoException($"there is no tokenizer in '{folder}'", Hint));
     }
+
+    /// <summary>Raises <see cref="Noticed"/>.</summary>
+    internal static void Notice(string text) => Noticed?.Invoke(text);
 
     private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal) || ModelDirectory.IsPointer(path);
 

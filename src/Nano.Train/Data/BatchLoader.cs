@@ -45,6 +45,9 @@ public sealed class BatchLoader
     /// <summary>Windows without overlap that cover the text; up to T - 1 tokens at its end are left over.</summary>
     public long WindowCount => (tokens.Length - 1) / Time;
 
+    /// <summary>Targets behind the last whole window, from 0 to T - 1.</summary>
+    public int TailLength => (int)((tokens.Length - 1) % Time);
+
     /// <summary>Rows of an epoch of training: windows without overlap, or packed rows. What is left over of the windows is in no epoch.</summary>
     public long RowCount => packed?.Count ?? WindowCount;
 
@@ -111,9 +114,18 @@ public sealed class BatchLoader
         }
     }
 
+    /// <summary>Fills ids and targets [1, <see cref="TailLength"/>] with what lies behind the last whole window.</summary>
+    public void Tail(Tensor ids, Tensor targets)
+    {
+        tokens.CopyTo(WindowCount * Time, ids.Ids);
+        tokens.CopyTo((WindowCount * Time) + 1, targets.Ids);
+    }
+
     /// <summary>Which of the rows of an epoch is row number r of the run.</summary>
     private long Choose(ulong seed, long r)
     {
+        if (sampling == Sampling.InOrder)
+            return r % RowCount;
         if (sampling == Sampling.Random)
             return Philox.Below(Philox.Key(seed, (ulong)RandomPurpose.TrainingWindows), 0, (ulong)r, RowCount);
         if (order is null || orderSeed != seed)

@@ -113,6 +113,7 @@ public sealed class CorpusStore : IDisposable
     private static async Task VerifyAsync(DataSource source, DataFile file, string path, CancellationToken cancellation)
     {
         string actual;
+        InputFile.CheckKind(path, "delete it");
         try
         {
             using var content = File.OpenRead(path);

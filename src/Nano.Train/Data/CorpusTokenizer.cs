@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Nano;
 
@@ -36,5 +37,18 @@ public static class CorpusTokenizer
         {
             File.Delete(path);
         }
+    }
+
+    /// <summary>The first id that means one text in data and another to a model, for people; null if all mean the same.</summary>
+    /// <param name="data">The tokenizer that made the ids.</param>
+    /// <param name="model">The model's.</param>
+    public static string? DifferenceInIds(ITokenizer data, ITokenizer model)
+    {
+        if (data.VocabSize != model.VocabSize)
+            return $"it has {data.VocabSize} ids, the model's {model.VocabSize}";
+        for (int id = 0; id < model.VocabSize; id++)
+            if (!data.BytesOf(id).SequenceEqual(model.BytesOf(id)))
+                return $"its id {id} is {Quoted.Of(Encoding.UTF8.GetString(data.BytesOf(id)))}, the model's {Quoted.Of(Encoding.UTF8.GetString(model.BytesOf(id)))}";
+        return null;
     }
 }

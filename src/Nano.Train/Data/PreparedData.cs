@@ -32,7 +32,8 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     /// <summary>Files of the folder.</summary>
     public const string FileName = "dataset.json", TokenizerName = "tokenizer.json";
 
-    private const int CurrentVersion = 1;
+    private const int CurrentVersion = 1, LargestDescription = 1 << 28, LargestTokenizer = 1 << 28;
+    private const string MissingHint = "make it with: nano data prepare TEXT --tokenizer gpt2 --out FOLDER";
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -52,28 +53,29 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     /// <summary>Whether a folder has prepared data.</summary>
     public static bool Exists(string folder) => File.Exists(Path.Combine(folder, FileName));
 
-    /// <summary>Reads what a folder has; its token files are not opened.</summary>
+    /// <summary>Whether a path is a folder, or was one until a process was killed that was replacing it.</summary>
+    internal static bool IsFolder(string path) => Directory.Exists(path) || AtomicFolder.IsInterrupted(path);
+
+    /// <summary>Reads what a folder has; its token files are not opened. Where a process was killed that was replacing
+    /// the folder, it is put right first.</summary>
     /// <exception cref="NanoException">It has no prepared data.</exception>
     /// <exception cref="BadFileException">dataset.json is malformed.</exception>
     public static PreparedData Load(string folder)
     {
+        AtomicFolder.RecoverToRead(folder, PreparedFolder.OwnFiles);
         string path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+            throw new NanoException($"there is no prepared data in '{folder}': no {FileName}", MissingHint);
         try
         {
-            var data = JsonSerializer.Deserialize<PreparedData>(File.ReadAllBytes(path), Json) ?? throw new BadFileException(path, "it is null");
+            byte[] bytes = InputFile.ReadBytes(path, LargestDescription, MissingHint);
+            var data = JsonSerializer.Deserialize<PreparedData>(bytes, Json)
+                ?? throw new BadFileException(path, "it is null");
             return data.Checked(path) with { Folder = folder };
         }
         catch (JsonException e)
         {
             throw new BadFileException(path, $"not a description of prepared data: {e.Message}", e);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new NanoException($"there is no prepared data in '{folder}': no {FileName}", "make it with: nano data prepare TEXT --tokenizer gpt2 --out FOLDER", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new NanoException($"cannot read '{path}': {e.Message}", "check the file's permissions", e);
         }
     }
 
@@ -98,22 +100,9 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     {
         string path = Path.Combine(Folder, TokenizerName);
         var tokenizer = TokenizerLoader.Load(path);
-        string digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+        string digest = Digest(path);
         return digest == Tokenizer.Sha256 && tokenizer.VocabSize == Tokenizer.VocabSize ? tokenizer
             : throw new BadFileException(path, $"it is damaged or another tokenizer: expected sha256 {Tokenizer.Sha256}, as {FileName} says, got {digest}");
-    }
-
-    /// <summary>Refuses a place where something is that may not be replaced.</summary>
-    /// <exception cref="NanoException">There is a file, a folder of something else, or prepared data that may stay.</exception>
-    internal static void CheckPlace(string folder, bool overwrite)
-    {
-        if (Exists(folder))
-        {
-            if (!overwrite)
-                throw new NanoException($"'{folder}' already has prepared data", "--overwrite replaces it, --out FOLDER puts the new one elsewhere");
-        }
-        else if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
-            throw new NanoException($"'{folder}' is in the way: it is not prepared data", "name a folder that does not exist yet");
     }
 
     /// <summary>Writes the tokenizer, and then what is known of the token files.</summary>
@@ -130,26 +119,27 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
             ["skip_bad"] = options.SkipBad ? "yes" : "no",
             ["validation"] = options.Validation.ToString(),
         };
-        var data = new PreparedData(CurrentVersion, new(options.Tokenizer.VocabSize, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(tokenizer))), separator), train, validation,
+        var data = new PreparedData(CurrentVersion, new(options.Tokenizer.VocabSize, Digest(tokenizer), separator),
+            train, validation,
             (double)validation.Bytes / validation.Tokens, source.Empty, source.SkippedLines, source.FirstSkipped, described, [.. source.Files.Select(file => new PreparedSource(file.Path, file.Bytes, file.Sha256))]);
         AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, data, Json));
     }
 
-    /// <summary>Puts a finished folder in its place.</summary>
-    internal static void Put(string finished, string folder)
-    {
-        if (Directory.Exists(folder))
-        {
-            File.Delete(Path.Combine(folder, FileName)); // first, so that a folder half deleted is no data
-            Directory.Delete(folder, recursive: true);
-        }
-        Directory.Move(finished, Path.TrimEndingDirectorySeparator(folder));
-    }
+    /// <summary>SHA-256 of a tokenizer's file in lower-case hexadecimal.</summary>
+    internal static string Digest(string tokenizerPath) =>
+        Convert.ToHexStringLower(SHA256.HashData(InputFile.ReadBytes(tokenizerPath, LargestTokenizer, MissingHint)));
 
     private PreparedData Checked(string path)
     {
         if (Version != CurrentVersion)
             throw new BadFileException(path, $"it is version {Version}; this program knows version {CurrentVersion}");
+        // Elements of lists may be null whatever their type says.
+        if (FirstSkipped.Any(line => line is null) || Options.Values.Any(value => value is null)
+            || Sources.Any(source => source is null) || Train.Files.Concat(Validation.Files).Any(file => file is null))
+            throw new BadFileException(path, "a list or the options hold null");
+        var digests = Train.Files.Concat(Validation.Files).Select(file => file.Sha256).Append(Tokenizer.Sha256);
+        if (digests.FirstOrDefault(digest => !IsDigest(digest)) is { } wrong)
+            throw new BadFileException(path, $"{Quoted.Of(wrong)} is not a SHA-256 in lower-case hexadecimal");
         if (Tokenizer.VocabSize < 1 || (Tokenizer.Separator is { } id && (uint)id >= (uint)Tokenizer.VocabSize))
             throw new BadFileException(path, $"a vocabulary of {Tokenizer.VocabSize} with the separator {Tokenizer.Separator} cannot be");
         foreach (var split in (SplitInfo[])[Train, Validation])
@@ -157,8 +147,11 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
             if (split.Files.Count == 0 || split.Files.Sum(file => (decimal)file.Tokens) != split.Tokens)
                 throw new BadFileException(path, $"the files of a split have other than its {split.Tokens} tokens");
             if (split.Files.FirstOrDefault(file => file.Name != Path.GetFileName(file.Name) || file.Name.Length == 0 || file.Name is "." or "..") is { } odd)
-                throw new BadFileException(path, $"'{odd.Name}' is not the name of a file in the folder");
+                throw new BadFileException(path, $"{Quoted.Of(odd.Name)} is not the name of a file in the folder");
         }
         return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
     }
+
+    private static bool IsDigest(string text) =>
+        text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigitLower);
 }

@@ -12,7 +12,9 @@ internal static class TextFile
     /// <summary>
     /// Reads a whole text file, which must be UTF-8. A byte order mark is dropped; nothing else changes, line ends included.
     /// </summary>
-    /// <exception cref="NanoException">The file is missing, unreadable, empty, larger than about 1 GB, or not UTF-8 (the message gives the offset).</exception>
+    /// <exception cref="NanoException">The file is missing, unreadable, no file but a pipe or a device, empty, larger
+    /// than about 1 GB, or not UTF-8 (the message gives the offset).</exception>
+    /// <exception cref="BadFileException">It has grown beyond that while it was read.</exception>
     public static string Read(string path)
     {
         byte[] bytes = ReadAll(path);
@@ -35,20 +37,12 @@ internal static class TextFile
     {
         if (Directory.Exists(path))
             throw new NanoException($"'{path}' is a folder, not a text file", "name one of the files in it");
-        try
-        {
-            if (new FileInfo(path) is { Exists: true, Length: > LongestString } file)
-                throw new NanoException(FormattableString.Invariant($"'{path}' has {file.Length:N0} bytes; text is read whole, up to {LongestString:N0}"), "train on a part of it");
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new NanoException($"there is no file '{path}'", "check the path; `nano data` lists the texts that can be fetched", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new NanoException($"cannot read '{path}': {e.Message}", "check the file's permissions", e);
-        }
+        if (new FileInfo(path) is { Exists: true, Length: > LongestString } file)
+            throw new NanoException(FormattableString.Invariant(
+                $"'{path}' has {file.Length:N0} bytes; text is read whole, up to {LongestString:N0}"),
+                "train on a part of it");
+        return InputFile.ReadBytes(path, LongestString,
+            "check the path; `nano data` lists the texts that can be fetched");
     }
 
     private static int FirstInvalid(ReadOnlySpan<byte> text)

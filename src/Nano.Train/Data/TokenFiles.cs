@@ -46,14 +46,14 @@ public static class TokenFiles
     /// <exception cref="BadFileException">A file is malformed.</exception>
     public static (int[] Ids, long Bytes) ReadAll(string path, ITokenizer tokenizer)
     {
-        if (!Directory.Exists(path))
+        if (!PreparedData.IsFolder(path))
         {
             using var file = TokenShards.Open(Find(path), tokenizer.VocabSize);
             return (file.ToArray(), Bytes(file, tokenizer));
         }
         var data = PreparedData.Load(path);
-        if (CorpusTokenizer.Sha256(data.OpenTokenizer()) != CorpusTokenizer.Sha256(tokenizer))
-            throw new NanoException($"the ids in '{path}' were made by another tokenizer than the model's", "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
+        if (CorpusTokenizer.DifferenceInIds(data.OpenTokenizer(), tokenizer) is { } difference)
+            throw new NanoException($"the ids in '{path}' were made by another tokenizer than the model's: {difference}", "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
         using var split = data.Open(data.Validation);
         return (split.ToArray(), data.Validation.Bytes);
     }

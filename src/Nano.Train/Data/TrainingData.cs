@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Nano;
@@ -20,7 +21,10 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// <exception cref="NanoException">Nothing marks documents.</exception>
     public int SeparatorForPacking => Separator ?? throw new NanoException("the data has no marks between documents, so they cannot be packed", "prepare it with: nano data prepare; see --separator there");
 
-    /// <summary>Of a text: nine tenths train, the last tenth validates.</summary>
+    /// <summary>
+    /// Of a text: nine tenths train, the last tenth validates. Where the tokenizer has an id that goes in front of a prompt, it goes in front of both: a model
+    /// should see in training what it sees when it generates and is evaluated.
+    /// </summary>
     /// <param name="corpus">The text.</param>
     /// <param name="tokenizer">What makes ids of it; null means its characters.</param>
     public static TrainingData FromText(Corpus corpus, ITokenizer? tokenizer)
@@ -29,13 +33,18 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
         if (tokenizer is not null) // characters are a function of the corpus
             identity[TokenizerDigest] = CorpusTokenizer.Sha256(tokenizer);
         tokenizer ??= CharTokenizer.FromText(corpus.Text);
+        int[] begin = tokenizer.BeginId is { } id ? [id] : [];
+        if (begin.Length > 0)
+            identity["begins_with"] = begin[0].ToString(CultureInfo.InvariantCulture);
         var (train, validation) = corpus.Split();
-        int[] validationIds = tokenizer.Encode(validation);
-        return new TrainingData(tokenizer, TokenSource.Of(tokenizer.Encode(train)), TokenSource.Of(validationIds), (double)Encoding.UTF8.GetByteCount(validation) / validationIds.Length, corpus.Origin, identity);
+        int[] trainIds = [.. begin, .. tokenizer.Encode(train)], validationIds = [.. begin, .. tokenizer.Encode(validation)];
+        double bytesPerToken = (double)Encoding.UTF8.GetByteCount(validation) / Math.Max(1, validationIds.Length - begin.Length);
+        return new TrainingData(tokenizer, TokenSource.Of(trainIds), TokenSource.Of(validationIds), bytesPerToken, corpus.Origin, identity);
     }
 
     /// <summary>Whether a path names token files, and not text: prepared data, or a file of llm.c.</summary>
-    public static bool AreTokens(string path) => Directory.Exists(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
+    public static bool AreTokens(string path) =>
+        PreparedData.IsFolder(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Of token files. Every file is read once to check its ids and to know it again.</summary>
     /// <param name="path">A folder of <see cref="PreparedData"/>, or a token file of llm.c, or several of them where the name has a *.</param>
@@ -45,7 +54,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// <exception cref="BadFileException">A file is malformed, or they do not belong together.</exception>
     public static TrainingData FromShards(string path, string? validation = null, ITokenizer? tokenizer = null)
     {
-        if (!Directory.Exists(path))
+        if (!PreparedData.IsFolder(path))
             return FromFiles(path, validation, tokenizer ?? throw new NanoException($"'{path}' does not say which tokenizer made its ids", "name it with --tokenizer, for example gpt2"));
         if (validation is not null)
             throw new NanoException("prepared data has its own validation split", "leave out --validation-data, or name token files of both splits");
@@ -55,6 +64,16 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
             throw new NanoException($"the ids in '{path}' were made by another tokenizer than the one that is named", "leave out --tokenizer: prepared data brings its own");
         var train = data.Open(data.Train);
         return Of(own, train, data.Open(data.Validation), data.ValidationBytesPerToken, path, data.Tokenizer.Separator);
+    }
+
+    /// <summary>Refuses data whose ids mean other texts than a model's.</summary>
+    /// <param name="tokenizer">The model's.</param>
+    /// <exception cref="NanoException">An id has another text, or there are more or fewer ids.</exception>
+    public void CheckIdsOf(ITokenizer tokenizer)
+    {
+        if (CorpusTokenizer.DifferenceInIds(Tokenizer, tokenizer) is { } difference)
+            throw new NanoException($"the data in '{Origin}' was prepared with another tokenizer than the model's: {difference}",
+                "prepare it again with: nano data prepare TEXT --tokenizer MODEL");
     }
 
     private static TrainingData FromFiles(string path, string? validation, ITokenizer tokenizer)

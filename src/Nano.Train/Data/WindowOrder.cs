@@ -10,6 +10,9 @@ public enum Sampling
 
     /// <summary>Every row once per epoch, in an order of its own for each epoch.</summary>
     Epochs,
+
+    /// <summary>Every row once per epoch, from the first to the last, as llm.c's training on the processor reads its file.</summary>
+    InOrder,
 }
 
 /// <summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -5,59 +6,59 @@ using System.Text.Unicode;
 namespace Nano;
 
 /// <summary>One line of a file of JSON lines: an object, and errors that name file and line.</summary>
-internal sealed class JsonLine(string path, int number, JsonElement root)
+internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> line)
 {
     /// <summary>A required string.</summary>
-    public string Text(string key) => Decode(key, Find(key, JsonValueKind.String, "a string"));
+    public string Text(string key) => Decode(Find(key, JsonValueKind.String, "a string"));
 
     /// <summary>A required list of strings, at least so many.</summary>
     public IReadOnlyList<string> Texts(string key, int atLeast)
     {
-        var items = Find(key, JsonValueKind.Array, "a list of strings");
-        if (items.GetArrayLength() < atLeast)
-            throw Bad($"'{key}' has {items.GetArrayLength()} of at least {atLeast} strings");
-        return [.. items.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? Decode(key, item) : throw Bad($"'{key}' must be a list of strings, not of {Name(item.ValueKind)}"))];
+        var items = JsonScanner.Elements(line.Span, Find(key, JsonValueKind.Array, "a list of strings"));
+        if (items.Count < atLeast)
+            throw Bad($"'{key}' has {items.Count} of at least {atLeast} strings");
+        return [.. items.Select(item => item.Kind == JsonValueKind.String ? Decode(item)
+            : throw Bad($"'{key}' must be a list of strings, not of {JsonScanner.Name(item.Kind)}"))];
     }
 
     /// <summary>A required whole number from 0 to below a limit.</summary>
-    public int Index(string key, int below) => Find(key, JsonValueKind.Number, "a whole number").TryGetInt32(out int value) && value >= 0 && value < below ? value
-        : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, "
-            + $"got {Quoted.Plain(root.GetProperty(key).GetRawText())}");
+    public int Index(string key, int below)
+    {
+        var digits = Find(key, JsonValueKind.Number, "a whole number");
+        string text = Encoding.UTF8.GetString(line.Span.Slice(digits.Start, digits.Length));
+        return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+            && value >= 0 && value < below ? value
+            : throw Bad($"'{key}' must be a whole number from 0 to {below - 1}, got {Quoted.Plain(text)}");
+    }
 
     /// <summary>An error about this line.</summary>
     public BadFileException Bad(string problem) => new(path, $"line {number}: {problem}");
 
-    private JsonElement Find(string key, JsonValueKind kind, string expected) => !root.TryGetProperty(key, out var value) ? throw Bad($"there is no '{key}'")
-        : value.ValueKind == kind ? value : throw Bad($"'{key}' must be {expected}, not {Name(value.ValueKind)}");
-
-    private string Decode(string key, JsonElement value)
+    private JsonSlice Find(string key, JsonValueKind kind, string expected)
     {
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException e) // an escaped half of a surrogate pair
-        {
-            throw new BadFileException(path, $"line {number}: '{key}' is not valid Unicode", e);
-        }
+        JsonScanner.Find(line.Span, key, Encoding.UTF8.GetBytes(key), out var value);
+        if (value.Kind == JsonValueKind.Undefined)
+            throw Bad($"there is no '{key}'");
+        return value.Kind == kind ? value
+            : throw Bad($"'{key}' must be {expected}, not {JsonScanner.Name(value.Kind)}");
     }
 
-    private static string Name(JsonValueKind kind) => kind switch
+    private string Decode(JsonSlice value)
     {
-        JsonValueKind.Null => "null",
-        JsonValueKind.True or JsonValueKind.False => "true or false",
-        JsonValueKind.Number => "a number",
-        JsonValueKind.String => "a string",
-        JsonValueKind.Array => "a list",
-        _ => "an object",
-    };
+        char[] characters = new char[value.Length];
+        return new string(characters, 0, JsonScanner.Decode(line.Span.Slice(value.Start, value.Length), characters));
+    }
 }
 
-/// <summary>Reads files of JSON lines: UTF-8, one object per line, no line left out. A byte order mark and an end of line at the end of the file are no lines.</summary>
+/// <summary>
+/// Reads files of JSON lines, also packed as .gz: UTF-8, one object per line, as <see cref="JsonLineReader"/> cuts and
+/// <see cref="JsonScanner"/> reads them; no
+/// line but blank ones is left out.
+/// </summary>
 internal static class JsonLines
 {
-    /// <summary>The longest line and the largest file that are read; all examples of a file are held in memory.</summary>
-    private const int LongestLine = 1 << 24, LongestFile = 1 << 30;
+    /// <summary>Bytes of lines that are read; all examples of a file are held in memory.</summary>
+    private const long LargestFile = 1 << 30;
 
     /// <summary>Reads all lines, or the first ones.</summary>
     /// <param name="path">The file.</param>
@@ -69,37 +70,37 @@ internal static class JsonLines
     {
         if (limit is < 1)
             throw new NanoException($"the limit must be 1 or more, got {limit}");
+        using var stream = SourceStream.Open(path, "check the path; it should hold one JSON object per line");
+        var lines = new JsonLineReader(stream);
         var examples = new List<T>();
-        ReadOnlySpan<byte> rest = InputFile.ReadBytes(path, LongestFile, "check the path; it should hold one JSON object per line");
-        if (rest.StartsWith(Encoding.UTF8.Preamble))
-            rest = rest[Encoding.UTF8.Preamble.Length..];
-        for (int number = 1; !rest.IsEmpty && examples.Count < (limit ?? int.MaxValue); number++)
+        long bytes = 0;
+        while (examples.Count < (limit ?? int.MaxValue) && lines.Next())
         {
-            int end = rest.IndexOf((byte)'\n');
-            var line = end < 0 ? rest : rest[..end];
-            rest = end < 0 ? [] : rest[(end + 1)..];
-            using var document = Parse(line.TrimEnd((byte)'\r'), path, number);
-            examples.Add(read(new JsonLine(path, number, document.RootElement)));
+            bytes += lines.Line.Length;
+            if (bytes > LargestFile)
+                throw new BadFileException(path,
+                    $"line {lines.Number}: the lines so far have {bytes} bytes; at most {LargestFile} are read");
+            byte[] line = lines.Line.ToArray();
+            if (Problem(lines, line) is { } problem)
+                throw new BadFileException(path, $"line {lines.Number}: {problem}");
+            examples.Add(read(new JsonLine(path, lines.Number, line)));
         }
         return examples.Count > 0 ? examples : throw new BadFileException(path, "the file has no lines");
     }
 
-    private static JsonDocument Parse(ReadOnlySpan<byte> line, string path, int number)
+    private static string? Problem(JsonLineReader lines, ReadOnlySpan<byte> line)
     {
-        string? problem = line.IsEmpty ? "the line is empty" : line.Length > LongestLine ? $"the line has {line.Length} bytes; at most {LongestLine} are read" : !Utf8.IsValid(line) ? "the line is not valid UTF-8" : null;
-        if (problem is not null)
-            throw new BadFileException(path, $"line {number}: {problem}");
+        if (lines.IsTooLong)
+            return $"the line has more than {JsonLineReader.LongestLine} bytes";
+        if (!Utf8.IsValid(line))
+            return "the line is not valid UTF-8";
         try
         {
-            var document = JsonDocument.Parse(line.ToArray(), new JsonDocumentOptions { AllowDuplicateProperties = false });
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
-                return document;
-            document.Dispose();
+            return JsonScanner.Find(line, "", default, out _) == JsonValueKind.Object ? null : "not a JSON object";
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException e)
         {
-            throw new BadFileException(path, $"line {number}: not valid JSON: {Quoted.Reason(e)}", e);
+            return $"not valid JSON: {e.Message}";
         }
-        throw new BadFileException(path, $"line {number}: not a JSON object");
     }
 }

@@ -19,6 +19,9 @@ public sealed partial record HubModelName(string Id, string Revision)
         return name;
     }
 
+    /// <summary>Whether a text has the form OWNER/MODEL or OWNER/MODEL@REVISION; the few models without an owner look like any other word.</summary>
+    public static bool IsWithOwner(string text) => text.Length <= 200 && !text.Contains("..", StringComparison.Ordinal) && WithOwnerForm().IsMatch(text);
+
     /// <summary>Where the model lies in a data folder.</summary>
     public string FolderIn(string data) => Path.Combine([data, "models", .. Id.Split('/')]);
 
@@ -26,6 +29,9 @@ public sealed partial record HubModelName(string Id, string Revision)
 
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?\z")]
     private static partial Regex IdForm();
+
+    [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*(@[A-Za-z0-9_][A-Za-z0-9._/-]*)?\z")]
+    private static partial Regex WithOwnerForm();
 
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._/-]*\z")]
     private static partial Regex RevisionForm();

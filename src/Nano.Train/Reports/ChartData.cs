@@ -42,21 +42,24 @@ internal static class ChartData
     /// </summary>
     public static IReadOnlyList<ChartPoint> Smooth(IReadOnlyList<ChartPoint> points, int half)
     {
-        var sums = new double[points.Count + 1];
-        var counts = new int[points.Count + 1];
-        for (int i = 0; i < points.Count; i++)
+        double[] means = MovingMeans([.. points.Select(point => double.IsFinite(point.Y) ? (point.Y, 1) : (0, 0))], half);
+        return [.. points.Select((point, i) => point with { Y = means[i] })];
+    }
+
+    /// <summary>What <see cref="Smooth"/> does, of neighbours that each have a sum and a count; NaN where nothing was counted.</summary>
+    public static double[] MovingMeans(IReadOnlyList<(double Sum, int Count)> values, int half)
+    {
+        var sums = new double[values.Count + 1];
+        var counts = new long[values.Count + 1];
+        for (int i = 0; i < values.Count; i++)
+            (sums[i + 1], counts[i + 1]) = (sums[i] + values[i].Sum, counts[i] + values[i].Count);
+        var means = new double[values.Count];
+        for (int i = 0; i < means.Length; i++)
         {
-            bool finite = double.IsFinite(points[i].Y);
-            sums[i + 1] = sums[i] + (finite ? points[i].Y : 0);
-            counts[i + 1] = counts[i] + (finite ? 1 : 0);
+            int reach = Math.Min(half, i), start = i - reach, end = Math.Min(values.Count, i + reach + 1);
+            means[i] = (sums[end] - sums[start]) / (counts[end] - counts[start]);
         }
-        var smooth = new ChartPoint[points.Count];
-        for (int i = 0; i < smooth.Length; i++)
-        {
-            int reach = Math.Min(half, i), start = i - reach, end = Math.Min(points.Count, i + reach + 1);
-            smooth[i] = points[i] with { Y = (sums[end] - sums[start]) / (counts[end] - counts[start]) };
-        }
-        return smooth;
+        return means;
     }
 
     /// <summary>The middle of the finite values (the upper of two), or NaN if there is none.</summary>

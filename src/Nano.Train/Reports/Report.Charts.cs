@@ -8,35 +8,37 @@ public static partial class Report
 {
     private const int WideChart = 984, SmallChart = 308, SmallHeight = 230, NamedBlocks = 6;
 
-    private static void Charts(StringBuilder page, StepEntry[] steps, EvalEntry[] evals, EndEntry? end, RecipeBands? expected)
+    private static void Charts(StringBuilder page, RunHistory history)
     {
-        ChartSeries[] loss = [.. Expected(expected, steps, evals), .. Noisy("training", steps, s => s.TrainLoss), .. Validation(evals, end)];
+        var recipe = history.Run is null ? null : history.Recipe.Found;
+        ChartSeries[] loss = [.. Expected(recipe, history), .. Noisy("training", history.Loss), .. Validation(history)];
         if (loss.Length > 0)
             page.Append(Culture, $"<div class=\"wide\">{new SvgChart("Loss", "nats per token", "0.0000", WideChart, 430, false, loss).Render()}</div>\n");
-        if (steps.Length == 0) return;
-        double median = ChartData.Median(steps.Select(s => s.TokensPerSecond));
+        if (history.Speed.Count == 0) return;
+        double median = ChartData.Median(history.Speed.Sample);
+        var points = history.Speed.Points;
         ChartSeries[] speed =
         [
-            new(Interval(steps), ChartMark.Thin, Points(steps, s => s.TokensPerSecond)),
-            new(Invariant($"median {median:N0}"), ChartMark.Reference, [new(steps[0].Step, median), new(steps[^1].Step, median)]),
+            new(Interval(history.Speed), ChartMark.Thin, points),
+            new(Invariant($"median {median:N0}"), ChartMark.Reference, [new(points[0].X, median), new(points[^1].X, median)]),
         ];
-        ChartSeries rate = new("learning rate", ChartMark.Line, Points(steps, s => s.LearningRate));
+        ChartSeries rate = new("learning rate", ChartMark.Line, history.LearningRate.Points);
         page.Append("<div class=\"trio\">\n")
             .Append(Small("Learning rate", "", "G4", rate))
-            .Append(Small("Gradient norm", "", "G4", [.. Noisy("", steps, s => s.GradNorm)]))
+            .Append(Small("Gradient norm", "", "G4", [.. Noisy("", history.GradNorm)]))
             .Append(Small("Throughput", "tokens/s", "N0", speed))
             .Append("</div>\n");
-        Blocks(page, [.. steps.Where(s => s.GradNorms is not null)]);
-        Health(page, [.. evals.Where(e => e.Health is not null)]);
+        Blocks(page, history.GroupNorms);
+        Health(page, [.. history.Evaluations.Where(e => e.Health is not null)]);
     }
 
     private static string Small(string title, string unit, string format, params ChartSeries[] series) =>
         new SvgChart(title, unit, format, SmallChart, SmallHeight, true, series).Render();
 
     /// <summary>Where the validation loss of a healthy run lies, as far as this one has come; between the start and the first evaluation a straight edge would be no band.</summary>
-    private static IEnumerable<ChartSeries> Expected(RecipeBands? recipe, StepEntry[] steps, EvalEntry[] evals)
+    private static IEnumerable<ChartSeries> Expected(RecipeBands? recipe, RunHistory history)
     {
-        int last = Math.Max(steps.LastOrDefault()?.Step ?? 0, evals.LastOrDefault()?.Step ?? 0);
+        int last = Math.Max(history.Loss.Count > 0 ? history.Loss.LastStep : 0, history.LastEvaluation?.Step ?? 0);
         Band[] bands = [.. (recipe?.Signals.GetValueOrDefault(RunSignals.Validation) ?? []).Where(band => band.Step > 0 && band.Step <= last)];
         if (bands.Length < 2) yield break;
         yield return new(Invariant($"expected validation, {recipe!.Seeds.Count} seeds"), ChartMark.Area,
@@ -44,13 +46,12 @@ public static partial class Report
     }
 
     /// <summary>The norm of the gradient of each part of the model: the first to vanish or explode shows.</summary>
-    private static void Blocks(StringBuilder page, StepEntry[] steps)
+    private static void Blocks(StringBuilder page, OrderedDictionary<string, Curve> norms)
     {
-        if (steps.Length == 0) return;
-        string[] groups = [.. steps[0].GradNorms!.Keys];
+        if (norms.Values.All(curve => curve.Count == 0)) return;
+        string[] groups = [.. norms.Keys];
         string[] blocks = [.. groups.Where(name => name.StartsWith("block", StringComparison.Ordinal))];
-        ChartSeries[] series = [.. groups.Select(name => new ChartSeries(IsNamed(name) ? name : "", ChartMark.Line,
-            [.. steps.Select(s => new ChartPoint(s.Step, s.GradNorms!.GetValueOrDefault(name, double.NaN)))], Color: Color(name)))];
+        ChartSeries[] series = [.. groups.Select(name => new ChartSeries(IsNamed(name) ? name : "", ChartMark.Line, norms[name].Points, Color: Color(name)))];
         page.Append(Culture, $"<div class=\"wide\" style=\"margin-top:30px\">{new SvgChart("Gradient norm by block", "", "G4", WideChart, 260, true, series).Render()}</div>\n");
 
         bool IsNamed(string name) => !blocks.Contains(name) || blocks.Length <= NamedBlocks || name == blocks[0] || name == blocks[^1];
@@ -74,28 +75,26 @@ public static partial class Report
         ChartSeries At(string name, Func<EvalEntry, double> value) => new(name, ChartMark.Line, [.. evals.Select(e => new ChartPoint(e.Step, value(e)))]);
     }
 
-    private static IReadOnlyList<ChartPoint> Points(StepEntry[] steps, Func<StepEntry, double> value) => [.. steps.Select(s => new ChartPoint(s.Step, value(s)))];
-
-    private static string Interval(StepEntry[] steps)
+    private static string Interval(Curve curve)
     {
-        double every = Math.Round((steps[^1].Step - (double)steps[0].Step) / Math.Max(1, steps.Length - 1));
+        double every = Math.Round((curve.LastStep - (double)curve.FirstStep) / Math.Max(1, curve.Count - 1));
         return every <= 1 ? "each step" : Invariant($"every {every:N0} steps");
     }
 
     /// <summary>The values as a thin line under their running mean; few values, as one line.</summary>
-    private static IEnumerable<ChartSeries> Noisy(string name, StepEntry[] steps, Func<StepEntry, double> value)
+    private static IEnumerable<ChartSeries> Noisy(string name, Curve curve)
     {
-        if (steps.Length == 0) yield break;
-        IReadOnlyList<ChartPoint> points = Points(steps, value);
-        int half = points.Count / 80;
+        if (curve.Count == 0) yield break;
+        int reach = curve.Reach;
         string prefix = name.Length == 0 ? "" : name + ", ";
-        yield return new(prefix + Interval(steps), half == 0 ? ChartMark.Line : ChartMark.Thin, points);
-        if (half > 0) yield return new(Invariant($"{prefix}mean of {2 * half + 1}"), ChartMark.Line, ChartData.Smooth(points, half));
+        yield return new(prefix + Interval(curve), reach == 0 ? ChartMark.Line : ChartMark.Thin, curve.Points);
+        if (reach > 0) yield return new(Invariant($"{prefix}mean of {2 * reach + 1}"), ChartMark.Line, curve.Means);
     }
 
     /// <summary>Evaluations, and the loss over the whole split at the end in place of one at the same step.</summary>
-    private static IEnumerable<ChartSeries> Validation(EvalEntry[] evals, EndEntry? end)
+    private static IEnumerable<ChartSeries> Validation(RunHistory history)
     {
+        var (evals, end) = (history.Evaluations, history.End);
         List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
         if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
         if (points.Count > 0) yield return new("validation", ChartMark.Points, points);

@@ -14,45 +14,47 @@ public static partial class Report
     /// empty or still growing gives a report of what there is.
     /// </summary>
     /// <param name="htmlPath">The file to write; its folder must exist.</param>
-    /// <param name="entries">What <see cref="RunLog.Read"/> returns.</param>
-    public static void Write(string htmlPath, IReadOnlyList<RunLogEntry> entries) =>
-        AtomicFile.Write(htmlPath, stream => stream.Write(Encoding.UTF8.GetBytes(Render(entries))));
+    /// <param name="history">The log.</param>
+    public static void Write(string htmlPath, RunHistory history) =>
+        AtomicFile.Write(htmlPath, stream => stream.Write(Encoding.UTF8.GetBytes(Render(history))));
 
-    internal static string Render(IReadOnlyList<RunLogEntry> entries)
+    /// <summary>Writes the report of the entries of a log.</summary>
+    public static void Write(string htmlPath, IReadOnlyList<RunLogEntry> entries) => Write(htmlPath, RunHistory.Of(entries));
+
+    internal static string Render(IReadOnlyList<RunLogEntry> entries) => Render(RunHistory.Of(entries));
+
+    internal static string Render(RunHistory history)
     {
-        entries = SpikeLog.Standing(entries);
-        RunEntry? run = entries.OfType<RunEntry>().FirstOrDefault();
-        EvalEntry[] evals = [.. entries.OfType<EvalEntry>()];
+        RunEntry? run = history.Run;
         string title = Html.Escape(run?.Preset ?? "Training run");
         var page = new StringBuilder();
         page.Append(Culture, $"""
             <p class="over">Nano training run{(run is null ? "" : run.Started.ToString(" · d MMMM yyyy, HH:mm zzz", Culture))}</p>
             <h1>{title}</h1>
-            <p class="lede">{Summary(entries, run)}</p>
+            <p class="lede">{Summary(history, run)}</p>
 
             """);
-        Warning(page, entries);
-        if (run is not null) Verdict(page, RunVerdict.Of(entries));
-        Charts(page, [.. entries.OfType<StepEntry>()], evals, entries.OfType<EndEntry>().LastOrDefault(), run is null ? null : RecipeBands.For(RecipeBands.Known, run).Found);
-        SpikeLog.Section(page, entries);
+        Warning(page, history);
+        if (run is not null) Verdict(page, RunVerdict.Of(history));
+        Charts(page, history);
+        SpikeLog.Section(page, history);
         page.Append("<div class=\"pair\">\n<div>\n");
-        if (evals.Length > 0) Evaluations(page, evals, entries.OfType<EndEntry>().LastOrDefault());
-        if (run is not null) Machine(page, run.Machine, entries.OfType<RunEntry>().Count());
+        if (history.Evaluations.Count > 0) Evaluations(page, history);
+        if (run is not null) Machine(page, run.Machine, history.Sessions);
         page.Append("</div>\n<div>\n");
         if (run is not null) Configuration(page, run);
         page.Append("</div>\n</div>\n");
-        if (entries.OfType<ProfileEntry>().LastOrDefault() is { } profile) Profile(page, profile);
-        Samples(page, [.. evals.Where(e => e.Sample.Length > 0)]);
+        if (history.Profile is { } profile) Profile(page, profile);
+        Samples(page, [.. history.Evaluations.Where(e => e.Sample.Length > 0)]);
         if (run is not null) page.Append(Culture, $"<h2>Reproduce</h2>\n<pre>\n{Html.Escape(run.Command)}</pre>\n");
         return Html.Page(title, page);
     }
 
-    private static string Summary(IReadOnlyList<RunLogEntry> entries, RunEntry? run)
+    private static string Summary(RunHistory history, RunEntry? run)
     {
-        EndEntry? end = entries.OfType<EndEntry>().LastOrDefault();
-        StepEntry[] steps = [.. entries.OfType<StepEntry>()];
-        EvalEntry? eval = entries.OfType<EvalEntry>().LastOrDefault();
-        int done = end?.Step ?? Math.Max(steps.LastOrDefault()?.Step ?? 0, eval?.Step ?? 0);
+        EndEntry? end = history.End;
+        EvalEntry? eval = history.LastEvaluation;
+        int done = end?.Step ?? Math.Max(history.Loss.Count > 0 ? history.Loss.LastStep : 0, eval?.Step ?? 0);
         if (done == 0) return run is null ? "The log holds no entries yet." : Invariant($"<b>{run.Parameters:N0}</b> parameters, {Html.Escape(run.Corpus)}. No step is logged yet.");
 
         var text = new StringBuilder(run is null ? "Trained" : Invariant($"<b>{run.Parameters:N0}</b> parameters trained on {Html.Escape(run.Corpus)}"));
@@ -61,35 +63,31 @@ public static partial class Report
         double loss = end?.ValLoss ?? eval?.ValLoss ?? double.NaN;
         if (double.IsFinite(loss)) text.Append(Culture, $", reaching a validation loss of <b>{loss:0.0000}</b> nats per token");
         text.Append('.');
-        double speed = ChartData.Median(steps.Select(s => s.TokensPerSecond)), share = ChartData.Median(SharesOfPeak(entries));
+        double speed = ChartData.Median(history.Speed.Sample), share = ChartData.Median(history.ShareOfPeak.Sample);
         if (double.IsFinite(speed)) text.Append(Culture, $" The median step ran at <b>{speed:N0}</b>\u00a0tokens/s");
         if (double.IsFinite(speed) && double.IsFinite(share)) text.Append(Culture, $", <b>{share:0.#}\u00a0%</b> of the machine’s measured peak");
         if (double.IsFinite(speed)) text.Append('.');
         return text.ToString();
     }
 
-    /// <summary>Each step's share of the peak, in percent, of the machine its session ran on.</summary>
-    private static IEnumerable<double> SharesOfPeak(IReadOnlyList<RunLogEntry> entries)
+    private static void Warning(StringBuilder page, RunHistory history)
     {
-        double peak = double.NaN;
-        foreach (RunLogEntry entry in entries)
-            if (entry is RunEntry run) peak = run.Machine.PeakGflops;
-            else if (entry is StepEntry step) yield return 100 * step.Gflops / peak;
-    }
-
-    private static void Warning(StringBuilder page, IReadOnlyList<RunLogEntry> entries)
-    {
-        StepEntry? broken = entries.OfType<StepEntry>().FirstOrDefault(s => !double.IsFinite(s.TrainLoss));
-        if (broken is not null) page.Append(Culture, $"<p class=\"warn\">The training loss was not a finite number at step {broken.Step:N0}.</p>\n");
-        EndEntry? end = entries.OfType<EndEntry>().LastOrDefault();
-        if (end is null && entries.Count > 0) page.Append("<p class=\"warn\">The log has no end: the run is still going, or it was killed.</p>\n");
+        if (history.BadLines > 0)
+            page.Append(Culture, $"<p class=\"warn\">{history.BadLines:N0} {(history.BadLines == 1 ? "line" : "lines")} of the log could not be read and {(history.BadLines == 1 ? "is" : "are")} missing here.</p>\n");
+        if (history.BrokenStep is { } broken) page.Append(Culture, $"<p class=\"warn\">The training loss was not a finite number at step {broken:N0}.</p>\n");
+        EndEntry? end = history.End;
+        if (end is null && !history.IsEmpty) page.Append("<p class=\"warn\">The log has no end: the run is still going, or it was killed.</p>\n");
         if (end is not null && end.Reason != "done") page.Append(Culture, $"<p class=\"warn\">The run ended early at step {end.Step:N0}: {Html.Escape(end.Reason)}.</p>\n");
     }
 
-    private static void Evaluations(StringBuilder page, EvalEntry[] evals, EndEntry? end)
+    private static void Evaluations(StringBuilder page, RunHistory history)
     {
+        var (evals, end) = (history.Evaluations, history.End);
         double best = evals.Select(e => e.ValLoss).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Min();
-        page.Append("<h2>Evaluations</h2>\n<div class=\"tall\">\n<table>\n<tr><th>step</th><th>training loss</th><th>validation loss</th><th>gap</th></tr>\n");
+        page.Append("<h2>Evaluations</h2>\n");
+        if (evals.Count < history.EvaluationCount)
+            page.Append(Culture, $"<p class=\"caption\">{evals.Count:N0} of {history.EvaluationCount:N0}; the log has all</p>\n");
+        page.Append("<div class=\"tall\">\n<table>\n<tr><th>step</th><th>training loss</th><th>validation loss</th><th>gap</th></tr>\n");
         foreach (EvalEntry e in evals)
             page.Append(Culture, $"<tr{(e.ValLoss == best ? " class=\"best\"" : "")}><td>{e.Step:N0}{(e.ValLoss == best ? ", lowest" : "")}</td><td>{Loss(e.TrainLoss)}</td><td>{Loss(e.ValLoss)}</td><td>{Loss(e.ValLoss - e.TrainLoss)}</td></tr>\n");
         if (end is not null) page.Append(Culture, $"<tr><td>{end.Step:N0}, whole validation split</td><td></td><td>{Loss(end.ValLoss)}</td><td></td></tr>\n");

@@ -10,12 +10,12 @@ internal static class RunCauses
     private const double MuchTooLarge = 0.5;
 
     /// <summary>The causes for which something speaks, the likeliest first.</summary>
-    /// <param name="entries">The log.</param>
+    /// <param name="history">The log, which describes its run.</param>
     /// <param name="judged">Every number that has a band.</param>
     /// <param name="deviations">Those outside theirs.</param>
-    public static IReadOnlyList<string> Of(IReadOnlyList<RunLogEntry> entries, IReadOnlyList<Deviation> judged, IReadOnlyList<Deviation> deviations)
+    public static IReadOnlyList<string> Of(RunHistory history, IReadOnlyList<Deviation> judged, IReadOnlyList<Deviation> deviations)
     {
-        var seen = new Evidence(entries, judged, deviations);
+        var seen = new Evidence(history, judged, deviations);
         return [.. Rules(seen).Where(rule => rule.Weight > 0).OrderByDescending(rule => rule.Weight).Select(rule => rule.Cause)];
     }
 
@@ -42,12 +42,12 @@ internal static class RunCauses
     ];
 
     /// <summary>What the rules look at.</summary>
-    private sealed class Evidence(IReadOnlyList<RunLogEntry> entries, IReadOnlyList<Deviation> judged, IReadOnlyList<Deviation> deviations)
+    private sealed class Evidence(RunHistory history, IReadOnlyList<Deviation> judged, IReadOnlyList<Deviation> deviations)
     {
         private const int Early = 100; // the steps of a warm-up
         private const double StallShare = 0.72, SmallGap = 0.3;
 
-        public double LogVocabulary { get; } = double.TryParse(entries.OfType<RunEntry>().First().Config.GetValueOrDefault("vocabulary"), CultureInfo.InvariantCulture, out double size) ? Math.Log(size) : double.NaN;
+        public double LogVocabulary { get; } = double.TryParse(history.Run!.Config.GetValueOrDefault("vocabulary"), CultureInfo.InvariantCulture, out double size) ? Math.Log(size) : double.NaN;
 
         public double LastTraining { get; } = judged.LastOrDefault(one => one.Signal.Name == RunSignals.Training)?.Signal.Value ?? double.NaN;
 
@@ -77,7 +77,7 @@ internal static class RunCauses
         public bool Opposed => !AtStart(RunSignals.MatrixNorm) && ((Low(RunSignals.VectorNorm) && !Low(RunSignals.MatrixNorm)) || (High(RunSignals.VectorNorm) && Low(RunSignals.MatrixNorm)));
 
         /// <summary>After the first thousand steps there is next to no difference between training and validation text, where there should be one: judged by the evaluations.</summary>
-        public bool GapIsGone => Low(RunSignals.Validation) && entries.OfType<EvalEntry>().LastOrDefault() is { Step: > 0 } last
+        public bool GapIsGone => Low(RunSignals.Validation) && history.LastEvaluation is { Step: > 0 } last
             && judged.LastOrDefault(one => one.Signal.Name == RunSignals.Validation) is { } validation && last.ValLoss - last.TrainLoss < SmallGap * Math.Max(0, validation.Band.Mean - last.TrainLoss);
 
         public bool AtStart(string signal) => deviations.Any(one => one.Signal.Name == signal && one.Signal.Step == 0);

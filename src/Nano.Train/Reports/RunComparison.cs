@@ -8,7 +8,7 @@ public sealed class RunComparison
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
-    private readonly IReadOnlyList<IReadOnlyList<RunLogEntry>> logs;
+    private readonly IReadOnlyList<RunHistory> logs;
 
     /// <summary>Reads the runs.</summary>
     /// <param name="folders">Their folders, two or more.</param>
@@ -21,7 +21,7 @@ public sealed class RunComparison
         if (folders.GroupBy(folder => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))).FirstOrDefault(same => same.Count() > 1) is { } twice)
             throw new NanoException($"{Quoted.Of(twice.First())} is named twice");
         logs = [.. folders.Select(RunSummary.ReadLog)];
-        Runs = [.. folders.Select(RunSummary.Of)];
+        Runs = [.. folders.Zip(logs, RunSummary.Of)];
     }
 
     /// <summary>The runs, in the order in which they were named.</summary>
@@ -35,8 +35,8 @@ public sealed class RunComparison
 
     /// <summary>The validation loss of each run at every step at which one was evaluated; NaN where another was.</summary>
     public IReadOnlyList<(int Step, IReadOnlyList<double> Losses)> Evaluations =>
-        [.. logs.SelectMany(log => log.OfType<EvalEntry>()).Select(eval => eval.Step).Distinct().Order()
-            .Select(step => (step, (IReadOnlyList<double>)[.. logs.Select(log => log.OfType<EvalEntry>().LastOrDefault(eval => eval.Step == step)?.ValLoss ?? double.NaN)]))];
+        [.. logs.SelectMany(log => log.Evaluations).Select(eval => eval.Step).Distinct().Order()
+            .Select(step => (step, (IReadOnlyList<double>)[.. logs.Select(log => log.Evaluations.LastOrDefault(eval => eval.Step == step)?.ValLoss ?? double.NaN)]))];
 
     /// <summary>Writes the comparison as one self-contained page, whole or not at all.</summary>
     public void Write(string htmlPath) => AtomicFile.Write(htmlPath, stream => stream.Write(Encoding.UTF8.GetBytes(Render())));
@@ -49,9 +49,9 @@ public sealed class RunComparison
             <h1>{Runs.Count} runs compared</h1>
 
             """);
-        Chart(page, "Validation loss", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, [.. logs[i].OfType<EvalEntry>().Select(eval => new ChartPoint(eval.Step, eval.ValLoss))], Color: Color(i)))]);
-        Chart(page, "Training loss, running mean", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, Smooth([.. logs[i].OfType<StepEntry>()], step => step.TrainLoss), Color: Color(i)))]);
-        Chart(page, "Gradient norm, running mean", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, Smooth([.. logs[i].OfType<StepEntry>()], step => step.GradNorm), Color: Color(i)))]);
+        Chart(page, "Validation loss", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, [.. logs[i].Evaluations.Select(eval => new ChartPoint(eval.Step, eval.ValLoss))], Color: Color(i)))]);
+        Chart(page, "Training loss, running mean", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, logs[i].Loss.Means, Color: Color(i)))]);
+        Chart(page, "Gradient norm, running mean", [.. Runs.Select((run, i) => new ChartSeries(Name(i), ChartMark.Line, logs[i].GradNorm.Means, Color: Color(i)))]);
         Table(page, "Runs", ["run", "recipe", "state", "steps", "validation loss", "lowest", "time in steps", "verdict"],
             Runs.Select((run, i) => (string[])[Name(i), run.Preset, run.Progress.ToString().ToLowerInvariant(), run.Step.ToString("N0", Culture), Loss(run.ValLoss), Loss(run.BestValLoss),
                 string.Create(Culture, $"{run.Seconds:N0} s"), run.Verdict.Word]));
@@ -61,7 +61,7 @@ public sealed class RunComparison
         return Html.Page($"{Runs.Count} runs", page.Append(differences.Count == 0 ? "<p class=\"caption\">No option differs.</p>\n" : ""));
     }
 
-    private static OrderedDictionary<string, string> Config(IReadOnlyList<RunLogEntry> log) => ((RunEntry)log[0]).Config;
+    private static OrderedDictionary<string, string> Config(RunHistory log) => log.Run!.Config;
 
     /// <summary>The folder's own name, or the whole path where two would be called the same.</summary>
     private string Name(int run)
@@ -72,9 +72,6 @@ public sealed class RunComparison
 
     /// <summary>Hues as far from each other as the golden angle keeps them; middle lightness reads on light and on dark.</summary>
     private static string Color(int run) => string.Create(Culture, $"hsl({(205 + (run * 137.5)) % 360:0} 65% 48%)");
-
-    private static IReadOnlyList<ChartPoint> Smooth(StepEntry[] steps, Func<StepEntry, double> value) =>
-        ChartData.Smooth([.. steps.Select(step => new ChartPoint(step.Step, value(step)))], steps.Length / 80);
 
     private static void Chart(StringBuilder page, string title, ChartSeries[] series)
     {

@@ -6,6 +6,7 @@ namespace Nano;
 /// <summary>One line of a run's log. A number that is not finite is written as <c>null</c> (JSON has no NaN) and read back as NaN.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(RunEntry), "run")]
+[JsonDerivedType(typeof(StartEntry), "start")]
 [JsonDerivedType(typeof(StepEntry), "step")]
 [JsonDerivedType(typeof(EvalEntry), "eval")]
 [JsonDerivedType(typeof(SpikeEntry), "spike")]
@@ -38,6 +39,12 @@ public sealed record RunEntry(
 /// <param name="Device">What took the steps, where it was not our own kernels.</param>
 public sealed record RunMachine(string Cpu, int Threads, string Simd, double PeakGflops,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Device = null);
+
+/// <summary>The model that a run started from, where it did not start from random weights.</summary>
+/// <param name="From">Where the model was, as the user named it.</param>
+/// <param name="Sha256">Digest of its weights as float32, see <see cref="ModelStart.LoadInto"/>.</param>
+/// <param name="ValLoss">Its loss over the whole validation split, in nats per token.</param>
+public sealed record StartEntry(string From, string Sha256, double ValLoss) : RunLogEntry;
 
 /// <summary>One training step, or the last of a logging interval.</summary>
 /// <param name="Step">Steps done, counted from 1.</param>

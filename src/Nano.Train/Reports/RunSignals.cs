@@ -30,51 +30,29 @@ public static class RunSignals
     private const int LongWindow = 250;
     private static readonly int[] FirstWindows = [1, 10, 25, 50, 100]; // while losses fall steeply
 
-    /// <summary>The signals of a log, in the order of its entries. What is missing or not finite is left out; so is a window whose steps are not all there.</summary>
+    /// <summary>
+    /// The signals of a log, in the order of its entries. What is missing or not finite is left out; so is a window whose steps are not all there, and what a rollback
+    /// has undone.
+    /// </summary>
     public static IReadOnlyList<RunSignal> Of(IReadOnlyList<RunLogEntry> entries)
     {
         var signals = new List<RunSignal>();
-        double loss = 0;
-        var norms = new List<double>();
-        int windowStart = 0, next = 1;
+        var windows = new SignalWindows();
         foreach (var entry in entries)
-            switch (entry)
-            {
-                case StepEntry step:
-                    if (step.Step != next) // a gap: this window cannot be whole
-                        (windowStart, next) = (-1, step.Step);
-                    (loss, next) = (loss + step.TrainLoss, next + 1);
-                    norms.Add(step.GradNorm);
-                    if (!EndsWindow(step.Step))
-                        break;
-                    if (windowStart >= 0)
-                    {
-                        Add(Training, step.Step, loss / (step.Step - windowStart));
-                        Add(GradNorm, step.Step, ChartData.Median(norms));
-                    }
-                    (loss, windowStart) = (0, step.Step);
-                    norms.Clear();
-                    break;
-                case EvalEntry eval:
-                    Add(Validation, eval.Step, eval.ValLoss);
-                    Add(MatrixNorm, eval.Step, eval.Health?.MatrixNorm ?? double.NaN);
-                    Add(VectorNorm, eval.Step, eval.Health?.VectorNorm ?? double.NaN);
-                    break;
-                case EndEntry end:
-                    Add(Whole, end.Step, end.ValLoss);
-                    break;
-            }
-        return signals;
-
-        void Add(string name, int step, double value)
         {
-            if (double.IsFinite(value))
-                signals.Add(new RunSignal(name, step, value));
+            if (entry is SpikeEntry spike && SpikeLog.IsRollback(spike))
+                signals.RemoveAll(signal => IsUndone(signal, spike.BackTo));
+            signals.AddRange(windows.Add(entry));
         }
+        return signals;
     }
+
+    /// <summary>Whether a signal is made of steps that a return to an earlier one undoes.</summary>
+    internal static bool IsUndone(RunSignal signal, int backTo) => signal.Name is Training or GradNorm && signal.Step > backTo;
 
     /// <summary>The first step of the window that ends with a step.</summary>
     public static int WindowStart(int end) => end > LongWindow ? end - LongWindow + 1 : FirstWindows.Where(first => first < end).DefaultIfEmpty(0).Max() + 1;
 
-    private static bool EndsWindow(int step) => step % LongWindow == 0 || FirstWindows.Contains(step);
+    /// <summary>Whether a window ends with a step.</summary>
+    internal static bool EndsWindow(int step) => step % LongWindow == 0 || FirstWindows.Contains(step);
 }

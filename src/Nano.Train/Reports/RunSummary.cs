@@ -40,17 +40,20 @@ public sealed record RunSummary(
     public const string LogName = "log.jsonl";
 
     private const int Deepest = 8;
-    private const long LargestLog = 1L << 30;
+    private const long LargestLog = 1L << 40;
 
     /// <summary>The summary of the run in a folder.</summary>
     /// <exception cref="NanoException">There is no run.</exception>
     /// <exception cref="BadFileException">Its log cannot be read; the message says why.</exception>
     public static RunSummary Of(string folder) => Of(folder, ReadLog(folder));
 
+    /// <summary>Lines of its log that are no entries and are left out.</summary>
+    public int BadLines { get; private init; }
+
     /// <summary>The log of the run in a folder.</summary>
     /// <exception cref="NanoException">There is none.</exception>
     /// <exception cref="BadFileException">It cannot be read; the message says why.</exception>
-    public static IReadOnlyList<RunLogEntry> ReadLog(string folder)
+    public static RunHistory ReadLog(string folder)
     {
         string path = Path.Combine(folder, LogName);
         try
@@ -60,11 +63,10 @@ public sealed record RunSummary(
                 throw new NanoException($"there is no run in '{folder}'", $"a run's folder holds {LogName}; 'nano runs list' shows those there are");
             if (file.Length is 0 or > LargestLog) // a pipe or a device has no length
                 throw new BadFileException(path, $"a log has from 1 to {LargestLog} bytes, this file has {file.Length}");
-            var entries = RunLog.Read(path);
-            return entries is [RunEntry, ..] ? entries
-                : throw new BadFileException(path, "its first line does not describe a run");
+            var history = RunHistory.Read(path);
+            return history.Run is not null ? history : throw new BadFileException(path, "no line describes a run");
         }
-        catch (Exception e) when (e is not BadFileException and (FormatException or IOException or UnauthorizedAccessException))
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new BadFileException(path, e.Message, e);
         }
@@ -90,22 +92,22 @@ public sealed record RunSummary(
         return ([.. runs.OrderByDescending(run => run.Started).ThenBy(run => run.Folder, StringComparer.Ordinal)], broken);
     }
 
-    private static RunSummary Of(string folder, IReadOnlyList<RunLogEntry> entries)
+    internal static RunSummary Of(string folder, RunHistory history)
     {
-        var run = (RunEntry)entries[0];
-        var end = entries.OfType<EndEntry>().LastOrDefault();
-        var steps = entries.OfType<StepEntry>().ToList();
-        var losses = entries.OfType<EvalEntry>().Select(eval => eval.ValLoss).Append(end?.ValLoss ?? double.NaN).Where(double.IsFinite).ToList();
-        return new RunSummary(folder, run.Preset, ProgressOf(folder, end), end?.Step ?? steps.LastOrDefault()?.Step ?? 0,
-            int.TryParse(run.Config.GetValueOrDefault("steps"), System.Globalization.CultureInfo.InvariantCulture, out int planned) ? planned : null,
-            losses.LastOrDefault(double.NaN), losses.DefaultIfEmpty(double.NaN).Min(), steps.Sum(step => step.Milliseconds) / 1000, run.Started, RunVerdict.Of(entries));
+        var (run, end) = (history.Run!, history.End);
+        bool isPlanned = int.TryParse(run.Config.GetValueOrDefault("steps"), System.Globalization.CultureInfo.InvariantCulture, out int planned);
+        double[] losses = [.. history.Evaluations.Select(eval => eval.ValLoss).Append(end?.ValLoss ?? double.NaN).Where(double.IsFinite)];
+        return new RunSummary(folder, run.Preset, ProgressOf(folder, end), end?.Step ?? history.LastStep, isPlanned ? planned : null, losses.LastOrDefault(double.NaN),
+            losses.DefaultIfEmpty(double.NaN).Min(), history.Seconds, run.Started, RunVerdict.Of(history)) { BadLines = history.BadLines };
     }
 
-    /// <summary>A trainer holds its log open for writing, which nobody who asks for it alone gets past.</summary>
+    /// <summary>A trainer has its run's lock; one of older programs held its log open for writing, which nobody who asks for it alone gets past.</summary>
     private static RunProgress ProgressOf(string folder, EndEntry? end)
     {
         if (end is not null)
             return end.Reason is "done" or "early stop" ? RunProgress.Finished : RunProgress.Interrupted;
+        if (RunLock.IsHeld(folder) is { } isHeld)
+            return isHeld ? RunProgress.Running : RunProgress.Interrupted;
         try
         {
             new FileStream(Path.Combine(folder, LogName), FileMode.Open, FileAccess.Read, FileShare.None).Dispose();

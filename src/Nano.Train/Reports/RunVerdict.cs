@@ -69,24 +69,26 @@ public sealed record RunVerdict(RunOutcome Outcome, string Reason, IReadOnlyList
     };
 
     /// <summary>Compares a log, whole or still growing, with the bands that come with the program.</summary>
-    public static RunVerdict Of(IReadOnlyList<RunLogEntry> entries) => Of(entries, RecipeBands.Known);
+    public static RunVerdict Of(IReadOnlyList<RunLogEntry> entries) => Of(RunHistory.Of(entries));
 
     /// <summary>Compares a log with these bands.</summary>
-    public static RunVerdict Of(IReadOnlyList<RunLogEntry> entries, IReadOnlyList<RecipeBands> known)
+    public static RunVerdict Of(IReadOnlyList<RunLogEntry> entries, IReadOnlyList<RecipeBands> known) => Of(RunHistory.Of(entries, known));
+
+    /// <summary>Compares what is kept of a log with the bands that it was given.</summary>
+    public static RunVerdict Of(RunHistory history)
     {
-        if (entries.OfType<RunEntry>().FirstOrDefault() is not { } run)
+        if (history.Run is not { } run)
             return new RunVerdict(RunOutcome.NoBand, "the log does not say which recipe it followed", []);
-        var (recipe, differences) = RecipeBands.For(known, run);
+        var (recipe, differences) = history.Recipe;
         if (recipe is null)
             return new RunVerdict(RunOutcome.NoBand, $"{run.Preset} was not measured with these options: {string.Join("; ", differences)}", []);
-        var judged = RunSignals.Of(entries).Select(signal => (Signal: signal, Band: recipe.Find(signal.Name, signal.Step))).Where(pair => pair.Band is not null)
-            .Select(pair => new Deviation(pair.Signal, pair.Band!)).ToList();
+        var judged = history.Signals.Select(signal => new Deviation(signal, recipe.Find(signal.Name, signal.Step)!)).ToList();
         if (judged.Count == 0)
             return new RunVerdict(RunOutcome.NoBand, "nothing is logged yet at a step that was measured", []);
         var deviations = judged.Where(IsOutside).ToList();
         return deviations.Count == 0
             ? new RunVerdict(RunOutcome.AsExpected, $"{Latest(judged)}, over {recipe.Seeds.Count} seeds", [])
-            : new RunVerdict(OutcomeOf(judged), Sentence(judged, deviations), RunCauses.Of(entries, judged, deviations));
+            : new RunVerdict(OutcomeOf(judged), Sentence(judged, deviations), RunCauses.Of(history, judged, deviations));
     }
 
     /// <summary>The number that stands for the run as it is now: the last validation loss, whole if it is known, else whatever came last.</summary>

@@ -19,31 +19,17 @@ internal static class SpikeLog
     /// <summary>Whether an entry tells of a return to an earlier step.</summary>
     public static bool IsRollback(RunLogEntry entry) => entry is SpikeEntry { Action: "rollback" };
 
-    /// <summary>The entries without the steps that a rollback has undone.</summary>
-    public static IReadOnlyList<RunLogEntry> Standing(IReadOnlyList<RunLogEntry> entries)
-    {
-        if (!entries.Any(IsRollback))
-            return entries;
-        var standing = new List<RunLogEntry>();
-        foreach (var entry in entries)
-        {
-            if (entry is SpikeEntry spike && IsRollback(entry))
-                standing.RemoveAll(earlier => earlier is StepEntry step && step.Step > spike.BackTo);
-            standing.Add(entry);
-        }
-        return standing;
-    }
-
     /// <summary>The section of the report: one line for each spike; nothing if there was none.</summary>
-    public static void Section(StringBuilder page, IReadOnlyList<RunLogEntry> entries)
+    public static void Section(StringBuilder page, RunHistory history)
     {
-        SpikeEntry[] spikes = [.. entries.OfType<SpikeEntry>()];
-        if (spikes.Length == 0)
+        if (history.SpikeCount == 0)
             return;
         page.Append("<h2>Spikes</h2>\n<div class=\"tall\">\n<table class=\"settings\">\n<tr><th>what happened</th><th>what was seen</th></tr>\n");
-        foreach (var spike in spikes)
+        foreach (var spike in history.Spikes)
             page.Append(CultureInfo.InvariantCulture, $"<tr><td>{What(spike)}</td><td>{Html.Escape(spike.Reason)}</td></tr>\n");
         page.Append("</table>\n</div>\n");
+        if (history.Spikes.Count < history.SpikeCount)
+            page.Append(CultureInfo.InvariantCulture, $"<p class=\"caption\">the first {history.Spikes.Count:N0} of {history.SpikeCount:N0}; the log has all</p>\n");
     }
 
     private static string What(SpikeEntry spike) => spike.Action switch

@@ -11,7 +11,7 @@ public sealed class Sweep
     private readonly string folder;
     private readonly SweepGrid grid;
     private readonly IReadOnlyList<SweepPoint> points;
-    private readonly SweepRun[] runs;
+    private SweepRun[] runs;
 
     /// <summary>Begins a sweep, or takes up the one in the folder.</summary>
     /// <exception cref="NanoException">The sweep there has another definition; each difference is listed.</exception>
@@ -19,6 +19,12 @@ public sealed class Sweep
     public Sweep(string folder, SweepGrid grid)
     {
         (this.folder, this.grid, points) = (folder, grid, grid.Points());
+        runs = Read();
+    }
+
+    /// <summary>The runs of the grid, as far as the file in the folder says.</summary>
+    private SweepRun[] Read()
+    {
         var known = new Dictionary<string, SweepRun>(StringComparer.Ordinal);
         if (File.Exists(Path.Combine(folder, StateFile)))
         {
@@ -30,7 +36,7 @@ public sealed class Sweep
             foreach (var run in file.Runs)
                 known[run.Name] = run;
         }
-        runs = [.. points.Select(point => known.GetValueOrDefault(point.Name) ?? new SweepRun(point.Name, point.Options, SweepStatus.Waiting, 0, double.NaN, 0, null))];
+        return [.. points.Select(point => known.GetValueOrDefault(point.Name) ?? new SweepRun(point.Name, point.Options, SweepStatus.Waiting, 0, double.NaN, 0, null))];
     }
 
     /// <summary>All runs, in the order of the grid.</summary>
@@ -49,9 +55,13 @@ public sealed class Sweep
     /// <param name="open">Prepares a run in a folder, from its checkpoint if there is one.</param>
     /// <param name="progress">Is told the number of a run in the grid and what it reports; null when it begins.</param>
     /// <param name="stop">Ends it after the step at hand, which is saved.</param>
+    /// <exception cref="NanoException">Another process runs it, or its folder cannot be written.</exception>
     public void Run(Func<SweepPoint, string, Trainer> open, Action<int, TrainEvent?> progress, CancellationToken stop)
     {
-        Directory.CreateDirectory(folder);
+        using var turn = RunLock.Take(folder, "sweep");
+        runs = Read(); // another process may have gone on with it
+        foreach (string file in (string[])[Path.Combine(folder, StateFile), ReportPath])
+            AtomicFile.RemoveRemains(file);
         Save();
         for (int i = 0; i < runs.Length && !stop.IsCancellationRequested; i++)
         {

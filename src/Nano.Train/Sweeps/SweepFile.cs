@@ -45,25 +45,30 @@ public sealed record SweepRun(string Name, OrderedDictionary<string, string> Opt
 /// <param name="Ranking">The names of finished runs, the lowest validation loss first.</param>
 internal sealed record SweepFile(int Version, string? Preset, OrderedDictionary<string, string[]> Options, IReadOnlyList<SweepRun> Runs, IReadOnlyList<string> Ranking)
 {
-    private const long MaxBytes = 1 << 24;
+    private const int MaxBytes = 1 << 24;
 
     public SweepGrid Grid => new(Preset, [.. Options.Select(option => new SweepOption(option.Key, option.Value))]);
 
     /// <exception cref="BadFileException">It is not the file of a sweep.</exception>
+    /// <exception cref="NanoException">It cannot be read.</exception>
     public static SweepFile Read(string path)
     {
-        if (new FileInfo(path).Length > MaxBytes)
-            throw new BadFileException(path, $"it has more than {MaxBytes} bytes");
+        byte[] bytes = InputFile.ReadBytes(path, MaxBytes, "check the path");
         try
         {
-            var file = JsonSerializer.Deserialize(File.ReadAllBytes(path), SweepJson.Default.SweepFile);
-            return file is { Version: 1 } ? file : throw new BadFileException(path, "not a sweep of version 1");
+            var file = JsonSerializer.Deserialize(bytes, SweepJson.Default.SweepFile);
+            return file is not { Version: 1 } ? throw new BadFileException(path, "not a sweep of version 1")
+                : file.HasNull ? throw new BadFileException(path, "not a sweep: null stands for an option, a value or a run") : file;
         }
-        catch (Exception e) when (e is JsonException or NotSupportedException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
         {
             throw new BadFileException(path, $"not a sweep: {e.Message}", e);
         }
     }
+
+    /// <summary>Whether a null is in a list or dictionary, where the serializer lets it pass.</summary>
+    private bool HasNull => Options.Values.Any(values => values is null || values.Contains(null)) || Runs.Any(run => run is null || run.Options.ContainsValue(null!))
+        || Ranking.Any(name => name is null);
 
     public void Write(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, SweepJson.Default.SweepFile));
 }

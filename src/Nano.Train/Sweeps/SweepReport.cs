@@ -15,14 +15,14 @@ internal static class SweepReport
 
     private static EvalEntry[] Evaluations(string run)
     {
-        string log = Path.Combine(run, "log.jsonl");
+        string log = Path.Combine(run, RunSummary.LogName);
         try
         {
-            return File.Exists(log) ? [.. RunLog.Read(log).OfType<EvalEntry>()] : [];
+            return File.Exists(log) ? [.. RunHistory.Read(log).Evaluations] : [];
         }
-        catch (FormatException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return []; // a log that somebody has spoilt is no reason to end a sweep; its run says what is wrong when it is resumed
+            return []; // a log that nobody can read is no reason to end a sweep; its run says what is wrong when it is resumed
         }
     }
 

@@ -88,4 +88,25 @@ public class AtomicFileTests
         SafetensorsWriter.Write(path, [new("a", [1], () => [2])]);
         Assert.Equal([1f], SafetensorsReaderTests.Floats(old, "a"));
     }
+
+    /// <summary>A second file that names the first is not there while the first is replaced, and is back if that
+    /// fails.</summary>
+    [Fact]
+    public void Files_that_belong_together_never_mix()
+    {
+        using var folder = new TempFolder();
+        string data = folder.File("m.data"), graph = folder.File("m");
+        void Write(byte content) =>
+            AtomicFile.WriteAll([(data, stream => stream.WriteByte(content)),
+            (graph, stream => stream.WriteByte(content))]);
+        Write(1);
+        Write(2);
+        Assert.Equal([[2], [2]], [File.ReadAllBytes(data), File.ReadAllBytes(graph)]);
+        Assert.Equal(["m", "m.data"], Directory.GetFiles(folder.Root).Select(Path.GetFileName).Order());
+        File.Delete(data);
+        Directory.CreateDirectory(data);
+        Assert.Contains("in the way", Assert.Throws<NanoException>(() => Write(3)).Message, StringComparison.Ordinal);
+        Assert.Equal([2], File.ReadAllBytes(graph));
+        Assert.Equal(["m", "m.data"], Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order());
+    }
 }

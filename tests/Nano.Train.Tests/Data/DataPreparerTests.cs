@@ -221,12 +221,13 @@ public sealed class DataPreparerTests : IDisposable
     {
         { "{\"text\": 5}", "has a field 'text' that is not a string" },
         { "{\"txt\": \"a\"}", "has no field 'text'" },
-        { "{\"text\": \"a\", \"text\": \"b\"}", "has the field 'text' twice" },
+        { "{\"text\": null}", "has a field 'text' that is not a string but null" },
+        { "{\"text\": \"a\", \"text\": 5}", "has a field 'text' that is not a string but a number" },
         { "{\"text\": \"a\"", "is not JSON" },
         { "{\"text\": \"a\"} x", "is not JSON" },
-        { "[\"text\"]", "is not a JSON object" },
-        { "", "is not JSON" },
-        { "{\"text\": \"\\ud800\"}", "has a string that is not valid Unicode" },
+        { "[\"text\"]", "is not a JSON object but a list" },
+        { "NaN", "is not a JSON object but a number" },
+        { "\u0000", "is not JSON" },
         { "{\"a\": {\"text\": \"b\"}}", "has no field 'text'" },
     };
 

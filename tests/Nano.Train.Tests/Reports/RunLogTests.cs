@@ -152,9 +152,85 @@ public sealed class RunLogTests : IDisposable
         var error = Assert.Throws<FormatException>(() => RunLog.Read(LogPath));
         Assert.Contains("Line 2 ", error.Message, StringComparison.Ordinal);
         Assert.Contains(LogPath, error.Message, StringComparison.Ordinal);
-        byte[] before = File.ReadAllBytes(LogPath);
-        Assert.Throws<FormatException>(() => RunLog.Open(LogPath, 5));
-        Assert.Equal(before, File.ReadAllBytes(LogPath));
+    }
+
+    /// <summary>A line that a resumed run must put aside as it is.</summary>
+    public static TheoryData<string, byte[]> BadLines => new()
+    {
+        { "NULs, as a power cut leaves them", new byte[4096] },
+        { "garbage", [1, 2, 255, 254, 13, 0, 27, .. "[2J"u8] },
+        { "half a line", "{\"kind\":\"step\",\"step\":2,\"train_lo"u8.ToArray() },
+        { "half a line and a whole one", "{\"kind\":\"st{\"kind\":\"end\",\"step\":1,\"val_loss\":1,\"seconds\":1,\"tokens\":1,\"reason\":\"done\"}"u8.ToArray() },
+        { "not UTF-8", [.. "{\"kind\":\"eval\",\"step\":2,\"train_loss\":1,\"val_loss\":1,\"sample\":\""u8, 0xC3, .. "\"}"u8] },
+        { "half a surrogate pair", "{\"kind\":\"eval\",\"step\":2,\"train_loss\":1,\"val_loss\":1,\"sample\":\"\\ud800\"}"u8.ToArray() },
+        { "half a surrogate pair as a key", "{\"kind\":\"step\",\"\\udc00\":2}"u8.ToArray() },
+        { "an unknown kind", "{\"kind\":\"other\",\"step\":1}"u8.ToArray() },
+        { "no kind", "{\"step\":1}"u8.ToArray() },
+        { "another value", "[1]"u8.ToArray() },
+        { "nothing", [] },
+        { "null", "null"u8.ToArray() },
+        { "a null among the options", "{\"kind\":\"run\",\"preset\":\"a\",\"command\":\"b\",\"started\":\"2025-11-04T09:30:00+01:00\",\"config\":{\"lr\":null},\"machine\":{\"cpu\":\"c\",\"threads\":8,\"simd\":\"d\",\"peak_gflops\":1},\"corpus\":\"e\",\"parameters\":1}"u8.ToArray() },
+        { "a null among the rows", "{\"kind\":\"profile\",\"steps\":1,\"ms_per_step\":1,\"rows\":[null]}"u8.ToArray() },
+        { "deep nesting", [.. Enumerable.Repeat((byte)'[', 100_000)] },
+        { "a line longer than any entry", [.. "{\"kind\":\""u8, .. Enumerable.Repeat((byte)'x', RunLogReader.MaxLine + 100_000)] },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadLines))]
+    public void Resuming_puts_bad_lines_aside_as_they_are_and_goes_on(string kind, byte[] line)
+    {
+        Write(null, Step(1), Eval(1), Step(2));
+        byte[][] lines = [.. File.ReadAllLines(LogPath).Select(System.Text.Encoding.UTF8.GetBytes)];
+        foreach (int at in new[] { 0, 2, 3 })
+            foreach (bool hasEnd in new[] { true, false })
+            {
+                byte[] whole = [.. lines[..at].Append(line).Concat(lines[at..]).SelectMany(part => part.Append((byte)'\n'))];
+                File.WriteAllBytes(LogPath, hasEnd ? whole : whole[..^1]);
+                File.Delete(RunLog.AsideOf(LogPath));
+                bool isTorn = !hasEnd && at == 3 && kind is ("half a line" or "nothing"); // as every kill leaves it
+                using (var log = RunLog.Open(LogPath, 2))
+                {
+                    Assert.Equal(isTorn ? 0 : 1, log.PutAside);
+                    log.Write(Step(3));
+                }
+                Assert.Equal([Step(1), Eval(1), Step(2), Step(3)], RunLog.Read(LogPath));
+                Assert.Equal(!isTorn, File.Exists(RunLog.AsideOf(LogPath)));
+                if (!isTorn)
+                    Assert.Equal([.. line, (byte)'\n'], File.ReadAllBytes(RunLog.AsideOf(LogPath)));
+            }
+    }
+
+    [Fact]
+    public void Lines_that_were_put_aside_before_stay_there()
+    {
+        File.WriteAllText(RunLog.AsideOf(LogPath), "earlier\n");
+        Write(null, Step(1));
+        File.AppendAllText(LogPath, "one\ntwo\n");
+        using (var log = RunLog.Open(LogPath, 1))
+            Assert.Equal(2, log.PutAside);
+        Assert.Equal("earlier\none\ntwo\n", File.ReadAllText(RunLog.AsideOf(LogPath)));
+        Assert.Equal([Step(1)], RunLog.Read(LogPath));
+    }
+
+    [Fact]
+    public void Rollbacks_whose_lines_are_lost_do_not_let_later_steps_stay()
+    {
+        var spike = new SpikeEntry(3, 9, 9, "rollback", 2, "seen");
+        Write(null, Step(1), Step(2), Step(3), spike, Step(3, 7), Step(4), Step(5));
+        File.WriteAllText(LogPath, File.ReadAllText(LogPath).Replace("\"rollback\"", "\"rollback", StringComparison.Ordinal));
+        RunLog.Open(LogPath, 4, rollbacks: 1).Dispose();
+        Assert.DoesNotContain(Step(5), RunLog.Read(LogPath));
+        Assert.Contains(Step(4), RunLog.Read(LogPath));
+    }
+
+    [Fact]
+    public void Bytes_of_lines_that_stay_are_not_touched()
+    {
+        Write(null, Step(1), Step(2));
+        string spaced = File.ReadAllText(LogPath).Replace(":", " : ", StringComparison.Ordinal);
+        File.WriteAllText(LogPath, spaced);
+        RunLog.Open(LogPath, 2).Dispose();
+        Assert.Equal(spaced, File.ReadAllText(LogPath));
     }
 
     [Fact]

@@ -68,6 +68,19 @@ public sealed class RunSummaryTests : IDisposable
     }
 
     [Fact]
+    public void Lines_that_are_no_entries_are_left_out_and_counted()
+    {
+        string a = Write("a", Started(1), Step(1), Eval(1, 2.5)), b = Write("b", Started(2), Eval(1, 2)), log = Path.Combine(a, RunSummary.LogName);
+        File.WriteAllText(log, "\0\0\0\n" + File.ReadAllText(log) + "nonsense\n{\"kind\":\"st");
+        var summary = RunSummary.Of(a);
+        Assert.Equal((1, 2.5, 2), (summary.Step, summary.ValLoss, summary.BadLines));
+        var (runs, broken) = RunSummary.Below(folder.Root);
+        Assert.Equal([0, 2], runs.Select(run => run.BadLines));
+        Assert.Empty(broken);
+        Assert.Equal([2.5, 2], Assert.Single(new RunComparison([a, b]).Evaluations).Losses);
+    }
+
+    [Fact]
     public void A_comparison_shows_only_the_options_that_differ_and_aligns_evaluations()
     {
         string a = Write("a", Started(1, ("lr", "0.1"), ("steps", "20")), Step(1), Eval(0, 4), Eval(10, 2)), b = Write("b", Started(2, ("lr", "0.2"), ("steps", "20"), ("new", "x")), Step(1), Eval(10, 1.5), Eval(15, 1));
@@ -90,7 +103,7 @@ public sealed class RunSummaryTests : IDisposable
         string a = Write("a", Started(1));
         Assert.Throws<NanoException>(() => new RunComparison([a]));
         Assert.Contains("twice", Assert.Throws<NanoException>(() => new RunComparison([a, a + "/"])).Message, StringComparison.Ordinal);
-        File.AppendAllText(Path.Combine(a, RunSummary.LogName), "nonsense\n");
+        File.WriteAllText(Path.Combine(a, RunSummary.LogName), "nonsense\n");
         Assert.Throws<BadFileException>(() => new RunComparison([Write("b", Started(2)), a]));
     }
 

@@ -9,7 +9,8 @@ public readonly record struct PrepareProgress(string Doing, long Bytes, long Of,
 
 /// <summary>
 /// Text to token files, in bounded memory. The ids are those of each document encoded whole, whatever the number of threads. All is written into a folder beside
-/// the one that is wanted, which is renamed at the end: there is a whole data set or none.
+/// the one that is wanted, which is renamed at the end (see <see cref="AtomicFolder"/>): there is a whole data set, the
+/// old one or the new one, or none.
 /// </summary>
 public sealed class DataPreparer : IDisposable
 {
@@ -27,11 +28,11 @@ public sealed class DataPreparer : IDisposable
     private long charactersLeft, documents; // characters that still go to training; documents so far
     private bool validating;
 
-    private DataPreparer(PrepareOptions options, string folder, IProgress<PrepareProgress>? progress, CancellationToken stop)
+    private DataPreparer(PrepareOptions options, IReadOnlyList<SourceFile> sources, string folder,
+        IProgress<PrepareProgress>? progress, CancellationToken stop)
     {
-        (this.options, this.progress, this.stop) = (options, progress, stop);
+        (this.options, this.sources, this.progress, this.stop) = (options, sources, progress, stop);
         separator = options.SeparatorId();
-        sources = SourceFile.Find(options.Inputs, options.Format);
         int V = options.Tokenizer.VocabSize;
         (train, validation) = (new SplitWriter(folder, "train", 1, V, options.ShardTokens), new SplitWriter(folder, "val", 0, V, options.ShardTokens));
         work = new OrderedWork<EncodeJob>(options.Threads > 0 ? options.Threads : Environment.ProcessorCount, job => job.Run(), Write);
@@ -46,23 +47,15 @@ public sealed class DataPreparer : IDisposable
     public static PreparedData Run(PrepareOptions options, IProgress<PrepareProgress>? progress = null, CancellationToken stop = default)
     {
         options.Validate();
-        PreparedData.CheckPlace(options.Out, options.Overwrite);
-        string temporary = $"{Path.TrimEndingDirectorySeparator(options.Out)}.{Path.GetRandomFileName()}.tmp";
-        try
+        PreparedFolder.Check(options.Out, options.Overwrite);
+        var sources = SourceFile.Find(options.Inputs, options.Format);
+        PreparedFolder.CheckApart(options.Out, options.Inputs, sources);
+        AtomicFolder.Write(options.Out, PreparedFolder.OwnFiles, temporary =>
         {
-            Directory.CreateDirectory(temporary);
-            using (var preparer = new DataPreparer(options, temporary, progress, stop))
-                preparer.Prepare(temporary);
-            PreparedData.Put(temporary, options.Out);
-            return PreparedData.Load(options.Out);
-        }
-        catch (Exception e)
-        {
-            Remove(temporary);
-            if (e is IOException or UnauthorizedAccessException)
-                throw new NanoException($"cannot write '{options.Out}': {e.Message}", "check the permissions of the folder, or write somewhere else", e);
-            throw;
-        }
+            using var preparer = new DataPreparer(options, sources, temporary, progress, stop);
+            preparer.Prepare(temporary);
+        });
+        return PreparedData.Load(options.Out);
     }
 
     private void Prepare(string folder)
@@ -176,18 +169,6 @@ public sealed class DataPreparer : IDisposable
         for (; characters > 0 && at < text.Length; characters--)
             at += char.IsHighSurrogate(text[at]) ? 2 : 1;
         return at;
-    }
-
-    private static void Remove(string folder)
-    {
-        try
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The failure being reported is the one that matters; the folder says that it is temporary.
-        }
     }
 
     public void Dispose()

@@ -31,7 +31,7 @@ internal sealed class DocumentSource(IReadOnlyList<SourceFile> sources, PrepareO
         long before = 0;
         foreach (var source in sources)
         {
-            using var stream = source.Open();
+            using var stream = SourceStream.Open(source.Path, "it was there a moment ago", stop);
             bool any = false;
             foreach (var stretch in Documents(source, stream))
             {
