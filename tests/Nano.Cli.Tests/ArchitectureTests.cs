@@ -59,6 +59,17 @@ public class ArchitectureTests
         Assert.Empty(offenders);
     }
 
+    /// <summary>There control characters are kept from terminals, and streams that are closed or full are noticed.</summary>
+    [Fact]
+    public void The_command_line_writes_to_the_console_through_the_screen()
+    {
+        string[] passes = ["Console.Out", "Console.Error", "Console.Write", "Console.OpenStandard"];
+        var others = SourceFiles().Where(file =>
+            file.Contains("Nano.Cli", StringComparison.Ordinal) && Path.GetFileName(file) != "Screen.cs");
+        var offenders = others.Where(file => passes.Any(File.ReadAllText(file).Replace("AnsiConsole.", "", StringComparison.Ordinal).Contains));
+        Assert.Empty(offenders.Select(Path.GetFileName));
+    }
+
     [Fact]
     public void Files_stay_below_400_lines() => Assert.DoesNotContain(SourceFiles(), file => File.ReadLines(file).Count() > 400);
 
