@@ -18,7 +18,7 @@ public class JsonTests(TinyRun run)
     [Fact]
     public void Train()
     {
-        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "seconds", "tokens_per_second", "checkpoint", "stopped_early", "verdict", "verdict_reason", "verdict_causes", "profile");
+        AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "val_loss_before", "seconds", "tokens_per_second", "checkpoint", "stopped_early", "verdict", "verdict_reason", "verdict_causes", "profile");
         var json = run.Result.Json;
         Assert.Equal("no band", json.GetProperty("verdict").GetString());
         Assert.Contains("steps 20, not 2000", json.GetProperty("verdict_reason").GetString(), StringComparison.Ordinal);

@@ -61,7 +61,7 @@ internal sealed partial class JinjaParser
         bool outer = isOptional;
         isOptional = false;
         JinjaFilter? filters = null;
-        while (Skip("|"))
+        for (int links = 0; Skip("|"); Link(ref links))
             filters = OneFilter(filters);
         isOptional = outer;
         return new JinjaSetBlock(tag.At, target, filters, Closed(tag));

@@ -31,8 +31,9 @@ internal sealed partial class JinjaParser
         Deeper();
         int before = unknown.Count;
         var value = Or();
-        while (IsName("if"))
+        for (int links = 0; IsName("if");)
         {
+            Link(ref links);
             int at = tokens[next++].At;
             var test = Or();
             value = new JinjaConditional(at, value, test, Skip("else") ? Expression() : null);
@@ -45,7 +46,7 @@ internal sealed partial class JinjaParser
     private JinjaExpression Or()
     {
         var left = And();
-        while (IsName("or"))
+        for (int links = 0; IsName("or"); Link(ref links))
             left = new JinjaLogical(tokens[next++].At, IsAnd: false, left, And());
         return left;
     }
@@ -53,7 +54,7 @@ internal sealed partial class JinjaParser
     private JinjaExpression And()
     {
         var left = Not();
-        while (IsName("and"))
+        for (int links = 0; IsName("and"); Link(ref links))
             left = new JinjaLogical(tokens[next++].At, IsAnd: true, left, Not());
         return left;
     }
@@ -111,7 +112,7 @@ internal sealed partial class JinjaParser
     private JinjaExpression Chain(Func<JinjaExpression> operand, params string[] operators)
     {
         var left = operand();
-        while (Current.Kind == JinjaTokenKind.Operator && operators.Contains(Current.Text))
+        for (int links = 0; Current.Kind == JinjaTokenKind.Operator && operators.Contains(Current.Text); Link(ref links))
         {
             var op = tokens[next++];
             left = new JinjaArithmetic(op.At, op.Text, left, operand());
@@ -221,7 +222,7 @@ internal sealed partial class JinjaParser
 
     private JinjaExpression Postfix(JinjaExpression value)
     {
-        while (Current.Kind == JinjaTokenKind.Operator)
+        for (int links = 0; Current.Kind == JinjaTokenKind.Operator; Link(ref links))
         {
             var token = Current;
             switch (token.Text)
@@ -310,7 +311,7 @@ internal sealed partial class JinjaParser
 
     private JinjaExpression Filters(JinjaExpression value)
     {
-        while (true)
+        for (int links = 0; ; Link(ref links))
         {
             int at = Current.At;
             if (Skip("|"))

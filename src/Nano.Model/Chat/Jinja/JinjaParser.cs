@@ -6,7 +6,7 @@ namespace Nano;
 /// </summary>
 internal sealed partial class JinjaParser
 {
-    private const int MaxDepth = 100;
+    private const int MaxDepth = 100, MaxLinks = 1000;
 
     private readonly JinjaSource source;
     private readonly List<JinjaToken> tokens;
@@ -74,6 +74,13 @@ internal sealed partial class JinjaParser
         if (Current.Kind != kind)
             throw Wrong($"expected the end of the tag, found {Show(Current)}");
         next++;
+    }
+
+    /// <summary>Counts a link of a chain such as a + b + c or x | trim | upper, each of which nests the ones before it.</summary>
+    private void Link(ref int links)
+    {
+        if (++links > MaxLinks)
+            throw Wrong($"a chain of more than {MaxLinks} operators, filters or elements");
     }
 
     private void Deeper()
@@ -225,7 +232,7 @@ internal sealed partial class JinjaParser
         bool outer = isOptional;
         isOptional = false;
         var filters = OneFilter(null);
-        while (Skip("|"))
+        for (int links = 0; Skip("|"); Link(ref links))
             filters = OneFilter(filters);
         isOptional = outer;
         return new JinjaFilterBlock(tag.At, filters, Closed(tag));
