@@ -151,6 +151,6 @@ public class RunStateTests
             }
         // As left out, where there is a default; and two texts of config.json that are for other programs and never read.
         Assert.All(taken, line => Assert.Matches("(: null,|GPT2LMHeadModel\"|\"torch_dtype\": .*)$", line));
-        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 10, string.Join(' ', taken));
+        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count <= 15, string.Join(' ', taken));
     }
 }
