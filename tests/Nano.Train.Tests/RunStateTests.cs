@@ -149,7 +149,9 @@ public class RunStateTests
             {
                 refused++;
             }
-        Assert.All(taken, line => Assert.EndsWith(": null,", line, StringComparison.Ordinal)); // as left out, where there is a default
-        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 10, string.Join(' ', taken));
+        // As left out, where there is a default; or of the model's configuration, what nobody reads.
+        string[] unread = ["LMHeadModel\"", "\"torch_dtype\""];
+        Assert.All(taken, line => Assert.True(line.EndsWith(": null,", StringComparison.Ordinal) || unread.Any(name => line.Contains(name, StringComparison.Ordinal)), line));
+        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 20, string.Join(' ', taken));
     }
 }

@@ -98,7 +98,10 @@ public sealed record RunSummary(
         bool isPlanned = int.TryParse(run.Config.GetValueOrDefault("steps"), System.Globalization.CultureInfo.InvariantCulture, out int planned);
         double[] losses = [.. history.Evaluations.Select(eval => eval.ValLoss).Append(end?.ValLoss ?? double.NaN).Where(double.IsFinite)];
         return new RunSummary(folder, run.Preset, ProgressOf(folder, end), end?.Step ?? history.LastStep, isPlanned ? planned : null, losses.LastOrDefault(double.NaN),
-            losses.DefaultIfEmpty(double.NaN).Min(), history.Seconds, run.Started, RunVerdict.Of(history)) { BadLines = history.BadLines };
+            losses.DefaultIfEmpty(double.NaN).Min(), history.Seconds, run.Started, RunVerdict.Of(history))
+        {
+            BadLines = history.BadLines,
+        };
     }
 
     /// <summary>A trainer has its run's lock; one of older programs held its log open for writing, which nobody who asks for it alone gets past.</summary>

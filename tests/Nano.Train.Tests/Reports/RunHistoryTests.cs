@@ -132,7 +132,7 @@ public sealed class RunHistoryTests
             if (history.LastStep is 100_000 or 1_000_000)
                 most = Most(history);
             if (history.LastStep >= 100_000 && history.LastStep % 50_000 == 0)
-                Assert.True(most is (<= 2 * RunHistory.MostSteps, <= 4096, <= RunHistory.MostEvaluations, <= RunHistory.MostSpikes, 0), $"{most}");
+                Assert.True(most is ( <= 2 * RunHistory.MostSteps, <= 4096, <= RunHistory.MostEvaluations, <= RunHistory.MostSpikes, 0), $"{most}");
         }
         Assert.InRange(Report.Render(history).Length, 100_000, 2_000_000);
         Assert.Equal(1_000_000, history.Loss.LastStep);
