@@ -149,8 +149,9 @@ public class RunStateTests
             {
                 refused++;
             }
-        // As left out, where there is a default; and two texts of config.json that are for other programs and never read.
-        Assert.All(taken, line => Assert.Matches("(: null,|GPT2LMHeadModel\"|\"torch_dtype\": .*)$", line));
-        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count <= 15, string.Join(' ', taken));
+        // As left out, where there is a default; or of the model's configuration, what nobody reads.
+        string[] unread = ["LMHeadModel\"", "\"torch_dtype\""];
+        Assert.All(taken, line => Assert.True(line.EndsWith(": null,", StringComparison.Ordinal) || unread.Any(name => line.Contains(name, StringComparison.Ordinal)), line));
+        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 20, string.Join(' ', taken));
     }
 }

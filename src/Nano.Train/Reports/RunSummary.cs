@@ -99,7 +99,9 @@ public sealed record RunSummary(
         double[] losses = [.. history.Evaluations.Select(eval => eval.ValLoss).Append(end?.ValLoss ?? double.NaN).Where(double.IsFinite)];
         return new RunSummary(folder, run.Preset, ProgressOf(folder, end), end?.Step ?? history.LastStep, isPlanned ? planned : null, losses.LastOrDefault(double.NaN),
             losses.DefaultIfEmpty(double.NaN).Min(), history.Seconds, run.Started, RunVerdict.Of(history))
-        { BadLines = history.BadLines };
+        {
+            BadLines = history.BadLines,
+        };
     }
 
     /// <summary>A trainer has its run's lock; one of older programs held its log open for writing, which nobody who asks for it alone gets past.</summary>
