@@ -29,6 +29,7 @@ internal static class Application
     public static int Run(string[] args)
     {
         Screen.Open();
+        TokenizerLoader.Noticed += notice => Screen.Error.WriteLine($"note: {notice}");
         var watching = Signals.Watch();
         var parsed = Commands().Parse(args);
         int code;

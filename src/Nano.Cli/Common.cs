@@ -35,7 +35,8 @@ internal static class Common
 
     /// <summary>What makes texts: a model on a device, or on this processor where there is none.</summary>
     /// <exception cref="NanoException">The device cannot run it.</exception>
-    public static Generator NewGenerator(LanguageModel model, Compute compute, OrtDevice? device) => device is null ? new(model, compute) : new(new OnnxDecoder(model, device));
+    public static Generator NewGenerator(LanguageModel model, ITokenizer tokenizer, Compute compute, OrtDevice? device) =>
+        device is null ? new(model, compute) { Tokens = tokenizer.VocabSize } : new(new OnnxDecoder(model, device)) { Tokens = tokenizer.VocabSize };
 
     public static Option<bool> Profile() => new("--profile") { Description = "Show which ops the time of a training step goes to" };
 

@@ -92,7 +92,7 @@ public sealed class Trainer : IDisposable
         average = Options.Stability.AverageDecay > 0 ? new WeightAverage(Model, Options.Stability.AverageDecay) : null;
         shown = average?.Model ?? Model;
         losses = average is null ? trainStep.Losses : new ModelLosses(shown, compute);
-        generator = new Generator(shown, compute);
+        generator = new Generator(shown, compute) { Tokens = Tokenizer.VocabSize };
         patience = new EarlyStopping(Options.Stability.Patience, Options.Stability.MinDelta);
         (string, Tensor)[] learned = [.. trainStep.Optimizer.State, .. average?.State ?? []];
         guard = new SpikeGuard(Options.Stability, trainStep, Model, learned);

@@ -43,8 +43,8 @@ internal static class ChatVerb
         using var disposeModel = model;
         var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
         var session = new ChatSession(format, tokenizer, model.Config.ContextLength, args.GetValue(System)) { DropsOldest = args.GetValue(DropOldest) };
-        var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens, EndIds = session.EndIds };
-        using var generator = Common.NewGenerator(model, compute, device);
+        var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens, EndIds = Prompt.Known(session.EndIds, model.Config) };
+        using var generator = Common.NewGenerator(model, tokenizer, compute, device);
         using var interrupt = new Interrupt();
         if (live)
             human.WriteLine(Commands);

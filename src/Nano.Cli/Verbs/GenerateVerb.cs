@@ -43,7 +43,7 @@ internal static class GenerateVerb
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))] : [Prompt.Default(tokenizer)];
-        using var generator = Common.NewGenerator(model, compute, device);
+        using var generator = Common.NewGenerator(model, tokenizer, compute, device);
         using var stop = new GentleStop(null, PosixSignal.SIGINT);
         return args.GetValue(Beams) is { } beams ? Search(args, generator, tokenizer, prompts, beams, stop.Token)
             : Draw(args, generator, tokenizer, prompts, model.Config, stop.Token);
@@ -55,7 +55,7 @@ internal static class GenerateVerb
         {
             Sampler = SamplingArguments.Read(args),
             MaxTokens = args.GetValue(MaxTokens),
-            EndIds = tokenizer.EndIds,
+            EndIds = Prompt.Known(tokenizer.EndIds, generator.Config),
             Slide = args.GetValue(Slide),
             LogProbabilities = args.GetValue(LogProbs),
         };
@@ -102,7 +102,7 @@ internal static class GenerateVerb
             Beams = beams,
             MaxTokens = args.GetValue(MaxTokens),
             LengthPenalty = args.GetValue(LengthPenalty) ?? 1,
-            EndIds = tokenizer.EndIds,
+            EndIds = Prompt.Known(tokenizer.EndIds, generator.Config),
             Changes = SamplingArguments.Read(args),
         };
         bool json = args.GetValue(Json);

@@ -65,7 +65,7 @@ public static class ModelLoader
     {
         using var source = Open(path);
         var tokenizer = source.TokenizerPath is { } file ? TokenizerLoader.Load(file) : null;
-        if (tokenizer is not null && !Fits(tokenizer, source.Config))
+        if (tokenizer is not null && !Prompt.Fits(tokenizer, source.Config))
             throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         return (source.Load(), tokenizer);
     }
@@ -76,8 +76,4 @@ public static class ModelLoader
         string beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name);
         return File.Exists(beside) ? beside : null;
     }
-
-    /// <summary>Published models have rows to spare; a vocabulary of characters is made together with its model.</summary>
-    private static bool Fits(ITokenizer tokenizer, ModelConfig config) =>
-        tokenizer is CharTokenizer ? tokenizer.VocabSize == config.VocabSize : tokenizer.VocabSize <= config.VocabSize;
 }

@@ -42,7 +42,7 @@ public sealed record Beam(IReadOnlyList<int> Ids, double LogProbability, double 
 /// among the first B, and the first B that do not end go on. It stops when B texts have ended, or at the limit of tokens, where the texts that still go on
 /// count as well. Of equals, the lower beam and then the lower id comes first.
 /// </summary>
-internal sealed class BeamSearch(IDecoder decoder, int[] prompt, BeamOptions options)
+internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt, BeamOptions options)
 {
     private readonly LogitChanges changes = new(options.Changes);
     private readonly Ranking ranking = new();
@@ -72,7 +72,7 @@ internal sealed class BeamSearch(IDecoder decoder, int[] prompt, BeamOptions opt
         var logits = Forward(going);
         var candidates = new List<Path>();
         for (int b = 0; b < going.Length; b++)
-            candidates.AddRange(Continuations(going[b], logits.SliceRows(b, 1).Data));
+            candidates.AddRange(Continuations(going[b], logits.SliceRows(b, 1).Data[..vocabulary]));
         Path[] best = [.. candidates.OrderByDescending(path => path.LogProbability).Take(options.Beams * (endIds.Count + 1))]; // a stable order
         found.AddRange(best.Take(options.Beams).Where(Ends).Select(path => Scored(path, FinishReason.Stop)));
         return InOwnRows([.. best.Where(path => !Ends(path)).Take(options.Beams)]);

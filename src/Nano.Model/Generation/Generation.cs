@@ -58,6 +58,7 @@ public sealed class Generation
     private const int PromptChunk = 512;
 
     private readonly IDecoder decoder;
+    private readonly int vocabulary;
     private readonly GenerationOptions options;
     private readonly CancellationToken cancel;
     private readonly Sampler sampler;
@@ -67,9 +68,9 @@ public sealed class Generation
     private TimeSpan prefill, decode;
     private long prefillTokens, decodeTokens;
 
-    internal Generation(IDecoder decoder, IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancel)
+    internal Generation(IDecoder decoder, int vocabulary, IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancel)
     {
-        (this.decoder, this.options, this.cancel) = (decoder, options, cancel);
+        (this.decoder, this.vocabulary, this.options, this.cancel) = (decoder, vocabulary, options, cancel);
         (sampler, endIds) = (new Sampler(options.Sampler), [.. options.EndIds]);
         texts = [.. prompts.Select((prompt, row) => new GeneratedText(row, prompt))];
         foreach (var text in texts)
@@ -145,6 +146,7 @@ public sealed class Generation
 
     private void Choose(GeneratedText text, ReadOnlySpan<float> logits)
     {
+        logits = logits[..vocabulary];
         int id = sampler.Next(logits, text.Ids.Count, text.PromptSpan, text.IdSpan);
         text.Add(id, options.LogProbabilities is { } top ? LogProbabilities.Of(logits, id, top, ranking) : null);
         if (endIds.Contains(id))

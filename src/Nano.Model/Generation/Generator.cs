@@ -9,6 +9,17 @@ public sealed class Generator(IDecoder decoder) : IDisposable
 {
     private Generation? current;
 
+    /// <summary>
+    /// Only ids below this are chosen, as if the logits of the others were minus infinity: the size of the tokenizer, where the model has rows to spare that no token
+    /// belongs to (Qwen2.5: 151,936 rows, 151,665 tokens). Null for every row of the model.
+    /// </summary>
+    public int? Tokens { get; init; }
+
+    /// <summary>The model's sizes.</summary>
+    public ModelConfig Config => decoder.Config;
+
+    private int Vocabulary => Math.Min(Tokens ?? int.MaxValue, decoder.Config.VocabSize);
+
     /// <summary>Makes texts with a model on this processor.</summary>
     public Generator(LanguageModel model, Compute compute) : this(new ModelDecoder(model, compute))
     {
@@ -21,12 +32,12 @@ public sealed class Generator(IDecoder decoder) : IDisposable
     /// <exception cref="NanoException">A prompt is empty, longer than the context, or holds an id that is not the model's; an option is out of range.</exception>
     public Generation Start(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancel = default)
     {
-        options.Validate(decoder.Config.VocabSize);
+        options.Validate(Vocabulary);
         foreach (var prompt in prompts)
             Check(prompt);
         current?.Abandon();
         Reserve(prompts.Count, prompts.Max(prompt => prompt.Count + (long)options.MaxTokens));
-        return current = new Generation(decoder, [.. prompts.Select(prompt => prompt.ToArray())], options, cancel);
+        return current = new Generation(decoder, Vocabulary, [.. prompts.Select(prompt => prompt.ToArray())], options, cancel);
     }
 
     /// <summary>Continues one prompt without end, as <see cref="GenerationOptions.Slide"/> describes it: stop taking when you have enough.</summary>
@@ -38,11 +49,11 @@ public sealed class Generator(IDecoder decoder) : IDisposable
     /// <exception cref="NanoException">See <see cref="Start"/>.</exception>
     public IReadOnlyList<Beam> Search(IReadOnlyList<int> prompt, BeamOptions options, CancellationToken cancel = default)
     {
-        options.Validate(decoder.Config.VocabSize);
+        options.Validate(Vocabulary);
         Check(prompt);
         current?.Abandon();
         Reserve(options.Beams, prompt.Count + (long)options.MaxTokens);
-        return new BeamSearch(decoder, [.. prompt], options).Run(cancel);
+        return new BeamSearch(decoder, Vocabulary, [.. prompt], options).Run(cancel);
     }
 
     private static IEnumerable<int> Drain(Generation generation)
@@ -60,8 +71,8 @@ public sealed class Generator(IDecoder decoder) : IDisposable
         if (prompt.Count > config.ContextLength)
             throw new NanoException($"the prompt has {prompt.Count} tokens and the model's context only {config.ContextLength}", "shorten the prompt");
         for (int i = 0; i < prompt.Count; i++)
-            if ((uint)prompt[i] >= (uint)config.VocabSize)
-                throw new NanoException($"the prompt has id {prompt[i]} at position {i}; the model's ids run from 0 to {config.VocabSize - 1}", "is this the model's tokenizer?");
+            if ((uint)prompt[i] >= (uint)Vocabulary)
+                throw new NanoException($"the prompt has id {prompt[i]} at position {i}; the model's ids run from 0 to {Vocabulary - 1}", "is this the model's tokenizer?");
     }
 
     /// <summary>Makes room for so many sequences of so many positions, or of a whole context if that is less.</summary>

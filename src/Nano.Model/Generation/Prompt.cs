@@ -24,11 +24,24 @@ public static class Prompt
     public static IEnumerable<int> WithoutBeginning(IReadOnlyList<int> ids, ITokenizer tokenizer) =>
         ids.Skip(ids.Count > 0 && (ids[0] == tokenizer.BeginId || (ids.Count == 1 && tokenizer.EndIds.Contains(ids[0]))) ? 1 : 0);
 
-    /// <summary>Refuses a tokenizer with more tokens than the model has: it would make ids that the model does not know.</summary>
+    /// <summary>Those of some ids that a model has a row for.</summary>
+    public static IReadOnlyList<int> Known(IReadOnlyList<int> ids, ModelConfig model) => [.. ids.Where(id => id < model.VocabSize)];
+
+    /// <summary>
+    /// Whether a tokenizer goes with a model. Published models have rows to spare; and some tokenizers name special tokens that the model has no row for, which do no
+    /// harm until a text holds one. A vocabulary of characters is made together with its model.
+    /// </summary>
+    public static bool Fits(ITokenizer tokenizer, ModelConfig model) => tokenizer is CharTokenizer ? tokenizer.VocabSize == model.VocabSize
+        : NeededRows(tokenizer, model) <= model.VocabSize;
+
+    /// <summary>The tokens of a tokenizer without the special ones beyond a model's last row.</summary>
+    private static int NeededRows(ITokenizer tokenizer, ModelConfig model) => tokenizer.VocabSize - tokenizer.SpecialTokens.Values.Distinct().Count(id => id >= model.VocabSize);
+
+    /// <summary>Refuses a tokenizer with more tokens than the model has, special ones apart: it would make ids that the model does not know.</summary>
     /// <exception cref="NanoException">It does not fit.</exception>
     public static void CheckFit(ITokenizer tokenizer, ModelConfig model)
     {
-        if (tokenizer.VocabSize > model.VocabSize)
+        if (NeededRows(tokenizer, model) > model.VocabSize)
             throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model {model.VocabSize}", "use the tokenizer that the model was trained with");
     }
 }

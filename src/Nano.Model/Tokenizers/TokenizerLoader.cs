@@ -62,7 +62,35 @@ public static class TokenizerLoader
         return Gpt2Files.Find(folder)?.Merges;
     }
 
+    /// <summary>Opens a file; where a tokenizer.json has something that is not supported, the older files of the same folder are tried, and it is said.</summary>
     private static ITokenizer LoadFile(string path)
+    {
+        try
+        {
+            return LoadExactly(path);
+        }
+        catch (BadFileException e) when (e.IsUnsupported && Path.GetFileName(path) == "tokenizer.json" && OlderIn(Path.GetDirectoryName(Path.GetFullPath(path))!) is not null)
+        {
+            string older = OlderIn(Path.GetDirectoryName(Path.GetFullPath(path))!)!;
+            ITokenizer tokenizer;
+            try
+            {
+                tokenizer = LoadExactly(older);
+            }
+            catch (FormatException also) when (also is BadFileException)
+            {
+                throw new BadFileException(path, $"{e.Message[(Quoted.Path(path).Length + 2)..]}; and beside it, {also.Message}", also) { IsUnsupported = true };
+            }
+            Notice($"{e.Message}; {Path.GetFileName(older)} beside it is used instead");
+            return tokenizer;
+        }
+    }
+
+    /// <summary>The file of an older kind that says the same as a folder's tokenizer.json, or null.</summary>
+    private static string? OlderIn(string folder) => Gpt2Files.Find(folder)?.Merges
+        ?? (File.Exists(Path.Combine(folder, "tokenizer.model")) ? Path.Combine(folder, "tokenizer.model") : null);
+
+    private static ITokenizer LoadExactly(string path)
     {
         if (Gpt2Files.Find(path) is { } pair)
             return Gpt2Files.Load(pair.Vocabulary, pair.Merges);

@@ -35,8 +35,8 @@ public static class GreedyTexts
             throw new NanoException($"the number of tokens to generate must be from 1 to {context - 1}, less than the model's context, got {maxTokens}");
         if (batch < 1)
             throw new NanoException($"the batch must be 1 or more, got {batch}");
-        var options = new GenerationOptions { Sampler = new SamplerOptions { Temperature = 0 }, MaxTokens = maxTokens, EndIds = tokenizer.EndIds };
-        using var generator = new Generator(model, compute);
+        var options = new GenerationOptions { Sampler = new SamplerOptions { Temperature = 0 }, MaxTokens = maxTokens, EndIds = Prompt.Known(tokenizer.EndIds, model.Config) };
+        using var generator = new Generator(model, compute) { Tokens = tokenizer.VocabSize };
         var pairs = new List<TextPair>();
         foreach (var chunk in examples.Chunk(batch))
         {
