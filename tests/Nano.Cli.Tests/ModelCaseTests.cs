@@ -50,7 +50,13 @@ public sealed class ModelCaseTests : IDisposable
         for (int id = 264; id < 275; id++)
             json["added_tokens"]!.AsArray().Add(new JsonObject
             {
-                ["id"] = id, ["content"] = $"<|extra{id}|>", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
+                ["id"] = id,
+                ["content"] = $"<|extra{id}|>",
+                ["single_word"] = false,
+                ["lstrip"] = false,
+                ["rstrip"] = false,
+                ["normalized"] = false,
+                ["special"] = true,
             });
         File.WriteAllText(Path.Combine(model, "tokenizer.json"), json.ToJsonString());
         Cli.Run("generate", "--model", model, "--prompt", "hello the", "--max-tokens", "8", "--temperature", "0").Succeeds();
