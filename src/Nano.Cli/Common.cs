@@ -95,15 +95,25 @@ internal static class Common
             : throw new NanoException($"--threads must be from 1 to 1024, got {threads}",
                 "leave it out to use all processors");
 
-    /// <summary>A model and the tokenizer that goes with it: the one named, or else its own.</summary>
+    /// <summary>A model and the tokenizer that goes with it: the one named, or else its own. Its own need not be usable where another is named.</summary>
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
-        var (model, own) = ModelLoader.Load(HubModels.FindLocal(path) ?? path);
-        var tokenizer = tokenizerPath is not null ? TokenizerLoader.Load(tokenizerPath)
-            : own ?? throw new NanoException($"the model at '{path}' brings no tokenizer", "name one with --tokenizer");
-        Prompt.CheckFit(tokenizer, model.Config);
-        return (model, tokenizer);
+        const string Hint = "name one with --tokenizer";
+        using var source = ModelLoader.Open(HubModels.FindLocal(path) ?? path);
+        ITokenizer tokenizer;
+        try
+        {
+            tokenizer = TokenizerLoader.Load(tokenizerPath ?? source.TokenizerPath ?? throw new NanoException($"the model at '{path}' brings no tokenizer", Hint));
+        }
+        catch (BadFileException e) when (e.IsUnsupported && tokenizerPath is null)
+        {
+            throw new NanoException(e.Message, Hint, e);
+        }
+        if (tokenizerPath is null && !Prompt.Fits(tokenizer, source.Config))
+            throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+        Prompt.CheckFit(tokenizer, source.Config);
+        return (source.Load(), tokenizer);
     }
 
     /// <summary>Where text for people goes.</summary>

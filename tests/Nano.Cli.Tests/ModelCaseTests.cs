@@ -63,5 +63,19 @@ public sealed class ModelCaseTests : IDisposable
         Cli.Run("generate", "--model", model, "--prompt", "hello <|extra274|>", "--special", "--max-tokens", "2").Fails(1, "274", "the model's ids run from 0 to 271");
     }
 
+    [Fact]
+    public void Another_tokenizer_is_the_way_out_where_a_models_own_is_not_supported()
+    {
+        string model = temp.File("model");
+        Tiny.CopyFolder(Model, model);
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(model, "tokenizer.json")))!;
+        json["pre_tokenizer"] = new JsonObject { ["type"] = "SomethingNew" };
+        File.WriteAllText(Path.Combine(model, "tokenizer.json"), json.ToJsonString());
+        string[] generate = ["generate", "--model", model, "--prompt", "hello", "--max-tokens", "4", "--temperature", "0"];
+        Cli.Run(generate).Fails(1, "SomethingNew", "--tokenizer");
+        Assert.Equal(Cli.Run("generate", "--model", Model, "--prompt", "hello", "--max-tokens", "4", "--temperature", "0").Succeeds().Out,
+            Cli.Run([.. generate, "--tokenizer", Model]).Succeeds().Out);
+    }
+
     private static IEnumerable<int> Ids(JsonElement array) => array.EnumerateArray().Select(id => id.GetInt32());
 }
