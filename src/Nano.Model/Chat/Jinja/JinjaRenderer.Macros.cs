@@ -93,7 +93,7 @@ internal sealed partial class JinjaRenderer
         named.AddRange(extra);
         if (arguments.MoreNamed is not null && named.DistinctBy(argument => argument.Name).Count() < named.Count)
             throw new JinjaError($"{callee} gets an argument twice");
-        foreach (object? value in positional)
+        foreach (object? value in positional.Concat(named.Select(argument => argument.Value)))
             Look(value);
         return new JinjaCallArguments(callee, positional, named);
     }

@@ -18,6 +18,7 @@ internal sealed record JinjaMarkup(string Text);
 internal sealed class JinjaList(IReadOnlyList<object?> items, bool isTuple = false)
 {
     private int? hash;
+    private bool? hashable;
 
     public IReadOnlyList<object?> Items { get; } = items;
 
@@ -25,6 +26,16 @@ internal sealed class JinjaList(IReadOnlyList<object?> items, bool isTuple = fal
 
     /// <summary>The names of a tuple's elements, if they have names.</summary>
     public IReadOnlyList<string> Names { get; init; } = [];
+
+    /// <summary>Whether it can be a key: a tuple without lists and mappings in it. Computed once.</summary>
+    public bool IsHashable
+    {
+        get
+        {
+            JinjaBudget.EnsureStack();
+            return hashable ??= IsTuple && Items.All(PythonEquality.IsHashable);
+        }
+    }
 
     /// <summary>The hash of a tuple's elements, computed once, so that shared parts cost nothing.</summary>
     public int Hash
@@ -58,14 +69,22 @@ internal sealed class JinjaDict(JinjaBudget? budget = null)
     /// <exception cref="JinjaError">The key is a list or a mapping.</exception>
     public void Set(object? key, object? value)
     {
-        object name = key ?? NoneKey;
+        object name = Paid(key);
         entries[name] = entries.TryGetValue(name, out var old) ? (old.Key, value) : (key, value);
+    }
+
+    /// <summary>The key as it is looked up, after the work of its hash is counted.</summary>
+    private object Paid(object? key)
+    {
+        if (PythonText.AsText(key) is { } text)
+            budget?.Read(text);
+        return key ?? NoneKey;
     }
 
     /// <exception cref="JinjaError">The key is a list or a mapping.</exception>
     public bool TryGet(object? key, out object? value)
     {
-        bool found = entries.TryGetValue(key ?? NoneKey, out var entry);
+        bool found = entries.TryGetValue(Paid(key), out var entry);
         value = entry.Value;
         return found;
     }
@@ -100,6 +119,7 @@ internal sealed class JinjaIterator(IEnumerable<object?> values)
     /// <summary>Reads the next value; false after the last.</summary>
     public bool TryNext(out object? value)
     {
+        JinjaBudget.EnsureStack(); // one may read another, and that one the next
         if (isReading)
             throw new JinjaError("a sequence reads itself");
         isReading = true;

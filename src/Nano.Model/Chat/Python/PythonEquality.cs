@@ -12,8 +12,8 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
 
     public static bool IsHashable(object? value) => value switch
     {
-        JinjaList { IsTuple: true } tuple => tuple.Items.All(IsHashable),
-        JinjaList or JinjaDict or JinjaView { Name: not "values" } => false,
+        JinjaList list => list.IsHashable,
+        JinjaDict or JinjaView { Name: not "values" } => false,
         _ => true,
     };
 
@@ -43,6 +43,8 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
             budget?.Read(s.Length < t.Length ? s : t);
             return string.Equals(s, t, StringComparison.Ordinal);
         }
+        if (ReferenceEquals(a, b) && a is JinjaList or JinjaDict)
+            return true;
         return (a, b) switch
         {
             (null, null) or (JinjaUndefined, JinjaUndefined) => true,
@@ -61,6 +63,7 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
         JinjaBudget.EnsureStack();
         if (a.IsTuple != b.IsTuple || a.Items.Count != b.Items.Count)
             return false;
+        budget?.Step(a.Items.Count);
         for (int i = 0; i < a.Items.Count; i++)
             if (!ReferenceEquals(a.Items[i], b.Items[i]) && !AreEqual(a.Items[i], b.Items[i], budget))
                 return false;
@@ -70,7 +73,10 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
     private static bool AreEqual(JinjaDict a, JinjaDict b, JinjaBudget? budget)
     {
         JinjaBudget.EnsureStack();
-        return a.Count == b.Count && a.Items.All(item => b.TryGet(item.Key, out object? other)
+        if (a.Count != b.Count)
+            return false;
+        budget?.Step(a.Count);
+        return a.Items.All(item => b.TryGet(item.Key, out object? other)
             && (ReferenceEquals(item.Value, other) || AreEqual(item.Value, other, budget)));
     }
 
@@ -89,6 +95,7 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
         if (a is JinjaList x && b is JinjaList y && x.IsTuple == y.IsTuple)
         {
             JinjaBudget.EnsureStack();
+            budget.Step(Math.Min(x.Items.Count, y.Items.Count));
             for (int i = 0; i < Math.Min(x.Items.Count, y.Items.Count); i++)
                 if (!ReferenceEquals(x.Items[i], y.Items[i]) && !AreEqual(x.Items[i], y.Items[i], budget))
                     return Compare(x.Items[i], y.Items[i], budget);

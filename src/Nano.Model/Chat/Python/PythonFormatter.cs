@@ -47,12 +47,13 @@ internal sealed class PythonFormatter(
     private static int End(string format, int start)
     {
         int open = 1;
+        bool inName = true;
         for (int at = start; at < format.Length; at++)
         {
+            inName &= format[at] != ':';
             // Within [] of a field's name, braces are characters like others.
-            if (open == 1 && format[at] == '[' && format.IndexOf(':', start, at - start) < 0
-                && format.IndexOf(']', at) is > 0 and var close)
-                at = close;
+            if (inName && open == 1 && format[at] == '[' && format.IndexOf(']', at) is var close)
+                at = close > 0 ? close : format.Length;
             else if (format[at] == '{')
                 open++;
             else if (format[at] == '}' && --open == 0)

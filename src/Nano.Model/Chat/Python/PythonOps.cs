@@ -90,6 +90,13 @@ internal static class PythonOps
 
     public static List<object?> ToList(object? value, JinjaBudget budget) => [.. Elements(value, budget)];
 
+    /// <summary>Counts the work of looking at every character of a text.</summary>
+    public static void Read(object? value, JinjaBudget budget)
+    {
+        if (PythonText.AsText(value) is { } text)
+            budget.Read(text);
+    }
+
     public static bool Contains(object? container, object? item, JinjaBudget budget)
     {
         switch (container)
@@ -100,6 +107,7 @@ internal static class PythonOps
                 return text.Contains(PythonText.AsText(item) ?? throw new JinjaError($"a string cannot contain {KindOf(item)}"),
                     StringComparison.Ordinal);
             case JinjaDict dict:
+                Read(item, budget);
                 return dict.TryGet(item, out _);
             case JinjaView { Name: "keys" } view:
                 return view.Dict.TryGet(item, out _);
@@ -121,6 +129,7 @@ internal static class PythonOps
             case JinjaUndefined undefined:
                 throw new JinjaError(undefined.Reason);
             case JinjaDict dict:
+                Read(key, budget);
                 return PythonEquality.IsHashable(key) && dict.TryGet(key, out element);
             case JinjaList or JinjaRange or string or JinjaMarkup when key is long or bool:
                 long position = key is long number ? number : (bool)key ? 1 : 0, count = Length(target, budget);

@@ -27,7 +27,7 @@ internal sealed partial class PythonPrint
     private static object? Sorted(object? value, JinjaBudget budget)
     {
         JinjaBudget.EnsureStack();
-        budget.Step();
+        budget.Step(10); // copies are dear
         if (value is JinjaList list)
             return new JinjaList([.. list.Items.Select(item => Sorted(item, budget))], list.IsTuple);
         if (value is not JinjaDict dict)
