@@ -53,6 +53,31 @@ public class ChatTemplateTests
         "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l | tojson }}",
         "{% set n = namespace(l=[1], o=[1]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% set n.o = [n.o, n.o] %}{% endfor %}{{ n.l == n.o }}",
         "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
+        "{{ 10 ** (10 ** 10) }}",
+        "{% set n = namespace(x=2) %}{% for i in range(1000) %}{% set n.x = n.x * n.x %}{% endfor %}",
+        "{% set x = 10 ** 9000 %}{% for i in range(100000) %}{% set y = x * x // 7 % 3 %}{% endfor %}",
+        "{% for i in range(100000) %}{% set x = '%.15000f' % 1e-300 %}{% endfor %}",
+        "{{ '%1000000000d' % 1 }}", "{{ '%.1000000000f' % 1 }}", "{{ '%*d' % (1000000000, 1) }}",
+        "{{ '{:1000000000}'.format(1) }}", "{{ '{:.1000000000f}'.format(1) }}", "{{ ('{' ~ '[' * 1000000).format(1) }}",
+        "{{ ('{0' ~ '[0]' * 1000000 ~ '}').format([[]]) }}",
+        "{{ 'a'.zfill(1000000000) }}", "{{ 'a' | center(1000000000) }}", "{{ ('\\t' * 1000).expandtabs(1000000) }}",
+        "{{ [1] * 1000000000 }}", "{{ [1] | tojson(indent=1000000000) }}", "{{ 'a' | indent(1000000000) }}",
+        "{{ strftime_now('%1000000000d') }}", "{{ [1] | batch(1000000000, 1) | list }}", "{{ [1] | slice(1000000000) | list }}",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "{% for x in [1, 1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
+        "{% macro m() %}{% call m() %}{% endcall %}{{ caller() }}{% endmacro %}{% call m() %}x{% endcall %}",
+        "{% set n = namespace(i=[1]) %}{% for i in range(100000) %}{% set n.i = n.i | map('default') %}{% endfor %}{{ n.i | list }}",
+        "{% set n = namespace(i=[1]) %}{% for i in range(100000) %}{% set n.i = n.i | select %}{% endfor %}"
+            + "{% for x in n.i %}{% endfor %}",
+        "{% set t = namespace(x=(1,), y=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}{% set t.y = (t.y, t.y) %}"
+            + "{% endfor %}{{ {t.x: 1}[t.y] }}",
+        "{% set t = namespace(x=(1,)) %}{% for i in range(100000) %}{% set t.x = (t.x,) %}{% endfor %}{{ {t.x: 1} }}",
+        "{% set t = namespace(x=[1]) %}{% for i in range(60) %}{% set t.x = [t.x, t.x] %}{% endfor %}{{ t.x | pprint }}",
+        "{% set d = {}.fromkeys(range(100000)) %}{% for i in range(100000) %}{% set x = d == {}.fromkeys(range(100000)) %}"
+            + "{% endfor %}",
+        "{% set s = 'a' * 3000000 %}{% for i in range(100000) %}{% set x = {s: 1} %}{% endfor %}",
+        "{% set s = 'a' * 3000000 %}{% for i in range(100000) %}{% set x = {'a': 1}[s] %}{% endfor %}",
+        "{% set s = 'a,' * 3000000 %}{% for i in range(100000) %}{% set x = [{'a': 1}] | sort(attribute=s) %}{% endfor %}",
+        "{% for i in range(1000) %}{% set x = range(100000) | sort(reverse=true) %}{% endfor %}",
         "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}",
         "{{ " + new string('[', 100_000) + " }}",
         "{{ " + string.Concat(Enumerable.Repeat("not ", 100_000)) + "1 }}",
@@ -69,6 +94,16 @@ public class ChatTemplateTests
     [Theory]
     [MemberData(nameof(Hostile))]
     public void A_hostile_template_ends_in_the_typed_error(string template) => Assert.Throws<ChatTemplateException>(() => Render(template));
+
+    public static TheoryData<string> TupleOfTuples => new(
+        "{% set t = namespace(x=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}{% endfor %}{{ {t.x: 1}[t.x] }}",
+        "{{ dict(" + string.Join(',', Enumerable.Range(0, 40_000).Select(i => $"a{i}=1")) + ") | length }}",
+        "{% macro m(" + string.Join(',', Enumerable.Range(0, 40_000).Select(i => $"a{i}")) + ") %}x{% endmacro %}{{ m(a7=1) }}");
+
+    /// <summary>Values with shared parts, and many names, take time in proportion to what is written.</summary>
+    [Theory]
+    [MemberData(nameof(TupleOfTuples))]
+    public void A_value_that_only_looks_large_is_no_trouble(string template) => Assert.NotEmpty(Render(template));
 
     /// <summary>A million characters and ten thousand turns are still a conversation.</summary>
     [Fact]

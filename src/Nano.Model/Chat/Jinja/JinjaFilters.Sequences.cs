@@ -76,6 +76,8 @@ internal static partial class JinjaFilters
     {
         if (attribute is null || attribute == Missing)
             return item => item;
+        if (PythonText.AsText(attribute) is { } path)
+            budget.Step(path.Length); // it is taken apart
         object?[] parts = PythonText.AsText(attribute) is { } names ? [.. names.Split('.').Select(Part)] : [attribute];
         return item =>
         {
@@ -118,6 +120,7 @@ internal static partial class JinjaFilters
     private static JinjaList Sort(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
         var given = arguments.Bind("reverse?", "case_sensitive?", "attribute?");
+        context.Budget.Step(PythonText.AsText(given[2])?.Length ?? 0);
         var getters = (PythonText.AsText(given[2]) is { } names ? names.Split(',') : new object?[] { given[2] })
             .Select(attribute => Key(Getter(attribute, context.Budget), given[1])).ToList();
         return new JinjaList(Sorted(PythonOps.ToList(value, context.Budget),

@@ -96,12 +96,13 @@ internal sealed partial class JinjaParser
         bool outer = isOptional;
         isOptional = false;
         var parameters = new List<(string Name, JinjaExpression? Default)>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
         while (!Skip(")"))
         {
             if (parameters.Count > 0)
                 Expect(",");
             string name = Name("a parameter");
-            if (parameters.Exists(parameter => parameter.Name == name))
+            if (!names.Add(name))
                 throw Wrong($"there are two parameters {Quoted.Of(name)}");
             var value = Skip("=") ? Expression() : null;
             if (value is null && parameters is [.., { Default: not null }])

@@ -279,6 +279,7 @@ internal sealed partial class JinjaParser
         Deeper();
         var positional = new List<JinjaExpression>();
         var named = new List<(string Name, JinjaExpression)>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
         JinjaExpression? more = null, moreNamed = null;
         while (!Skip(")"))
         {
@@ -295,7 +296,7 @@ internal sealed partial class JinjaParser
             else if (Current.Kind == JinjaTokenKind.Name && NextIs("="))
             {
                 string name = tokens[next].Text;
-                if (named.Exists(argument => argument.Name == name))
+                if (!names.Add(name))
                     throw Wrong($"the argument {Quoted.Of(name)} is given twice");
                 next += 2;
                 named.Add((name, Expression()));

@@ -38,8 +38,9 @@ internal sealed partial class JinjaRenderer
             throw new JinjaError($"{arguments.Callee} takes at most {count} arguments, got {arguments.Positional.Count}");
         var rest = new JinjaDict();
         object? caller = new JinjaUndefined("no block calls this macro");
+        var open = macro.Parameters.Skip(count).Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var (name, value) in arguments.Named)
-            if (macro.Parameters.Skip(count).Any(parameter => parameter.Name == name))
+            if (open.Contains(name))
                 given[name] = value;
             else if (macro.UsesCaller && name == "caller")
                 caller = value ?? caller;
