@@ -62,21 +62,28 @@ public class ChatTemplateTests
         "{{ ('{0' ~ '[0]' * 1000000 ~ '}').format([[]]) }}",
         "{{ 'a'.zfill(1000000000) }}", "{{ 'a' | center(1000000000) }}", "{{ ('\\t' * 1000).expandtabs(1000000) }}",
         "{{ [1] * 1000000000 }}", "{{ [1] | tojson(indent=1000000000) }}", "{{ 'a' | indent(1000000000) }}",
-        "{{ strftime_now('%1000000000d') }}", "{{ [1] | batch(1000000000, 1) | list }}", "{{ [1] | slice(1000000000) | list }}",
-        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "{% for x in [1, 1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
+        "{{ strftime_now('%1000000000d') }}", "{{ [1] | batch(1000000000, 1) | list }}",
+        "{{ [1] | slice(1000000000) | list }}",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+        "{% for x in [1, 1] recursive %}{{ loop([1, 1]) }}{% endfor %}",
         "{% macro m() %}{% call m() %}{% endcall %}{{ caller() }}{% endmacro %}{% call m() %}x{% endcall %}",
-        "{% set n = namespace(i=[1]) %}{% for i in range(100000) %}{% set n.i = n.i | map('default') %}{% endfor %}{{ n.i | list }}",
+        "{% set n = namespace(i=[1]) %}{% for i in range(100000) %}{% set n.i = n.i | map('default') %}"
+            + "{% endfor %}{{ n.i | list }}",
         "{% set n = namespace(i=[1]) %}{% for i in range(100000) %}{% set n.i = n.i | select %}{% endfor %}"
             + "{% for x in n.i %}{% endfor %}",
-        "{% set t = namespace(x=(1,), y=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}{% set t.y = (t.y, t.y) %}"
+        "{% set t = namespace(x=(1,), y=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}"
+            + "{% set t.y = (t.y, t.y) %}"
             + "{% endfor %}{{ {t.x: 1}[t.y] }}",
         "{% set t = namespace(x=(1,)) %}{% for i in range(100000) %}{% set t.x = (t.x,) %}{% endfor %}{{ {t.x: 1} }}",
-        "{% set t = namespace(x=[1]) %}{% for i in range(60) %}{% set t.x = [t.x, t.x] %}{% endfor %}{{ t.x | pprint }}",
-        "{% set d = {}.fromkeys(range(100000)) %}{% for i in range(100000) %}{% set x = d == {}.fromkeys(range(100000)) %}"
+        "{% set t = namespace(x=[1]) %}{% for i in range(60) %}{% set t.x = [t.x, t.x] %}"
+            + "{% endfor %}{{ t.x | pprint }}",
+        "{% set d = {}.fromkeys(range(100000)) %}{% for i in range(100000) %}"
+            + "{% set x = d == {}.fromkeys(range(100000)) %}"
             + "{% endfor %}",
         "{% set s = 'a' * 3000000 %}{% for i in range(100000) %}{% set x = {s: 1} %}{% endfor %}",
         "{% set s = 'a' * 3000000 %}{% for i in range(100000) %}{% set x = {'a': 1}[s] %}{% endfor %}",
-        "{% set s = 'a,' * 3000000 %}{% for i in range(100000) %}{% set x = [{'a': 1}] | sort(attribute=s) %}{% endfor %}",
+        "{% set s = 'a,' * 3000000 %}{% for i in range(100000) %}{% set x = [{'a': 1}] | sort(attribute=s) %}"
+            + "{% endfor %}",
         "{% for i in range(1000) %}{% set x = range(100000) | sort(reverse=true) %}{% endfor %}",
         "{{ " + new string('(', 100_000) + "1" + new string(')', 100_000) + " }}",
         "{{ " + new string('[', 100_000) + " }}",
@@ -96,9 +103,11 @@ public class ChatTemplateTests
     public void A_hostile_template_ends_in_the_typed_error(string template) => Assert.Throws<ChatTemplateException>(() => Render(template));
 
     public static TheoryData<string> TupleOfTuples => new(
-        "{% set t = namespace(x=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}{% endfor %}{{ {t.x: 1}[t.x] }}",
+        "{% set t = namespace(x=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}"
+            + "{% endfor %}{{ {t.x: 1}[t.x] }}",
         "{{ dict(" + string.Join(',', Enumerable.Range(0, 40_000).Select(i => $"a{i}=1")) + ") | length }}",
-        "{% macro m(" + string.Join(',', Enumerable.Range(0, 40_000).Select(i => $"a{i}")) + ") %}x{% endmacro %}{{ m(a7=1) }}");
+        "{% macro m(" + string.Join(',', Enumerable.Range(0, 40_000).Select(i => $"a{i}"))
+            + ") %}x{% endmacro %}{{ m(a7=1) }}");
 
     /// <summary>Values with shared parts, and many names, take time in proportion to what is written.</summary>
     [Theory]
