@@ -31,8 +31,9 @@ static class TokenizerCorpus
             new("tokenizer.bin", Llama2c(Pieces), Read, "llama2c"),
             new("encoder.json", Encoding.UTF8.GetBytes($$"""{{{string.Join(',', Enumerable.Range(0, 256).Select(b => $"\"{(char)(b + 0x100)}\":{b}").Take(60))}},"a":60,"b":61,"ab":62,"<|endoftext|>":63}"""), ReadFolder, "gpt2"),
             new("vocab.bpe", "#version: 0.2\na b\n"u8.ToArray(), Read, "gpt2"),
-            new("vocabulary.gguf", Gguf(made), Read, "gguf"),
         };
+        seeds.AddRange(Gguf(made).Select(bytes => new FuzzSeed("vocabulary.gguf", bytes, Read, "gguf")));
+        _ = UnicodeProperties.IgnoreCase(UnicodeProperties.Word); // tables that are made once are no file's
         string model = Path.Combine(made, "tokenizer.model");
         File.WriteAllBytes(model, seeds[3].Bytes);
         TokenizerLoader.Load(model).Save(json);
@@ -81,16 +82,33 @@ static class TokenizerCorpus
         return [.. file];
     }
 
-    static byte[] Gguf(string folder)
+    /// <summary>Byte-level vocabularies that name rules with a splitter, several regular expressions, and none; one of scored pieces with what files leave out.</summary>
+    static IEnumerable<byte[]> Gguf(string folder)
+    {
+        foreach (string? pre in (string?[])["qwen2", "deepseek-v3", "kimi-k2", "superbpe", "chameleon", null])
+            yield return Written(folder, metadata =>
+            {
+                metadata.Set("tokenizer.ggml.model", "gpt2");
+                if (pre is not null)
+                    metadata.Set("tokenizer.ggml.pre", pre);
+                metadata.Set("tokenizer.ggml.tokens", (string[])["a", "b", "ab", "\u0120", "<|im_end|>", "", "a b", "1"]);
+                metadata.Set("tokenizer.ggml.token_type", (int[])[1, 1, 1, 1, 3, 5, 4, 0]);
+                metadata.Set("tokenizer.ggml.merges", (string[])["a b"]);
+                metadata.Set("tokenizer.ggml.eos_token_id", 4u);
+            });
+        yield return Written(folder, metadata =>
+        {
+            metadata.Set("tokenizer.ggml.model", "llama");
+            metadata.Set("tokenizer.ggml.tokens", (string[])["<unk>", "<s>", "</s>", "\u2581", "a", "\u2581a", "<0x41>", "<0xC3>"]);
+            metadata.Set("tokenizer.ggml.unknown_token_id", 0u);
+        });
+    }
+
+    static byte[] Written(string folder, Action<GgufMetadata> fill)
     {
         string path = Path.Combine(folder, "vocabulary.gguf");
         var metadata = new GgufMetadata(path);
-        metadata.Set("tokenizer.ggml.model", "gpt2");
-        metadata.Set("tokenizer.ggml.pre", "qwen2");
-        metadata.Set("tokenizer.ggml.tokens", (string[])["a", "b", "ab", "\u0120", "<|im_end|>"]);
-        metadata.Set("tokenizer.ggml.token_type", (int[])[1, 1, 1, 1, 3]);
-        metadata.Set("tokenizer.ggml.merges", (string[])["a b"]);
-        metadata.Set("tokenizer.ggml.eos_token_id", 4u);
+        fill(metadata);
         GgufWriter.Write(path, metadata, []);
         return File.ReadAllBytes(path);
     }

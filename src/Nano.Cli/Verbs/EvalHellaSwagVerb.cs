@@ -28,7 +28,7 @@ internal static class EvalHellaSwagVerb
         var human = Common.Human(json);
         using var file = new LlmcEvalFile(args.GetValue(Data)!);
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        using var model = ModelLoader.Load(args.GetValue(Model)!).Model;
+        using var model = ModelLoader.LoadModel(args.GetValue(Model)!);
         int count = Math.Min(args.GetValue(Limit) ?? file.Count, file.Count);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"data     {count:N0} of {file.Count:N0} questions"));
         var result = TokenChoiceScores.Evaluate(model, compute, file, args.GetValue(Limit), progress: (done, total, right) =>

@@ -45,7 +45,7 @@ internal static class ExportVerb
             throw new NanoException("--train does not go with --gradients, --cache or --type float16", "they are graphs of their own");
         if (args.GetValue(Split) && !args.GetValue(Train))
             throw new NanoException("--split goes with --train");
-        using var model = ModelLoader.Load(args.GetValue(Model)!).Model;
+        using var model = ModelLoader.LoadModel(args.GetValue(Model)!);
         if (args.GetValue(Train))
             return RunTrain(args, model, path, json);
         var (nodes, bytes) = OnnxExporter.Export(model, path, new OnnxExportOptions { Gradients = args.GetValue(Gradients), Cache = args.GetValue(Cache), Float16 = args.GetValue(Type) is Precision.Float16 });

@@ -70,6 +70,15 @@ public static class ModelLoader
         return (source.Load(), tokenizer);
     }
 
+    /// <summary>Loads a model alone, whatever its tokenizer is.</summary>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is malformed.</exception>
+    public static LanguageModel LoadModel(string path)
+    {
+        using var source = Open(path);
+        return source.Load();
+    }
+
     /// <summary>A file in the same folder if there is one.</summary>
     internal static string? Beside(string path, string name)
     {

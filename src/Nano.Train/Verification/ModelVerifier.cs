@@ -22,7 +22,7 @@ public sealed class ModelVerifier : IDisposable
     {
         (this.compute, this.goldenPath) = (compute, goldenPath);
         golden = SafetensorsReader.Open(goldenPath);
-        (model, _) = ModelLoader.Load(modelPath);
+        model = ModelLoader.LoadModel(modelPath);
         tolerancesPath = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(goldenPath))!, "tolerances.json");
         if (!File.Exists(tolerancesPath))
             throw new NanoException($"'{tolerancesPath}' is missing: it holds the optimizer settings and the errors to compare with");
