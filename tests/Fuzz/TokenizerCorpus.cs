@@ -82,7 +82,10 @@ static class TokenizerCorpus
         return [.. file];
     }
 
-    /// <summary>Byte-level vocabularies that name rules with a splitter, several regular expressions, and none; one of scored pieces with what files leave out.</summary>
+    /// <summary>
+    /// Byte-level vocabularies that name rules with a splitter, several regular expressions, and none; one of scored pieces
+    /// with what files leave out.
+    /// </summary>
     static IEnumerable<byte[]> Gguf(string folder)
     {
         foreach (string? pre in (string?[])["qwen2", "deepseek-v3", "kimi-k2", "superbpe", "chameleon", null])
