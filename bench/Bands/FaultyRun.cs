@@ -25,7 +25,7 @@ public sealed class FaultyRun : IDisposable
     private readonly BatchLoader train, validation;
     private readonly RunEntry run;
     private readonly GradientNorm norm;
-    private readonly LaterLookups lookups = new();
+    private readonly DeferredRows lookups = new();
     private readonly List<(Tensor Parameter, Tensor Mean, Tensor Square)> slots = [];
 
     public FaultyRun(TrainOptions options, TrainingData data, Fault fault, Compute compute)
@@ -60,19 +60,19 @@ public sealed class FaultyRun : IDisposable
             if ((step + 1) % options.EvalInterval == 0 || step + 1 == options.Steps)
                 yield return Evaluation(step + 1);
         }
-        yield return new EndEntry(options.Steps, Evaluate.OnAll(new ModelLosses(model, compute), validation), 1, options.Steps * options.TokensPerStep, "done");
+        yield return new EndEntry(options.Steps, EvaluateRows.OnAll(new ModelLosses(model, compute), validation), 1, options.Steps * options.TokensPerStep, "done");
     }
 
     private EvalEntry Evaluation(int step) => new(step,
-        Evaluate.OnRandomRows(new ModelLosses(model, compute), train, options.EvalRows, options.Seed, RandomPurpose.TrainingEvaluation),
-        Evaluate.OnRandomRows(new ModelLosses(model, compute), validation, options.EvalRows, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
+        EvaluateRows.OnRandomRows(new ModelLosses(model, compute), train, options.EvalRows, options.Seed, RandomPurpose.TrainingEvaluation),
+        EvaluateRows.OnRandomRows(new ModelLosses(model, compute), validation, options.EvalRows, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
 
     private double FindGradients(int step)
     {
         var tape = compute.Tape ??= new Tape();
         model.Parameters.ForgetGradients();
         lookups.Clear();
-        compute.LaterLookups = fault == Fault.MaskOffByOne ? null : lookups; // that model looks up activations, whose gradients are needed at once
+        compute.DeferredRows = fault == Fault.MaskOffByOne ? null : lookups; // that model looks up activations, whose gradients are needed at once
         compute.NextStep();
         var shape = new Shape(options.Batch, options.Time);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
@@ -85,7 +85,7 @@ public sealed class FaultyRun : IDisposable
             sum += value;
         tape.Backward(compute, loss);
         lookups.Run(compute);
-        compute.LaterLookups = null;
+        compute.DeferredRows = null;
         return sum / options.TokensPerStep;
     }
 

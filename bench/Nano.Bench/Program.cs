@@ -49,7 +49,7 @@ namespace Nano.Bench
             {
                 case "quick": Quick(threads, cases, providers); break;
                 case "report": Report(threads, cases, providers, options["--out"]); break;
-                case "devices": Devices(threads, cases, providers.Count > 0 ? providers : [.. OrtProvider.Try().Where(tried => tried.Problem is null).Select(tried => tried.Provider)], options["--out"]); break;
+                case "devices": Devices(threads, cases, providers.Count > 0 ? providers : [.. ProviderProbe.Try().Where(tried => tried.Problem is null).Select(tried => tried.Provider)], options["--out"]); break;
                 default: Full(threads, cases); break;
             }
             return 0;

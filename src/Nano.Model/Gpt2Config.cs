@@ -19,6 +19,8 @@ public sealed record Gpt2Config : ModelConfig
     /// <summary>Added to the variance in LayerNorm.</summary>
     public float LayerNormEpsilon { get; init; } = 1e-5f;
 
+    internal override LanguageModel NewModel(Parameters parameters) => new Gpt2(this, parameters);
+
     public override string ModelType => "gpt2";
 
     /// <summary>The names that <see cref="Named"/> knows.</summary>
@@ -46,7 +48,7 @@ public sealed record Gpt2Config : ModelConfig
         EosTokens = [EndOfText],
     };
 
-    protected override string? Problem()
+    protected internal override string? Problem()
     {
         if (base.Problem() is { } problem)
             return problem;

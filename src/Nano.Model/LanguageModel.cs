@@ -22,14 +22,7 @@ public abstract class LanguageModel : IDisposable
 
     /// <summary>The model of a configuration.</summary>
     /// <exception cref="NanoException">The configuration is impossible.</exception>
-    public static LanguageModel Create(ModelConfig config) => Create(config, new Parameters());
-
-    internal static LanguageModel Create(ModelConfig config, Parameters parameters) => config switch
-    {
-        Gpt2Config gpt2 => new Gpt2(gpt2, parameters),
-        LlamaConfig llama => new Llama(llama, parameters),
-        _ => throw new ArgumentException($"there is no model of {config.GetType().Name}"),
-    };
+    public static LanguageModel Create(ModelConfig config) => config.NewModel(new Parameters());
 
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>
     protected abstract Tensor Head { get; }

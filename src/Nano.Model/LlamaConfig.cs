@@ -41,6 +41,8 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>The first layer whose attention has the <see cref="Window"/>; those below see everything.</summary>
     public int FirstWindowLayer { get; init; }
 
+    internal override LanguageModel NewModel(Parameters parameters) => new Llama(this, parameters);
+
     public override string ModelType => Published()?.Type ?? "llama";
 
     /// <summary>How many keys a query of a layer sees; 0 for all.</summary>
@@ -53,7 +55,7 @@ public sealed partial record LlamaConfig : ModelConfig
         return resized.Channels == Channels ? resized : resized with { Intermediate = (int)Math.Min(MaxChannels, (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
     }
 
-    protected override string? Problem()
+    protected internal override string? Problem()
     {
         if (base.Problem() is { } problem)
             return problem;

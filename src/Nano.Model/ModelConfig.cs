@@ -12,7 +12,6 @@ public abstract record ModelConfig
 {
     // Generous, yet small enough that the parameter count of any accepted config fits in 63 bits.
     private const int MaxTokens = 1 << 24, MaxLayers = 1 << 16;
-    private const int MaxFileBytes = 1 << 20;
 
     /// <summary>The largest width that a config may ask for.</summary>
     protected const int MaxChannels = 1 << 20;
@@ -57,6 +56,10 @@ public abstract record ModelConfig
     /// <summary>The model_type of config.json.</summary>
     public abstract string ModelType { get; }
 
+    /// <summary>The model of this configuration, over parameters that it declares.</summary>
+    /// <exception cref="NanoException">The configuration is impossible.</exception>
+    internal abstract LanguageModel NewModel(Parameters parameters);
+
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
     public long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
 
@@ -69,7 +72,7 @@ public abstract record ModelConfig
     }
 
     /// <summary>What is wrong with the sizes, or null.</summary>
-    protected virtual string? Problem()
+    protected internal virtual string? Problem()
     {
         ReadOnlySpan<(string Name, int Value, int Max)> sizes =
         [
@@ -103,7 +106,7 @@ public abstract record ModelConfig
     /// <exception cref="NanoException">The config is impossible.</exception>
     public IReadOnlyList<(string Name, Shape Shape)> ParameterShapes()
     {
-        using var model = LanguageModel.Create(this, new Parameters(onlyShapes: true));
+        using var model = NewModel(new Parameters(onlyShapes: true));
         return model.Parameters.Shapes;
     }
 
@@ -132,35 +135,7 @@ public abstract record ModelConfig
     /// <summary>A switch as <see cref="Describe"/> shows it.</summary>
     protected static string Text(bool value) => value ? "true" : "false";
 
-    /// <summary>Reads a config.json; see <see cref="FromJson"/>.</summary>
-    /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
-    /// <exception cref="BadFileException">It is not the configuration of a supported model.</exception>
-    public static ModelConfig Load(string path) => FromJson(Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json")), path);
-
-    /// <summary>
-    /// Reads a Hugging Face config.json; model_type decides the kind of model. Sizes are required; for other absent keys the defaults of
-    /// transformers hold. Keys that do not change the arithmetic are passed over.
-    /// </summary>
-    /// <param name="json">The file's text.</param>
-    /// <param name="path">The file, for errors.</param>
-    /// <exception cref="BadFileException">Malformed, another kind of model, or a variant that is not supported.</exception>
-    public static ModelConfig FromJson(string json, string path)
-    {
-        using var file = new ConfigJson(json, path);
-        string? kind = file.String("model_type");
-        ModelConfig config = kind switch
-        {
-            "gpt2" => Gpt2Config.Read(file),
-            "llama" or "mistral" or "qwen2" or "qwen3" => LlamaConfig.Read(file, kind),
-            _ => throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, qwen2, qwen3"),
-        };
-        config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
-        if (config.BosToken < 0 || config.EosTokens.Any(id => id < 0))
-            throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");
-        return config.Problem() is { } problem ? throw file.Bad(problem) : config;
-    }
-
-    /// <summary>The config.json of this model for transformers and for <see cref="FromJson"/>; the same config gives the same text.</summary>
+    /// <summary>The config.json of this model for transformers and for <see cref="ConfigFile"/>; the same config gives the same text.</summary>
     /// <exception cref="NanoException">The config is impossible.</exception>
     public string ToJson()
     {

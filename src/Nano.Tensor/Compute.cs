@@ -36,7 +36,7 @@ public sealed unsafe class Compute : IDisposable
     public Tape? Tape { get; set; }
 
     /// <summary>Where gradients of looked-up rows wait while set: between the micro-batches of one update.</summary>
-    public LaterLookups? LaterLookups { get; set; }
+    public DeferredRows? DeferredRows { get; set; }
 
     /// <summary>Forgets every tensor of the step that has just ended.</summary>
     public void NextStep()

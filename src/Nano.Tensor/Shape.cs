@@ -23,6 +23,15 @@ public readonly record struct Shape
             throw new ArgumentException($"{this} has too many elements");
     }
 
+    /// <summary>The sizes as files and foreign libraries want them.</summary>
+    public long[] ToArray()
+    {
+        var sizes = new long[Rank];
+        for (int i = 0; i < sizes.Length; i++)
+            sizes[i] = this[i];
+        return sizes;
+    }
+
     /// <summary>Number of dimensions.</summary>
     public int Rank { get; }
 

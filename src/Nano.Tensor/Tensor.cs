@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Nano;
 
 /// <summary>Element types of a tensor: numbers that are computed with, and ids that only select.</summary>
@@ -263,25 +261,4 @@ public sealed unsafe class Tensor
         : throw new ArgumentException($"{user}: a view with gaps between its rows ({this}, row stride {RowStride}) is not supported here");
 
     public override string ToString() => Name is null ? Shape.ToString() : $"{Name} {Shape}";
-}
-
-/// <summary>Where a backward pass puts a gradient: adding to what is there, or as the first to write.</summary>
-internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
-{
-    public readonly float* Pointer = pointer;
-    public readonly bool Accumulate = accumulate;
-
-    /// <summary>Adds v to the gradient at element i, or writes it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Put<S, V>(nint i, V v) where S : ISimd<V> where V : unmanaged => S.Store(Pointer + i, Accumulate ? S.Add(S.Load(Pointer + i), v) : v);
-
-    /// <summary>Zeros in elements [begin, end) if nothing has contributed yet, for those who add.</summary>
-    public void Begin(nint begin, nint end)
-    {
-        if (!Accumulate)
-            new Span<float>(Pointer + begin, checked((int)(end - begin))).Clear();
-    }
-
-    /// <summary>The same target, moved on by some elements.</summary>
-    public GradientTarget At(nint i) => new(Pointer + i, Accumulate);
 }

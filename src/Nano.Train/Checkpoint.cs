@@ -39,8 +39,8 @@ public static class Checkpoint
                 AtomicFolder.Swap(folder);
             }
             if (isBest)
-                Point(run, ModelDirectory.Best, name); // before "latest": a run that dies in between comes here again
-            Point(run, ModelDirectory.Latest, name);
+                Point(run, ModelFolder.Best, name); // before "latest": a run that dies in between comes here again
+            Point(run, ModelFolder.Latest, name);
             Rotate(run, state, kept);
             return folder;
         }
@@ -66,8 +66,8 @@ public static class Checkpoint
             ModelDirectory.Save(Directory.CreateDirectory(Path.Combine(folder, AverageFolder)).FullName, average, tokenizer, chatTemplate);
         SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolders.OptimizerFile),
             [.. state.Tensors.Select(slot => TypeOf(slot.Tensor) == SafetensorsType.I32
-                ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, ModelDirectory.Dims(slot.Tensor.Shape), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
-                : new SafetensorsTensor(slot.Name, ModelDirectory.Dims(slot.Tensor.Shape), () => slot.Tensor.Data))]);
+                ? new SafetensorsTensor(slot.Name, SafetensorsType.I32, slot.Tensor.Shape.ToArray(), stream => stream.Write(MemoryMarshal.AsBytes(slot.Tensor.Ids)))
+                : new SafetensorsTensor(slot.Name, slot.Tensor.Shape.ToArray(), () => slot.Tensor.Data))]);
         AtomicFile.Write(Path.Combine(folder, CheckpointFolders.StateFile), stream => RunStateFile.Write(stream, state));
     }
 
@@ -82,13 +82,13 @@ public static class Checkpoint
     }
 
     /// <summary>Whether a run's folder has a checkpoint to go on from: the one that "latest" names, or where that is missing, a whole one.</summary>
-    public static bool Exists(string run) => File.Exists(Path.Combine(run, ModelDirectory.Latest)) || CheckpointFolders.Newest(run) is not null;
+    public static bool Exists(string run) => File.Exists(Path.Combine(run, ModelFolder.Latest)) || CheckpointFolders.Newest(run) is not null;
 
     /// <summary>Refuses a folder that holds anything of a run's checkpoints, whole or not: a new run there would delete it.</summary>
     /// <exception cref="NanoException">It does.</exception>
     public static void RefuseRun(string run)
     {
-        string[] files = [ModelDirectory.Latest, ModelDirectory.Best, CheckpointFolders.StateFile];
+        string[] files = [ModelFolder.Latest, ModelFolder.Best, CheckpointFolders.StateFile];
         if (files.Any(file => File.Exists(Path.Combine(run, file))) || CheckpointFolders.All(run).Any())
             throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
     }
@@ -99,7 +99,7 @@ public static class Checkpoint
     {
         if (!Exists(run))
             throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
-        return File.Exists(Path.Combine(run, ModelDirectory.Latest)) ? ModelDirectory.Resolve(run) : CheckpointFolders.Newest(run)!;
+        return File.Exists(Path.Combine(run, ModelFolder.Latest)) ? ModelFolder.Resolve(run) : CheckpointFolders.Newest(run)!;
     }
 
     /// <summary>What the newest checkpoint of a run says of it: everything but tensors.</summary>
@@ -154,8 +154,8 @@ public static class Checkpoint
     /// <param name="kept">Receives the new names of folders that hold foreign files and stay.</param>
     public static void DeleteAll(string run, ICollection<string>? kept = null)
     {
-        File.Delete(Path.Combine(run, ModelDirectory.Latest));
-        File.Delete(Path.Combine(run, ModelDirectory.Best));
+        File.Delete(Path.Combine(run, ModelFolder.Latest));
+        File.Delete(Path.Combine(run, ModelFolder.Best));
         CheckpointFolders.DeleteOthers(run, new HashSet<string>(), kept ?? []);
         RemoveRemains(run);
     }
@@ -171,10 +171,10 @@ public static class Checkpoint
     /// <summary>The name of the best checkpoint's folder, if there is one that is named.</summary>
     private static string[] Best(string run)
     {
-        string path = Path.Combine(run, ModelDirectory.Best);
+        string path = Path.Combine(run, ModelFolder.Best);
         try
         {
-            return File.Exists(path) ? [ModelDirectory.ReadPointer(path)] : [];
+            return File.Exists(path) ? [ModelFolder.ReadPointer(path)] : [];
         }
         catch (BadFileException)
         {
@@ -184,7 +184,7 @@ public static class Checkpoint
 
     private static void RemoveRemains(string run)
     {
-        foreach (string pointer in (string[])[ModelDirectory.Latest, ModelDirectory.Best])
+        foreach (string pointer in (string[])[ModelFolder.Latest, ModelFolder.Best])
             AtomicFile.RemoveRemains(Path.Combine(run, pointer));
     }
 
@@ -197,7 +197,7 @@ public static class Checkpoint
         var tensors = SafetensorsReader.Open(path);
         foreach (var (name, tensor) in state.Tensors)
         {
-            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == TypeOf(tensor) && entry.Shape.SequenceEqual(ModelDirectory.Dims(tensor.Shape)))
+            if (tensors.Entries.TryGetValue(name, out var entry) && entry.Type == TypeOf(tensor) && entry.Shape.SequenceEqual(tensor.Shape.ToArray()))
                 continue;
             tensors.Dispose();
             throw new BadFileException(path, $"tensor '{name}' of type {TypeOf(tensor)} and shape {tensor.Shape} is missing");

@@ -19,7 +19,7 @@ internal static class CheckpointFolders
 
     private const string Prefix = "step-", Kept = ".kept";
 
-    private static readonly string[] ModelFiles = [ModelDirectory.ConfigFile, SafetensorsSet.SingleFile, ModelDirectory.TokenizerFile, ModelDirectory.ChatTemplateFile];
+    private static readonly string[] ModelFiles = [ModelFolder.ConfigFile, SafetensorsIndex.SingleFile, ModelDirectory.TokenizerFile, ModelDirectory.ChatTemplateFile];
 
     private static readonly string[] Own = [StateFile, OptimizerFile, .. ModelFiles, .. ModelFiles.Select(file => $"{Checkpoint.AverageFolder}/{file}")];
 
@@ -38,7 +38,7 @@ internal static class CheckpointFolders
 
     /// <summary>Whether a folder has every file that a checkpoint must have.</summary>
     public static bool IsWhole(string folder) =>
-        ((string[])[StateFile, OptimizerFile, ModelDirectory.ConfigFile, SafetensorsSet.SingleFile]).All(file => File.Exists(Path.Combine(folder, file)));
+        ((string[])[StateFile, OptimizerFile, ModelFolder.ConfigFile, SafetensorsIndex.SingleFile]).All(file => File.Exists(Path.Combine(folder, file)));
 
     /// <summary>Puts right what a killed process left: a folder that was being replaced is there again, and what was being written or deleted goes.</summary>
     /// <param name="run">The run's folder.</param>

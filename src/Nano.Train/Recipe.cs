@@ -36,7 +36,7 @@ public static class Recipe
             if (!Keys.Contains(property.Name))
                 throw new BadFileException(path, $"a recipe has no {Quoted.Of(property.Name)}; {NearestMatch.Hint(property.Name, Keys, "keys")}");
         var tokenizer = Find(document.RootElement, "tokenizer", JsonValueKind.String, path, required: false);
-        var model = ModelConfig.FromJson(Find(document.RootElement, "model", JsonValueKind.Object, path)!.Value.GetRawText(), path);
+        var model = ConfigFile.FromJson(Find(document.RootElement, "model", JsonValueKind.Object, path)!.Value.GetRawText(), path);
         var options = new TrainOptions
         {
             Preset = Text(Find(document.RootElement, "name", JsonValueKind.String, path)!.Value, "name", path),

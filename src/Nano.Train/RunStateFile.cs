@@ -76,7 +76,7 @@ internal static class RunStateFile
             using var json = JsonDocument.ParseValue(ref reader);
             try
             {
-                return ModelConfig.FromJson(json.RootElement.GetRawText(), "model");
+                return ConfigFile.FromJson(json.RootElement.GetRawText(), "model");
             }
             catch (BadFileException e)
             {

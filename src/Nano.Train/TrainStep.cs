@@ -16,7 +16,7 @@ public sealed class TrainStep : ITrainStep
     private readonly TrainOptions options;
     private readonly BatchLoader? loader;
     private readonly UpdateBatch batch;
-    private readonly LaterLookups lookups = new();
+    private readonly DeferredRows lookups = new();
     private readonly FiniteCheck check;
 
     /// <summary>A step on the loader's rows.</summary>
@@ -97,7 +97,7 @@ public sealed class TrainStep : ITrainStep
         var tape = compute.Tape ??= new Tape();
         tape.Clear(); // of what a step that diverged has left
         lookups.Clear();
-        compute.LaterLookups = lookups;
+        compute.DeferredRows = lookups;
         try
         {
             int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
@@ -122,7 +122,7 @@ public sealed class TrainStep : ITrainStep
         }
         finally
         {
-            compute.LaterLookups = null;
+            compute.DeferredRows = null;
         }
     }
 

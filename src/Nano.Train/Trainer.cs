@@ -187,7 +187,7 @@ public sealed class Trainer : IDisposable
         string checkpoint = interrupted ? Save(step) : Checkpoint.Folder(run, step);
         foreach (var told in TellKept(step))
             yield return told;
-        double validationLoss = interrupted ? double.NaN : Evaluate.OnAll(losses, validation);
+        double validationLoss = interrupted ? double.NaN : EvaluateRows.OnAll(losses, validation);
         Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : early ? "early stop" : "done"));
         Report.Write(ReportPath, history);
         yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted, RunVerdict.Of(history)) { StoppedEarly = early };
@@ -215,7 +215,7 @@ public sealed class Trainer : IDisposable
 
     private Started EvaluateStart()
     {
-        var started = new Started(Evaluate.OnAll(losses, validation));
+        var started = new Started(EvaluateRows.OnAll(losses, validation));
         if (!double.IsFinite(started.ValLoss))
             throw trainStep.DivergedAt(0);
         ValLossBefore = started.ValLoss;
@@ -226,8 +226,8 @@ public sealed class Trainer : IDisposable
     private Evaluated EvaluateAndSave(long step)
     {
         trainStep.ToHost();
-        double trainLoss = Evaluate.OnRandomRows(losses, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = Evaluate.OnRandomRows(losses, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
+        double trainLoss = EvaluateRows.OnRandomRows(losses, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = EvaluateRows.OnRandomRows(losses, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
             throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
@@ -316,7 +316,7 @@ public sealed class Trainer : IDisposable
         catch (Exception e)
         {
             taken.Dispose();
-            throw AtomicFile.IsOfTheDisk(e) ? AtomicFile.Explain(Path.Combine(run, ModelDirectory.Latest), e) : e;
+            throw AtomicFile.IsOfTheDisk(e) ? AtomicFile.Explain(Path.Combine(run, ModelFolder.Latest), e) : e;
         }
     }
 

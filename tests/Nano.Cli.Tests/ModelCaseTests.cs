@@ -36,7 +36,7 @@ public sealed class ModelCaseTests : IDisposable
         Cli.Run("generate", "--model", temp.File("copy"), "--prompt", "hello", "--max-tokens", "8", "--temperature", "0").Succeeds();
         string[] train = ["train", "--from", Model, "--data", text, "--batch", "2", "--accumulate", "1", "--seq", "8", "--eval-interval", "2"];
         Cli.Run([.. train, "--steps", "4", "--out", temp.File("run")]).Succeeds();
-        Assert.Equal(272, ModelConfig.Load(Path.Combine(temp.File("run"), "step-000004", "config.json")).VocabSize);
+        Assert.Equal(272, ConfigFile.Load(Path.Combine(temp.File("run"), "step-000004", "config.json")).VocabSize);
         Cli.Run("generate", "--model", temp.File("run"), "--prompt", "hello", "--max-tokens", "8").Succeeds();
     }
 

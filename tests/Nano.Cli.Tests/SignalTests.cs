@@ -160,7 +160,7 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         var header = new System.Text.Json.Nodes.JsonObject();
         foreach (var (name, shape) in config.ParameterShapes())
         {
-            long[] sizes = ModelDirectory.Dims(shape);
+            long[] sizes = shape.ToArray();
             if (ModelDirectory.IsConv1D(name))
                 Array.Reverse(sizes);
             long end = offset + (4L * shape.Length);

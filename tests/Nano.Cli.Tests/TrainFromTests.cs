@@ -182,7 +182,7 @@ public sealed class TrainFromTests(StartModels models) : IClassFixture<StartMode
         Cli.Run("train", "--resume", run, "--steps", "10", "--json").Fails(1, "steps was 5");
         string checkpoint = Path.Combine(run, "step-000005");
         Assert.Equal(template, File.ReadAllText(Path.Combine(checkpoint, "chat_template.jinja")));
-        var saved = ModelConfig.Load(Path.Combine(checkpoint, "config.json"));
+        var saved = ConfigFile.Load(Path.Combine(checkpoint, "config.json"));
         Assert.Equal((3, 0f, 16), (saved.BosToken, saved.Dropout, saved.ContextLength));
         Assert.Superset(new HashSet<int> { 7, 9 }, saved.EosTokens.ToHashSet());
         Assert.Superset(new HashSet<int> { 7, 9 }, TokenizerLoader.Load(checkpoint).EndIds.ToHashSet());

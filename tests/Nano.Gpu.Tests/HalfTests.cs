@@ -64,7 +64,7 @@ public class HalfTests
         int[] ids = Random(B * T), targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
         using var session = new OrtSession(recording.Graph.ToModel().Span, where, 1);
         using OrtTensor input = OrtTensor.OfInts(ids, B, T), wanted = OrtTensor.OfInts(targets, B, T), loss = OrtTensor.OfFloats();
-        var gradients = model.Parameters.All.Select(parameter => (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)))).ToList();
+        var gradients = model.Parameters.All.Select(parameter => (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(parameter.Shape.ToArray()))).ToList();
         session.Run([("input_ids", input), ("targets", wanted)], [("loss", loss), .. gradients]);
 
         model.Parameters.EnableGradients();
@@ -111,7 +111,7 @@ public class HalfTests
         graph.Result("da", ops.Gradient(a), OnnxGraph.Dimensions(a));
         graph.Result("db", ops.Gradient(b), OnnxGraph.Dimensions(b));
         using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
-        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(ModelDirectory.Dims(a.Shape)), db = OrtTensor.OfFloats(ModelDirectory.Dims(b.Shape));
+        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(a.Shape.ToArray()), db = OrtTensor.OfFloats(b.Shape.ToArray());
         session.Run([], [("y", y), ("da", da), ("db", db)]);
 
         var (exact, exactA, exactB) = Ours(a, b, dy);

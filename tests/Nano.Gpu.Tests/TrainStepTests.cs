@@ -93,7 +93,7 @@ public class TrainStepTests
         foreach (var (mine, other) in ours.Model.Parameters.All.Zip(theirs.Model.Parameters.All))
             Assert.True(Distance(mine, other) < 0.02, $"{mine.Name}: {Distance(mine, other)}");
         var rows = new BatchLoader(Tokens(), 4, 16, "test");
-        Assert.Equal(Evaluate.OnRandomRows(ours.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), Evaluate.OnRandomRows(theirs.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), 1e-3);
+        Assert.Equal(EvaluateRows.OnRandomRows(ours.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), EvaluateRows.OnRandomRows(theirs.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), 1e-3);
     }
 
     /// <summary>Norm of the difference over the norm.</summary>
@@ -248,11 +248,11 @@ public class TrainStepTests
         using Side ours = new(options, null);
         var graph = OnnxTraining.Whole(ours.Model, new(), default, options.Optimizer);
         using var session = device.Open(graph);
-        var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)), Next: OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)))).ToList();
+        var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(parameter.Shape.ToArray()), Next: OrtTensor.OfFloats(parameter.Shape.ToArray()))).ToList();
         foreach (var ((_, value, _), parameter) in state.Zip(ours.Model.Parameters.All))
             parameter.Data.CopyTo(value.Floats);
         foreach (string moment in (string[])[".mean", ".square"])
-            state.AddRange(ours.Model.Parameters.All.Select(parameter => (parameter.Name + moment, OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)), OrtTensor.OfFloats(ModelDirectory.Dims(parameter.Shape)))));
+            state.AddRange(ours.Model.Parameters.All.Select(parameter => (parameter.Name + moment, OrtTensor.OfFloats(parameter.Shape.ToArray()), OrtTensor.OfFloats(parameter.Shape.ToArray()))));
         Tensor ids = new(new Shape(4, 16), DType.Int32), targets = new(new Shape(4, 16), DType.Int32);
         var loader = new BatchLoader(Tokens(), 4, 16, "test");
         using OrtTensor loss = OrtTensor.OfFloats(), norm = OrtTensor.OfFloats();

@@ -14,9 +14,9 @@ public class Gpt2LossTests
     private static List<int[]> Run(Gpt2Config config, Compute compute, bool later, Func<LanguageModel, Compute, Tensor, Tensor, Dropout?, (Tensor Loss, Tensor Nll)> way)
     {
         using var model = Models.Random(config);
-        using var lookups = new LaterLookups();
+        using var lookups = new DeferredRows();
         compute.Tape = new Tape();
-        compute.LaterLookups = later ? lookups : null;
+        compute.DeferredRows = later ? lookups : null;
         model.Parameters.EnableGradients();
         var bits = new List<int[]>();
         for (int micro = 0; micro < 2; micro++)

@@ -169,12 +169,12 @@ public class ModelDirectoryTests
         using var run = new TempFolder();
         string step = Directory.CreateDirectory(run.File("step-000007")).FullName;
         File.WriteAllText(Path.Combine(step, "config.json"), "{}");
-        File.WriteAllText(run.File(ModelDirectory.Latest), "step-000007\n");
+        File.WriteAllText(run.File(ModelFolder.Latest), "step-000007\n");
         File.WriteAllText(run.File("log.jsonl"), "");
-        Assert.Equal(step, ModelDirectory.Resolve(step));
-        Assert.Equal(step, ModelDirectory.Resolve(Path.Combine(step, "config.json")));
-        Assert.Equal(step, ModelDirectory.Resolve(run.Root));
-        Assert.Equal(step, ModelDirectory.Resolve(run.File("log.jsonl")));
+        Assert.Equal(step, ModelFolder.Resolve(step));
+        Assert.Equal(step, ModelFolder.Resolve(Path.Combine(step, "config.json")));
+        Assert.Equal(step, ModelFolder.Resolve(run.Root));
+        Assert.Equal(step, ModelFolder.Resolve(run.File("log.jsonl")));
     }
 
     [Theory]
@@ -191,8 +191,8 @@ public class ModelDirectoryTests
         string run = Directory.CreateDirectory(outer.File("run")).FullName;
         foreach (string folder in new[] { outer.Root, run })
             File.WriteAllText(Path.Combine(folder, "config.json"), "{}");
-        File.WriteAllText(Path.Combine(run, ModelDirectory.Latest), content);
-        Assert.Equal(Path.Combine(run, ModelDirectory.Latest), Assert.Throws<BadFileException>(() => ModelDirectory.Resolve(run)).Path);
+        File.WriteAllText(Path.Combine(run, ModelFolder.Latest), content);
+        Assert.Equal(Path.Combine(run, ModelFolder.Latest), Assert.Throws<BadFileException>(() => ModelFolder.Resolve(run)).Path);
     }
 
     [Fact]
@@ -201,12 +201,12 @@ public class ModelDirectoryTests
         using var folder = new TempFolder();
         foreach (string path in new[] { folder.Root, folder.File("none") })
         {
-            var e = Assert.Throws<NanoException>(() => ModelDirectory.Resolve(path));
+            var e = Assert.Throws<NanoException>(() => ModelFolder.Resolve(path));
             Assert.Contains(path, e.Message, StringComparison.Ordinal);
             Assert.Contains("nano train", e.Hint, StringComparison.Ordinal);
         }
-        File.WriteAllText(folder.File(ModelDirectory.Latest), "step-000001\n");
-        Assert.Contains("config.json", Assert.Throws<NanoException>(() => ModelDirectory.Resolve(folder.Root)).Message, StringComparison.Ordinal);
+        File.WriteAllText(folder.File(ModelFolder.Latest), "step-000001\n");
+        Assert.Contains("config.json", Assert.Throws<NanoException>(() => ModelFolder.Resolve(folder.Root)).Message, StringComparison.Ordinal);
     }
 
     static void AssertRefused(Action<Dictionary<string, (long[] Shape, float[] Values)>> change, params string[] expected)

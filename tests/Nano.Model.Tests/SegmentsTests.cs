@@ -32,9 +32,9 @@ public class SegmentsTests
     private static Result Run(ModelConfig config, Compute compute, IEnumerable<(Shape Shape, int Start)> pieces, Func<Compute, Segments?> segments, bool checkpoint)
     {
         using var model = Models.Random(config);
-        using var lookups = new LaterLookups();
+        using var lookups = new DeferredRows();
         compute.Tape = new Tape();
-        compute.LaterLookups = lookups;
+        compute.DeferredRows = lookups;
         model.Parameters.EnableGradients();
         var nlls = new List<int>();
         foreach (var (shape, start) in pieces)
@@ -46,7 +46,7 @@ public class SegmentsTests
             compute.Tape.Backward(compute, loss);
         }
         lookups.Run(compute);
-        compute.LaterLookups = null;
+        compute.DeferredRows = null;
         return new Result([.. nlls], [.. model.Parameters.All.SelectMany(parameter => Models.Bits(parameter.Gradient.Data))]);
     }
 

@@ -34,7 +34,7 @@ public class EvaluateTests
                 sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[(window * 8) + t + 1]];
             }
         }
-        Assert.Equal(sum / 109, Evaluate.OnAll(new ModelLosses(model, compute), new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
+        Assert.Equal(sum / 109, EvaluateRows.OnAll(new ModelLosses(model, compute), new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
     }
 
     // The text has 110 tokens, 109 of which are predicted; the model's context is 8.
@@ -79,7 +79,7 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         int[] tokens = Tokens[..length];
-        Assert.Equal(Evaluate.OnAll(new ModelLosses(model, compute), new BatchLoader(tokens, 4, 8, "test")), Evaluate.OnText(new ModelLosses(model, compute), tokens, 1, 8, 8, 3).Loss);
+        Assert.Equal(EvaluateRows.OnAll(new ModelLosses(model, compute), new BatchLoader(tokens, 4, 8, "test")), Evaluate.OnText(new ModelLosses(model, compute), tokens, 1, 8, 8, 3).Loss);
         Assert.Equal(1, Evaluate.OnText(new ModelLosses(model, compute), tokens.AsMemory(0, 2), 1, 8, 8, 3).Tokens);
     }
 
@@ -106,8 +106,8 @@ public class EvaluateTests
         using var model = LanguageModel.Create(Runs.Tiny.Model);
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        Assert.Equal(Math.Log(11), Evaluate.OnAll(new ModelLosses(model, compute), loader), 1e-6);
-        Assert.Equal(Math.Log(11), Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 12, 1, RandomPurpose.TrainingWindows), 1e-6);
+        Assert.Equal(Math.Log(11), EvaluateRows.OnAll(new ModelLosses(model, compute), loader), 1e-6);
+        Assert.Equal(Math.Log(11), EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 12, 1, RandomPurpose.TrainingWindows), 1e-6);
     }
 
     [Fact]
@@ -116,10 +116,10 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        double first = Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation);
-        Assert.Equal(first, Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation));
-        Assert.NotEqual(first, Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.ValidationEvaluation));
-        Assert.NotEqual(first, Evaluate.OnRandomRows(new ModelLosses(model, compute), loader, 8, 2, RandomPurpose.TrainingEvaluation));
+        double first = EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation);
+        Assert.Equal(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation));
+        Assert.NotEqual(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.ValidationEvaluation));
+        Assert.NotEqual(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 2, RandomPurpose.TrainingEvaluation));
         // The mean of two batches, each evaluated alone by a loader whose steps are counted alike.
         double sum = 0;
         for (int step = 0; step < 2; step++)
@@ -144,10 +144,10 @@ public class EvaluateTests
         var tape = compute.Tape;
         var loader = new BatchLoader(Tokens, 4, 8, "test");
         int[] before = Runs.Bits(model);
-        double loss = Evaluate.OnAll(new ModelLosses(model, compute), loader);
+        double loss = EvaluateRows.OnAll(new ModelLosses(model, compute), loader);
         Assert.Equal(before, Runs.Bits(model));
         Assert.Same(tape, compute.Tape);
         Assert.Empty(tape.Ops);
-        Assert.Equal(loss, Evaluate.OnAll(new ModelLosses(dropping, compute), loader));
+        Assert.Equal(loss, EvaluateRows.OnAll(new ModelLosses(dropping, compute), loader));
     }
 }

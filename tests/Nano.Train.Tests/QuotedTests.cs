@@ -43,7 +43,7 @@ public class QuotedTests
     public void What_other_libraries_quote_is_short_too()
     {
         string json = $$"""{"{{new string('k', 5000)}}": 1, "{{new string('k', 5000)}}": 2}""";
-        var e = Assert.Throws<BadFileException>(() => ModelConfig.FromJson(json, "a.json"));
+        var e = Assert.Throws<BadFileException>(() => ConfigFile.FromJson(json, "a.json"));
         Assert.Contains("Duplicate", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(new string('k', 61), e.Message, StringComparison.Ordinal);
     }

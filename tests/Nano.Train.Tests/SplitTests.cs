@@ -113,7 +113,7 @@ public class SplitTests
     {
         using var model = Runs.NewModel(Runs.Tiny);
         using var compute = new Compute(2);
-        double[] losses = [.. new[] { 12, 6, 5, 4, 1, 50 }.Select(batch => Evaluate.OnRandomRows(new ModelLosses(model, compute), new BatchLoader(Runs.RandomTokens(500, 11), batch, 8, "test"), 12, 1, RandomPurpose.TrainingEvaluation))];
+        double[] losses = [.. new[] { 12, 6, 5, 4, 1, 50 }.Select(batch => EvaluateRows.OnRandomRows(new ModelLosses(model, compute), new BatchLoader(Runs.RandomTokens(500, 11), batch, 8, "test"), 12, 1, RandomPurpose.TrainingEvaluation))];
         Assert.Single(losses.Distinct());
     }
 }

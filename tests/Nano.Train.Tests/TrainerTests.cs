@@ -85,7 +85,7 @@ public class TrainerTests
 
         // The last loss is over the whole validation split: the last tenth of the text.
         int[] validation = trainer.Tokenizer.Encode(Corpus.Text)[(int)(tokens * 0.9)..];
-        Assert.Equal(Evaluate.OnAll(new ModelLosses(trainer.Model, compute), new BatchLoader(validation, 1, 8, "test")), end, 1e-9);
+        Assert.Equal(EvaluateRows.OnAll(new ModelLosses(trainer.Model, compute), new BatchLoader(validation, 1, 8, "test")), end, 1e-9);
     }
 
     [Fact]

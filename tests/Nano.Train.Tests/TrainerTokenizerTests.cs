@@ -80,11 +80,11 @@ public class TrainerTokenizerTests
         using (var trainer = New(run.Root, compute, Bpe.Value, options: Options with { Steps = 0 }))
             saved = ((Finished)trainer.Run(CancellationToken.None).Last()).Checkpoint;
         string digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(saved, "tokenizer.json"))));
-        Assert.Equal(digest, CorpusTokenizer.Sha256(Bpe.Value));
+        Assert.Equal(digest, TokenizerIdentity.Sha256(Bpe.Value));
         var before = Runs.Files(saved);
         var equallyLarge = BpeTrainer.Train([Corpus.Text[..400]], V, threads: 1);
         Assert.Equal(V, equallyLarge.VocabSize);
-        foreach (var (other, now) in new[] { (equallyLarge, CorpusTokenizer.Sha256(equallyLarge)), (null, "not set") })
+        foreach (var (other, now) in new[] { (equallyLarge, TokenizerIdentity.Sha256(equallyLarge)), (null, "not set") })
         {
             var e = Assert.Throws<NanoException>(() => New(run.Root, compute, other, resume: true, options: Options with { Steps = 0 }));
             Assert.Contains($"tokenizer_sha256 was {digest} and is now {now}", e.Message, StringComparison.Ordinal);
@@ -164,6 +164,6 @@ public class TrainerTokenizerTests
         }
         // What a checkpoint carries is the same tokenizer again.
         tokenizer!.Save(run.File("tokenizer.json"));
-        Assert.Equal(CorpusTokenizer.Sha256(tokenizer), CorpusTokenizer.Sha256(TokenizerLoader.Load(run.File("tokenizer.json"))));
+        Assert.Equal(TokenizerIdentity.Sha256(tokenizer), TokenizerIdentity.Sha256(TokenizerLoader.Load(run.File("tokenizer.json"))));
     }
 }

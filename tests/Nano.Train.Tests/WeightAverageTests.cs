@@ -54,7 +54,7 @@ public class WeightAverageTests
         Assert.NotEqual(saved, Weights(trainer.Model));
 
         var validation = new BatchLoader(trainer.Data.Validation, Options.Batch, Options.Time, "test");
-        Assert.Equal(Evaluate.OnRandomRows(new ModelLosses(averaged, compute), validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation), last!.ValLoss);
+        Assert.Equal(EvaluateRows.OnRandomRows(new ModelLosses(averaged, compute), validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation), last!.ValLoss);
         using var plain = ModelDirectory.Load(run.Root).Model;
         Assert.Equal(Runs.Bits(trainer.Model), Runs.Bits(plain));
         Assert.Equal(["config.json", "model.safetensors", "tokenizer.json"], Runs.Names(run.File("step-000009/ema")));

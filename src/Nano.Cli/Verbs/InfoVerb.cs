@@ -44,7 +44,7 @@ internal static class InfoVerb
     {
         try
         {
-            var tried = OrtProvider.Try().ToList();
+            var tried = ProviderProbe.Try().ToList();
             foreach (var (provider, problem) in tried)
                 human.WriteLine($"device       {provider.Name}: {(problem is null ? "works, ONNX Runtime" + provider.Hardware : "does not work here: " + OneLine(problem))}");
             return ([.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)], tried.Where(one => one.Problem is not null).ToDictionary(one => one.Provider.Name, one => OneLine(one.Problem!)));
@@ -161,8 +161,8 @@ internal static class InfoVerb
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at {Quoted.Of(path)}, and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.Names], "give the folder of a model or run, or one of")), null);
-        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelDirectory.Resolve(path) is var folder && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
-            return (ModelConfig.Load(Path.Combine(folder, "config.json")), null);
+        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelFolder.Resolve(path) is var folder && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
+            return (ConfigFile.Load(Path.Combine(folder, "config.json")), null);
         using var source = ModelLoader.Open(path);
         return (source.Config, source.Tensors.Sum(tensor => tensor.Bytes));
     }

@@ -128,9 +128,9 @@ internal static class TrainVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
-                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelDirectory.Best)}, the best; the last is " : "")}{end.Checkpoint}
+                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelFolder.Best)}, the best; the last is " : "")}{end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelDirectory.Best) : run)}
+                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelFolder.Best) : run)}
                 """));
         foreach (string line in VerdictLines.Of(end.Verdict))
             human.WriteLine(line);

@@ -24,7 +24,7 @@ internal sealed record OnnxCase(Func<OnnxGraph> Whole, Func<OnnxGraph>? Besides,
         ],
         [Result("", "parameter"), Result(OnnxTraining.Mean, "mean"), Result(OnnxTraining.Square, "square")]);
 
-        OnnxResult Result(string part, string output) => new(OnnxTraining.Next + named.Name + part, ModelDirectory.Dims(parameter.Shape), made[output].Data.ToArray());
+        OnnxResult Result(string part, string output) => new(OnnxTraining.Next + named.Name + part, parameter.Shape.ToArray(), made[output].Data.ToArray());
     }
 }
 

@@ -77,7 +77,7 @@ internal sealed class RecordedCase
         return lowering.Graph;
     }
 
-    private static OnnxResult Result(string name, Tensor like, Tensor values) => new(name, ModelDirectory.Dims(like.Shape), values.Data.ToArray());
+    private static OnnxResult Result(string name, Tensor like, Tensor values) => new(name, like.Shape.ToArray(), values.Data.ToArray());
 
     private static string Name(int leaf) => $"x{leaf}";
 

@@ -3,16 +3,6 @@ using System.Runtime.InteropServices;
 
 namespace Nano;
 
-/// <summary>Element types by their numbers in onnx.proto (TensorProto.DataType).</summary>
-public enum OnnxType
-{
-    Float32 = 1,
-    Int32 = 6,
-    Int64 = 7,
-    Bool = 9,
-    Float16 = 10,
-}
-
 /// <summary>
 /// An ONNX graph in the making: nodes in the order in which they are asked for, each value under a name. Opset 17 and IR version 8, which every ONNX Runtime
 /// since 1.12 reads; field numbers are those of onnx.proto.
@@ -123,7 +113,7 @@ internal sealed class OnnxGraph(string name)
     public void Weight(OnnxWeight weight) => weights.Add(weight);
 
     /// <summary>The shape of a tensor, for an input or output.</summary>
-    public static object[] Dimensions(Tensor tensor) => [.. ModelDirectory.Dims(tensor.Shape).Cast<object>()];
+    public static object[] Dimensions(Tensor tensor) => [.. tensor.Shape.ToArray().Cast<object>()];
 
     /// <summary>Declares an input; a dimension is a number, or a name for one that is known when it runs.</summary>
     public void Input(string input, OnnxType type, params ReadOnlySpan<object> shape) => inputs.Add(ValueInfo(input, type, shape));

@@ -19,8 +19,8 @@ internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long
     /// <summary>A float tensor as it is, or rounded to float16 (to nearest, ties to even).</summary>
     /// <exception cref="NanoException">When it is written: an element is too large for float16.</exception>
     public static OnnxWeight Of(string name, Tensor tensor, OnnxType type = OnnxType.Float32) => type == OnnxType.Float16
-        ? new(name, type, ModelDirectory.Dims(tensor.Shape), tensor.Length * sizeof(short), stream => WriteHalves(name, tensor.Data, stream))
-        : new(name, OnnxType.Float32, ModelDirectory.Dims(tensor.Shape), tensor.Length * sizeof(float), stream => stream.Write(MemoryMarshal.AsBytes(tensor.Data)));
+        ? new(name, type, tensor.Shape.ToArray(), tensor.Length * sizeof(short), stream => WriteHalves(name, tensor.Data, stream))
+        : new(name, OnnxType.Float32, tensor.Shape.ToArray(), tensor.Length * sizeof(float), stream => stream.Write(MemoryMarshal.AsBytes(tensor.Data)));
 
     private static void WriteHalves(string name, ReadOnlySpan<float> values, Stream stream)
     {

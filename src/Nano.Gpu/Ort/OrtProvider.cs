@@ -34,30 +34,4 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
     /// <exception cref="NanoException">There is none of a name.</exception>
     public static IReadOnlyList<OrtProvider> Named(string names) =>
         [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct().Where(name => name != "cpu").Select(Find)];
-
-    /// <summary>What each provider of the library says when a graph of one node is to run on it, and what it needs; null where it runs.</summary>
-    /// <exception cref="NanoException">There is no library.</exception>
-    public static IEnumerable<(OrtProvider Provider, string? Problem)> Try()
-    {
-        var graph = new OnnxGraph("probe");
-        graph.Input("x", OnnxType.Float32, 1);
-        graph.Node("Add", ["x", "x"], ["y"]);
-        graph.Output("y", OnnxType.Float32, 1);
-        var compiledIn = OrtApi.Default.AvailableProviders();
-        foreach (var provider in All.Where(provider => compiledIn.Contains(provider.LibraryName)))
-        {
-            string? problem = null;
-            try
-            {
-                using var session = new OrtSession(graph.ToModel().Span, provider, 1);
-                using OrtTensor x = OrtTensor.OfFloats(1), y = OrtTensor.OfFloats(1);
-                session.Run([("x", x)], [("y", y)]);
-            }
-            catch (NanoException e)
-            {
-                problem = $"{(e.InnerException ?? e).Message}; {provider.Needs}";
-            }
-            yield return (provider, problem);
-        }
-    }
 }

@@ -85,7 +85,7 @@ public sealed unsafe class OrtTensor : IDisposable
     }
 
     /// <summary>A tensor of ours as it lies in memory, of floats or int32.</summary>
-    public static OrtTensor Over(Tensor tensor) => new(tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, ModelDirectory.Dims(tensor.Contiguous("onnx").Shape), tensor);
+    public static OrtTensor Over(Tensor tensor) => new(tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, tensor.Contiguous("onnx").Shape.ToArray(), tensor);
 
     /// <summary>Bytes of so many elements.</summary>
     internal static long SizeOf(OnnxType type, ReadOnlySpan<long> shape)

@@ -16,7 +16,7 @@ internal sealed class DeviceTensors : IDisposable
         try
         {
             foreach (var (name, host) in tensors)
-                this.tensors.Add((name, host, device.New(OnnxType.Float32, ModelDirectory.Dims(host.Shape))));
+                this.tensors.Add((name, host, device.New(OnnxType.Float32, host.Shape.ToArray())));
         }
         catch
         {

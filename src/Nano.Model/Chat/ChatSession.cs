@@ -2,6 +2,9 @@ using System.Text;
 
 namespace Nano;
 
+/// <summary>A chat template and the texts of the special tokens that it may print, by their names for it: bos_token, eos_token ...</summary>
+public sealed record ChatFormat(ChatTemplate Template, IReadOnlyDictionary<string, string> SpecialTokens);
+
 /// <summary>A conversation with a model: keeps the turns, makes the prompts, and knows what ends an answer.</summary>
 public sealed class ChatSession
 {

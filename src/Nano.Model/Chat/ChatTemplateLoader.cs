@@ -3,9 +3,6 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>A chat template and the texts of the special tokens that it may print, by their names for it: bos_token, eos_token ...</summary>
-public sealed record ChatFormat(ChatTemplate Template, IReadOnlyDictionary<string, string> SpecialTokens);
-
 /// <summary>Finds the chat template of a model: chat_template.jinja or tokenizer_config.json beside it, or the metadata of a GGUF file.</summary>
 public static class ChatTemplateLoader
 {
@@ -26,7 +23,7 @@ public static class ChatTemplateLoader
         var tokens = tokenizer is null ? new Dictionary<string, string>(StringComparer.Ordinal) : FromTokenizer(tokenizer);
         string? own = ModelLoader.FormatOf(modelPath) switch
         {
-            ModelFormat.Safetensors => FromFolder(ModelDirectory.Resolve(modelPath), tokens),
+            ModelFormat.Safetensors => FromFolder(ModelFolder.Resolve(modelPath), tokens),
             ModelFormat.Gguf => FromGguf(modelPath, tokens),
             _ => null,
         };

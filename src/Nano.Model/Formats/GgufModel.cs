@@ -63,7 +63,7 @@ public static class GgufModel
             string inFile = GgufNames.Of(name);
             if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
                 throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
-            if (!entry.Shape.SequenceEqual(ModelDirectory.Dims(shape)))
+            if (!entry.Shape.SequenceEqual(shape.ToArray()))
                 throw new BadFileException(file.Path, $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the metadata asks for {shape}");
             ModelTensor tensor = Tensor(file, entry, name, shape);
             found.Add(interleaved && RopeLayout.Concerns(name) ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
@@ -111,7 +111,7 @@ public static class GgufModel
             WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type : WeightType.F32;
             tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name)));
         }
-        GgufWriter.Write(path, metadata, tensors);
+        GgufWriter.Write(path, metadata, [.. tensors.Select(tensor => tensor.ToGguf())]);
         return notes;
     }
 

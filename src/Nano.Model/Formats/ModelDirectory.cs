@@ -15,14 +15,11 @@ public static class ModelDirectory
     /// <summary>Where newer folders keep their chat template.</summary>
     internal const string ChatTemplateFile = "chat_template.jinja";
 
-    /// <summary>The file that makes a folder a model.</summary>
-    internal const string ConfigFile = "config.json";
-
     /// <summary>The file that a tokenizer is written to.</summary>
     internal const string TokenizerFile = "tokenizer.json";
 
     private const string TokenizerConfigFile = "tokenizer_config.json";
-    private const int MaxTokenizerConfigBytes = 1 << 24, MaxPointerBytes = 1 << 12, MaxTokenizerFileBytes = 1 << 28;
+    private const int MaxTokenizerConfigBytes = 1 << 24, MaxTokenizerFileBytes = 1 << 28;
 
     /// <summary>What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken users give it.</summary>
     private static readonly string[] TokenizerFiles =
@@ -31,50 +28,14 @@ public static class ModelDirectory
         "tokenizer.model", "tokenizer.bin", ChatTemplateFile, "chat_template.json", "generation_config.json",
     ];
 
-    /// <summary>The file in a run's folder that names the folder of the newest checkpoint.</summary>
-    public const string Latest = "latest";
-
-    /// <summary>The file in a run's folder that names the folder of the checkpoint with the lowest validation loss; its path is that of a model.</summary>
-    public const string Best = "best";
-
-    /// <summary>The folder that holds config.json for a path given by a user: a model folder, a run folder (its newest checkpoint), RUN/best, or a file in a model folder.</summary>
-    /// <exception cref="NanoException">There is no model.</exception>
-    public static string Resolve(string path)
-    {
-        string folder = File.Exists(path) ? Path.GetDirectoryName(Path.GetFullPath(path))! : path;
-        string pointer = Path.Combine(folder, IsPointer(path) ? Path.GetFileName(path) : Latest);
-        if (File.Exists(pointer))
-        {
-            folder = Path.Combine(folder, ReadPointer(pointer));
-            if (AtomicFolder.IsInterrupted(folder))
-                folder = AtomicFolder.OldOf(folder); // as whole as the new one, which is about to take its place
-        }
-        return File.Exists(Path.Combine(folder, ConfigFile)) ? folder
-            : throw new NanoException($"there is no model at '{path}': no config.json", "train one with 'nano train', or give the folder of a model");
-    }
-
-    /// <summary>The name of a folder in the file "latest" or "best".</summary>
-    /// <exception cref="BadFileException">It holds none.</exception>
-    /// <exception cref="NanoException">It cannot be read.</exception>
-    internal static string ReadPointer(string path)
-    {
-        string name = Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxPointerBytes, "check the path")).Trim();
-        return name.Length is 0 or > 100 || name is "." or ".." || name != Path.GetFileName(name)
-            || name.Any(char.IsControl)
-            ? throw new BadFileException(path, "it does not name a checkpoint folder") : name;
-    }
-
-    /// <summary>Whether a path is that of a file that names a checkpoint.</summary>
-    internal static bool IsPointer(string path) => Path.GetFileName(path) is Latest or Best && File.Exists(path);
-
-    /// <summary>Opens the model at a path (see <see cref="Resolve"/>) without loading it; a path to a .safetensors file means that file.</summary>
+    /// <summary>Opens the model at a path (see <see cref="ModelFolder.Resolve"/>) without loading it; a path to a .safetensors file means that file.</summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static ModelSource Open(string path)
     {
         bool isFile = path.EndsWith(".safetensors", StringComparison.Ordinal) && File.Exists(path);
-        string folder = isFile ? Path.GetDirectoryName(Path.GetFullPath(path))! : Resolve(path);
-        var config = ModelConfig.Load(Path.Combine(folder, ConfigFile));
+        string folder = isFile ? Path.GetDirectoryName(Path.GetFullPath(path))! : ModelFolder.Resolve(path);
+        var config = ConfigFile.Load(Path.Combine(folder, ModelFolder.ConfigFile));
         var files = new SafetensorsSet(isFile ? path : folder);
         try
         {
@@ -113,10 +74,10 @@ public static class ModelDirectory
         }
     }
 
-    /// <summary>Loads the model at a path (see <see cref="Resolve"/>), with its tokenizer if it brings one.</summary>
+    /// <summary>Loads the model at a path (see <see cref="ModelFolder.Resolve"/>), with its tokenizer if it brings one.</summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
-    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(Resolve(path));
+    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(ModelFolder.Resolve(path));
 
     /// <summary>Writes a model into a folder that exists, with its tokenizer and its chat template, a Jinja string, if
     /// there are such.</summary>
@@ -139,11 +100,11 @@ public static class ModelDirectory
     public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
     {
         var tensors = source.Tensors.Select(tensor => (IsConv1D(tensor.Name) ? tensor.Transposed() : tensor).Named(FileName(tensor.Name)).As(type ?? tensor.Type));
-        SafetensorsSet.Write(folder, [.. tensors.Select(tensor => new SafetensorsTensor(tensor))], shardBytes == 0 ? long.MaxValue : shardBytes);
+        SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())], shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
                 stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
-        AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
+        AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
     }
 
     /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them;
@@ -154,7 +115,7 @@ public static class ModelDirectory
             ? Directory.EnumerateFiles(folder, "model*.safetensors*").Select(file => Path.GetFileName(file)) : [];
         return [.. TokenizerFiles,
             .. weights.Where(name => SafetensorsSet.IsWritten(AtomicFile.TargetOf(name) ?? name)),
-            SafetensorsSet.IndexFile, ConfigFile];
+            SafetensorsIndex.IndexFile, ModelFolder.ConfigFile];
     }
 
     /// <summary>The type of most weights.</summary>
@@ -164,15 +125,6 @@ public static class ModelDirectory
     {
         string name = type switch { WeightType.F16 => "float16", WeightType.BF16 => "bfloat16", _ => "float32" };
         return config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"", StringComparison.Ordinal);
-    }
-
-    /// <summary>The sizes of a shape as a file wants them.</summary>
-    public static long[] Dims(Shape shape)
-    {
-        var dims = new long[shape.Rank];
-        for (int i = 0; i < dims.Length; i++)
-            dims[i] = shape[i];
-        return dims;
     }
 
     /// <summary>The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below "transformer.".</summary>
@@ -206,7 +158,7 @@ public static class ModelDirectory
             string inFile = files.Has(name) ? name : FileName(name);
             if (!files.Has(inFile))
                 throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
-            long[] expected = Dims(shape);
+            long[] expected = shape.ToArray();
             if (IsConv1D(name))
                 Array.Reverse(expected);
             if (!files.Sizes(inFile).SequenceEqual(expected))

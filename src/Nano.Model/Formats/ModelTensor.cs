@@ -22,6 +22,16 @@ public sealed class ModelTensor
     internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read, ModelTensor? turned = null) =>
         (Name, Shape, Type, this.read, this.turned) = (name, shape, type, read, turned);
 
+    /// <summary>A tensor of at most four dimensions in a safetensors file that stays open meanwhile; F64 is rounded to float32 as it is read.</summary>
+    /// <exception cref="BadFileException">It does not hold floating-point numbers, or has too many dimensions.</exception>
+    internal static ModelTensor Of(SafetensorsReader file, SafetensorsEntry entry)
+    {
+        if (entry.Shape.Count > 4 || entry.Shape.Any(size => size > int.MaxValue))
+            throw new BadFileException(file.Path, $"tensor {Quoted.Of(entry.Name)} has shape [{string.Join(", ", entry.Shape.Take(8))}]; expected at most 4 dimensions of 31 bits");
+        var shape = new Shape([.. entry.Shape.Select(size => (int)size)]);
+        return new ModelTensor(entry.Name, shape, file.WeightTypeOf(entry), (start, destination) => file.ReadWeights(entry, start, destination));
+    }
+
     /// <summary>Its name: in a <see cref="ModelSource"/> that of the model's parameter.</summary>
     public string Name { get; }
 
@@ -60,6 +70,22 @@ public sealed class ModelTensor
             stream.Write(part);
         }
     }
+
+    /// <summary>The tensor as a safetensors file gets it, in its stored type.</summary>
+    internal SafetensorsTensor ToSafetensors() => new(Name, Type switch
+    {
+        WeightType.F16 => SafetensorsType.F16,
+        WeightType.BF16 => SafetensorsType.BF16,
+        _ => SafetensorsType.F32,
+    }, Shape.ToArray(), WriteTo);
+
+    /// <summary>The tensor as a GGUF file gets it, in its stored type.</summary>
+    internal GgufTensorToWrite ToGguf() => new(Name, Type switch
+    {
+        WeightType.F16 => GgufTensorType.F16,
+        WeightType.BF16 => GgufTensorType.BF16,
+        _ => GgufTensorType.F32,
+    }, Shape.ToArray(), WriteTo);
 
     /// <summary>Whether the other tensor, of equal shape, has the same elements to the bit, whatever the types.</summary>
     internal bool SameElements(ModelTensor other)

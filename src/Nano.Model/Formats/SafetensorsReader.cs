@@ -115,28 +115,24 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
-    /// <summary>A tensor of at most four dimensions as a model has them; F64 is rounded to float32 as it is read.</summary>
-    /// <exception cref="BadFileException">It is no tensor of floating-point numbers, or has too many dimensions.</exception>
-    internal ModelTensor Tensor(SafetensorsEntry entry)
+    /// <summary>The type that <see cref="ReadWeights"/> gives a tensor's elements in: the stored one, but F32 for F64.</summary>
+    /// <exception cref="BadFileException">The tensor does not hold floating-point numbers.</exception>
+    internal WeightType WeightTypeOf(SafetensorsEntry entry) => entry.Type switch
     {
-        if (entry.Shape.Count > 4 || entry.Shape.Any(size => size > int.MaxValue))
-            throw file.Bad($"tensor {Quoted.Of(entry.Name)} has shape [{string.Join(", ", entry.Shape.Take(8))}]; expected at most 4 dimensions of 31 bits");
-        var shape = new Shape([.. entry.Shape.Select(size => (int)size)]);
-        return entry.Type switch
-        {
-            SafetensorsType.F32 => new ModelTensor(entry.Name, shape, WeightType.F32, Raw(entry)),
-            SafetensorsType.F16 => new ModelTensor(entry.Name, shape, WeightType.F16, Raw(entry)),
-            SafetensorsType.BF16 => new ModelTensor(entry.Name, shape, WeightType.BF16, Raw(entry)),
-            SafetensorsType.F64 => new ModelTensor(entry.Name, shape, WeightType.F32, (start, destination) =>
-                DoubleToSingle(file.Slice(entry.Offset + (start * sizeof(double)), destination.Length * 2), MemoryMarshal.Cast<byte, float>(destination))),
-            _ => throw file.Bad($"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, BF16, F64"),
-        };
-    }
+        SafetensorsType.F32 or SafetensorsType.F64 => WeightType.F32,
+        SafetensorsType.F16 => WeightType.F16,
+        SafetensorsType.BF16 => WeightType.BF16,
+        _ => throw file.Bad($"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, BF16, F64"),
+    };
 
-    private ReadElements Raw(SafetensorsEntry entry)
+    /// <summary>Copies the elements from the one numbered <paramref name="start"/> on, as many whole ones as the destination holds; F64 is rounded to float32.</summary>
+    internal void ReadWeights(SafetensorsEntry entry, long start, Span<byte> destination)
     {
-        int size = SafetensorsEntry.SizeOf(entry.Type);
-        return (start, destination) => file.Copy(entry.Offset + (start * size), destination);
+        long from = entry.Offset + (start * SafetensorsEntry.SizeOf(entry.Type));
+        if (entry.Type == SafetensorsType.F64)
+            DoubleToSingle(file.Slice(from, destination.Length * 2), MemoryMarshal.Cast<byte, float>(destination));
+        else
+            file.Copy(from, destination);
     }
 
     /// <summary>Closes the file.</summary>

@@ -7,9 +7,6 @@ namespace Nano;
 /// <summary>The tensors of a model folder, in one safetensors file or in several with an index (format: as transformers writes them).</summary>
 internal sealed partial class SafetensorsSet : IDisposable
 {
-    public const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
-    private const int MaxIndexBytes = 64 << 20;
-
     private readonly List<SafetensorsReader> files = [];
     private readonly Dictionary<string, SafetensorsReader> fileOf = new(StringComparer.Ordinal);
 
@@ -20,7 +17,7 @@ internal sealed partial class SafetensorsSet : IDisposable
     {
         try
         {
-            string single = Directory.Exists(path) ? System.IO.Path.Combine(path, SingleFile) : path, index = System.IO.Path.Combine(path, IndexFile);
+            string single = Directory.Exists(path) ? System.IO.Path.Combine(path, SafetensorsIndex.SingleFile) : path, index = System.IO.Path.Combine(path, SafetensorsIndex.IndexFile);
             if (!File.Exists(single) && File.Exists(index))
                 OpenShards(Path = index, path);
             else if (!File.Exists(single) && File.Exists(System.IO.Path.Combine(path, "pytorch_model.bin")))
@@ -46,7 +43,7 @@ internal sealed partial class SafetensorsSet : IDisposable
 
     /// <summary>A tensor that is there.</summary>
     /// <exception cref="BadFileException">Its type is not one of floating-point numbers.</exception>
-    public ModelTensor Tensor(string name) => fileOf[name].Tensor(fileOf[name].Entries[name]);
+    public ModelTensor Tensor(string name) => ModelTensor.Of(fileOf[name], fileOf[name].Entries[name]);
 
     /// <summary>The sizes of a tensor that is there.</summary>
     public IReadOnlyList<long> Sizes(string name) => fileOf[name].Entries[name].Shape;
@@ -64,7 +61,7 @@ internal sealed partial class SafetensorsSet : IDisposable
 
     private void OpenShards(string index, string folder)
     {
-        var placed = ReadIndex(index);
+        var placed = SafetensorsIndex.Read(index);
         foreach (string shard in placed.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
             if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
@@ -81,28 +78,8 @@ internal sealed partial class SafetensorsSet : IDisposable
             throw new BadFileException(index, $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
     }
 
-    /// <summary>Reads an index: the file of each tensor.</summary>
-    /// <exception cref="BadFileException">It is not one.</exception>
-    public static IReadOnlyDictionary<string, string> ReadIndex(string path)
-    {
-        using JsonDocument document = InputFile.ReadJson(path, MaxIndexBytes, "a model's folder holds its weights");
-        if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
-            throw new BadFileException(path, "there is no object 'weight_map' from tensors to files");
-        var placed = new Dictionary<string, string>(StringComparer.Ordinal);
-        try
-        {
-            foreach (JsonProperty pair in map.EnumerateObject())
-                placed.Add(pair.Name, pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString()! : throw new BadFileException(path, $"'weight_map': the file of {Quoted.Of(pair.Name)} is not a string"));
-        }
-        catch (InvalidOperationException e) // an escaped half of a surrogate pair
-        {
-            throw new BadFileException(path, "'weight_map' holds a string that is not valid Unicode", e);
-        }
-        return placed;
-    }
-
     /// <summary>Whether a file's name is one that <see cref="Write"/> gives to weights.</summary>
-    public static bool IsWritten(string name) => name == SingleFile || WrittenShard().IsMatch(name);
+    public static bool IsWritten(string name) => name == SafetensorsIndex.SingleFile || WrittenShard().IsMatch(name);
 
     [GeneratedRegex(@"^model-\d{5,}-of-\d{5,}\.safetensors\z", RegexOptions.CultureInvariant)]
     private static partial Regex WrittenShard();
@@ -129,7 +106,7 @@ internal sealed partial class SafetensorsSet : IDisposable
         }
         if (shards.Count <= 1)
         {
-            SafetensorsWriter.Write(System.IO.Path.Combine(folder, SingleFile), tensors);
+            SafetensorsWriter.Write(System.IO.Path.Combine(folder, SafetensorsIndex.SingleFile), tensors);
             return;
         }
         var map = new SortedDictionary<string, string>(StringComparer.Ordinal);
@@ -145,7 +122,7 @@ internal sealed partial class SafetensorsSet : IDisposable
             ["metadata"] = new JsonObject { ["total_size"] = total },
             ["weight_map"] = new JsonObject(map.Select(pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, pair.Value))),
         };
-        AtomicFile.Write(System.IO.Path.Combine(folder, IndexFile), stream => JsonSerializer.Serialize(stream, index, Indented));
+        AtomicFile.Write(System.IO.Path.Combine(folder, SafetensorsIndex.IndexFile), stream => JsonSerializer.Serialize(stream, index, Indented));
     }
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };

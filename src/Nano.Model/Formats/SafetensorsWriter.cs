@@ -25,14 +25,6 @@ public sealed record SafetensorsTensor(string Name, SafetensorsType Type, IReadO
     {
     }
 
-    /// <summary>A tensor of a model, in its stored type.</summary>
-    internal SafetensorsTensor(ModelTensor tensor) : this(tensor.Name, TypeOf(tensor.Type), ModelDirectory.Dims(tensor.Shape), tensor.WriteTo)
-    {
-    }
-
-    private static SafetensorsType TypeOf(WeightType type) =>
-        type switch { WeightType.F16 => SafetensorsType.F16, WeightType.BF16 => SafetensorsType.BF16, _ => SafetensorsType.F32 };
-
     private static void WriteFloats(Stream stream, ReadOnlySpan<float> data)
     {
         while (data.Length > 0)

@@ -36,14 +36,14 @@ public static class TokenizerLoader
             throw new NanoException($"there is no tokenizer '{pathOrName}'", NearestMatch.Hint(pathOrName, [.. Names], "give a tokenizer file, the folder of a model or run, or one of"));
         if (Directory.Exists(pathOrName) && FindIn(pathOrName) is { } own)
             return LoadFile(own);
-        string folder = ModelDirectory.Resolve(pathOrName);
+        string folder = ModelFolder.Resolve(pathOrName);
         return LoadFile(FindIn(folder) ?? throw new NanoException($"there is no tokenizer in '{folder}'", Hint));
     }
 
     /// <summary>Raises <see cref="Noticed"/>.</summary>
     internal static void Notice(string text) => Noticed?.Invoke(text);
 
-    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal) || ModelDirectory.IsPointer(path);
+    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal) || ModelFolder.IsPointer(path);
 
     private static string FindNamed(string name, string[] files)
     {

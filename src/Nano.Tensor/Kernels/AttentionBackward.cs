@@ -200,6 +200,6 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     private void PutRows<S, V>(int rows, float* from, float factor, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
     {
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from + (r * (nint)sizes.PaddedDim), factor, to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
+            new ElementwiseLoop<Scaled>(new Scaled(from + (r * (nint)sizes.PaddedDim), factor, to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
     }
 }

@@ -93,7 +93,7 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     {
         for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
         {
-            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
+            new ElementwiseLoop<Scaled>(new Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
             for (int c = columns; c < toRow; c++)
                 to[c] = 0;
         }

@@ -138,7 +138,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int padded = sizes.PaddedDim;
         for (int r = 0; r < rows; r++)
             if (state.Rescale[r] != 1)
-                new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(state.Output + (r * padded), state.Rescale[r], new(state.Output + (r * padded), false))).Run<S, V>(0, padded, null!);
+                new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * padded), state.Rescale[r], new(state.Output + (r * padded), false))).Run<S, V>(0, padded, null!);
     }
 
     private void PutRows<S, V>(int batch, int head, int first, int rows, State state) where S : ISimd<V> where V : unmanaged
@@ -147,7 +147,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
         new ElementwiseLoop<LogSum>(new LogSum(state.Max, state.Sum, lse)).Run<S, V>(0, rows, null!);
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(state.Output + (r * sizes.PaddedDim), 1 / state.Sum[r], new(y + ((row + r) * width) + (head * sizes.HeadDim), false)))
+            new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * sizes.PaddedDim), 1 / state.Sum[r], new(y + ((row + r) * width) + (head * sizes.HeadDim), false)))
                 .Run<S, V>(0, sizes.HeadDim, null!);
     }
 

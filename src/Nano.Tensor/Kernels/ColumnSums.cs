@@ -21,6 +21,6 @@ internal readonly unsafe struct ColumnSums(int rows, float* x, nint rowStride, G
         output.Begin(begin, end);
         float* p = x;
         for (int r = 0; r < rows; r++, p += rowStride)
-            new ElementwiseLoop<ElementwiseExtensions.Copy>(new(p, new GradientTarget(output.Pointer, true))).Run<S, V>(begin, end, scratch);
+            new ElementwiseLoop<GradientTargetExtensions.Copy>(new(p, new GradientTarget(output.Pointer, true))).Run<S, V>(begin, end, scratch);
     }
 }

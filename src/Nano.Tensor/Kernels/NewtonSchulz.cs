@@ -43,7 +43,7 @@ public static class NewtonSchulzExtensions
         double norm = Math.Sqrt(compute.SumOfSquares(x));
         Tensor square = compute.New(new Shape(s, s)), fourth = compute.New(new Shape(s, s)), other = compute.New(x.Shape);
         float* from = other.Pointer, a = square.Pointer, a2 = fourth.Pointer;
-        compute.ForEach((nint)x.Length, new ScaleOp.Scaled(to, (float)(1 / (norm + 1e-7)), new(from, false)));
+        compute.ForEach((nint)x.Length, new Scaled(to, (float)(1 / (norm + 1e-7)), new(from, false)));
         for (int step = 0; step < Steps; step++) // an odd number: the last result is in x
         {
             if (m <= n)

@@ -54,12 +54,6 @@ internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
 
     internal override unsafe void Backward(Compute compute) =>
         compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
-
-    internal readonly unsafe struct Scaled(float* x, float factor, GradientTarget y) : IElementwise
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(x + i), S.Splat(factor)));
-    }
 }
 
 public static class ElementwiseExtensions
@@ -97,17 +91,10 @@ public static class ElementwiseExtensions
     public static unsafe Tensor Scale(this Compute compute, Tensor x, float factor)
     {
         var y = compute.New(x.Shape);
-        compute.ForEach((nint)x.Length, new ScaleOp.Scaled(x.Contiguous("scale").Pointer, factor, new(y.Pointer, false)));
+        compute.ForEach((nint)x.Length, new Scaled(x.Contiguous("scale").Pointer, factor, new(y.Pointer, false)));
         compute.Record(new ScaleOp(x, factor, y));
         return y;
     }
-
-    /// <summary>target += x, or = x for the first contribution.</summary>
-    internal static unsafe void Accumulate(this Compute compute, Tensor x, GradientTarget target) =>
-        compute.ForEach((nint)x.Length, new Copy(x.Pointer, target));
-
-    /// <summary>target = 0.</summary>
-    internal static unsafe void Clear(this Compute compute, float* target, nint count) => compute.ForEach(count, new Zero(target));
 
     private static bool IsSuffix(Shape suffix, Shape of)
     {
@@ -115,18 +102,6 @@ public static class ElementwiseExtensions
             if (i > of.Rank || suffix[-i] != of[-i])
                 return false;
         return true;
-    }
-
-    internal readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
-    }
-
-    private readonly unsafe struct Zero(float* y) : IElementwise
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Splat(0));
     }
 
     private readonly struct AddRows(Sum sum, nint columns) : IKernel

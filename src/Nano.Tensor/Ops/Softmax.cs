@@ -24,7 +24,7 @@ internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
             {
                 float* xr = x + (row * columns), yr = y + (row * columns);
                 float sum = RowReduce.Sum<S, V, ExpTerm>(columns, new ExpTerm(xr, RowReduce.Max<S, V>(columns, xr), 1, yr));
-                new ElementwiseLoop<ScaleOp.Scaled>(new ScaleOp.Scaled(yr, 1 / sum, new(yr, false))).Run<S, V>(0, columns, scratch);
+                new ElementwiseLoop<Scaled>(new Scaled(yr, 1 / sum, new(yr, false))).Run<S, V>(0, columns, scratch);
             }
         }
     }

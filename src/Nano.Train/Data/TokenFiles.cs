@@ -52,7 +52,7 @@ public static class TokenFiles
             return (file.ToArray(), Bytes(file, tokenizer));
         }
         var data = PreparedData.Load(path);
-        if (CorpusTokenizer.DifferenceInIds(data.OpenTokenizer(), tokenizer) is { } difference)
+        if (TokenizerIdentity.DifferenceInIds(data.OpenTokenizer(), tokenizer) is { } difference)
             throw new NanoException($"the ids in '{path}' were made by another tokenizer than the model's: {difference}", "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
         using var split = data.Open(data.Validation);
         return (split.ToArray(), data.Validation.Bytes);

@@ -31,7 +31,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     {
         var identity = new Dictionary<string, string> { ["corpus_sha256"] = corpus.Sha256 };
         if (tokenizer is not null) // characters are a function of the corpus
-            identity[TokenizerDigest] = CorpusTokenizer.Sha256(tokenizer);
+            identity[TokenizerDigest] = TokenizerIdentity.Sha256(tokenizer);
         tokenizer ??= CharTokenizer.FromText(corpus.Text);
         int[] begin = tokenizer.BeginId is { } id ? [id] : [];
         if (begin.Length > 0)
@@ -60,7 +60,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
             throw new NanoException("prepared data has its own validation split", "leave out --validation-data, or name token files of both splits");
         var data = PreparedData.Load(path);
         var own = data.OpenTokenizer();
-        if (tokenizer is not null && CorpusTokenizer.Sha256(tokenizer) != CorpusTokenizer.Sha256(own))
+        if (tokenizer is not null && TokenizerIdentity.Sha256(tokenizer) != TokenizerIdentity.Sha256(own))
             throw new NanoException($"the ids in '{path}' were made by another tokenizer than the one that is named", "leave out --tokenizer: prepared data brings its own");
         var train = data.Open(data.Train);
         return Of(own, train, data.Open(data.Validation), data.ValidationBytesPerToken, path, data.Tokenizer.Separator);
@@ -71,7 +71,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// <exception cref="NanoException">An id has another text, or there are more or fewer ids.</exception>
     public void CheckIdsOf(ITokenizer tokenizer)
     {
-        if (CorpusTokenizer.DifferenceInIds(Tokenizer, tokenizer) is { } difference)
+        if (TokenizerIdentity.DifferenceInIds(Tokenizer, tokenizer) is { } difference)
             throw new NanoException($"the data in '{Origin}' was prepared with another tokenizer than the model's: {difference}",
                 "prepare it again with: nano data prepare TEXT --tokenizer MODEL");
     }
@@ -87,7 +87,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     }
 
     private static TrainingData Of(ITokenizer tokenizer, TokenShards train, TokenShards validation, double bytesPerToken, string origin, int? separator) => new(tokenizer, train, validation, bytesPerToken, origin,
-        new Dictionary<string, string> { ["train_sha256"] = train.Sha256, ["validation_sha256"] = validation.Sha256, [TokenizerDigest] = CorpusTokenizer.Sha256(tokenizer) }, separator);
+        new Dictionary<string, string> { ["train_sha256"] = train.Sha256, ["validation_sha256"] = validation.Sha256, [TokenizerDigest] = TokenizerIdentity.Sha256(tokenizer) }, separator);
 
     /// <summary>Closes files.</summary>
     public void Dispose()

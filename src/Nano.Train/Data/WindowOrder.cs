@@ -2,19 +2,6 @@ using System.Numerics;
 
 namespace Nano;
 
-/// <summary>How the rows of the training batches are chosen.</summary>
-public enum Sampling
-{
-    /// <summary>Every row begins at a random place of the text, whatever was seen before.</summary>
-    Random,
-
-    /// <summary>Every row once per epoch, in an order of its own for each epoch.</summary>
-    Epochs,
-
-    /// <summary>Every row once per epoch, from the first to the last, as llm.c's training on the processor reads its file.</summary>
-    InOrder,
-}
-
 /// <summary>
 /// A pseudo-random order of N things without a list of them: the place of each is a pure function of (seed, epoch, index). A balanced Feistel network
 /// (Luby and Rackoff, 1988) with Philox as its round function permutes the numbers below a power of four that is at least N; a number

@@ -72,5 +72,5 @@ public sealed class ModelPull(HubClient hub, string data)
 
     /// <summary>The files that an index says the tensors are in.</summary>
     private static IEnumerable<string> Shards(string path) =>
-        SafetensorsSet.ReadIndex(path).Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        SafetensorsIndex.Read(path).Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 }

@@ -37,7 +37,7 @@ public static partial class Report
         Warning(page, history);
         if (run is not null) Verdict(page, RunVerdict.Of(history));
         Charts(page, history);
-        SpikeLog.Section(page, history);
+        SpikeSection.Append(page, history);
         page.Append("<div class=\"pair\">\n<div>\n");
         if (history.Evaluations.Count > 0) Evaluations(page, history);
         if (run is not null) Machine(page, run.Machine, history.Sessions);

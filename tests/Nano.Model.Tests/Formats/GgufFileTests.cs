@@ -94,7 +94,7 @@ public class GgufFileTests
         metadata.Set("general.alignment", 256u);
         metadata.Set("u", 8u); // replaces
         ModelTensor tensor = new("odd", new Shape(3), WeightType.F16, (start, destination) => destination.Fill(9));
-        GgufWriter.Write(folder.File("a"), metadata, [tensor, tensor.Named("second")]);
+        GgufWriter.Write(folder.File("a"), metadata, [tensor.ToGguf(), tensor.Named("second").ToGguf()]);
         using var file = GgufReader.Open(folder.File("a"));
         Assert.Equal(["s", "u", "f", "b", "ss", "fs", "is", "general.alignment"], file.Metadata.Keys);
         Assert.Equal(("\u00e9", 8L, 0.5f, false), (file.Metadata.String("s"), file.Metadata.Integer("u"), file.Metadata.Float("f"), file.Metadata.Bool("b")));
@@ -103,7 +103,7 @@ public class GgufFileTests
         Assert.Equal([-3L, 4L], file.Metadata.Integers("is")!);
         Assert.All(file.Tensors.Values, found => Assert.Equal(0, found.Offset % 256));
         Assert.Equal(256, file.Tensors["second"].Offset - file.Tensors["odd"].Offset);
-        GgufWriter.Write(folder.File("b"), file.Metadata, [tensor, tensor.Named("second")]);
+        GgufWriter.Write(folder.File("b"), file.Metadata, [tensor.ToGguf(), tensor.Named("second").ToGguf()]);
         Assert.Equal(File.ReadAllBytes(folder.File("a")), File.ReadAllBytes(folder.File("b")));
     }
 
@@ -171,7 +171,7 @@ public class GgufFileTests
         change(file.Metadata);
         List<ModelTensor> stored = [.. file.Tensors.Values.Select(tensor => new ModelTensor(tensor.Name, new Shape([.. tensor.Shape.Select(size => (int)size)]), WeightType.F32,
             (start, destination) => file.Copy(tensor.Offset + (start * sizeof(float)), destination)))];
-        GgufWriter.Write(folder.File("b.gguf"), file.Metadata, tensors?.Invoke(stored) ?? stored);
+        GgufWriter.Write(folder.File("b.gguf"), file.Metadata, [.. (tensors?.Invoke(stored) ?? stored).Select(tensor => tensor.ToGguf())]);
         return Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("b.gguf"))).Message;
     }
 

@@ -32,7 +32,7 @@ public class Gpt2ConfigTests
     [Fact]
     public void A_Hugging_Face_config_is_read()
     {
-        Assert.Equal(Expected, ModelConfig.FromJson(Tiny, "config.json"));
+        Assert.Equal(Expected, ConfigFile.FromJson(Tiny, "config.json"));
         Assert.Equal(16, Expected.HeadDim);
     }
 
@@ -41,13 +41,13 @@ public class Gpt2ConfigTests
     {
         string path = Goldens.Path("gpt2_tiny/config.json");
         Skip.IfNot(File.Exists(path), "the golden gpt2_tiny/config.json is not in tests/goldens");
-        Assert.Equal(Expected, ModelConfig.FromJson(File.ReadAllText(path), path));
+        Assert.Equal(Expected, ConfigFile.FromJson(File.ReadAllText(path), path));
     }
 
     [Fact]
     public void Absent_keys_take_the_defaults_of_transformers()
     {
-        var config = (Gpt2Config)ModelConfig.FromJson("""{"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"vocab_size":5,"n_ctx":16}""", "c");
+        var config = (Gpt2Config)ConfigFile.FromJson("""{"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"vocab_size":5,"n_ctx":16}""", "c");
         Assert.Equal(new Gpt2Config { VocabSize = 5, ContextLength = 16, Layers = 1, Heads = 1, Channels = 8, Dropout = 0.1f }, config);
         Assert.True(config.Bias && config.TiedHead && config.Gelu == GeluForm.Tanh && config.LayerNormEpsilon == 1e-5f);
     }
@@ -64,8 +64,8 @@ public class Gpt2ConfigTests
         foreach (Gpt2Config config in configs)
         {
             string json = config.ToJson();
-            Assert.Equal(config, ModelConfig.FromJson(json, "c"));
-            Assert.Equal(json, ModelConfig.FromJson(json, "c").ToJson());
+            Assert.Equal(config, ConfigFile.FromJson(json, "c"));
+            Assert.Equal(json, ConfigFile.FromJson(json, "c").ToJson());
         }
     }
 
@@ -150,7 +150,7 @@ public class Gpt2ConfigTests
         JsonObject json = JsonNode.Parse(Tiny)!.AsObject();
         json[key] = "@";
         string text = json.ToJsonString().Replace("\"@\"", value, StringComparison.Ordinal);
-        var e = Assert.Throws<BadFileException>(() => ModelConfig.FromJson(text, "dir/config.json"));
+        var e = Assert.Throws<BadFileException>(() => ConfigFile.FromJson(text, "dir/config.json"));
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
         Assert.StartsWith("dir/config.json: ", e.Message, StringComparison.Ordinal);
     }
@@ -162,7 +162,7 @@ public class Gpt2ConfigTests
     [InlineData("""{"n_layer":1,"n_layer":1}""")]
     [InlineData("""{"\ud800":1}""")]
     public void What_is_not_a_json_object_is_refused(string json) =>
-        Assert.Throws<BadFileException>(() => ModelConfig.FromJson(json, "c"));
+        Assert.Throws<BadFileException>(() => ConfigFile.FromJson(json, "c"));
 
     [Fact]
     public void Mutations_are_read_or_refused()
@@ -176,7 +176,7 @@ public class Gpt2ConfigTests
                 bytes[random.Next(bytes.Length)] = (byte)random.Next(32, 127);
             try
             {
-                ModelConfig.FromJson(Encoding.UTF8.GetString(bytes), "c").Validate();
+                ConfigFile.FromJson(Encoding.UTF8.GetString(bytes), "c").Validate();
             }
             catch (BadFileException)
             {

@@ -45,7 +45,7 @@ public class LlamaConfigTests
          "num_key_value_heads":{{keyHeads}},"max_position_embeddings":2048,"tie_word_embeddings":{{(tied ? "true" : "false")}}}
         """;
 
-    private static LlamaConfig Read(string json) => (LlamaConfig)ModelConfig.FromJson(json, "dir/config.json");
+    private static LlamaConfig Read(string json) => (LlamaConfig)ConfigFile.FromJson(json, "dir/config.json");
 
     // The numbers are those of the published checkpoints.
     public static TheoryData<string, string, long> Published => new()
@@ -291,7 +291,7 @@ public class LlamaConfigTests
                     bytes[random.Next(bytes.Length)] = (byte)random.Next(32, 127);
                 try
                 {
-                    ModelConfig.FromJson(Encoding.UTF8.GetString(bytes), "c").Validate();
+                    ConfigFile.FromJson(Encoding.UTF8.GetString(bytes), "c").Validate();
                 }
                 catch (BadFileException)
                 {
