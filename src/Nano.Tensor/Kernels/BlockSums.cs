@@ -32,3 +32,36 @@ internal readonly unsafe struct BlockSums<T>(T block, nint length, double* sums)
             sums[i] = block.Sum<S, V>(i * Block, nint.Min(Block, length - (i * Block)));
     }
 }
+
+/// <summary>Sums of squares of blocks of 1,024 elements: cut by position, so the split over threads does not show.</summary>
+internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums) : IKernel
+{
+    public const int Block = 1024;
+
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        for (nint block = begin; block < end; block++)
+        {
+            float* from = x + (block * Block);
+            sums[block] = RowReduce.Sum<S, V, ProductTerm>(nint.Min(Block, length - (block * Block)), new ProductTerm(from, from));
+        }
+    }
+}
+
+public static class SumOfSquaresExtensions
+{
+    /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
+    public static unsafe double SumOfSquares(this Compute compute, Tensor x)
+    {
+        nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
+        var blockSums = compute.New(new Shape(checked((int)blocks), 2));
+        double* sums = (double*)blockSums.Pointer;
+        compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
+        double total = 0;
+        for (nint block = 0; block < blocks; block++)
+            total += sums[block];
+        GC.KeepAlive(x);
+        GC.KeepAlive(blockSums);
+        return total;
+    }
+}

@@ -2,6 +2,22 @@ using System.Runtime.CompilerServices;
 
 namespace Nano;
 
+/// <summary>
+/// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2):
+/// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+/// </summary>
+public sealed class AdamW : Optimizer
+{
+    private readonly Tensor[] mean, square;
+
+    public AdamW(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 15, streams: 7) =>
+        (mean, square) = (NewState("mean"), NewState("square"));
+
+    protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
+        compute.AdamW(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
+            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount));
+}
+
 /// <summary>The numbers of one AdamW step.</summary>
 /// <param name="LearningRate">Step size.</param>
 /// <param name="Beta1">Decay of the mean of gradients.</param>
@@ -52,22 +68,7 @@ internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, flo
     }
 }
 
-/// <summary>Sums of squares of blocks of 1,024 elements: cut by position, so the split over threads does not show.</summary>
-internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums) : IKernel
-{
-    public const int Block = 1024;
-
-    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
-    {
-        for (nint block = begin; block < end; block++)
-        {
-            float* from = x + (block * Block);
-            sums[block] = RowReduce.Sum<S, V, ProductTerm>(nint.Min(Block, length - (block * Block)), new ProductTerm(from, from));
-        }
-    }
-}
-
-public static class OptimizerExtensions
+public static class AdamWExtensions
 {
     /// <summary>Moves a parameter by one AdamW step along its gradient; updates both moments in place. All four have one shape.</summary>
     public static unsafe void AdamW(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square, AdamWNumbers numbers)
@@ -84,20 +85,5 @@ public static class OptimizerExtensions
         GC.KeepAlive(gradient);
         GC.KeepAlive(mean);
         GC.KeepAlive(square);
-    }
-
-    /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
-    public static unsafe double SumOfSquares(this Compute compute, Tensor x)
-    {
-        nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
-        var blockSums = compute.New(new Shape(checked((int)blocks), 2));
-        double* sums = (double*)blockSums.Pointer;
-        compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
-        double total = 0;
-        for (nint block = 0; block < blocks; block++)
-            total += sums[block];
-        GC.KeepAlive(x);
-        GC.KeepAlive(blockSums);
-        return total;
     }
 }
