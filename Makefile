@@ -1,7 +1,7 @@
 # Every target is a dotnet command or two; the README lists them for systems without make.
 NANO = artifacts/bin/Nano.Cli/release/nano
 LADDER = artifacts/bin/Ladder/release/Ladder
-BENCH = artifacts/bin/Nano.Bench/release/Nano.Bench
+BENCH = artifacts/bin/Harness/release/Harness
 BANDS = artifacts/bin/Bands/release/Bands
 DOTNET_FLAGS = -c Release --nologo -v quiet
 STEPS ?= 2000

@@ -1,7 +1,7 @@
 namespace Nano.Fuzz;
 
 /// <summary>Small valid files of every format, made by the writers.</summary>
-static class Corpus
+static class FuzzCorpus
 {
     static readonly Gpt2Config Gpt2 = new() { VocabSize = 7, ContextLength = 4, Layers = 1, Heads = 1, Channels = 4, BosToken = 0, EosTokens = [1, 2] };
 

@@ -7,7 +7,7 @@ int count = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) :
 string folder = Directory.CreateTempSubdirectory("nano-fuzz-").FullName;
 try
 {
-    var corpus = Corpus.All(folder);
+    var corpus = FuzzCorpus.All(folder);
     long start = Stopwatch.GetTimestamp();
     FuzzResult result = FileFuzzer.Run(corpus, first, count, folder,
         done => Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{done:N0} mutations, {Stopwatch.GetElapsedTime(start).TotalSeconds:N0} s")));
