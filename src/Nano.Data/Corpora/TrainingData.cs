@@ -112,8 +112,12 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
 
     private static TrainingData Of(ITokenizer tokenizer, TokenShards train, TokenShards validation,
         double bytesPerToken, string origin, int? separator) => new(tokenizer, train, validation, bytesPerToken, origin,
-        new Dictionary<string, string> { ["train_sha256"] = train.Sha256, ["validation_sha256"] = validation.Sha256,
-            [TokenizerDigest] = TokenizerIdentity.Sha256(tokenizer) }, separator);
+        new Dictionary<string, string>
+        {
+            ["train_sha256"] = train.Sha256,
+            ["validation_sha256"] = validation.Sha256,
+            [TokenizerDigest] = TokenizerIdentity.Sha256(tokenizer)
+        }, separator);
 
     /// <summary>Closes files.</summary>
     public void Dispose()

@@ -79,7 +79,7 @@ public sealed class DataPreparer : IDisposable
         foreach (var (info, use) in new[] { (trainInfo, "train on"), (validationInfo, "validate on") })
             if (info.Tokens == 0)
                 throw new NanoException(
-                    string.Create(CultureInfo.InvariantCulture, 
+                    string.Create(CultureInfo.InvariantCulture,
                         $"there is nothing to {use}: the text has {trainInfo.Tokens + validationInfo.Tokens:N0} "
                         + $"tokens in all, and --validation is {options.Validation}"),
                         "use more text, or another --validation");

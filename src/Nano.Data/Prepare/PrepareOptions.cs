@@ -112,10 +112,18 @@ public sealed record PrepareOptions
     /// <exception cref="NanoException">There is no such recipe.</exception>
     public PrepareOptions WithRecipe(string name) => name switch
     {
-        "nanogpt" => this with { Format = DataFormat.Text, Separator = NoSeparator,
-            Validation = new(ValidationKind.LastCharacters, 0.1) },
-        "llmc" => this with { Format = DataFormat.Sections, Separator = null,
-            Validation = new(ValidationKind.FirstTokens, Tokens: 32768) },
+        "nanogpt" => this with
+        {
+            Format = DataFormat.Text,
+            Separator = NoSeparator,
+            Validation = new(ValidationKind.LastCharacters, 0.1)
+        },
+        "llmc" => this with
+        {
+            Format = DataFormat.Sections,
+            Separator = null,
+            Validation = new(ValidationKind.FirstTokens, Tokens: 32768)
+        },
         _ => throw new NanoException($"there is no recipe '{name}'", NearestMatch.Hint(name, Recipes, "recipes")),
     };
 
@@ -123,8 +131,13 @@ public sealed record PrepareOptions
     /// <exception cref="NanoException">It is no such number, or more than a file can have.</exception>
     public static int ParseTokens(string text)
     {
-        long factor = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch { 'K' => 1_000, 'M' => 1_000_000,
-            'G' => 1_000_000_000, _ => 1 };
+        long factor = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch
+        {
+            'K' => 1_000,
+            'M' => 1_000_000,
+            'G' => 1_000_000_000,
+            _ => 1
+        };
         return int.TryParse(factor == 1 ? text : text[..^1], System.Globalization.NumberStyles.None,
             System.Globalization.CultureInfo.InvariantCulture, out int number) && number > 0
             && number * factor <= int.MaxValue

@@ -28,8 +28,12 @@ public sealed partial class HubClient : IDisposable
         endpoint ??= PublicEndpoint;
         Endpoint = endpoint.AbsoluteUri.EndsWith('/') ? endpoint : new Uri(endpoint.AbsoluteUri + "/");
         this.token = token;
-        http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false,
-            ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = Timeout.InfiniteTimeSpan };
+        http = new HttpClient(handler ?? new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            ConnectTimeout = TimeSpan.FromSeconds(10)
+        })
+        { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("nano", "0.1"));
     }
 

@@ -165,7 +165,7 @@ public partial class ArchitectureTests
         Assert.DoesNotContain(users, file => !file.StartsWith("Nano.Files/Fetch/", StringComparison.Ordinal));
     }
 
-    [GeneratedRegex(@"\b(?:HttpClient|HttpRequestMessage|TcpClient|TcpListener)\b|System\.Net\.Sockets")]
+    [GeneratedRegex(@"\b(?:HttpClient|HttpRequestMessage|TcpClient|TcpListener)\b")]
     private static partial Regex NetworkWord();
 
     [Fact]
