@@ -109,7 +109,7 @@ public sealed class Trainer : IDisposable
             patience.Load(state.Numbers);
             log = OpenLog();
             history = ReadHistory(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),
-                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops, device?.Name), data.Origin, Model.Parameters.Count));
+                new RunMachine(Machine.CpuName(), compute.Threads, SimdWidths.NameOf(compute.Width), peakGflops, device?.Name), data.Origin, Model.Parameters.Count));
         }
         catch
         {

@@ -29,6 +29,17 @@ public static class SimdWidths
         : Vector128.IsHardwareAccelerated && (Fma.IsSupported || !Sse.IsSupported) ? SimdWidth.W128
         : SimdWidth.Scalar;
 
+    /// <summary>The name of a width's instruction set on this machine, for people.</summary>
+    public static string NameOf(SimdWidth width) => (width, Sse.IsSupported) switch
+    {
+        (SimdWidth.Scalar, _) => "no SIMD",
+        (SimdWidth.W512, true) => "AVX-512",
+        (SimdWidth.W256, true) => "AVX2",
+        (SimdWidth.W128, true) => "SSE",
+        (SimdWidth.W128, false) => "NEON",
+        _ => $"{(int)width}-bit vectors",
+    };
+
     /// <summary>Reads 512, 256, 128 or scalar.</summary>
     /// <exception cref="NanoException">Anything else.</exception>
     public static SimdWidth Parse(string text) => text switch

@@ -32,6 +32,24 @@ public sealed class ReportTests : IDisposable
         Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput"], page.Descendants("svg").Select(s => s.Attribute("aria-label")!.Value));
     }
 
+    /// <summary>A report is passed on: folders of the machine that trained, and .NET's way to write numbers and enums, are not for readers.</summary>
+    [SkippableTheory]
+    [InlineData("data/tinyshakespeare.txt", "data/tinyshakespeare.txt")]
+    [InlineData("/home/someone/data/tinyshakespeare.txt", "tinyshakespeare.txt")]
+    [InlineData("/home/someone/a.txt, downloaded from https://example.org/a.txt", "a.txt, downloaded from https://example.org/a.txt")]
+    public void Names_the_corpus_without_an_absolute_path_and_values_as_people_write_them(string origin, string shown)
+    {
+        Skip.If(OperatingSystem.IsWindows(), "the paths are those of other systems");
+        var config = new OrderedDictionary<string, string>
+        {
+            ["gelu"] = "Erf", ["epsilon"] = "1E-08", ["lr"] = "0.001", ["z"] = "1E-10", ["on_spike"] = "off",
+        };
+        XElement page = Parse(Report.Render([SampleLog.Run() with { Corpus = origin, Config = config }]));
+        Assert.Contains($"parameters, {shown}. No step", ByClass(page, "lede").Single().Value, StringComparison.Ordinal);
+        string[] rows = [.. page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value)))];
+        Assert.Equal(["gelu|exact (erf)", "epsilon|1e-8", "lr|0.001", "z|1e-10", "on_spike|off"], rows[^5..]);
+    }
+
     [Fact]
     public void Validation_points_lie_where_the_axis_says()
     {

@@ -53,7 +53,7 @@ public class RunVerdictTests
     {
         var verdict = Of(Eval(0, 4, matrix: 18));
         Assert.Equal("unusual", verdict.Word);
-        Assert.Equal("the norm of the weights that decay before the first step is 18.00, expected 13.90 to 14.10", verdict.Reason);
+        Assert.Equal("the norm of the weights with decay before the first step is 18.00, expected 13.90 to 14.10", verdict.Reason);
         Assert.Contains("initial weights", verdict.Causes[0], StringComparison.Ordinal);
     }
 
