@@ -7,11 +7,12 @@ namespace Nano;
 /// step at which their learning rates part (by more than 2 %), both runs are the same, and every
 /// band holds as it was measured. After it, the validation loss alone is compared:
 /// <list type="bullet">
-/// <item>A shorter run lowers its learning rate sooner. Its validation loss lies between the lower
-/// edge of the measured runs' end and their upper edge at the same step.</item>
+/// <item>A shorter run lowers its learning rate sooner, and has learnt a little less at a given step.
+/// Its validation loss lies between the lower edge of the measured runs' end and their upper edge
+/// one evaluation earlier.</item>
 /// <item>A longer run ends below the upper edge of the measured runs' end.</item>
 /// </list>
-/// Ten runs of shakespeare-char with 500 and 1,000 steps bear the first rule out; see docs/measured.md.
+/// Ten runs of shakespeare-char with 500 and 1,000 steps were measured for this; see docs/measured.md.
 /// </summary>
 internal static class OtherLength
 {
@@ -42,21 +43,19 @@ internal static class OtherLength
 
     private static bool IsNear(double rate, double other) => Math.Abs(rate - other) <= SameRate * other;
 
-    /// <summary>Bands of a shorter run: from the end of the measured runs up to their value at the same step.</summary>
+    /// <summary>Bands of a shorter run: from the end of the measured runs to their evaluation before.</summary>
     private static void Bracket(
         RecipeBands measured, OrderedDictionary<string, IReadOnlyList<Band>> signals, int same, int steps)
     {
         if (measured.Signals.GetValueOrDefault(RunSignals.Validation) is not { Count: > 0 } bands)
             return;
-        // The last measured step that the run reaches bounds its end, for losses fall.
-        if (bands.LastOrDefault(band => band.Step > 0 && band.Step <= steps) is not { } last)
-            return;
         double least = bands[^1].Low;
-        var later = bands.Where(band => band.Step > same && band.Step < steps)
-            .Select(band => Between(band.Step, least, band.High));
-        signals[RunSignals.Validation] =
-            [.. signals[RunSignals.Validation], .. later, Between(steps, least, last.High)];
-        if (measured.Signals.GetValueOrDefault(RunSignals.Whole) is [.., var whole])
+        var steady = bands.Where(band => band.Step > 0).ToList();
+        foreach (int step in steady.Select(band => band.Step).Where(step => step > same && step < steps).Append(steps))
+            if (steady.LastOrDefault(band => band.Step < step) is { } before)
+                signals[RunSignals.Validation] = [.. signals[RunSignals.Validation], Between(step, least, before.High)];
+        if (measured.Signals.GetValueOrDefault(RunSignals.Whole) is [.., var whole]
+            && steady.LastOrDefault(band => band.Step < steps) is { } last)
             signals[RunSignals.Whole] = [Between(steps, whole.Low, last.High)];
     }
 
@@ -76,7 +75,7 @@ internal static class OtherLength
         string rest = (isBracket, steps < measured) switch
         {
             (false, true) => "every learning rate is the same",
-            (true, _) => $"{Parting(same)}, with theirs from the same step to the end",
+            (true, _) => $"{Parting(same)}, with theirs from an evaluation earlier to the end",
             _ => $"{Parting(same)}, at the end, with theirs at the end",
         };
         return string.Create(

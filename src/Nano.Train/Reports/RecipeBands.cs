@@ -36,6 +36,9 @@ public sealed record RecipeBands(
     [JsonIgnore]
     public string? Note { get; init; }
 
+    /// <summary>The one difference of a run whose preset has no bands.</summary>
+    internal const string NotMeasured = "the preset was not measured";
+
     // What a run may choose without becoming another recipe: these change no weight.
     private static readonly string[] Free = ["seed", "eval_interval"];
 
@@ -99,7 +102,7 @@ public sealed record RecipeBands(
         var nearest = known.Where(recipe => recipe.Preset == run.Preset).Select(recipe => (Recipe: recipe, Differences: Differences(recipe.Config, run.Config)))
             .OrderBy(pair => pair.Differences.Count).FirstOrDefault();
         if (nearest.Recipe is null)
-            return (null, ["the preset was not measured"]);
+            return (null, [NotMeasured]);
         if (nearest.Differences.Count == 0)
             return (nearest.Recipe, []);
         bool isOtherLength = nearest.Differences is [var only] && only.StartsWith("steps ", StringComparison.Ordinal);

@@ -83,6 +83,8 @@ public sealed record RunVerdict(RunOutcome Outcome, string Reason, IReadOnlyList
         if (history.Run is not { } run)
             return new RunVerdict(RunOutcome.NoBand, "the log does not say which recipe it followed", []);
         var (recipe, differences) = history.Recipe;
+        if (recipe is null && differences is [RecipeBands.NotMeasured])
+            return new RunVerdict(RunOutcome.NoBand, $"the recipe '{run.Preset}' was not measured", []);
         if (recipe is null)
             return new RunVerdict(RunOutcome.NoBand, $"{run.Preset} was not measured with these options: {string.Join("; ", differences)}", []);
         var judged = history.Signals.Select(signal => new Deviation(signal, recipe.Find(signal.Name, signal.Step)!)).ToList();

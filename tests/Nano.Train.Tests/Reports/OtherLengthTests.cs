@@ -38,21 +38,21 @@ public class OtherLengthTests
     /// 100 steps, was computed with the formula in Python: 143.
     /// </summary>
     [Fact]
-    public void A_shorter_run_lies_between_the_end_of_the_measured_ones_and_their_value_at_the_same_step()
+    public void A_shorter_run_lies_between_the_end_of_the_measured_ones_and_their_evaluation_before()
     {
         var bands = For(500);
-        Assert.Equal([(0, 3.9, 4.1), (250, 1.9, 3.1), (500, 1.9, 2.6)], Bands(bands, RunSignals.Validation));
-        Assert.Equal([(500, 1.95, 2.6)], Bands(bands, RunSignals.Whole));
+        Assert.Equal([(0, 3.9, 4.1), (500, 1.9, 3.1)], Bands(bands, RunSignals.Validation));
+        Assert.Equal([(500, 1.95, 3.1)], Bands(bands, RunSignals.Whole));
         Assert.Equal([1, 100], bands.Signals[RunSignals.Training].Select(band => band.Step));
         Assert.Equal([0], bands.Signals[RunSignals.MatrixNorm].Select(band => band.Step));
 
         var end = new EndEntry(500, 2.31, 1, 1, "done");
         var verdict = Judge(500, Eval(0, 4, 14), Eval(250, 2.8), Eval(500, 2.3, 16), end);
         Assert.Equal("as expected", verdict.Word);
-        Assert.Equal("the loss over the whole validation split is 2.310, expected 1.950 to 2.600, over 3 seeds "
+        Assert.Equal("the loss over the whole validation split is 2.310, expected 1.950 to 3.100, over 3 seeds "
             + "(runs of 1,000 steps, this one has 500: after step 143 the learning rates differ and only the "
-            + "validation loss is compared, with theirs from the same step to the end)", verdict.Reason);
-        Assert.Equal("high", Judge(500, Eval(500, 2.61)).Word);
+            + "validation loss is compared, with theirs from an evaluation earlier to the end)", verdict.Reason);
+        Assert.Equal("high", Judge(500, Eval(500, 3.11)).Word);
         Assert.Equal("low", Judge(500, Eval(500, 1.89)).Word);
         Assert.Equal("unusual", Judge(500, Eval(0, 4, 15), Eval(500, 2.3)).Word);
     }
@@ -60,6 +60,20 @@ public class OtherLengthTests
     [Fact]
     public void A_run_that_ends_between_two_measured_steps_is_bounded_by_the_earlier() =>
         Assert.Equal((400, 1.9, 3.1), Bands(For(400), RunSignals.Validation)[^1]);
+
+    [Fact]
+    public void Evaluations_on_the_way_are_compared_too()
+    {
+        Assert.Equal([(0, 3.9, 4.1), (500, 1.9, 3.1), (800, 1.9, 2.6)], Bands(For(800), RunSignals.Validation));
+        Assert.Equal([(800, 1.95, 2.6)], Bands(For(800), RunSignals.Whole));
+    }
+
+    [Fact]
+    public void A_run_that_ends_before_the_first_evaluation_is_compared_in_the_warm_up_only()
+    {
+        Assert.Equal([(0, 3.9, 4.1)], Bands(For(200), RunSignals.Validation));
+        Assert.Empty(Bands(For(200), RunSignals.Whole));
+    }
 
     [Fact]
     public void A_longer_run_ends_no_higher_than_the_measured_ones()

@@ -73,6 +73,7 @@ public class RunVerdictTests
         Assert.Contains("nothing is logged yet", Of(Eval(17, 4)).Reason, StringComparison.Ordinal);
         var other = RunVerdict.Of([Run with { Config = new(Run.Config) { ["lr"] = "0.5" } }, Eval(250, 9)], Known);
         Assert.Equal(("no band", "shakespeare-char was not measured with these options: lr 0.5, not 0.001"), (other.Word, other.Reason));
+        Assert.Equal("the recipe 'auto' was not measured", RunVerdict.Of([Run with { Preset = "auto" }], Known).Reason);
     }
 
     [Fact]
