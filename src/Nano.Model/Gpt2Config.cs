@@ -19,6 +19,7 @@ public sealed record Gpt2Config : ModelConfig
     /// <summary>Added to the variance in LayerNorm.</summary>
     public float LayerNormEpsilon { get; init; } = 1e-5f;
 
+    /// <inheritdoc/>
     public override string ModelType => "gpt2";
 
     /// <summary>The names that <see cref="Named"/> knows.</summary>
@@ -46,6 +47,7 @@ public sealed record Gpt2Config : ModelConfig
         EosTokens = [EndOfText],
     };
 
+    /// <inheritdoc/>
     protected override string? Problem()
     {
         if (base.Problem() is { } problem)
@@ -57,8 +59,10 @@ public sealed record Gpt2Config : ModelConfig
         return Enum.IsDefined(Gelu) ? null : $"there is no GELU form {(int)Gelu}";
     }
 
+    /// <inheritdoc/>
     protected override bool IsLookup(string parameter) => parameter == "wpe.weight" || (parameter == "wte.weight" && !TiedHead);
 
+    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
         [.. base.Describe(), ("bias", Text(Bias)), ("gelu", Gelu.ToString()), ("norm_epsilon", Text(LayerNormEpsilon))];
 
@@ -117,6 +121,7 @@ public sealed record Gpt2Config : ModelConfig
                 throw file.Bad($"'{key}' is {(value ? "true" : "false")}, a variant of GPT-2 that is not supported");
     }
 
+    /// <inheritdoc/>
     protected override void WriteTo(Utf8JsonWriter json)
     {
         WriteKind(json, "GPT2LMHeadModel", ModelType);

@@ -41,6 +41,7 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>The first layer whose attention has the <see cref="Window"/>; those below see everything.</summary>
     public int FirstWindowLayer { get; init; }
 
+    /// <inheritdoc/>
     public override string ModelType => Published()?.Type ?? "llama";
 
     /// <summary>How many keys a query of a layer sees; 0 for all.</summary>
@@ -53,6 +54,7 @@ public sealed partial record LlamaConfig : ModelConfig
         return resized.Channels == Channels ? resized : resized with { Intermediate = (int)Math.Min(MaxChannels, (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
     }
 
+    /// <inheritdoc/>
     protected override string? Problem()
     {
         if (base.Problem() is { } problem)
@@ -97,8 +99,10 @@ public sealed partial record LlamaConfig : ModelConfig
         };
     }
 
+    /// <inheritdoc/>
     protected override bool IsLookup(string parameter) => parameter == "model.embed_tokens.weight" && !TiedHead;
 
+    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
         .. base.Describe(), ("kv_heads", Text(KvHeads)), ("head_dim", Text(HeadDim)), ("intermediate", Text(Intermediate)), ("norm_epsilon", Text(NormEpsilon)),

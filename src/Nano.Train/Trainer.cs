@@ -119,10 +119,13 @@ public sealed class Trainer : IDisposable
         }
     }
 
+    /// <summary>The options of the run.</summary>
     public TrainOptions Options { get; }
 
+    /// <summary>The model that is trained.</summary>
     public LanguageModel Model { get; }
 
+    /// <summary>The tokenizer of its text.</summary>
     public ITokenizer Tokenizer => data.Tokenizer;
 
     /// <summary>Arithmetic of one training token.</summary>
@@ -361,6 +364,7 @@ public sealed class Trainer : IDisposable
         return read;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         log.Dispose();

@@ -136,5 +136,6 @@ public sealed class LlmcEvalFile : IDisposable
         return tokens;
     }
 
+    /// <inheritdoc/>
     public void Dispose() => file.Dispose();
 }

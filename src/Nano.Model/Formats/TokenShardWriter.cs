@@ -98,5 +98,6 @@ public sealed class TokenShardWriter : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
 }

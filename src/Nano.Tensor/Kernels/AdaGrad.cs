@@ -28,6 +28,7 @@ internal readonly unsafe struct AdaGradKernel(float* gradient, AdaGradNumbers n,
     }
 }
 
+/// <summary>AdaGrad as a method of <see cref="Compute"/>.</summary>
 public static class AdaGradExtensions
 {
     /// <summary>Moves a parameter by one step of AdaGrad or RMSProp along its gradient; updates the squares in place.</summary>

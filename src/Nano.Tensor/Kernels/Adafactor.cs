@@ -142,6 +142,7 @@ internal readonly unsafe struct AdafactorVectorApply(float* gradient, float* squ
     }
 }
 
+/// <summary>Adafactor as a method of <see cref="Compute"/>.</summary>
 public static class AdafactorExtensions
 {
     /// <summary>Moves a matrix [R, C] by one Adafactor step along its gradient; updates its factored second moment, rows [R] and columns [C], in place.</summary>

@@ -26,6 +26,7 @@ internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, floa
     }
 }
 
+/// <summary>Adam as a method of <see cref="Compute"/>.</summary>
 public static class AdamExtensions
 {
     /// <summary>Moves a parameter by one Adam step along its gradient; updates both moments in place.</summary>

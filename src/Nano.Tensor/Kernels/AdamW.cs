@@ -67,6 +67,7 @@ internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums
     }
 }
 
+/// <summary>AdamW and sums of squares as methods of <see cref="Compute"/>.</summary>
 public static class OptimizerExtensions
 {
     /// <summary>Moves a parameter by one AdamW step along its gradient; updates both moments in place. All four have one shape.</summary>

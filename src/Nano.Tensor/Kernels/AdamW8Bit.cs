@@ -72,6 +72,7 @@ internal readonly unsafe struct AdamW8BitKernel(float* gradient, nint length, Ad
     }
 }
 
+/// <summary>AdamW8Bit as a method of <see cref="Compute"/>.</summary>
 public static class AdamW8BitExtensions
 {
     /// <summary>Shapes of a moment of so many elements: codes, four to an int, and one float per block.</summary>

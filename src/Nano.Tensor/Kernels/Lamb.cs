@@ -61,6 +61,7 @@ internal readonly unsafe struct LambApply(float* mean, float* square, AdamWNumbe
     }
 }
 
+/// <summary>Lamb as a method of <see cref="Compute"/>.</summary>
 public static class LambExtensions
 {
     /// <summary>Moves a parameter by one LAMB step along its gradient; updates both moments in place. All four have one shape.</summary>

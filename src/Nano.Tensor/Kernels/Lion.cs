@@ -28,6 +28,7 @@ internal readonly unsafe struct LionKernel(float* gradient, LionNumbers n, float
     }
 }
 
+/// <summary>Lion as a method of <see cref="Compute"/>.</summary>
 public static class LionExtensions
 {
     /// <summary>Moves a parameter by one Lion step along its gradient; updates the mean in place.</summary>

@@ -23,6 +23,7 @@ internal readonly unsafe struct ShrinkAndStep(float* update, float shrink, float
         S.Store(parameter + i, S.Fma(S.Load(update + i), S.Splat(back), S.Multiply(S.Load(parameter + i), S.Splat(shrink))));
 }
 
+/// <summary>Muon as a method of <see cref="Compute"/>.</summary>
 public static class MuonExtensions
 {
     /// <summary>Moves a matrix by one Muon step along its gradient; updates the velocity in place.</summary>

@@ -34,6 +34,7 @@ internal readonly unsafe struct SgdKernel(float* gradient, SgdNumbers n, float* 
     }
 }
 
+/// <summary>Sgd as a method of <see cref="Compute"/>.</summary>
 public static class SgdExtensions
 {
     /// <summary>Moves a parameter by one step of gradient descent; updates the velocity in place, or has none (null).</summary>

@@ -40,6 +40,7 @@ internal readonly unsafe struct SophiaCurvature(float* gradient, float keep, flo
     }
 }
 
+/// <summary>Sophia as a method of <see cref="Compute"/>.</summary>
 public static class SophiaExtensions
 {
     /// <summary>Moves a parameter by one Sophia step along its gradient; updates the mean in place.</summary>

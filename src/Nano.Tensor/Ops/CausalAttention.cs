@@ -120,6 +120,7 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     }
 }
 
+/// <summary>Causal attention as a method of <see cref="Compute"/>.</summary>
 public static class CausalAttentionExtensions
 {
     /// <summary>

@@ -62,6 +62,7 @@ internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
     }
 }
 
+/// <summary>Sums, products and scaling as methods of <see cref="Compute"/>.</summary>
 public static class ElementwiseExtensions
 {
     /// <summary>a + b, where b has a's shape or a suffix of it.</summary>

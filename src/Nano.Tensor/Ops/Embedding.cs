@@ -95,9 +95,11 @@ public sealed class LaterLookups : IDisposable
         arena.Reset();
     }
 
+    /// <inheritdoc/>
     public void Dispose() => arena.Dispose();
 }
 
+/// <summary>Table lookup as a method of <see cref="Compute"/>.</summary>
 public static class EmbeddingExtensions
 {
     /// <summary>Looks up rows of weight [V, C]: ids [..] gives [.., C].</summary>

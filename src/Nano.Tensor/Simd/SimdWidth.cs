@@ -6,9 +6,16 @@ namespace Nano;
 /// <summary>How many bits of float32 lanes a kernel works on at once.</summary>
 public enum SimdWidth
 {
+    /// <summary>One float at a time.</summary>
     Scalar = 32,
+
+    /// <summary>Four lanes: SSE or NEON.</summary>
     W128 = 128,
+
+    /// <summary>Eight lanes: AVX2.</summary>
     W256 = 256,
+
+    /// <summary>Sixteen lanes: AVX-512.</summary>
     W512 = 512,
 }
 

@@ -16,8 +16,13 @@ public enum BenchBound
 /// <summary>Which product of a linear layer: Y = X W^T, dX = dY W or dW = dY^T X, with X [M, K], W [N, K], Y [M, N].</summary>
 public enum GemmProduct
 {
+    /// <summary>Y = X W^T.</summary>
     Forward,
+
+    /// <summary>dX = dY W.</summary>
     InputGradient,
+
+    /// <summary>dW = dY^T X.</summary>
     WeightGradient,
 }
 
@@ -55,6 +60,7 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
     public bool Matches(string filter) =>
         filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(part => ToString().Contains(part, StringComparison.OrdinalIgnoreCase));
 
+    /// <inheritdoc/>
     public override string ToString() => $"{Group} {Family} {Name} {Shape}";
 }
 
@@ -90,6 +96,7 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     /// <summary>Frees what the collector does not.</summary>
     public Action? Release { get; init; }
 
+    /// <inheritdoc/>
     public void Dispose() => Release?.Invoke();
 }
 

@@ -12,8 +12,10 @@ namespace Nano;
 /// <param name="Note">More, for people.</param>
 public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps, double PercentOfPeak, string Note = "")
 {
+    /// <summary>The group of the case, as <c>nano bench</c> names it.</summary>
     public string Group { get; init; } = "train-step";
 
+    /// <summary>The model or family of shapes that the case belongs to.</summary>
     public string Family { get; init; } = "";
 
     /// <summary>Of the memory bandwidth measured in the same process (of reading, or of reading two streams and writing one); null for cases bound by arithmetic.</summary>

@@ -12,6 +12,7 @@ public sealed class Adafactor : Optimizer
     private readonly Tensor[] first;
     private readonly Tensor?[] columns;
 
+    /// <summary>The rule over these parameters.</summary>
     public Adafactor(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 14, streams: 7)
     {
         (first, columns) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
@@ -23,6 +24,7 @@ public sealed class Adafactor : Optimizer
         }
     }
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale)
     {
         var numbers = new AdafactorNumbers(learningRate, 1 - Math.Pow(StepCount, -DecayExponent), Options.Epsilon, SmallestScale, ClipThreshold, Decay(index), gradientScale);

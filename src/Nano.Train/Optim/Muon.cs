@@ -11,6 +11,7 @@ public sealed class Muon : Optimizer
     private readonly Tensor[] first; // velocity, or AdamW's mean
     private readonly Tensor?[] square;
 
+    /// <summary>The rule over these parameters.</summary>
     public Muon(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 7, streams: 8)
     {
         (first, square) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
@@ -22,6 +23,7 @@ public sealed class Muon : Optimizer
         }
     }
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale)
     {
         var parameter = Parameters[index];

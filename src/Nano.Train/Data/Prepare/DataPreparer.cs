@@ -171,6 +171,7 @@ public sealed class DataPreparer : IDisposable
         return at;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         work.Dispose();
