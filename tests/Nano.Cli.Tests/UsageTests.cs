@@ -70,6 +70,7 @@ public class UsageTests
     [InlineData("info --model gpt-2", "no model at 'gpt-2'", "did you mean 'gpt2'?")]
     [InlineData("train --device gpu", "no device 'gpu'", "devices: cpu")]
     [InlineData("generate --model no-such-folder", "no model at 'no-such-folder'", "nano train")]
+    [InlineData("chat --model no-such-owner/model", "no model at 'no-such-owner/model'", "nano pull")]
     [InlineData("tokenize --tokenizer no-such-folder", "no-such-folder", "cl100k_base")]
     public void An_unknown_name_exits_1(string line, params string[] words)
     {

@@ -97,6 +97,8 @@ public static partial class Report
         var (evals, end) = (history.Evaluations, history.End);
         List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
         if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
+        if (points is [{ X: 0 }, _, ..])
+            points.Insert(1, new(0, double.NaN)); // a gap: losses fall steeply at first, and a straight line would be no curve
         if (points.Count > 0) yield return new("validation", ChartMark.Points, points);
     }
 }

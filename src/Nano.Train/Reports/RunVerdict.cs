@@ -93,13 +93,20 @@ public sealed record RunVerdict(RunOutcome Outcome, string Reason, IReadOnlyList
         var deviations = judged.Where(IsOutside).ToList();
         string note = recipe.Note is null ? "" : $" ({recipe.Note})";
         return deviations.Count == 0
-            ? new RunVerdict(RunOutcome.AsExpected, $"{Latest(judged)}, over {recipe.Seeds.Count} seeds{note}", [])
+            ? new RunVerdict(RunOutcome.AsExpected, $"{Telling(judged)}, over {recipe.Seeds.Count} seeds{note}", [])
             : new RunVerdict(OutcomeOf(judged), Sentence(judged, deviations) + note, RunCauses.Of(history, judged, deviations));
     }
 
     /// <summary>The number that stands for the run as it is now: the last validation loss, whole if it is known, else whatever came last.</summary>
     private static Deviation Latest(IReadOnlyList<Deviation> judged) =>
         judged.LastOrDefault(one => one.Signal.Name is RunSignals.Validation or RunSignals.Whole) ?? judged[^1];
+
+    /// <summary>The number that says most of a healthy run: the latest, or while that is from before the first step, the training loss.</summary>
+    private static Deviation Telling(IReadOnlyList<Deviation> judged)
+    {
+        var latest = Latest(judged);
+        return latest.Signal.Step > 0 ? latest : judged.LastOrDefault(one => one.Signal.Name == RunSignals.Training) ?? latest;
+    }
 
     private static RunOutcome OutcomeOf(IReadOnlyList<Deviation> judged)
     {

@@ -30,6 +30,13 @@ public class RunVerdictTests
     }
 
     [Fact]
+    public void While_the_only_evaluation_is_that_before_the_first_step_the_training_loss_is_told()
+    {
+        Assert.StartsWith("the training loss of step 1 is 4.000", Of(Eval(0, 4), SampleLog.Step(1, 4)).Reason, StringComparison.Ordinal);
+        Assert.StartsWith("the validation loss before the first step", Of(Eval(0, 4)).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_last_validation_loss_decides_between_high_and_low()
     {
         Assert.Equal("high", Of(Eval(0, 4), Eval(250, 2.61)).Word);
