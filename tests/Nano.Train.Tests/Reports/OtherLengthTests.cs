@@ -14,7 +14,11 @@ public class OtherLengthTests
 
     static OrderedDictionary<string, string> Config(int steps, string schedule = "cosine") => new()
     {
-        ["preset"] = "p", ["steps"] = $"{steps}", ["lr"] = "0.001", ["min_lr"] = "0.0001", ["warmup_steps"] = "100",
+        ["preset"] = "p",
+        ["steps"] = $"{steps}",
+        ["lr"] = "0.001",
+        ["min_lr"] = "0.0001",
+        ["warmup_steps"] = "100",
         ["schedule"] = schedule,
     };
 

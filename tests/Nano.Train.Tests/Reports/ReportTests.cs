@@ -42,7 +42,11 @@ public sealed class ReportTests : IDisposable
         Skip.If(OperatingSystem.IsWindows(), "the paths are those of other systems");
         var config = new OrderedDictionary<string, string>
         {
-            ["gelu"] = "Erf", ["epsilon"] = "1E-08", ["lr"] = "0.001", ["z"] = "1E-10", ["on_spike"] = "off",
+            ["gelu"] = "Erf",
+            ["epsilon"] = "1E-08",
+            ["lr"] = "0.001",
+            ["z"] = "1E-10",
+            ["on_spike"] = "off",
         };
         XElement page = Parse(Report.Render([SampleLog.Run() with { Corpus = origin, Config = config }]));
         Assert.Contains($"parameters, {shown}. No step", ByClass(page, "lede").Single().Value, StringComparison.Ordinal);
