@@ -6,7 +6,10 @@ var tokenizer = CharTokenizer.FromText(text);
 var options = new TrainOptions
 {
     Preset = "quickstart",
-    Model = new Gpt2Config { VocabSize = tokenizer.VocabSize, ContextLength = 32, Layers = 2, Heads = 2, Channels = 48 },
+    Model = new Gpt2Config
+    {
+        VocabSize = tokenizer.VocabSize, ContextLength = 32, Layers = 2, Heads = 2, Channels = 48,
+    },
     Batch = 16,
     Time = 32,
     Steps = 400,

@@ -94,12 +94,14 @@ internal static class OtherLength
             Number(settings, "steps") is { } steps and <= int.MaxValue
             && Number(settings, "warmup_steps") is { } warmup and <= int.MaxValue
             && Number(settings, "lr") is { } peak && Number(settings, "min_lr") is { } minimum
-                ? new(new Schedule(settings.GetValueOrDefault("schedule", "cosine")), peak, minimum, (int)warmup, (int)steps)
+                ? new(new Schedule(settings.GetValueOrDefault("schedule", "cosine")),
+                    peak, minimum, (int)warmup, (int)steps)
                 : null;
 
         private static double? Number(IReadOnlyDictionary<string, string> settings, string key)
         {
-            bool isNumber = double.TryParse(settings.GetValueOrDefault(key), CultureInfo.InvariantCulture, out double value);
+            string? text = settings.GetValueOrDefault(key);
+            bool isNumber = double.TryParse(text, CultureInfo.InvariantCulture, out double value);
             return isNumber && value >= 0 ? value : null;
         }
     }
