@@ -37,7 +37,7 @@ internal static class BandsFile
     }
 
     private static string Text(Band band) =>
-        Invariant($"        {{ \"step\": {band.Step}, \"mean\": {band.Mean:0.0000}, \"low\": {band.Low:0.0000}, "
+        string.Create(CultureInfo.InvariantCulture, $"        {{ \"step\": {band.Step}, \"mean\": {band.Mean:0.0000}, \"low\": {band.Low:0.0000}, "
         + $"\"high\": {band.High:0.0000} }}");
 
     private static string Quote(string text) => JsonSerializer.Serialize(text);

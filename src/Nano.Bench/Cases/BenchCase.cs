@@ -19,8 +19,13 @@ public enum BenchBound
 /// </summary>
 public enum GemmProduct
 {
+    /// <summary>Y = X W^T.</summary>
     Forward,
+
+    /// <summary>dX = dY W.</summary>
     InputGradient,
+
+    /// <summary>dW = dY^T X.</summary>
     WeightGradient,
 }
 
@@ -65,6 +70,7 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
         filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .All(part => ToString().Contains(part, StringComparison.OrdinalIgnoreCase));
 
+    /// <inheritdoc/>
     public override string ToString() => $"{Group} {Family} {Name} {Shape}";
 }
 
@@ -115,6 +121,7 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     /// <summary>Frees what the collector does not.</summary>
     public Action? Release { get; init; }
 
+    /// <inheritdoc/>
     public void Dispose() => Release?.Invoke();
 }
 

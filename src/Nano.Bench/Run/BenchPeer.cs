@@ -37,6 +37,7 @@ public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerO
     /// <summary>Frees what the collector does not.</summary>
     public Action? Release { get; init; }
 
+    /// <inheritdoc/>
     public void Dispose() => Release?.Invoke();
 }
 

@@ -13,8 +13,10 @@ namespace Nano;
 public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps,
     double PercentOfPeak, string Note = "")
 {
+    /// <summary>The group of the case, as <c>nano bench</c> names it.</summary>
     public string Group { get; init; } = "train-step";
 
+    /// <summary>The model or family of shapes that the case belongs to.</summary>
     public string Family { get; init; } = "";
 
     /// <summary>

@@ -188,6 +188,7 @@ public sealed class DataPreparer : IDisposable
         return at;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         work.Dispose();

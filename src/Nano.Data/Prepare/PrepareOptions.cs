@@ -57,6 +57,7 @@ public sealed record ValidationSplit(ValidationKind Kind, double Fraction = 0, l
             : throw new NanoException($"'{text}' says nothing about which part of the data validates", Hint);
     }
 
+    /// <inheritdoc/>
     public override string ToString() => Kind switch
     {
         ValidationKind.FirstTokens => FormattableString.Invariant($"{Tokens}"),
@@ -80,11 +81,13 @@ public sealed record PrepareOptions
     /// <summary>The folder to make.</summary>
     public required string Out { get; init; }
 
+    /// <summary>The form of the input files.</summary>
     public DataFormat Format { get; init; }
 
     /// <summary>The field of a JSON line that has the document.</summary>
     public string Field { get; init; } = "text";
 
+    /// <summary>The part that is set aside to validate on.</summary>
     public ValidationSplit Validation { get; init; } = new(ValidationKind.LastCharacters, 0.1);
 
     /// <summary>Tokens of a file.</summary>

@@ -77,6 +77,7 @@ public sealed class TokenShards : TokenSource
         }
     }
 
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         foreach (var shard in shards)

@@ -118,5 +118,6 @@ public sealed class TokenShard : IDisposable
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
+    /// <inheritdoc/>
     public void Dispose() => file.Dispose();
 }

@@ -227,5 +227,6 @@ public sealed class OnnxTrainStep : ITrainStep
         hostIsOld = false;
     }
 
+    /// <inheritdoc/>
     public void Dispose() => all.Dispose();
 }

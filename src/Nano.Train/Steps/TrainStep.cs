@@ -164,6 +164,7 @@ public sealed class TrainStep : ITrainStep
         // It stays here.
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         Optimizer.Dispose();
