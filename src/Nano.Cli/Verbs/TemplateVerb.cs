@@ -13,7 +13,7 @@ internal static class TemplateVerb
         Required = true,
     };
 
-    private static readonly Option<DateTime?> Now = Common.Word("--now", "The time that the template sees, such as 2026-11-30 or 2026-11-30T12:34:56 (default: the present)", ParseTime);
+    private static readonly Option<DateTime?> Now = Common.Parsed("--now", "The time that the template sees, such as 2026-11-30 or 2026-11-30T12:34:56 (default: the present)", ParseTime);
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
