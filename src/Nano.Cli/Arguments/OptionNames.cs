@@ -13,7 +13,7 @@ internal static partial class OptionNames
     [
         "tokenizer", "validation_data", "separator", "validation", "overwrite", "out", "field", "skip_bad", "format",
         "shard_tokens", "threads", "template", "shard_size", "drop_oldest", "resume", "file", "endpoint", "device",
-        "gradients", "type", "dropout",
+        "gradients", "type", "vocab",
     ];
 
     /// <summary>The option of a key.</summary>

@@ -71,7 +71,12 @@ public sealed class DataPreparer : IDisposable
         var (trainInfo, validationInfo) = (train.Finish(), validation.Finish());
         foreach (var (info, use) in new[] { (trainInfo, "train on"), (validationInfo, "validate on") })
             if (info.Tokens == 0)
-                throw new NanoException(FormattableString.Invariant($"there is nothing to {use}: the text has {trainInfo.Tokens + validationInfo.Tokens:N0} tokens in all, and --validation is {options.Validation}"), "use more text, or another --validation");
+            {
+                long all = trainInfo.Tokens + validationInfo.Tokens;
+                throw new NanoException(FormattableString.Invariant(
+                    $"there is nothing to {use}: the text has {all:N0} tokens in all, `validation` is {options.Validation}"),
+                    "use more text, or another `validation`");
+            }
         PreparedData.Write(folder, options, separator, trainInfo, validationInfo, source);
     }
 

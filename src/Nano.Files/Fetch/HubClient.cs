@@ -182,7 +182,8 @@ public sealed partial class HubClient : IDisposable
             }
             result = (ParseJson(bytes.ToArray(), name), NextPage(url, response));
         },
-        e => new NanoException($"cannot ask {Endpoint} for '{name}': {e.Message}", "try again later; --endpoint or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
+        e => new NanoException($"cannot ask {Endpoint} for '{name}': {e.Message}",
+            "try again later; `endpoint` or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
         return result!.Value;
     }
 
@@ -252,7 +253,8 @@ public sealed partial class HubClient : IDisposable
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private NanoException Strange(HubModelName name, string problem) =>
-        new($"{Endpoint} gives a strange answer for '{name}': {problem}", "try again later; --endpoint or HF_ENDPOINT names another hub");
+        new($"{Endpoint} gives a strange answer for '{name}': {problem}",
+            "try again later; `endpoint` or HF_ENDPOINT names another hub");
 
     private Exception Refusal(HttpResponseMessage response, HubModelName name)
     {

@@ -64,7 +64,8 @@ public sealed class ChatSession
                 ids = Encode(now);
             return ids.Length <= contextLength ? ids : throw new NanoException(
                 $"the conversation has {ids.Length} tokens and the model's context only {contextLength}",
-                DropsOldest ? "even the last turn alone is too long: shorten it" : "/reset begins a new one; --drop-oldest forgets the oldest turns as it grows");
+                DropsOldest ? "even the last turn alone is too long: shorten it"
+                    : "/reset begins a new one; `drop_oldest` forgets the oldest turns as it grows");
         }
         catch
         {

@@ -294,7 +294,8 @@ public sealed class Trainer : IDisposable
         double bytes = floats * sizeof(float) * options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > available)
-            throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}", "use fewer --layers or --channels");
+            throw new NanoException($"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}",
+                "use fewer `layers` or `channels`");
     }
 
     /// <summary>Takes the run's lock, and looks again at what is there: another process may have made a run meanwhile.</summary>

@@ -31,7 +31,7 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
         if (needed > available)
             throw new NanoException(FormattableString.Invariant(
                 $"a training step takes {needed:N0} bytes of memory, and this machine has {available:N0}"),
-                "use a smaller --batch (with --accumulate for as many rows), --seq or model; 'nano plan' shows them");
+                "use a smaller `batch` (with `accumulate` for as many rows), `seq` or model; 'nano plan' shows them");
     }
 
     /// <summary>The plan for these options.</summary>

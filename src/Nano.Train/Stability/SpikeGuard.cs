@@ -72,9 +72,12 @@ internal sealed class SpikeGuard : IDisposable
     private void RefuseTooMany(string reason)
     {
         if (options.OnSpike == OnSpike.Skip && inARow > MostInARow)
-            throw new DivergedException($"{reason}; {MostInARow} steps before it were skipped in a row", "the weights have gone astray before: try --on-spike rollback, or a lower --lr");
+            throw new DivergedException($"{reason}; {MostInARow} steps before it were skipped in a row",
+                "the weights have gone astray before: try `on_spike` rollback, or a lower `lr`");
         if (options.OnSpike == OnSpike.Rollback && Rollbacks >= options.MaxRollbacks)
-            throw new DivergedException($"{reason}; there have been {Rollbacks} rollbacks, as many as --max-rollbacks allows", "try a lower --lr, or other data");
+            throw new DivergedException(
+                $"{reason}; there have been {Rollbacks} rollbacks, as many as `max_rollbacks` allows",
+                "try a lower `lr`, or other data");
     }
 
     /// <summary>Remembers the run as it is, to return to.</summary>
