@@ -36,13 +36,6 @@ internal static class TrainSettingTable
 
     private static TrainSetting[] OfSchedule() =>
     [
-        Whole("steps", "Updates",
-            o => o.Steps, (o, value) => o with { Steps = value }) with
-        {
-            Range = NumberRange.NotNegative,
-            IsRequired = true,
-            ChangesCost = true,
-        },
         Whole("batch", "Rows per micro-batch",
             o => o.Batch, (o, value) => o with { Batch = value }) with
         {
@@ -54,6 +47,13 @@ internal static class TrainSettingTable
             o => o.Accumulate, (o, value) => o with { Accumulate = value }) with
         {
             Range = NumberRange.AtLeastOne,
+            ChangesCost = true,
+        },
+        Whole("steps", "Updates",
+            o => o.Steps, (o, value) => o with { Steps = value }) with
+        {
+            Range = NumberRange.NotNegative,
+            IsRequired = true,
             ChangesCost = true,
         },
         Number("lr", "Peak learning rate",

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>A chat template cannot be read or rendered: a construct that is not supported, a conversation it refuses, or a limit it exceeds.</summary>
+/// <summary>
+/// A chat template cannot be read or rendered: a construct that is not supported, a conversation it
+/// refuses, or a limit it exceeds.
+/// </summary>
 /// <param name="template">What the template is called.</param>
 /// <param name="line">The line, from 1.</param>
 /// <param name="column">The column, from 1.</param>
