@@ -7,7 +7,7 @@ public class UsageTests
     public void Help_goes_to_stdout_and_shows_no_more_than_the_verb_has()
     {
         var help = Cli.Run("train", "--help").Succeeds();
-        Assert.Equal(HelpPage.Lines(TrainVerb.Create()).Skip(3), help.Out.TrimEnd().ReplaceLineEndings("\n").Split('\n').Skip(3));
+        Assert.Equal(HelpPage.Lines(Application.Commands().Subcommands[0]), help.Out.TrimEnd().ReplaceLineEndings("\n").Split('\n'));
         Assert.Empty(help.Error);
     }
 

@@ -19,7 +19,7 @@ internal static class TemplateVerb
     public static Command Create()
     {
         var render = new Command("render", "Print what a chat template makes of its variables, with a model also the token ids. The variables of the file win over those of the model.\n\n"
-            + "Example:\n  nano template render --model data/models/HuggingFaceTB/SmolLM2-135M-Instruct --variables conversation.json --json")
+            + "Example:\n  nano template render --model HuggingFaceTB/SmolLM2-135M-Instruct --variables conversation.json")
         {
             Template, Model, Variables, Now, Json,
         };
