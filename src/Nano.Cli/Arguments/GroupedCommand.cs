@@ -37,5 +37,6 @@ internal sealed class GroupedCommand(string name, string description) : Command(
         Options.Add(option);
     }
 
-    private static string TitleOf(SettingGroup group) => group == SettingGroup.Optimizer ? "Loss and optimizer" : group.ToString();
+    private static string TitleOf(SettingGroup group) =>
+        group == SettingGroup.Optimizer ? "Loss and optimizer" : group.ToString();
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Globalization;
 
 namespace Nano.Cli;
 
@@ -41,19 +42,19 @@ internal sealed class HelpPage : SynchronousCommandLineAction
 
     private static string Usage(Command verb)
     {
-        string path = verb.Name;
-        for (var outer = verb.Parents.OfType<Command>().FirstOrDefault(); outer is not null; outer = outer.Parents.OfType<Command>().FirstOrDefault())
-            path = outer is RootCommand ? $"nano {path}" : $"{outer.Name} {path}";
-        if (verb is RootCommand)
-            path = "nano";
         string arguments = string.Concat(verb.Arguments.Select(argument => " " + NameOf(argument)));
-        return $"Usage: {path}{arguments}{(verb.Subcommands.Count > 0 ? verb is RootCommand ? " VERB" : " [VERB]" : "")} [options]";
+        string below = verb.Subcommands.Count == 0 ? "" : verb is RootCommand ? " VERB" : " [VERB]";
+        return $"Usage: {PathOf(verb)}{arguments}{below} [options]";
     }
+
+    private static string PathOf(Command verb) => verb is RootCommand ? "nano"
+        : verb.Parents.OfType<Command>().FirstOrDefault() is { } outer ? $"{PathOf(outer)} {verb.Name}" : verb.Name;
 
     private static IEnumerable<(string Title, IEnumerable<(string Name, string Text)> Entries)> Sections(Command verb)
     {
         if (verb.Arguments.Count > 0)
-            yield return ("Arguments", verb.Arguments.Select(argument => (argument.Name.ToUpperInvariant(), argument.Description ?? "")));
+            yield return ("Arguments", verb.Arguments.Select(argument =>
+                (argument.Name.ToUpperInvariant(), argument.Description ?? "")));
         if (verb.Subcommands.Count > 0)
             yield return ("Verbs", verb.Subcommands.Select(below => (below.Name, FirstSentence(below))));
         if (verb is GroupedCommand grouped)
@@ -62,7 +63,8 @@ internal sealed class HelpPage : SynchronousCommandLineAction
         else if (verb.Options.Any(option => !IsOfAll(option)))
             yield return ("Options", verb.Options.Where(option => !IsOfAll(option)).Select(Described));
         if (verb is GroupedCommand { WithoutEffect: [_, ..] ignored })
-            yield return ("Accepted, without effect on the plan", [("", string.Join(", ", ignored.Select(option => option.Name)))]);
+            yield return ("Accepted, without effect on the plan",
+                [("", string.Join(", ", ignored.Select(option => option.Name)))]);
         yield return ("All verbs", OfAll(verb));
     }
 
@@ -79,18 +81,26 @@ internal sealed class HelpPage : SynchronousCommandLineAction
         return end < 0 ? line : line[..(end + 1)];
     }
 
-    private static (string Name, string Text) Described(Option option)
+    private static (string Name, string Text) Described(Option option) => option switch
     {
-        string value = option.Arity.MaximumNumberOfValues == 0 || option is HelpOption or VersionOption ? ""
-            : option.Arity.MinimumNumberOfValues == 0 ? option.ValueType == typeof(bool) ? "" : $" [{ValueOf(option)}]" : $" {ValueOf(option)}";
-        string text = option is HelpOption ? "Show this page" : option is VersionOption ? "Show the version" : option.Description ?? "";
-        if (option.Required)
-            text += " (required)";
-        else if (option is { HasDefaultValue: true, Arity.MaximumNumberOfValues: > 0 } && option.ValueType != typeof(bool)
-            && Convert.ToString(option.GetDefaultValue(), System.Globalization.CultureInfo.InvariantCulture) is { Length: > 0 } usual)
-            text += $" (default: {usual})";
-        return (option.Name + value, text);
-    }
+        HelpOption => (option.Name, "Show this page"),
+        VersionOption => (option.Name, "Show the version"),
+        { Required: true } => (NameOf(option), $"{option.Description} (required)"),
+        _ when DefaultOf(option) is { Length: > 0 } usual => (NameOf(option), $"{option.Description} (default: {usual})"),
+        _ => (NameOf(option), option.Description ?? ""),
+    };
+
+    /// <summary>The default that the option itself has; most are said in its description.</summary>
+    private static string? DefaultOf(Option option) => option.HasDefaultValue && option.ValueType != typeof(bool)
+        ? Convert.ToString(option.GetDefaultValue(), CultureInfo.InvariantCulture) : null;
+
+    private static string NameOf(Option option) => option switch
+    {
+        { Arity.MaximumNumberOfValues: 0 } => option.Name,
+        _ when option.ValueType == typeof(bool) => option.Name,
+        { Arity.MinimumNumberOfValues: 0 } => $"{option.Name} [{ValueOf(option)}]",
+        _ => $"{option.Name} {ValueOf(option)}",
+    };
 
     /// <summary>The word that stands for an option's value.</summary>
     private static string ValueOf(Option option) => option is IWordOption choice ? string.Join('|', choice.Words)
@@ -111,16 +121,18 @@ internal sealed class HelpPage : SynchronousCommandLineAction
     /// <summary>A name on the left and its text on the right; a long name has a line of its own.</summary>
     private static IEnumerable<string> Entry(string name, string text)
     {
-        string[] lines = [.. Wrapped(text, Width - Left)];
-        string indent = name.Length == 0 ? "  " : new(' ', Left);
-        if (name.Length == 0)
-            lines = [.. Wrapped(text, Width - 2)];
-        else if (name.Length + 4 > Left)
-            yield return "  " + name;
-        else
-            lines[0] = ("  " + name).PadRight(Left) + lines[0];
-        for (int i = 0; i < lines.Length; i++)
-            yield return (i == 0 && name.Length > 0 && name.Length + 4 <= Left ? lines[0] : indent + lines[i]).TrimEnd();
+        int indent = name.Length == 0 ? 2 : Left;
+        string beginning = ("  " + name).PadRight(indent);
+        if (name.Length + 4 > Left)
+        {
+            yield return beginning;
+            beginning = "";
+        }
+        foreach (string line in Wrapped(text, Width - indent))
+        {
+            yield return (beginning.PadRight(indent) + line).TrimEnd();
+            beginning = "";
+        }
     }
 
     /// <summary>Breaks a text into lines between words.</summary>

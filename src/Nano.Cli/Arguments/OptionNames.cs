@@ -20,8 +20,10 @@ internal static partial class OptionNames
     public static string Of(string key) => "--" + (TrainSettings.Find(key)?.Option ?? key.Replace('_', '-'));
 
     /// <summary>A library's text with every setting that it names replaced by its option.</summary>
-    public static string In(string text) => Key().Replace(text, match =>
-        match.Groups[1].Value is var key && (TrainSettings.Find(key) is not null || Others.Contains(key)) ? Of(key) : match.Value);
+    public static string In(string text) =>
+        Key().Replace(text, match => IsKnown(match.Groups[1].Value) ? Of(match.Groups[1].Value) : match.Value);
+
+    private static bool IsKnown(string key) => TrainSettings.Find(key) is not null || Others.Contains(key);
 
     [GeneratedRegex("`([a-z][a-z0-9_]*)`")]
     private static partial Regex Key();

@@ -47,7 +47,11 @@ internal static class TrainArguments
             SettingKind.Whole => new Option<int?>(name) { Description = description },
             SettingKind.Seed => new Option<ulong?>(name) { Description = description },
             SettingKind.Number => Common.Number(name, description),
-            SettingKind.Switch => new Option<bool?>(name) { Description = description, Arity = ArgumentArity.ZeroOrOne },
+            SettingKind.Switch => new Option<bool?>(name)
+            {
+                Description = description,
+                Arity = ArgumentArity.ZeroOrOne,
+            },
             _ when setting.IsName => new Option<string?>(name) { Description = description, HelpName = "NAME" },
             _ => new WordOption<string>(name, description, [.. setting.Words.Select(word => (word, word))]),
         };
@@ -59,7 +63,8 @@ internal static class TrainArguments
     /// <summary>The help of a setting, with its bounds and its default.</summary>
     private static string Describe(Setting setting)
     {
-        string? words = setting.IsName && !setting.Words.All(setting.Help.Contains) ? string.Join(", ", setting.Words) : null;
+        bool listsWords = setting.IsName && !setting.Words.All(setting.Help.Contains);
+        string? words = listsWords ? string.Join(", ", setting.Words) : null;
         string? usual = setting is TrainSetting { IsRequired: false, Default: { } value } ? $"default: {value}" : null;
         var details = ((string?[])[words, setting.Range?.Text, setting.Bound, usual]).OfType<string>();
         return OptionNames.In(setting.Help + (details.Any() ? $" ({string.Join("; ", details)})" : ""));

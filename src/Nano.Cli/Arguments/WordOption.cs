@@ -33,5 +33,6 @@ internal sealed class WordOption<T> : Option<T?>, IWordOption
     /// <inheritdoc/>
     public IReadOnlyList<string> Words { get; }
 
-    private static string Listed(IReadOnlyList<string> words) => $"{string.Join(", ", words.SkipLast(1))} or {words[^1]}";
+    private static string Listed(IReadOnlyList<string> words) =>
+        $"{string.Join(", ", words.SkipLast(1))} or {words[^1]}";
 }

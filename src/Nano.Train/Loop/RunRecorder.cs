@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>The folder of a run while it is trained: its lock, its log, its report, and files of others in it.</summary>
+/// <summary>The folder of a run while it is trained: lock, log, report, and files of others in it.</summary>
 internal sealed class RunRecorder : IDisposable
 {
     private const int GradNormsEvery = 10;
@@ -12,11 +12,15 @@ internal sealed class RunRecorder : IDisposable
     private RunLog? log;
     private RunHistory? history;
 
-    /// <summary>Locks the folder, and looks again at what is there: another process may have made a run meanwhile.</summary>
+    /// <summary>
+    /// Locks the folder, and looks again at what is there: another process may have made a run meanwhile.
+    /// </summary>
     /// <param name="run">The folder.</param>
     /// <param name="resumed">Whether a run there is continued.</param>
     /// <param name="overwrite">Whether a new run may take the place of one that is there.</param>
-    /// <exception cref="NanoException">Another trainer is at work on it, or there is a run, or none to continue.</exception>
+    /// <exception cref="NanoException">
+    /// Another trainer is at work on it, or there is a run, or none to continue.
+    /// </exception>
     public RunRecorder(string run, bool resumed, bool overwrite)
     {
         (this.run, this.resumed) = (run, resumed);
@@ -106,8 +110,8 @@ internal sealed class RunRecorder : IDisposable
     public StepDone Write(StepDone done, TrainOptions options, double flopsPerToken, GradientNorm norm)
     {
         double tokensPerSecond = options.TokensPerStep / done.Milliseconds * 1000;
-        Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm, done.Milliseconds,
-            tokensPerSecond, tokensPerSecond * flopsPerToken / 1e9,
+        Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm,
+            done.Milliseconds, tokensPerSecond, tokensPerSecond * flopsPerToken / 1e9,
             done.Step == 1 || done.Step % GradNormsEvery == 0 ? norm.ByGroup() : null));
         return done;
     }
@@ -116,8 +120,8 @@ internal sealed class RunRecorder : IDisposable
     public SpikeFound Write(SpikeFound found)
     {
         var spike = found.Spike;
-        Write(new SpikeEntry((int)found.Step, spike.LossScore, spike.NormScore, spike.Action.ToString().ToLowerInvariant(),
-            (int)found.BackTo, spike.Reason));
+        Write(new SpikeEntry((int)found.Step, spike.LossScore, spike.NormScore,
+            spike.Action.ToString().ToLowerInvariant(), (int)found.BackTo, spike.Reason));
         return found;
     }
 

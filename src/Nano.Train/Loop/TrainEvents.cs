@@ -13,7 +13,8 @@ public sealed record Started(double ValLoss) : TrainEvent(0);
 /// <param name="Result">Loss and gradient norm before the update.</param>
 /// <param name="LearningRate">The learning rate of the update.</param>
 /// <param name="Milliseconds">The time it took.</param>
-public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds) : TrainEvent(Step);
+public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds)
+    : TrainEvent(Step);
 
 /// <summary>A step stood out.</summary>
 /// <param name="Step">Steps done, the spike included.</param>
@@ -31,9 +32,12 @@ public sealed record SpikeFound(long Step, Spike Spike, long BackTo) : TrainEven
 /// <param name="Checkpoint">The folder that was saved.</param>
 /// <param name="Verdict">The run so far, beside what its recipe is known to do.</param>
 public sealed record Evaluated(
-    long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint, RunVerdict Verdict) : TrainEvent(Step);
+    long Step, double TrainLoss, double ValLoss, string Sample, string Checkpoint, RunVerdict Verdict)
+    : TrainEvent(Step);
 
-/// <summary>A checkpoint that would have been deleted holds files of others; its folder stays under this name.</summary>
+/// <summary>
+/// A checkpoint that would have been deleted holds files of others; its folder stays under this name.
+/// </summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Folder">The new name.</param>
 public sealed record FilesKept(long Step, string Folder) : TrainEvent(Step);

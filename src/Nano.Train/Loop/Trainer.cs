@@ -25,28 +25,39 @@ public sealed class Trainer : IDisposable
     private readonly bool resumed;
     private readonly string? chatTemplate; // of the model that the run started from
 
-    /// <summary>Prepares a run: a fresh model, the model to start from, or the state of the newest checkpoint if resuming.</summary>
-    /// <param name="options">What to compute; the vocabulary size is taken from the tokenizer.</param>
-    /// <param name="data">What to learn from.</param>
+    /// <summary>
+    /// Prepares a run: a fresh model, the model to start from, or the state of the newest checkpoint if resuming.
+    /// </summary>
+    /// <param name="options">The settings; the vocabulary size is that of the tokenizer.</param>
+    /// <param name="data">The text to learn from.</param>
     /// <param name="run">The run's folder.</param>
     /// <param name="resume">Continue from the newest checkpoint there.</param>
-    /// <param name="compute">Where to run.</param>
-    /// <param name="peakGflops">The measured ceiling of what takes the steps, for the log; NaN if it is not known.</param>
+    /// <param name="compute">The threads to run on.</param>
+    /// <param name="peakGflops">The measured peak of the machine or device, for the log; NaN if unknown.</param>
     /// <param name="command">The command that repeats this run, for the report.</param>
-    /// <param name="device">What takes the steps and evaluates; null for <paramref name="compute"/>, which draws the samples in any case.</param>
+    /// <param name="device">
+    /// The device that computes steps and evaluations; null for <paramref name="compute"/>, which draws the
+    /// samples in any case.
+    /// </param>
     /// <param name="overwrite">Whether a new run may take the place of one that is there.</param>
-    /// <param name="start">The model to start from, read here and still the caller's to close; null for random weights, and when resuming.</param>
-    /// <exception cref="NanoException">The options are impossible, the run cannot be resumed or written, or another trainer is at work on it.</exception>
-    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops, string command,
-        TrainingDevice? device = null, bool overwrite = true, ModelStart? start = null)
+    /// <param name="start">
+    /// The model to start from, which the caller closes; null for random weights, and when resuming.
+    /// </param>
+    /// <exception cref="NanoException">
+    /// The options are impossible, the run cannot be resumed or written, or another trainer is at work on it.
+    /// </exception>
+    public Trainer(TrainOptions options, TrainingData data, string run, bool resume, Compute compute, double peakGflops,
+        string command, TrainingDevice? device = null, bool overwrite = true, ModelStart? start = null)
     {
         if (start is null != (resume || options.From is null))
-            throw new ArgumentException("a run starts from a model if its options name one, and a resumed run from its checkpoint");
+            throw new ArgumentException(
+                "a run starts from a model if its options name one, and a resumed run from its checkpoint");
         (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
         MemoryPlan.RefuseTooLarge(Options);
-        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training", Options.Sampling, Options.Pack ? data.SeparatorForPacking : null);
+        train = new BatchLoader(data.Train, Options.Batch, Options.Time, "training", Options.Sampling,
+            Options.Pack ? data.SeparatorForPacking : null);
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         if (device is null)
             MemoryPlan.CheckFit(Options, compute.Threads);
@@ -74,7 +85,8 @@ public sealed class Trainer : IDisposable
             guard.Load(state);
             trainStep.FromHost();
             patience.Load(state.Numbers);
-            var machine = new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops, device?.Name);
+            var machine = new RunMachine(
+                Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops, device?.Name);
             recorder.Open(StartStep, guard.Rollbacks, new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow,
                 new OrderedDictionary<string, string>(state.Describe()), machine, data.Origin, Model.Parameters.Count));
         }
@@ -85,10 +97,13 @@ public sealed class Trainer : IDisposable
         }
     }
 
+    /// <summary>The settings.</summary>
     public TrainOptions Options { get; }
 
+    /// <summary>The model that is trained.</summary>
     public LanguageModel Model { get; }
 
+    /// <summary>The tokenizer of the text.</summary>
     public ITokenizer Tokenizer => data.Tokenizer;
 
     /// <summary>Arithmetic of one training token.</summary>
@@ -97,19 +112,22 @@ public sealed class Trainer : IDisposable
     /// <summary>Updates done before this process.</summary>
     public long StartStep { get; }
 
-    /// <summary>Where the report is written.</summary>
+    /// <summary>The place of the report.</summary>
     public string ReportPath => recorder.ReportPath;
 
-    /// <summary>What a person should know of the run's folder, as it was found; empty if all is well.</summary>
+    /// <summary>Sentences about the run's folder as it was found; empty if all is well.</summary>
     public IReadOnlyList<string> Notes => recorder.Notes;
 
     /// <summary>Tokens of (training, validation).</summary>
     public (long Train, long Validation) TokenCounts => (train.TokenCount, validation.TokenCount);
 
-    /// <summary>The loss over the whole validation split before the first step; null unless this process started from a model.</summary>
+    /// <summary>
+    /// The loss over the whole validation split before the first step; null unless this process started from a
+    /// model.
+    /// </summary>
     public double? ValLossBefore { get; private set; }
 
-    /// <summary>What it learns from.</summary>
+    /// <summary>The text to learn from.</summary>
     public TrainingData Data => data;
 
     /// <summary>
@@ -156,9 +174,11 @@ public sealed class Trainer : IDisposable
         foreach (var told in recorder.TellKept(step))
             yield return told;
         double validationLoss = interrupted ? double.NaN : EvaluateRows.OnAll(losses, validation);
-        recorder.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, interrupted ? "interrupted" : early ? "early stop" : "done"));
+        string end = interrupted ? "interrupted" : early ? "early stop" : "done";
+        recorder.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, end));
         recorder.WriteReport();
-        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint, interrupted, recorder.Verdict) { StoppedEarly = early };
+        yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint,
+            interrupted, recorder.Verdict) { StoppedEarly = early };
     }
 
     /// <summary>The gradients of a step; numbers that are not finite are a result where the guard mends them.</summary>
@@ -180,14 +200,14 @@ public sealed class Trainer : IDisposable
         average?.Follow(compute, trainStep.Optimizer.StepCount);
     }
 
-    /// <summary>A piece of text in the model's present voice.</summary>
+    /// <summary>Text that the model continues from the default prompt; of characters that is the line feed.</summary>
     public string Sample(int length, ulong seed)
     {
-        // Of characters that is the lowest: the line feed, where a text has lines.
-        return Tokenizer.Decode([.. generator.Continue(Prompt.Default(Tokenizer), new SamplerOptions { Seed = seed }).Take(length)]);
+        var tokens = generator.Continue(Prompt.Default(Tokenizer), new SamplerOptions { Seed = seed });
+        return Tokenizer.Decode([.. tokens.Take(length)]);
     }
 
-    /// <summary>Adds where the time went to the log and the report of a run that has ended.</summary>
+    /// <summary>Adds the time of each op to the log and the report of a run that has ended.</summary>
     public void AddProfile(ProfileEntry profile)
     {
         recorder.Write(profile);
@@ -207,13 +227,15 @@ public sealed class Trainer : IDisposable
     private Evaluated EvaluateAndSave(long step)
     {
         trainStep.ToHost();
-        double trainLoss = EvaluateRows.OnRandomRows(losses, train, Options.EvalRows, Options.Seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = EvaluateRows.OnRandomRows(losses, validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation);
+        var (rows, seed) = (Options.EvalRows, Options.Seed);
+        double trainLoss = EvaluateRows.OnRandomRows(losses, train, rows, seed, RandomPurpose.TrainingEvaluation);
+        double valLoss = EvaluateRows.OnRandomRows(losses, validation, rows, seed, RandomPurpose.ValidationEvaluation);
         if (!double.IsFinite(trainLoss + valLoss))
-            throw trainStep.DivergedAt(step); // before a checkpoint that is of no use takes the place of a good one
+            throw trainStep.DivergedAt(step); // before a useless checkpoint takes the place of a good one
         string sample = Sample(SampleLength, Options.Seed);
         patience.Observe(valLoss);
-        recorder.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute))); // before the checkpoint: what is logged beyond one is dropped on resuming, what is missing stays missing
+        // Before the checkpoint: entries beyond one are dropped on resuming, and missing ones stay missing.
+        recorder.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute)));
         bool isBest = state.IsBest(valLoss);
         KeepNumbers(step);
         guard.TakeSnapshot(state);

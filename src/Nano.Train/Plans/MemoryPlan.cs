@@ -42,7 +42,8 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
     public static void RefuseTooLarge(TrainOptions options)
     {
         bool copies = options.Stability.OnSpike == OnSpike.Rollback; // of weights and state
-        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats + (options.Stability.AverageDecay > 0 ? 1 : 0);
+        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats
+            + (options.Stability.AverageDecay > 0 ? 1 : 0);
         double floats = 2 + state + (copies ? 1 + state : 0); // weights, gradients, what else a checkpoint keeps
         double parameters = options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
         double bytes = floats * sizeof(float) * parameters;

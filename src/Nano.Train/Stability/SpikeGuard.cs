@@ -62,8 +62,9 @@ internal sealed class SpikeGuard : IDisposable
         inARow = isSpike ? inARow + 1 : 0;
         if (!isSpike)
             return null;
-        string reason = result.Diverged ?? Invariant($"step {step}: the loss of {result.Loss:F4} is {scores.Loss:F1} ")
-            + Invariant($"standard deviations above the mean, the gradient norm of {result.GradientNorm:G4} {scores.Norm:F1}");
+        string reason = result.Diverged
+            ?? Invariant($"step {step}: the loss of {result.Loss:F4} is {scores.Loss:F1} standard deviations above ")
+                + Invariant($"the mean, the gradient norm of {result.GradientNorm:G4} {scores.Norm:F1}");
         RefuseTooMany(reason);
         if (options.OnSpike == OnSpike.Skip)
             skipped++;
