@@ -19,6 +19,7 @@ internal static class Application
             VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
         };
         root.Options.Add(Common.Debug);
+        HelpPage.Use(root);
         return root;
     }
 

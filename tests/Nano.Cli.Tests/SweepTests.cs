@@ -49,10 +49,10 @@ public sealed class SweepTests(TinyRun run) : IDisposable
     }
 
     [Theory]
-    [InlineData("--ema 1.5", "--ema must be from 0 to less than 1, got 1.5")]
+    [InlineData("--ema 1.5", "--ema must be from 0 to below 1, got 1.5")]
     [InlineData("--on-spike skip --spike-z 0", "--spike-z must be a positive number, got 0")]
     [InlineData("--max-rollbacks 0", "--max-rollbacks must be at least 1, got 0")]
-    [InlineData("--patience -1", "--patience must be 0 or more evaluations, got -1")]
+    [InlineData("--patience -1", "--patience must be 0 or more, got -1")]
     [InlineData("--min-delta NaN", "--min-delta must be 0 or more, got NaN")]
     [InlineData("--dropout 1", "the dropout is 1")]
     [InlineData("--dropout NaN", "the dropout is NaN")]

@@ -12,15 +12,16 @@ internal static class TrainVerb
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
-    public static Command Create()
+    public static GroupedCommand Create()
     {
-        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt\n  nano train --from openai-community/gpt2 --data my.txt")
-        {
-            Device, Products, Profile, Threads, Json,
-        };
+        var verb = new GroupedCommand("train", "Train a model on text. An option that is left out has the preset's "
+            + "value, or else the default shown.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n"
+            + "  nano train --data my.txt\n  nano train --from openai-community/gpt2 --data my.txt");
         TrainWork.AddTo(verb);
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
+        verb.Add(SettingGroup.Run, Json);
+        verb.Add(SettingGroup.Machine, Device, Products, Threads, Profile);
         verb.SetAction(Run);
         return verb;
     }

@@ -81,8 +81,8 @@ public sealed class DataPreparer : IDisposable
                 throw new NanoException(
                     string.Create(CultureInfo.InvariantCulture,
                         $"there is nothing to {use}: the text has {trainInfo.Tokens + validationInfo.Tokens:N0} "
-                        + $"tokens in all, and --validation is {options.Validation}"),
-                        "use more text, or another --validation");
+                        + $"tokens in all, and `validation` is {options.Validation}"),
+                        "use more text, or another `validation`");
         PreparedData.Write(folder, options, separator, trainInfo, validationInfo, source);
     }
 

@@ -158,8 +158,8 @@ public sealed record PrepareOptions
         if (Separator == NoSeparator)
             return null;
         var special = Tokenizer.SpecialTokens;
-        string hint = special.Count == 0 ? $"--separator {NoSeparator} writes nothing between documents"
-            : $"--separator takes one of {string.Join(", ", special.Keys.Order(StringComparer.Ordinal).Take(10))}, "
+        string hint = special.Count == 0 ? $"`separator` {NoSeparator} writes nothing between documents"
+            : $"`separator` takes one of {string.Join(", ", special.Keys.Order(StringComparer.Ordinal).Take(10))}, "
             + $"or {NoSeparator}";
         if (Separator is not null)
             return special.TryGetValue(Separator, out int id) ? id
@@ -175,12 +175,12 @@ public sealed record PrepareOptions
         if (Inputs.Count == 0)
             throw new NanoException("no files are named", "name text files, .jsonl files, .gz of both, or folders");
         if (ShardTokens < 1)
-            throw new NanoException($"--shard-tokens must be from 1 to {int.MaxValue:N0}, got {ShardTokens}");
+            throw new NanoException($"`shard_tokens` must be from 1 to {int.MaxValue:N0}, got {ShardTokens}");
         if (Threads is < 0 or > 1024)
-            throw new NanoException($"--threads must be from 1 to 1024, got {Threads}",
+            throw new NanoException($"`threads` must be from 1 to 1024, got {Threads}",
                 "leave it out to use all processors");
         if (Field.Length == 0)
-            throw new NanoException("--field must name a field");
+            throw new NanoException("`field` must name a field");
         SeparatorId();
     }
 }

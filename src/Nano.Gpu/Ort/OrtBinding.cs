@@ -35,7 +35,8 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
         }
         catch (OrtException e) when (e.Message.Contains("allocate memory", StringComparison.Ordinal) || e.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
         {
-            throw new NanoException($"'{session.Provider.Name}' has no room for what the graph computes on the way: {e.Message}", "a smaller --batch (with --accumulate for as many rows) or --seq takes less", e);
+            throw new NanoException($"'{session.Provider.Name}' has no room for what the graph computes on the way: "
+                + $"{e.Message}", "a smaller `batch` (with `accumulate` for as many rows) or `seq` takes less", e);
         }
         session.Traffic.Down += down.Values.Sum();
     }

@@ -73,7 +73,9 @@ public sealed class OrtDevice : IDisposable
         }
         catch (Exception e) when (e is OrtException or OutOfMemoryException or OverflowException)
         {
-            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, beside {ReservedBytes:N0} of this run's tensors: {e.Message}", "a smaller --batch, --seq or model takes less", e);
+            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, beside "
+                + $"{ReservedBytes:N0} of this run's tensors: {e.Message}",
+                "a smaller `batch`, `seq` or model takes less", e);
         }
     }
 
