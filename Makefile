@@ -24,6 +24,11 @@ test: export LD_LIBRARY_PATH := $(CURDIR)/.tools/lavapipe$(addprefix :,$(LD_LIBR
 test: export MESA_SHADER_CACHE_DIR := $(CURDIR)/.tools/shaders
 endif
 
+# The library that 'make ort' has fetched takes the place of the one that comes with the build, for it has WebGPU.
+ifneq ($(wildcard .tools/libonnxruntime.so.1),)
+test: export NANO_ORT := $(CURDIR)/.tools/libonnxruntime.so.1
+endif
+
 build:
 	dotnet build Nano.sln $(DOTNET_FLAGS)
 
@@ -75,7 +80,7 @@ check-ladder: build
 check-bands: build
 	$(BANDS) check
 
-# ONNX Runtime's native library (Linux, x64) for the tests of Nano.Gpu; the program needs it only for what runs on a device.
+# ONNX Runtime with WebGPU (Linux, x64), which no NuGet package has. It is used where NANO_ORT names it: export NANO_ORT=$PWD/.tools
 ORT = package/bin/napi-v6/linux/x64/libonnxruntime.so.1
 ort: .tools/libonnxruntime.so.1
 

@@ -1,17 +1,25 @@
+using Microsoft.ML.OnnxRuntime;
+
 namespace Nano;
 
 /// <summary>A session's inputs and outputs, each given a tensor: prepared once, run often. Must be disposed before its session.</summary>
 public sealed class OrtBinding(OrtSession session) : IDisposable
 {
-    private readonly OrtApi api = OrtApi.Default;
     private readonly Dictionary<string, long> down = new(StringComparer.Ordinal); // bytes of each output that is copied
-    private nint binding = OrtApi.Default.CreateBinding(session.Handle);
+    private readonly OrtIoBinding binding = session.Opened.CreateIoBinding();
 
     /// <summary>Says where an input comes from. A device copies one that lies on the host now: after its elements have changed this is needed again.</summary>
     /// <exception cref="OrtException">The graph has no such input.</exception>
     public void Input(string name, OrtTensor tensor)
     {
-        api.BindInput(binding, name, tensor.Value);
+        try
+        {
+            binding.BindInput(name, tensor.Value);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new OrtException(e.Message, e);
+        }
         if (tensor.IsCopied)
             session.Traffic.Up += tensor.Bytes;
     }
@@ -20,7 +28,14 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
     /// <exception cref="OrtException">The graph has no such output.</exception>
     public void Output(string name, OrtTensor tensor)
     {
-        api.BindOutput(binding, name, tensor.Value);
+        try
+        {
+            binding.BindOutput(name, tensor.Value);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new OrtException(e.Message, e);
+        }
         down[name] = tensor.IsCopied ? tensor.Bytes : 0;
     }
 
@@ -31,19 +46,21 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
     {
         try
         {
-            api.Run(session.Handle, binding);
+            session.Opened.RunWithBinding(OrtSession.RunOptions, binding);
+            binding.SynchronizeBoundOutputs(); // those on the host are there when this returns
         }
-        catch (OrtException e) when (e.Message.Contains("allocate memory", StringComparison.Ordinal) || e.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
+        catch (OnnxRuntimeException e)
         {
-            throw new NanoException($"'{session.Provider.Name}' has no room for what the graph computes on the way: {e.Message}", "a smaller --batch (with --accumulate for as many rows) or --seq takes less", e);
+            var said = new OrtException(e.Message, e);
+            if (!said.Message.Contains("allocate memory", StringComparison.Ordinal)
+                && !said.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
+                throw said;
+            throw new NanoException($"'{session.Provider.Name}' has no room for what the graph computes on the way: {said.Message}",
+                "a smaller --batch (with --accumulate for as many rows) or --seq takes less", said);
         }
-        session.Traffic.Down += down.Values.Sum();
+        foreach (long bytes in down.Values)
+            session.Traffic.Down += bytes;
     }
 
-    public void Dispose()
-    {
-        if (binding != 0)
-            api.ReleaseBinding(binding);
-        binding = 0;
-    }
+    public void Dispose() => binding.Dispose();
 }
