@@ -6,7 +6,10 @@ public interface ITokenLosses
     /// <summary>The model's sizes.</summary>
     ModelConfig Config { get; }
 
-    /// <summary>Adds -log p of every target of a batch to a sum, in nats, token by token: how a text is split into batches then changes no bit of it.</summary>
+    /// <summary>
+    /// Adds -log p of every target of a batch to a sum, in nats, token by token: how a text is
+    /// split into batches then changes no bit of it.
+    /// </summary>
     /// <param name="sum">What there is so far.</param>
     /// <param name="B">Rows.</param>
     /// <param name="T">Tokens of a row.</param>

@@ -12,10 +12,12 @@ public enum SafetensorsType
 /// <summary>Where one tensor lies in a safetensors file.</summary>
 /// <param name="Name">The tensor's name, any Unicode text.</param>
 /// <param name="Type">Type of the elements, little-endian.</param>
-/// <param name="Shape">Sizes, slowest dimension first (row-major, no strides); empty for a scalar; sizes may be 0.</param>
+/// <param name="Shape">Sizes, slowest dimension first (row-major, no strides); empty for a scalar;
+/// sizes may be 0.</param>
 /// <param name="Offset">Position of the first byte, from the start of the file.</param>
 /// <param name="Bytes">Length in bytes: the product of the shape times the element size.</param>
-public sealed record SafetensorsEntry(string Name, SafetensorsType Type, IReadOnlyList<long> Shape, long Offset, long Bytes)
+public sealed record SafetensorsEntry(string Name, SafetensorsType Type, IReadOnlyList<long> Shape,
+    long Offset, long Bytes)
 {
     /// <summary>Number of elements.</summary>
     public long Count => Bytes / SizeOf(Type);

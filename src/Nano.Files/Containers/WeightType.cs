@@ -8,7 +8,10 @@ public enum WeightType
     F32, F16, BF16,
 }
 
-/// <summary>Weights from one type to another. Widening is exact; narrowing rounds to nearest, ties to even, and what is too large becomes infinite.</summary>
+/// <summary>
+/// Weights from one type to another. Widening is exact; narrowing rounds to nearest, ties to even,
+/// and what is too large becomes infinite.
+/// </summary>
 internal static class WeightTypes
 {
     /// <summary>Bytes per element.</summary>
@@ -56,6 +59,7 @@ internal static class WeightTypes
     private static ushort BFloat16(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);
-        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40)
+            : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 }

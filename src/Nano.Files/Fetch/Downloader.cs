@@ -9,7 +9,8 @@ namespace Nano;
 public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
 
 /// <summary>
-/// Fetches one file over HTTP. It appears under its name only when size and digest are right; nothing is left behind otherwise.
+/// Fetches one file over HTTP. It appears under its name only when size and digest are right;
+/// nothing is left behind otherwise.
 /// </summary>
 /// <param name="http">What to ask with.</param>
 /// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
@@ -19,26 +20,37 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
 {
     private const int ChunkBytes = 1 << 16;
 
-    /// <summary>Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the server has the file.</summary>
-    /// <exception cref="DownloadException">The server cannot be reached, refuses, stops midway, or sends something else.</exception>
+    /// <summary>
+    /// Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the
+    /// server has the file.
+    /// </summary>
+    /// <exception cref="DownloadException">The server cannot be reached, refuses, stops midway, or
+    /// sends something else.</exception>
     /// <exception cref="NanoException">The file cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public async Task DownloadAsync(DataFile file, string path, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    public async Task DownloadAsync(DataFile file, string path, IProgress<DownloadProgress>? progress,
+        CancellationToken cancellation)
     {
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
             stall.CancelAfter(stallTimeout);
-            using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
+            using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token)
+                .ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
                 throw new DownloadException(file,
                     $"the server answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes)
-                throw new DownloadException(file, FormattableString.Invariant($"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
+                throw new DownloadException(file,
+                    FormattableString.Invariant(
+                        $"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
             CreateFolderOf(path);
             // AtomicFile writes synchronously, so the copy inside it is waited for, away from the caller's thread.
-            await Task.Run(() => AtomicFile.Write(path, target => CopyAsync(file, body, target, progress, stall).GetAwaiter().GetResult()), CancellationToken.None).ConfigureAwait(false);
+            await Task.Run(() =>
+                AtomicFile.Write(path,
+                    target => CopyAsync(file, body, target, progress, stall).GetAwaiter().GetResult()),
+                    CancellationToken.None).ConfigureAwait(false);
         }
         catch (HttpRequestException e)
         {
@@ -50,7 +62,8 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         }
     }
 
-    private async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress, CancellationTokenSource stall)
+    private async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress,
+        CancellationTokenSource stall)
     {
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] chunk = new byte[ChunkBytes];
@@ -60,16 +73,19 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         {
             received += count;
             if (received > file.Bytes)
-                throw new DownloadException(file, FormattableString.Invariant($"the server sends more than the expected {file.Bytes:N0} bytes"));
+                throw new DownloadException(file,
+                    FormattableString.Invariant($"the server sends more than the expected {file.Bytes:N0} bytes"));
             digest.AppendData(chunk, 0, count);
             target.Write(chunk, 0, count);
             progress?.Report(new DownloadProgress(file.Name, received, file.Bytes));
         }
         if (received < file.Bytes)
-            throw new DownloadException(file, FormattableString.Invariant($"it ended after {received:N0} of {file.Bytes:N0} bytes"));
+            throw new DownloadException(file,
+                FormattableString.Invariant($"it ended after {received:N0} of {file.Bytes:N0} bytes"));
         string actual = Convert.ToHexStringLower(digest.GetHashAndReset());
         if (actual != file.Sha256)
-            throw new DownloadException(file, $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
+            throw new DownloadException(file,
+                $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
     }
 
     private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor,
@@ -88,14 +104,16 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
     }
 
     /// <summary>What an end by the clock means.</summary>
-    internal static string Explain(OperationCanceledException e, TimeSpan stallTimeout) => e.InnerException is TimeoutException
+    internal static string Explain(OperationCanceledException e, TimeSpan stallTimeout) =>
+        e.InnerException is TimeoutException
         ? "no network: the server cannot be reached in time"
         : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s");
 
     /// <summary>Why a request failed, in half a sentence.</summary>
     internal static string Explain(HttpRequestException e)
     {
-        bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
+        bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError
+            or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
         // Outer messages name the host of a failed connection, but say only "see inner exception" of other failures.
         return unreachable ? $"no network: {Quoted.Reason(e)}" : Quoted.Reason(e.GetBaseException());
     }

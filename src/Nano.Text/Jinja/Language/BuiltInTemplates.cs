@@ -1,10 +1,14 @@
 namespace Nano;
 
-/// <summary>The chat templates that come with Nano, as Jinja; what they print is what the templates of the models' publishers print.</summary>
+/// <summary>
+/// The chat templates that come with Nano, as Jinja; what they print is what the templates of the
+/// models' publishers print.
+/// </summary>
 internal static class BuiltInTemplates
 {
     /// <summary>By name.</summary>
-    public static IReadOnlyDictionary<string, string> All { get; } = new OrderedDictionary<string, string>(StringComparer.Ordinal)
+    public static IReadOnlyDictionary<string, string> All { get; } =
+        new OrderedDictionary<string, string>(StringComparer.Ordinal)
     {
         // Qwen, SmolLM2, OpenHermes and many others.
         ["chatml"] = """
@@ -25,7 +29,8 @@ internal static class BuiltInTemplates
             {%- endif %}
             {%- for turn in messages %}
                 {%- if turn.role != ('user' if loop.index0 is even else 'assistant') %}
-                    {{- raise_exception('user and assistant must take turns, beginning with the user; a system message can only stand first') }}
+                    {{- raise_exception('user and assistant must take turns, beginning with the user; '
+                        ~ 'a system message can only stand first') }}
                 {%- elif turn.role == 'user' %}
                     {{- bos_token ~ '[INST] ' ~ (space.system ~ turn.content) | trim ~ ' [/INST]' }}
                     {%- set space.system = '' %}
@@ -56,7 +61,8 @@ internal static class BuiltInTemplates
             {{- bos_token }}
             {%- for turn in messages %}
                 {%- if turn.role != ('user' if loop.index0 is even else 'assistant') %}
-                    {{- raise_exception('user and assistant must take turns, beginning with the user; a system message can only stand first') }}
+                    {{- raise_exception('user and assistant must take turns, beginning with the user; '
+                        ~ 'a system message can only stand first') }}
                 {%- elif turn.role == 'user' %}
                     {{- '[INST] ' ~ (system if loop.last else '') ~ turn.content ~ '[/INST]' }}
                 {%- else %}
@@ -68,7 +74,8 @@ internal static class BuiltInTemplates
         // Stanford Alpaca, whose preamble gives way to a system message.
         ["alpaca"] = """
             {%- if not messages or messages[0].role != 'system' %}
-                {{- 'Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n' }}
+                {{- 'Below is an instruction that describes a task. '
+                    ~ 'Write a response that appropriately completes the request.\n\n' }}
             {%- endif %}
             {%- for turn in messages %}
                 {%- if turn.role == 'system' %}
