@@ -26,9 +26,9 @@ public class DeviceInfoTests
     public void A_device_that_the_library_lacks_says_how_to_get_it()
     {
         var result = Info((OrtLibrary.Variable, ""));
-        Assert.Equal(["onnx-cpu"], result.Json.GetProperty("devices").EnumerateArray().Select(device => device.GetString()));
+        Assert.Equal("onnx-cpu", Assert.Single(result.Json.GetProperty("devices").EnumerateArray()).GetString());
         string? problem = result.Json.GetProperty("device_problems").GetProperty("webgpu").GetString();
-        Assert.StartsWith($"ONNX Runtime {OrtLibrary.Version} beside the program was built without 'webgpu'; it needs the "
+        Assert.Contains("beside the program was built without 'webgpu'; it needs the "
             + "library of npm's onnxruntime-node", problem, StringComparison.Ordinal);
     }
 
@@ -36,7 +36,8 @@ public class DeviceInfoTests
     public void A_device_without_its_driver_says_what_it_needs()
     {
         using var folder = new TempFolder();
-        var result = Info(("VK_ICD_FILENAMES", folder.File("none.json")), ("VK_DRIVER_FILES", folder.File("none.json")));
+        string driver = folder.File("none.json");
+        var result = Info(("VK_ICD_FILENAMES", driver), ("VK_DRIVER_FILES", driver));
         Assert.Contains("onnx-cpu", result.Json.GetProperty("devices").EnumerateArray().Select(device => device.GetString()));
         bool fails = result.Json.GetProperty("device_problems").TryGetProperty("webgpu", out var problem);
         Skip.If(!fails || problem.GetString()!.Contains("built without", StringComparison.Ordinal),

@@ -2,13 +2,18 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Nano;
 
-/// <summary>A session's inputs and outputs, each given a tensor: prepared once, run often. Must be disposed before its session.</summary>
+/// <summary>
+/// A session's inputs and outputs, each given a tensor: prepared once, run often. Must be disposed before its session.
+/// </summary>
 public sealed class OrtBinding(OrtSession session) : IDisposable
 {
     private readonly Dictionary<string, long> down = new(StringComparer.Ordinal); // bytes of each output that is copied
     private readonly OrtIoBinding binding = session.Opened.CreateIoBinding();
 
-    /// <summary>Says where an input comes from. A device copies one that lies on the host now: after its elements have changed this is needed again.</summary>
+    /// <summary>
+    /// Gives an input its tensor. A device copies one that lies on the host now: after its elements have changed this is
+    /// needed again.
+    /// </summary>
     /// <exception cref="OrtException">The graph has no such input.</exception>
     public void Input(string name, OrtTensor tensor)
     {
@@ -24,7 +29,7 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
             session.Traffic.Up += tensor.Bytes;
     }
 
-    /// <summary>Says where an output goes, a tensor of its exact shape.</summary>
+    /// <summary>Gives an output its tensor, a tensor of its exact shape.</summary>
     /// <exception cref="OrtException">The graph has no such output.</exception>
     public void Output(string name, OrtTensor tensor)
     {
@@ -39,7 +44,9 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
         down[name] = tensor.IsCopied ? tensor.Bytes : 0;
     }
 
-    /// <summary>Runs the graph. Outputs on the host are there when it returns; a device may still be at work on those it keeps.</summary>
+    /// <summary>
+    /// Runs the graph. Outputs on the host are there when it returns; a device may still be at work on those it keeps.
+    /// </summary>
     /// <exception cref="OrtException">A type or shape does not fit, or the run failed.</exception>
     /// <exception cref="NanoException">The device has no room for what is in between.</exception>
     public void Run()
@@ -55,7 +62,8 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
             if (!said.Message.Contains("allocate memory", StringComparison.Ordinal)
                 && !said.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
                 throw said;
-            throw new NanoException($"'{session.Provider.Name}' has no room for what the graph computes on the way: {said.Message}",
+            throw new NanoException(
+                $"'{session.Provider.Name}' has no room for what the graph computes on the way: {said.Message}",
                 "a smaller --batch (with --accumulate for as many rows) or --seq takes less", said);
         }
         foreach (long bytes in down.Values)

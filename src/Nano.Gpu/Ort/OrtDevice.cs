@@ -26,7 +26,8 @@ public sealed class OrtDevice : IDisposable
             return;
         try
         {
-            using var memory = new OrtMemoryInfo(provider.MemoryName, OrtAllocatorType.DeviceAllocator, 0, OrtMemType.Default);
+            using var memory = new OrtMemoryInfo(
+                provider.MemoryName, OrtAllocatorType.DeviceAllocator, 0, OrtMemType.Default);
             allocator = new OrtAllocator(CopySession(OnnxType.Float32).Opened, memory);
         }
         catch (OnnxRuntimeException e)
@@ -63,7 +64,8 @@ public sealed class OrtDevice : IDisposable
         {
             var host = allocator is null ? HostMemory(bytes) : null;
             var tensor = host is not null ? OrtTensor.OfDevice(type, shape, host, HandBack)
-                : new OrtTensor(OrtValue.CreateAllocatedTensorValue(allocator, (TensorElementType)type, shape.ToArray()),
+                : new OrtTensor(
+                    OrtValue.CreateAllocatedTensorValue(allocator, (TensorElementType)type, shape.ToArray()),
                     type, shape, HandBack);
             ReservedBytes += bytes;
             return tensor;
@@ -75,10 +77,12 @@ public sealed class OrtDevice : IDisposable
                     free[host.Length].Push(host);
             }
         }
-        catch (Exception e) when (e is OrtException or OnnxRuntimeException or OutOfMemoryException or OverflowException)
+        catch (Exception e) when (
+            e is OrtException or OnnxRuntimeException or OutOfMemoryException or OverflowException)
         {
             string said = (e is OnnxRuntimeException ? new OrtException(e.Message, e) : e).Message;
-            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, beside {ReservedBytes:N0} of this run's tensors: {said}",
+            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, "
+                + $"beside {ReservedBytes:N0} of this run's tensors: {said}",
                 "a smaller --batch, --seq or model takes less", e);
         }
     }

@@ -12,7 +12,7 @@ internal static partial class OrtMissing
     private static readonly Lock OneAtATime = new();
     private static List<string>? lines; // null where nobody listens
 
-    /// <summary>The environment's log: parameter, severity, category, id, place, message. Sessions say nothing unless asked to.</summary>
+    /// <summary>Takes the lines of the environment's log. Sessions write none unless asked to.</summary>
     public static DOrtLoggingFunction Listener { get; } = (_, _, _, _, _, message) =>
     {
         if (lines is { } list)
@@ -28,7 +28,8 @@ internal static partial class OrtMissing
     {
         var named = NotImplemented().Match(error.Message);
         string[] nodes = named.Success ? [named.Groups[1].Value]
-            : error.Message.Contains("fallback to CPU EP has been explicitly disabled", StringComparison.Ordinal) ? LeftToProcessor(Log(openAgain)) : [];
+            : error.Message.Contains("fallback to CPU EP has been explicitly disabled", StringComparison.Ordinal)
+                ? LeftToProcessor(Log(openAgain)) : [];
         if (nodes.Length == 0)
             return error;
         var kinds = nodes.GroupBy(Op).Select(alike => $"{alike.Key} in {Place(alike.First())}" + (alike.Count() > 1 ? $" and {alike.Count() - 1} more" : ""));

@@ -10,7 +10,8 @@ public sealed class OrtSession : IDisposable
     /// <param name="provider">Where to run.</param>
     /// <param name="threads">Threads of the processor; 0 for all.</param>
     /// <exception cref="NanoException">No library, a provider that cannot be used here, or a graph that it cannot run, in its own words.</exception>
-    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0) : this(model.ToArray(), null, provider, threads)
+    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0)
+        : this(model.ToArray(), null, provider, threads)
     {
     }
 
@@ -82,7 +83,8 @@ public sealed class OrtSession : IDisposable
         if (!compiledIn.Contains(provider.LibraryName))
         {
             var known = OrtProvider.All.Where(one => compiledIn.Contains(one.LibraryName)).Select(one => one.Name);
-            throw new NanoException($"ONNX Runtime {OrtLibrary.Version} {OrtLibrary.Place} was built without '{provider.Name}'",
+            throw new NanoException(
+                $"ONNX Runtime {OrtLibrary.Version} {OrtLibrary.Place} was built without '{provider.Name}'",
                 $"it has {string.Join(", ", known)}; for '{provider.Name}' {provider.Needs}");
         }
         var options = new SessionOptions { IntraOpNumThreads = threads };
@@ -93,7 +95,8 @@ public sealed class OrtSession : IDisposable
         {
             options.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1");
             if (provider.Short == "WebGPU")
-                options.AddSessionConfigEntry("ep.webgpuexecutionprovider.enableInt64", "1"); // the ids of files for others; off unless asked for
+                // the ids of files for others; off unless asked for
+                options.AddSessionConfigEntry("ep.webgpuexecutionprovider.enableInt64", "1");
             if (provider.Short == "CUDA")
                 AppendCuda(options);
             else

@@ -17,7 +17,8 @@ public sealed unsafe class OrtTensor : IDisposable
         _ = OrtLibrary.Env;
         try
         {
-            value = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, (TensorElementType)type, this.shape,
+            value = OrtValue.CreateTensorValueWithData(
+                OrtMemoryInfo.DefaultInstance, (TensorElementType)type, this.shape,
                 (nint)(memory.Type == DType.Int32 ? memory.IdPointer : (void*)memory.Pointer), Bytes);
         }
         catch (OnnxRuntimeException e)
