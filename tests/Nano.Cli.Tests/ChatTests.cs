@@ -70,11 +70,12 @@ public sealed class ChatTests(TinyRun run) : IDisposable
         Chat("//x\n").Fails(1, "the character '/'"); // which the model does not know
     }
 
-    [SkippableFact]
+    [Fact]
     public void Ctrl_C_stops_the_answer_and_not_the_program()
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(SignalTests.InterruptsAreIgnored(), "these tests were started with SIGINT ignored, and so is every program they start");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(SignalTests.InterruptsAreIgnored(),
+            "these tests were started with SIGINT ignored, and so is every program they start");
         string folder = Directory.CreateDirectory(temp.File("model")).FullName;
         var tokenizer = CharTokenizer.FromText(Tiny.Text());
         using (var model = LanguageModel.Create(new Gpt2Config { VocabSize = tokenizer.VocabSize, ContextLength = 20_000, Layers = 2, Heads = 2, Channels = 64 }))

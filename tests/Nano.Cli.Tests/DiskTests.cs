@@ -20,7 +20,7 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     private string[] Train(string folder, params string[] more) =>
         ["train", "--data", run.Data, "--out", folder, "--layers", "1", "--heads", "2", "--channels", "32", "--seq", "16", "--batch", "4", "--steps", "10", "--eval-interval", "5", .. more];
 
-    [SkippableFact]
+    [Fact]
     public void A_full_disk()
     {
         string folder = Path.Combine(Mount("size=300k"), "run");
@@ -35,12 +35,12 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     }
 
     /// <summary>A limit on the size of a file stands for a full disk where none can be mounted.</summary>
-    [SkippableTheory]
+    [Theory]
     [InlineData(40, "model.safetensors")]
     [InlineData(100, "optimizer.safetensors")]
     public void A_file_that_may_not_grow(int kilobytes, string file)
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
         string folder = temp.File("run");
         Cli.Run([.. Train(folder), "--keep", "9"]).Succeeds();
         Directory.Delete(Path.Combine(folder, "step-000010"), recursive: true);
@@ -57,10 +57,10 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         Assert.Equal(Tiny.Digests(temp.File("undisturbed")), Tiny.Digests(folder));
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_log_that_cannot_grow()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
         string folder = temp.File("run");
         string[] train = ["train", "--data", run.Data, .. Tiny.Model, "--steps", "700", "--eval-interval", "100", "--out", folder];
         var result = Cli.RunLimited(80, train);
@@ -77,7 +77,7 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         Tiny.AssertSame(temp.File("undisturbed"), folder);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_log_that_cannot_be_made_on_a_full_disk()
     {
         string folder = Path.Combine(Mount("size=3m,nr_inodes=4"), "run"); // the disk, the run, the lock and its holder: no file more
@@ -102,11 +102,11 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         Assert.Equal(before, Tiny.Snapshot(Path.Combine(folder, "step-000010")));
     }
 
-    [SkippableFact]
+    [Fact]
     [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     public void A_folder_that_may_not_be_written()
     {
-        Skip.If(OperatingSystem.IsWindows(), "no modes on Windows");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no modes on Windows");
         if (OperatingSystem.IsWindows())
             return; // for the compiler, which does not know what Skip does
         string folder = run.CopyTo(temp.File("run"));
@@ -114,7 +114,7 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         try
         {
-            Skip.If(MayWrite(folder), "this user may write everywhere");
+            Assert.SkipWhen(MayWrite(folder), "this user may write everywhere");
             var before = Tiny.Snapshot(folder);
             Cli.Run("train", "--resume", folder).Fails(1, folder);
             Cli.Run(Tiny.Train(run.Data, folder, "--overwrite")).Fails(1, folder);
@@ -140,7 +140,7 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_disk_that_may_only_be_read()
     {
         string folder = run.CopyTo(Path.Combine(Mount("size=3m"), "run"));
@@ -164,11 +164,14 @@ public sealed class DiskTests(TinyRun run) : IDisposable
 
     private string Mount(string options)
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "a small disk of one's own is made with tmpfs, which is Linux");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "a small disk of one's own is made with tmpfs, which is Linux");
         string folder = Directory.CreateDirectory(temp.File("disk")).FullName;
-        Skip.IfNot(Cli.HasRun("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder), "mounting a small tmpfs is not allowed here");
+        Assert.SkipUnless(Cli.HasRun("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder),
+            "mounting a small tmpfs is not allowed here");
         return mounted = folder;
     }
 
-    private void Remount(string options) => Skip.IfNot(Cli.HasRun("mount", "-o", "remount," + options, mounted!), $"remounting a tmpfs with {options} is not allowed here");
+    private void Remount(string options) =>
+        Assert.SkipUnless(Cli.HasRun("mount", "-o", "remount," + options, mounted!),
+            $"remounting a tmpfs with {options} is not allowed here");
 }

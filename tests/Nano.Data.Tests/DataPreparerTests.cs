@@ -304,7 +304,7 @@ public sealed class DataPreparerTests : IDisposable
         public void Report(PrepareProgress value) => stop.Cancel();
     }
 
-    [SkippableFact]
+    [Fact]
     public void Shakespeare_is_what_nanoGPT_makes_of_it()
     {
         var options = Shakespeare("nanogpt");
@@ -316,7 +316,7 @@ public sealed class DataPreparerTests : IDisposable
             Assert.Equal(golden.RootElement.GetProperty(split).GetProperty("gpt2").GetProperty("sha256").GetString(), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(options.Out, name)).AsSpan(1024))));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Shakespeare_is_what_llm_c_makes_of_it()
     {
         var options = Shakespeare("llmc");
@@ -332,7 +332,8 @@ public sealed class DataPreparerTests : IDisposable
     {
         string folder = Environment.GetEnvironmentVariable("NANO_DATA") ?? "";
         string text = Path.Combine(folder, "tinyshakespeare.txt"), merges = Path.Combine(folder, "gpt2/vocab.bpe");
-        Skip.IfNot(File.Exists(text) && File.Exists(merges), "NANO_DATA does not name a folder with tinyshakespeare.txt and gpt2/vocab.bpe");
+        Assert.SkipUnless(File.Exists(text) && File.Exists(merges),
+            "NANO_DATA does not name a folder with tinyshakespeare.txt and gpt2/vocab.bpe");
         return (Options(text) with { Tokenizer = TokenizerLoader.Load(merges) }).WithRecipe(recipe);
     }
 }

@@ -1,5 +1,5 @@
 // The WebGPU provider's sessions share one device context per process, which threads must not enter together.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace Nano.Tests;
 
@@ -30,7 +30,7 @@ internal static class Providers
     {
         string? problem = Tried.Value[name];
         Assert.False(problem is not null && name == "onnx-cpu", problem);
-        Skip.If(problem is not null, $"{name}: {problem}");
+        Assert.SkipWhen(problem is not null, $"{name}: {problem}");
         return OrtProvider.Find(name);
     }
 }
