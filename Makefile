@@ -10,8 +10,8 @@ PACKAGES = artifacts/packages
 STEPS ?= 2000
 RUN ?= runs/shakespeare-char
 
-# A test that hangs is named and ends the run.
-TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type none
+# A test that hangs is named and ends the run; with a small dump its process, too, ends.
+TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type mini
 
 .PHONY: train build nano test test-quick test-widths kill-test fuzz verify bench bench-quick bench-report bench-devices ladder check-ladder check-bands format check-format docs pack install sample ort lavapipe ci clean
 
@@ -27,6 +27,11 @@ ifneq ($(wildcard .tools/lavapipe/lvp_icd.json),)
 test: export VK_ICD_FILENAMES := $(CURDIR)/.tools/lavapipe/lvp_icd.json
 test: export LD_LIBRARY_PATH := $(CURDIR)/.tools/lavapipe$(addprefix :,$(LD_LIBRARY_PATH))
 test: export MESA_SHADER_CACHE_DIR := $(CURDIR)/.tools/shaders
+endif
+
+# The library that 'make ort' has fetched takes the place of the one that comes with the build, for it has WebGPU.
+ifneq ($(wildcard .tools/libonnxruntime.so.1),)
+test: export NANO_ORT := $(CURDIR)/.tools/libonnxruntime.so.1
 endif
 
 # The program alone, which is all that 'make' needs.
@@ -93,7 +98,7 @@ check-ladder: build
 check-bands: build
 	$(BANDS) check
 
-# ONNX Runtime's native library (Linux, x64) for the tests of Nano.Gpu; the program needs it only for what runs on a device.
+# ONNX Runtime with WebGPU (Linux, x64), which no NuGet package has. It is used where NANO_ORT names it: export NANO_ORT=$PWD/.tools
 ORT = package/bin/napi-v6/linux/x64/libonnxruntime.so.1
 ort: .tools/libonnxruntime.so.1
 

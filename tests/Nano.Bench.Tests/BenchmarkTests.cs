@@ -19,12 +19,12 @@ public class BenchmarkTests
 
     public static TheoryData<string> Names => [.. Small().Select(of => of.ToString())];
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Names))]
     public void Every_kind_of_case_agrees_on_the_processor(string name) =>
         Agrees(Small().Single(of => of.ToString() == name), "onnx-cpu");
 
-    [SkippableFact]
+    [Fact]
     public void A_case_agrees_on_a_device_whose_transfers_are_counted()
     {
         var peer = Agrees(BenchCases.Gemm("small", new(GemmProduct.Forward, 37, 19, 23)), "webgpu");
@@ -49,7 +49,7 @@ public class BenchmarkTests
         return seen;
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("add", "multiply", "y")]
     [InlineData("multiply", "swiglu", "y")]
     [InlineData("add backward", "multiply backward", "y")]
@@ -75,7 +75,7 @@ public class BenchmarkTests
     private static BenchCase Ops(string name) => BenchCases.Ops(rows: 12, wide: 37, channels: 21, vocabulary: 80)
         .Single(of => of.Name == name);
 
-    [SkippableFact]
+    [Fact]
     public void Rules_without_an_ONNX_form_have_no_peer()
     {
         var device = Providers.Needs("onnx-cpu");

@@ -87,7 +87,7 @@ internal static class Cli
 
     public static CliResult RunInShell(string line, string[] args, Dictionary<string, string>? environment)
     {
-        Skip.If(OperatingSystem.IsWindows(), "there is no bash on Windows");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no bash on Windows");
         using var program = Start("bash", ["-c", line, "bash", Host, .. Program, .. args], environment, null);
         return program.Finish();
     }
@@ -98,7 +98,7 @@ internal static class Cli
     /// <summary>The same with a redirection of the shell's, of stdin for example.</summary>
     public static CliResult RunInTerminal(string[] args, string redirection)
     {
-        Skip.IfNot(OperatingSystem.IsLinux() && HasRun("script", "--version"),
+        Assert.SkipUnless(OperatingSystem.IsLinux() && HasRun("script", "--version"),
             "a terminal is made with util-linux's script");
         string[] words = [Host, .. Program, .. args];
         string line = string.Join(' ',

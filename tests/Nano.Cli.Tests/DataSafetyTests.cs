@@ -94,14 +94,14 @@ public sealed class DataSafetyTests : IDisposable
         Assert.True(states >= 2, $"only {states} of the kills came in time");
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
     [InlineData("INT", 130)]
     public void A_signal_ends_it_where_no_document_ever_comes(string signal, int exitCode)
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(signal == "INT" && SignalTests.InterruptsAreIgnored(),
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(signal == "INT" && SignalTests.InterruptsAreIgnored(),
             "these tests were started with SIGINT ignored, as in the background of a shell script");
         string bomb = temp.File("bomb.jsonl.gz");
         using (var packed = new GZipStream(File.Create(bomb), CompressionLevel.Fastest))
@@ -120,10 +120,10 @@ public sealed class DataSafetyTests : IDisposable
 
     /// <summary>Every verb that reads text, lines, tokens, or a tokenizer or model, given what has no end or lets wait
     /// for ever.</summary>
-    [SkippableFact]
+    [Fact]
     public void Pipes_and_devices_are_refused_at_once()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the kind of a file is known there");
         string pipe = temp.File("pipe");
         using (var make = Process.Start("mkfifo", [pipe]))
             make.WaitForExit();

@@ -20,12 +20,12 @@ public sealed class MemoryTests(TinyRun run) : IDisposable
     /// A conversation for each line, or one long one whose context of 16 tokens is full after two turns. Each
     /// answer is a line; the empty one after /reset is none.
     /// </summary>
-    [SkippableTheory]
+    [Theory]
     [InlineData("to be\n/reset\n")]
     [InlineData("to be\n", "--drop-oldest")]
     public void It_does_not_grow_over_many_texts(string turn, params string[] more)
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "memory is read from /proc");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "memory is read from /proc");
         File.WriteAllText(temp.File("template"), "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
         using var program = Cli.Start(["chat", "--model", run.Folder, "--template", temp.File("template"),
             "--max-tokens", "4", "--threads", "1", .. more]);

@@ -29,10 +29,10 @@ public sealed class RollbackTests : IDisposable
         return new StreamReader(stream).ReadToEnd().Split('\n');
     }
 
-    [SkippableFact]
+    [Fact]
     public void Killed_before_in_and_after_rollbacks_a_run_goes_on_to_the_same_bytes_and_the_same_log()
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         string[] options = Options();
         string whole = temp.File("whole"), killed = temp.File("killed");
         Cli.Run([.. options, whole]).Succeeds();

@@ -14,10 +14,10 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
     private string[] Long(string folder) => ["train", .. Tiny.Model, "--steps", "30000", "--eval-interval", "1000",
         "--data", run.Data, "--out", folder];
 
-    [SkippableFact]
+    [Fact]
     public void A_second_trainer_says_who_is_at_work_and_changes_nothing()
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         string folder = temp.File("run"), link = temp.File("link");
         using (var first = Cli.Start(Long(folder)))
         {

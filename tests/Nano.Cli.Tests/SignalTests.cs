@@ -12,14 +12,16 @@ public sealed class SignalTests(TinyRun run) : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("INT")]
     [InlineData("TERM")]
     [InlineData("HUP")]
     public void A_signal_saves_and_a_resumed_run_gives_the_same_bytes(string signal)
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(signal == "INT" && InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(signal == "INT" && InterruptsAreIgnored(),
+            "these tests were started with SIGINT ignored, as in the background of a shell script, "
+            + "and so is every program they start");
         string undisturbed = temp.File("undisturbed"), stopped = temp.File("stopped");
         string[] options = [.. Tiny.Model, "--steps", "8000", "--eval-interval", "3500", "--data", run.Data];
         Cli.Run(["train", .. options, "--out", undisturbed]).Succeeds();
@@ -46,14 +48,16 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     }
 
     /// <summary>One step of 300,000 micro-batches: it would take minutes, and the second signal does not wait for it.</summary>
-    [SkippableTheory]
+    [Theory]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
     public void A_second_signal_ends_the_run_at_once_and_leaves_the_checkpoint_before_it_whole(string signal, int exitCode)
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(signal == "INT" && InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(signal == "INT" && InterruptsAreIgnored(),
+            "these tests were started with SIGINT ignored, as in the background of a shell script, "
+            + "and so is every program they start");
         string folder = temp.File("run");
         CliResult result;
         using (var program = Cli.Start(["train", .. Tiny.Model, "--steps", "2", "--accumulate", "300000", "--data", run.Data, "--out", folder]))
@@ -76,10 +80,10 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     }
 
     /// <summary>nohup starts a program with SIGHUP ignored, and it stays ignored.</summary>
-    [SkippableFact]
+    [Fact]
     public void A_run_under_nohup_goes_on_when_the_terminal_hangs_up()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "nohup is elsewhere not as here");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "nohup is elsewhere not as here");
         string folder = temp.File("run");
         using var program = Cli.StartUnder("nohup", ["train", .. Tiny.Model, "--steps", "4000", "--eval-interval", "4000", "--data", run.Data, "--out", folder]);
         program.WaitFor("\nstep ");
@@ -89,12 +93,12 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Assert.Equal("step-004000\n", File.ReadAllText(Path.Combine(folder, "latest")));
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("TERM")]
     [InlineData("HUP")]
     public void A_sweep_that_was_stopped_goes_on_to_the_same_bytes(string signal)
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         string[] sweep = ["sweep", "shakespeare-char", "--lr", "1e-3,1e-2", "--data", run.Data, .. Tiny.Model, "--steps", "3000", "--eval-interval", "1000", "--out", temp.File("sweep")];
         using (var program = Cli.Start(sweep))
         {
@@ -110,14 +114,16 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Tiny.AssertSame(temp.File("alone"), temp.File("sweep/lr=1e-3"));
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
     public void Preparing_data_that_was_stopped_leaves_nothing(string signal, int exitCode)
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(signal == "INT" && InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(signal == "INT" && InterruptsAreIgnored(),
+            "these tests were started with SIGINT ignored, as in the background of a shell script, "
+            + "and so is every program they start");
         string text = temp.File("text.jsonl");
         string line = "{\"text\": \"" + string.Concat(Enumerable.Repeat("to be or not to be ", 50)) + "\"}\n";
         using (var writer = new StreamWriter(text))
@@ -132,12 +138,12 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     }
 
     /// <summary>A verb that has no gentle way to stop: a model of 400 MB without a byte on the disk, which takes a while to write.</summary>
-    [SkippableTheory]
+    [Theory]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
     public void Other_verbs_delete_what_they_have_half_written(string signal, int exitCode)
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "files with holes are elsewhere not as here");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "files with holes are elsewhere not as here");
         WriteHollowModel(temp.File("model"), layers: 8, channels: 1024);
         string converted = Directory.CreateDirectory(temp.File("out")).FullName;
         using var program = Cli.Start(["convert", temp.File("model"), Path.Combine(converted, "model.gguf")]);
@@ -179,11 +185,13 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         file.SetLength(8 + text.Length + offset);
     }
 
-    [SkippableFact]
+    [Fact]
     public void An_interrupted_text_ends_between_two_tokens()
     {
-        Skip.If(OperatingSystem.IsWindows(), "no signals on Windows");
-        Skip.If(InterruptsAreIgnored(), "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every program they start");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
+        Assert.SkipWhen(InterruptsAreIgnored(),
+            "these tests were started with SIGINT ignored, as in the background of a shell script, "
+            + "and so is every program they start");
         using var program = Cli.Start(["generate", "--model", run.Folder, "--max-tokens", "100000000", "--prompt", "to be"]);
         program.WaitFor("\n");
         program.Signal("INT");

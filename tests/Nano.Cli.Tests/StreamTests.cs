@@ -26,7 +26,7 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         return folder;
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_terminal_gets_no_control_characters_of_a_model()
     {
         string folder = Wild();
@@ -41,11 +41,11 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         Assert.Contains('\u2407', text);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_terminal_gets_no_control_characters_of_ids_or_names()
     {
         string folder = Wild();
-        Skip.IfNot(OperatingSystem.IsLinux(), "a terminal is made with util-linux's script");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "a terminal is made with util-linux's script");
         var tokenizer = TokenizerLoader.Load(folder);
         File.WriteAllText(temp.File("ids"), string.Join(' ', tokenizer.Encode("\x1b[31m")));
         var decoded = Cli.RunInTerminal(["tokenize", "--tokenizer", folder, "--decode"],
@@ -63,7 +63,7 @@ public sealed class StreamTests(TinyRun run) : IDisposable
     private static string AfterStart(string shown) =>
         shown.Replace("\x1b[?1h\x1b=", "", StringComparison.Ordinal).Replace("\r", "", StringComparison.Ordinal);
 
-    [SkippableFact]
+    [Fact]
     public void A_closed_stdin_is_the_end_of_input()
     {
         File.WriteAllText(temp.File("template"), "{{ messages[0].content }}");
@@ -76,20 +76,20 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void Input_that_never_ends_a_line_is_refused()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "there is no /dev/zero");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "there is no /dev/zero");
         Cli.RunInShell("\"$@\" </dev/zero", "tokenize", "--tokenizer", Tokenizer).Fails(1, "line 1 of stdin",
             "more than 67,108,864 characters");
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(">&-", "it is closed")]
     [InlineData(">/dev/full", "no space left on the disk")]
     public void A_stdout_that_takes_nothing_is_an_error(string redirection, string reason)
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "there is no /dev/full");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "there is no /dev/full");
         foreach (string[] line in (string[][])[
             ["generate", "--model", run.Folder, "--max-tokens", "5"],
             ["generate", "--model", run.Folder, "--max-tokens", "5", "--json"],
@@ -102,10 +102,10 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void Errors_that_cannot_be_written_change_nothing()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "there is no /dev/full");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "there is no /dev/full");
         foreach (string redirection in (string[])["2>&-", "2>/dev/full"])
         {
             var result = Cli.RunInShell($"\"$@\" {redirection}", "info", "--model", "gpt2", "--json").Succeeds();
@@ -116,7 +116,7 @@ public sealed class StreamTests(TinyRun run) : IDisposable
     }
 
     /// <summary>A hundred million tokens would take hours.</summary>
-    [SkippableFact]
+    [Fact]
     public void A_reader_that_is_gone_ends_the_program()
     {
         const string behindHead = "\"$@\" | head -1; exit ${PIPESTATUS[0]}";
@@ -130,7 +130,7 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         Assert.Equal(141, Cli.RunInShell(between, "tokenize", "--tokenizer", Tokenizer).ExitCode);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_run_whose_reader_is_gone_saves_and_can_go_on()
     {
         string folder = temp.File("run");
@@ -143,21 +143,21 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(24)]
     [InlineData(64)]
     [InlineData(159)]
     public void Too_few_open_files_are_said(int limit)
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the limit is read from /proc");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the limit is read from /proc");
         Cli.RunInShell($"ulimit -n {limit}; \"$@\"", "info", "--model", "gpt2").Fails(1,
             $"only {limit} files may be open at a time", "hint: raise the limit");
     }
 
-    [SkippableFact]
+    [Fact]
     public void The_least_number_of_open_files_is_enough()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the limit is read from /proc");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the limit is read from /proc");
         string folder = temp.File("run");
         foreach (string[] line in (string[][])[
             ["train", "--data", run.Data, "--out", folder, .. Tiny.Options],

@@ -126,10 +126,10 @@ public sealed class PreparedFolderTests : IDisposable
         Refuses(() => Prepare(books + "/", to: books + "/../books/x/y"), "which is read");
     }
 
-    [SkippableFact]
+    [Fact]
     public void Input_and_output_must_not_overlap_through_links()
     {
-        Skip.If(OperatingSystem.IsWindows(), "links need a permission there");
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "links need a permission there");
         Prepare();
         string books = Path.GetDirectoryName(Put("books/a.txt", "the cat"))!;
         Directory.CreateSymbolicLink(temp.File("link"), books);
@@ -147,10 +147,10 @@ public sealed class PreparedFolderTests : IDisposable
         Refuses(() => Prepare(temp.File("nowhere")), "there is no file");
     }
 
-    [SkippableFact]
+    [Fact]
     public void An_input_is_known_by_another_of_its_names()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "files are told by their inodes");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "files are told by their inodes");
         Prepare();
         using (var link = System.Diagnostics.Process.Start("ln",
             [Path.Combine(folder, "dataset.json"), temp.File("hard.txt")]))
@@ -228,10 +228,10 @@ public sealed class PreparedFolderTests : IDisposable
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void Input_that_is_no_file_is_refused_at_once()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the kind of a file is known there");
         using (var make = System.Diagnostics.Process.Start("mkfifo", [temp.File("pipe")]))
             make.WaitForExit();
         using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix,
@@ -267,10 +267,10 @@ public sealed class PreparedFolderTests : IDisposable
     }
 
     /// <summary>A file of eight terabytes, none of which is on the disk.</summary>
-    [SkippableFact]
+    [Fact]
     public void Huge_sparse_files_are_bounded()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "files with holes");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "files with holes");
         using (var file = File.Create(temp.File("sparse.jsonl")))
             file.SetLength(8L << 40);
         Assert.Contains("text is read whole",

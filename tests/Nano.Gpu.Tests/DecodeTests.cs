@@ -10,7 +10,7 @@ public class DecodeTests
 
     public static TheoryData<string, string> GoldenModels => Providers.With(["gpt2_tiny", "llama_tiny"]);
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(GoldenModels))]
     public void Greedy_text_is_the_golden_and_that_of_our_kernels_beyond_it(string name, string provider)
     {
@@ -46,7 +46,7 @@ public class DecodeTests
         return model;
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Names))]
     public void Several_texts_of_different_lengths_slide_on_beyond_the_context(string name, string provider)
     {
@@ -78,7 +78,7 @@ public class DecodeTests
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Names))]
     public void Beams_find_the_same_texts(string name, string provider)
     {
@@ -95,7 +95,7 @@ public class DecodeTests
             Assert.Equal(a.LogProbability, b.LogProbability, 1e-4);
     }
 
-    [SkippableFact]
+    [Fact]
     public void Only_ids_go_up_and_the_last_logits_come_down()
     {
         using var device = Open("onnx-cpu");
@@ -110,7 +110,7 @@ public class DecodeTests
             (device.Traffic.Up - up, device.Traffic.Down - down));
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Names))]
     public void Weights_too_large_for_a_message_pass_through_files_that_are_gone_afterwards(string name,
         string provider)
@@ -131,7 +131,7 @@ public class DecodeTests
         Assert.Null(inside.TemporaryFolder);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_tensor_that_is_gone_is_refused_and_does_not_end_the_process()
     {
         using var device = Open("onnx-cpu");

@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>Memory of a device, copies from and to it, and bindings that are kept.</summary>
 public class DeviceTests
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Providers.Names), MemberType = typeof(Providers))]
     public void What_is_copied_up_and_run_in_a_circle_comes_down_again(string name)
     {
@@ -36,7 +36,7 @@ public class DeviceTests
         Assert.Equal((12 + 16, 12), (device.Traffic.Up, device.Traffic.Down));
     }
 
-    [SkippableFact]
+    [Fact]
     public void What_a_device_has_no_room_for_is_named_in_bytes()
     {
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);

@@ -26,7 +26,7 @@ public class ExportTests
 
     public static TheoryData<string, string> Names => Providers.With(Models.Keys);
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Names))]
     public void Logits_are_those_of_our_kernels_for_every_batch_and_length(string name, string provider)
     {

@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>The lowered backward pass on ONNX Runtime against ours.</summary>
 public class GradientTests
 {
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(ExportTests.Names), MemberType = typeof(ExportTests))]
     public void Loss_and_every_gradient_are_those_of_our_kernels(string name, string provider)
     {

@@ -17,7 +17,7 @@ public class GraphTests
             .Select(op => model.Span.IndexOf(System.Text.Encoding.UTF8.GetBytes(op)) >= 0));
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(1)]
     [InlineData(4)]
     [InlineData(5)]

@@ -48,7 +48,7 @@ public class HalfTests
     }
 
     /// <summary>The loss is scaled, as float16 gradients want it.</summary>
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(ExportTests.Names), MemberType = typeof(ExportTests))]
     public void Gradients_through_half_products_are_near_ours(string name, string provider)
     {
@@ -84,7 +84,7 @@ public class HalfTests
     }
 
     /// <summary>Each of the operands and the result is rounded once: |error| is at most 3 roundings of sum |a| |b|, and a little for what float32 adds.</summary>
-    [SkippableTheory]
+    [Theory]
     [InlineData(false, false)]
     [InlineData(true, false)]
     [InlineData(false, true)]
@@ -142,7 +142,7 @@ public class HalfTests
         static Tensor Absolute(Tensor tensor) => Tensor.From(tensor.Shape, [.. tensor.Data.ToArray().Select(Math.Abs)]);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(ExportTests.Names), MemberType = typeof(ExportTests))]
     public void Logits_of_half_weights_are_near_ours(string name, string provider)
     {
@@ -157,7 +157,7 @@ public class HalfTests
         Assert.InRange(Off(model.Forward(compute, Tensor.From(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8, ForwardBound);
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("onnx-cpu")]
     [InlineData("webgpu")]
     public void Keys_and_values_are_float16_too(string provider)

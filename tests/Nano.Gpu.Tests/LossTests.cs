@@ -30,7 +30,7 @@ public class LossTests
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Cases))]
     public void Loss_rows_and_gradients_are_those_of_our_kernels(bool withHead, int blocks, double smoothing,
         double zLoss, double denominator, string provider)
@@ -74,7 +74,7 @@ public class LossTests
         }
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(1)]
     [InlineData(4)]
     public void Without_gradients_only_the_loss_is_made(int blocks)

@@ -61,7 +61,7 @@ public class OpTests
 
     public static TheoryData<string, string> Names => Providers.With(Cases.Select(one => one.Name));
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Names))]
     public void Forward_and_backward_agree(string name, string provider)
     {

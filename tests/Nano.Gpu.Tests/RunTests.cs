@@ -49,7 +49,7 @@ public class RunTests
 
     public static TheoryData<string> Devices => ["onnx-cpu", "webgpu"];
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Devices))]
     public void A_run_moves_from_our_kernels_to_a_device_and_back(string name)
     {
@@ -67,7 +67,7 @@ public class RunTests
         Assert.NotEqual(expected.Skip(12), all.Skip(12)); // another's arithmetic was at work
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_run_on_a_device_ends_with_the_same_bits_if_it_was_stopped_in_between()
     {
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
@@ -81,7 +81,7 @@ public class RunTests
         Assert.True(validation < expected[0] - 0.5);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_run_that_diverges_says_where_and_leaves_the_last_checkpoint_whole()
     {
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
@@ -96,7 +96,7 @@ public class RunTests
     public static TheoryData<string> Refused => ["--optimizer lion", "--dropout", "--activations bf16",
         "--pack", "--ema"];
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Refused))]
     public void An_option_that_has_no_form_on_a_device_is_refused(string what)
     {

@@ -65,7 +65,7 @@ public class TrainStepTests
 
     public static TheoryData<string, string> Cases => Providers.With(["gpt2", "gpt2, accumulating", "llama, smoothed"]);
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Cases))]
     public void Fifty_steps_are_those_of_our_kernels(string name, string provider)
     {
@@ -106,7 +106,7 @@ public class TrainStepTests
     }
 
     /// <summary>What a rollback does: the host's copy is replaced, and the device takes it over.</summary>
-    [SkippableTheory]
+    [Theory]
     [InlineData("onnx-cpu")]
     [InlineData("webgpu")]
     public void A_step_goes_on_from_what_was_put_into_the_hosts_copy(string provider)
@@ -139,7 +139,7 @@ public class TrainStepTests
     public static TheoryData<string, string> Models => Providers.With(["gpt2", "llama"]);
 
     /// <summary>Each operand is rounded to 11 bits, so losses agree to about three digits while the two runs see the same weights, and both learn the same.</summary>
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Models))]
     public void With_products_of_float16_a_model_learns_as_well(string name, string provider)
     {
@@ -167,7 +167,7 @@ public class TrainStepTests
         }
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_gradient_too_large_for_float16_is_computed_again_with_a_smaller_factor_on_the_loss()
     {
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
@@ -189,7 +189,7 @@ public class TrainStepTests
     [InlineData(1031, 1)] // a prime
     public void Blocks_of_the_loss_divide_its_rows(long rows, int blocks) => Assert.Equal(blocks, OnnxTraining.LossBlocks(rows));
 
-    [SkippableFact]
+    [Fact]
     public void Losses_are_ours_for_batches_of_any_shape_in_turn()
     {
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
@@ -226,7 +226,7 @@ public class TrainStepTests
         Assert.False(new LossScale(Precision.Float32).Halve());
     }
 
-    [SkippableFact]
+    [Fact]
     public void Per_step_only_tokens_and_a_few_numbers_cross()
     {
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
@@ -239,7 +239,7 @@ public class TrainStepTests
         Assert.Equal((1 + side.Model.Parameters.All.Count) * sizeof(float), device.Traffic.Down - down);
     }
 
-    [SkippableTheory]
+    [Theory]
     [MemberData(nameof(Wholes))]
     public void The_whole_step_is_one_graph(string name, string provider)
     {

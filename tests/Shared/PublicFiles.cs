@@ -8,7 +8,8 @@ static class PublicFiles
     {
         string? folder = Environment.GetEnvironmentVariable("NANO_DATA");
         string path = System.IO.Path.Combine(folder ?? "", relative);
-        Skip.IfNot(folder is not null && File.Exists(path), $"{relative} is not in the folder that NANO_DATA names");
+        Assert.SkipUnless(folder is not null && File.Exists(path),
+            $"{relative} is not in the folder that NANO_DATA names");
         return path;
     }
 }

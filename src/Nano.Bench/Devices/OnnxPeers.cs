@@ -44,7 +44,8 @@ public sealed class OnnxPeers : IDisposable
         [.. leftOut.GroupBy(one => one.Reason, one => one.Of).Select(cases => $"{cases.Key}: {(cases.Count() > 3 ? $"{cases.Count()} cases" : string.Join("; ", cases))}")];
 
     /// <summary>A line about each provider.</summary>
-    public IEnumerable<string> Descriptions => providers.Select(provider => $"{NameOf(provider)}: ONNX Runtime {OrtApi.Default.LibraryVersion}, {provider.LibraryName}"
+    public IEnumerable<string> Descriptions => providers.Select(provider =>
+        $"{NameOf(provider)}: ONNX Runtime {OrtLibrary.Version}, {provider.LibraryName}"
         + (provider == OrtProvider.Cpu ? $", {compute.Threads} thread{(compute.Threads == 1 ? "" : "s")} that do not spin" : VulkanDevice.Described(provider)));
 
     /// <summary>What figures call a provider.</summary>

@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using CommunityToolkit.HighPerformance.Buffers;
 
 namespace Nano;
 
@@ -100,20 +100,13 @@ public sealed class TokenShard : IDisposable
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(file.Slice(0, HeaderBytes));
-        int[] ids = ArrayPool<int>.Shared.Rent(CheckedBytes / sizeof(int));
-        try
+        using var ids = SpanOwner<int>.Allocate(CheckedBytes / sizeof(int));
+        for (int start = 0; start < Count;)
         {
-            for (int start = 0; start < Count;)
-            {
-                int count = Math.Min(CheckedBytes / sizeof(int), Count - start);
-                CopyTo(start, ids.AsSpan(0, count), vocabulary);
-                hash.AppendData(file.Slice(HeaderBytes + ((long)start * Width), count * Width));
-                start += count;
-            }
-        }
-        finally
-        {
-            ArrayPool<int>.Shared.Return(ids);
+            int count = Math.Min(ids.Length, Count - start);
+            CopyTo(start, ids.Span[..count], vocabulary);
+            hash.AppendData(file.Slice(HeaderBytes + ((long)start * Width), count * Width));
+            start += count;
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

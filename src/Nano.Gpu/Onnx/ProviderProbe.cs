@@ -1,9 +1,9 @@
 namespace Nano;
 
-/// <summary>Tries the providers of the native library with a graph of one node.</summary>
+/// <summary>Tries each provider with a graph of one node.</summary>
 public static class ProviderProbe
 {
-    /// <summary>What each provider of the library says when a graph of one node is to run on it, and what it needs; null where it runs.</summary>
+    /// <summary>Each provider with the error of a graph of one node and what it needs, or null where it runs.</summary>
     /// <exception cref="NanoException">There is no library.</exception>
     public static IEnumerable<(OrtProvider Provider, string? Problem)> Try()
     {
@@ -11,8 +11,8 @@ public static class ProviderProbe
         graph.Input("x", OnnxType.Float32, 1);
         graph.Node("Add", ["x", "x"], ["y"]);
         graph.Output("y", OnnxType.Float32, 1);
-        var compiledIn = OrtApi.Default.AvailableProviders();
-        foreach (var provider in OrtProvider.All.Where(provider => compiledIn.Contains(provider.LibraryName)))
+        _ = OrtLibrary.Env;
+        foreach (var provider in OrtProvider.All)
         {
             string? problem = null;
             try

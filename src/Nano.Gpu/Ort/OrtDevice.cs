@@ -1,4 +1,6 @@
 using System.Numerics;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Nano;
 
@@ -8,11 +10,10 @@ namespace Nano;
 /// </summary>
 public sealed class OrtDevice : IDisposable
 {
-    private readonly OrtApi api = OrtApi.Default;
     private readonly Dictionary<OnnxType, OrtSession> copies = [];
     private readonly Dictionary<long, Stack<Tensor>> free = []; // of the host, by floats
     private readonly int threads;
-    private nint allocator; // 0 where memory is the host's
+    private readonly OrtAllocator? allocator; // null where memory is the host's
 
     /// <summary>Opens a device.</summary>
     /// <param name="provider">Which.</param>
@@ -23,14 +24,16 @@ public sealed class OrtDevice : IDisposable
         (Provider, this.threads) = (provider, threads);
         if (provider.MemoryName is null)
             return;
-        nint info = api.CreateMemoryInfo(provider.MemoryName);
         try
         {
-            allocator = api.CreateAllocator(CopySession(OnnxType.Float32).Handle, info);
+            using var memory = new OrtMemoryInfo(
+                provider.MemoryName, OrtAllocatorType.DeviceAllocator, 0, OrtMemType.Default);
+            allocator = new OrtAllocator(CopySession(OnnxType.Float32).Opened, memory);
         }
-        finally
+        catch (OnnxRuntimeException e)
         {
-            api.ReleaseMemoryInfo(info);
+            Dispose();
+            throw new OrtException(e.Message, e);
         }
     }
 
@@ -38,7 +41,7 @@ public sealed class OrtDevice : IDisposable
     public OrtProvider Provider { get; }
 
     /// <summary>What runs it, and which version.</summary>
-    public string Library => $"ONNX Runtime {api.LibraryVersion}";
+    public string Library { get; } = $"ONNX Runtime {OrtLibrary.Version}";
 
     /// <summary>Bytes of the tensors that are here now.</summary>
     public long ReservedBytes { get; private set; }
@@ -59,8 +62,11 @@ public sealed class OrtDevice : IDisposable
         long bytes = OrtTensor.SizeOf(type, shape);
         try
         {
-            var host = allocator == 0 ? HostMemory(bytes) : null;
-            var tensor = host is not null ? OrtTensor.OfDevice(type, shape, host, HandBack) : new OrtTensor(api.CreateTensor(allocator, shape, (int)type), type, shape, HandBack);
+            var host = allocator is null ? HostMemory(bytes) : null;
+            var tensor = host is not null ? OrtTensor.OfDevice(type, shape, host, HandBack)
+                : new OrtTensor(
+                    OrtValue.CreateAllocatedTensorValue(allocator, (TensorElementType)type, shape.ToArray()),
+                    type, shape, HandBack);
             ReservedBytes += bytes;
             return tensor;
 
@@ -71,11 +77,13 @@ public sealed class OrtDevice : IDisposable
                     free[host.Length].Push(host);
             }
         }
-        catch (Exception e) when (e is OrtException or OutOfMemoryException or OverflowException)
+        catch (Exception e) when (
+            e is OrtException or OnnxRuntimeException or OutOfMemoryException or OverflowException)
         {
-            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, beside "
-                + $"{ReservedBytes:N0} of this run's tensors: {e.Message}",
-                "a smaller `batch`, `seq` or model takes less", e);
+            string said = (e is OnnxRuntimeException ? new OrtException(e.Message, e) : e).Message;
+            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, "
+                + $"beside {ReservedBytes:N0} of this run's tensors: {said}",
+                "a smaller --batch, --seq or model takes less", e);
         }
     }
 
@@ -115,9 +123,7 @@ public sealed class OrtDevice : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (allocator != 0)
-            api.ReleaseAllocator(allocator);
-        allocator = 0;
+        allocator?.Dispose();
         foreach (var session in copies.Values)
             session.Dispose();
         copies.Clear();

@@ -3,11 +3,15 @@ using System.Text.RegularExpressions;
 namespace Nano;
 
 /// <summary>What ONNX Runtime says is wrong, in its own words without the place in its source.</summary>
-public sealed partial class OrtException(string message)
-    : NanoException("ONNX Runtime: " + Spaces().Replace(Place().Replace(message, ""), " ").Trim())
+public sealed partial class OrtException(string message, Exception? cause = null)
+    : NanoException("ONNX Runtime: " + Spaces().Replace(Place().Replace(message, ""), " ").Trim(), null, cause)
 {
-    /// <summary>"file.cc:136 signature [ONNXRuntimeError] : 1 : FAIL : " or "file.cc:136 signature condition was false. " before what is said.</summary>
-    [GeneratedRegex(@"^\S+:\d+ .*?(\[ONNXRuntimeError\] : \d+ : \w+ : | was false\. )(?=.)", RegexOptions.Singleline)]
+    /// <summary>
+    /// "[ErrorCode:Fail] " of the managed API, then "file.cc:136 signature [ONNXRuntimeError] : 1 : FAIL : " or
+    /// "file.cc:136 signature condition was false. ", before what is said.
+    /// </summary>
+    [GeneratedRegex(@"^\[ErrorCode:\w+\] (\S+:\d+ .*?(\[ONNXRuntimeError\] : \d+ : \w+ : | was false\. )(?=.))?",
+        RegexOptions.Singleline)]
     private static partial Regex Place();
 
     [GeneratedRegex(@"\s+")]

@@ -1,6 +1,5 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using Microsoft.ML.OnnxRuntime;
 
 namespace Nano;
 
@@ -8,20 +7,29 @@ namespace Nano;
 /// Says which nodes a device cannot compute when a session fails for that reason. ONNX Runtime names such a node where it is its processor kernels that lack it; for the other
 /// devices the session is begun once more with a full log, in which a device says of each node that it leaves to the processor.
 /// </summary>
-internal static unsafe partial class OrtMissing
+internal static partial class OrtMissing
 {
+    private static readonly Lock OneAtATime = new();
+    private static List<string>? lines; // null where nobody listens
+
+    /// <summary>Takes the lines of the environment's log. Sessions write none unless asked to.</summary>
+    public static DOrtLoggingFunction Listener { get; } = (_, _, _, _, _, message) =>
+    {
+        if (lines is { } list)
+            lock (list)
+                list.Add(message);
+    };
+
     /// <summary>The error, with the nodes by name where it is about ops that a device lacks.</summary>
     /// <param name="error">Why the session could not be made.</param>
     /// <param name="provider">Where it was to run.</param>
-    /// <param name="env">The environment.</param>
-    /// <param name="model">The model, if it is not in a file.</param>
-    /// <param name="path">The file, or null.</param>
-    /// <param name="newOptions">Makes the session's options once more: those of a session that has failed are used up.</param>
-    public static NanoException Explain(OrtException error, OrtProvider provider, nint env, ReadOnlySpan<byte> model, string? path, Func<nint> newOptions)
+    /// <param name="openAgain">Makes the session once more, saying everything that it does.</param>
+    public static NanoException Explain(OrtException error, OrtProvider provider, Action openAgain)
     {
         var named = NotImplemented().Match(error.Message);
         string[] nodes = named.Success ? [named.Groups[1].Value]
-            : error.Message.Contains("fallback to CPU EP has been explicitly disabled", StringComparison.Ordinal) ? LeftToProcessor(Log(env, model, path, newOptions())) : [];
+            : error.Message.Contains("fallback to CPU EP has been explicitly disabled", StringComparison.Ordinal)
+                ? LeftToProcessor(Log(openAgain)) : [];
         if (nodes.Length == 0)
             return error;
         var kinds = nodes.GroupBy(Op).Select(alike => $"{alike.Key} in {Place(alike.First())}" + (alike.Count() > 1 ? $" and {alike.Count() - 1} more" : ""));
@@ -40,33 +48,25 @@ internal static unsafe partial class OrtMissing
     private static int Number(string node) => int.TryParse(node[(node.LastIndexOf('_') + 1)..], out int number) ? number : int.MaxValue;
 
     /// <summary>What is logged while a session is made.</summary>
-    private static List<string> Log(nint env, ReadOnlySpan<byte> model, string? path, nint options)
+    private static List<string> Log(Action open)
     {
-        var lines = new List<string>();
-        var handle = GCHandle.Alloc(lines);
-        try
+        lock (OneAtATime)
         {
-            OrtApi.Default.LogTo(options, &Line, GCHandle.ToIntPtr(handle));
-            OrtApi.Default.ReleaseSession(OrtApi.Default.CreateSession(env, model, path, options));
+            List<string> logged = lines = [];
+            try
+            {
+                open();
+            }
+            catch (OnnxRuntimeException)
+            {
+                return logged; // it fails as before
+            }
+            finally
+            {
+                lines = null;
+            }
+            return logged;
         }
-        catch (OrtException)
-        {
-            return lines; // it fails as before
-        }
-        finally
-        {
-            OrtApi.Default.ReleaseSessionOptions(options);
-            handle.Free();
-        }
-        return lines;
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Line(nint lines, int severity, byte* category, byte* id, byte* place, byte* message)
-    {
-        var list = (List<string>)GCHandle.FromIntPtr(lines).Target!;
-        lock (list)
-            list.Add(Marshal.PtrToStringUTF8((nint)message) ?? "");
     }
 
     [GeneratedRegex(@"(?:implementation|Provider type) for \w+(?:\(\d+\))? node with name '([^']*)'")]

@@ -15,9 +15,13 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
     public static IReadOnlyList<OrtProvider> All { get; } =
     [
         Cpu,
-        new("webgpu", "WebGpuExecutionProvider", "WebGPU", "it needs a driver for Vulkan (Windows: Direct3D 12; macOS: Metal); one in software comes with 'make lavapipe' (Linux, x64)", "WebGPU_Buf"),
-        new("cuda", "CUDAExecutionProvider", "CUDA", "it needs libonnxruntime_providers_shared and _cuda beside the library ('dotnet build -p:OnnxRuntime=Gpu' brings them), CUDA and cuDNN", "Cuda"),
-        new("directml", "DmlExecutionProvider", "DML", "it needs Windows, and DirectML.dll beside the library"),
+        new("webgpu", "WebGpuExecutionProvider", "WebGPU", "it needs the library of npm's onnxruntime-node in NANO_ORT "
+            + "('make ort': Linux, x64) and a driver for Vulkan (Windows: Direct3D 12; macOS: Metal); one in software "
+            + "comes with 'make lavapipe' (Linux, x64)", "WebGPU_Buf"),
+        new("cuda", "CUDAExecutionProvider", "CUDA",
+            "it needs a build with -p:OnnxRuntime=Gpu (Linux or Windows, x64), CUDA 13 and cuDNN 9", "Cuda"),
+        new("directml", "DmlExecutionProvider", "DML",
+            "it needs Windows and the library of npm's onnxruntime-node in NANO_ORT, with DirectML.dll beside it"),
         new("coreml", "CoreMLExecutionProvider", "CoreML", "it needs macOS"),
     ];
 

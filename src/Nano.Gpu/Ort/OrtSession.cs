@@ -1,19 +1,17 @@
+using Microsoft.ML.OnnxRuntime;
+
 namespace Nano;
 
 /// <summary>A graph, made ready for one device. Nothing falls back to another device silently: a node that the device lacks is an error.</summary>
 public sealed class OrtSession : IDisposable
 {
-    private static readonly Lazy<nint> Environment = new(() => OrtApi.Default.CreateEnv()); // one per process, as the library wants it
-
-    private readonly OrtApi api = OrtApi.Default;
-    private nint session;
-
     /// <summary>Opens a graph.</summary>
     /// <param name="model">The bytes of an .onnx file without external data.</param>
     /// <param name="provider">Where to run.</param>
     /// <param name="threads">Threads of the processor; 0 for all.</param>
     /// <exception cref="NanoException">No library, a provider that cannot be used here, or a graph that it cannot run, in its own words.</exception>
-    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0) : this(model, null, provider, threads)
+    public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0)
+        : this(model.ToArray(), null, provider, threads)
     {
     }
 
@@ -26,26 +24,32 @@ public sealed class OrtSession : IDisposable
     {
     }
 
-    private OrtSession(ReadOnlySpan<byte> model, string? path, OrtProvider provider, int threads)
+    private OrtSession(byte[] model, string? path, OrtProvider provider, int threads)
     {
         Provider = provider;
-        nint env = Environment.Value, options = NewOptions(provider, threads); // in this order: providers log to the environment
         try
         {
-            session = api.CreateSession(env, model, path, options);
+            Opened = Open();
         }
-        catch (OrtException e)
+        catch (OnnxRuntimeException e)
         {
-            throw OrtMissing.Explain(e, provider, env, model, path, () => NewOptions(provider, threads));
+            throw OrtMissing.Explain(new OrtException(e.Message, e), provider, () => Open(log: true).Dispose());
         }
-        finally
+
+        InferenceSession Open(bool log = false)
         {
-            api.ReleaseSessionOptions(options);
+            using var options = NewOptions(provider, threads);
+            if (log)
+                options.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_VERBOSE;
+            return path is null ? new InferenceSession(model, options) : new InferenceSession(path, options);
         }
-        (Inputs, Outputs) = (api.Names(session, outputs: false), api.Names(session, outputs: true));
     }
 
-    internal nint Handle => session;
+    /// <summary>How every run is run: nothing asked for.</summary>
+    internal static RunOptions RunOptions { get; } = new();
+
+    /// <summary>The session as the managed API holds it.</summary>
+    internal InferenceSession Opened { get; }
 
     /// <summary>Where what crosses between host and device is counted.</summary>
     internal OrtTraffic Traffic { get; init; } = new();
@@ -54,10 +58,10 @@ public sealed class OrtSession : IDisposable
     public OrtProvider Provider { get; }
 
     /// <summary>Names of the inputs.</summary>
-    public IReadOnlyList<string> Inputs { get; }
+    public IReadOnlyList<string> Inputs => Opened.InputNames;
 
     /// <summary>Names of the outputs.</summary>
-    public IReadOnlyList<string> Outputs { get; }
+    public IReadOnlyList<string> Outputs => Opened.OutputNames;
 
     /// <summary>Runs the graph.</summary>
     /// <param name="inputs">By name.</param>
@@ -73,39 +77,49 @@ public sealed class OrtSession : IDisposable
         binding.Run();
     }
 
-    private nint NewOptions(OrtProvider provider, int threads)
+    private static SessionOptions NewOptions(OrtProvider provider, int threads)
     {
-        if (!api.AvailableProviders().Contains(provider.LibraryName))
-            throw new NanoException($"ONNX Runtime {api.LibraryVersion} at '{api.Path}' was built without '{provider.Name}'",
-                "it has " + string.Join(", ", OrtProvider.All.Where(known => api.AvailableProviders().Contains(known.LibraryName)).Select(known => known.Name)));
-        nint options = api.CreateSessionOptions();
+        string[] compiledIn = OrtLibrary.Env.GetAvailableProviders();
+        if (!compiledIn.Contains(provider.LibraryName))
+        {
+            var known = OrtProvider.All.Where(one => compiledIn.Contains(one.LibraryName)).Select(one => one.Name);
+            throw new NanoException(
+                $"ONNX Runtime {OrtLibrary.Version} {OrtLibrary.Place} was built without '{provider.Name}'",
+                $"it has {string.Join(", ", known)}; for '{provider.Name}' {provider.Needs}");
+        }
+        var options = new SessionOptions { IntraOpNumThreads = threads };
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        if (provider == OrtProvider.Cpu)
+            return options;
         try
         {
-            api.SetIntraOpThreads(options, threads);
-            api.AddSessionConfigEntry(options, "session.intra_op.allow_spinning", "0");
-            if (provider == OrtProvider.Cpu)
-                return options;
-            api.AddSessionConfigEntry(options, "session.disable_cpu_ep_fallback", "1");
+            options.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1");
             if (provider.Short == "WebGPU")
-                api.AddSessionConfigEntry(options, "ep.webgpuexecutionprovider.enableInt64", "1"); // the ids of files for others; off unless asked for
+                // the ids of files for others; off unless asked for
+                options.AddSessionConfigEntry("ep.webgpuexecutionprovider.enableInt64", "1");
             if (provider.Short == "CUDA")
-                api.AppendCuda(options);
+                AppendCuda(options);
             else
-                api.AppendProvider(options, provider.Short);
+                options.AppendExecutionProvider(provider.Short);
             return options;
         }
-        catch (OrtException e)
+        catch (OnnxRuntimeException e)
         {
-            api.ReleaseSessionOptions(options);
-            throw new NanoException($"'{provider.Name}' cannot be used here: {e.Message}", $"{provider.Needs}; 'nano info' says what can be used", e);
+            options.Dispose();
+            var said = new OrtException(e.Message, e);
+            throw new NanoException($"'{provider.Name}' cannot be used here: {said.Message}",
+                $"{provider.Needs}; 'nano info' says what can be used", said);
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>CUDA, computing in float32 (not TF32).</summary>
+    private static void AppendCuda(SessionOptions options)
     {
-        if (session != 0)
-            api.ReleaseSession(session);
-        session = 0;
+        using var cuda = new OrtCUDAProviderOptions();
+        cuda.UpdateOptions(new() { ["use_tf32"] = "0" });
+        options.AppendExecutionProvider_CUDA(cuda);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => Opened.Dispose();
 }

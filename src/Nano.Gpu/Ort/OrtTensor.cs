@@ -1,34 +1,39 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+
 namespace Nano;
 
 /// <summary>A tensor for ONNX Runtime: in host memory, whose elements can be read and set, or in a device's, see <see cref="OrtDevice.New"/>.</summary>
 public sealed unsafe class OrtTensor : IDisposable
 {
-    private readonly OrtApi api = OrtApi.Default;
     private readonly Tensor? memory; // of the host
     private readonly long[] shape;
-    private nint value; // 0 once disposed
+    private OrtValue? value; // null once disposed
 
     private OrtTensor(OnnxType type, ReadOnlySpan<long> shape, Tensor? memory = null)
     {
         (Type, this.shape) = (type, shape.ToArray());
         this.memory = memory ??= new Tensor(new Shape(checked((int)((Bytes + sizeof(float) - 1) / sizeof(float)))));
-        nint info = api.CreateCpuMemoryInfo();
+        _ = OrtLibrary.Env;
         try
         {
-            value = api.CreateTensor(info, memory.Type == DType.Int32 ? memory.IdPointer : memory.Pointer, checked((nuint)Bytes), shape, (int)type);
+            value = OrtValue.CreateTensorValueWithData(
+                OrtMemoryInfo.DefaultInstance, (TensorElementType)type, this.shape,
+                (nint)(memory.Type == DType.Int32 ? memory.IdPointer : (void*)memory.Pointer), Bytes);
         }
-        finally
+        catch (OnnxRuntimeException e)
         {
-            api.ReleaseMemoryInfo(info);
+            throw new OrtException(e.Message, e);
         }
     }
 
     /// <summary>A tensor that an allocator has made.</summary>
-    internal OrtTensor(nint value, OnnxType type, ReadOnlySpan<long> shape, Action handBack) => (this.value, Type, this.shape, IsCopied, HandBack) = (value, type, shape.ToArray(), false, handBack);
+    internal OrtTensor(OrtValue value, OnnxType type, ReadOnlySpan<long> shape, Action handBack) =>
+        (this.value, Type, this.shape, IsCopied, HandBack) = (value, type, shape.ToArray(), false, handBack);
 
-    /// <summary>What the library calls it.</summary>
+    /// <summary>The tensor as the managed API holds it.</summary>
     /// <exception cref="ObjectDisposedException">It has been disposed; the library would end the process.</exception>
-    internal nint Value => value != 0 ? value : throw new ObjectDisposedException(nameof(OrtTensor));
+    internal OrtValue Value => value ?? throw new ObjectDisposedException(nameof(OrtTensor));
 
     /// <summary>Type of its elements.</summary>
     public OnnxType Type { get; }
@@ -102,12 +107,12 @@ public sealed unsafe class OrtTensor : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (value != 0)
+        if (value is not null)
         {
-            api.ReleaseValue(value);
+            value.Dispose();
             HandBack?.Invoke();
         }
-        value = 0;
+        value = null;
         GC.KeepAlive(memory);
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using CommunityToolkit.HighPerformance.Buffers;
 
 namespace Nano;
 
@@ -62,7 +63,7 @@ public sealed class ModelTensor
     public void WriteTo(Stream stream)
     {
         int size = WeightTypes.SizeOf(Type);
-        using var chunk = new Rented<byte>((int)Math.Min(Shape.Length, ChunkElements) * size);
+        using var chunk = SpanOwner<byte>.Allocate((int)Math.Min(Shape.Length, ChunkElements) * size);
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
             Span<byte> part = chunk.Span[..((int)Math.Min(ChunkElements, Shape.Length - done) * size)];
@@ -91,7 +92,8 @@ public sealed class ModelTensor
     internal bool SameElements(ModelTensor other)
     {
         ModelTensor mine = As(WeightType.F32), theirs = other.As(WeightType.F32);
-        using Rented<byte> a = new((int)Math.Min(Shape.Length, ChunkElements) * sizeof(float)), b = new(a.Span.Length);
+        int chunk = (int)Math.Min(Shape.Length, ChunkElements) * sizeof(float);
+        using SpanOwner<byte> a = SpanOwner<byte>.Allocate(chunk), b = SpanOwner<byte>.Allocate(chunk);
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
             int bytes = (int)Math.Min(ChunkElements, Shape.Length - done) * sizeof(float);
@@ -117,14 +119,14 @@ public sealed class ModelTensor
     internal ModelTensor As(WeightType type) => type == Type ? this : new ModelTensor(Name, Shape, type, (start, destination) =>
     {
         int count = destination.Length / WeightTypes.SizeOf(type);
-        using var stored = new Rented<byte>(count * WeightTypes.SizeOf(Type));
+        using var stored = SpanOwner<byte>.Allocate(count * WeightTypes.SizeOf(Type));
         Read(start, stored.Span);
         if (type == WeightType.F32)
         {
             WeightTypes.Widen(Type, stored.Span, MemoryMarshal.Cast<byte, float>(destination));
             return;
         }
-        using var floats = new Rented<float>(count);
+        using var floats = SpanOwner<float>.Allocate(count);
         WeightTypes.Widen(Type, stored.Span, floats.Span);
         WeightTypes.Narrow(type, floats.Span, destination);
     });
@@ -150,7 +152,7 @@ public sealed class ModelTensor
         if (destination.IsEmpty)
             return;
         int firstRow = (int)(start / columns), endRow = (int)((start + destination.Length - 1) / columns) + 1;
-        using var owner = new Rented<T>(endRow - firstRow);
+        using var owner = SpanOwner<T>.Allocate(endRow - firstRow);
         Span<T> piece = owner.Span;
         for (int column = 0; column < columns; column++)
         {

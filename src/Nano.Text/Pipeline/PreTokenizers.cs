@@ -1,5 +1,5 @@
-using System.Buffers;
 using System.Text;
+using CommunityToolkit.HighPerformance.Buffers;
 
 namespace Nano;
 
@@ -189,8 +189,8 @@ internal sealed class ByteLevelPreTokenizer(bool prefixSpace, bool cuts) : PreTo
     /// <summary>Cuts a piece as a published regular expression does.</summary>
     public static void CutBy(Splitter splitter, TextPiece piece, List<TextPiece> into)
     {
-        byte[] utf8 = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(piece.Length));
-        var text = utf8.AsSpan(0, Encoding.UTF8.GetBytes(piece.Span, utf8));
+        using var utf8 = SpanOwner<byte>.Allocate(Encoding.UTF8.GetMaxByteCount(piece.Length));
+        var text = utf8.Span[..Encoding.UTF8.GetBytes(piece.Span, utf8.Span)];
         int start = 0;
         for (int at = 0; at < text.Length;)
         {
@@ -199,6 +199,5 @@ internal sealed class ByteLevelPreTokenizer(bool prefixSpace, bool cuts) : PreTo
             into.Add(piece.Slice(start, length));
             (at, start) = (end, start + length);
         }
-        ArrayPool<byte>.Shared.Return(utf8);
     }
 }

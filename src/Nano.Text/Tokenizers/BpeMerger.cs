@@ -1,4 +1,5 @@
-using System.Buffers;
+using CommunityToolkit.HighPerformance.Buffers;
+
 
 namespace Nano;
 
@@ -47,10 +48,11 @@ internal sealed class BpeMerger(MergeTable merges)
     private int RunLong(Span<int> symbols)
     {
         int n = symbols.Length;
-        int[] memory = ArrayPool<int>.Shared.Rent(checked(4 * n));
+        using var owner = SpanOwner<int>.Allocate(checked(4 * n));
+        Span<int> memory = owner.Span;
         // Neighbours of each symbol that is left, and the rank and result of its pair with the next.
-        Span<int> next = memory.AsSpan(0, n), previous = memory.AsSpan(n, n), ranks = memory.AsSpan(2 * n, n),
-            ids = memory.AsSpan(3 * n, n);
+        Span<int> next = memory[..n], previous = memory.Slice(n, n), ranks = memory.Slice(2 * n, n),
+            ids = memory.Slice(3 * n, n);
         queue ??= new RankQueue(merges.RankCount);
         for (int i = 0; i < n; i++)
         {
@@ -82,7 +84,6 @@ internal sealed class BpeMerger(MergeTable merges)
         for (int i = 0; i < n; i = next[i])
             symbols[count++] = symbols[i];
         queue.Trim();
-        ArrayPool<int>.Shared.Return(memory);
         return count;
     }
 }

@@ -1,8 +1,8 @@
-using System.Buffers;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using CommunityToolkit.HighPerformance.Buffers;
 
 namespace Nano;
 
@@ -83,19 +83,15 @@ internal sealed class UnicodeRegex
     /// <exception cref="NanoException">The pattern takes too long on this text.</exception>
     public void Matches(ReadOnlySpan<char> text, List<(int Start, int End)> into)
     {
-        char[] buffer = ArrayPool<char>.Shared.Rent(Math.Max(1, text.Length));
+        using var buffer = SpanOwner<char>.Allocate(text.Length);
         try
         {
-            int count = StandIns(text, buffer);
-            Find(text, buffer.AsSpan(0, count), into);
+            int count = StandIns(text, buffer.Span);
+            Find(text, buffer.Span[..count], into);
         }
         catch (RegexMatchTimeoutException)
         {
             throw TooSlow(text.Length);
-        }
-        finally
-        {
-            ArrayPool<char>.Shared.Return(buffer);
         }
     }
 

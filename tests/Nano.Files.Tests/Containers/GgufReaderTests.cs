@@ -11,7 +11,7 @@ public class GgufReaderTests
     static JsonElement Expected(string file) =>
         JsonDocument.Parse(File.ReadAllText(Goldens.Path("stories260K/gguf_info.json"))).RootElement.GetProperty(file);
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("stories260K/stories260K.gguf")]
     [InlineData("gguf/ggml-vocab-gpt-2.gguf")]
     [InlineData("gguf/ggml-vocab-llama-spm.gguf")]

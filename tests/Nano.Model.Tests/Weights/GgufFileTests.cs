@@ -244,7 +244,7 @@ public class GgufFileTests
             StringComparison.Ordinal);
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_vocabulary_without_tensors_is_no_model()
     {
         var e = Assert.Throws<BadFileException>(() => ModelLoader.Open(PublicFiles.Path("gguf/ggml-vocab-gpt-2.gguf")));

@@ -16,10 +16,10 @@ public sealed class InputFileTests : IDisposable
         return path;
     }
 
-    [SkippableFact]
+    [Fact]
     public void Kinds_are_told_without_opening()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the kind of a file is known there");
         File.WriteAllText(temp.File("file"), "x");
         File.CreateSymbolicLink(temp.File("link"), "file");
         File.CreateSymbolicLink(temp.File("loop"), "loop");
@@ -32,10 +32,10 @@ public sealed class InputFileTests : IDisposable
         Assert.NotEqual(FileStatus.Of(temp.File("file")), FileStatus.Of(temp.Root));
     }
 
-    [SkippableFact]
+    [Fact]
     public void Readers_refuse_pipes_and_devices_at_once()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the kind of a file is known there");
         string pipe = Run("mkfifo", temp.File("pipe"));
         foreach (var (path, kind) in new[] { (pipe, "pipe"), ("/dev/zero", "device") })
             foreach (Action read in (Action[])[() => InputFile.ReadBytes(path, 10, ""), () =>
@@ -61,11 +61,11 @@ public sealed class InputFileTests : IDisposable
     }
 
     /// <summary>Files of /proc say that they have no bytes.</summary>
-    [SkippableFact]
+    [Fact]
     public void A_file_that_is_longer_than_it_says_is_read_to_its_end_or_to_the_limit()
     {
         const string maps = "/proc/self/maps";
-        Skip.IfNot(File.Exists(maps), "Linux");
+        Assert.SkipUnless(File.Exists(maps), "Linux");
         Assert.Equal((byte)'\n', InputFile.ReadBytes(maps, 1 << 24, "")[^1]);
         Assert.True(InputFile.ReadBytes(maps, 1 << 24, "").Length > 2000);
         Assert.Contains("more bytes than such a file can need (limit 2000)",
@@ -77,10 +77,10 @@ public sealed class InputFileTests : IDisposable
         Assert.Throws<BadFileException>(() => InputFile.ReadJson(temp.File("sparse"), 1 << 20, "").Dispose());
     }
 
-    [SkippableFact]
+    [Fact]
     public void A_device_is_not_renamed_over()
     {
-        Skip.IfNot(OperatingSystem.IsLinux(), "the kind of a file is known there");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the kind of a file is known there");
         string pipe = Run("mkfifo", temp.File("pipe"));
         File.CreateSymbolicLink(temp.File("null"), "/dev/null");
         foreach (string path in (string[])[pipe, temp.File("null")])

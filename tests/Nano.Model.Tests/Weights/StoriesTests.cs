@@ -11,7 +11,7 @@ public class StoriesTests
 {
     const string Bin = "stories260K/stories260K.bin", GgufFile = "stories260K/stories260K.gguf";
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(Bin)]
     [InlineData(GgufFile)]
     public void The_greedy_ids_and_texts_are_the_recorded_ones(string file)
@@ -38,7 +38,7 @@ public class StoriesTests
     static int[] Ids(JsonElement one, string name) =>
         [.. one.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
 
-    [SkippableTheory]
+    [Theory]
     [InlineData(Bin)]
     [InlineData(GgufFile)]
     public void The_logits_are_the_recorded_ones(string file)
@@ -57,7 +57,7 @@ public class StoriesTests
         Assert.True(worst <= (10 * 1.44e-5) + (1e-6 * 22), $"{worst}");
     }
 
-    [SkippableFact]
+    [Fact]
     public void The_gguf_made_of_the_bin_has_the_published_tensors_byte_for_byte()
     {
         using var folder = new TempFolder();
@@ -70,7 +70,7 @@ public class StoriesTests
             Assert.Equal(Bytes(published, tensor.Name), Bytes(made, tensor.Name));
     }
 
-    [SkippableFact]
+    [Fact]
     public void The_bin_made_of_the_bin_differs_in_the_last_bits_of_its_tables_only()
     {
         using var folder = new TempFolder();
@@ -87,7 +87,7 @@ public class StoriesTests
             Assert.Equal(old[i], made[i], 1e-6f);
     }
 
-    [SkippableFact]
+    [Fact]
     public void Gguf_to_gguf_keeps_metadata_and_tensors_byte_for_byte()
     {
         using var folder = new TempFolder();
@@ -100,7 +100,7 @@ public class StoriesTests
             Assert.Equal(Bytes(published, name), Bytes(made, name));
     }
 
-    [SkippableFact]
+    [Fact]
     public void The_int8_checkpoint_rounds_each_group_to_its_scale()
     {
         using var folder = new TempFolder();

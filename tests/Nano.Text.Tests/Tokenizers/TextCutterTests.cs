@@ -67,7 +67,7 @@ public class TextCutterTests
         Assert.Equal(5, AssertSame(tokenizer, "a🐟中𝐀ax"));
     }
 
-    [SkippableTheory]
+    [Theory]
     [InlineData("llama2")]
     [InlineData("llama2.gguf")]
     [InlineData("tok512")]

@@ -27,7 +27,7 @@ static class Vocabularies
     {
         string? folder = Environment.GetEnvironmentVariable("NANO_DATA");
         string path = Path.Combine(folder ?? "", file);
-        Skip.If(folder is null || !File.Exists(path), $"NANO_DATA does not name a folder with {file}");
+        Assert.SkipWhen(folder is null || !File.Exists(path), $"NANO_DATA does not name a folder with {file}");
         return path;
     }
 

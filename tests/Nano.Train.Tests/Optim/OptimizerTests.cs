@@ -30,15 +30,23 @@ public partial class OptimizerTests
     }
 
     public static TheoryData<OptimizerOptions> Traced =>
-    [
-        new("sgd", WeightDecay: 0.3), new("sgd", WeightDecay: 0.3, Momentum: 0.8), new("sgd", WeightDecay: 0.3, Momentum: 0.8, Nesterov: true),
-        new("adagrad", Epsilon: 1e-3, WeightDecay: 0.3), new("rmsprop", Beta2: 0.8, Epsilon: 1e-3, WeightDecay: 0.3),
-        new("adam", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), new("adamw", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
-        new("lion", Beta1: 0.8, Beta2: 0.9, WeightDecay: 0.3), new("lamb", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
-        new("adafactor", Epsilon: 1e-30, WeightDecay: 0.3), new("adafactor", Epsilon: 1e-3, WeightDecay: 0),
-        new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9), new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9, Nesterov: true),
-        new("adamw8bit", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), // small tensors: floats
-    ];
+        new((OptimizerOptions[])
+        [
+            new("sgd", WeightDecay: 0.3),
+            new("sgd", WeightDecay: 0.3, Momentum: 0.8),
+            new("sgd", WeightDecay: 0.3, Momentum: 0.8, Nesterov: true),
+            new("adagrad", Epsilon: 1e-3, WeightDecay: 0.3),
+            new("rmsprop", Beta2: 0.8, Epsilon: 1e-3, WeightDecay: 0.3),
+            new("adam", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
+            new("adamw", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
+            new("lion", Beta1: 0.8, Beta2: 0.9, WeightDecay: 0.3),
+            new("lamb", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3),
+            new("adafactor", Epsilon: 1e-30, WeightDecay: 0.3),
+            new("adafactor", Epsilon: 1e-3, WeightDecay: 0),
+            new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9),
+            new("muon", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3, Momentum: 0.9, Nesterov: true),
+            new("adamw8bit", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), // small tensors: floats
+        ]);
 
     [Theory]
     [MemberData(nameof(Traced))]

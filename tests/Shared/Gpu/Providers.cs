@@ -1,5 +1,5 @@
 // The WebGPU provider's sessions share one device context per process, which threads must not enter together.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace Nano.Tests;
 
@@ -22,18 +22,15 @@ internal static class Providers
         return data;
     }
 
-    /// <summary>A provider by name; skips the test, saying what to do, where it cannot be used.</summary>
+    /// <summary>
+    /// A provider by name; skips the test, saying what to do, where it cannot be used. The processor's comes with the
+    /// build and is there always.
+    /// </summary>
     public static OrtProvider Needs(string name)
     {
-        try
-        {
-            string? problem = Tried.Value.TryGetValue(name, out string? said) ? said : "this ONNX Runtime was built without it";
-            Skip.If(problem is not null, $"{name}: {problem}");
-        }
-        catch (NanoException e)
-        {
-            Skip.If(true, $"{e.Message}; {e.Hint}");
-        }
-        return OrtProvider.All.Single(provider => provider.Name == name);
+        string? problem = Tried.Value[name];
+        Assert.False(problem is not null && name == "onnx-cpu", problem);
+        Assert.SkipWhen(problem is not null, $"{name}: {problem}");
+        return OrtProvider.Find(name);
     }
 }
