@@ -14,14 +14,25 @@ internal sealed class LeakyGpt2 : LanguageModel
     {
         this.config = config;
         int C = config.Channels;
-        tokenTable = Parameters.Add("wte.weight", config.VocabSize, C);
-        positionTable = Parameters.Add("wpe.weight", config.ContextLength, C);
-        blocks = [.. Enumerable.Range(0, config.Layers).Select(i => new Block(Norm($"h.{i}.ln_1"), Matrix($"h.{i}.attn.c_attn", C, 3 * C), Matrix($"h.{i}.attn.c_proj", C, C),
-            Norm($"h.{i}.ln_2"), Matrix($"h.{i}.mlp.c_fc", C, 4 * C), Matrix($"h.{i}.mlp.c_proj", 4 * C, C)))];
-        finalNorm = Norm("ln_f");
+        tokenTable = Parameters.Add("wte.weight", new(ParameterRole.Embedding, ModelComponent.Embedding), config.VocabSize, C);
+        positionTable = Parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding), config.ContextLength, C);
+        blocks = [.. Enumerable.Range(0, config.Layers).Select(NewBlock)];
+        finalNorm = Norm("ln_f", null);
 
-        LayerNorm Norm(string name) => LayerNorm.Declare(Parameters, name, C, config.Bias, config.LayerNormEpsilon);
-        Linear Matrix(string name, int inputs, int outputs) => Linear.Declare(Parameters, name, inputs, outputs, config.Bias);
+        Block NewBlock(int i)
+        {
+            ParameterInfo attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
+            ParameterInfo mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
+            return new Block(Norm($"h.{i}.ln_1", i), Matrix($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
+                Matrix($"h.{i}.attn.c_proj", attention with { Role = ParameterRole.ResidualOut }, C, C),
+                Norm($"h.{i}.ln_2", i), Matrix($"h.{i}.mlp.c_fc", mlp, C, 4 * C),
+                Matrix($"h.{i}.mlp.c_proj", mlp with { Role = ParameterRole.ResidualOut }, 4 * C, C));
+        }
+
+        LayerNorm Norm(string name, int? block) =>
+            LayerNorm.Declare(Parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
+        Linear Matrix(string name, ParameterInfo info, int inputs, int outputs) =>
+            Linear.Declare(Parameters, name, info, inputs, outputs, config.Bias);
     }
 
     protected override Tensor Head => tokenTable;
@@ -50,6 +61,4 @@ internal sealed class LeakyGpt2 : LanguageModel
     }
 
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
-
-    protected override bool EntersResidual(string parameter) => parameter.EndsWith("c_proj.weight", StringComparison.Ordinal);
 }

@@ -158,13 +158,13 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
         long offset = 0;
         var header = new System.Text.Json.Nodes.JsonObject();
-        foreach (var (name, shape) in config.ParameterShapes())
+        foreach (var (name, shape, info) in config.ParameterShapes())
         {
             long[] sizes = shape.ToArray();
-            if (ModelDirectory.IsConv1D(name))
+            if (ModelDirectory.IsConv1D(config, info))
                 Array.Reverse(sizes);
             long end = offset + (4L * shape.Length);
-            header[ModelDirectory.FileName(name)] = new System.Text.Json.Nodes.JsonObject
+            header[ModelDirectory.FileName(config, name, info)] = new System.Text.Json.Nodes.JsonObject
             {
                 ["dtype"] = "F32",
                 ["shape"] = new System.Text.Json.Nodes.JsonArray([.. sizes.Select(size => (System.Text.Json.Nodes.JsonNode)size)]),

@@ -22,7 +22,8 @@ public class Gpt2Tests
     {
         var config = Models.Small with { Bias = bias, TiedHead = tied };
         using var model = new Gpt2(config);
-        Assert.Equal(model.Parameters.All.Select(parameter => (parameter.Name!, parameter.Shape)), config.ParameterShapes());
+        Assert.Equal(model.Parameters.All.Select(parameter => new DeclaredParameter(parameter.Name!, parameter.Shape, parameter.Parameter!)),
+            config.ParameterShapes());
         Assert.Equal(model.Parameters.Count, config.ParameterShapes().Sum(parameter => parameter.Shape.Length));
         Assert.All(model.Parameters.All, parameter => Assert.True(parameter.Data.IndexOfAnyExcept(0f) < 0));
     }

@@ -98,7 +98,8 @@ public class LlamaTests
     public void ParameterShapes_are_the_declared_parameters(string name)
     {
         using var model = LanguageModel.Create(Variants[name]);
-        Assert.Equal(model.Parameters.All.Select(parameter => (parameter.Name!, parameter.Shape)), Variants[name].ParameterShapes());
+        Assert.Equal(model.Parameters.All.Select(parameter => new DeclaredParameter(parameter.Name!, parameter.Shape, parameter.Parameter!)),
+            Variants[name].ParameterShapes());
         Assert.Equal(model.Parameters.Count, Variants[name].ParameterShapes().Sum(parameter => parameter.Shape.Length));
     }
 

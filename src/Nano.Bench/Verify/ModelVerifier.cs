@@ -143,7 +143,7 @@ public sealed class ModelVerifier : IDisposable
 
     /// <summary>
     /// AdamW divides a gradient by its own size, so where the true gradient is zero rounding noise moves a weight by up to lr per step: in the
-    /// keys' third of c_attn.bias (softmax ignores a shift common to all keys) and in a stray element elsewhere. Those may be off
+    /// keys' third of the bias of queries, keys and values (softmax ignores a shift common to all keys) and in a stray element elsewhere. Those may be off
     /// by 3 lr, three elements per tensor at most; all others by 1e-5.
     /// </summary>
     private void CompareWeights(string name, ReadOnlySpan<float> ours, Tensor parameter, double learningRate)
@@ -151,7 +151,7 @@ public sealed class ModelVerifier : IDisposable
         if (!golden.Entries.TryGetValue(name, out var entry))
             return;
         var expected = Golden(name, entry, ours.Length);
-        bool attentionBias = parameter.Name!.EndsWith("attn.c_attn.bias", StringComparison.Ordinal);
+        bool attentionBias = parameter.Parameter is { Role: ParameterRole.Bias, Parts: 3 };
         int strays = 0, third = ours.Length / 3;
         bool Free(int i, double error) => error <= 3 * learningRate && ((attentionBias && i / third == 1) || (error > 1e-5 && ++strays <= 3));
         var (error, scale) = Difference(ours, expected, Free);
@@ -186,10 +186,12 @@ public sealed class ModelVerifier : IDisposable
         FromTolerances(root => root.TryGetProperty("f32_err", out var errors) && errors.TryGetProperty(name, out var pair) ? pair[1].GetDouble() : 0);
 
     private string GoldenName(Tensor parameter) =>
-        golden.Entries.ContainsKey("grad." + parameter.Name) ? parameter.Name! : ModelDirectory.FileName(parameter.Name!);
+        golden.Entries.ContainsKey("grad." + parameter.Name) ? parameter.Name!
+            : ModelDirectory.FileName(model.Config, parameter.Name!, parameter.Parameter!);
 
-    private static ReadOnlySpan<float> InFileOrder(Tensor parameter, Tensor values) =>
-        ModelDirectory.IsConv1D(parameter.Name!) ? ModelDirectory.Transposed(values.Data, values.Shape[0], values.Shape[1]) : values.Data;
+    private ReadOnlySpan<float> InFileOrder(Tensor parameter, Tensor values) =>
+        ModelDirectory.IsConv1D(model.Config, parameter.Parameter!)
+            ? ModelDirectory.Transposed(values.Data, values.Shape[0], values.Shape[1]) : values.Data;
 
     private Tensor IdTensor(string name)
     {

@@ -7,8 +7,6 @@ namespace Nano;
 /// </summary>
 internal sealed partial class OnnxOps(OnnxGraph graph)
 {
-    private const string Weight = ".weight";
-
     private readonly Dictionary<Tensor, string> values = [];
     private readonly Dictionary<Tensor, List<Contribution>> gradients = [];
     private readonly Dictionary<Op, string> scopes = [];
@@ -111,7 +109,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         }
     }
 
-    /// <summary>The layer of an op and a slash: its weight's name without ".weight", or that of the op before it; nothing before the first.</summary>
+    /// <summary>The layer of an op and a slash: the module that its weight belongs to, or that of the op before it; nothing before the first.</summary>
     private string Layer(Op op)
     {
         var weight = op switch
@@ -125,7 +123,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             _ => null,
         };
         if (weight?.Name is { } name)
-            layer = (name.EndsWith(Weight, StringComparison.Ordinal) ? name[..^Weight.Length] : name) + "/";
+            layer = (name.LastIndexOf('.') is var dot and > 0 ? name[..dot] : name) + "/";
         return layer;
     }
 

@@ -3,8 +3,9 @@ namespace Nano;
 /// <summary>y = x W^T + b. Weight [out, in], bias [out] or none.</summary>
 public sealed record Linear(Tensor Weight, Tensor? Bias)
 {
-    public static Linear Declare(Parameters parameters, string name, int inputs, int outputs, bool bias) =>
-        new(parameters.Add(name + ".weight", outputs, inputs), bias ? parameters.Add(name + ".bias", outputs) : null);
+    public static Linear Declare(Parameters parameters, string name, ParameterInfo info, int inputs, int outputs, bool bias) =>
+        new(parameters.Add(name + ".weight", info, outputs, inputs),
+            bias ? parameters.Add(name + ".bias", info with { Role = ParameterRole.Bias }, outputs) : null);
 
     public Tensor Forward(Compute compute, Tensor x) => compute.Linear(x, Weight, Bias);
 }
@@ -12,8 +13,9 @@ public sealed record Linear(Tensor Weight, Tensor? Bias)
 /// <summary>Layer normalisation. Weight [C], bias [C] or none.</summary>
 public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
 {
-    public static LayerNorm Declare(Parameters parameters, string name, int channels, bool bias, float epsilon) =>
-        new(parameters.Add(name + ".weight", channels), bias ? parameters.Add(name + ".bias", channels) : null, epsilon);
+    public static LayerNorm Declare(Parameters parameters, string name, int? block, int channels, bool bias, float epsilon) =>
+        new(parameters.Add(name + ".weight", new(ParameterRole.Norm, ModelComponent.Norm, block), channels),
+            bias ? parameters.Add(name + ".bias", new(ParameterRole.Bias, ModelComponent.Norm, block), channels) : null, epsilon);
 
     public Tensor Forward(Compute compute, Tensor x) => compute.LayerNorm(x, Weight, Bias, Epsilon);
 }
@@ -21,7 +23,8 @@ public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
 /// <summary>Root-mean-square normalisation. Weight [C].</summary>
 public sealed record RmsNorm(Tensor Weight, float Epsilon)
 {
-    public static RmsNorm Declare(Parameters parameters, string name, int channels, float epsilon) => new(parameters.Add(name + ".weight", channels), epsilon);
+    public static RmsNorm Declare(Parameters parameters, string name, int? block, int channels, float epsilon) =>
+        new(parameters.Add(name + ".weight", new(ParameterRole.Norm, ModelComponent.Norm, block), channels), epsilon);
 
     public Tensor Forward(Compute compute, Tensor x) => compute.RmsNorm(x, Weight, Epsilon);
 }

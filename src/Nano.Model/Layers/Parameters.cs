@@ -1,5 +1,8 @@
 namespace Nano;
 
+/// <summary>A parameter of a model without its values.</summary>
+public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterInfo Info);
+
 /// <summary>The parameters of a model by name, in the order they were declared, all in one arena; gradients, when training, in a second.</summary>
 /// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors that <see cref="Add"/> returns have no elements.</param>
 public sealed class Parameters(bool onlyShapes = false) : IDisposable
@@ -8,13 +11,13 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     private static readonly Tensor None = new(new Shape(0));
     private readonly List<Tensor> all = [];
 
-    private readonly List<(string Name, Shape Shape)> shapes = [];
+    private readonly List<DeclaredParameter> declared = [];
 
     /// <summary>Every parameter once, in order of declaration.</summary>
     public IReadOnlyList<Tensor> All => all;
 
-    /// <summary>Their names and shapes.</summary>
-    public IReadOnlyList<(string Name, Shape Shape)> Shapes => shapes;
+    /// <summary>Their names, shapes and roles.</summary>
+    public IReadOnlyList<DeclaredParameter> Declared => declared;
 
     /// <summary>Number of scalars.</summary>
     public long Count => all.Sum(parameter => parameter.Length);
@@ -23,12 +26,12 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     public long ReservedBytes => values.ReservedBytes + gradients.ReservedBytes;
 
     /// <summary>Declares a parameter; its values are zero until set, as memory is that an arena gives for the first time.</summary>
-    public Tensor Add(string name, params ReadOnlySpan<int> shape)
+    public Tensor Add(string name, ParameterInfo info, params ReadOnlySpan<int> shape)
     {
-        shapes.Add((name, new Shape(shape)));
+        declared.Add(new(name, new Shape(shape), info));
         if (onlyShapes)
             return None;
-        var tensor = new Tensor(values, new Shape(shape)) { Name = name };
+        var tensor = new Tensor(values, new Shape(shape)) { Name = name, Parameter = info };
         all.Add(tensor);
         return tensor;
     }

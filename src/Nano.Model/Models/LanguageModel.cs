@@ -39,9 +39,6 @@ public abstract class LanguageModel : IDisposable
     /// <summary>The norm before the head.</summary>
     protected abstract Tensor FinalNorm(Compute c, Tensor x);
 
-    /// <summary>Whether a weight is the last of a branch, whose output is added to the residual stream.</summary>
-    protected abstract bool EntersResidual(string parameter);
-
     /// <summary>
     /// Logits for every position.
     /// </summary>
@@ -147,11 +144,12 @@ public abstract class LanguageModel : IDisposable
         for (int i = 0; i < Parameters.All.Count; i++)
         {
             var parameter = Parameters.All[i];
-            double deviation = EntersResidual(parameter.Name!) ? 0.02 / Math.Sqrt(2 * Config.Layers) : 0.02;
-            if (parameter.Shape.Rank >= 2)
-                Philox.Normal(Philox.Key(seed, (ulong)RandomPurpose.Weights), (ulong)i, deviation, parameter.Data);
+            var role = parameter.Parameter!.Role;
+            double deviation = role == ParameterRole.ResidualOut ? 0.02 / Math.Sqrt(2 * Config.Layers) : 0.02;
+            if (role is ParameterRole.Norm or ParameterRole.Bias)
+                parameter.Data.Fill(role == ParameterRole.Norm ? 1 : 0);
             else
-                parameter.Data.Fill(parameter.Name!.EndsWith(".weight", StringComparison.Ordinal) ? 1 : 0);
+                Philox.Normal(Philox.Key(seed, (ulong)RandomPurpose.Weights), (ulong)i, deviation, parameter.Data);
         }
     }
 

@@ -102,19 +102,21 @@ public abstract record ModelConfig
         return resized with { GivenKvHeads = KvHeads == Heads ? null : KvHeads, GivenHeadDim = (long)HeadDim * Heads == Channels ? null : HeadDim };
     }
 
-    /// <summary>Names and shapes of the parameters, in the order of the model's declaration, without reserving memory for them.</summary>
+    /// <summary>Names, shapes and roles of the parameters, in the order of the model's declaration, without reserving memory for them.</summary>
     /// <exception cref="NanoException">The config is impossible.</exception>
-    public IReadOnlyList<(string Name, Shape Shape)> ParameterShapes()
+    public IReadOnlyList<DeclaredParameter> ParameterShapes()
     {
         using var model = NewModel(new Parameters(onlyShapes: true));
-        return model.Parameters.Shapes;
+        return model.Parameters.Declared;
     }
 
     /// <summary>Weights that multiply every token: all but the tables in which rows are only looked up. Each is read once per generated token.</summary>
-    public long MultiplyingWeights() => ParameterShapes().Where(parameter => !IsLookup(parameter.Name)).Sum(parameter => parameter.Shape.Length);
+    public long MultiplyingWeights() =>
+        ParameterShapes().Where(parameter => !IsLookup(parameter.Info.Role)).Sum(parameter => parameter.Shape.Length);
 
     /// <summary>Whether a parameter is only looked up, as positions are, and tokens where the head has a matrix of its own.</summary>
-    protected abstract bool IsLookup(string parameter);
+    private bool IsLookup(ParameterRole role) =>
+        role == ParameterRole.Position || (role == ParameterRole.Embedding && !TiedHead);
 
     /// <summary>
     /// Arithmetic of one training token, forward and backward: 6 per weight that multiplies it, and 12 L H D T for attention over T keys

@@ -58,15 +58,15 @@ public static class GgufModel
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal) { RopeFactors };
         bool interleaved = GgufConfig.IsInterleaved(file.Metadata);
-        foreach ((string name, Shape shape) in config.ParameterShapes())
+        foreach ((string name, Shape shape, ParameterInfo info) in config.ParameterShapes())
         {
-            string inFile = GgufNames.Of(name);
+            string inFile = GgufNames.Of(name, info);
             if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
                 throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
             if (!entry.Shape.SequenceEqual(shape.ToArray()))
                 throw new BadFileException(file.Path, $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the metadata asks for {shape}");
             ModelTensor tensor = Tensor(file, entry, name, shape);
-            found.Add(interleaved && RopeLayout.Concerns(name) ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+            found.Add(interleaved && info.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
             known.Add(inFile);
         }
         if (file.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } stray)
@@ -105,11 +105,11 @@ public static class GgufModel
         var tensors = new List<ModelTensor>();
         if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
             tensors.Add(FactorsOf(llama, scaling));
-        foreach (ModelTensor tensor in source.Tensors)
+        foreach ((ModelTensor tensor, ParameterInfo info) in source.Declared)
         {
-            ModelTensor moved = interleaved && RopeLayout.Concerns(tensor.Name) ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
+            ModelTensor moved = interleaved && info.IsRotated ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
             WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type : WeightType.F32;
-            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name)));
+            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name, info)));
         }
         GgufWriter.Write(path, metadata, [.. tensors.Select(tensor => tensor.ToGguf())]);
         return notes;

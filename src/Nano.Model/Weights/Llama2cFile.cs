@@ -95,12 +95,12 @@ public static class Llama2cFile
 
     private static List<ModelTensor> Tensors(BinaryFile file, LlamaConfig config, int version, int group)
     {
-        var shapes = config.ParameterShapes().ToDictionary(parameter => parameter.Name, parameter => parameter.Shape, StringComparer.Ordinal);
+        var declared = config.ParameterShapes().ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         var found = new Dictionary<string, ModelTensor>(StringComparer.Ordinal);
         long offset = version == 0 ? LegacyHeaderBytes : HeaderBytes;
         foreach (string name in Order(config, version))
         {
-            Shape shape = shapes[name];
+            (_, Shape shape, ParameterInfo info) = declared[name];
             long start = offset, count = shape.Length;
             if (name == Head && version == 0)
                 start = offset += (long)config.ContextLength * config.HeadDim * sizeof(float); // cos and sin of every position, which are computed here
@@ -110,10 +110,10 @@ public static class Llama2cFile
             ModelTensor tensor = grouped
                 ? new ModelTensor(name, shape, WeightType.F32, (element, destination) => Dequantise(file, start, count, group, element, MemoryMarshal.Cast<byte, float>(destination)))
                 : new ModelTensor(name, shape, WeightType.F32, (element, destination) => file.Copy(start + (element * sizeof(float)), destination));
-            found.Add(name, RopeLayout.Concerns(name) ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+            found.Add(name, info.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
             offset += grouped ? count + (count / group * sizeof(float)) : count * sizeof(float);
         }
-        return [.. shapes.Keys.Select(name => found[name])];
+        return [.. declared.Keys.Select(name => found[name])];
     }
 
     /// <summary>The parameters in the order of a file.</summary>
@@ -151,13 +151,15 @@ public static class Llama2cFile
         int group = DefaultGroup;
         while (config.Channels % group != 0)
             group /= 2;
-        var tensors = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        var tensors = source.Declared.ToDictionary(pair => pair.Tensor.Name, StringComparer.Ordinal);
         AtomicFile.Write(path, stream =>
         {
             stream.Write(Header(config, version, group));
             foreach (string name in Order(config, version))
             {
-                ModelTensor tensor = RopeLayout.Concerns(name) ? RopeLayout.ToInterleaved(tensors[name], config.HeadDim) : tensors[name];
+                (ModelTensor tensor, ParameterInfo info) = tensors[name];
+                if (info.IsRotated)
+                    tensor = RopeLayout.ToInterleaved(tensor, config.HeadDim);
                 if (version == 2 && tensor.Shape.Rank == 2)
                     Llama2cGroups.Write(stream, tensor.As(WeightType.F32), group);
                 else

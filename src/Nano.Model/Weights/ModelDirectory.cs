@@ -99,7 +99,10 @@ public static class ModelDirectory
     /// <exception cref="NanoException">A file cannot be written.</exception>
     public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
     {
-        var tensors = source.Tensors.Select(tensor => (IsConv1D(tensor.Name) ? tensor.Transposed() : tensor).Named(FileName(tensor.Name)).As(type ?? tensor.Type));
+        var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Info)
+            .Named(FileName(source.Config, pair.Tensor.Name, pair.Info)).As(type ?? pair.Tensor.Type));
+        ModelTensor InFile(ModelTensor tensor, ParameterInfo info) =>
+            IsConv1D(source.Config, info) ? tensor.Transposed() : tensor;
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())], shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
@@ -128,12 +131,11 @@ public static class ModelDirectory
     }
 
     /// <summary>The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below "transformer.".</summary>
-    public static string FileName(string parameter) =>
-        parameter.StartsWith("lm_head.", StringComparison.Ordinal) || parameter.StartsWith("model.", StringComparison.Ordinal) ? parameter : Prefix + parameter;
+    public static string FileName(ModelConfig config, string parameter, ParameterInfo info) =>
+        config is Gpt2Config && info.Role != ParameterRole.Head ? Prefix + parameter : parameter;
 
-    /// <summary>Whether a parameter lies transposed in the file.</summary>
-    public static bool IsConv1D(string parameter) =>
-        parameter.EndsWith("c_attn.weight", StringComparison.Ordinal) || parameter.EndsWith("c_proj.weight", StringComparison.Ordinal) || parameter.EndsWith("c_fc.weight", StringComparison.Ordinal);
+    /// <summary>Whether a parameter lies transposed in the file: the matrices in GPT-2's blocks do.</summary>
+    public static bool IsConv1D(ModelConfig config, ParameterInfo info) => config is Gpt2Config && info.IsInner;
 
     /// <summary>[rows, columns] as [columns, rows].</summary>
     public static float[] Transposed(ReadOnlySpan<float> matrix, int rows, int columns)
@@ -153,18 +155,18 @@ public static class ModelDirectory
             throw new BadFileException(files.Path, $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; tensors of the last are missing");
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (name, shape) in config.ParameterShapes())
+        foreach (var (name, shape, info) in config.ParameterShapes())
         {
-            string inFile = files.Has(name) ? name : FileName(name);
+            string inFile = files.Has(name) ? name : FileName(config, name, info);
             if (!files.Has(inFile))
                 throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
             long[] expected = shape.ToArray();
-            if (IsConv1D(name))
+            if (IsConv1D(config, info))
                 Array.Reverse(expected);
             if (!files.Sizes(inFile).SequenceEqual(expected))
                 throw new BadFileException(files.FileOf(inFile), $"tensor '{inFile}' has shape [{string.Join(", ", files.Sizes(inFile))}], config.json asks for [{string.Join(", ", expected)}]");
             ModelTensor tensor = files.Tensor(inFile);
-            found.Add((IsConv1D(name) ? tensor.Transposed() : tensor).Named(name));
+            found.Add((IsConv1D(config, info) ? tensor.Transposed() : tensor).Named(name));
             known.Add(inFile);
         }
         CheckOthers(files, config, known, found[0]);

@@ -18,7 +18,8 @@ public sealed class ModelSource : IDisposable
         (Path, Config, Tensors, this.files) = (path, config, tensors, files);
         if (config is LlamaConfig { Pairing: not RopePairing.RotateHalf })
             throw new NanoException("a model with interleaved rotary pairs cannot be written", "permute the rows of the query and key weights to rotate-half first");
-        if (!tensors.Select(tensor => (tensor.Name, tensor.Shape)).SequenceEqual(config.ParameterShapes()))
+        if (!tensors.Select(tensor => (tensor.Name, tensor.Shape))
+            .SequenceEqual(config.ParameterShapes().Select(parameter => (parameter.Name, parameter.Shape))))
             throw new ArgumentException($"the tensors of '{path}' are not the parameters of its configuration");
     }
 
@@ -30,6 +31,10 @@ public sealed class ModelSource : IDisposable
 
     /// <summary>Every parameter once, in the order in which the model declares them.</summary>
     public IReadOnlyList<ModelTensor> Tensors { get; }
+
+    /// <summary>The tensors, each with what the model says about its parameter.</summary>
+    internal IEnumerable<(ModelTensor Tensor, ParameterInfo Info)> Declared =>
+        Tensors.Zip(Config.ParameterShapes(), (tensor, parameter) => (tensor, parameter.Info));
 
     /// <summary>The metadata of a GGUF file, vocabulary and chat template included; null for other formats.</summary>
     public GgufMetadata? Metadata { get; init; }

@@ -20,8 +20,4 @@ internal static class RopeLayout
         int within = row % headDim;
         return row - within + (within / 2) + (within % 2 * (headDim / 2));
     });
-
-    /// <summary>Whether a parameter's rows are in heads that are turned.</summary>
-    public static bool Concerns(string parameter) =>
-        parameter.Contains(".self_attn.q_proj.", StringComparison.Ordinal) || parameter.Contains(".self_attn.k_proj.", StringComparison.Ordinal);
 }

@@ -76,6 +76,9 @@ public sealed unsafe class Tensor
     /// <summary>A name for error messages and files, or null.</summary>
     public string? Name { get; set; }
 
+    /// <summary>The facts about a parameter of a model; null for other tensors.</summary>
+    public ParameterInfo? Parameter { get; init; }
+
     /// <summary>Whether these few numbers (a mean, a normaliser) stand for whole rows: they are never stored with fewer digits.</summary>
     internal bool IsStatistic { get; init; }
 

@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// What all update rules share: the walk over the parameters, state tensors for each of them in one arena, and two groups: tensors of two or more
-/// dimensions decay, biases and norm weights do not.
+/// What all update rules share: the walk over the parameters, state tensors for each of them in one arena, and two groups by their roles: tables and
+/// matrices decay, biases and norm weights do not.
 /// </summary>
 public abstract class Optimizer : IOptimizer
 {
@@ -61,8 +61,10 @@ public abstract class Optimizer : IOptimizer
         return tensor;
     }
 
-    /// <summary>The decay of the parameter of this index.</summary>
-    protected double Decay(int index) => Parameters[index].Shape.Rank >= 2 ? Options.WeightDecay : 0;
+    /// <summary>The decay of the parameter of this index; without a role, matrices decay and vectors do not.</summary>
+    protected double Decay(int index) =>
+        Parameters[index] is var parameter && (parameter.Parameter?.Decays ?? parameter.Shape.Rank >= 2)
+            ? Options.WeightDecay : 0;
 
     public void Dispose()
     {

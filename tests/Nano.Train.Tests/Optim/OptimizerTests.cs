@@ -13,10 +13,25 @@ public partial class OptimizerTests
 
     static Tensor[] NewParameters((string Name, Shape Shape)[]? shapes = null) => [.. (shapes ?? Shapes).Select((parameter, i) =>
     {
-        var tensor = new Tensor(parameter.Shape) { Name = parameter.Name };
+        var tensor = new Tensor(parameter.Shape) { Name = parameter.Name, Parameter = RoleOf(parameter.Name) };
         Philox.Normal(9, (ulong)i, 0.3, tensor.Data);
         return tensor;
     })];
+
+    static ParameterInfo RoleOf(string name)
+    {
+        var component = name.Contains("mlp", StringComparison.Ordinal) ? ModelComponent.Mlp : ModelComponent.Attention;
+        return name.Split('.')[^2] switch
+        {
+            "wte" or "embed_tokens" => new(ParameterRole.Embedding, ModelComponent.Embedding),
+            "ln_f" => new(ParameterRole.Norm, ModelComponent.Norm),
+            "lm_head" => new(ParameterRole.Head, ModelComponent.Head),
+            "c_attn" => new(ParameterRole.Inner, component, 0) { Parts = 3 },
+            "c_proj" when name.EndsWith("bias", StringComparison.Ordinal) => new(ParameterRole.Bias, component, 0),
+            "c_proj" => new(ParameterRole.ResidualOut, component, 0),
+            _ => new(ParameterRole.Inner, component, 0),
+        };
+    }
 
     /// <summary>The gradients of a step: of changing sizes, the same for everybody.</summary>
     static void GiveGradients(Tensor[] parameters, int step)

@@ -23,17 +23,29 @@ public sealed class Gpt2 : LanguageModel
     {
         this.config = config;
         int C = config.Channels;
-        tokenTable = parameters.Add("wte.weight", config.VocabSize, C);
-        positionTable = parameters.Add("wpe.weight", config.ContextLength, C);
+        tokenTable = parameters.Add("wte.weight", new(ParameterRole.Embedding, ModelComponent.Embedding), config.VocabSize, C);
+        positionTable = parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding), config.ContextLength, C);
         blocks = new Block[config.Layers];
         for (int i = 0; i < blocks.Length; i++)
-            blocks[i] = new Block(Norm($"h.{i}.ln_1"), Linear($"h.{i}.attn.c_attn", C, 3 * C), Linear($"h.{i}.attn.c_proj", C, C),
-                Norm($"h.{i}.ln_2"), Linear($"h.{i}.mlp.c_fc", C, 4 * C), Linear($"h.{i}.mlp.c_proj", 4 * C, C));
-        finalNorm = Norm("ln_f");
-        Head = config.TiedHead ? tokenTable : parameters.Add("lm_head.weight", config.VocabSize, C);
+        {
+            ParameterInfo attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
+            ParameterInfo mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
+            blocks[i] = new Block(
+                Norm($"h.{i}.ln_1", i),
+                Linear($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
+                Linear($"h.{i}.attn.c_proj", attention with { Role = ParameterRole.ResidualOut }, C, C),
+                Norm($"h.{i}.ln_2", i),
+                Linear($"h.{i}.mlp.c_fc", mlp, C, 4 * C),
+                Linear($"h.{i}.mlp.c_proj", mlp with { Role = ParameterRole.ResidualOut }, 4 * C, C));
+        }
+        finalNorm = Norm("ln_f", null);
+        Head = config.TiedHead ? tokenTable :
+            parameters.Add("lm_head.weight", new(ParameterRole.Head, ModelComponent.Head), config.VocabSize, C);
 
-        LayerNorm Norm(string name) => LayerNorm.Declare(parameters, name, C, config.Bias, config.LayerNormEpsilon);
-        Linear Linear(string name, int inputs, int outputs) => Nano.Linear.Declare(parameters, name, inputs, outputs, config.Bias);
+        LayerNorm Norm(string name, int? block) =>
+            LayerNorm.Declare(parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
+        Linear Linear(string name, ParameterInfo info, int inputs, int outputs) =>
+            Nano.Linear.Declare(parameters, name, info, inputs, outputs, config.Bias);
     }
 
     protected override Tensor Head { get; }
@@ -65,6 +77,4 @@ public sealed class Gpt2 : LanguageModel
     }
 
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
-
-    protected override bool EntersResidual(string parameter) => parameter.EndsWith("c_proj.weight", StringComparison.Ordinal);
 }

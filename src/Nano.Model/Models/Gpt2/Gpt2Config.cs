@@ -59,7 +59,6 @@ public sealed record Gpt2Config : ModelConfig
         return Enum.IsDefined(Gelu) ? null : $"there is no GELU form {(int)Gelu}";
     }
 
-    protected override bool IsLookup(string parameter) => parameter == "wpe.weight" || (parameter == "wte.weight" && !TiedHead);
 
     public override IEnumerable<(string Name, string Value)> Describe() =>
         [.. base.Describe(), ("bias", Text(Bias)), ("gelu", Gelu.ToString()), ("norm_epsilon", Text(LayerNormEpsilon))];

@@ -24,24 +24,36 @@ public sealed class Llama : LanguageModel
     {
         this.config = config;
         int C = config.Channels, D = config.HeadDim, queries = config.Heads * D, keys = config.KvHeads * D, I = config.Intermediate;
-        tokenTable = parameters.Add("model.embed_tokens.weight", config.VocabSize, C);
+        tokenTable = parameters.Add("model.embed_tokens.weight", new(ParameterRole.Embedding, ModelComponent.Embedding),
+            config.VocabSize, C);
         blocks = new Block[config.Layers];
         for (int i = 0; i < blocks.Length; i++)
         {
             string block = $"model.layers.{i}", attention = block + ".self_attn", mlp = block + ".mlp";
-            blocks[i] = new Block(Norm(block + ".input_layernorm", C),
-                Linear(attention + ".q_proj", C, queries, config.QkvBias), Linear(attention + ".k_proj", C, keys, config.QkvBias), Linear(attention + ".v_proj", C, keys, config.QkvBias),
-                config.QkNorm ? Norm(attention + ".q_norm", D) : null, config.QkNorm ? Norm(attention + ".k_norm", D) : null,
-                Linear(attention + ".o_proj", queries, C, config.OutputBias),
-                Norm(block + ".post_attention_layernorm", C),
-                Linear(mlp + ".gate_proj", C, I, config.MlpBias), Linear(mlp + ".up_proj", C, I, config.MlpBias), Linear(mlp + ".down_proj", I, C, config.MlpBias));
+            ParameterInfo inAttention = new(ParameterRole.Inner, ModelComponent.Attention, i);
+            ParameterInfo inMlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
+            var rotated = inAttention with { IsRotated = true };
+            blocks[i] = new Block(Norm(block + ".input_layernorm", i, C),
+                Linear(attention + ".q_proj", rotated, C, queries, config.QkvBias),
+                Linear(attention + ".k_proj", rotated, C, keys, config.QkvBias),
+                Linear(attention + ".v_proj", inAttention, C, keys, config.QkvBias),
+                config.QkNorm ? Norm(attention + ".q_norm", i, D) : null,
+                config.QkNorm ? Norm(attention + ".k_norm", i, D) : null,
+                Linear(attention + ".o_proj", inAttention with { Role = ParameterRole.ResidualOut }, queries, C, config.OutputBias),
+                Norm(block + ".post_attention_layernorm", i, C),
+                Linear(mlp + ".gate_proj", inMlp, C, I, config.MlpBias),
+                Linear(mlp + ".up_proj", inMlp, C, I, config.MlpBias),
+                Linear(mlp + ".down_proj", inMlp with { Role = ParameterRole.ResidualOut }, I, C, config.MlpBias));
         }
-        finalNorm = Norm("model.norm", C);
-        Head = config.TiedHead ? tokenTable : parameters.Add("lm_head.weight", config.VocabSize, C);
+        finalNorm = Norm("model.norm", null, C);
+        Head = config.TiedHead ? tokenTable :
+            parameters.Add("lm_head.weight", new(ParameterRole.Head, ModelComponent.Head), config.VocabSize, C);
         rotary = new RopeTable(D, config.RopeTheta, config.RopeScaling, 0);
 
-        RmsNorm Norm(string name, int channels) => RmsNorm.Declare(parameters, name, channels, config.NormEpsilon);
-        Linear Linear(string name, int inputs, int outputs, bool bias) => Nano.Linear.Declare(parameters, name, inputs, outputs, bias);
+        RmsNorm Norm(string name, int? block, int channels) =>
+            RmsNorm.Declare(parameters, name, block, channels, config.NormEpsilon);
+        Linear Linear(string name, ParameterInfo info, int inputs, int outputs, bool bias) =>
+            Nano.Linear.Declare(parameters, name, info, inputs, outputs, bias);
     }
 
     protected override Tensor Head { get; }
@@ -95,7 +107,4 @@ public sealed class Llama : LanguageModel
     }
 
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
-
-    protected override bool EntersResidual(string parameter) =>
-        parameter.EndsWith("o_proj.weight", StringComparison.Ordinal) || parameter.EndsWith("down_proj.weight", StringComparison.Ordinal);
 }

@@ -99,7 +99,6 @@ public sealed partial record LlamaConfig : ModelConfig
         };
     }
 
-    protected override bool IsLookup(string parameter) => parameter == "model.embed_tokens.weight" && !TiedHead;
 
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
