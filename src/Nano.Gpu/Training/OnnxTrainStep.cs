@@ -34,6 +34,9 @@ public sealed class OnnxTrainStep : ITrainStep
     public OnnxTrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options, OrtDevice device, Precision precision = Precision.Float32)
     {
         Refuse(options);
+        if (model.Parameters.All.Any(parameter => !parameter.WantsGradient))
+            throw new NanoException("a device trains all parameters, and some of this model are frozen",
+                "train on the processor, or freeze none");
         (this.model, this.compute, this.device, this.options) = (model, compute, device, options);
         batch = new UpdateBatch(options, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets));
         check = new FiniteCheck(model, compute);

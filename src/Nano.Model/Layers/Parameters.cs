@@ -36,10 +36,20 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
         return tensor;
     }
 
-    /// <summary>Reserves gradient memory. Needed once before training.</summary>
-    public void EnableGradients()
+    /// <summary>
+    /// Freezes the parameters that fulfil a condition: no gradient, state or update for them. Before <see cref="EnableGradients"/>.
+    /// </summary>
+    public void Freeze(Predicate<Tensor> which)
     {
         foreach (var parameter in all)
+            if (which(parameter))
+                parameter.WantsGradient = false;
+    }
+
+    /// <summary>Reserves gradient memory for all that is not frozen. Needed once before training.</summary>
+    public void EnableGradients()
+    {
+        foreach (var parameter in all.Where(parameter => parameter.WantsGradient))
             parameter.SetGradient(new Tensor(gradients, parameter.Shape) { Name = parameter.Name });
         ForgetGradients();
     }

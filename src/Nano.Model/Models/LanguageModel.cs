@@ -101,9 +101,10 @@ public abstract class LanguageModel : IDisposable
             int layer = i;
             var before = x;
             Tensor Body(Compute c, Tensor x) => Residual(c, layer, x, cache, segments, dropout);
-            x = checkpoint || c.Tape is null ? c.Checkpoint(before, Body)
-                : activations == ActivationStorage.BFloat16 ? c.StoringBFloat16(before, Body) : Body(c, before);
-            if (c.Tape is null)
+            x = checkpoint ? c.Checkpoint(before, Body)
+                : activations == ActivationStorage.BFloat16 ? c.StoringBFloat16(before, Body)
+                : c.ReleasingUnrecorded(() => Body(c, before));
+            if (!x.WantsGradient)
                 c.Release(before);
             watch?.Invoke($"block{i}", x);
         }

@@ -8,8 +8,9 @@ public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
     private readonly Scratch shared = new();
-    private readonly List<Tensor> made = []; // within KeepingOnlyTheResult and Listing, the step tensors so far
+    private readonly List<Tensor> made = []; // within ReleasingIntermediates and Listing, the step tensors so far
     private int scopes;
+    private bool recordsLater;
     private long largestScratch;
 
     /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
@@ -47,19 +48,27 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>Runs something as inference: nothing is recorded, and the tape is back afterwards, also when it throws.</summary>
-    public T WithoutTape<T>(Func<T> action)
+    public T WithoutTape<T>(Func<T> action) => Untaped(action, recordsLater: false);
+
+    /// <summary>
+    /// Runs something that records nothing now; where it runs again with a tape later, its outputs want gradients already.
+    /// </summary>
+    internal T Untaped<T>(Func<T> action, bool recordsLater)
     {
-        var tape = Tape;
-        Tape = null;
+        var (tape, before) = (Tape, this.recordsLater);
+        (Tape, this.recordsLater) = (null, recordsLater);
         try
         {
             return action();
         }
         finally
         {
-            Tape = tape;
+            (Tape, this.recordsLater) = (tape, before);
         }
     }
+
+    /// <summary>Whether what is computed now is differentiated, from this record or from one of a second run.</summary>
+    internal bool Differentiates => Tape is not null || recordsLater;
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
     public Tensor New(Shape shape, DType type = DType.Float32) => Made(new Tensor(StepArena, shape, type));
@@ -80,10 +89,18 @@ public sealed unsafe class Compute : IDisposable
     /// </summary>
     public void Release(Tensor tensor) => tensor.ReleaseValues(StepArena);
 
+    /// <summary>
+    /// Runs something and, where nothing of it was recorded for a backward pass, releases every step tensor that it made,
+    /// except the result.
+    /// </summary>
+    public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingIntermediates(action, unlessRecorded: true)!;
+
     /// <summary>Runs something and releases every step tensor that it made, except the result.</summary>
-    internal Tensor? KeepingOnlyTheResult(Func<Tensor?> action)
+    /// <param name="action">What is run.</param>
+    /// <param name="unlessRecorded">Whether they stay if the tape has recorded an op meanwhile.</param>
+    internal Tensor? ReleasingIntermediates(Func<Tensor?> action, bool unlessRecorded = false)
     {
-        int start = made.Count;
+        int start = made.Count, recorded = Tape?.Ops.Count ?? 0;
         Tensor? result = null;
         scopes++;
         try
@@ -93,16 +110,24 @@ public sealed unsafe class Compute : IDisposable
         finally
         {
             scopes--;
-            bool ours = false;
-            for (int i = start; i < made.Count; i++)
-                if (made[i] == result?.Root)
-                    ours = true;
-                else
-                    made[i].Release(StepArena);
-            made.RemoveRange(start, made.Count - start);
-            if (ours && scopes > 0)
-                made.Add(result!.Root);
+            if (!unlessRecorded || (Tape?.Ops.Count ?? 0) == recorded)
+                ReleaseFrom(start, result?.Root);
+            else if (scopes == 0)
+                made.Clear();
         }
+    }
+
+    private void ReleaseFrom(int start, Tensor? result)
+    {
+        bool ours = false;
+        for (int i = start; i < made.Count; i++)
+            if (made[i] == result)
+                ours = true;
+            else
+                made[i].Release(StepArena);
+        made.RemoveRange(start, made.Count - start);
+        if (ours && scopes > 0)
+            made.Add(result!);
     }
 
     /// <summary>Runs something and lists the step tensors that it made and did not release, except the result, in the order in which they were made.</summary>
@@ -128,11 +153,13 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Is told what each op costs and when it has ended, while set.</summary>
     public Profiler? Profiler { get; set; }
 
-    /// <summary>Remembers an op for the backward pass, if anybody wants one. Its forward pass has just ended.</summary>
+    /// <summary>Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has just ended.</summary>
     internal void Record(Op op)
     {
         Profiler?.Lap(op.ForwardWork);
-        Tape?.Record(op);
+        op.Output.WantsGradient = Differentiates && op.WantsGradient;
+        if (Tape is { } tape && (op.Output.WantsGradient || tape.RecordsAll))
+            tape.Record(op);
     }
 
     /// <summary>

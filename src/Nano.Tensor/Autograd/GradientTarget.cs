@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Nano;
 
-/// <summary>Where a backward pass puts a gradient: adding to what is there, or as the first to write.</summary>
+/// <summary>
+/// Where a backward pass puts a gradient: adding to what is there, or as the first to write. The default, without a
+/// pointer, stands for a gradient that nobody wants.
+/// </summary>
 internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
 {
     public readonly float* Pointer = pointer;
@@ -19,12 +22,16 @@ internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
             new Span<float>(Pointer + begin, checked((int)(end - begin))).Clear();
     }
 
-    /// <summary>The same target, moved on by some elements.</summary>
-    public GradientTarget At(nint i) => new(Pointer + i, Accumulate);
+    /// <summary>The same target, moved on by some elements; no target stays none.</summary>
+    public GradientTarget At(nint i) => Pointer == null ? default : new(Pointer + i, Accumulate);
 }
 
 internal static class GradientTargetExtensions
 {
+    /// <summary>Where the gradient of a tensor goes, or no target if it wants none.</summary>
+    internal static GradientTarget TargetIfWanted(this Tensor? tensor, Compute compute) =>
+        tensor is { WantsGradient: true } ? tensor.GradientFor(compute) : default;
+
     /// <summary>target += x, or = x for the first contribution.</summary>
     internal static unsafe void Accumulate(this Compute compute, Tensor x, GradientTarget target) =>
         compute.ForEach((nint)x.Length, new Copy(x.Pointer, target));

@@ -6,7 +6,10 @@ namespace Nano;
 /// </summary>
 public abstract record Op(Tensor Output)
 {
-    /// <summary>Adds this op's contribution to the gradients of its inputs. The output's gradient is complete when this is called.</summary>
+    /// <summary>Whether one of the inputs wants a gradient, and so the output does.</summary>
+    internal abstract bool WantsGradient { get; }
+
+    /// <summary>Adds this op's contribution to the gradients of the inputs that want one. The output's gradient is complete when this is called.</summary>
     internal abstract void Backward(Compute compute);
 
     /// <summary>What the forward pass costs, for the profiler.</summary>

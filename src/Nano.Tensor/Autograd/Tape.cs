@@ -19,6 +19,9 @@ public sealed class Tape
     /// </summary>
     public bool KeepsAll { get; init; }
 
+    /// <summary>Whether ops are recorded whose outputs want no gradient too: to be lowered, not walked.</summary>
+    internal bool RecordsAll { get; init; }
+
     internal void Record(Op op)
     {
         ops.Add(op);
@@ -39,13 +42,16 @@ public sealed class Tape
     /// <param name="compute">Where to run.</param>
     /// <param name="output">Usually a scalar loss.</param>
     /// <param name="upstream">The gradient fed in at the output, of its shape; null means 1 in every element.</param>
-    /// <exception cref="InvalidOperationException">The record has been used up already.</exception>
+    /// <exception cref="InvalidOperationException">The record has been used up already, or nothing in it wants a gradient.</exception>
     public void Backward(Compute compute, Tensor output, Tensor? upstream = null)
     {
         if (upstream is not null && upstream.Shape != output.Shape)
             throw new ArgumentException($"backward: upstream gradient {upstream.Shape} does not match the output {output.Shape}");
         if (walked)
             throw new InvalidOperationException("backward: this tape has been walked already, and what it recorded is gone; run the ops again, or use a tape with KeepsAll");
+        if (!output.WantsGradient)
+            throw new InvalidOperationException(
+                $"backward: {output} was made without a tape, or from nothing that wants a gradient");
         if (upstream is null)
         {
             upstream = compute.New(output.Shape);

@@ -128,6 +128,8 @@ internal readonly struct GeluErf : IActivation
 /// <summary>y = f(x), element by element. Backward: dx = dy f'(x); f' is computed again from x, so nothing is stored.</summary>
 internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("activation forward", X.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("activation backward", 2 * X.Length, X, Y, X);
@@ -183,12 +185,23 @@ internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : O
 /// </summary>
 internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Gate.WantsGradient || Up.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("swiglu forward", 3 * Y.Length, Gate, Up, Y);
 
     internal override Work? BackwardWork => Work.Of("swiglu backward", 10 * Y.Length, Gate, Up, Y, Gate, Up);
 
-    internal override unsafe void Backward(Compute compute) =>
-        compute.ForEach((nint)Y.Length, new Gradients(Gate.Pointer, Up.Pointer, Y.Gradient.Pointer, Gate.GradientFor(compute), Up.GradientFor(compute)));
+    internal override unsafe void Backward(Compute compute)
+    {
+        float* gate = Gate.Pointer, up = Up.Pointer, dy = Y.Gradient.Pointer;
+        var (dgate, dup) = (Gate.TargetIfWanted(compute), Up.TargetIfWanted(compute));
+        if (dup.Pointer == null)
+            compute.ForEach((nint)Y.Length, new GateGradient(gate, up, dy, dgate));
+        else if (dgate.Pointer == null)
+            compute.ForEach((nint)Y.Length, new UpGradient(gate, dy, dup));
+        else
+            compute.ForEach((nint)Y.Length, new Gradients(gate, up, dy, dgate, dup));
+    }
 
     internal readonly unsafe struct Forward(float* gate, float* up, float* y) : IElementwise
     {
@@ -206,6 +219,20 @@ internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
             dgate.Put<S, V>(i, S.Multiply(S.Multiply(d, S.Load(up + i)), Silu.Derivative<S, V>(g)));
             dup.Put<S, V>(i, S.Multiply(d, Silu.Value<S, V>(g)));
         }
+    }
+
+    private readonly unsafe struct GateGradient(float* gate, float* up, float* dy, GradientTarget dgate) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            dgate.Put<S, V>(i, S.Multiply(S.Multiply(S.Load(dy + i), S.Load(up + i)), Silu.Derivative<S, V>(S.Load(gate + i))));
+    }
+
+    private readonly unsafe struct UpGradient(float* gate, float* dy, GradientTarget dup) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            dup.Put<S, V>(i, S.Multiply(S.Load(dy + i), Silu.Value<S, V>(S.Load(gate + i))));
     }
 }
 

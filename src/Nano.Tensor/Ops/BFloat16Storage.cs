@@ -8,6 +8,8 @@ namespace Nano;
 /// </summary>
 internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tensor, Tensor Words)> Stored, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Y.WantsGradient;
+
     /// <summary>Nothing of its own: the ops inside take their laps, and so does each tensor that is stored.</summary>
     internal override Work ForwardWork => Work.Of("bfloat16 storage", 0);
 
@@ -57,7 +59,9 @@ public static class BFloat16StorageExtensions
         var stored = new List<(Tensor, Tensor)>(held.Count);
         foreach (var tensor in held)
         {
-            if (tensor.Type != DType.Float32 || tensor.IsStatistic)
+            if (!y.WantsGradient) // nothing inside is read again
+                compute.Release(tensor);
+            if (!y.WantsGradient || tensor.Type != DType.Float32 || tensor.IsStatistic)
                 continue;
             var words = compute.New(new Shape(checked((int)BFloat16.Words((nint)tensor.Length))));
             BFloat16.Narrow(compute, (nint)tensor.Length, tensor.Pointer, words.Pointer);

@@ -14,9 +14,11 @@ namespace Nano;
 /// </summary>
 internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, int Window, Segments? Segments, Tensor LogSumExp, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Q.WantsGradient || K.WantsGradient || V.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
 
-    internal override Work? BackwardWork => Work.Of("attention backward", 5 * ProductFlops, Q, K, V, Y, Y, LogSumExp, Q, K, V);
+    internal override Work? BackwardWork => Work.Of("attention backward", (Wants.Queries, Wants.Keys) switch { (true, true) => 5, (true, false) => 3, _ => 4 } * ProductFlops, Q, K, V, Y, Y, LogSumExp, Q, K, V);
 
     /// <summary>Operations of one product over the pairs of a query and a key that it sees. Forward has two such products, backward five; the softmax is not counted.</summary>
     private double ProductFlops
@@ -40,6 +42,9 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         }
     }
 
+    /// <summary>Whether queries want a gradient, and whether keys or values do.</summary>
+    private (bool Queries, bool Keys) Wants => (Q.WantsGradient, K.WantsGradient || V.WantsGradient);
+
     internal override unsafe void Backward(Compute compute)
     {
         if (Q.Shape[1] != K.Shape[1])
@@ -49,17 +54,21 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         Overlap.RefusePartial("attention", Q, V);
         Overlap.RefusePartial("attention", K, V);
         var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, Window, compute.Width, Segments);
-        var (dq, dk, dv) = (Q.GradientFor(compute), K.GradientFor(compute), V.GradientFor(compute));
+        var (dq, dk, dv) = (Q.TargetIfWanted(compute), K.TargetIfWanted(compute), V.TargetIfWanted(compute));
         var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Q.Pointer, K.Pointer, V.Pointer, Q.RowStride, K.RowStride, V.RowStride,
             LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
-        if (!sizes.PaysToPassTwice(compute.Threads))
+        if (Wants == (true, true) && !sizes.PaysToPassTwice(compute.Threads))
         {
             Run(compute, kernel, Segments, sizes, 1, AttentionBackward.ScratchFloats(sizes));
             return;
         }
         int parts = sizes.Parts(compute.Threads);
-        Run(compute, kernel with { Pass = AttentionPass.Queries, Parts = parts }, Segments, sizes, parts, AttentionBackward.ScratchFloats(sizes));
-        Run(compute, kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks }, Segments, sizes, sizes.QueryBlocks, AttentionBackward.ScratchFloats(sizes));
+        if (Wants.Queries)
+            Run(compute, kernel with { Pass = AttentionPass.Queries, Parts = parts }, Segments, sizes, parts,
+                AttentionBackward.ScratchFloats(sizes));
+        if (Wants.Keys)
+            Run(compute, kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks }, Segments, sizes,
+                sizes.QueryBlocks, AttentionBackward.ScratchFloats(sizes));
     }
 
     /// <summary>Runs a kernel with so many items of work per key head, over whole rows of the batch or over segments.</summary>

@@ -6,6 +6,8 @@ namespace Nano;
 /// </summary>
 internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Y.WantsGradient;
+
     /// <summary>Nothing of its own: the ops inside take their laps, both times.</summary>
     internal override Work ForwardWork => Work.Of("checkpoint", 0);
 
@@ -17,7 +19,7 @@ internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body
         compute.Tape = inner;
         try
         {
-            compute.KeepingOnlyTheResult(() =>
+            compute.ReleasingIntermediates(() =>
             {
                 var y = Body(compute, X);
                 y.TryAdoptGradient(Y.Gradient);
@@ -44,7 +46,8 @@ public static class CheckpointExtensions
     /// <exception cref="ArgumentException">The result is a view.</exception>
     public static Tensor Checkpoint(this Compute compute, Tensor x, Func<Compute, Tensor, Tensor> body)
     {
-        var y = compute.WithoutTape(() => compute.KeepingOnlyTheResult(() => body(compute, x)))!;
+        var y = compute.Untaped(() => compute.ReleasingIntermediates(() => body(compute, x)),
+            recordsLater: compute.Differentiates)!;
         if (y == x)
             return x;
         if (y.Root != y)

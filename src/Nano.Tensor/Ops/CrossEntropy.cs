@@ -15,6 +15,8 @@ namespace Nano;
 /// </summary>
 internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, LossOptions Options, Tensor Max, Tensor LogSum, Tensor Loss) : Op(Loss)
 {
+    internal override bool WantsGradient => Logits.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("cross-entropy forward", 4 * Logits.Length, Logits, Targets, Max, LogSum);
 
     internal override Work? BackwardWork => Work.Of("cross-entropy backward", 4 * Logits.Length, Logits, Targets, Max, LogSum, Logits);
@@ -138,6 +140,7 @@ public static class CrossEntropyExtensions
         compute.For((nint)targets.Length, Compute.RowsPerChunk(columns), 0,
             new CrossEntropyOp.Forward(logits.Contiguous("cross-entropy").Pointer, targets.IdPointer, columns, max.Pointer, logSum.Pointer, nll.Pointer, whole == nll ? null : whole.Pointer, options));
         CrossEntropyOp.Mean(whole, options.Denominator, loss);
+        nll.WantsGradient = false; // it is for reading only
         compute.Record(new CrossEntropyOp(logits, targets, options, max, logSum, loss));
         return (loss, nll);
     }

@@ -7,6 +7,8 @@ namespace Nano;
 /// </summary>
 internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong Stream, long First, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("dropout forward", X.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("dropout backward", X.Length, Y, X);

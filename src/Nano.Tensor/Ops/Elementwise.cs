@@ -8,6 +8,8 @@ namespace Nano;
 /// </summary>
 internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("add forward", Y.Length, A, B, Y);
 
     internal override Work? BackwardWork => Work.Of("add backward", Y.Length, Y, B);
@@ -15,11 +17,11 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
     internal override unsafe void Backward(Compute compute)
     {
         var dy = Y.Gradient;
-        if (B.Length == A.Length)
+        if (B.WantsGradient && B.Length == A.Length)
             compute.Accumulate(dy, B.GradientFor(compute));
-        else
+        else if (B.WantsGradient)
             ColumnSums.Run(compute, (int)(A.Length / B.Length), (int)B.Length, dy.Pointer, (nint)B.Length, B.GradientFor(compute));
-        if (!A.TryAdoptGradient(dy))
+        if (A.WantsGradient && !A.TryAdoptGradient(dy))
             compute.Accumulate(dy, A.GradientFor(compute));
     }
 }
@@ -27,6 +29,8 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 /// <summary>y = a * b, element by element, equal shapes. Backward: da = dy b, db = dy a.</summary>
 internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("multiply forward", Y.Length, A, B, Y);
 
     internal override Work? BackwardWork => Work.Of("multiply backward", 2 * Y.Length, Y, A, B, A, B);
@@ -34,8 +38,10 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
     internal override unsafe void Backward(Compute compute)
     {
         float* dy = Y.Gradient.Pointer;
-        compute.ForEach((nint)Y.Length, new Product(dy, B.Pointer, A.GradientFor(compute)));
-        compute.ForEach((nint)Y.Length, new Product(dy, A.Pointer, B.GradientFor(compute)));
+        if (A.WantsGradient)
+            compute.ForEach((nint)Y.Length, new Product(dy, B.Pointer, A.GradientFor(compute)));
+        if (B.WantsGradient)
+            compute.ForEach((nint)Y.Length, new Product(dy, A.Pointer, B.GradientFor(compute)));
     }
 
     internal readonly unsafe struct Product(float* a, float* b, GradientTarget y) : IElementwise
@@ -48,6 +54,8 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 /// <summary>y = factor * x. Backward: dx = factor * dy.</summary>
 internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("scale forward", Y.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("scale backward", Y.Length, Y, X);

@@ -7,6 +7,8 @@ namespace Nano;
 /// </summary>
 internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Weight.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("embedding forward", 0, Ids, Y, Y);
 
     internal override Work? BackwardWork => null;

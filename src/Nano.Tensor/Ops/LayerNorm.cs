@@ -13,6 +13,8 @@ namespace Nano;
 /// </summary>
 internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, float Epsilon, Tensor Mean, Tensor InverseStd, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+
     internal override Work ForwardWork => Work.Of("layernorm forward", 8 * X.Length, X, Weight, Bias, Y, Mean, InverseStd);
 
     internal override Work? BackwardWork => Work.Of("layernorm backward", 18 * X.Length, X, Weight, Mean, InverseStd, Y, X, Weight, Bias);
@@ -20,15 +22,17 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, float 
     internal override unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
-        var dx = X.GradientFor(compute);
+        var dx = X.TargetIfWanted(compute);
         for (int row = 0, band = NormWeightGradient.Band(columns); row == 0 || row < rows; row += band) // once even without rows: then the gradients are zero
         {
             int height = Math.Min(band, rows - row);
             nint at = (nint)row * columns;
             float* x = X.Pointer + at, dy = Y.Gradient.Pointer + at, mean = Mean.Pointer + row, inverseStd = InverseStd.Pointer + row;
-            compute.For(height, Compute.RowsPerChunk(columns), 0,
-                new InputGradient(x, Weight.Pointer, mean, inverseStd, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
-            NormWeightGradient.Run(compute, height, columns, x, mean, inverseStd, dy, Weight.GradientFor(compute), Bias?.GradientFor(compute));
+            if (dx.Pointer != null)
+                compute.For(height, Compute.RowsPerChunk(columns), 0, new InputGradient(
+                    x, Weight.Pointer, mean, inverseStd, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
+            NormWeightGradient.Run(compute, height, columns, x, mean, inverseStd, dy,
+                Weight.TargetIfWanted(compute), Bias.TargetIfWanted(compute));
         }
     }
 

@@ -11,6 +11,8 @@ namespace Nano;
 /// </summary>
 internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+
     internal override Work ForwardWork => Work.Of("linear forward", (int)X.Shape.Rows, Weight.Shape[0], Weight.Shape[1]);
 
     internal override Work? BackwardWork => null;
@@ -19,13 +21,21 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
     {
         int m = (int)X.Shape.Rows, n = Weight.Shape[0], k = Weight.Shape[1];
         float* dy = Y.Gradient.Pointer;
-        var dx = X.GradientFor(compute);
-        Gemm.Run(compute, m, k, n, dy, n, 1, Weight.Pointer, k, RightLayout.RowsOfN, null, dx.Accumulate, dx.Pointer, X.RowStride);
-        compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
-        var dw = Weight.GradientFor(compute);
-        Gemm.Run(compute, n, k, m, dy, 1, n, X.Pointer, X.RowStride, RightLayout.RowsOfN, null, dw.Accumulate, dw.Pointer, k);
-        compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
-        if (Bias is not null)
+        if (X.WantsGradient)
+        {
+            var dx = X.GradientFor(compute);
+            Gemm.Run(compute, m, k, n, dy, n, 1, Weight.Pointer, k, RightLayout.RowsOfN, null,
+                dx.Accumulate, dx.Pointer, X.RowStride);
+            compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
+        }
+        if (Weight.WantsGradient)
+        {
+            var dw = Weight.GradientFor(compute);
+            Gemm.Run(compute, n, k, m, dy, 1, n, X.Pointer, X.RowStride, RightLayout.RowsOfN, null,
+                dw.Accumulate, dw.Pointer, k);
+            compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+        }
+        if (Bias is { WantsGradient: true })
         {
             ColumnSums.Run(compute, m, n, dy, n, Bias.GradientFor(compute));
             compute.Profiler?.Lap(Work.Of("linear db", Y.Length, Y, Bias));

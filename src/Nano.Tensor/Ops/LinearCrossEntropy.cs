@@ -9,8 +9,10 @@ namespace Nano;
 /// later would cost a third more. So with a tape the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
 /// </para>
 /// </summary>
-internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor DX, Tensor Loss) : Op(Loss)
+internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor? DX, Tensor Loss) : Op(Loss)
 {
+    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
+
     /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
     private const int ChunkFloats = 1 << 23;
 
@@ -23,6 +25,8 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     {
         if (Loss.Gradient.Data[0] is not 1 and var upstream)
             throw new InvalidOperationException($"linear-cross-entropy: the backward pass must start at this loss, with a gradient of 1, got {upstream}; scale by the denominator, or use linear and cross-entropy");
+        if (DX is null)
+            return;
         if (!X.TryAdoptGradient(DX))
             compute.Accumulate(DX, X.GradientFor(compute));
         compute.Release(DX);
@@ -82,8 +86,9 @@ public static class LinearCrossEntropyExtensions
             rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         var whole = options.IsPlain ? nll : compute.New(targets.Shape);
-        var dx = compute.Tape is null ? null : compute.New(x.Shape);
-        var dw = dx is null ? default : weight.GradientFor(compute);
+        var dx = compute.Tape is null || !x.WantsGradient ? null : compute.New(x.Shape);
+        var dw = compute.Tape is null ? default : weight.TargetIfWanted(compute);
+        bool differentiates = dx is not null || dw.Pointer != null;
         Tensor max = compute.New(targets.Shape), logSum = compute.New(targets.Shape), logits = compute.New(new Shape(Math.Min(rows, rowsPerChunk), n));
         int first = 0;
         do // once even if there are no rows: then the gradient of the weight is zero
@@ -95,7 +100,7 @@ public static class LinearCrossEntropyExtensions
             if (draw is { } labels)
                 compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n), new DrawLabels(z, n, labels, first, targets.IdPointer + first));
             var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first, logSum.Pointer + first, nll.Pointer + first, whole == nll ? null : whole.Pointer + first, options);
-            if (dx is null)
+            if (!differentiates)
             {
                 compute.For(m, Compute.RowsPerChunk(n), 0, forward);
                 compute.Profiler?.Lap(new Work("cross-entropy forward", 5.0 * m * n, 1.0 * sizeof(float) * m * n));
@@ -104,17 +109,26 @@ public static class LinearCrossEntropyExtensions
             var gradients = new CrossEntropyOp.Gradients(z, targets.IdPointer + first, max.Pointer + first, logSum.Pointer + first, n, (float)(1 / options.Denominator), options, new(z, false));
             compute.For(m, Compute.RowsPerChunk(n), 0, new LinearCrossEntropyOp.LossAndGradient(forward, gradients));
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
-            Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null, accumulate: false, dx.Pointer + ((nint)first * k), k);
-            compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
-            Gemm.Run(compute, n, k, m, z, 1, n, a, k, RightLayout.RowsOfN, null, dw.Accumulate || first > 0, dw.Pointer, k);
-            compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+            if (dx is not null)
+            {
+                Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null,
+                    accumulate: false, dx.Pointer + ((nint)first * k), k);
+                compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
+            }
+            if (dw.Pointer != null)
+            {
+                Gemm.Run(compute, n, k, m, z, 1, n, a, k, RightLayout.RowsOfN, null,
+                    dw.Accumulate || first > 0, dw.Pointer, k);
+                compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+            }
         }
         while ((first += rowsPerChunk) < rows);
         compute.Release(logits);
         compute.Release(logSum);
         compute.Release(max);
         CrossEntropyOp.Mean(whole, options.Denominator, loss);
-        if (dx is not null)
+        nll.WantsGradient = loss.WantsGradient = false; // nll is for reading only; loss wants one where it is recorded
+        if (compute.Tape is not null)
             compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
         GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
         return (loss, nll);

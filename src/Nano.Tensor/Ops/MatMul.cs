@@ -9,9 +9,11 @@ namespace Nano;
 /// </summary>
 internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool TransposeB, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("matmul forward", M, N, K, Batch);
 
-    internal override Work? BackwardWork => Work.Of("matmul backward", M, N, K, 2 * Batch);
+    internal override Work? BackwardWork => Work.Of("matmul backward", M, N, K, Batch * ((A.WantsGradient ? 1 : 0) + (B.WantsGradient ? 1 : 0)));
 
     private int M => Y.Shape[-2];
 
@@ -32,21 +34,35 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
 
     internal override unsafe void Backward(Compute compute)
     {
-        var (da, db) = (A.GradientFor(compute), B.GradientFor(compute));
+        var (da, db) = (A.TargetIfWanted(compute), B.TargetIfWanted(compute));
         for (int i = 0; i < Batch; i++)
         {
-            float* dy = Matrix(Y.Gradient, i);
-            float* toA = da.Pointer + (i * (nint)M * K), toB = db.Pointer + (i * (nint)K * N);
-            if (TransposeA) // dA^T [K, M] = op(B) [K, N] dY^T [N, M]
-                Gemm.Run(compute, K, M, N, Matrix(B, i), TransposeB ? 1 : N, TransposeB ? K : 1, dy, N, RightLayout.RowsOfK, null, da.Accumulate, toA, M);
-            else // dA [M, K] = dY [M, N] op(B)^T [N, K]
-                Gemm.Run(compute, M, K, N, dy, N, 1, Matrix(B, i), B.Shape.Columns, TransposeB ? RightLayout.RowsOfN : RightLayout.RowsOfK, null, da.Accumulate, toA, K);
-            var (perM, perK) = StridesA;
-            if (TransposeB) // dB^T [N, K] = dY^T [N, M] op(A) [M, K]
-                Gemm.Run(compute, N, K, M, dy, 1, N, Matrix(A, i), A.Shape.Columns, TransposeA ? RightLayout.RowsOfK : RightLayout.RowsOfN, null, db.Accumulate, toB, K);
-            else // dB [K, N] = op(A)^T [K, M] dY [M, N]
-                Gemm.Run(compute, K, N, M, Matrix(A, i), perK, perM, dy, N, RightLayout.RowsOfN, null, db.Accumulate, toB, N);
+            if (da.Pointer != null)
+                GradientOfA(compute, i, Matrix(Y.Gradient, i), da.At(i * (nint)M * K));
+            if (db.Pointer != null)
+                GradientOfB(compute, i, Matrix(Y.Gradient, i), db.At(i * (nint)K * N));
         }
+    }
+
+    private unsafe void GradientOfA(Compute compute, int i, float* dy, GradientTarget da)
+    {
+        if (TransposeA) // dA^T [K, M] = op(B) [K, N] dY^T [N, M]
+            Gemm.Run(compute, K, M, N, Matrix(B, i), TransposeB ? 1 : N, TransposeB ? K : 1, dy, N, RightLayout.RowsOfK,
+                null, da.Accumulate, da.Pointer, M);
+        else // dA [M, K] = dY [M, N] op(B)^T [N, K]
+            Gemm.Run(compute, M, K, N, dy, N, 1, Matrix(B, i), B.Shape.Columns,
+                TransposeB ? RightLayout.RowsOfN : RightLayout.RowsOfK, null, da.Accumulate, da.Pointer, K);
+    }
+
+    private unsafe void GradientOfB(Compute compute, int i, float* dy, GradientTarget db)
+    {
+        var (perM, perK) = StridesA;
+        if (TransposeB) // dB^T [N, K] = dY^T [N, M] op(A) [M, K]
+            Gemm.Run(compute, N, K, M, dy, 1, N, Matrix(A, i), A.Shape.Columns,
+                TransposeA ? RightLayout.RowsOfK : RightLayout.RowsOfN, null, db.Accumulate, db.Pointer, K);
+        else // dB [K, N] = op(A)^T [K, M] dY [M, N]
+            Gemm.Run(compute, K, N, M, Matrix(A, i), perK, perM, dy, N, RightLayout.RowsOfN,
+                null, db.Accumulate, db.Pointer, N);
     }
 
     private int Batch => Y.Shape.Rank switch { 2 => 1, 3 => Y.Shape[0], _ => checked(Y.Shape[0] * Y.Shape[1]) };

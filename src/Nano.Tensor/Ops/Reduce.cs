@@ -8,6 +8,8 @@ namespace Nano;
 /// </summary>
 internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("sum forward", X.Length, X);
 
     internal override Work? BackwardWork => Work.Of("sum backward", 0, X);

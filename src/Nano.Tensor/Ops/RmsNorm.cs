@@ -10,6 +10,8 @@ namespace Nano;
 /// </summary>
 internal sealed record RmsNormOp(Tensor X, Tensor Weight, float Epsilon, Tensor InverseRms, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("rmsnorm forward", 4 * X.Length, X, Weight, Y, InverseRms);
 
     internal override Work? BackwardWork => Work.Of("rmsnorm backward", 11 * X.Length, X, Weight, InverseRms, Y, X, Weight);
@@ -17,14 +19,17 @@ internal sealed record RmsNormOp(Tensor X, Tensor Weight, float Epsilon, Tensor 
     internal override unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
-        var dx = X.GradientFor(compute);
+        var dx = X.TargetIfWanted(compute);
         for (int row = 0, band = NormWeightGradient.Band(columns); row == 0 || row < rows; row += band) // once even without rows: then the gradients are zero
         {
             int height = Math.Min(band, rows - row);
             nint at = (nint)row * columns;
             float* x = X.Pointer + at, dy = Y.Gradient.Pointer + at, inverseRms = InverseRms.Pointer + row;
-            compute.For(height, Compute.RowsPerChunk(columns), 0, new InputGradient(x, Weight.Pointer, inverseRms, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
-            NormWeightGradient.Run(compute, height, columns, x, null, inverseRms, dy, Weight.GradientFor(compute), null);
+            if (dx.Pointer != null)
+                compute.For(height, Compute.RowsPerChunk(columns), 0, new InputGradient(
+                    x, Weight.Pointer, inverseRms, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
+            NormWeightGradient.Run(compute, height, columns, x, null, inverseRms, dy,
+                Weight.TargetIfWanted(compute), default);
         }
     }
 

@@ -21,6 +21,8 @@ public enum RopePairing
 /// </summary>
 internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Segments? Segments, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
 
     internal override Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
@@ -102,7 +104,8 @@ public sealed class RopeTable
     {
     }
 
-    private RopeTable(int headDim, Tensor cos, Tensor sin, Rule? rule) => (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
+    private RopeTable(int headDim, Tensor cos, Tensor sin, Rule? rule) =>
+        (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
 
     /// <summary>What makes the angles of any position.</summary>
     private sealed record Rule(double Theta, RopeScaling? Scaling);

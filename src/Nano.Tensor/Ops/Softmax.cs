@@ -8,6 +8,8 @@ namespace Nano;
 /// </summary>
 internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("softmax forward", 5 * X.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("softmax backward", 4 * X.Length, Y, Y, X);

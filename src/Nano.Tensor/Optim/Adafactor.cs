@@ -16,10 +16,10 @@ public sealed class Adafactor : Optimizer
 
     public Adafactor(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 14, streams: 7)
     {
-        (first, columns) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
-        for (int i = 0; i < parameters.Count; i++)
+        (first, columns) = (new Tensor[Parameters.Count], new Tensor?[Parameters.Count]);
+        for (int i = 0; i < Parameters.Count; i++)
         {
-            var shape = parameters[i].Shape;
+            var shape = Parameters[i].Shape;
             first[i] = shape.Rank >= 2 ? NewState(i, "rows", new Shape(checked((int)shape.Rows))) : NewState(i, "square", shape);
             columns[i] = shape.Rank >= 2 ? NewState(i, "columns", new Shape(shape.Columns)) : null;
         }

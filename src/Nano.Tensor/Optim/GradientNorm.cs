@@ -9,11 +9,11 @@ public sealed class GradientNorm
 
     /// <summary>
     /// Groups parameters by the part of the model to which they belong: "embed", "block0", "block1" ..., "head". A tensor
-    /// that no model has declared is a group of its own.
+    /// that no model has declared is a group of its own; frozen ones are left out.
     /// </summary>
     public GradientNorm(IReadOnlyList<Tensor> parameters)
     {
-        this.parameters = parameters;
+        this.parameters = parameters = [.. parameters.Where(parameter => parameter.WantsGradient)];
         var names = new List<string>();
         groupOf = [.. parameters.Select(parameter =>
         {

@@ -15,12 +15,12 @@ public sealed class Muon : Optimizer
 
     public Muon(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 7, streams: 8)
     {
-        (first, square) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
-        for (int i = 0; i < parameters.Count; i++)
+        (first, square) = (new Tensor[Parameters.Count], new Tensor?[Parameters.Count]);
+        for (int i = 0; i < Parameters.Count; i++)
         {
-            bool inner = parameters[i].Parameter is { IsInner: true };
-            first[i] = NewState(i, inner ? "velocity" : "mean", parameters[i].Shape);
-            square[i] = inner ? null : NewState(i, "square", parameters[i].Shape);
+            bool inner = Parameters[i].Parameter is { IsInner: true };
+            first[i] = NewState(i, inner ? "velocity" : "mean", Parameters[i].Shape);
+            square[i] = inner ? null : NewState(i, "square", Parameters[i].Shape);
         }
     }
 

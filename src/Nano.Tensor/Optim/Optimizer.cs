@@ -11,14 +11,15 @@ public abstract class Optimizer : IOptimizer
     private readonly int flops, streams;
 
     /// <summary>A rule over these parameters.</summary>
-    /// <param name="parameters">What moves.</param>
+    /// <param name="parameters">What moves; frozen ones are left out and have no state.</param>
     /// <param name="options">The rule's name and constants.</param>
     /// <param name="flops">Operations per element of a parameter, for the profile.</param>
     /// <param name="streams">Floats read and written per element, for the profile.</param>
     protected Optimizer(IReadOnlyList<Tensor> parameters, OptimizerOptions options, int flops, int streams)
     {
-        (Parameters, Options, this.flops, this.streams) = (parameters, options, flops, streams);
-        state = [.. parameters.Select(_ => new List<(string, Tensor)>())];
+        (Options, this.flops, this.streams) = (options, flops, streams);
+        Parameters = [.. parameters.Where(parameter => parameter.WantsGradient)];
+        state = [.. Parameters.Select(_ => new List<(string, Tensor)>())];
     }
 
     /// <inheritdoc/>
@@ -30,6 +31,7 @@ public abstract class Optimizer : IOptimizer
     /// <inheritdoc/>
     public IEnumerable<(string Name, Tensor Tensor)> State => state.SelectMany(tensors => tensors);
 
+    /// <summary>The parameters that are not frozen.</summary>
     protected IReadOnlyList<Tensor> Parameters { get; }
 
     protected OptimizerOptions Options { get; }

@@ -101,8 +101,10 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             QueryBlock<S, V>(batch, (keyHead * sizes.Group) + (i / sizes.QueryBlocks), i % sizes.QueryBlocks * Block, new KeyRange(keyBegin, keyEnd, keys, values), buffers);
         if (Pass != AttentionPass.Queries)
         {
-            PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
-            PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
+            if (dk.Pointer != null)
+                PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
+            if (dv.Pointer != null)
+                PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
         }
     }
 
@@ -144,8 +146,10 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             if (pass != AttentionPass.Queries) // dv += p^T do, dk += ds^T q
             {
                 nint at = (nint)keyRow * padded;
-                block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
-                block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
+                if (dv.Pointer != null)
+                    block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
+                if (dk.Pointer != null)
+                    block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
             }
             if (pass != AttentionPass.Keys) // dq += ds k
                 block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride, buffers.DQuery, padded);
