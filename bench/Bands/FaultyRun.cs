@@ -36,7 +36,7 @@ public sealed class FaultyRun : IDisposable
         model = fault == Fault.MaskOffByOne ? new LeakyGpt2((Gpt2Config)options.Model) : LanguageModel.Create(options.Model);
         model.Initialize(options.Seed);
         if (fault == Fault.NoResidualScaling)
-            foreach (var parameter in model.Parameters.All.Where(parameter => parameter.Name!.EndsWith("c_proj.weight", StringComparison.Ordinal)))
+            foreach (var parameter in model.Parameters.All.Where(parameter => parameter.Parameter!.Role == ParameterRole.ResidualOut))
                 foreach (ref float weight in parameter.Data)
                     weight *= (float)Math.Sqrt(2 * options.Model.Layers);
         model.Parameters.EnableGradients();

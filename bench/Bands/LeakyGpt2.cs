@@ -37,9 +37,9 @@ internal sealed class LeakyGpt2 : LanguageModel
 
     protected override Tensor Head => tokenTable;
 
-    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments) => c.Add(c.Embedding(tokenTable, ids), positionTable.SliceRows(0, ids.Shape[1]));
+    protected override Tensor Embed(Compute c, Tensor ids, Pass pass) => c.Add(c.Embedding(tokenTable, ids), positionTable.SliceRows(0, ids.Shape[1]));
 
-    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
+    protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
         int C = config.Channels, H = config.Heads, B = x.Shape[0], T = x.Shape[1];
         var block = blocks[layer];

@@ -8,7 +8,7 @@ public class Gpt2LossTests
     private static readonly Gpt2Config Config = Models.Small with { VocabSize = 37, Dropout = 0.3f };
 
     private static (Tensor Loss, Tensor Nll) Unfused(LanguageModel model, Compute c, Tensor ids, Tensor targets, Dropout? dropout) =>
-        c.CrossEntropy(model.Forward(c, ids, dropout: dropout), targets, 50);
+        c.CrossEntropy(model.Forward(c, ids, new() { Masks = dropout }), targets, 50);
 
     /// <summary>The bits of loss, nll and all gradients of two micro-batches.</summary>
     private static List<int[]> Run(Gpt2Config config, Compute compute, bool later, Func<LanguageModel, Compute, Tensor, Tensor, Dropout?, (Tensor Loss, Tensor Nll)> way)
@@ -46,8 +46,8 @@ public class Gpt2LossTests
                 using var compute = new Compute(2, width);
                 var config = Config with { TiedHead = tied, Dropout = dropout };
                 var expected = Run(config, compute, later, Unfused);
-                var fused = Run(config, compute, later, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, masks));
-                var checkpointed = Run(config, compute, later, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, masks, checkpoint: true));
+                var fused = Run(config, compute, later, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, new() { Masks = masks }));
+                var checkpointed = Run(config, compute, later, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, new() { Masks = masks, Keep = Keep.Nothing }));
                 Assert.Equal(expected, fused);
                 Assert.Equal(expected, checkpointed);
             }
@@ -70,7 +70,7 @@ public class Gpt2LossTests
         long[] peaks = [.. new[] { false, true }.Select(checkpoint =>
         {
             using var compute = new Compute(1);
-            Run(config, compute, later: true, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, masks, checkpoint));
+            Run(config, compute, later: true, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, new() { Masks = masks, Keep = checkpoint ? Keep.Nothing : Keep.All }));
             return compute.StepArena.PeakBytes;
         })];
         Assert.InRange(peaks[1], 1, 0.4 * peaks[0]);

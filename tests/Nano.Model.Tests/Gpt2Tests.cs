@@ -90,7 +90,7 @@ public class Gpt2Tests
         using var model = Models.Random(Models.Small);
         using var compute = new Compute(1);
         var seen = new List<(string, Shape)>();
-        model.Forward(compute, Tensor.From(new Shape(2, 3), [1, 2, 3, 4, 5, 6]), watch: (name, tensor) => seen.Add((name, tensor.Shape)));
+        model.Forward(compute, Tensor.From(new Shape(2, 3), [1, 2, 3, 4, 5, 6]), new() { Watch = (name, tensor) => seen.Add((name, tensor.Shape)) });
         var stream = new Shape(2, 3, 8);
         Assert.Equal([("embed", stream), ("block0", stream), ("block1", stream), ("final_norm", stream), ("logits", new Shape(2, 3, 11))], seen);
     }
@@ -152,8 +152,8 @@ public class Gpt2Tests
         var e = Assert.Throws<NanoException>(() => Models.Logits(model, compute, new int[13]));
         Assert.Contains("13", e.Message, StringComparison.Ordinal);
         Assert.Contains("12", e.Message, StringComparison.Ordinal);
-        model.Forward(compute, Tensor.From(new Shape(1, 10), new int[10]), cache);
-        e = Assert.Throws<NanoException>(() => model.Forward(compute, Tensor.From(new Shape(1, 5), new int[5]), cache));
+        model.Forward(compute, Tensor.From(new Shape(1, 10), new int[10]), new() { Cache = cache });
+        e = Assert.Throws<NanoException>(() => model.Forward(compute, Tensor.From(new Shape(1, 5), new int[5]), new() { Cache = cache }));
         Assert.Contains("15", e.Message, StringComparison.Ordinal);
         Assert.Contains("12", e.Message, StringComparison.Ordinal);
     }

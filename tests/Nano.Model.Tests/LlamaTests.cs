@@ -54,7 +54,7 @@ public class LlamaTests
             foreach (int length in pieces)
             {
                 compute.NextStep();
-                bits.AddRange(Models.Bits(model.Forward(compute, Tensor.From(new Shape(1, length), first.AsSpan(cache.Length, length)), cache).Data));
+                bits.AddRange(Models.Bits(model.Forward(compute, Tensor.From(new Shape(1, length), first.AsSpan(cache.Length, length)), new() { Cache = cache }).Data));
             }
             Assert.Equal(whole, bits);
         }
@@ -83,7 +83,7 @@ public class LlamaTests
         using var compute = new Compute(threads, width) { Tape = new Tape() };
         model.Parameters.EnableGradients();
         Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize)), targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, 2));
-        var (loss, nll) = model.Loss(compute, ids, targets, dropout: new Dropout(config.Dropout, 1, 1), checkpoint: checkpoint);
+        var (loss, nll) = model.Loss(compute, ids, targets, pass: new() { Masks = new Dropout(config.Dropout, 1, 1), Keep = checkpoint ? Keep.Nothing : Keep.All });
         var bits = new List<int>([.. Models.Bits(loss.Data), .. Models.Bits(nll.Data)]);
         compute.Tape.Backward(compute, loss);
         foreach (var parameter in model.Parameters.All)

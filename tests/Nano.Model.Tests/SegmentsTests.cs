@@ -41,7 +41,8 @@ public class SegmentsTests
         {
             compute.NextStep();
             int length = (int)shape.Length;
-            var (loss, nll) = model.Loss(compute, Tensor.From(shape, Ids.AsSpan(start, length)), Tensor.From(shape, Targets.AsSpan(start, length)), 100, checkpoint: checkpoint, segments: segments(compute));
+            var (loss, nll) = model.Loss(compute, Tensor.From(shape, Ids.AsSpan(start, length)), Tensor.From(shape, Targets.AsSpan(start, length)), 100,
+                new() { Keep = checkpoint ? Keep.Nothing : Keep.All, Segments = segments(compute) });
             nlls.AddRange(Models.Bits(nll.Data));
             compute.Tape.Backward(compute, loss);
         }
@@ -87,7 +88,7 @@ public class SegmentsTests
     {
         using var model = Models.Random(Variants[name]);
         using var compute = new Compute(1);
-        float[] Logits(int[] ids) => model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids), segments: new Segments(compute, 10, 20, 10)).Data.ToArray();
+        float[] Logits(int[] ids) => model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids), new() { Segments = new Segments(compute, 10, 20, 10) }).Data.ToArray();
         int[] ids = Ids[..40], other = [.. ids[..10].Select(id => (id + 1) % V), .. ids[10..30], .. ids[30..].Select(id => (id + 5) % V)];
         float[] before = Logits(ids), after = Logits(other);
         Assert.Equal(Models.Bits(before.AsSpan(10 * V, 20 * V)), Models.Bits(after.AsSpan(10 * V, 20 * V)));
@@ -101,9 +102,9 @@ public class SegmentsTests
         using var model = Models.Random(Gpt2);
         using var compute = new Compute(1);
         var ids = Tensor.From(new Shape(1, 120), Ids);
-        Assert.Contains("51 tokens", Assert.Throws<NanoException>(() => model.Forward(compute, ids, segments: new Segments(compute, 51, 40, 29))).Message, StringComparison.Ordinal);
-        Assert.Contains("119 rows", Assert.Throws<ArgumentException>(() => model.Forward(compute, ids, segments: new Segments(compute, 50, 50, 19))).Message, StringComparison.Ordinal);
+        Assert.Contains("51 tokens", Assert.Throws<NanoException>(() => model.Forward(compute, ids, new() { Segments = new Segments(compute, 51, 40, 29) })).Message, StringComparison.Ordinal);
+        Assert.Contains("119 rows", Assert.Throws<ArgumentException>(() => model.Forward(compute, ids, new() { Segments = new Segments(compute, 50, 50, 19) })).Message, StringComparison.Ordinal);
         using var cache = new KvCache(2, 50, 16);
-        Assert.Contains("cache", Assert.Throws<ArgumentException>(() => model.Forward(compute, ids, cache, segments: new Segments(compute, 50, 50, 20))).Message, StringComparison.Ordinal);
+        Assert.Contains("cache", Assert.Throws<ArgumentException>(() => model.Forward(compute, ids, new() { Cache = cache, Segments = new Segments(compute, 50, 50, 20) })).Message, StringComparison.Ordinal);
     }
 }

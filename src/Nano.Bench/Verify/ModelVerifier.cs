@@ -129,7 +129,7 @@ public sealed class ModelVerifier : IDisposable
     {
         compute.NextStep();
         var (ids, targets) = (IdTensor("input_ids"), IdTensor("targets"));
-        return compute.CrossEntropy(model.Forward(compute, ids, watch: watch), targets).Loss;
+        return compute.CrossEntropy(model.Forward(compute, ids, new() { Watch = watch }), targets).Loss;
     }
 
     private void Compare(string name, ReadOnlySpan<float> ours)

@@ -209,7 +209,7 @@ public sealed class OnnxTrainStep : ITrainStep
     {
         ToHost();
         compute.NextStep();
-        return check.BadLoss(when, batch[micro].Ids);
+        return check.BadLoss(when, batch[micro].Ids, new());
     }
 
     /// <inheritdoc/>

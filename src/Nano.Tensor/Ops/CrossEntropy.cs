@@ -133,6 +133,8 @@ public static class CrossEntropyExtensions
         int columns = logits.Shape.Columns;
         if (targets.Length != logits.Shape.Rows)
             throw new ArgumentException($"cross-entropy: {targets.Length} targets {targets} for logits {logits}");
+        if (options.Draw is not null)
+            throw new ArgumentException("cross-entropy: labels are drawn by linear-cross-entropy only");
         options = options.Checked("cross-entropy", targets, columns);
         var (max, logSum) = (compute.NewStatistic(targets.Shape), compute.NewStatistic(targets.Shape));
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));

@@ -68,14 +68,13 @@ public static class LinearCrossEntropyExtensions
     /// <param name="weight">[V, K]</param>
     /// <param name="targets">The right id of each row, [..]; -100 leaves a row out.</param>
     /// <param name="options">What is averaged, and what the sum is divided by.</param>
-    /// <param name="draw">How the model draws its own targets, which overwrite those given; null to keep them.</param>
     /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each row's target [..], 0 where left out, whatever the options.</returns>
     /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no row is kept.</exception>
-    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options = default, LabelDraw? draw = null) =>
-        compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0, draw);
+    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options = default) =>
+        compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0);
 
     /// <summary>The same with a given number of rows per chunk, which changes no bit; 0 for the usual.</summary>
-    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options, int rowsPerChunk, LabelDraw? draw = null)
+    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options, int rowsPerChunk)
     {
         if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
             throw new ArgumentException($"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, K], [..]");
@@ -97,7 +96,7 @@ public static class LinearCrossEntropyExtensions
             float* a = px + ((nint)first * k), z = logits.Pointer;
             Gemm.Run(compute, m, n, k, a, k, 1, pw, k, RightLayout.RowsOfK, null, accumulate: false, z, n);
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
-            if (draw is { } labels)
+            if (options.Draw is { } labels)
                 compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n), new DrawLabels(z, n, labels, first, targets.IdPointer + first));
             var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first, logSum.Pointer + first, nll.Pointer + first, whole == nll ? null : whole.Pointer + first, options);
             if (!differentiates)

@@ -4,7 +4,9 @@ namespace Nano;
 /// <param name="Denominator">What the sum over rows is divided by; 0 means the number of kept rows. A micro-batch passes the count of its whole batch.</param>
 /// <param name="LabelSmoothing">s in [0, 1): how much of the target's weight is spread evenly over all ids (Szegedy et al., "Rethinking the Inception Architecture", 2016).</param>
 /// <param name="ZLoss">Factor, 0 or more, on the square of log sum exp of a row's logits, which keeps them from drifting (Chowdhery et al., "PaLM", 2022, take 1e-4).</param>
-public readonly record struct LossOptions(double Denominator = 0, double LabelSmoothing = 0, double ZLoss = 0)
+/// <param name="Draw">How the model draws its own targets, which overwrite those given; null to keep them. Only where head and loss are one op.</param>
+public readonly record struct LossOptions(
+    double Denominator = 0, double LabelSmoothing = 0, double ZLoss = 0, LabelDraw? Draw = null)
 {
     public static implicit operator LossOptions(double denominator) => new(denominator);
 

@@ -85,19 +85,13 @@ public sealed class RopeTable
     }
 
     /// <summary>The table for the positions below count.</summary>
-    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count) : this(headDim, count, new Rule(theta, scaling))
+    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count)
+        : this(headDim, count, new Rule(headDim, theta, scaling))
     {
-        double current = theta;
-        double[] frequencies = Frequencies(current);
+        var positions = new int[count];
         for (int t = 0; t < count; t++)
-        {
-            double wanted = scaling?.ThetaAt(headDim, theta, t) ?? theta;
-            if (wanted != current)
-                frequencies = Frequencies(current = wanted);
-            Fill(t, t, frequencies, scaling?.Magnitude ?? 1);
-        }
-
-        double[] Frequencies(double theta) => scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
+            positions[t] = t;
+        Fill(positions);
     }
 
     private RopeTable(int headDim, int count, Rule? rule) : this(headDim, new Tensor(new Shape(count, headDim / 2)), new Tensor(new Shape(count, headDim / 2)), rule)
@@ -107,8 +101,16 @@ public sealed class RopeTable
     private RopeTable(int headDim, Tensor cos, Tensor sin, Rule? rule) =>
         (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
 
-    /// <summary>What makes the angles of any position.</summary>
-    private sealed record Rule(double Theta, RopeScaling? Scaling);
+    /// <summary>What makes the angles of any position; read-only, so that tables of several threads share one.</summary>
+    private sealed class Rule(int headDim, double theta, RopeScaling? scaling)
+    {
+        public readonly double Theta = theta;
+        public readonly RopeScaling? Scaling = scaling;
+        public readonly double[] Frequencies = FrequenciesAt(headDim, theta, scaling);
+
+        public static double[] FrequenciesAt(int headDim, double theta, RopeScaling? scaling) =>
+            scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
+    }
 
     private readonly Rule? rule;
 
@@ -123,13 +125,35 @@ public sealed class RopeTable
 
     /// <summary>The table of the same angles for the positions below count.</summary>
     /// <exception cref="InvalidOperationException">This table was made of frequencies that say nothing of other positions.</exception>
-    internal RopeTable Whole(int count) => rule is null ? throw new InvalidOperationException("rope: this table knows its own positions only") : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
+    internal RopeTable Whole(int count) => rule is null
+        ? throw OwnPositionsOnly() : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
 
-    /// <summary>The part for positions in any order, copied into the step's memory.</summary>
-    public RopeTable At(Compute compute, Tensor positions)
+    /// <summary>The table of the same angles for other positions, in any order, in the step's memory.</summary>
+    /// <exception cref="InvalidOperationException">This table was made of frequencies that say nothing of other positions.</exception>
+    public RopeTable For(Compute compute, Tensor positions)
     {
-        var each = positions.Reshape(new Shape((int)positions.Length));
-        return new(HeadDim, compute.Embedding(Cos, each), compute.Embedding(Sin, each), rule);
+        var known = rule ?? throw OwnPositionsOnly();
+        var shape = new Shape((int)positions.Length, HeadDim / 2);
+        var table = new RopeTable(HeadDim, compute.New(shape), compute.New(shape), known);
+        if (!compute.OnlyPlans)
+            table.Fill(positions.Ids);
+        return table;
+    }
+
+    private static InvalidOperationException OwnPositionsOnly() => new("rope: this table knows its own positions only");
+
+    /// <summary>Row t gets the angles of positions[t].</summary>
+    private void Fill(ReadOnlySpan<int> positions)
+    {
+        var (theta, scaling, frequencies) = (rule!.Theta, rule.Scaling, rule.Frequencies);
+        double current = theta;
+        for (int t = 0; t < positions.Length; t++)
+        {
+            double wanted = scaling?.ThetaAt(HeadDim, theta, positions[t]) ?? theta;
+            if (wanted != current)
+                frequencies = Rule.FrequenciesAt(HeadDim, current = wanted, scaling);
+            Fill(t, positions[t], frequencies, scaling?.Magnitude ?? 1);
+        }
     }
 
     private void Fill(int t, int position, ReadOnlySpan<double> frequencies, double magnitude)

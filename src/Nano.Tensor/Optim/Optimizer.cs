@@ -36,6 +36,11 @@ public abstract class Optimizer : IOptimizer
 
     protected OptimizerOptions Options { get; }
 
+    /// <summary>Does nothing, in most rules.</summary>
+    public virtual void BeforeStep(Compute compute, Func<long> findGradientsOfDrawnLabels)
+    {
+    }
+
     /// <inheritdoc/>
     public void Step(Compute compute, double learningRate, double gradientScale)
     {

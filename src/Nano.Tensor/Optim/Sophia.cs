@@ -16,12 +16,12 @@ public sealed class Sophia : Optimizer
     public Sophia(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 9, streams: 6) =>
         (mean, curvature) = (NewState("mean"), NewState("curvature"));
 
-    /// <summary>Whether the next step begins with an estimate.</summary>
-    public bool EstimateIsDue => StepCount % EstimateInterval == 0;
-
-    /// <summary>Takes in an estimate: the parameters' gradients are those of the mean loss of so many tokens with labels that the model drew.</summary>
-    public void Estimate(Compute compute, long tokens)
+    /// <summary>Every tenth step begins with an estimate of the curvature from labels that the model draws.</summary>
+    public override void BeforeStep(Compute compute, Func<long> findGradientsOfDrawnLabels)
     {
+        if (StepCount % EstimateInterval != 0)
+            return;
+        long tokens = findGradientsOfDrawnLabels();
         for (int i = 0; i < Parameters.Count; i++)
             if (Parameters[i].HasGradient)
             {

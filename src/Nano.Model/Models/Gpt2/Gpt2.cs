@@ -50,23 +50,24 @@ public sealed class Gpt2 : LanguageModel
 
     protected override Tensor Head { get; }
 
-    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments)
+    protected override Tensor Embed(Compute c, Tensor ids, Pass pass)
     {
         var tokens = c.Embedding(tokenTable, ids);
         int T = ids.Shape[1];
-        var positions = segments?.Positions.Reshape(ids.Shape) ?? cache?.Positions(c, T);
+        var positions = pass.Segments?.Positions.Reshape(ids.Shape) ?? pass.Cache?.Positions(c, T);
         var x = c.Add(tokens, positions is null ? positionTable.SliceRows(0, T) : c.Embedding(positionTable, positions)); // [B, T, C]
         c.Release(tokens);
         return x;
     }
 
-    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
+    protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
         int C = config.Channels, H = config.Heads;
         var block = blocks[layer];
         var qkv = block.Qkv.Forward(c, block.Norm1.Forward(c, x)); // [B, T, 3C]
         var (q, k, v) = (qkv.SliceColumns(0, C), qkv.SliceColumns(C, C), qkv.SliceColumns(2 * C, C));
-        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, H, segments: segments) : cache.Attend(c, layer, q, k, v, H, H));
+        return block.AttentionOut.Forward(c, pass.Cache is { } cache ? cache.Attend(c, layer, q, k, v, H, H)
+            : c.CausalAttention(q, k, v, H, H, segments: pass.Segments));
     }
 
     protected override Tensor Mlp(Compute c, int layer, Tensor x)

@@ -14,7 +14,7 @@ public sealed class Llama : LanguageModel
     private readonly Tensor tokenTable; // [V, C]
     private readonly Block[] blocks;
     private readonly RmsNorm finalNorm;
-    private RopeTable rotary; // of the positions seen so far, at least
+    private readonly RopeTable rotary; // the rule of all angles, without positions
 
     public Llama(LlamaConfig config) : this(config, new Parameters())
     {
@@ -58,43 +58,46 @@ public sealed class Llama : LanguageModel
 
     protected override Tensor Head { get; }
 
-    protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments) => c.Embedding(tokenTable, ids);
+    /// <summary>
+    /// Angles of T positions, which rows and documents share; behind a cache, of the [B * T] positions of its rows.
+    /// </summary>
+    protected override Pass Begin(Compute c, Pass pass, int T)
+    {
+        if (pass.Cache is { } cache)
+            return pass with { Angles = rotary.For(c, cache.Positions(c, T)) };
+        var positions = c.New(new Shape(pass.Segments?.Longest ?? T), DType.Int32);
+        for (int t = 0; t < positions.Length; t++)
+            positions.Ids[t] = t;
+        return pass with { Angles = rotary.For(c, positions) };
+    }
 
-    protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
+    protected override Tensor Embed(Compute c, Tensor ids, Pass pass) => c.Embedding(tokenTable, ids);
+
+    protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
         var block = blocks[layer];
         var normed = block.Norm1.Forward(c, x);
-        var angles = Angles(c, cache, segments?.Longest ?? x.Shape[1]);
-        var q = Turned(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), angles, segments); // [B, T, H * D]
-        var k = Turned(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), angles, segments); // [B, T, KV * D]
+        var q = Rotated(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), pass); // [B, T, H * D]
+        var k = Rotated(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), pass); // [B, T, KV * D]
         var v = block.V.Forward(c, normed);
         var (H, KV, window) = (config.Heads, config.KvHeads, config.WindowOf(layer));
-        return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, KV, window: window, segments: segments) : cache.Attend(c, layer, q, k, v, H, KV, window));
+        return block.AttentionOut.Forward(c, pass.Cache is { } cache
+            ? cache.Attend(c, layer, q, k, v, H, KV, window)
+            : c.CausalAttention(q, k, v, H, KV, window: window, segments: pass.Segments));
     }
 
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
     private Tensor EachHead(Compute c, RmsNorm? norm, Tensor x) =>
         norm is null ? x : norm.Forward(c, x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim))).Reshape(x.Shape);
 
-    /// <summary>
-    /// Cosines and sines of T positions behind the cache, which segments share: [T] positions, or [B * T] where rows stand at different places. The table grows by
-    /// doubling, so that decoding makes few.
-    /// </summary>
-    private RopeTable Angles(Compute c, KvCache? cache, int T)
+    /// <summary>x [B, T, H * D] with its heads rotated by the angles of their positions. x itself is not needed again.</summary>
+    private Tensor Rotated(Compute c, Tensor x, Pass pass)
     {
-        var table = rotary;
-        int held = table.Cos.Shape[0], start = cache?.Length ?? 0;
-        if (held < start + T)
-            rotary = table = new RopeTable(config.HeadDim, config.RopeTheta, config.RopeScaling, Math.Clamp(2 * held, start + T, config.ContextLength));
-        return cache is null || cache.Selected.Length == 1 ? table.Slice(start, T) : table.At(c, cache.Positions(c, T));
-    }
-
-    /// <summary>x [B, T, H * D] with its heads turned by the angles of their positions. What x was before is not needed again.</summary>
-    private Tensor Turned(Compute c, Tensor x, RopeTable angles, Segments? segments)
-    {
+        var angles = pass.Angles!;
         int positions = angles.Cos.Shape[0];
-        var y = segments is not null || positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing, segments)
-            : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, config.Pairing).Reshape(x.Shape);
+        var y = pass.Segments is not null || positions == x.Shape[1] ? c.Rope(x, angles, config.Pairing, pass.Segments)
+            : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, config.Pairing)
+                .Reshape(x.Shape);
         c.Release(x);
         return y;
     }
