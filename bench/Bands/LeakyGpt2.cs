@@ -21,8 +21,8 @@ internal sealed class LeakyGpt2 : LanguageModel
 
         Block NewBlock(int i)
         {
-            ParameterInfo attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
-            ParameterInfo mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
+            ParameterFacts attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
+            ParameterFacts mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
             return new Block(Norm($"h.{i}.ln_1", i), Matrix($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
                 Matrix($"h.{i}.attn.c_proj", attention with { Role = ParameterRole.ResidualOut }, C, C),
                 Norm($"h.{i}.ln_2", i), Matrix($"h.{i}.mlp.c_fc", mlp, C, 4 * C),
@@ -31,7 +31,7 @@ internal sealed class LeakyGpt2 : LanguageModel
 
         LayerNorm Norm(string name, int? block) =>
             LayerNorm.Declare(Parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
-        Linear Matrix(string name, ParameterInfo info, int inputs, int outputs) =>
+        Linear Matrix(string name, ParameterFacts info, int inputs, int outputs) =>
             Linear.Declare(Parameters, name, info, inputs, outputs, config.Bias);
     }
 

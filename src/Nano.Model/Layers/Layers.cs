@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>y = x W^T + b. Weight [out, in], bias [out] or none.</summary>
 public sealed record Linear(Tensor Weight, Tensor? Bias)
 {
-    public static Linear Declare(Parameters parameters, string name, ParameterInfo info, int inputs, int outputs, bool bias) =>
+    public static Linear Declare(Parameters parameters, string name, ParameterFacts info, int inputs, int outputs, bool bias) =>
         new(parameters.Add(name + ".weight", info, outputs, inputs),
             bias ? parameters.Add(name + ".bias", info with { Role = ParameterRole.Bias }, outputs) : null);
 

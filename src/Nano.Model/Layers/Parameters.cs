@@ -1,7 +1,7 @@
 namespace Nano;
 
 /// <summary>A parameter of a model without its values.</summary>
-public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterInfo Info);
+public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterFacts Info);
 
 /// <summary>The parameters of a model by name, in the order they were declared, all in one arena; gradients, when training, in a second.</summary>
 /// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors that <see cref="Add"/> returns have no elements.</param>
@@ -26,7 +26,7 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     public long ReservedBytes => values.ReservedBytes + gradients.ReservedBytes;
 
     /// <summary>Declares a parameter; its values are zero until set, as memory is that an arena gives for the first time.</summary>
-    public Tensor Add(string name, ParameterInfo info, params ReadOnlySpan<int> shape)
+    public Tensor Add(string name, ParameterFacts info, params ReadOnlySpan<int> shape)
     {
         declared.Add(new(name, new Shape(shape), info));
         if (onlyShapes)

@@ -58,7 +58,7 @@ public static class GgufModel
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal) { RopeFactors };
         bool interleaved = GgufConfig.IsInterleaved(file.Metadata);
-        foreach ((string name, Shape shape, ParameterInfo info) in config.ParameterShapes())
+        foreach ((string name, Shape shape, ParameterFacts info) in config.ParameterShapes())
         {
             string inFile = GgufNames.Of(name, info);
             if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
@@ -105,7 +105,7 @@ public static class GgufModel
         var tensors = new List<ModelTensor>();
         if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
             tensors.Add(FactorsOf(llama, scaling));
-        foreach ((ModelTensor tensor, ParameterInfo info) in source.Declared)
+        foreach ((ModelTensor tensor, ParameterFacts info) in source.Declared)
         {
             ModelTensor moved = interleaved && info.IsRotated ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
             WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type : WeightType.F32;

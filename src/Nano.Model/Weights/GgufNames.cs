@@ -35,7 +35,7 @@ internal static class GgufNames
     };
 
     /// <summary>"model.layers.3.mlp.up_proj.weight" as "blk.3.ffn_up.weight".</summary>
-    public static string Of(string parameter, ParameterInfo info)
+    public static string Of(string parameter, ParameterFacts info)
     {
         int dot = parameter.LastIndexOf('.');
         string stem = parameter[..dot], kind = parameter[dot..];

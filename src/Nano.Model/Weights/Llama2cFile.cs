@@ -100,7 +100,7 @@ public static class Llama2cFile
         long offset = version == 0 ? LegacyHeaderBytes : HeaderBytes;
         foreach (string name in Order(config, version))
         {
-            (_, Shape shape, ParameterInfo info) = declared[name];
+            (_, Shape shape, ParameterFacts info) = declared[name];
             long start = offset, count = shape.Length;
             if (name == Head && version == 0)
                 start = offset += (long)config.ContextLength * config.HeadDim * sizeof(float); // cos and sin of every position, which are computed here
@@ -157,7 +157,7 @@ public static class Llama2cFile
             stream.Write(Header(config, version, group));
             foreach (string name in Order(config, version))
             {
-                (ModelTensor tensor, ParameterInfo info) = tensors[name];
+                (ModelTensor tensor, ParameterFacts info) = tensors[name];
                 if (info.IsRotated)
                     tensor = RopeLayout.ToInterleaved(tensor, config.HeadDim);
                 if (version == 2 && tensor.Shape.Rank == 2)

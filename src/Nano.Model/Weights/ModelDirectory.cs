@@ -101,7 +101,7 @@ public static class ModelDirectory
     {
         var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Info)
             .Named(FileName(source.Config, pair.Tensor.Name, pair.Info)).As(type ?? pair.Tensor.Type));
-        ModelTensor InFile(ModelTensor tensor, ParameterInfo info) =>
+        ModelTensor InFile(ModelTensor tensor, ParameterFacts info) =>
             IsConv1D(source.Config, info) ? tensor.Transposed() : tensor;
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())], shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
@@ -131,11 +131,11 @@ public static class ModelDirectory
     }
 
     /// <summary>The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below "transformer.".</summary>
-    public static string FileName(ModelConfig config, string parameter, ParameterInfo info) =>
+    public static string FileName(ModelConfig config, string parameter, ParameterFacts info) =>
         config is Gpt2Config && info.Role != ParameterRole.Head ? Prefix + parameter : parameter;
 
     /// <summary>Whether a parameter lies transposed in the file: the matrices in GPT-2's blocks do.</summary>
-    public static bool IsConv1D(ModelConfig config, ParameterInfo info) => config is Gpt2Config && info.IsInner;
+    public static bool IsConv1D(ModelConfig config, ParameterFacts info) => config is Gpt2Config && info.IsInner;
 
     /// <summary>[rows, columns] as [columns, rows].</summary>
     public static float[] Transposed(ReadOnlySpan<float> matrix, int rows, int columns)

@@ -33,7 +33,7 @@ public sealed class ModelSource : IDisposable
     public IReadOnlyList<ModelTensor> Tensors { get; }
 
     /// <summary>The tensors, each with what the model says about its parameter.</summary>
-    internal IEnumerable<(ModelTensor Tensor, ParameterInfo Info)> Declared =>
+    internal IEnumerable<(ModelTensor Tensor, ParameterFacts Info)> Declared =>
         Tensors.Zip(Config.ParameterShapes(), (tensor, parameter) => (tensor, parameter.Info));
 
     /// <summary>The metadata of a GGUF file, vocabulary and chat template included; null for other formats.</summary>

@@ -73,7 +73,7 @@ public sealed unsafe partial class Tensor
     public string? Name { get; set; }
 
     /// <summary>The facts about a parameter of a model; null for other tensors.</summary>
-    public ParameterInfo? Parameter { get; init; }
+    public ParameterFacts? Parameter { get; init; }
 
     /// <summary>Whether these few numbers (a mean, a normaliser) stand for whole rows: they are never stored with fewer digits.</summary>
     internal bool IsStatistic { get; init; }

@@ -169,7 +169,7 @@ public partial class ArchitectureTests
         Assert.Empty(offenders.Select(Relative));
     }
 
-    /// <summary>A model states the role of each parameter (ParameterInfo); a name is for files and messages.</summary>
+    /// <summary>A model states the role of each parameter (ParameterFacts); a name is for files and messages.</summary>
     [Fact]
     public void Nothing_reads_a_role_out_of_the_name_of_a_parameter()
     {

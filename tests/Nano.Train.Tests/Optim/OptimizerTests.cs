@@ -18,7 +18,7 @@ public partial class OptimizerTests
         return tensor;
     })];
 
-    static ParameterInfo RoleOf(string name)
+    static ParameterFacts RoleOf(string name)
     {
         var component = name.Contains("mlp", StringComparison.Ordinal) ? ModelComponent.Mlp : ModelComponent.Attention;
         return name.Split('.')[^2] switch

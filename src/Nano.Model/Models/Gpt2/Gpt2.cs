@@ -28,8 +28,8 @@ public sealed class Gpt2 : LanguageModel
         blocks = new Block[config.Layers];
         for (int i = 0; i < blocks.Length; i++)
         {
-            ParameterInfo attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
-            ParameterInfo mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
+            ParameterFacts attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
+            ParameterFacts mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
             blocks[i] = new Block(
                 Norm($"h.{i}.ln_1", i),
                 Linear($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
@@ -44,7 +44,7 @@ public sealed class Gpt2 : LanguageModel
 
         LayerNorm Norm(string name, int? block) =>
             LayerNorm.Declare(parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
-        Linear Linear(string name, ParameterInfo info, int inputs, int outputs) =>
+        Linear Linear(string name, ParameterFacts info, int inputs, int outputs) =>
             Nano.Linear.Declare(parameters, name, info, inputs, outputs, config.Bias);
     }
 

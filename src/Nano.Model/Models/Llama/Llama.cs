@@ -30,8 +30,8 @@ public sealed class Llama : LanguageModel
         for (int i = 0; i < blocks.Length; i++)
         {
             string block = $"model.layers.{i}", attention = block + ".self_attn", mlp = block + ".mlp";
-            ParameterInfo inAttention = new(ParameterRole.Inner, ModelComponent.Attention, i);
-            ParameterInfo inMlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
+            ParameterFacts inAttention = new(ParameterRole.Inner, ModelComponent.Attention, i);
+            ParameterFacts inMlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
             var rotated = inAttention with { IsRotated = true };
             blocks[i] = new Block(Norm(block + ".input_layernorm", i, C),
                 Linear(attention + ".q_proj", rotated, C, queries, config.QkvBias),
@@ -52,7 +52,7 @@ public sealed class Llama : LanguageModel
 
         RmsNorm Norm(string name, int? block, int channels) =>
             RmsNorm.Declare(parameters, name, block, channels, config.NormEpsilon);
-        Linear Linear(string name, ParameterInfo info, int inputs, int outputs, bool bias) =>
+        Linear Linear(string name, ParameterFacts info, int inputs, int outputs, bool bias) =>
             Nano.Linear.Declare(parameters, name, info, inputs, outputs, bias);
     }
 

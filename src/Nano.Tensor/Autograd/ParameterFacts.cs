@@ -42,7 +42,7 @@ public enum ModelComponent
 /// <param name="Role">Its role.</param>
 /// <param name="Component">The component to which it belongs.</param>
 /// <param name="Block">The number of its block, or null outside the blocks.</param>
-public sealed record ParameterInfo(ParameterRole Role, ModelComponent Component, int? Block = null)
+public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component, int? Block = null)
 {
     /// <summary>Matrices of equal height that lie above each other in it: 3 for queries, keys and values in one.</summary>
     public int Parts { get; init; } = 1;
