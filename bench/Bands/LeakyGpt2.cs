@@ -1,9 +1,13 @@
 namespace Nano.Bands;
 
-/// <summary>GPT-2 whose causal mask is off by one: each position also sees the next, and so the token that it is to predict.</summary>
+/// <summary>
+/// GPT-2 whose causal mask is off by one: each position also sees the next, and so the token that
+/// it is to predict.
+/// </summary>
 internal sealed class LeakyGpt2 : LanguageModel
 {
-    private sealed record Block(LayerNorm Norm1, Linear Qkv, Linear AttentionOut, LayerNorm Norm2, Linear Wide, Linear WideOut);
+    private sealed record Block(LayerNorm Norm1, Linear Qkv, Linear AttentionOut, LayerNorm Norm2, Linear Wide,
+        Linear WideOut);
 
     private readonly Gpt2Config config;
     private readonly Tensor tokenTable, positionTable;
@@ -14,8 +18,10 @@ internal sealed class LeakyGpt2 : LanguageModel
     {
         this.config = config;
         int C = config.Channels;
-        tokenTable = Parameters.Add("wte.weight", new(ParameterRole.Embedding, ModelComponent.Embedding), config.VocabSize, C);
-        positionTable = Parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding), config.ContextLength, C);
+        tokenTable = Parameters.Add("wte.weight", new(ParameterRole.Embedding, ModelComponent.Embedding),
+            config.VocabSize, C);
+        positionTable = Parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding),
+            config.ContextLength, C);
         blocks = [.. Enumerable.Range(0, config.Layers).Select(NewBlock)];
         finalNorm = Norm("ln_f", null);
 
@@ -23,7 +29,8 @@ internal sealed class LeakyGpt2 : LanguageModel
         {
             ParameterFacts attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
             ParameterFacts mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
-            return new Block(Norm($"h.{i}.ln_1", i), Matrix($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
+            return new Block(Norm($"h.{i}.ln_1", i),
+                Matrix($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
                 Matrix($"h.{i}.attn.c_proj", attention with { Role = ParameterRole.ResidualOut }, C, C),
                 Norm($"h.{i}.ln_2", i), Matrix($"h.{i}.mlp.c_fc", mlp, C, 4 * C),
                 Matrix($"h.{i}.mlp.c_proj", mlp with { Role = ParameterRole.ResidualOut }, 4 * C, C));
@@ -37,7 +44,8 @@ internal sealed class LeakyGpt2 : LanguageModel
 
     protected override Tensor Head => tokenTable;
 
-    protected override Tensor Embed(Compute c, Tensor ids, Pass pass) => c.Add(c.Embedding(tokenTable, ids), positionTable.SliceRows(0, ids.Shape[1]));
+    protected override Tensor Embed(Compute c, Tensor ids, Pass pass) =>
+        c.Add(c.Embedding(tokenTable, ids), positionTable.SliceRows(0, ids.Shape[1]));
 
     protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
@@ -47,17 +55,22 @@ internal sealed class LeakyGpt2 : LanguageModel
         var next = c.New(new Shape(B, T), DType.Int32); // keys and values come from one position later
         for (int i = 0; i < B * T; i++)
             next.Ids[i] = i % T == T - 1 ? i : i + 1;
-        var (q, later) = (block.Qkv.Forward(c, normed).SliceColumns(0, C), block.Qkv.Forward(c, Gather(c, normed, next)));
-        return block.AttentionOut.Forward(c, c.CausalAttention(q, later.SliceColumns(C, C), later.SliceColumns(2 * C, C), H, H));
+        var (q, later) = (block.Qkv.Forward(c, normed).SliceColumns(0, C), block.Qkv
+            .Forward(c, Gather(c, normed, next)));
+        return block.AttentionOut
+            .Forward(c, c.CausalAttention(q, later.SliceColumns(C, C), later.SliceColumns(2 * C, C), H, H));
     }
 
     /// <summary>Rows of x by index, and their gradients back at once: they are no lookups of a parameter.</summary>
-    private static Tensor Gather(Compute c, Tensor x, Tensor rows) => c.Embedding(x.Reshape(new Shape(x.Shape[0] * x.Shape[1], x.Shape[2])), rows);
+    private static Tensor Gather(Compute c, Tensor x, Tensor rows) =>
+        c.Embedding(x.Reshape(new Shape(x.Shape[0] * x.Shape[1], x.Shape[2])), rows);
 
     protected override Tensor Mlp(Compute c, int layer, Tensor x)
     {
         var block = blocks[layer];
-        return block.WideOut.Forward(c, c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf, block.Wide.Forward(c, block.Norm2.Forward(c, x))));
+        return block.WideOut
+            .Forward(c, c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf,
+                block.Wide.Forward(c, block.Norm2.Forward(c, x))));
     }
 
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);

@@ -1,14 +1,17 @@
 using System.Diagnostics;
 using Nano;
 
-// Memory and time of a training step of GPT-2 (random weights), with everything trainable and with everything frozen but
-// one bias: Frozen [MODEL] [ROWS] [TOKENS] [THREADS]. The time is the processor's, which other processes do not distort.
+// Memory and time of a training step of GPT-2 (random weights), with everything trainable and with everything
+// frozen but
+// one bias: Frozen [MODEL] [ROWS] [TOKENS] [THREADS]. The time is the processor's, which other processes do
+// not distort.
 string name = args.Length > 0 ? args[0] : "gpt2";
 int rows = Argument(1, 4), tokens = Argument(2, 64), threads = Argument(3, 0);
 const int Steps = 5;
 
 Console.WriteLine($"{name}, {rows} x {tokens} tokens, medians of {Steps} steps");
-Console.WriteLine($"{"trained",-24}{"loss",12}{"cpu ms",9}{"parameters' gradients",25}{"step's peak",16}{"optimizer",14}");
+Console.WriteLine($"{"trained",-24}{"loss",12}{"cpu ms",9}"
+    + $"{"parameters' gradients",25}{"step's peak",16}{"optimizer",14}");
 foreach (string? only in new[] { null, "h.0.attn.c_attn.bias", "h.11.mlp.c_proj.bias", "ln_f.bias" })
     Measure(only);
 
@@ -19,7 +22,8 @@ void Measure(string? only)
     var config = Gpt2Config.Named(name);
     var options = new TrainOptions
     {
-        Preset = name, Model = config, Batch = rows, Time = tokens, Steps = 1000, LearningRate = 1e-4, MinLearningRate = 1e-5,
+        Preset = name, Model = config, Batch = rows, Time = tokens, Steps = 1000, LearningRate = 1e-4,
+        MinLearningRate = 1e-5,
     };
     using var model = LanguageModel.Create(config);
     model.Initialize(1);

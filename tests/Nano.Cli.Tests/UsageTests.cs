@@ -28,11 +28,12 @@ public class UsageTests
     public void Help_of_the_program_lists_the_verbs_and_an_example()
     {
         var help = Cli.Run("--help").Succeeds();
-        Assert.All((string[])["Example", "train", "generate", "tokenize", "data", "verify", "info", "bench"], word => Assert.Contains(word, help.Out, StringComparison.Ordinal));
+        Assert.Equal(help.Out, Cli.Run().Succeeds().Out); // nano alone
+        Assert.All((string[])["GPT-2 and Llama", "ONNX Runtime", "Example", "train", "generate", "tokenize", "data", "verify", "info", "bench"], word => Assert.Contains(word, help.Out, StringComparison.Ordinal));
     }
 
     [Theory]
-    [InlineData("", "a verb is missing", "verbs: train, generate")]
+    [InlineData("--debug", "a verb is missing", "verbs: train, generate")]
     [InlineData("tain", "no verb 'tain'", "did you mean 'train'?")]
     [InlineData("--debgu", "no option '--debgu'", "did you mean '--debug'?")]
     [InlineData("train --stpes 3", "no option '--stpes'", "did you mean '--steps'?")]
@@ -69,6 +70,7 @@ public class UsageTests
     [InlineData("info --model gpt-2", "no model at 'gpt-2'", "did you mean 'gpt2'?")]
     [InlineData("train --device gpu", "no device 'gpu'", "devices: cpu")]
     [InlineData("generate --model no-such-folder", "no model at 'no-such-folder'", "nano train")]
+    [InlineData("chat --model no-such-owner/model", "no model at 'no-such-owner/model'", "nano pull")]
     [InlineData("tokenize --tokenizer no-such-folder", "no-such-folder", "cl100k_base")]
     public void An_unknown_name_exits_1(string line, params string[] words)
     {

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Models with frozen parameters: the loss and the gradients that are left have the bits of the whole model.</summary>
+/// <summary>
+/// Models with frozen parameters: the loss and the gradients that are left have the bits of the
+/// whole model.
+/// </summary>
 public class FrozenModelTests
 {
     const int B = 2, T = 12;
@@ -18,9 +21,11 @@ public class FrozenModelTests
         var cases = new TheoryData<string, string, Keep>();
         foreach (var keep in Enum.GetValues<Keep>())
         {
-            foreach (string name in (string[])["wte.weight", "wpe.weight", "h.0.attn.c_attn.bias", "h.1.mlp.c_fc.weight", "ln_f.bias"])
+            foreach (string name in (string[])["wte.weight", "wpe.weight", "h.0.attn.c_attn.bias",
+                "h.1.mlp.c_fc.weight", "ln_f.bias"])
                 cases.Add("gpt2", name, keep);
-            foreach (string block in (string[])["0.self_attn.q_proj", "0.self_attn.k_proj", "1.self_attn.v_proj", "2.mlp.up_proj", "2.mlp.gate_proj"])
+            foreach (string block in (string[])["0.self_attn.q_proj", "0.self_attn.k_proj", "1.self_attn.v_proj",
+                "2.mlp.up_proj", "2.mlp.gate_proj"])
                 cases.Add("llama", $"model.layers.{block}.weight", keep);
             cases.Add("llama", "lm_head.weight", keep);
             cases.Add("llama", "model.norm.weight", keep);
@@ -88,7 +93,8 @@ public class FrozenModelTests
         {
             compute.NextStep();
             model.Parameters.ForgetGradients();
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 11)), targets = Tensor.From(new Shape(B, T), new int[B * T]);
+            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 11)),
+                targets = Tensor.From(new Shape(B, T), new int[B * T]);
             compute.Tape.Backward(compute, model.Loss(compute, ids, targets).Loss);
             reserved.Add(compute.StepArena.ReservedBytes);
         }

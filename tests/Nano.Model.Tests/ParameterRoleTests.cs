@@ -3,7 +3,8 @@ namespace Nano.Tests;
 /// <summary>What the models say about their parameters, against the papers and the files of transformers.</summary>
 public class ParameterRoleTests
 {
-    static readonly Gpt2Config Gpt2Tiny = new() { VocabSize = 11, ContextLength = 8, Layers = 2, Heads = 2, Channels = 4, TiedHead = false };
+    static readonly Gpt2Config Gpt2Tiny = new() { VocabSize = 11, ContextLength = 8, Layers = 2, Heads = 2,
+        Channels = 4, TiedHead = false };
 
     static readonly LlamaConfig LlamaTiny = new()
     {
@@ -34,7 +35,8 @@ public class ParameterRoleTests
     [InlineData("model.layers.0.self_attn.q_proj.weight", ParameterRole.Inner, ModelComponent.Attention, 0, "block0")]
     [InlineData("model.layers.0.self_attn.k_proj.bias", ParameterRole.Bias, ModelComponent.Attention, 0, "block0")]
     [InlineData("model.layers.0.self_attn.q_norm.weight", ParameterRole.Norm, ModelComponent.Norm, 0, "block0")]
-    [InlineData("model.layers.1.self_attn.o_proj.weight", ParameterRole.ResidualOut, ModelComponent.Attention, 1, "block1")]
+    [InlineData("model.layers.1.self_attn.o_proj.weight", ParameterRole.ResidualOut, ModelComponent.Attention,
+        1, "block1")]
     [InlineData("model.layers.1.mlp.gate_proj.weight", ParameterRole.Inner, ModelComponent.Mlp, 1, "block1")]
     [InlineData("model.layers.1.mlp.down_proj.weight", ParameterRole.ResidualOut, ModelComponent.Mlp, 1, "block1")]
     [InlineData("model.norm.weight", ParameterRole.Norm, ModelComponent.Norm, null, "final_norm")]

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>A model is read-only while it runs: threads share it, each with a compute, a cache and a pass of its own.</summary>
+/// <summary>
+/// A model is read-only while it runs: threads share it, each with a compute, a cache and a pass of
+/// its own.
+/// </summary>
 public class SharedModelTests
 {
     static readonly LlamaConfig Llama = new()
@@ -9,7 +12,8 @@ public class SharedModelTests
         RopeScaling = new RopeScaling.Dynamic(4, 30),
     };
 
-    static readonly Gpt2Config Gpt2 = new() { VocabSize = 23, ContextLength = 120, Layers = 2, Heads = 4, Channels = 24 };
+    static readonly Gpt2Config Gpt2 = new() { VocabSize = 23, ContextLength = 120, Layers = 2, Heads = 4,
+        Channels = 24 };
 
     public static TheoryData<string> Names => ["llama", "gpt2"];
 

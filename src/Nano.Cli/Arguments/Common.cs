@@ -99,8 +99,13 @@ internal static class Common
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
-        const string Hint = "name one with --tokenizer";
-        using var source = ModelLoader.Open(HubModels.FindLocal(path) ?? path);
+        const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
+        string place = HubModels.FindLocal(path) ?? path;
+        if (!Path.Exists(place) && HubModelName.IsWithOwner(place))
+            throw new NanoException(
+                $"there is no model at {Quoted.Of(path)}",
+                "train one with 'nano train', give the folder of a model, or fetch OWNER/MODEL with 'nano pull'");
+        using var source = ModelLoader.Open(place);
         ITokenizer tokenizer;
         try
         {

@@ -29,7 +29,7 @@ internal static class InfoVerb
         string cpu = Machine.CpuName(), system = System.Runtime.InteropServices.RuntimeInformation.OSDescription;
         human.WriteLine($"processor    {cpu}, {Environment.ProcessorCount} processors");
         human.WriteLine($"system       {system}, .NET {Environment.Version}");
-        human.WriteLine($"in use       {compute.Threads} threads, SIMD {compute.Width}");
+        human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));

@@ -41,7 +41,7 @@ internal static class PlanVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         ShowRun(human, plan, data);
-        ShowWays(human, plan, ways, $"{Machine.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)", share is not null);
+        ShowWays(human, plan, ways, $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}, peak {peak:F0} GFLOP/s (measured)", share is not null);
         if (json)
             Common.PrintJson(PlanJson(plan, data, peak, ways));
         return 0;

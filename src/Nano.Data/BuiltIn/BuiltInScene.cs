@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>One scene of the built-in corpus: a small cast, an absent person and a place they speak of, and a few nouns they come back to.</summary>
+/// <summary>
+/// One scene of the built-in corpus: a small cast, an absent person and a place they speak of, and
+/// a few nouns they come back to.
+/// </summary>
 internal sealed class BuiltInScene
 {
     private const int ThemeSize = 6, RecentWords = 8;
@@ -39,7 +42,10 @@ internal sealed class BuiltInScene
         decided["place"] = random.Pick(BuiltInWords.Places);
     }
 
-    /// <summary>Plays the scene: a greeting, speeches in which questions are answered by whoever was asked, and somebody leaves.</summary>
+    /// <summary>
+    /// Plays the scene: a greeting, speeches in which questions are answered by whoever was asked,
+    /// and somebody leaves.
+    /// </summary>
     public void Write()
     {
         var (speaker, listener) = (cast[0], cast[1]);
@@ -72,7 +78,10 @@ internal sealed class BuiltInScene
         return cast[other < cast.IndexOf(speaker) ? other : other + 1];
     }
 
-    /// <summary>Says something, perhaps at length and ending in a couplet, perhaps ending in a question, of which it returns the kind.</summary>
+    /// <summary>
+    /// Says something, perhaps at length and ending in a couplet, perhaps ending in a question, of
+    /// which it returns the kind.
+    /// </summary>
     private string? Speak()
     {
         bool atLength = random.Chance(20);

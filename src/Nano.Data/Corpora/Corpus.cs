@@ -9,10 +9,16 @@ namespace Nano;
 /// <param name="Origin">One line for people: where it came from.</param>
 public sealed record Corpus(string Name, string Text, string Origin)
 {
-    /// <summary>SHA-256 of the text as UTF-8 without a byte order mark, in lower-case hexadecimal: tells whether two runs saw the same text.</summary>
+    /// <summary>
+    /// SHA-256 of the text as UTF-8 without a byte order mark, in lower-case hexadecimal: tells
+    /// whether two runs saw the same text.
+    /// </summary>
     public string Sha256 => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Text)));
 
-    /// <summary>The first nine tenths of the characters (Unicode scalar values), which train, and the rest, which validates.</summary>
+    /// <summary>
+    /// The first nine tenths of the characters (Unicode scalar values), which train, and the rest,
+    /// which validates.
+    /// </summary>
     public (string Train, string Validation) Split()
     {
         int characters = 0, end = 0;

@@ -1,9 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// Rows of at most T tokens that hold whole documents: a document begins with the end-of-text id, as llm.c writes it, and runs to the next one. Rows are filled in the
-/// order of the text; a document that does not fit into the rest of a row begins the next one, and one of more than T tokens begins a row and is cut into
-/// pieces of T, the last of which shares its row with what follows. So a row is a stretch of the text, and a number per row says it all.
+/// Rows of at most T tokens that hold whole documents: a document begins with the end-of-text id,
+/// as llm.c writes it, and runs to the next one. Rows are filled in the order of the text; a
+/// document that does not fit into the rest of a row begins the next one, and one of more than T
+/// tokens begins a row and is cut into pieces of T, the last of which shares its row with what
+/// follows. So a row is a stretch of the text, and a number per row says it all.
 /// </summary>
 public sealed class PackedRows
 {
@@ -53,16 +55,23 @@ public sealed class PackedRows
     public long Tokens { get; }
 
     /// <summary>The stretch of the text that a row holds.</summary>
-    public (long Start, int Length) this[long row] => (starts[(int)row], (int)(starts[(int)row + 1] - starts[(int)row]));
+    public (long Start, int Length) this[long row] =>
+        (starts[(int)row], (int)(starts[(int)row + 1] - starts[(int)row]));
 
-    /// <summary>Targets of a row that count: the token after each of its own. The last of a document is the end of text behind it; of the text, there is none.</summary>
+    /// <summary>
+    /// Targets of a row that count: the token after each of its own. The last of a document is the
+    /// end of text behind it; of the text, there is none.
+    /// </summary>
     public int Kept(long row)
     {
         var (start, length) = this[row];
         return start + length < Tokens ? length : length - 1;
     }
 
-    /// <summary>Puts a document, or a part of one, into the row that begins at a place, or into new ones, and returns where the last row begins.</summary>
+    /// <summary>
+    /// Puts a document, or a part of one, into the row that begins at a place, or into new ones,
+    /// and returns where the last row begins.
+    /// </summary>
     private long Add(long row, long document, long end, int time)
     {
         if (end - row <= time)

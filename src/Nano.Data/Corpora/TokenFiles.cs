@@ -12,11 +12,16 @@ public static class TokenFiles
         if (!path.Contains('*', StringComparison.Ordinal))
             return [path];
         string folder = Path.GetDirectoryName(path) is { Length: > 0 } named ? named : ".";
-        string[] found = Directory.Exists(folder) ? [.. Directory.GetFiles(folder, Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
-        return found.Length > 0 ? found : throw new NanoException($"no file matches '{path}'", "put the name into quotes, and check the folder");
+        string[] found = Directory.Exists(folder)
+            ? [.. Directory.GetFiles(folder, Path.GetFileName(path)).Order(StringComparer.Ordinal)] : [];
+        return found.Length > 0 ? found : throw new NanoException($"no file matches '{path}'",
+            "put the name into quotes, and check the folder");
     }
 
-    /// <summary>The files to validate on that go with those to train on: "val" instead of "train", and the first number where there is none with the same.</summary>
+    /// <summary>
+    /// The files to validate on that go with those to train on: "val" instead of "train", and the
+    /// first number where there is none with the same.
+    /// </summary>
     /// <exception cref="NanoException">There is none.</exception>
     internal static string[] Counterpart(string path)
     {
@@ -40,9 +45,11 @@ public static class TokenFiles
     }
 
     /// <summary>The ids to evaluate a model on, and the bytes of their text in UTF-8.</summary>
-    /// <param name="path">A folder of <see cref="PreparedData"/>, whose validation split it is, or a token file of llm.c.</param>
+    /// <param name="path">A folder of <see cref="PreparedData"/>, whose validation split it is, or
+    /// a token file of llm.c.</param>
     /// <param name="tokenizer">The model's.</param>
-    /// <exception cref="NanoException">The ids of the folder were made by another tokenizer, or are too many to be in memory at once.</exception>
+    /// <exception cref="NanoException">The ids of the folder were made by another tokenizer, or are
+    /// too many to be in memory at once.</exception>
     /// <exception cref="BadFileException">A file is malformed.</exception>
     public static (int[] Ids, long Bytes) ReadAll(string path, ITokenizer tokenizer)
     {
@@ -53,7 +60,9 @@ public static class TokenFiles
         }
         var data = PreparedData.Load(path);
         if (TokenizerIdentity.DifferenceInIds(data.OpenTokenizer(), tokenizer) is { } difference)
-            throw new NanoException($"the ids in '{path}' were made by another tokenizer than the model's: {difference}", "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
+            throw new NanoException(
+                $"the ids in '{path}' were made by another tokenizer than the model's: {difference}",
+                "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
         using var split = data.Open(data.Validation);
         return (split.ToArray(), data.Validation.Bytes);
     }
@@ -62,7 +71,8 @@ public static class TokenFiles
     internal static long Bytes(TokenSource tokens, ITokenizer tokenizer)
     {
         var special = tokenizer.SpecialTokens.Values.ToHashSet();
-        int[] lengths = [.. Enumerable.Range(0, tokenizer.VocabSize).Select(id => special.Contains(id) ? 0 : tokenizer.BytesOf(id).Length)];
+        int[] lengths = [.. Enumerable.Range(0, tokenizer.VocabSize)
+            .Select(id => special.Contains(id) ? 0 : tokenizer.BytesOf(id).Length)];
         int[] ids = new int[Read];
         long bytes = 0;
         for (long at = 0; at < tokens.Length; at += Read)

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Nano;
 
 /// <summary>How far preparing has come.</summary>
@@ -8,9 +10,10 @@ namespace Nano;
 public readonly record struct PrepareProgress(string Doing, long Bytes, long Of, long Tokens);
 
 /// <summary>
-/// Text to token files, in bounded memory. The ids are those of each document encoded whole, whatever the number of threads. All is written into a folder beside
-/// the one that is wanted, which is renamed at the end (see <see cref="AtomicFolder"/>): there is a whole data set, the
-/// old one or the new one, or none.
+/// Text to token files, in bounded memory. The ids are those of each document encoded whole,
+/// whatever the number of threads. All is written into a folder beside the one that is wanted,
+/// which is renamed at the end (see <see cref="AtomicFolder"/>): there is a whole data set, the old
+/// one or the new one, or none.
 /// </summary>
 public sealed class DataPreparer : IDisposable
 {
@@ -34,17 +37,21 @@ public sealed class DataPreparer : IDisposable
         (this.options, this.sources, this.progress, this.stop) = (options, sources, progress, stop);
         separator = options.SeparatorId();
         int V = options.Tokenizer.VocabSize;
-        (train, validation) = (new SplitWriter(folder, "train", 1, V, options.ShardTokens), new SplitWriter(folder, "val", 0, V, options.ShardTokens));
-        work = new OrderedWork<EncodeJob>(options.Threads > 0 ? options.Threads : Environment.ProcessorCount, job => job.Run(), Write);
+        (train, validation) = (new SplitWriter(folder, "train", 1, V, options.ShardTokens), new SplitWriter(folder,
+            "val", 0, V, options.ShardTokens));
+        work = new OrderedWork<EncodeJob>(options.Threads > 0 ? options.Threads : Environment.ProcessorCount,
+            job => job.Run(), Write);
         builder = new JobBuilder(options.Tokenizer, work.Add);
     }
 
     /// <summary>Prepares data.</summary>
     /// <returns>What was made.</returns>
-    /// <exception cref="NanoException">Options are impossible, an input is missing or is not what it should be, there is too little text for both splits, or the disk is full.</exception>
+    /// <exception cref="NanoException">Options are impossible, an input is missing or is not what
+    /// it should be, there is too little text for both splits, or the disk is full.</exception>
     /// <exception cref="BadFileException">A compressed file is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
-    public static PreparedData Run(PrepareOptions options, IProgress<PrepareProgress>? progress = null, CancellationToken stop = default)
+    public static PreparedData Run(PrepareOptions options, IProgress<PrepareProgress>? progress = null,
+        CancellationToken stop = default)
     {
         options.Validate();
         PreparedFolder.Check(options.Out, options.Overwrite);
@@ -71,11 +78,18 @@ public sealed class DataPreparer : IDisposable
         var (trainInfo, validationInfo) = (train.Finish(), validation.Finish());
         foreach (var (info, use) in new[] { (trainInfo, "train on"), (validationInfo, "validate on") })
             if (info.Tokens == 0)
-                throw new NanoException(FormattableString.Invariant($"there is nothing to {use}: the text has {trainInfo.Tokens + validationInfo.Tokens:N0} tokens in all, and --validation is {options.Validation}"), "use more text, or another --validation");
+                throw new NanoException(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"there is nothing to {use}: the text has {trainInfo.Tokens + validationInfo.Tokens:N0} "
+                        + $"tokens in all, and --validation is {options.Validation}"),
+                        "use more text, or another --validation");
         PreparedData.Write(folder, options, separator, trainInfo, validationInfo, source);
     }
 
-    /// <summary>Finds how many characters, Unicode scalar values, go to training. Returns the files, to see that they are the same when they are read again.</summary>
+    /// <summary>
+    /// Finds how many characters, Unicode scalar values, go to training. Returns the files, to see
+    /// that they are the same when they are read again.
+    /// </summary>
     private List<SourceFile> CountCharacters()
     {
         long count = 0;
@@ -92,7 +106,8 @@ public sealed class DataPreparer : IDisposable
         foreach (var stretch in source.Read())
         {
             if (source.Bytes - reported >= total / Reports)
-                progress?.Report(new PrepareProgress(doing, reported = source.Bytes, total, train.Tokens + validation.Tokens));
+                progress?.Report(new PrepareProgress(doing, reported = source.Bytes, total,
+                    train.Tokens + validation.Tokens));
             yield return stretch;
         }
     }
@@ -133,8 +148,10 @@ public sealed class DataPreparer : IDisposable
                 if (separator is { } id)
                     begun.Write([id]);
             }
-            int first = Writer(stretch) == train || options.Validation.Kind != ValidationKind.FirstTokens ? ids.Length : (int)Math.Min(ids.Length, options.Validation.Tokens - validation.Tokens);
-            long firstBytes = first == ids.Length ? bytes : ids.AsSpan(0, first).ToArray().Sum(id => (long)options.Tokenizer.BytesOf(id).Length);
+            int first = Writer(stretch) == train || options.Validation.Kind != ValidationKind.FirstTokens ? ids.Length
+                : (int)Math.Min(ids.Length, options.Validation.Tokens - validation.Tokens);
+            long firstBytes = first == ids.Length ? bytes
+                : ids.AsSpan(0, first).ToArray().Sum(id => (long)options.Tokenizer.BytesOf(id).Length);
             Add(Writer(stretch), ids.AsSpan(0, first), firstBytes);
             Add(train, ids.AsSpan(first), bytes - firstBytes);
         }
@@ -171,6 +188,7 @@ public sealed class DataPreparer : IDisposable
         return at;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         work.Dispose();

@@ -1,8 +1,11 @@
+using System.Globalization;
+
 namespace Nano;
 
 /// <summary>
-/// Divides documents among <see cref="EncodeJob"/>s of about equal size: many short ones make one, and one long document makes several, cut where
-/// <see cref="TextCutter"/> says that no id changes. What becomes a job depends on the text alone, not on threads.
+/// Divides documents among <see cref="EncodeJob"/>s of about equal size: many short ones make one,
+/// and one long document makes several, cut where <see cref="TextCutter"/> says that no id changes.
+/// What becomes a job depends on the text alone, not on threads.
 /// </summary>
 /// <param name="tokenizer">Makes the ids.</param>
 /// <param name="full">Takes a finished job.</param>
@@ -17,7 +20,8 @@ internal sealed class JobBuilder(ITokenizer tokenizer, Action<EncodeJob> full)
     private readonly TextCutter cutter = new(tokenizer);
     private readonly Stack<EncodeJob> spare = new();
     private EncodeJob job = new(tokenizer);
-    private int start, tryAt = Characters; // where the open stretch begins; how long the job is when a cut is looked for
+    // where the open stretch begins; how long the job is when a cut is looked for
+    private int start, tryAt = Characters;
     private bool begins;
 
     /// <summary>Adds a stretch of a document.</summary>
@@ -69,7 +73,12 @@ internal sealed class JobBuilder(ITokenizer tokenizer, Action<EncodeJob> full)
         {
             tryAt = 2 * job.Length;
             if (open.Length >= MostCharacters)
-                throw new NanoException(FormattableString.Invariant($"{where}: {open.Length:N0} characters have no place where this tokenizer surely cuts text, such as the end of a word"), "is this text? Divide it into documents (--format sections or jsonl), or take a byte-level tokenizer such as gpt2");
+                throw new NanoException(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"{where}: {open.Length:N0} characters have no place where this tokenizer surely cuts text, "
+                        + $"such as the end of a word"),
+                        "is this text? Divide it into documents (--format sections or jsonl), or take a byte-level "
+                        + "tokenizer such as gpt2");
             return;
         }
         char[] rest = open[next..].ToArray();

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Work that is handed in and taken out in one order and done in any: by threads of its own, one less than were asked for, and by the caller whenever it would
-/// only wait. At most a fixed number of items are under way, so memory is bounded.
+/// Work that is handed in and taken out in one order and done in any: by threads of its own, one
+/// less than were asked for, and by the caller whenever it would only wait. At most a fixed number
+/// of items are under way, so memory is bounded.
 /// </summary>
 /// <typeparam name="T">An item, which holds its own result.</typeparam>
 internal sealed class OrderedWork<T> : IDisposable where T : class
@@ -40,7 +41,10 @@ internal sealed class OrderedWork<T> : IDisposable where T : class
         }
     }
 
-    /// <summary>Hands an item in; may first work on others and take finished ones out. Throws what the work on the first that failed threw.</summary>
+    /// <summary>
+    /// Hands an item in; may first work on others and take finished ones out. Throws what the work
+    /// on the first that failed threw.
+    /// </summary>
     public void Add(T value)
     {
         while (order.Count > 0 && (order.Count >= most || order.Peek().Finished.IsSet))

@@ -4,7 +4,10 @@ using System.Text.Unicode;
 
 namespace Nano;
 
-/// <summary>Reads UTF-8 text of any length, strictly, in stretches; a byte order mark is dropped and nothing else changes.</summary>
+/// <summary>
+/// Reads UTF-8 text of any length, strictly, in stretches; a byte order mark is dropped and nothing
+/// else changes.
+/// </summary>
 internal static class PlainTextReader
 {
     private const int BlockBytes = 1 << 17;
@@ -33,7 +36,10 @@ internal static class PlainTextReader
             yield return new DocumentText(before.AsMemory(0, length), begins, true, path);
     }
 
-    /// <summary>A file as documents that end behind every "\n\n"; where the file ends so, an empty one follows.</summary>
+    /// <summary>
+    /// A file as documents that end behind every "\n\n"; where the file ends so, an empty one
+    /// follows.
+    /// </summary>
     /// <exception cref="NanoException">It is not UTF-8; the message gives the offset.</exception>
     public static IEnumerable<DocumentText> ReadSections(SourceStream stream, string path)
     {
@@ -79,8 +85,10 @@ internal static class PlainTextReader
         {
             int wanted = BlockBytes - kept, count = stream.Read(bytes.AsSpan(kept));
             bool last = count < wanted;
-            int length = kept + count, skipped = offset == 0 && bytes.AsSpan(0, length).StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
-            var status = Utf8.ToUtf16(bytes.AsSpan(skipped, length - skipped), text, out int read, out int written, replaceInvalidSequences: false, isFinalBlock: last);
+            int length = kept + count, skipped = offset == 0
+                && bytes.AsSpan(0, length).StartsWith(Encoding.UTF8.Preamble) ? Encoding.UTF8.Preamble.Length : 0;
+            var status = Utf8.ToUtf16(bytes.AsSpan(skipped, length - skipped), text, out int read, out int written,
+                replaceInvalidSequences: false, isFinalBlock: last);
             read += skipped;
             if (status == OperationStatus.InvalidData)
                 throw NotUtf8(path, "", bytes[read], offset + read);
@@ -96,5 +104,7 @@ internal static class PlainTextReader
 
     /// <summary>What is said of a byte that is not UTF-8.</summary>
     internal static NanoException NotUtf8(string path, string where, byte value, long offset) =>
-        new(FormattableString.Invariant($"'{path}'{where} is not UTF-8 text: byte 0x{value:X2} at offset {offset} is not valid there"), "convert the file to UTF-8, for example with: iconv -f latin1 -t utf-8 OLD > NEW");
+        new(FormattableString.Invariant(
+            $"'{path}'{where} is not UTF-8 text: byte 0x{value:X2} at offset {offset} is not valid there"),
+            "convert the file to UTF-8, for example with: iconv -f latin1 -t utf-8 OLD > NEW");
 }

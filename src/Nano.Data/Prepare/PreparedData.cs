@@ -14,7 +14,8 @@ public sealed record PreparedTokenizer(int VocabSize, string Sha256, int? Separa
 public sealed record PreparedSource(string Path, long Bytes, string Sha256);
 
 /// <summary>
-/// What the file dataset.json says about a folder of token files. It is the last that is written; the folder has the tokenizer too, so a run needs nothing else.
+/// What the file dataset.json says about a folder of token files. It is the last that is written;
+/// the folder has the tokenizer too, so a run needs nothing else.
 /// </summary>
 /// <param name="Version">Of the format: 1.</param>
 /// <param name="Tokenizer">Which tokenizer made the ids.</param>
@@ -26,8 +27,10 @@ public sealed record PreparedSource(string Path, long Bytes, string Sha256);
 /// <param name="FirstSkipped">What was wrong with the first of them.</param>
 /// <param name="Options">How the data was prepared.</param>
 /// <param name="Sources">From which files.</param>
-public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, SplitInfo Train, SplitInfo Validation, double ValidationBytesPerToken, long EmptyDocuments, long SkippedLines,
-    IReadOnlyList<string> FirstSkipped, IReadOnlyDictionary<string, string> Options, IReadOnlyList<PreparedSource> Sources)
+public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, SplitInfo Train, SplitInfo Validation,
+    double ValidationBytesPerToken, long EmptyDocuments, long SkippedLines,
+    IReadOnlyList<string> FirstSkipped, IReadOnlyDictionary<string, string> Options,
+    IReadOnlyList<PreparedSource> Sources)
 {
     /// <summary>Files of the folder.</summary>
     public const string FileName = "dataset.json", TokenizerName = "tokenizer.json";
@@ -86,12 +89,15 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     {
         string[] paths = [.. split.Files.Select(file => Path.Combine(Folder, file.Name))];
         var shards = TokenShards.Open(paths, Tokenizer.VocabSize);
-        int wrong = Enumerable.Range(0, paths.Length).FirstOrDefault(i => shards.Digests[i] != split.Files[i].Sha256, -1);
+        int wrong = Enumerable.Range(0, paths.Length)
+            .FirstOrDefault(i => shards.Digests[i] != split.Files[i].Sha256, -1);
         if (wrong < 0)
             return shards;
         string found = shards.Digests[wrong];
         shards.Dispose();
-        throw new BadFileException(paths[wrong], $"it is damaged or another file: expected sha256 {split.Files[wrong].Sha256}, as {FileName} says, got {found}");
+        throw new BadFileException(paths[wrong],
+            $"it is damaged or another file: expected sha256 {split.Files[wrong].Sha256}, as {FileName} says, got "
+            + $"{found}");
     }
 
     /// <summary>The tokenizer that made the ids.</summary>
@@ -102,11 +108,14 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
         var tokenizer = TokenizerLoader.Load(path);
         string digest = Digest(path);
         return digest == Tokenizer.Sha256 && tokenizer.VocabSize == Tokenizer.VocabSize ? tokenizer
-            : throw new BadFileException(path, $"it is damaged or another tokenizer: expected sha256 {Tokenizer.Sha256}, as {FileName} says, got {digest}");
+            : throw new BadFileException(path,
+                $"it is damaged or another tokenizer: expected sha256 {Tokenizer.Sha256}, as {FileName} says, got "
+                + $"{digest}");
     }
 
     /// <summary>Writes the tokenizer, and then what is known of the token files.</summary>
-    internal static void Write(string folder, PrepareOptions options, int? separator, SplitInfo train, SplitInfo validation, DocumentSource source)
+    internal static void Write(string folder, PrepareOptions options, int? separator, SplitInfo train,
+        SplitInfo validation, DocumentSource source)
     {
         string tokenizer = Path.Combine(folder, TokenizerName);
         options.Tokenizer.Save(tokenizer);
@@ -121,7 +130,8 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
         };
         var data = new PreparedData(CurrentVersion, new(options.Tokenizer.VocabSize, Digest(tokenizer), separator),
             train, validation,
-            (double)validation.Bytes / validation.Tokens, source.Empty, source.SkippedLines, source.FirstSkipped, described, [.. source.Files.Select(file => new PreparedSource(file.Path, file.Bytes, file.Sha256))]);
+            (double)validation.Bytes / validation.Tokens, source.Empty, source.SkippedLines, source.FirstSkipped,
+            described, [.. source.Files.Select(file => new PreparedSource(file.Path, file.Bytes, file.Sha256))]);
         AtomicFile.Write(Path.Combine(folder, FileName), stream => JsonSerializer.Serialize(stream, data, Json));
     }
 
@@ -141,15 +151,18 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
         if (digests.FirstOrDefault(digest => !IsDigest(digest)) is { } wrong)
             throw new BadFileException(path, $"{Quoted.Of(wrong)} is not a SHA-256 in lower-case hexadecimal");
         if (Tokenizer.VocabSize < 1 || (Tokenizer.Separator is { } id && (uint)id >= (uint)Tokenizer.VocabSize))
-            throw new BadFileException(path, $"a vocabulary of {Tokenizer.VocabSize} with the separator {Tokenizer.Separator} cannot be");
+            throw new BadFileException(path,
+                $"a vocabulary of {Tokenizer.VocabSize} with the separator {Tokenizer.Separator} cannot be");
         foreach (var split in (SplitInfo[])[Train, Validation])
         {
             if (split.Files.Count == 0 || split.Files.Sum(file => (decimal)file.Tokens) != split.Tokens)
                 throw new BadFileException(path, $"the files of a split have other than its {split.Tokens} tokens");
-            if (split.Files.FirstOrDefault(file => file.Name != Path.GetFileName(file.Name) || file.Name.Length == 0 || file.Name is "." or "..") is { } odd)
+            if (split.Files.FirstOrDefault(file => file.Name != Path.GetFileName(file.Name) || file.Name.Length == 0
+                || file.Name is "." or "..") is { } odd)
                 throw new BadFileException(path, $"{Quoted.Of(odd.Name)} is not the name of a file in the folder");
         }
-        return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
+        return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this
+            : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
     }
 
     private static bool IsDigest(string text) =>

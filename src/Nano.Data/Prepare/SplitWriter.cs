@@ -21,7 +21,8 @@ public sealed record SplitInfo(long Tokens, long Documents, long Bytes, IReadOnl
 /// <param name="first">The number of the first.</param>
 /// <param name="vocabulary">V.</param>
 /// <param name="shardTokens">How many tokens one holds.</param>
-internal sealed class SplitWriter(string folder, string prefix, int first, int vocabulary, int shardTokens) : IDisposable
+internal sealed class SplitWriter(string folder, string prefix, int first, int vocabulary, int shardTokens)
+    : IDisposable
 {
     private readonly List<ShardFile> files = [];
     private TokenShardWriter? open;

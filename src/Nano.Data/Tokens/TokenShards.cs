@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>Token files one behind the other, mapped into memory: the system reads what is touched, so they may be larger than memory.</summary>
+/// <summary>
+/// Token files one behind the other, mapped into memory: the system reads what is touched, so they
+/// may be larger than memory.
+/// </summary>
 public sealed class TokenShards : TokenSource
 {
     private readonly TokenShard[] shards;
@@ -25,13 +28,15 @@ public sealed class TokenShards : TokenSource
     public IReadOnlyList<string> Digests { get; private set; } = [];
 
     /// <summary>One digest for all: that of the only file, or of the digests of several.</summary>
-    public string Sha256 => Digests.Count == 1 ? Digests[0] : Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', Digests))));
+    public string Sha256 => Digests.Count == 1 ? Digests[0]
+        : Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Join('\n', Digests))));
 
     /// <summary>Opens files and reads each once to the end, for its digest and to check every id.</summary>
     /// <param name="paths">The files, in order.</param>
     /// <param name="vocabulary">V: ids are below it.</param>
     /// <exception cref="NanoException">A file is missing or unreadable.</exception>
-    /// <exception cref="BadFileException">One is malformed, has an id of V or more, or has ids of another width than the first.</exception>
+    /// <exception cref="BadFileException">One is malformed, has an id of V or more, or has ids of
+    /// another width than the first.</exception>
     public static TokenShards Open(IReadOnlyList<string> paths, int vocabulary)
     {
         var opened = new List<TokenShard>();
@@ -41,9 +46,13 @@ public sealed class TokenShards : TokenSource
             {
                 opened.Add(TokenShard.Open(path));
                 if (opened[^1].Width != opened[0].Width)
-                    throw new BadFileException(path, $"its ids have {8 * opened[^1].Width} bits and those of {opened[0].Path} {8 * opened[0].Width}: the files are not of one data set");
+                    throw new BadFileException(path,
+                        $"its ids have {8 * opened[^1].Width} bits and those of {opened[0].Path} "
+                        + $"{8 * opened[0].Width}: the files are not of one data set");
             }
-            return new TokenShards([.. opened], vocabulary) { Digests = [.. opened.Select(shard => shard.Check(vocabulary))] };
+            return new TokenShards([.. opened],
+                vocabulary)
+            { Digests = [.. opened.Select(shard => shard.Check(vocabulary))] };
         }
         catch
         {
@@ -68,6 +77,7 @@ public sealed class TokenShards : TokenSource
         }
     }
 
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         foreach (var shard in shards)

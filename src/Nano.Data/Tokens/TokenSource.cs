@@ -17,7 +17,8 @@ public abstract class TokenSource : IDisposable
     public int[] ToArray()
     {
         if (Length > Array.MaxLength)
-            throw new NanoException(FormattableString.Invariant($"{Length:N0} tokens are too many to be in memory at once"), "use fewer");
+            throw new NanoException(
+                FormattableString.Invariant($"{Length:N0} tokens are too many to be in memory at once"), "use fewer");
         int[] ids = new int[Length];
         CopyTo(0, ids);
         return ids;
@@ -30,6 +31,7 @@ public abstract class TokenSource : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <inheritdoc/>
     protected virtual void Dispose(bool disposing)
     {
     }
@@ -38,6 +40,7 @@ public abstract class TokenSource : IDisposable
     {
         public override long Length => ids.Length;
 
-        public override void CopyTo(long start, Span<int> destination) => ids.AsSpan(checked((int)start), destination.Length).CopyTo(destination);
+        public override void CopyTo(long start, Span<int> destination) =>
+            ids.AsSpan(checked((int)start), destination.Length).CopyTo(destination);
     }
 }

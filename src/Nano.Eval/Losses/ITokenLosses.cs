@@ -6,7 +6,10 @@ public interface ITokenLosses
     /// <summary>The model's sizes.</summary>
     ModelConfig Config { get; }
 
-    /// <summary>Adds -log p of every target of a batch to a sum, in nats, token by token: how a text is split into batches then changes no bit of it.</summary>
+    /// <summary>
+    /// Adds -log p of every target of a batch to a sum, in nats, token by token: how a text is
+    /// split into batches then changes no bit of it.
+    /// </summary>
     /// <param name="sum">What there is so far.</param>
     /// <param name="B">Rows.</param>
     /// <param name="T">Tokens of a row.</param>
@@ -17,8 +20,10 @@ public interface ITokenLosses
 /// <summary>The losses of a model on the processor.</summary>
 public sealed class ModelLosses(LanguageModel model, Compute compute) : ITokenLosses
 {
+    /// <inheritdoc/>
     public ModelConfig Config => model.Config;
 
+    /// <inheritdoc/>
     public double Add(double sum, int B, int T, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
     {
         compute.NextStep();

@@ -4,9 +4,11 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// Exact match and F1 of short answers as SQuAD defines them (Rajpurkar et al., "SQuAD: 100,000+ questions for machine comprehension of text", 2016; its evaluate-v2.0.py):
-/// both texts in lower case, without the punctuation of ASCII, without the words a, an and the, with single spaces. F1 is over words that both have, each as often as both
-/// have it: 2 P R / (P + R); where either has no words, whether neither has. Of several references the best counts.
+/// Exact match and F1 of short answers as SQuAD defines them (Rajpurkar et al., "SQuAD: 100,000+
+/// questions for machine comprehension of text", 2016; its evaluate-v2.0.py): both texts in lower
+/// case, without the punctuation of ASCII, without the words a, an and the, with single spaces. F1
+/// is over words that both have, each as often as both have it: 2 P R / (P + R); where either has
+/// no words, whether neither has. Of several references the best counts.
 /// </summary>
 public static class AnswerMatch
 {
@@ -48,7 +50,10 @@ public static class AnswerMatch
         return EvaluationText.Split(WithoutArticles(bare.ToString()));
     }
 
-    /// <summary>Articles go where they are a whole run of letters and digits, which need not be a word between spaces.</summary>
+    /// <summary>
+    /// Articles go where they are a whole run of letters and digits, which need not be a word
+    /// between spaces.
+    /// </summary>
     private static string WithoutArticles(string text)
     {
         var kept = new StringBuilder();
@@ -73,5 +78,6 @@ public static class AnswerMatch
         }
     }
 
-    private static bool IsWordCharacter(Rune rune) => Rune.IsLetterOrDigit(rune) || Rune.GetUnicodeCategory(rune) is UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
+    private static bool IsWordCharacter(Rune rune) => Rune.IsLetterOrDigit(rune)
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
 }

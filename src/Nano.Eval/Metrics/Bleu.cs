@@ -4,27 +4,36 @@ namespace Nano;
 
 /// <summary>What BLEU counts in a text or a corpus; counts of texts add up.</summary>
 /// <param name="Length">Words of the predictions.</param>
-/// <param name="ReferenceLength">Words of the references, of each text the one whose length is closest, the shorter of two.</param>
-/// <param name="Matches">By n - 1, from n = 1 to 4: n-grams of the prediction that some reference has, each as often as it has it at most.</param>
+/// <param name="ReferenceLength">Words of the references, of each text the one whose length is
+/// closest, the shorter of two.</param>
+/// <param name="Matches">By n - 1, from n = 1 to 4: n-grams of the prediction that some reference
+/// has, each as often as it has it at most.</param>
 /// <param name="Totals">By n - 1: all n-grams of the predictions.</param>
 public sealed record BleuCounts(long Length, long ReferenceLength, long[] Matches, long[] Totals)
 {
     /// <summary>1, or less where the predictions are shorter than the references.</summary>
-    public double BrevityPenalty => Length >= ReferenceLength ? 1 : Length == 0 ? 0 : Math.Exp(1 - ((double)ReferenceLength / Length));
+    public double BrevityPenalty => Length >= ReferenceLength ? 1 : Length == 0 ? 0
+        : Math.Exp(1 - ((double)ReferenceLength / Length));
 
-    /// <summary>p1 to p4, from 0 to 1; the k-th of them without a match, from 1, counts 2^-k matches if there is any match at all.</summary>
+    /// <summary>
+    /// p1 to p4, from 0 to 1; the k-th of them without a match, from 1, counts 2^-k matches if
+    /// there is any match at all.
+    /// </summary>
     public double[] Precisions
     {
         get
         {
             double smoothed = 1;
             return Matches.All(matches => matches == 0) ? new double[Bleu.Order]
-                : [.. Matches.Zip(Totals, (matches, total) => total == 0 ? 0 : matches > 0 ? (double)matches / total : (smoothed /= 2) / total)];
+                : [.. Matches.Zip(Totals,
+                    (matches, total) => total == 0 ? 0 : matches > 0 ? (double)matches / total
+                        : (smoothed /= 2) / total)];
         }
     }
 
     /// <summary>BLEU, from 0 to 100.</summary>
-    public double Score => Precisions is var precisions && precisions.Contains(0) ? 0 : 100 * BrevityPenalty * Math.Exp(precisions.Average(Math.Log));
+    public double Score => Precisions is var precisions && precisions.Contains(0) ? 0
+        : 100 * BrevityPenalty * Math.Exp(precisions.Average(Math.Log));
 
     /// <summary>The counts of several texts together.</summary>
     internal static BleuCounts Sum(IReadOnlyList<BleuCounts> of, ReadOnlySpan<int> rows)
@@ -47,11 +56,12 @@ public sealed record BleuCounts(long Length, long ReferenceLength, long[] Matche
 }
 
 /// <summary>
-/// BLEU of a corpus (Papineni et al., "BLEU: a method for automatic evaluation of machine translation", 2002), with sacrebleu's defaults (Post, "A call for clarity in
-/// reporting BLEU scores", 2018; signature case:mixed|eff:no|tok:13a|smooth:exp):
-/// <code>BLEU = 100 BP exp((log p1 + log p2 + log p3 + log p4) / 4),  BP = min(1, exp(1 - r / c))</code>
-/// with c words in the predictions and r in the references. Matches are clipped over all references of a text. Smoothing is that of mteval-v13a (method 3 of Chen and
-/// Cherry, 2014).
+/// BLEU of a corpus (Papineni et al., "BLEU: a method for automatic evaluation of machine
+/// translation", 2002), with sacrebleu's defaults (Post, "A call for clarity in reporting BLEU
+/// scores", 2018; signature case:mixed|eff:no|tok:13a|smooth:exp): <code>BLEU = 100 BP exp((log p1
+/// + log p2 + log p3 + log p4) / 4), BP = min(1, exp(1 - r / c))</code> with c words in the
+/// predictions and r in the references. Matches are clipped over all references of a text.
+/// Smoothing is that of mteval-v13a (method 3 of Chen and Cherry, 2014).
 /// </summary>
 public static partial class Bleu
 {
@@ -89,13 +99,16 @@ public static partial class Bleu
     }
 
     /// <summary>
-    /// The words of a text as mteval-v13a.pl of NIST cuts it: punctuation of ASCII stands alone, but not the apostrophe; a full stop or comma does unless a digit is on
-    /// either side of it, a hyphen only behind a digit.
+    /// The words of a text as mteval-v13a.pl of NIST cuts it: punctuation of ASCII stands alone,
+    /// but not the apostrophe; a full stop or comma does unless a digit is on either side of it, a
+    /// hyphen only behind a digit.
     /// </summary>
     internal static string[] Words(string text)
     {
-        string line = EvaluationText.TrimEnd(text).Replace("<skipped>", "", StringComparison.Ordinal).Replace("-\n", "", StringComparison.Ordinal).Replace('\n', ' ')
-            .Replace("&quot;", "\"", StringComparison.Ordinal).Replace("&amp;", "&", StringComparison.Ordinal).Replace("&lt;", "<", StringComparison.Ordinal).Replace("&gt;", ">", StringComparison.Ordinal);
+        string line = EvaluationText.TrimEnd(text).Replace("<skipped>", "", StringComparison.Ordinal)
+            .Replace("-\n", "", StringComparison.Ordinal).Replace('\n', ' ')
+            .Replace("&quot;", "\"", StringComparison.Ordinal).Replace("&amp;", "&", StringComparison.Ordinal)
+            .Replace("&lt;", "<", StringComparison.Ordinal).Replace("&gt;", ">", StringComparison.Ordinal);
         line = Symbol().Replace($" {line} ", " $& ");
         line = PointAfterText().Replace(line, "$1 $2 ");
         line = PointBeforeText().Replace(line, " $1 $2");

@@ -2,10 +2,9 @@ namespace Nano;
 
 /// <summary>A figure and how far chance may have moved it.</summary>
 /// <param name="Value">The figure on the examples there are.</param>
-/// <param name="StandardError">
-/// Its standard error as lm-evaluation-harness prints it: of a mean, the deviation of the examples (divisor n - 1) over sqrt(n); of another statistic, the deviation of
-/// its bootstrap values. NaN for a single example.
-/// </param>
+/// <param name="StandardError"> Its standard error as lm-evaluation-harness prints it: of a mean,
+/// the deviation of the examples (divisor n - 1) over sqrt(n); of another statistic, the deviation
+/// of its bootstrap values. NaN for a single example. </param>
 /// <param name="Low">Lower end of the 95 % confidence interval.</param>
 /// <param name="High">Its upper end.</param>
 public readonly record struct Score(double Value, double StandardError, double Low, double High);
@@ -20,9 +19,10 @@ public static class Confidence
     private const double Z = 1.959963984540054;
 
     /// <summary>
-    /// The share of examples that came out right, with the score interval of Wilson ("Probable inference, the law of succession, and statistical inference", 1927):
-    /// <code>(p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)</code>
-    /// Unlike p +- 1.96 standard errors it stays within 0 and 1 and is no point where all or none are right.
+    /// The share of examples that came out right, with the score interval of Wilson ("Probable
+    /// inference, the law of succession, and statistical inference", 1927): <code>(p + z^2 / 2n +-
+    /// z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)</code> Unlike p +- 1.96 standard errors
+    /// it stays within 0 and 1 and is no point where all or none are right.
     /// </summary>
     /// <param name="right">Examples that came out right.</param>
     /// <param name="examples">n, at least 1.</param>
@@ -32,11 +32,16 @@ public static class Confidence
         ArgumentOutOfRangeException.ThrowIfNegative(right);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(right, examples);
         double n = examples, p = right / n, scale = 1 + (Z * Z / n);
-        double middle = (p + (Z * Z / (2 * n))) / scale, half = Z * Math.Sqrt((p * (1 - p) / n) + (Z * Z / (4 * n * n))) / scale;
-        return new Score(p, examples == 1 ? double.NaN : Math.Sqrt(p * (1 - p) / (n - 1)), right == 0 ? 0 : middle - half, right == examples ? 1 : middle + half);
+        double middle = (p + (Z * Z / (2 * n))) / scale,
+            half = Z * Math.Sqrt((p * (1 - p) / n) + (Z * Z / (4 * n * n))) / scale;
+        return new Score(p, examples == 1 ? double.NaN : Math.Sqrt(p * (1 - p) / (n - 1)),
+            right == 0 ? 0 : middle - half, right == examples ? 1 : middle + half);
     }
 
-    /// <summary>The mean of one value per example, its standard error, and the percentile interval of its bootstrap, see <see cref="Bootstrap"/>.</summary>
+    /// <summary>
+    /// The mean of one value per example, its standard error, and the percentile interval of its
+    /// bootstrap, see <see cref="Bootstrap"/>.
+    /// </summary>
     public static Score OfMean(IReadOnlyList<double> values, ulong seed)
     {
         double mean = values.Average(), squares = values.Sum(value => (value - mean) * (value - mean));
@@ -47,10 +52,14 @@ public static class Confidence
                 sum += values[row];
             return sum / rows.Length;
         });
-        return new Score(mean, Math.Sqrt(squares / (values.Count - 1) / values.Count), Quantile(spread, 0.025), Quantile(spread, 0.975));
+        return new Score(mean, Math.Sqrt(squares / (values.Count - 1) / values.Count), Quantile(spread, 0.025),
+            Quantile(spread, 0.975));
     }
 
-    /// <summary>A statistic of all examples together, with error and percentile interval of its bootstrap, see <see cref="Bootstrap"/>.</summary>
+    /// <summary>
+    /// A statistic of all examples together, with error and percentile interval of its bootstrap,
+    /// see <see cref="Bootstrap"/>.
+    /// </summary>
     /// <param name="examples">n.</param>
     /// <param name="seed">Seed of the resamples.</param>
     /// <param name="statistic">The statistic of some examples, by index.</param>
@@ -58,12 +67,14 @@ public static class Confidence
     {
         double[] spread = Bootstrap(examples, seed, statistic);
         double mean = spread.Average(), squares = spread.Sum(value => (value - mean) * (value - mean));
-        return new Score(statistic([.. Enumerable.Range(0, examples)]), examples == 1 ? double.NaN : Math.Sqrt(squares / (spread.Length - 1)), Quantile(spread, 0.025), Quantile(spread, 0.975));
+        return new Score(statistic([.. Enumerable.Range(0, examples)]), examples == 1 ? double.NaN
+            : Math.Sqrt(squares / (spread.Length - 1)), Quantile(spread, 0.025), Quantile(spread, 0.975));
     }
 
     /// <summary>
-    /// A statistic of n examples drawn with replacement, <see cref="Resamples"/> times, in ascending order (Efron, "Bootstrap methods: another look at the jackknife", 1979).
-    /// Draw i of resample r is a function of seed, r and i.
+    /// A statistic of n examples drawn with replacement, <see cref="Resamples"/> times, in
+    /// ascending order (Efron, "Bootstrap methods: another look at the jackknife", 1979). Draw i of
+    /// resample r is a function of seed, r and i.
     /// </summary>
     private static double[] Bootstrap(int examples, ulong seed, RowStatistic statistic)
     {
@@ -81,7 +92,10 @@ public static class Confidence
         return values;
     }
 
-    /// <summary>The value below which a share of sorted ones lies, between two neighbours in proportion (definition 7 of Hyndman and Fan, 1996).</summary>
+    /// <summary>
+    /// The value below which a share of sorted ones lies, between two neighbours in proportion
+    /// (definition 7 of Hyndman and Fan, 1996).
+    /// </summary>
     internal static double Quantile(ReadOnlySpan<double> sorted, double share)
     {
         double at = share * (sorted.Length - 1);

@@ -8,8 +8,12 @@ internal static class EvaluationText
     /// <summary>White space of Unicode, and the four separators of ASCII.</summary>
     public static bool IsSpace(char c) => char.IsWhiteSpace(c) || c is >= '\u001c' and <= '\u001f';
 
-    /// <summary>str.lower, but for a sigma at the end of a word. Two letters beyond ASCII have one of ASCII as (the beginning of) their lower case: the Kelvin sign, and I with a dot.</summary>
-    public static string Lower(string text) => text.Replace('\u212A', 'k').Replace("\u0130", "i\u0307", StringComparison.Ordinal).ToLowerInvariant();
+    /// <summary>
+    /// str.lower, but for a sigma at the end of a word. Two letters beyond ASCII have one of ASCII
+    /// as (the beginning of) their lower case: the Kelvin sign, and I with a dot.
+    /// </summary>
+    public static string Lower(string text) =>
+        text.Replace('\u212A', 'k').Replace("\u0130", "i\u0307", StringComparison.Ordinal).ToLowerInvariant();
 
     /// <summary>str.rstrip.</summary>
     public static string TrimEnd(string text)

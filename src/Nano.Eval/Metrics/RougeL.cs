@@ -1,10 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// ROUGE-L (Lin, "ROUGE: a package for automatic evaluation of summaries", 2004), as Google's rouge_score computes it without stemming: with L the length of the longest
-/// common subsequence of the words of prediction and reference,
-/// <code>P = L / words of the prediction,  R = L / words of the reference,  F1 = 2 P R / (P + R)</code>
-/// Words are runs of a to z and 0 to 9 in lower case; everything else separates them. Of several references the best counts.
+/// ROUGE-L (Lin, "ROUGE: a package for automatic evaluation of summaries", 2004), as Google's
+/// rouge_score computes it without stemming: with L the length of the longest common subsequence of
+/// the words of prediction and reference, <code>P = L / words of the prediction, R = L / words of
+/// the reference, F1 = 2 P R / (P + R)</code> Words are runs of a to z and 0 to 9 in lower case;
+/// everything else separates them. Of several references the best counts.
 /// </summary>
 public static class RougeL
 {
@@ -34,5 +35,6 @@ public static class RougeL
         return row[b.Length];
     }
 
-    private static string[] Words(string text) => EvaluationText.Split(EvaluationText.Lower(text), c => c.IsAscii && char.IsAsciiLetterOrDigit((char)c.Value));
+    private static string[] Words(string text) =>
+        EvaluationText.Split(EvaluationText.Lower(text), c => c.IsAscii && char.IsAsciiLetterOrDigit((char)c.Value));
 }

@@ -16,9 +16,11 @@ public readonly record struct ContinuationScore(double LogProbability, int Token
 }
 
 /// <summary>
-/// log p(continuation | context) = sum over t of log softmax(logits(context, ids before t))[id t], in nats. A model of context T sees the last T tokens before the
-/// last one of the continuation; what is further to the left is left out, as lm-evaluation-harness does. Rows of a batch are filled up on the right, where a causal
-/// model does not look, so neither batch nor threads change a bit.
+/// log p(continuation | context) = sum over t of log softmax(logits(context, ids before t))[id t],
+/// in nats. A model of context T sees the last T tokens before the last one of the continuation;
+/// what is further to the left is left out, as lm-evaluation-harness does. Rows of a batch are
+/// filled up on the right, where a causal model does not look, so neither batch nor threads change
+/// a bit.
 /// </summary>
 public static class ContinuationScorer
 {
@@ -32,18 +34,22 @@ public static class ContinuationScorer
     /// <param name="tokensTogether">Tokens of a batch, at least 1.</param>
     /// <param name="progress">Is told how many rows are done.</param>
     /// <returns>In the order of the rows.</returns>
-    /// <exception cref="NanoException">An id is not the model's, a continuation is longer than its context, or the model's output is not a number.</exception>
-    public static ContinuationScore[] Score(LanguageModel model, Compute compute, IReadOnlyList<Continuation> rows, int tokensTogether = DefaultTokensTogether, Action<int>? progress = null)
+    /// <exception cref="NanoException">An id is not the model's, a continuation is longer than its
+    /// context, or the model's output is not a number.</exception>
+    public static ContinuationScore[] Score(LanguageModel model, Compute compute, IReadOnlyList<Continuation> rows,
+        int tokensTogether = DefaultTokensTogether, Action<int>? progress = null)
     {
         if (tokensTogether < 1)
             throw new NanoException($"a batch must have 1 token or more, got {tokensTogether}");
         foreach (var row in rows)
             Checked(row, model.Config);
         var scores = new ContinuationScore[rows.Count];
-        int[] order = [.. Enumerable.Range(0, rows.Count).OrderByDescending(i => Inputs(rows[i], model.Config))]; // the largest batch first: what does not fit memory fails at once
+        // the largest batch first: what does not fit memory fails at once
+        int[] order = [.. Enumerable.Range(0, rows.Count).OrderByDescending(i => Inputs(rows[i], model.Config))];
         for (int first = 0; first < order.Length;)
         {
-            int T = Inputs(rows[order[first]], model.Config), B = Math.Clamp(tokensTogether / T, 1, order.Length - first);
+            int T = Inputs(rows[order[first]], model.Config),
+                B = Math.Clamp(tokensTogether / T, 1, order.Length - first);
             ScoreBatch(model, compute, rows, order.AsSpan(first, B), T, scores);
             first += B;
             progress?.Invoke(first);
@@ -52,7 +58,8 @@ public static class ContinuationScorer
     }
 
     /// <summary>Tokens that the model reads to predict all of a continuation.</summary>
-    private static int Inputs(Continuation row, ModelConfig config) => Math.Min(row.Context.Length + row.Ids.Length - 1, config.ContextLength);
+    private static int Inputs(Continuation row, ModelConfig config) =>
+        Math.Min(row.Context.Length + row.Ids.Length - 1, config.ContextLength);
 
     /// <summary>The row, if the model can score it.</summary>
     /// <exception cref="NanoException">It has an id that is not the model's, or is longer than its context.</exception>
@@ -61,20 +68,26 @@ public static class ContinuationScorer
         if (row.Context.Length == 0 || row.Ids.Length == 0)
             throw new ArgumentException("a continuation and its context have at least one token each");
         if (row.Ids.Length > config.ContextLength)
-            throw new NanoException($"a continuation has {row.Ids.Length} tokens and the model's context only {config.ContextLength}", "use a model with a longer context");
+            throw new NanoException(
+                $"a continuation has {row.Ids.Length} tokens and the model's context only {config.ContextLength}",
+                "use a model with a longer context");
         foreach (int id in row.Context.Concat(row.Ids))
             if ((uint)id >= (uint)config.VocabSize)
-                throw new NanoException($"the examples have the id {id}; the model's ids run from 0 to {config.VocabSize - 1}", "are they made for this model's tokenizer?");
+                throw new NanoException(
+                    $"the examples have the id {id}; the model's ids run from 0 to {config.VocabSize - 1}",
+                    "are they made for this model's tokenizer?");
         return row;
     }
 
-    private static void ScoreBatch(LanguageModel model, Compute compute, IReadOnlyList<Continuation> rows, ReadOnlySpan<int> chosen, int T, ContinuationScore[] scores)
+    private static void ScoreBatch(LanguageModel model, Compute compute, IReadOnlyList<Continuation> rows,
+        ReadOnlySpan<int> chosen, int T, ContinuationScore[] scores)
     {
         int B = chosen.Length;
         int[] ids = new int[B * T], targets = new int[B * T];
         Array.Fill(targets, -100);
         for (int b = 0; b < B; b++)
-            Fill(rows[chosen[b]], Inputs(rows[chosen[b]], model.Config), ids.AsSpan(b * T, T), targets.AsSpan(b * T, T));
+            Fill(rows[chosen[b]], Inputs(rows[chosen[b]], model.Config), ids.AsSpan(b * T, T),
+                targets.AsSpan(b * T, T));
         float[] losses = compute.WithoutTape(() => // [B, T]
         {
             compute.NextStep();
@@ -92,8 +105,10 @@ public static class ContinuationScorer
             foreach (float loss in losses.AsSpan((b * T) + inputs - row.Ids.Length, row.Ids.Length))
                 sum -= loss;
             if (double.IsNaN(sum))
-                throw new NanoException("the model's output is not a number", "the weights are damaged or their training diverged; use another checkpoint");
-            scores[chosen[b]] = new ContinuationScore(sum, row.Ids.Length, row.Context.Length + row.Ids.Length - 1 > inputs);
+                throw new NanoException("the model's output is not a number",
+                    "the weights are damaged or their training diverged; use another checkpoint");
+            scores[chosen[b]] = new ContinuationScore(sum, row.Ids.Length,
+                row.Context.Length + row.Ids.Length - 1 > inputs);
         }
     }
 
@@ -102,7 +117,8 @@ public static class ContinuationScorer
     {
         int skipped = row.Context.Length + row.Ids.Length - 1 - inputs;
         for (int t = 0; t < inputs; t++)
-            ids[t] = t + skipped < row.Context.Length ? row.Context[t + skipped] : row.Ids[t + skipped - row.Context.Length];
+            ids[t] = t + skipped < row.Context.Length ? row.Context[t + skipped]
+                : row.Ids[t + skipped - row.Context.Length];
         row.Ids.CopyTo(targets[(inputs - row.Ids.Length)..]);
     }
 }

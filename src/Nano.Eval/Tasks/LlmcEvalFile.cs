@@ -2,16 +2,22 @@ using System.Buffers.Binary;
 
 namespace Nano;
 
-/// <summary>A question of an <see cref="LlmcEvalFile"/>: the beginning of a text and how it may go on, as ids.</summary>
+/// <summary>
+/// A question of an <see cref="LlmcEvalFile"/>: the beginning of a text and how it may go on, as
+/// ids.
+/// </summary>
 /// <param name="Context">What all completions share; at least one id.</param>
 /// <param name="Completions">At least two of at least one id each.</param>
 /// <param name="Label">Index of the right one.</param>
 public sealed record TokenChoices(int[] Context, IReadOnlyList<int[]> Completions, int Label);
 
 /// <summary>
-/// Multiple-choice questions as llm.c's dev/data scripts write them, e.g. for HellaSwag (format: its data_common.py, write_evalfile): 256 int32 of header (magic, version,
-/// number of examples, bytes of the longest), then the examples as uint16: 65535, the example's bytes, its index, the label, the number of completions, the length of the
-/// context and its tokens, and for each completion its length and tokens. The file is mapped, and checked from end to end when it is opened.
+/// Multiple-choice questions as llm.c's dev/data scripts write them, e.g. for HellaSwag (format:
+/// its data_common.py, write_evalfile): 256 int32 of header (magic, version, number of examples,
+/// bytes of the longest), then the examples as uint16: 65535, the example's bytes, its index, the
+/// label, the number of completions, the length of the context and its tokens, and for each
+/// completion its length and tokens. The file is mapped, and checked from end to end when it is
+/// opened.
 /// </summary>
 public sealed class LlmcEvalFile : IDisposable
 {
@@ -28,7 +34,8 @@ public sealed class LlmcEvalFile : IDisposable
     /// <exception cref="BadFileException">The file is malformed; the message says where.</exception>
     public LlmcEvalFile(string path)
     {
-        file = new BinaryFile(path, "check the path; it should be an evaluation file of llm.c, such as hellaswag_val.bin");
+        file = new BinaryFile(path,
+            "check the path; it should be an evaluation file of llm.c, such as hellaswag_val.bin");
         try
         {
             offsets = new long[CheckedCount()];
@@ -68,7 +75,8 @@ public sealed class LlmcEvalFile : IDisposable
             throw file.Bad($"it is version {file.Int32(4)} of llm.c's evaluation files; supported: {Version}");
         int count = file.Int32(8);
         long most = Math.Min(Start, Math.Max(0, file.Length - HeaderBytes) / (FewestFields * sizeof(ushort)));
-        return count >= 1 && count <= most ? count : throw file.Bad($"the header has {count} examples; a file of {file.Length} bytes holds from 1 to {most}");
+        return count >= 1 && count <= most ? count
+            : throw file.Bad($"the header has {count} examples; a file of {file.Length} bytes holds from 1 to {most}");
     }
 
     private void CheckExamples()
@@ -92,7 +100,8 @@ public sealed class LlmcEvalFile : IDisposable
     private int CheckExample(long at, int index)
     {
         var fields = file.Slice(at, FieldsBeforeContext * sizeof(ushort));
-        int start = Value(fields, 0), bytes = Value(fields, 1), label = Value(fields, 3), completions = Value(fields, 4);
+        int start = Value(fields, 0), bytes = Value(fields, 1), label = Value(fields, 3),
+            completions = Value(fields, 4);
         if (start != Start)
             throw Bad(index, at, $"it starts with {start}, not {Start}");
         if (bytes % sizeof(ushort) != 0 || bytes < FewestFields * sizeof(ushort))
@@ -108,7 +117,8 @@ public sealed class LlmcEvalFile : IDisposable
         for (int list = 0; list <= completions; list++)
         {
             string name = list == 0 ? "its context" : $"completion {list - 1}";
-            int length = next < count ? Value(values, next) : throw Bad(index, at, $"its {bytes} bytes end before {name}");
+            int length = next < count ? Value(values, next)
+                : throw Bad(index, at, $"its {bytes} bytes end before {name}");
             if (length == 0 || length > count - next - 1)
                 throw Bad(index, at, $"{name} has {length} tokens; expected from 1 to {count - next - 1}");
             for (int i = next + 1; i <= next + length; i++)
@@ -116,12 +126,15 @@ public sealed class LlmcEvalFile : IDisposable
                     throw Bad(index, at, $"{name} has the token {Start}, which begins an example");
             next += 1 + length;
         }
-        return next == count ? bytes : throw Bad(index, at, $"its completions take {next * sizeof(ushort)} bytes, by its beginning {bytes}");
+        return next == count ? bytes
+            : throw Bad(index, at, $"its completions take {next * sizeof(ushort)} bytes, by its beginning {bytes}");
     }
 
-    private BadFileException Bad(int index, long at, string problem) => file.Bad($"example {index} at byte {at}: {problem}");
+    private BadFileException Bad(int index, long at, string problem) =>
+        file.Bad($"example {index} at byte {at}: {problem}");
 
-    private static int Value(ReadOnlySpan<byte> values, int index) => BinaryPrimitives.ReadUInt16LittleEndian(values[(index * sizeof(ushort))..]);
+    private static int Value(ReadOnlySpan<byte> values, int index) =>
+        BinaryPrimitives.ReadUInt16LittleEndian(values[(index * sizeof(ushort))..]);
 
     private int Field(long at, int index) => Value(file.Slice(at + (index * sizeof(ushort)), sizeof(ushort)), 0);
 
@@ -136,5 +149,6 @@ public sealed class LlmcEvalFile : IDisposable
         return tokens;
     }
 
+    /// <inheritdoc/>
     public void Dispose() => file.Dispose();
 }

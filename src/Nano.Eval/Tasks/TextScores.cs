@@ -8,12 +8,16 @@ namespace Nano;
 /// <param name="References">At least one.</param>
 public sealed record TextPair(string Prediction, IReadOnlyList<string> References)
 {
-    /// <summary>Reads a file of JSON lines such as {"prediction": "A cat sat.", "references": ["The cat sat."]}; other keys are passed over.</summary>
+    /// <summary>
+    /// Reads a file of JSON lines such as {"prediction": "A cat sat.", "references": ["The cat
+    /// sat."]}; other keys are passed over.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="limit">How many lines to read at most; null for all.</param>
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">A line is not a pair; the message gives its number.</exception>
-    public static IReadOnlyList<TextPair> Read(string path, int? limit = null) => JsonLines.Read(path, line => new TextPair(line.Text("prediction"), line.Texts("references", 1)), limit);
+    public static IReadOnlyList<TextPair> Read(string path, int? limit = null) =>
+        JsonLines.Read(path, line => new TextPair(line.Text("prediction"), line.Texts("references", 1)), limit);
 
     /// <summary>Writes pairs as <see cref="Read"/> reads them, whole or not at all.</summary>
     /// <exception cref="NanoException">The file cannot be written.</exception>
@@ -21,12 +25,17 @@ public sealed record TextPair(string Prediction, IReadOnlyList<string> Reference
     {
         foreach (var pair in pairs)
         {
-            JsonSerializer.Serialize(stream, new { prediction = pair.Prediction, references = pair.References }, Readable);
+            JsonSerializer.Serialize(stream, new
+            {
+                prediction = pair.Prediction,
+                references = pair.References
+            }, Readable);
             stream.Write("\n"u8);
         }
     });
 
-    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Readable =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }
 
 /// <summary>How near texts come to their references.</summary>
@@ -38,7 +47,10 @@ public sealed record TextPair(string Prediction, IReadOnlyList<string> Reference
 /// <param name="F1">Mean F1 over words, from 0 to 1.</param>
 public sealed record TextScores(int Pairs, Score Bleu, BleuCounts BleuParts, Score RougeL, Score ExactMatch, Score F1)
 {
-    /// <summary>Scores pairs by all metrics. Exact match has Wilson's interval, the others that of a bootstrap.</summary>
+    /// <summary>
+    /// Scores pairs by all metrics. Exact match has Wilson's interval, the others that of a
+    /// bootstrap.
+    /// </summary>
     /// <param name="pairs">At least one.</param>
     /// <param name="seed">Seed of the bootstrap.</param>
     public static TextScores Of(IReadOnlyList<TextPair> pairs, ulong seed)

@@ -8,8 +8,10 @@ namespace Nano;
 public sealed record TokenChoiceResult(int Examples, int Truncated, Score Accuracy, Score PerToken);
 
 /// <summary>
-/// Questions that are tokens already (<see cref="LlmcEvalFile"/>), judged as llm.c does (its dataloader.h, evalloader_stat_losses): the completion whose tokens have the
-/// smallest mean loss behind the context, the first of equals. The mean is over tokens, not characters as in <see cref="MultipleChoice"/>.
+/// Questions that are tokens already (<see cref="LlmcEvalFile"/>), judged as llm.c does (its
+/// dataloader.h, evalloader_stat_losses): the completion whose tokens have the smallest mean loss
+/// behind the context, the first of equals. The mean is over tokens, not characters as in
+/// <see cref="MultipleChoice"/>.
 /// </summary>
 public static class TokenChoiceScores
 {
@@ -22,8 +24,10 @@ public static class TokenChoiceScores
     /// <param name="file">The questions.</param>
     /// <param name="limit">How many to ask at most; null for all.</param>
     /// <param name="tokensTogether">Tokens of a batch; changes no result.</param>
-    /// <param name="progress">Is told how many questions are done, how many there are, and how many were right by mean loss.</param>
-    /// <exception cref="NanoException">A token is not the model's, or a completion longer than its context; the message names the example.</exception>
+    /// <param name="progress">Is told how many questions are done, how many there are, and how many
+    /// were right by mean loss.</param>
+    /// <exception cref="NanoException">A token is not the model's, or a completion longer than its
+    /// context; the message names the example.</exception>
     public static TokenChoiceResult Evaluate(LanguageModel model, Compute compute, LlmcEvalFile file, int? limit = null,
         int tokensTogether = ContinuationScorer.DefaultTokensTogether, Action<int, int, int>? progress = null)
     {
@@ -32,8 +36,10 @@ public static class TokenChoiceScores
         int n = Math.Min(limit ?? file.Count, file.Count), bySum = 0, byMean = 0, truncated = 0;
         for (int first = 0; first < n; first += ExamplesTogether)
         {
-            var examples = Enumerable.Range(first, Math.Min(ExamplesTogether, n - first)).Select(i => (Index: i, Example: file[i])).ToList();
-            var scores = ContinuationScorer.Score(model, compute, [.. examples.SelectMany(item => Rows(item.Index, item.Example, model.Config))], tokensTogether);
+            var examples = Enumerable.Range(first, Math.Min(ExamplesTogether, n - first))
+                .Select(i => (Index: i, Example: file[i])).ToList();
+            var scores = ContinuationScorer.Score(model, compute,
+                [.. examples.SelectMany(item => Rows(item.Index, item.Example, model.Config))], tokensTogether);
             int at = 0;
             foreach (var (_, example) in examples)
             {
@@ -52,7 +58,8 @@ public static class TokenChoiceScores
     {
         try
         {
-            return [.. example.Completions.Select(completion => ContinuationScorer.Checked(new Continuation(example.Context, completion), config))];
+            return [.. example.Completions.Select(completion =>
+                ContinuationScorer.Checked(new Continuation(example.Context, completion), config))];
         }
         catch (NanoException e)
         {

@@ -1,19 +1,25 @@
 namespace Nano;
 
-/// <summary>Replaces files whole: after a crash, a full disk or an exception there is the old file or the new one, never half of one.</summary>
+/// <summary>
+/// Replaces files whole: after a crash, a full disk or an exception there is the old file or the
+/// new one, never half of one.
+/// </summary>
 public static class AtomicFile
 {
     // Errno and Win32 codes that IOException.HResult carries when a disk or a quota is full.
-    private const int Enospc = 28, Edquot = 122, HandleDiskFull = unchecked((int)0x80070027), DiskFull = unchecked((int)0x80070070);
+    private const int Enospc = 28, Edquot = 122, HandleDiskFull = unchecked((int)0x80070027),
+        DiskFull = unchecked((int)0x80070070);
 
     /// <summary>
-    /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over <paramref name="path"/>.
-    /// If anything throws, the temporary file is removed and what was at <paramref name="path"/> stays as it was.
-    /// A signal that ends the process removes it too (see <see cref="UnfinishedFiles"/>); one that was killed while
-    /// writing may leave one file "NAME.*.tmp" behind, which can be deleted.
+    /// Writes to a temporary file in the same folder, flushes it to the disk and renames it over
+    /// <paramref name="path"/>. If anything throws, the temporary file is removed and what was at
+    /// <paramref name="path"/> stays as it was. A signal that ends the process removes it too (see
+    /// <see cref="UnfinishedFiles"/>); one that was killed while writing may leave one file
+    /// "NAME.*.tmp" behind, which can be deleted.
     /// </summary>
     /// <param name="path">The file to create or replace. Its folder must exist.</param>
-    /// <param name="write">Writes the content. It must not close the stream. Its own exceptions pass through, except those of the disk.</param>
+    /// <param name="write">Writes the content. It must not close the stream. Its own exceptions
+    /// pass through, except those of the disk.</param>
     /// <exception cref="NanoException">The disk is full, the folder is missing, there is no permission, or the path is
     /// that of a pipe, socket or device.</exception>
     public static void Write(string path, Action<Stream> write) => WriteAll([(path, write)]);
@@ -84,7 +90,8 @@ public static class AtomicFile
     public static void RemoveRemains(string path)
     {
         // Named by Path.GetRandomFileName: eight characters, a point, three.
-        foreach (string remains in Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, $"{Path.GetFileName(path)}.????????.???.tmp").ToList())
+        foreach (string remains in Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!,
+            $"{Path.GetFileName(path)}.????????.???.tmp").ToList())
             File.Delete(remains);
     }
 
@@ -102,7 +109,10 @@ public static class AtomicFile
     /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>
     internal static bool IsOfTheDisk(Exception e) => e is IOException or UnauthorizedAccessException || IsTooLong(e);
 
-    /// <summary>How the runtime says that the file system, or a limit on the process, takes no file of this length (EFBIG).</summary>
+    /// <summary>
+    /// How the runtime says that the file system, or a limit on the process, takes no file of this
+    /// length (EFBIG).
+    /// </summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };
 
     private static void Remove(string temporary)
@@ -123,10 +133,14 @@ public static class AtomicFile
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
         (string reason, string hint) = e switch
         {
-            _ when !Directory.Exists(folder) => ($"there is no folder '{folder}'", "create the folder, or write somewhere else"),
+            _ when !Directory.Exists(folder) =>
+                ($"there is no folder '{folder}'", "create the folder, or write somewhere else"),
             _ when Directory.Exists(path) => ("a folder of that name is in the way", "choose another name"),
-            UnauthorizedAccessException => ("no permission", "check the permissions of the folder, or write somewhere else"),
-            _ when IsTooLong(e) => ("the file would be longer than the file system or a limit ('ulimit -f') allows", "write to another disk, or raise the limit"),
+            UnauthorizedAccessException =>
+                ("no permission", "check the permissions of the folder, or write somewhere else"),
+            _ when IsTooLong(e) =>
+                ("the file would be longer than the file system or a limit ('ulimit -f') allows",
+                    "write to another disk, or raise the limit"),
             { HResult: Enospc or Edquot or DiskFull or HandleDiskFull } =>
                 ("no space left on the disk", "free some space, or write to another disk"),
             _ => (Quoted.Reason(e), "check the disk, or write somewhere else"),

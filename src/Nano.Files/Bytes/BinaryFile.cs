@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Nano;
 
 /// <summary>
-/// A file of little-endian numbers, mapped into memory, with errors that say where it ends. Reads may run on several threads at once.
+/// A file of little-endian numbers, mapped into memory, with errors that say where it ends. Reads
+/// may run on several threads at once.
 /// </summary>
 internal sealed class BinaryFile : IDisposable
 {
@@ -46,7 +47,8 @@ internal sealed class BinaryFile : IDisposable
         // It may have been cut since it was opened, and a mapped page that is gone cannot be survived.
         long available = Math.Min(map.Length, InputFile.Length(file, Path));
         if (offset < 0 || offset > available - length)
-            throw new BadFileException(Path, $"the file ends at byte {available}, where {length} bytes from byte {offset} were expected");
+            throw new BadFileException(Path,
+                $"the file ends at byte {available}, where {length} bytes from byte {offset} were expected");
         return map.Slice(offset, length);
     }
 

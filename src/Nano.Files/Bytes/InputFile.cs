@@ -4,7 +4,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Nano;
 
-/// <summary>Opening and reading files with errors for people: a missing file is a <see cref="NanoException"/>, a short one a <see cref="BadFileException"/>.</summary>
+/// <summary>
+/// Opening and reading files with errors for people: a missing file is a
+/// <see cref="NanoException"/>, a short one a <see cref="BadFileException"/>.
+/// </summary>
 internal static class InputFile
 {
     /// <summary>Opens a file for positional reads; it may be renamed over meanwhile.</summary>
@@ -59,7 +62,8 @@ internal static class InputFile
         }
         catch (NotSupportedException e)
         {
-            throw new NanoException($"'{path}' is a pipe or a device, not a file", "copy its content to a file first", e);
+            throw new NanoException($"'{path}' is a pipe or a device, not a file",
+                "copy its content to a file first", e);
         }
     }
 
@@ -95,7 +99,8 @@ internal static class InputFile
 
     /// <summary>Reads and parses a whole JSON file of at most maxBytes; duplicate keys are refused.</summary>
     /// <exception cref="BadFileException">Too long, not UTF-8 or not JSON.</exception>
-    public static JsonDocument ReadJson(string path, int maxBytes, string missingHint) => ParseJson(ReadUtf8(path, maxBytes, missingHint), path);
+    public static JsonDocument ReadJson(string path, int maxBytes, string missingHint) =>
+        ParseJson(ReadUtf8(path, maxBytes, missingHint), path);
 
     /// <summary>Reads a whole text file of at most maxBytes.</summary>
     /// <exception cref="BadFileException">Too long or not UTF-8.</exception>

@@ -4,8 +4,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Nano;
 
 /// <summary>
-/// A file's bytes in the address space, read only: the system brings in the pages that are touched and drops them again when memory is short.
-/// The file must not shrink while it is mapped: touching a page beyond its end would end the process, so callers check its length first.
+/// A file's bytes in the address space, read only: the system brings in the pages that are touched
+/// and drops them again when memory is short. The file must not shrink while it is mapped: touching
+/// a page beyond its end would end the process, so callers check its length first.
 /// </summary>
 public sealed unsafe class MappedFile : IDisposable
 {
@@ -24,7 +25,8 @@ public sealed unsafe class MappedFile : IDisposable
         Length = length;
         if (length == 0)
             return; // of nothing there is no map
-        file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        file = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None,
+            leaveOpen: true);
         view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref first);
         first += view.PointerOffset;
@@ -38,10 +40,12 @@ public sealed unsafe class MappedFile : IDisposable
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         if (offset < 0 || length < 0 || offset > Length - length)
-            throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes from {offset} are not within {Length}");
+            throw new ArgumentOutOfRangeException(nameof(offset),
+                $"{length} bytes from {offset} are not within {Length}");
         return new ReadOnlySpan<byte>(first + offset, length);
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (disposed)

@@ -16,10 +16,16 @@ public static class ModelFolder
     /// <summary>The file in a run's folder that names the folder of the newest checkpoint.</summary>
     public const string Latest = "latest";
 
-    /// <summary>The file in a run's folder that names the folder of the checkpoint with the lowest validation loss; its path is that of a model.</summary>
+    /// <summary>
+    /// The file in a run's folder that names the folder of the checkpoint with the lowest
+    /// validation loss; its path is that of a model.
+    /// </summary>
     public const string Best = "best";
 
-    /// <summary>The folder that holds config.json for a path given by a user: a model folder, a run folder (its newest checkpoint), RUN/best, or a file in a model folder.</summary>
+    /// <summary>
+    /// The folder that holds config.json for a path given by a user: a model folder, a run folder
+    /// (its newest checkpoint), RUN/best, or a file in a model folder.
+    /// </summary>
     /// <exception cref="NanoException">There is no model.</exception>
     public static string Resolve(string path)
     {
@@ -32,7 +38,8 @@ public static class ModelFolder
                 folder = AtomicFolder.OldOf(folder); // as whole as the new one, which is about to take its place
         }
         return File.Exists(Path.Combine(folder, ConfigFile)) ? folder
-            : throw new NanoException($"there is no model at '{path}': no config.json", "train one with 'nano train', or give the folder of a model");
+            : throw new NanoException($"there is no model at '{path}': no config.json",
+                "train one with 'nano train', or give the folder of a model");
     }
 
     /// <summary>The name of a folder in the file "latest" or "best".</summary>

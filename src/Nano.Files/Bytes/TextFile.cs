@@ -10,7 +10,8 @@ internal static class TextFile
     private const int LongestString = 0x3FFFFFDF; // what .NET allows, in UTF-16 units; UTF-8 has at least as many bytes
 
     /// <summary>
-    /// Reads a whole text file, which must be UTF-8. A byte order mark is dropped; nothing else changes, line ends included.
+    /// Reads a whole text file, which must be UTF-8. A byte order mark is dropped; nothing else
+    /// changes, line ends included.
     /// </summary>
     /// <exception cref="NanoException">The file is missing, unreadable, no file but a pipe or a device, empty, larger
     /// than about 1 GB, or not UTF-8 (the message gives the offset).</exception>
@@ -27,7 +28,8 @@ internal static class TextFile
         {
             int offset = bytes.Length - text.Length + FirstInvalid(text);
             throw new NanoException(
-                FormattableString.Invariant($"'{path}' is not UTF-8 text: byte 0x{bytes[offset]:X2} at offset {offset} is not valid there"),
+                FormattableString.Invariant(
+                    $"'{path}' is not UTF-8 text: byte 0x{bytes[offset]:X2} at offset {offset} is not valid there"),
                 "convert the file to UTF-8, for example with: iconv -f latin1 -t utf-8 OLD > NEW");
         }
         return Encoding.UTF8.GetString(text);

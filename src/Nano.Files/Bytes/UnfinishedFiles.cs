@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Temporary files of this process, to be deleted also when a signal ends it in the middle of writing them.</summary>
+/// <summary>
+/// Temporary files of this process, to be deleted also when a signal ends it in the middle of
+/// writing them.
+/// </summary>
 public static class UnfinishedFiles
 {
     private static readonly object Gate = new();
@@ -19,7 +22,8 @@ public static class UnfinishedFiles
     }
 
     /// <summary>Remembers how to delete something until the result is disposed of.</summary>
-    /// <param name="delete">Deletes it; called at most once, on another thread. Errors of the disk are passed over.</param>
+    /// <param name="delete">Deletes it; called at most once, on another thread. Errors of the disk
+    /// are passed over.</param>
     public static IDisposable Add(Action delete)
     {
         var file = new File(delete);
@@ -29,7 +33,8 @@ public static class UnfinishedFiles
     }
 
     /// <summary>
-    /// Deletes all of them, for a process that ends at once. From here on no other thread can begin or finish a file: each waits until the process is gone.
+    /// Deletes all of them, for a process that ends at once. From here on no other thread can begin
+    /// or finish a file: each waits until the process is gone.
     /// </summary>
     public static void DeleteAllAndHold()
     {

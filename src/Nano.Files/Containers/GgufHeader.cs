@@ -30,7 +30,8 @@ internal ref struct GgufHeader
             throw Bad("it does not start with 'GGUF': this is not a GGUF file");
         uint version = UInt32("the version");
         if (version is not (2 or Gguf.Version))
-            throw Bad(version == BinaryPrimitives.ReverseEndianness(Gguf.Version) ? "it is a big-endian GGUF file; supported: little-endian"
+            throw Bad(version == BinaryPrimitives.ReverseEndianness(Gguf.Version)
+                ? "it is a big-endian GGUF file; supported: little-endian"
                 : $"it is GGUF version {version}; supported: 2 and {Gguf.Version}");
         ulong tensors = UInt64("the number of tensors"), pairs = UInt64("the number of metadata pairs");
         for (ulong i = 0; i < pairs; i++)
@@ -60,7 +61,8 @@ internal ref struct GgufHeader
     private GgufValueType ValueType(string what)
     {
         uint type = UInt32(what);
-        return type <= (uint)GgufValueType.Float64 ? (GgufValueType)type : throw Bad($"{what} at byte {at - 4} has type {type}; known are 0 to {(uint)GgufValueType.Float64}");
+        return type <= (uint)GgufValueType.Float64 ? (GgufValueType)type
+            : throw Bad($"{what} at byte {at - 4} has type {type}; known are 0 to {(uint)GgufValueType.Float64}");
     }
 
     private void SkipValue(GgufValueType type, string what, int depth)
@@ -97,7 +99,10 @@ internal ref struct GgufHeader
             : throw Bad($"'{Gguf.AlignmentKey}' is {alignment}; expected a power of two up to {Gguf.MaxAlignment}");
     }
 
-    /// <summary>A tensor whose offset still counts from the start of the data, and its length in bytes, or -1 where its type's layout is not known.</summary>
+    /// <summary>
+    /// A tensor whose offset still counts from the start of the data, and its length in bytes, or
+    /// -1 where its type's layout is not known.
+    /// </summary>
     private (GgufTensor Tensor, long Bytes) ParseTensor()
     {
         string name = Text("a tensor's name", Gguf.MaxNameBytes), what = $"tensor {Quoted.Of(name)}";
@@ -120,7 +125,8 @@ internal ref struct GgufHeader
         ulong offset = UInt64(what);
         if (offset > (ulong)fileBytes)
             throw Bad($"{what} lies at byte {offset} of the data of a file of {fileBytes} bytes");
-        return (new GgufTensor(name, (GgufTensorType)type, shape, (long)offset, (long)count), Bytes((GgufTensorType)type, shape, (long)count, what));
+        return (new GgufTensor(name, (GgufTensorType)type, shape, (long)offset,
+            (long)count), Bytes((GgufTensorType)type, shape, (long)count, what));
     }
 
     private readonly long Bytes(GgufTensorType type, long[] shape, long count, string what)
@@ -128,9 +134,11 @@ internal ref struct GgufHeader
         if (Gguf.BlockOf(type) is not { } block)
             return -1;
         if (block.Elements > 1 && (shape.Length == 0 || shape[^1] % block.Elements != 0))
-            throw Bad($"{what} of type {type} has rows of {(shape.Length == 0 ? 1 : shape[^1])}; expected a multiple of {block.Elements}");
+            throw Bad($"{what} of type {type} has rows of {(shape.Length == 0 ? 1 : shape[^1])}; expected a "
+                + $"multiple of {block.Elements}");
         Int128 bytes = (Int128)(count / block.Elements) * block.Bytes;
-        return bytes <= fileBytes ? (long)bytes : throw Bad($"{what} takes {bytes} bytes, more than the file's {fileBytes}");
+        return bytes <= fileBytes ? (long)bytes
+            : throw Bad($"{what} takes {bytes} bytes, more than the file's {fileBytes}");
     }
 
     /// <summary>Finds where the data begins; tensors must lie in it, aligned and apart.</summary>
@@ -140,14 +148,18 @@ internal ref struct GgufHeader
         foreach ((GgufTensor tensor, long length) in found)
         {
             if (tensor.Offset % alignment != 0)
-                throw Bad($"tensor {Quoted.Of(tensor.Name)} lies at byte {tensor.Offset} of the data, not a multiple of {alignment}");
+                throw Bad($"tensor {Quoted.Of(tensor.Name)} lies at byte {tensor.Offset} of the data, not a "
+                    + $"multiple of {alignment}");
             if (dataStart + tensor.Offset + Math.Max(0, length) > fileBytes)
-                throw Bad($"tensor {Quoted.Of(tensor.Name)} ends at byte {dataStart + tensor.Offset + Math.Max(0, length)}, but the file at byte {fileBytes} (is it cut short?)");
+                throw Bad($"tensor {Quoted.Of(tensor.Name)} ends at byte "
+                    + $"{dataStart + tensor.Offset + Math.Max(0, length)}, but the file at byte {fileBytes} (is it "
+                    + "cut short?)");
             if (!Tensors.TryAdd(tensor.Name, tensor with { Offset = dataStart + tensor.Offset }))
                 throw Bad($"tensor {Quoted.Of(tensor.Name)} appears twice");
         }
         long end = 0;
-        foreach ((GgufTensor tensor, long length) in found.Where(item => item.Bytes > 0).OrderBy(item => item.Tensor.Offset))
+        foreach ((GgufTensor tensor, long length) in found.Where(item => item.Bytes > 0)
+            .OrderBy(item => item.Tensor.Offset))
         {
             if (tensor.Offset < end)
                 throw Bad($"tensor {Quoted.Of(tensor.Name)} begins inside another one");
@@ -159,13 +171,15 @@ internal ref struct GgufHeader
     {
         int start = at;
         ReadOnlySpan<byte> utf8 = StringBytes(what, maxBytes);
-        return Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : throw Bad($"{what} at byte {start} is not valid UTF-8");
+        return Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8)
+            : throw Bad($"{what} at byte {start} is not valid UTF-8");
     }
 
     private ReadOnlySpan<byte> StringBytes(string what, int maxBytes)
     {
         ulong length = UInt64(what);
-        return length <= (ulong)maxBytes ? Take((int)length, what) : throw Bad($"{what} at byte {at - 8} is a string of {length} bytes; the limit is {maxBytes}");
+        return length <= (ulong)maxBytes ? Take((int)length, what)
+            : throw Bad($"{what} at byte {at - 8} is a string of {length} bytes; the limit is {maxBytes}");
     }
 
     private uint UInt32(string what) => BinaryPrimitives.ReadUInt32LittleEndian(Take(4, what));
@@ -175,7 +189,8 @@ internal ref struct GgufHeader
     private ReadOnlySpan<byte> Take(int count, string what)
     {
         if (count > bytes.Length - at)
-            throw Bad($"the file ends at byte {bytes.Length} in {what}, where {count} bytes from byte {at} were expected");
+            throw Bad($"the file ends at byte {bytes.Length} in {what}, where {count} bytes from byte {at} were "
+                + "expected");
         at += count;
         return bytes.Slice(at - count, count);
     }

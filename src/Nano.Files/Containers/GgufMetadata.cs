@@ -6,16 +6,19 @@ using System.Text.Unicode;
 namespace Nano;
 
 /// <summary>
-/// The key-value pairs of a GGUF file in their order. Values are kept as the bytes they are stored as, so that what is read is written back unchanged,
-/// and are parsed when asked for. An accessor gives null where the key is absent and throws where the value has another type.
+/// The key-value pairs of a GGUF file in their order. Values are kept as the bytes they are stored
+/// as, so that what is read is written back unchanged, and are parsed when asked for. An accessor
+/// gives null where the key is absent and throws where the value has another type.
 /// </summary>
 /// <param name="path">The file they are from, for errors.</param>
 public sealed class GgufMetadata(string path)
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false,
+        throwOnInvalidBytes: true);
 
     private readonly List<string> keys = [];
-    private readonly Dictionary<string, (GgufValueType Type, ReadOnlyMemory<byte> Payload)> values = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (GgufValueType Type, ReadOnlyMemory<byte> Payload)> values =
+        new(StringComparer.Ordinal);
 
     /// <summary>The file they are from, as the caller named it.</summary>
     public string Path { get; } = path;
@@ -30,12 +33,14 @@ public sealed class GgufMetadata(string path)
     public GgufValueType TypeOf(string key) => values[key].Type;
 
     /// <summary>The type of an array's elements, or null if the value is no array or absent.</summary>
-    public GgufValueType? ElementType(string key) => values.TryGetValue(key, out var value) && value.Type == GgufValueType.Array
+    public GgufValueType? ElementType(string key) =>
+        values.TryGetValue(key, out var value) && value.Type == GgufValueType.Array
         ? (GgufValueType)BinaryPrimitives.ReadUInt32LittleEndian(value.Payload.Span) : null;
 
     /// <summary>A string.</summary>
     /// <exception cref="BadFileException">The value is no string or is not valid UTF-8.</exception>
-    public string? String(string key) => Find(key, "a string", GgufValueType.String) is { } payload ? Text(key, payload.Span[8..]) : null;
+    public string? String(string key) => Find(key, "a string", GgufValueType.String) is { } payload
+        ? Text(key, payload.Span[8..]) : null;
 
     /// <summary>A whole number of any integer type.</summary>
     /// <exception cref="BadFileException">The value is no integer, or is beyond 63 bits.</exception>
@@ -43,13 +48,15 @@ public sealed class GgufMetadata(string path)
     {
         if (!values.TryGetValue(key, out var value))
             return null;
-        return IsInteger(value.Type) ? Integer(key, value.Type, value.Payload.Span) : throw WrongType(key, "a whole number");
+        return IsInteger(value.Type) ? Integer(key, value.Type, value.Payload.Span)
+            : throw WrongType(key, "a whole number");
     }
 
     /// <summary>A whole number that fits 32 bits and is not negative, such as a size or a token id.</summary>
     /// <exception cref="BadFileException">The value is something else.</exception>
     public int? Size(string key) => Integer(key) is not { } value ? null
-        : value is >= 0 and <= int.MaxValue ? (int)value : throw Bad($"metadata key {Quoted.Of(key)} is {value}; expected 0 to {int.MaxValue}");
+        : value is >= 0 and <= int.MaxValue ? (int)value
+        : throw Bad($"metadata key {Quoted.Of(key)} is {value}; expected 0 to {int.MaxValue}");
 
     /// <summary>A finite number of any floating-point type.</summary>
     /// <exception cref="BadFileException">The value is something else.</exception>
@@ -68,7 +75,8 @@ public sealed class GgufMetadata(string path)
 
     /// <summary>True or false.</summary>
     /// <exception cref="BadFileException">The value is something else.</exception>
-    public bool? Bool(string key) => Find(key, "true or false", GgufValueType.Bool) is { } payload ? payload.Span[0] != 0 : null;
+    public bool? Bool(string key) => Find(key, "true or false", GgufValueType.Bool) is { } payload
+        ? payload.Span[0] != 0 : null;
 
     /// <summary>An array of strings.</summary>
     /// <exception cref="BadFileException">The value is something else, or a string is not valid UTF-8.</exception>
@@ -90,7 +98,8 @@ public sealed class GgufMetadata(string path)
     /// <summary>An array of float32.</summary>
     /// <exception cref="BadFileException">The value is something else.</exception>
     public float[]? Floats(string key) =>
-        Elements(key, "an array of float32", type => type == GgufValueType.Float32) is { } array ? MemoryMarshal.Cast<byte, float>(array.Bytes.Span).ToArray() : null;
+        Elements(key, "an array of float32", type => type == GgufValueType.Float32) is { } array
+            ? MemoryMarshal.Cast<byte, float>(array.Bytes.Span).ToArray() : null;
 
     /// <summary>An array of any integer type.</summary>
     /// <exception cref="BadFileException">The value is something else, or a number is beyond 63 bits.</exception>
@@ -139,11 +148,13 @@ public sealed class GgufMetadata(string path)
 
     /// <summary>Adds or replaces an array of float32.</summary>
     public void Set(string key, ReadOnlySpan<float> numbers) =>
-        Set(key, GgufValueType.Array, (byte[])[.. ArrayHeader(GgufValueType.Float32, numbers.Length), .. MemoryMarshal.AsBytes(numbers)]);
+        Set(key, GgufValueType.Array, (byte[])[.. ArrayHeader(GgufValueType.Float32, numbers.Length),
+            .. MemoryMarshal.AsBytes(numbers)]);
 
     /// <summary>Adds or replaces an array of int32.</summary>
     public void Set(string key, ReadOnlySpan<int> numbers) =>
-        Set(key, GgufValueType.Array, (byte[])[.. ArrayHeader(GgufValueType.Int32, numbers.Length), .. MemoryMarshal.AsBytes(numbers)]);
+        Set(key, GgufValueType.Array, (byte[])[.. ArrayHeader(GgufValueType.Int32, numbers.Length),
+            .. MemoryMarshal.AsBytes(numbers)]);
 
     /// <summary>Adds or replaces a value as another file holds it, byte for byte.</summary>
     public void CopyFrom(GgufMetadata other, string key) => Set(key, other.values[key].Type, other.values[key].Payload);
@@ -192,17 +203,20 @@ public sealed class GgufMetadata(string path)
         return value.Type == type ? value.Payload : throw WrongType(key, expected);
     }
 
-    private (GgufValueType Type, int Count, ReadOnlyMemory<byte> Bytes)? Elements(string key, string expected, Func<GgufValueType, bool> fits)
+    private (GgufValueType Type, int Count, ReadOnlyMemory<byte> Bytes)? Elements(string key, string expected,
+        Func<GgufValueType, bool> fits)
     {
         if (Find(key, expected, GgufValueType.Array) is not { } payload)
             return null;
         var type = (GgufValueType)BinaryPrimitives.ReadUInt32LittleEndian(payload.Span);
         ulong count = BinaryPrimitives.ReadUInt64LittleEndian(payload.Span[4..]);
-        return fits(type) ? (type, (int)count, payload[12..]) : throw Bad($"metadata key {Quoted.Of(key)} is an array of {type}; expected {expected}");
+        return fits(type) ? (type, (int)count, payload[12..])
+            : throw Bad($"metadata key {Quoted.Of(key)} is an array of {type}; expected {expected}");
     }
 
     private static bool IsInteger(GgufValueType type) =>
-        type is GgufValueType.UInt8 or GgufValueType.Int8 or GgufValueType.UInt16 or GgufValueType.Int16 or GgufValueType.UInt32 or GgufValueType.Int32 or GgufValueType.UInt64 or GgufValueType.Int64;
+        type is GgufValueType.UInt8 or GgufValueType.Int8 or GgufValueType.UInt16 or GgufValueType.Int16
+            or GgufValueType.UInt32 or GgufValueType.Int32 or GgufValueType.UInt64 or GgufValueType.Int64;
 
     private long Integer(string key, GgufValueType type, ReadOnlySpan<byte> bytes) => type switch
     {
@@ -218,9 +232,11 @@ public sealed class GgufMetadata(string path)
     };
 
     private string Text(string key, ReadOnlySpan<byte> utf8) =>
-        Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8) : throw Bad($"metadata key {Quoted.Of(key)} holds a string that is not valid UTF-8");
+        Utf8.IsValid(utf8) ? Encoding.UTF8.GetString(utf8)
+            : throw Bad($"metadata key {Quoted.Of(key)} holds a string that is not valid UTF-8");
 
-    private BadFileException WrongType(string key, string expected) => Bad($"metadata key {Quoted.Of(key)} is of type {values[key].Type}; expected {expected}");
+    private BadFileException WrongType(string key, string expected) =>
+        Bad($"metadata key {Quoted.Of(key)} is of type {values[key].Type}; expected {expected}");
 
     private BadFileException Bad(string problem) => new(Path, problem);
 }

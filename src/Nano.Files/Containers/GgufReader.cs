@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Opens a GGUF file, version 3 or 2, little-endian (format: ggml's docs/gguf.md). Opening parses and checks metadata and tensor descriptions;
-/// the tensors' bytes stay in the file, which is mapped into memory.
+/// Opens a GGUF file, version 3 or 2, little-endian (format: ggml's docs/gguf.md). Opening parses
+/// and checks metadata and tensor descriptions; the tensors' bytes stay in the file, which is
+/// mapped into memory.
 /// </summary>
 public sealed class GgufReader : IDisposable
 {

@@ -7,21 +7,24 @@ namespace Nano;
 /// <param name="Type">Type of its elements: F32, F16 or BF16.</param>
 /// <param name="Shape">Sizes, slowest dimension first.</param>
 /// <param name="Write">Writes as many elements as the shape says, little-endian; called once.</param>
-public sealed record GgufTensorToWrite(string Name, GgufTensorType Type, IReadOnlyList<long> Shape, Action<Stream> Write)
+public sealed record GgufTensorToWrite(string Name, GgufTensorType Type, IReadOnlyList<long> Shape,
+    Action<Stream> Write)
 {
     internal long Bytes
     {
         get
         {
-            (int elements, int bytes) = Gguf.BlockOf(Type) ?? throw new ArgumentException($"tensors of type {Type} cannot be written");
+            (int elements, int bytes) = Gguf.BlockOf(Type)
+                ?? throw new ArgumentException($"tensors of type {Type} cannot be written");
             return checked(Shape.Aggregate(1L, (length, size) => checked(length * size)) / elements * bytes);
         }
     }
 }
 
 /// <summary>
-/// Writes GGUF version 3, little-endian (format: ggml's docs/gguf.md). The same metadata and tensors give the same bytes.
-/// Tensors lie in the order given, each padded to the alignment that the metadata asks for.
+/// Writes GGUF version 3, little-endian (format: ggml's docs/gguf.md). The same metadata and
+/// tensors give the same bytes. Tensors lie in the order given, each padded to the alignment that
+/// the metadata asks for.
 /// </summary>
 public static class GgufWriter
 {
@@ -60,7 +63,8 @@ public static class GgufWriter
     {
         byte[] name = GgufMetadata.Stored(tensor.Name);
         if (name.Length - 8 > Gguf.MaxNameBytes)
-            throw new ArgumentException($"the tensor name {Quoted.Of(tensor.Name)} is longer than {Gguf.MaxNameBytes} bytes");
+            throw new ArgumentException(
+                $"the tensor name {Quoted.Of(tensor.Name)} is longer than {Gguf.MaxNameBytes} bytes");
         stream.Write(name);
         stream.Write(UInt32((uint)tensor.Shape.Count));
         for (int i = tensor.Shape.Count - 1; i >= 0; i--)
@@ -69,7 +73,8 @@ public static class GgufWriter
         stream.Write(UInt64((ulong)offset));
     }
 
-    private static void Pad(Stream stream, long alignment) => stream.Write(new byte[Gguf.Align(stream.Position, alignment) - stream.Position]);
+    private static void Pad(Stream stream, long alignment) =>
+        stream.Write(new byte[Gguf.Align(stream.Position, alignment) - stream.Position]);
 
     private static byte[] UInt32(uint value)
     {

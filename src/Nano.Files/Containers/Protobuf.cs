@@ -4,8 +4,10 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// The part of Protocol Buffers' wire format that an ONNX file needs (protobuf.dev/programming-guides/encoding): variable-length integers, 32-bit floats, and
-/// fields of known length. A message within a message is written to a buffer of its own first, for its length comes before it.
+/// The part of Protocol Buffers' wire format that an ONNX file needs
+/// (protobuf.dev/programming-guides/encoding): variable-length integers, 32-bit floats, and fields
+/// of known length. A message within a message is written to a buffer of its own first, for its
+/// length comes before it.
 /// </summary>
 internal sealed class Protobuf
 {

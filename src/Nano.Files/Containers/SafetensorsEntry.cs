@@ -6,16 +6,20 @@ namespace Nano;
 [SuppressMessage("Naming", "CA1707", Justification = "The members are the names the file format uses.")]
 public enum SafetensorsType
 {
+#pragma warning disable CS1591 // the names are those of the format
     BOOL, U8, I8, I16, U16, I32, U32, I64, U64, F16, BF16, F32, F64, F8_E4M3, F8_E5M2,
+#pragma warning restore CS1591
 }
 
 /// <summary>Where one tensor lies in a safetensors file.</summary>
 /// <param name="Name">The tensor's name, any Unicode text.</param>
 /// <param name="Type">Type of the elements, little-endian.</param>
-/// <param name="Shape">Sizes, slowest dimension first (row-major, no strides); empty for a scalar; sizes may be 0.</param>
+/// <param name="Shape">Sizes, slowest dimension first (row-major, no strides); empty for a scalar;
+/// sizes may be 0.</param>
 /// <param name="Offset">Position of the first byte, from the start of the file.</param>
 /// <param name="Bytes">Length in bytes: the product of the shape times the element size.</param>
-public sealed record SafetensorsEntry(string Name, SafetensorsType Type, IReadOnlyList<long> Shape, long Offset, long Bytes)
+public sealed record SafetensorsEntry(string Name, SafetensorsType Type, IReadOnlyList<long> Shape,
+    long Offset, long Bytes)
 {
     /// <summary>Number of elements.</summary>
     public long Count => Bytes / SizeOf(Type);

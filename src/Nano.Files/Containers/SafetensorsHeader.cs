@@ -47,7 +47,8 @@ internal ref struct SafetensorsHeader
         }
         catch (InvalidOperationException e) // an escaped half of a surrogate pair
         {
-            throw new BadFileException(path, $"the header holds a string that is not valid Unicode, before byte {8 + json.BytesConsumed}", e);
+            throw new BadFileException(path,
+                $"the header holds a string that is not valid Unicode, before byte {8 + json.BytesConsumed}", e);
         }
         CheckCoverage();
     }
@@ -103,10 +104,12 @@ internal ref struct SafetensorsHeader
         if (type is null || shape is null || range is null)
             throw Bad($"{what}: '{(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}' is missing");
         if (range.Count != 2 || range[1] < range[0] || range[1] > dataBytes)
-            throw Bad($"{what}: 'data_offsets' [{List(range)}] is not a begin and an end within the {dataBytes} bytes of data");
+            throw Bad($"{what}: 'data_offsets' [{List(range)}] is not a begin and an end within the {dataBytes} "
+                + "bytes of data");
         long bytes = SizeInBytes(type.Value, shape, what);
         if (bytes != range[1] - range[0])
-            throw Bad($"{what}: {type} [{List(shape)}] takes {bytes} bytes, but 'data_offsets' [{List(range)}] gives {range[1] - range[0]}");
+            throw Bad($"{what}: {type} [{List(shape)}] takes {bytes} bytes, but 'data_offsets' [{List(range)}] "
+                + $"gives {range[1] - range[0]}");
         if (!Entries.TryAdd(name, new SafetensorsEntry(name, type.Value, [.. shape], dataStart + range[0], bytes)))
             throw Bad($"{what} appears twice");
     }
@@ -117,7 +120,8 @@ internal ref struct SafetensorsHeader
         string name = json.GetString()!;
         return SafetensorsEntry.TryParseType(name, out SafetensorsType type)
             ? type
-            : throw Bad($"{what}: the type {Quoted.Of(name)} is not supported; known are {string.Join(' ', Enum.GetNames<SafetensorsType>())}");
+            : throw Bad($"{what}: the type {Quoted.Of(name)} is not supported; known are "
+            + $"{string.Join(' ', Enum.GetNames<SafetensorsType>())}");
     }
 
     private List<long> ParseSizes(string what)
@@ -127,7 +131,8 @@ internal ref struct SafetensorsHeader
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
             if (json.TokenType != JsonTokenType.Number || !json.TryGetUInt64(out ulong size) || size > long.MaxValue)
-                throw Bad($"{what} holds something other than a whole number from 0 to {long.MaxValue}, before byte {8 + json.BytesConsumed}");
+                throw Bad($"{what} holds something other than a whole number from 0 to {long.MaxValue}, before byte "
+                    + $"{8 + json.BytesConsumed}");
             sizes.Add((long)size);
         }
         return sizes;
@@ -144,7 +149,8 @@ internal ref struct SafetensorsHeader
         }
         catch (OverflowException e)
         {
-            throw new BadFileException(path, $"{what}: the shape [{List(shape)}] has more elements than 64 bits can count", e);
+            throw new BadFileException(path,
+                $"{what}: the shape [{List(shape)}] has more elements than 64 bits can count", e);
         }
     }
 
@@ -156,7 +162,9 @@ internal ref struct SafetensorsHeader
         {
             long begin = entry.Offset - dataStart;
             if (begin != covered)
-                throw Bad($"tensor {Quoted.Of(entry.Name)} begins at byte {begin} of the data, {(begin < covered ? "inside another tensor that" : "after a hole: what precedes it")} ends at {covered}");
+                throw Bad($"tensor {Quoted.Of(entry.Name)} begins at byte {begin} of the data, "
+                    + $"{(begin < covered ? "inside another tensor that" : "after a hole: what precedes it")} ends "
+                    + $"at {covered}");
             covered += entry.Bytes;
         }
         if (covered != dataBytes)

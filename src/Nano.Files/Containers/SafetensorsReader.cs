@@ -4,10 +4,10 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// Reads a safetensors file (format: the safetensors project's README): 8 bytes header length, a JSON header, the data.
-/// Opening parses and checks the header; the file is mapped into memory, and tensors are read on demand straight into the caller's,
-/// so the size of the file does not matter. Reads may run on several threads at once.
-/// Leaves out: reading 8-bit floats.
+/// Reads a safetensors file (format: the safetensors project's README): 8 bytes header length, a
+/// JSON header, the data. Opening parses and checks the header; the file is mapped into memory, and
+/// tensors are read on demand straight into the caller's, so the size of the file does not matter.
+/// Reads may run on several threads at once. Leaves out: reading 8-bit floats.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
@@ -20,14 +20,18 @@ public sealed class SafetensorsReader : IDisposable
     {
         this.file = file;
         if (file.Length < 8)
-            throw file.Bad($"{file.Length} bytes are too few for a safetensors file, which starts with 8 bytes of header length");
+            throw file.Bad($"{file.Length} bytes are too few for a safetensors file, which starts with 8 bytes of "
+                + "header length");
         ulong headerBytes = file.UInt64(0);
         if (headerBytes > SafetensorsHeader.MaxBytes)
-            throw file.Bad($"the header claims {headerBytes} bytes; the limit is {SafetensorsHeader.MaxBytes} (is this a safetensors file?)");
+            throw file.Bad($"the header claims {headerBytes} bytes; the limit is {SafetensorsHeader.MaxBytes} (is "
+                + "this a safetensors file?)");
         long dataBytes = file.Length - 8 - (long)headerBytes;
         if (dataBytes < 0)
-            throw file.Bad($"the header claims {headerBytes} bytes, but only {file.Length - 8} follow its length (is the file cut short?)");
-        var header = new SafetensorsHeader(file.Slice(8, (int)headerBytes), 8 + (long)headerBytes, dataBytes, file.Path);
+            throw file.Bad($"the header claims {headerBytes} bytes, but only {file.Length - 8} follow its length "
+                + "(is the file cut short?)");
+        var header = new SafetensorsHeader(file.Slice(8, (int)headerBytes), 8 + (long)headerBytes,
+            dataBytes, file.Path);
         (Entries, Metadata) = (header.Entries, header.Metadata);
     }
 
@@ -58,11 +62,13 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     /// <summary>
-    /// Reads a whole tensor of type F32, F16, BF16 or F64. F16 and BF16 become float32 exactly; F64 is rounded to nearest.
+    /// Reads a whole tensor of type F32, F16, BF16 or F64. F16 and BF16 become float32 exactly; F64
+    /// is rounded to nearest.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="destination">As many elements as the tensor has.</param>
-    /// <exception cref="BadFileException">There is no such tensor, it has another type or another number of elements.</exception>
+    /// <exception cref="BadFileException">There is no such tensor, it has another type or another
+    /// number of elements.</exception>
     public void ReadFloat32(string name, Span<float> destination)
     {
         SafetensorsEntry entry = Find(name, destination.Length);
@@ -79,18 +85,21 @@ public sealed class SafetensorsReader : IDisposable
     /// <summary>Reads a whole tensor of type I32.</summary>
     /// <param name="name">The tensor.</param>
     /// <param name="destination">As many elements as the tensor has.</param>
-    /// <exception cref="BadFileException">There is no such tensor, it has another type or another number of elements.</exception>
+    /// <exception cref="BadFileException">There is no such tensor, it has another type or another
+    /// number of elements.</exception>
     public void ReadInt32(string name, Span<int> destination)
     {
         SafetensorsEntry entry = Find(name, destination.Length);
-        Read(entry, destination, entry.Type == SafetensorsType.I32 ? static (raw, to) => MemoryMarshal.Cast<byte, int>(raw).CopyTo(to)
+        Read(entry, destination, entry.Type == SafetensorsType.I32
+            ? static (raw, to) => MemoryMarshal.Cast<byte, int>(raw).CopyTo(to)
             : throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected I32"));
     }
 
     /// <summary>Reads a whole tensor of any integer type.</summary>
     /// <param name="name">The tensor.</param>
     /// <param name="destination">As many elements as the tensor has.</param>
-    /// <exception cref="BadFileException">There is no such tensor, it has another type or another number of elements, or a U64 is beyond 2^63 - 1.</exception>
+    /// <exception cref="BadFileException">There is no such tensor, it has another type or another
+    /// number of elements, or a U64 is beyond 2^63 - 1.</exception>
     public void ReadInt64(string name, Span<long> destination)
     {
         SafetensorsEntry entry = Find(name, destination.Length);
@@ -115,17 +124,24 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
-    /// <summary>The type that <see cref="ReadWeights"/> gives a tensor's elements in: the stored one, but F32 for F64.</summary>
+    /// <summary>
+    /// The type that <see cref="ReadWeights"/> gives a tensor's elements in: the stored one, but
+    /// F32 for F64.
+    /// </summary>
     /// <exception cref="BadFileException">The tensor does not hold floating-point numbers.</exception>
     internal WeightType WeightTypeOf(SafetensorsEntry entry) => entry.Type switch
     {
         SafetensorsType.F32 or SafetensorsType.F64 => WeightType.F32,
         SafetensorsType.F16 => WeightType.F16,
         SafetensorsType.BF16 => WeightType.BF16,
-        _ => throw file.Bad($"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, BF16, F64"),
+        _ => throw file.Bad(
+            $"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, BF16, F64"),
     };
 
-    /// <summary>Copies the elements from the one numbered <paramref name="start"/> on, as many whole ones as the destination holds; F64 is rounded to float32.</summary>
+    /// <summary>
+    /// Copies the elements from the one numbered <paramref name="start"/> on, as many whole ones as
+    /// the destination holds; F64 is rounded to float32.
+    /// </summary>
     internal void ReadWeights(SafetensorsEntry entry, long start, Span<byte> destination)
     {
         long from = entry.Offset + (start * SafetensorsEntry.SizeOf(entry.Type));
@@ -143,7 +159,8 @@ public sealed class SafetensorsReader : IDisposable
         if (!Entries.TryGetValue(name, out SafetensorsEntry? entry))
             throw file.Bad($"there is no tensor {Quoted.Of(name)} among its {Entries.Count}");
         if (entry.Count != count)
-            throw file.Bad($"tensor {Quoted.Of(name)} has {entry.Count} elements (shape [{string.Join(", ", entry.Shape)}]); expected {count}");
+            throw file.Bad($"tensor {Quoted.Of(name)} has {entry.Count} elements (shape "
+                + $"[{string.Join(", ", entry.Shape)}]); expected {count}");
         return entry;
     }
 

@@ -15,13 +15,15 @@ public delegate ReadOnlySpan<float> TensorData();
 /// <param name="Type">Type of its elements.</param>
 /// <param name="Shape">Sizes, slowest dimension first; empty for a scalar.</param>
 /// <param name="Write">Writes as many elements as the shape says, little-endian; called once.</param>
-public sealed record SafetensorsTensor(string Name, SafetensorsType Type, IReadOnlyList<long> Shape, Action<Stream> Write)
+public sealed record SafetensorsTensor(string Name, SafetensorsType Type, IReadOnlyList<long> Shape,
+    Action<Stream> Write)
 {
     // 1 MiB of floats: a tensor may be longer than the 2 GiB that one span of bytes can be.
     private const int ChunkElements = 1 << 18;
 
     /// <summary>A float32 tensor whose elements are in memory when they are written.</summary>
-    public SafetensorsTensor(string name, IReadOnlyList<long> shape, TensorData data) : this(name, SafetensorsType.F32, shape, stream => WriteFloats(stream, data()))
+    public SafetensorsTensor(string name, IReadOnlyList<long> shape, TensorData data)
+        : this(name, SafetensorsType.F32, shape, stream => WriteFloats(stream, data()))
     {
     }
 
@@ -49,10 +51,13 @@ public static class SafetensorsWriter
     /// <summary>Writes a file whole or not at all (see <see cref="AtomicFile"/>).</summary>
     /// <param name="path">The file to create or replace.</param>
     /// <param name="tensors">The tensors, in the order they will lie in the file.</param>
-    /// <param name="metadata">String pairs, written in ordinal order of their keys; null means {"format":"pt"}, which transformers expects.</param>
+    /// <param name="metadata">String pairs, written in ordinal order of their keys; null means
+    /// {"format":"pt"}, which transformers expects.</param>
     /// <exception cref="NanoException">The file cannot be written.</exception>
-    /// <exception cref="ArgumentException">A name is taken twice, reserved or not valid Unicode; a size is negative; the data does not fit its shape.</exception>
-    public static void Write(string path, IReadOnlyList<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <exception cref="ArgumentException">A name is taken twice, reserved or not valid Unicode; a
+    /// size is negative; the data does not fit its shape.</exception>
+    public static void Write(string path, IReadOnlyList<SafetensorsTensor> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null)
     {
         ReadOnlyMemory<byte> header = Header(tensors, metadata ?? DefaultMetadata);
         AtomicFile.Write(path, stream =>
@@ -63,7 +68,9 @@ public static class SafetensorsWriter
                 long start = stream.Position;
                 tensor.Write(stream);
                 if (stream.Position - start != Bytes(tensor))
-                    throw new ArgumentException($"tensor {Quoted.Of(tensor.Name)}: {tensor.Type} [{string.Join(", ", tensor.Shape)}] does not fit {stream.Position - start} bytes");
+                    throw new ArgumentException(
+                        $"tensor {Quoted.Of(tensor.Name)}: {tensor.Type} [{string.Join(", ", tensor.Shape)}] does "
+                        + $"not fit {stream.Position - start} bytes");
             }
         });
     }
@@ -81,11 +88,13 @@ public static class SafetensorsWriter
     }
 
     /// <summary>The length prefix and the padded JSON.</summary>
-    private static ReadOnlyMemory<byte> Header(IReadOnlyList<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string> metadata)
+    private static ReadOnlyMemory<byte> Header(IReadOnlyList<SafetensorsTensor> tensors,
+        IReadOnlyDictionary<string, string> metadata)
     {
         var bytes = new ArrayBufferWriter<byte>();
         bytes.Write(stackalloc byte[8]);
-        using (var json = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var json = new Utf8JsonWriter(bytes,
+            new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
             WriteMetadata(json, metadata);
@@ -99,7 +108,9 @@ public static class SafetensorsWriter
 
         byte[] header = bytes.WrittenSpan.ToArray();
         if (header.Length - 8 > SafetensorsHeader.MaxBytes)
-            throw new ArgumentException($"a header of {header.Length - 8} bytes is longer than the format allows ({SafetensorsHeader.MaxBytes})", nameof(tensors));
+            throw new ArgumentException(
+                $"a header of {header.Length - 8} bytes is longer than the format allows "
+                + $"({SafetensorsHeader.MaxBytes})", nameof(tensors));
         BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - 8);
         return header;
     }
@@ -121,7 +132,8 @@ public static class SafetensorsWriter
         foreach (SafetensorsTensor tensor in tensors)
         {
             if (!names.Add(tensor.Name))
-                throw new ArgumentException($"the tensor name {Quoted.Of(tensor.Name)} is taken twice or reserved", nameof(tensors));
+                throw new ArgumentException($"the tensor name {Quoted.Of(tensor.Name)} is taken twice or reserved",
+                    nameof(tensors));
             long end = checked(offset + Bytes(tensor));
             json.WriteStartObject(Unicode(tensor.Name));
             json.WriteString("dtype", Enum.GetName(tensor.Type));
@@ -145,6 +157,7 @@ public static class SafetensorsWriter
             rest = rest[used..];
         return rest.IsEmpty
             ? text
-            : throw new ArgumentException($"{Quoted.Of(text)} holds half of a surrogate pair, which UTF-8 cannot express");
+            : throw new ArgumentException(
+                $"{Quoted.Of(text)} holds half of a surrogate pair, which UTF-8 cannot express");
     }
 }

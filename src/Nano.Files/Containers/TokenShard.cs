@@ -5,8 +5,9 @@ using System.Security.Cryptography;
 namespace Nano;
 
 /// <summary>
-/// A file of token ids as llm.c's dev/data/data_common.py writes it, mapped into memory: 256 int32 of header (magic, version, number of tokens, zeros),
-/// then the ids as uint16 (magic 20240520, version 1) or uint32 (magic 20240801, version 7).
+/// A file of token ids as llm.c's dev/data/data_common.py writes it, mapped into memory: 256 int32
+/// of header (magic, version, number of tokens, zeros), then the ids as uint16 (magic 20240520,
+/// version 1) or uint32 (magic 20240801, version 7).
 /// </summary>
 public sealed class TokenShard : IDisposable
 {
@@ -34,7 +35,8 @@ public sealed class TokenShard : IDisposable
     public static bool Recognises(string path)
     {
         byte[] beginning = InputFile.ReadBeginning(path, sizeof(int), "check the path");
-        return beginning.Length == sizeof(int) && BinaryPrimitives.ReadInt32LittleEndian(beginning) is Magic16 or Magic32;
+        return beginning.Length == sizeof(int)
+            && BinaryPrimitives.ReadInt32LittleEndian(beginning) is Magic16 or Magic32;
     }
 
     /// <summary>Opens a file and checks its header against its length.</summary>
@@ -49,13 +51,17 @@ public sealed class TokenShard : IDisposable
             {
                 Magic16 => sizeof(ushort),
                 Magic32 => sizeof(uint),
-                var other => throw file.Bad($"it starts with {other}; a token file of llm.c starts with {Magic16} (16-bit ids) or {Magic32} (32-bit ids)"),
+                var other => throw file.Bad(
+                    $"it starts with {other}; a token file of llm.c starts with {Magic16} (16-bit ids) or {Magic32} "
+                    + "(32-bit ids)"),
             };
-            int version = file.Int32(4), expected = width == sizeof(ushort) ? Version16 : Version32, count = file.Int32(8);
+            int version = file.Int32(4), expected = width == sizeof(ushort) ? Version16 : Version32,
+                count = file.Int32(8);
             if (version != expected)
                 throw file.Bad($"it is version {version} of llm.c's token files; expected {expected}");
             if (count < 0 || file.Length != HeaderBytes + ((long)count * width))
-                throw file.Bad($"it has {file.Length} bytes; its header says {count} tokens of {width} bytes, which makes {HeaderBytes + ((long)count * width)}");
+                throw file.Bad($"it has {file.Length} bytes; its header says {count} tokens of {width} bytes, which "
+                    + $"makes {HeaderBytes + ((long)count * width)}");
             return new TokenShard(file, width, count);
         }
         catch
@@ -81,10 +87,14 @@ public sealed class TokenShard : IDisposable
                 ids[i] = BinaryPrimitives.ReadInt32LittleEndian(bytes[(4 * i)..]);
         int wrong = ids.IndexOfAnyExceptInRange(0, vocabulary - 1);
         if (wrong >= 0)
-            throw file.Bad($"token {start + wrong} is the id {(uint)ids[wrong]}; the vocabulary's ids run from 0 to {vocabulary - 1}");
+            throw file.Bad($"token {start + wrong} is the id {(uint)ids[wrong]}; the vocabulary's ids run from 0 to "
+                + $"{vocabulary - 1}");
     }
 
-    /// <summary>Reads the whole file once, checks every id, and returns its SHA-256 in lower-case hexadecimal.</summary>
+    /// <summary>
+    /// Reads the whole file once, checks every id, and returns its SHA-256 in lower-case
+    /// hexadecimal.
+    /// </summary>
     /// <exception cref="BadFileException">An id is V or more.</exception>
     public string Check(int vocabulary)
     {
@@ -108,5 +118,6 @@ public sealed class TokenShard : IDisposable
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
+    /// <inheritdoc/>
     public void Dispose() => file.Dispose();
 }

@@ -5,8 +5,8 @@ using System.Security.Cryptography;
 namespace Nano;
 
 /// <summary>
-/// Writes one <see cref="TokenShard"/> id by id. The number of tokens is put into the header when it is finished, so a file that was cut off half way
-/// does not pass for a whole one.
+/// Writes one <see cref="TokenShard"/> id by id. The number of tokens is put into the header when
+/// it is finished, so a file that was cut off half way does not pass for a whole one.
 /// </summary>
 public sealed class TokenShardWriter : IDisposable
 {
@@ -26,7 +26,8 @@ public sealed class TokenShardWriter : IDisposable
     {
         this.path = path;
         width = WidthFor(vocabulary);
-        stream = Try(() => new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0));
+        stream = Try(() => new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read,
+            bufferSize: 0));
         filled = TokenShard.HeaderBytes; // zeros until it is finished
     }
 
@@ -65,7 +66,8 @@ public sealed class TokenShardWriter : IDisposable
     {
         Flush();
         int[] header = new int[256];
-        ((int[])[.. width == sizeof(ushort) ? new[] { TokenShard.Magic16, TokenShard.Version16 } : [TokenShard.Magic32, TokenShard.Version32], count]).CopyTo(header, 0);
+        ((int[])[.. width == sizeof(ushort) ? new[] { TokenShard.Magic16, TokenShard.Version16 }
+            : [TokenShard.Magic32, TokenShard.Version32], count]).CopyTo(header, 0);
         return Try(() =>
         {
             stream.Position = 0;
@@ -98,5 +100,6 @@ public sealed class TokenShardWriter : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
 }

@@ -5,10 +5,20 @@ namespace Nano;
 /// <summary>The number types that weights are stored as.</summary>
 public enum WeightType
 {
-    F32, F16, BF16,
+    /// <summary>float32.</summary>
+    F32,
+
+    /// <summary>float16.</summary>
+    F16,
+
+    /// <summary>bfloat16.</summary>
+    BF16,
 }
 
-/// <summary>Weights from one type to another. Widening is exact; narrowing rounds to nearest, ties to even, and what is too large becomes infinite.</summary>
+/// <summary>
+/// Weights from one type to another. Widening is exact; narrowing rounds to nearest, ties to even,
+/// and what is too large becomes infinite.
+/// </summary>
 internal static class WeightTypes
 {
     /// <summary>Bytes per element.</summary>
@@ -56,6 +66,7 @@ internal static class WeightTypes
     private static ushort BFloat16(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);
-        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40)
+            : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 }

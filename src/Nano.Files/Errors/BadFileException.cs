@@ -2,7 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// A file's content is malformed or is not what it was opened as. The one exception of all readers:
-/// whatever bytes a file holds, a reader returns or throws this, after allocating no more than the file's size justifies.
+/// whatever bytes a file holds, a reader returns or throws this, after allocating no more than the
+/// file's size justifies.
 /// </summary>
 /// <param name="path">The file, as the caller named it.</param>
 /// <param name="problem">What is wrong and at which tensor, key or offset.</param>

@@ -25,7 +25,8 @@ public sealed record DataFile(string Name, Uri Url, long Bytes, string Sha256);
 /// <param name="Description">One line.</param>
 /// <param name="Licence">The terms it comes under.</param>
 /// <param name="Files">Its files; a corpus has exactly one.</param>
-public sealed record DataSource(string Name, DataKind Kind, string Description, string Licence, IReadOnlyList<DataFile> Files)
+public sealed record DataSource(string Name, DataKind Kind, string Description, string Licence,
+    IReadOnlyList<DataFile> Files)
 {
     /// <summary>The sources that data/sources.json lists; the file is built into the program.</summary>
     public static IReadOnlyList<DataSource> Known { get; } = ReadKnown();

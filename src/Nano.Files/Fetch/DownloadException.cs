@@ -5,7 +5,8 @@ namespace Nano;
 /// <param name="reason">Why, in half a sentence.</param>
 /// <param name="inner">What caused it, if anything did.</param>
 internal sealed class DownloadException(DataFile file, string reason, Exception? inner = null)
-    : NanoException($"cannot download '{file.Name}' from {file.Url}: {reason}", "try again later, or put the file into the data folder by hand (NANO_DATA names the folder)", inner)
+    : NanoException($"cannot download '{file.Name}' from {file.Url}: {reason}",
+        "try again later, or put the file into the data folder by hand (NANO_DATA names the folder)", inner)
 {
     /// <summary>Why, in half a sentence.</summary>
     public string Reason { get; } = reason;

@@ -9,36 +9,61 @@ namespace Nano;
 public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
 
 /// <summary>
-/// Fetches one file over HTTP. It appears under its name only when size and digest are right; nothing is left behind otherwise.
+/// Fetches one file over HTTP. It appears under its name only when size and digest are right;
+/// nothing is left behind otherwise.
 /// </summary>
-/// <param name="http">What to ask with.</param>
-/// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
-/// <param name="rateWindow">How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a
-/// minute if null.</param>
-internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpan? rateWindow = null)
+/// <param name="handler">The way to servers, disposed with this; null for the usual one, which gives up
+/// connecting after 10 s.</param>
+internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposable
 {
     private const int ChunkBytes = 1 << 16;
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the server has the file.</summary>
-    /// <exception cref="DownloadException">The server cannot be reached, refuses, stops midway, or sends something else.</exception>
+    private readonly HttpClient http = new(handler ?? new SocketsHttpHandler { ConnectTimeout = ConnectTimeout })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
+
+    /// <summary>The longest wait for the answer, and then for each next piece of it.</summary>
+    public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The time for which a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a
+    /// minute if null.
+    /// </summary>
+    public TimeSpan? RateWindow { get; init; }
+
+    /// <summary>
+    /// Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the
+    /// server has the file.
+    /// </summary>
+    /// <exception cref="DownloadException">The server cannot be reached, refuses, stops midway, or
+    /// sends something else.</exception>
     /// <exception cref="NanoException">The file cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public async Task DownloadAsync(DataFile file, string path, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    public async Task DownloadAsync(DataFile file, string path, IProgress<DownloadProgress>? progress,
+        CancellationToken cancellation)
     {
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
-            stall.CancelAfter(stallTimeout);
-            using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
+            stall.CancelAfter(StallTimeout);
+            using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token)
+                .ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
                 throw new DownloadException(file,
                     $"the server answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes)
-                throw new DownloadException(file, FormattableString.Invariant($"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
+                throw new DownloadException(file,
+                    FormattableString.Invariant(
+                        $"the server has {length:N0} bytes where {file.Bytes:N0} are expected"));
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
             CreateFolderOf(path);
             // AtomicFile writes synchronously, so the copy inside it is waited for, away from the caller's thread.
-            await Task.Run(() => AtomicFile.Write(path, target => CopyAsync(file, body, target, progress, stall).GetAwaiter().GetResult()), CancellationToken.None).ConfigureAwait(false);
+            await Task.Run(() =>
+                AtomicFile.Write(path,
+                    target => CopyAsync(file, body, target, progress, stall).GetAwaiter().GetResult()),
+                    CancellationToken.None).ConfigureAwait(false);
         }
         catch (HttpRequestException e)
         {
@@ -46,36 +71,40 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            throw new DownloadException(file, Explain(e, stallTimeout), e);
+            throw new DownloadException(file, Explain(e, StallTimeout), e);
         }
     }
 
-    private async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress, CancellationTokenSource stall)
+    private async Task CopyAsync(DataFile file, Stream body, Stream target, IProgress<DownloadProgress>? progress,
+        CancellationTokenSource stall)
     {
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] chunk = new byte[ChunkBytes];
         long received = 0;
-        var floor = new RateFloor(rateWindow ?? RateFloor.Usual);
+        var floor = new RateFloor(RateWindow ?? RateFloor.Usual);
         while (await ReadAsync(file, body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
         {
             received += count;
             if (received > file.Bytes)
-                throw new DownloadException(file, FormattableString.Invariant($"the server sends more than the expected {file.Bytes:N0} bytes"));
+                throw new DownloadException(file,
+                    FormattableString.Invariant($"the server sends more than the expected {file.Bytes:N0} bytes"));
             digest.AppendData(chunk, 0, count);
             target.Write(chunk, 0, count);
             progress?.Report(new DownloadProgress(file.Name, received, file.Bytes));
         }
         if (received < file.Bytes)
-            throw new DownloadException(file, FormattableString.Invariant($"it ended after {received:N0} of {file.Bytes:N0} bytes"));
+            throw new DownloadException(file,
+                FormattableString.Invariant($"it ended after {received:N0} of {file.Bytes:N0} bytes"));
         string actual = Convert.ToHexStringLower(digest.GetHashAndReset());
         if (actual != file.Sha256)
-            throw new DownloadException(file, $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
+            throw new DownloadException(file,
+                $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
     }
 
     private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor,
         CancellationTokenSource stall)
     {
-        stall.CancelAfter(stallTimeout);
+        stall.CancelAfter(StallTimeout);
         try
         {
             int count = await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
@@ -88,14 +117,16 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
     }
 
     /// <summary>What an end by the clock means.</summary>
-    internal static string Explain(OperationCanceledException e, TimeSpan stallTimeout) => e.InnerException is TimeoutException
+    internal static string Explain(OperationCanceledException e, TimeSpan StallTimeout) =>
+        e.InnerException is TimeoutException
         ? "no network: the server cannot be reached in time"
-        : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s");
+        : FormattableString.Invariant($"nothing came from the server for {StallTimeout.TotalSeconds} s");
 
     /// <summary>Why a request failed, in half a sentence.</summary>
     internal static string Explain(HttpRequestException e)
     {
-        bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
+        bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError
+            or HttpRequestError.ConnectionError or HttpRequestError.ProxyTunnelError;
         // Outer messages name the host of a failed connection, but say only "see inner exception" of other failures.
         return unreachable ? $"no network: {Quoted.Reason(e)}" : Quoted.Reason(e.GetBaseException());
     }
@@ -112,4 +143,6 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
                 "set NANO_DATA to a folder that can be written", e);
         }
     }
+
+    public void Dispose() => http.Dispose();
 }

@@ -6,8 +6,9 @@ using System.Text.RegularExpressions;
 namespace Nano;
 
 /// <summary>
-/// Asks the Hugging Face hub which files a model has and for their content. Follows redirects itself, because the token may go to the hub
-/// alone and not to the stores that it sends large files from.
+/// Asks the Hugging Face hub which files a model has and for their content. Follows redirects
+/// itself, because the token may go to the hub alone and not to the stores that it sends large
+/// files from.
 /// </summary>
 public sealed partial class HubClient : IDisposable
 {
@@ -27,7 +28,12 @@ public sealed partial class HubClient : IDisposable
         endpoint ??= PublicEndpoint;
         Endpoint = endpoint.AbsoluteUri.EndsWith('/') ? endpoint : new Uri(endpoint.AbsoluteUri + "/");
         this.token = token;
-        http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = Timeout.InfiniteTimeSpan };
+        http = new HttpClient(handler ?? new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            ConnectTimeout = TimeSpan.FromSeconds(10)
+        })
+        { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("nano", "0.1"));
     }
 
@@ -51,15 +57,19 @@ public sealed partial class HubClient : IDisposable
 
     /// <summary>A hub's address from an option or the environment.</summary>
     /// <exception cref="NanoException">It is not one.</exception>
-    public static Uri ParseEndpoint(string text) => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+    public static Uri ParseEndpoint(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
         ? uri : throw new NanoException($"{Quoted.Of(text)} is not the address of a hub",
             $"an address looks like {PublicEndpoint}");
 
     /// <summary>The commit that a revision of a model stands for: 40 hexadecimal digits.</summary>
-    /// <exception cref="NanoException">There is no such model or revision, it may not be had, or the hub cannot be reached.</exception>
+    /// <exception cref="NanoException">There is no such model or revision, it may not be had, or
+    /// the hub cannot be reached.</exception>
     public async Task<string> ResolveAsync(HubModelName name, CancellationToken cancellation)
     {
-        var (json, _) = await GetJsonAsync(new Uri(Endpoint, $"api/models/{name.Id}/revision/{Uri.EscapeDataString(name.Revision)}"), name, cancellation).ConfigureAwait(false);
+        var (json, _) = await GetJsonAsync(new Uri(Endpoint,
+            $"api/models/{name.Id}/revision/{Uri.EscapeDataString(name.Revision)}"), name, cancellation)
+            .ConfigureAwait(false);
         using (json)
             return Read(name, () => Text(json.RootElement, "sha") is { } commit && CommitForm().IsMatch(commit)
                 ? commit : throw Strange(name, "it names no commit"));
@@ -67,7 +77,8 @@ public sealed partial class HubClient : IDisposable
 
     /// <summary>All files of a commit.</summary>
     /// <exception cref="NanoException">As <see cref="ResolveAsync"/>.</exception>
-    public async Task<IReadOnlyList<HubFile>> ListAsync(HubModelName name, string commit, CancellationToken cancellation)
+    public async Task<IReadOnlyList<HubFile>> ListAsync(HubModelName name, string commit,
+        CancellationToken cancellation)
     {
         var files = new List<HubFile>();
         Uri? page = new Uri(Endpoint, $"api/models/{name.Id}/tree/{commit}?recursive=1");
@@ -92,13 +103,18 @@ public sealed partial class HubClient : IDisposable
 
     /// <summary>Where the content of a file is.</summary>
     internal Uri UrlOf(HubModelName name, string commit, HubFile file) =>
-        new(Endpoint, $"{name.Id}/resolve/{commit}/{string.Join('/', file.Name.Split('/').Select(Uri.EscapeDataString))}");
+        new(Endpoint, $"{name.Id}/resolve/{commit}/"
+            + string.Join('/', file.Name.Split('/').Select(Uri.EscapeDataString)));
 
-    /// <summary>Asks for a resource, or what of it begins at a byte. Waits for the head of the answer, not for its body.</summary>
+    /// <summary>
+    /// Asks for a resource, or what of it begins at a byte. Waits for the head of the answer, not
+    /// for its body.
+    /// </summary>
     /// <returns>The answer, whose status is 200, 206 or 416.</returns>
     /// <exception cref="HubRetryException">Something that may be better another time.</exception>
     /// <exception cref="NanoException">A refusal.</exception>
-    internal async Task<HttpResponseMessage> GetAsync(Uri url, long from, HubModelName name, CancellationTokenSource stall)
+    internal async Task<HttpResponseMessage> GetAsync(Uri url, long from, HubModelName name,
+        CancellationTokenSource stall)
     {
         for (int redirects = 0; redirects < MaxRedirects; redirects++)
         {
@@ -108,8 +124,10 @@ public sealed partial class HubClient : IDisposable
             if (token is not null && IsHub(url))
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             stall.CancelAfter(StallTimeout);
-            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token).ConfigureAwait(false);
-            if (response.StatusCode is HttpStatusCode.OK or HttpStatusCode.PartialContent or HttpStatusCode.RequestedRangeNotSatisfiable)
+            var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stall.Token)
+                .ConfigureAwait(false);
+            if (response.StatusCode is HttpStatusCode.OK or HttpStatusCode.PartialContent
+                or HttpStatusCode.RequestedRangeNotSatisfiable)
                 return response;
             using (response)
             {
@@ -124,11 +142,15 @@ public sealed partial class HubClient : IDisposable
         throw Strange(name, $"it redirects more than {MaxRedirects} times");
     }
 
-    /// <summary>Does something until it succeeds, fails for good, or has failed too often for a passing reason.</summary>
+    /// <summary>
+    /// Does something until it succeeds, fails for good, or has failed too often for a passing
+    /// reason.
+    /// </summary>
     /// <param name="attempt">Tells by a <see cref="HubRetryException"/> that another time may be better.</param>
     /// <param name="exhausted">The error when there has been no progress five times.</param>
     /// <param name="cancellation">Cancels.</param>
-    internal async Task RetryAsync(Func<CancellationTokenSource, Task> attempt, Func<HubRetryException, NanoException> exhausted, CancellationToken cancellation)
+    internal async Task RetryAsync(Func<CancellationTokenSource, Task> attempt,
+        Func<HubRetryException, NanoException> exhausted, CancellationToken cancellation)
     {
         for (int failures = 0; ;)
         {
@@ -164,7 +186,8 @@ public sealed partial class HubClient : IDisposable
     /// <summary>Closes connections.</summary>
     public void Dispose() => http.Dispose();
 
-    private async Task<(JsonDocument Json, Uri? Next)> GetJsonAsync(Uri url, HubModelName name, CancellationToken cancellation)
+    private async Task<(JsonDocument Json, Uri? Next)> GetJsonAsync(Uri url, HubModelName name,
+        CancellationToken cancellation)
     {
         (JsonDocument, Uri?)? result = null;
         await RetryAsync(async stall =>
@@ -182,7 +205,8 @@ public sealed partial class HubClient : IDisposable
             }
             result = (ParseJson(bytes.ToArray(), name), NextPage(url, response));
         },
-        e => new NanoException($"cannot ask {Endpoint} for '{name}': {e.Message}", "try again later; --endpoint or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
+        e => new NanoException($"cannot ask {Endpoint} for '{name}': {e.Message}",
+            "try again later; --endpoint or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
         return result!.Value;
     }
 
@@ -233,26 +257,33 @@ public sealed partial class HubClient : IDisposable
         if (!response.Headers.TryGetValues("Link", out var links))
             return null;
         var match = links.Select(link => NextForm().Match(link)).FirstOrDefault(match => match.Success);
-        return match is not null && Uri.TryCreate(url, match.Groups[1].Value, out var next) && IsHub(next) ? next : null;
+        return match is not null && Uri.TryCreate(url, match.Groups[1].Value, out var next) && IsHub(next)
+            ? next : null;
     }
 
     /// <summary>Whether an address is on the hub itself.</summary>
-    private bool IsHub(Uri url) => Uri.Compare(url, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) == 0;
+    private bool IsHub(Uri url) =>
+        Uri.Compare(url, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped,
+            StringComparison.OrdinalIgnoreCase) == 0;
 
     private static HubFile? ReadFile(JsonElement entry)
     {
         bool isLarge = entry.TryGetProperty("lfs", out var lfs) && lfs.ValueKind == JsonValueKind.Object;
         string? digest = Text(isLarge ? lfs : entry, "oid"), path = Text(entry, "path");
-        bool hasSize = (isLarge ? lfs : entry).TryGetProperty("size", out var size) && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out _);
-        return path is not null && hasSize && size.GetInt64() >= 0 && digest is not null && digest.Length == (isLarge ? 64 : 40) && digest.All(char.IsAsciiHexDigitLower)
+        bool hasSize = (isLarge ? lfs : entry).TryGetProperty("size", out var size)
+            && size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out _);
+        return path is not null && hasSize && size.GetInt64() >= 0 && digest is not null
+            && digest.Length == (isLarge ? 64 : 40) && digest.All(char.IsAsciiHexDigitLower)
             ? new HubFile(path, size.GetInt64(), digest, isLarge) : null;
     }
 
     private static string? Text(JsonElement element, string property) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(property, out var value)
+            && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     private NanoException Strange(HubModelName name, string problem) =>
-        new($"{Endpoint} gives a strange answer for '{name}': {problem}", "try again later; --endpoint or HF_ENDPOINT names another hub");
+        new($"{Endpoint} gives a strange answer for '{name}': {problem}",
+            "try again later; --endpoint or HF_ENDPOINT names another hub");
 
     private Exception Refusal(HttpResponseMessage response, HubModelName name)
     {
@@ -261,12 +292,20 @@ public sealed partial class HubClient : IDisposable
             $"{Endpoint} answers {(int)response.StatusCode} ({Quoted.Plain(response.ReasonPhrase)})");
         return (int)response.StatusCode switch
         {
-            404 when code == "RevisionNotFound" => new NanoException($"the model '{name.Id}' has no revision '{name.Revision}'", "leave out @REVISION for the newest"),
-            404 when code == "EntryNotFound" => new NanoException($"a file of '{name}' that the hub lists is not there", "try again later"),
-            404 => new NanoException($"there is no model '{name}' at {Endpoint}", "check the name on the hub; upper and lower case count"),
-            401 when token is null => new NanoException($"{answer}: there is no model '{name}', or it is private or gated", "check the name; if it is right, set HF_TOKEN to a token of an account that may have it"),
-            401 => new NanoException($"{answer}: the token in HF_TOKEN is not accepted for '{name}'", "check the token and the name"),
-            403 => new NanoException($"{answer}: the model '{name}' is gated", $"ask for access on {new Uri(Endpoint, name.Id)}, then set HF_TOKEN to a token of that account"),
+            404 when code == "RevisionNotFound" =>
+                new NanoException($"the model '{name.Id}' has no revision '{name.Revision}'",
+                    "leave out @REVISION for the newest"),
+            404 when code == "EntryNotFound" => new NanoException($"a file of '{name}' that the hub lists is not there",
+                "try again later"),
+            404 => new NanoException($"there is no model '{name}' at {Endpoint}",
+                "check the name on the hub; upper and lower case count"),
+            401 when token is null =>
+                new NanoException($"{answer}: there is no model '{name}', or it is private or gated",
+                    "check the name; if it is right, set HF_TOKEN to a token of an account that may have it"),
+            401 => new NanoException($"{answer}: the token in HF_TOKEN is not accepted for '{name}'",
+                "check the token and the name"),
+            403 => new NanoException($"{answer}: the model '{name}' is gated",
+                $"ask for access on {new Uri(Endpoint, name.Id)}, then set HF_TOKEN to a token of that account"),
             408 or 429 or >= 500 => new HubRetryException(answer) { Wait = WaitOf(response) },
             _ => new NanoException($"{answer} for '{name}'", "try again later"),
         };

@@ -1,11 +1,13 @@
+using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 
 namespace Nano;
 
 /// <summary>
-/// Fetches one file of a model. What has arrived lies in NAME.part and is gone on from, by the next attempt or the next run; the file appears
-/// under its name when size and digest are right. A digest that is wrong throws all of it away.
+/// Fetches one file of a model. What has arrived lies in NAME.part and is gone on from, by the next
+/// attempt or the next run; the file appears under its name when size and digest are right. A
+/// digest that is wrong throws all of it away.
 /// </summary>
 internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<DownloadProgress>? progress)
 {
@@ -51,7 +53,8 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
     }
 
     /// <summary>Completes the content; returns the error if its digest is wrong.</summary>
-    private async Task<NanoException?> FillAsync(HubFile file, Uri url, FileStream target, CancellationToken cancellation)
+    private async Task<NanoException?> FillAsync(HubFile file, Uri url, FileStream target,
+        CancellationToken cancellation)
     {
         if (target.Length > file.Bytes)
             target.SetLength(0);
@@ -70,17 +73,25 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                     }
                     catch (HubRetryException e)
                     {
-                        throw new HubRetryException(e.Message, e) { Wait = e.Wait, MadeProgress = target.Length - before >= Hopeful };
+                        throw new HubRetryException(e.Message, e)
+                        {
+                            Wait = e.Wait,
+                            MadeProgress = target.Length - before >= Hopeful
+                        };
                     }
                 },
                 e => new NanoException(
-                    FormattableString.Invariant($"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
-                    FormattableString.Invariant($"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to go on from there"), e),
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to go on "
+                        + $"from there"), e),
                 cancellation).ConfigureAwait(false);
             string actual = Hex(digest);
             return actual == file.Digest ? null : new NanoException(
                 $"what came for {Quoted.Of(file.Name)} of '{model}' has another digest: "
-                    + $"expected {file.DigestName} {file.Digest}, got {actual}", "it was thrown away; run the same command again");
+                    + $"expected {file.DigestName} {file.Digest}, got {actual}",
+                    "it was thrown away; run the same command again");
         }
         finally
         {
@@ -107,12 +118,14 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         void Check(HttpResponseMessage response, long from)
         {
             var range = response.Content.Headers.ContentRange;
-            if (response.StatusCode == HttpStatusCode.PartialContent && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
+            if (response.StatusCode == HttpStatusCode.PartialContent
+                && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
                 throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} "
                     + $"than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
-                throw new NanoException(FormattableString.Invariant(
-                    $"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states {file.Bytes:N0}"),
+                throw new NanoException(string.Create(CultureInfo.InvariantCulture,
+                    $"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states "
+                    + $"{file.Bytes:N0}"),
                     "try again later");
         }
 
@@ -123,15 +136,18 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
             while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
             {
                 if (target.Length + count > file.Bytes)
-                    throw new NanoException(FormattableString.Invariant(
-                        $"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the hub states"),
+                    throw new NanoException(string.Create(CultureInfo.InvariantCulture,
+                        $"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the "
+                        + $"hub states"),
                         "try again later");
                 target.Write(chunk, 0, count);
                 digest.AppendData(chunk, 0, count);
                 progress?.Report(new DownloadProgress(file.Name, target.Length, file.Bytes));
             }
             if (target.Length < file.Bytes)
-                throw new HubRetryException(FormattableString.Invariant($"it ended after {target.Length:N0} of {file.Bytes:N0} bytes"));
+                throw new HubRetryException(
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"it ended after {target.Length:N0} of {file.Bytes:N0} bytes"));
         }
     }
 

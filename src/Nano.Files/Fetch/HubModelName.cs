@@ -13,18 +13,24 @@ public sealed partial record HubModelName(string Id, string Revision)
     {
         int at = text.IndexOf('@', StringComparison.Ordinal);
         var name = new HubModelName(at < 0 ? text : text[..at], at < 0 ? "main" : text[(at + 1)..]);
-        if (!IdForm().IsMatch(name.Id) || !RevisionForm().IsMatch(name.Revision) || text.Contains("..", StringComparison.Ordinal) || text.Length > 200)
+        if (!IdForm().IsMatch(name.Id) || !RevisionForm().IsMatch(name.Revision)
+            || text.Contains("..", StringComparison.Ordinal) || text.Length > 200)
             throw new NanoException($"{Quoted.Of(text)} is not the name of a model on the hub",
                 "a name is OWNER/MODEL or OWNER/MODEL@REVISION, such as HuggingFaceTB/SmolLM2-135M@main");
         return name;
     }
 
-    /// <summary>Whether a text has the form OWNER/MODEL or OWNER/MODEL@REVISION; the few models without an owner look like any other word.</summary>
-    public static bool IsWithOwner(string text) => text.Length <= 200 && !text.Contains("..", StringComparison.Ordinal) && WithOwnerForm().IsMatch(text);
+    /// <summary>
+    /// Whether a text has the form OWNER/MODEL or OWNER/MODEL@REVISION; the few models without an
+    /// owner look like any other word.
+    /// </summary>
+    public static bool IsWithOwner(string text) =>
+        text.Length <= 200 && !text.Contains("..", StringComparison.Ordinal) && WithOwnerForm().IsMatch(text);
 
     /// <summary>Where the model lies in a data folder.</summary>
     public string FolderIn(string data) => Path.Combine([data, "models", .. Id.Split('/')]);
 
+    /// <inheritdoc/>
     public override string ToString() => Revision == "main" ? Id : $"{Id}@{Revision}";
 
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?\z")]

@@ -7,7 +7,10 @@ namespace Nano;
 /// <param name="FetchedBytes">How much of them was not there before.</param>
 public sealed record PulledModel(string Folder, string Commit, IReadOnlyList<HubFile> Files, long FetchedBytes);
 
-/// <summary>Copies a model from the hub into the data folder: configuration, tokenizer, weights as safetensors (one file, or those that an index names).</summary>
+/// <summary>
+/// Copies a model from the hub into the data folder: configuration, tokenizer, weights as
+/// safetensors (one file, or those that an index names).
+/// </summary>
 /// <param name="hub">Whom to ask.</param>
 /// <param name="data">The data folder; the model goes to models/OWNER/MODEL in it.</param>
 public sealed class ModelPull(HubClient hub, string data)
@@ -16,18 +19,24 @@ public sealed class ModelPull(HubClient hub, string data)
 
     private static readonly string[] Texts =
     [
-        "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json",
-        "vocab.json", "merges.txt", "chat_template.jinja",
+        "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+        "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
     ];
 
-    /// <summary>Fetches what is missing or different. Files that are here with the right digest are left alone.</summary>
+    /// <summary>
+    /// Fetches what is missing or different. Files that are here with the right digest are left
+    /// alone.
+    /// </summary>
     /// <param name="name">Which model.</param>
     /// <param name="chosen">The files to fetch; if empty, those a model needs.</param>
     /// <param name="progress">Told how far each file is.</param>
     /// <param name="cancellation">Cancels.</param>
-    /// <exception cref="NanoException">There is no such model or file, it may not be had, the hub fails, a digest is wrong, or the disk refuses.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; what has arrived is kept, and the next pull goes on from there.</exception>
-    public async Task<PulledModel> PullAsync(HubModelName name, IReadOnlyCollection<string> chosen, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    /// <exception cref="NanoException">There is no such model or file, it may not be had, the hub
+    /// fails, a digest is wrong, or the disk refuses.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; what has arrived is kept, and the
+    /// next pull goes on from there.</exception>
+    public async Task<PulledModel> PullAsync(HubModelName name, IReadOnlyCollection<string> chosen,
+        IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         string commit = await hub.ResolveAsync(name, cancellation).ConfigureAwait(false), folder = name.FolderIn(data);
         var listed = new Dictionary<string, HubFile>(StringComparer.Ordinal);
@@ -36,7 +45,8 @@ public sealed class ModelPull(HubClient hub, string data)
         var download = new HubDownload(hub, name, progress);
         var done = new List<HubFile>();
         long fetched = 0;
-        var wanted = new Queue<HubFile>((chosen.Count > 0 ? chosen : Needed(name, listed)).Select(file => Find(name, listed, file)));
+        var wanted = new Queue<HubFile>((chosen.Count > 0 ? chosen : Needed(name, listed))
+            .Select(file => Find(name, listed, file)));
         while (wanted.TryDequeue(out var file))
         {
             string path = file.PathIn(folder);
@@ -58,7 +68,9 @@ public sealed class ModelPull(HubClient hub, string data)
     {
         if (!listed.ContainsKey("config.json") || !(listed.ContainsKey(Weights) || listed.ContainsKey(Index)))
         {
-            string[] others = [.. listed.Keys.Where(file => Path.GetExtension(file) is ".gguf" or ".safetensors" or ".bin" or ".pth" or ".pt" or ".h5" or ".msgpack").Take(10)];
+            string[] others = [.. listed.Keys
+                .Where(file => Path.GetExtension(file) is ".gguf" or ".safetensors" or ".bin" or ".pth" or ".pt"
+                    or ".h5" or ".msgpack").Take(10)];
             string names = string.Join(", ", others.Select(other => Quoted.Of(other)));
             throw new NanoException($"'{name}' has no config.json with {Weights} or {Index}", others.Length == 0
                 ? "choose a model with safetensors weights" : $"--file NAME fetches a file that it has: {names}");
@@ -66,7 +78,8 @@ public sealed class ModelPull(HubClient hub, string data)
         return Texts.Where(listed.ContainsKey).Append(listed.ContainsKey(Weights) ? Weights : Index);
     }
 
-    private static HubFile Find(HubModelName name, Dictionary<string, HubFile> listed, string file) => listed.TryGetValue(file, out var found) ? found
+    private static HubFile Find(HubModelName name, Dictionary<string, HubFile> listed, string file) =>
+        listed.TryGetValue(file, out var found) ? found
         : throw new NanoException($"'{name}' has no file {Quoted.Of(file)}",
             NearestMatch.Hint(file, listed.Keys, "files"));
 

@@ -3,7 +3,10 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>Typed access to the keys of one JSON object in a file; a missing key or a wrong type is a <see cref="BadFileException"/> that names the key.</summary>
+/// <summary>
+/// Typed access to the keys of one JSON object in a file; a missing key or a wrong type is a
+/// <see cref="BadFileException"/> that names the key.
+/// </summary>
 internal sealed class ConfigJson : IDisposable
 {
     private readonly JsonDocument? document; // of the whole file; null for an object in it
@@ -23,20 +26,26 @@ internal sealed class ConfigJson : IDisposable
         }
     }
 
-    private ConfigJson(JsonElement root, string path, string prefix) => (this.root, this.path, this.prefix) = (root, path, prefix);
+    private ConfigJson(JsonElement root, string path, string prefix) =>
+        (this.root, this.path, this.prefix) = (root, path, prefix);
 
     /// <summary>The value, or null when the key is absent or null.</summary>
-    private JsonElement? Find(string key) => root.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Find(string key) =>
+        root.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     /// <summary>Whether the key is there, even as null.</summary>
     public bool Has(string key) => root.TryGetProperty(key, out _);
 
-    /// <summary>An object within, which is part of this one; null when absent or null. Its errors name keys as "outer.inner".</summary>
+    /// <summary>
+    /// An object within, which is part of this one; null when absent or null. Its errors name keys
+    /// as "outer.inner".
+    /// </summary>
     public ConfigJson? Object(string key)
     {
         if (Find(key) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.Object ? new ConfigJson(value, path, $"{prefix}{key}.") : throw WrongType(key, "an object", value);
+        return value.ValueKind == JsonValueKind.Object ? new ConfigJson(value, path, $"{prefix}{key}.")
+            : throw WrongType(key, "an object", value);
     }
 
     /// <summary>A whole number or a list of them; empty when absent or null.</summary>
@@ -44,8 +53,10 @@ internal sealed class ConfigJson : IDisposable
     {
         if (Find(key) is not { } value)
             return [];
-        return [.. (value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : Enumerable.Repeat(value, 1)).Select(item =>
-            item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int number) ? number : throw WrongType(key, "whole numbers of at most 32 bits", value))];
+        return [.. (value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : Enumerable.Repeat(value, 1))
+            .Select(item =>
+            item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int number) ? number
+                : throw WrongType(key, "whole numbers of at most 32 bits", value))];
     }
 
     /// <summary>A list of strings; null when absent or null.</summary>
@@ -53,7 +64,8 @@ internal sealed class ConfigJson : IDisposable
     {
         if (Find(key) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+        return value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
             ? [.. value.EnumerateArray().Select(item => Text(key, item))]
             : throw WrongType(key, "a list of strings", value);
     }
@@ -79,7 +91,8 @@ internal sealed class ConfigJson : IDisposable
     {
         if (Find(key) is not { } value)
             return null;
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && Math.Abs(number) <= largest
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number)
+            && Math.Abs(number) <= largest
             ? number
             : throw WrongType(key, "a number", value);
     }

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw ("Parallel random numbers: as easy as 1, 2, 3", 2011):
-/// four random words as a pure function of a key and a counter. There is no state to save, and any element can be drawn alone.
+/// Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw ("Parallel random
+/// numbers: as easy as 1, 2, 3", 2011): four random words as a pure function of a key and a
+/// counter. There is no state to save, and any element can be drawn alone.
 /// </summary>
 public static class Philox
 {
@@ -36,14 +37,20 @@ public static class Philox
         return (long)Math.BigMul(((ulong)a << 32) | b, (ulong)below, out _);
     }
 
-    /// <summary>A key of its own for one purpose below a seed, so that no two purposes ever draw the same numbers.</summary>
+    /// <summary>
+    /// A key of its own for one purpose below a seed, so that no two purposes ever draw the same
+    /// numbers.
+    /// </summary>
     public static ulong Key(ulong seed, ulong purpose)
     {
         var (a, b, _, _) = Draw(seed, ulong.MaxValue, purpose);
         return ((ulong)a << 32) | b;
     }
 
-    /// <summary>Fills with normal numbers (Box and Muller, 1958) of mean 0 and the given standard deviation; element i depends on i alone.</summary>
+    /// <summary>
+    /// Fills with normal numbers (Box and Muller, 1958) of mean 0 and the given standard deviation;
+    /// element i depends on i alone.
+    /// </summary>
     public static void Normal(ulong key, ulong stream, double standardDeviation, Span<float> values)
     {
         for (int i = 0; i < values.Length; i += 2)

@@ -40,6 +40,7 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
         session.Traffic.Down += down.Values.Sum();
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (binding != 0)

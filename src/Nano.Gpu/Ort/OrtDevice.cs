@@ -110,6 +110,7 @@ public sealed class OrtDevice : IDisposable
         return copies[type] = Open(graph);
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (allocator != 0)

@@ -101,6 +101,7 @@ public sealed class OrtSession : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (session != 0)

@@ -1,10 +1,17 @@
 namespace Nano;
 
 /// <summary>A parameter of a model without its values.</summary>
+/// <param name="Name">Its name in files and messages.</param>
+/// <param name="Shape">Its shape.</param>
+/// <param name="Info">Its role, component and block.</param>
 public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterFacts Info);
 
-/// <summary>The parameters of a model by name, in the order they were declared, all in one arena; gradients, when training, in a second.</summary>
-/// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors that <see cref="Add"/> returns have no elements.</param>
+/// <summary>
+/// The parameters of a model by name, in the order they were declared, all in one arena; gradients,
+/// when training, in a second.
+/// </summary>
+/// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors
+/// that <see cref="Add"/> returns have no elements.</param>
 public sealed class Parameters(bool onlyShapes = false) : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
@@ -25,7 +32,10 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     /// <summary>Bytes held for values and gradients.</summary>
     public long ReservedBytes => values.ReservedBytes + gradients.ReservedBytes;
 
-    /// <summary>Declares a parameter; its values are zero until set, as memory is that an arena gives for the first time.</summary>
+    /// <summary>
+    /// Declares a parameter; its values are zero until set, as memory is that an arena gives for
+    /// the first time.
+    /// </summary>
     public Tensor Add(string name, ParameterFacts info, params ReadOnlySpan<int> shape)
     {
         declared.Add(new(name, new Shape(shape), info));
@@ -37,7 +47,8 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     }
 
     /// <summary>
-    /// Freezes the parameters that fulfil a condition: no gradient, state or update for them. Before <see cref="EnableGradients"/>.
+    /// Freezes the parameters that fulfil a condition: no gradient, state or update for them.
+    /// Before <see cref="EnableGradients"/>.
     /// </summary>
     public void Freeze(Predicate<Tensor> which)
     {
@@ -61,6 +72,7 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
             parameter.ForgetGradient();
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         values.Dispose();

@@ -12,7 +12,10 @@ public enum Keep
     /// </summary>
     BFloat16,
 
-    /// <summary>Not at all: each block is computed again in the backward pass, see <see cref="CheckpointExtensions"/>.</summary>
+    /// <summary>
+    /// Not at all: each block is computed again in the backward pass, see
+    /// <see cref="CheckpointExtensions"/>.
+    /// </summary>
     Nothing,
 }
 
@@ -22,7 +25,10 @@ public enum Keep
 /// </summary>
 public sealed record Pass
 {
-    /// <summary>Keys and values of the positions before, which the run extends: row b of ids continues the b-th selected row.</summary>
+    /// <summary>
+    /// Keys and values of the positions before, which the run extends: row b of ids continues the
+    /// b-th selected row.
+    /// </summary>
     public KvCache? Cache { get; init; }
 
     /// <summary>
@@ -38,8 +44,8 @@ public sealed record Pass
     public Keep Keep { get; init; }
 
     /// <summary>
-    /// Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm, logits. They may have been
-    /// released when it returns.
+    /// Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm,
+    /// logits. They may have been released when it returns.
     /// </summary>
     public Action<string, Tensor>? Watch { get; init; }
 

@@ -1,13 +1,17 @@
 namespace Nano;
 
 /// <summary>
-/// What all decoder-only transformers share: embeddings, L blocks that each add attention and an MLP to the residual stream, a final norm and a
-/// head. A model says how each of these is made; this page says in which order they run and what may be forgotten on the way.
-/// Letters: B batch, T time, C channels, V vocabulary, H heads, D channels per head.
+/// What all decoder-only transformers share: embeddings, L blocks that each add attention and an
+/// MLP to the residual stream, a final norm and a head. A model says how each of these is made;
+/// this page says in which order they run and what may be forgotten on the way. Letters: B batch, T
+/// time, C channels, V vocabulary, H heads, D channels per head.
 /// </summary>
 public abstract class LanguageModel : IDisposable
 {
-    /// <summary>Checks the configuration; the model then declares its parameters, which are zero until <see cref="Initialize"/> or a file fills them.</summary>
+    /// <summary>
+    /// Checks the configuration; the model then declares its parameters, which are zero until
+    /// <see cref="Initialize"/> or a file fills them.
+    /// </summary>
     /// <exception cref="NanoException">The configuration is impossible, e.g. heads do not divide channels.</exception>
     protected LanguageModel(ModelConfig config, Parameters parameters)
     {
@@ -15,9 +19,13 @@ public abstract class LanguageModel : IDisposable
         (Config, Parameters) = (config, parameters);
     }
 
+    /// <summary>Sizes and switches.</summary>
     public ModelConfig Config { get; }
 
-    /// <summary>All parameters under their Hugging Face names (GPT-2's without "transformer."). Linear weights are [out, in].</summary>
+    /// <summary>
+    /// All parameters under their Hugging Face names (GPT-2's without "transformer."). Linear
+    /// weights are [out, in].
+    /// </summary>
     public Parameters Parameters { get; }
 
     /// <summary>The model of a configuration.</summary>
@@ -31,14 +39,14 @@ public abstract class LanguageModel : IDisposable
     protected virtual Pass Begin(Compute c, Pass pass, int T) => pass;
 
     /// <summary>
-    /// Ids [B, T] as the residual stream [B, T, C]; each row continues where the cache ends, or begins at position 0, as
-    /// each document does.
+    /// Ids [B, T] as the residual stream [B, T, C]; each row continues where the cache ends, or
+    /// begins at position 0, as each document does.
     /// </summary>
     protected abstract Tensor Embed(Compute c, Tensor ids, Pass pass);
 
     /// <summary>
-    /// The output of a block's attention, its norm included, which is added to the residual stream x [B, T, C]. A cache is
-    /// extended by these positions.
+    /// The output of a block's attention, its norm included, which is added to the residual stream
+    /// x [B, T, C]. A cache is extended by these positions.
     /// </summary>
     protected abstract Tensor Attention(Compute c, int layer, Tensor x, Pass pass);
 
@@ -49,10 +57,9 @@ public abstract class LanguageModel : IDisposable
     protected abstract Tensor FinalNorm(Compute c, Tensor x);
 
     /// <summary>Logits for every position.</summary>
-    /// <param name="c">
-    /// Where to run. With a tape, ops that lead to a gradient are recorded for the backward pass; the inner tensors of a
-    /// block of which nothing was recorded are released at once.
-    /// </param>
+    /// <param name="c"> Where to run. With a tape, ops that lead to a gradient are recorded for the
+    /// backward pass; the inner tensors of a block of which nothing was recorded are released at
+    /// once. </param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="pass">The cache, documents, masks and more of this run; null for none.</param>
     /// <returns>[B, T, V].</returns>
@@ -64,8 +71,8 @@ public abstract class LanguageModel : IDisposable
     }
 
     /// <summary>
-    /// Logits for the token after the last of each row, [B, V]: the same bits as the last ones of <see cref="Forward"/>,
-    /// without computing the others.
+    /// Logits for the token after the last of each row, [B, V]: the same bits as the last ones of
+    /// <see cref="Forward"/>, without computing the others.
     /// </summary>
     /// <param name="c">Where to run.</param>
     /// <param name="ids">Token ids [B, T].</param>
@@ -78,9 +85,9 @@ public abstract class LanguageModel : IDisposable
     }
 
     /// <summary>
-    /// Mean cross-entropy of the next tokens, in nats; the same bits as <see cref="Forward"/> and cross-entropy, but the
-    /// logits never exist all at once. With a tape, the head's gradient is added here, see
-    /// <see cref="LinearCrossEntropyExtensions"/>.
+    /// Mean cross-entropy of the next tokens, in nats; the same bits as <see cref="Forward"/> and
+    /// cross-entropy, but the logits never exist all at once. With a tape, the head's gradient is
+    /// added here, see <see cref="LinearCrossEntropyExtensions"/>.
     /// </summary>
     /// <param name="c">Where to run.</param>
     /// <param name="ids">Token ids [B, T].</param>
@@ -138,7 +145,10 @@ public abstract class LanguageModel : IDisposable
                 cache is null ? $"{segments} do not fit ids {ids}" : "a cache has rows of its own, not segments");
     }
 
-    /// <summary>One block: x and its two branches. A branch's output is not needed again, not even by the backward pass.</summary>
+    /// <summary>
+    /// One block: x and its two branches. A branch's output is not needed again, not even by the
+    /// backward pass.
+    /// </summary>
     private Tensor Residual(Compute c, int layer, Tensor x, Pass pass)
     {
         var attention = Drop(c, Attention(c, layer, x, pass), pass.Masks, (2 * layer) + 1);
@@ -161,8 +171,9 @@ public abstract class LanguageModel : IDisposable
     }
 
     /// <summary>
-    /// Random weights as GPT-2 and nanoGPT draw them: normal with deviation 0.02, projections into the residual stream with 0.02 / sqrt(2L)
-    /// because 2L of them add up there; biases zero, norm weights one. A pure function of the seed.
+    /// Random weights as GPT-2 and nanoGPT draw them: normal with deviation 0.02, projections into
+    /// the residual stream with 0.02 / sqrt(2L) because 2L of them add up there; biases zero, norm
+    /// weights one. A pure function of the seed.
     /// </summary>
     public void Initialize(ulong seed)
     {
@@ -178,6 +189,7 @@ public abstract class LanguageModel : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         Parameters.Dispose();

@@ -1,14 +1,16 @@
 namespace Nano;
 
 /// <summary>What a model consists of and what it costs, from its configuration alone.</summary>
-/// <param name="Components">Parameters of embedding (tokens and positions), attention, mlp, norms (those of single heads too) and head; a tied head has none of its own.</param>
-/// <param name="InferenceFlopsPerToken">
-/// Arithmetic of a token behind a full context: 2 per weight that multiplies it and 4 L H D T for attention to T keys, a third of what training takes.
+/// <param name="Components">Parameters of embedding (tokens and positions), attention, mlp, norms
+/// (those of single heads too) and head; a tied head has none of its own.</param>
+/// <param name="InferenceFlopsPerToken"> Arithmetic of a token behind a full context: 2 per weight
+/// that multiplies it and 4 L H D T for attention to T keys, a third of what training takes.
 /// </param>
 /// <param name="TrainingFlopsPerToken">See <see cref="ModelConfig.TrainingFlopsPerToken"/>, at a full context.</param>
 /// <param name="CacheBytesPerToken">Keys and values of one position in float32.</param>
 /// <param name="CacheBytes">Of a full context.</param>
-public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, double InferenceFlopsPerToken, double TrainingFlopsPerToken, long CacheBytesPerToken, long CacheBytes)
+public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, double InferenceFlopsPerToken,
+    double TrainingFlopsPerToken, long CacheBytesPerToken, long CacheBytes)
 {
     /// <summary>All parameters.</summary>
     public long Parameters => Components.Values.Sum();
@@ -24,7 +26,8 @@ public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, 
         foreach (var parameter in config.ParameterShapes())
             components[NameOf(parameter.Info.Component)] += parameter.Shape.Length;
         double training = config.TrainingFlopsPerToken(config.ContextLength);
-        return new ModelSummary(components, training / 3, training, config.CacheBytesPerToken, config.CacheBytesPerToken * config.ContextLength);
+        return new ModelSummary(components, training / 3, training, config.CacheBytesPerToken,
+            config.CacheBytesPerToken * config.ContextLength);
     }
 
     private static string NameOf(ModelComponent component) => component switch

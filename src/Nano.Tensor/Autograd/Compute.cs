@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// What an op runs in: the worker team, the SIMD width, the memory of the current step, and the tape (none means inference).
-/// One Compute is used by one thread at a time.
+/// What an op runs in: the worker team, the SIMD width, the memory of the current step, and the
+/// tape (none means inference). One Compute is used by one thread at a time.
 /// </summary>
 public sealed unsafe class Compute : IDisposable
 {
@@ -13,18 +13,26 @@ public sealed unsafe class Compute : IDisposable
     private bool recordsLater;
     private long largestScratch;
 
-    /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
+    /// <summary>
+    /// A context with this many threads (0: NANO_THREADS or all processors) and this width (null:
+    /// NANO_SIMD or the best).
+    /// </summary>
     public Compute(int threads = 0, SimdWidth? width = null)
     {
         Width = width ?? SimdWidths.Best();
         team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
     }
 
+    /// <summary>The SIMD width of its kernels.</summary>
     public SimdWidth Width { get; }
 
+    /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
 
-    /// <summary>Whether kernels are passed over and only memory is handed out, to find out how much something needs.</summary>
+    /// <summary>
+    /// Whether kernels are passed over and only memory is handed out, to find out how much
+    /// something needs.
+    /// </summary>
     public bool OnlyPlans { get; init; }
 
     /// <summary>Bytes of working memory that the workers have at most grown to.</summary>
@@ -47,11 +55,15 @@ public sealed unsafe class Compute : IDisposable
         StepArena.Reset();
     }
 
-    /// <summary>Runs something as inference: nothing is recorded, and the tape is back afterwards, also when it throws.</summary>
+    /// <summary>
+    /// Runs something as inference: nothing is recorded, and the tape is back afterwards, also when
+    /// it throws.
+    /// </summary>
     public T WithoutTape<T>(Func<T> action) => Untaped(action, recordsLater: false);
 
     /// <summary>
-    /// Runs something that records nothing now; where it runs again with a tape later, its outputs want gradients already.
+    /// Runs something that records nothing now; where it runs again with a tape later, its outputs
+    /// want gradients already.
     /// </summary>
     internal T Untaped<T>(Func<T> action, bool recordsLater)
     {
@@ -84,14 +96,15 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>
-    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on. For values that no backward pass reads, such as
-    /// a branch that has been added to the residual stream. The tensor can still receive a gradient. No effect on other tensors.
+    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on.
+    /// For values that no backward pass reads, such as a branch that has been added to the residual
+    /// stream. The tensor can still receive a gradient. No effect on other tensors.
     /// </summary>
     public void Release(Tensor tensor) => tensor.ReleaseValues(StepArena);
 
     /// <summary>
-    /// Runs something and, where nothing of it was recorded for a backward pass, releases every step tensor that it made,
-    /// except the result.
+    /// Runs something and, where nothing of it was recorded for a backward pass, releases every
+    /// step tensor that it made, except the result.
     /// </summary>
     public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingIntermediates(action, unlessRecorded: true)!;
 
@@ -130,7 +143,10 @@ public sealed unsafe class Compute : IDisposable
             made.Add(result!);
     }
 
-    /// <summary>Runs something and lists the step tensors that it made and did not release, except the result, in the order in which they were made.</summary>
+    /// <summary>
+    /// Runs something and lists the step tensors that it made and did not release, except the
+    /// result, in the order in which they were made.
+    /// </summary>
     internal Tensor Listing(Func<Tensor> action, List<Tensor> held)
     {
         int start = made.Count;
@@ -153,7 +169,10 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Is told what each op costs and when it has ended, while set.</summary>
     public Profiler? Profiler { get; set; }
 
-    /// <summary>Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has just ended.</summary>
+    /// <summary>
+    /// Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has
+    /// just ended.
+    /// </summary>
     internal void Record(Op op)
     {
         Profiler?.Lap(op.ForwardWork);
@@ -163,7 +182,8 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>
-    /// Runs a kernel over [0, count) in chunks that the team shares, at this context's SIMD width. The width is chosen here and nowhere else.
+    /// Runs a kernel over [0, count) in chunks that the team shares, at this context's SIMD width.
+    /// The width is chosen here and nowhere else.
     /// </summary>
     internal void For<K>(nint count, nint chunk, long scratchFloats, in K kernel) where K : unmanaged, IKernel
     {
@@ -187,16 +207,23 @@ public sealed unsafe class Compute : IDisposable
         return shared.Take(floats);
     }
 
-    /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
+    /// <summary>
+    /// Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch
+    /// costs about a microsecond.
+    /// </summary>
     internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise =>
         For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
 
-    /// <summary>Whether a result of so many floats, 32 MB and more, has left the caches before the next op reads it.</summary>
+    /// <summary>
+    /// Whether a result of so many floats, 32 MB and more, has left the caches before the next op
+    /// reads it.
+    /// </summary>
     internal static bool WorthStreaming(long floats) => floats >= 1 << 23;
 
     /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
     internal static nint RowsPerChunk(nint columns) => Math.Max(1, (1 << 13) / Math.Max(1, columns));
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         team.Dispose();
@@ -209,7 +236,8 @@ public sealed unsafe class Compute : IDisposable
         private K kernel = kernel;
         private readonly long scratchFloats = scratchFloats;
 
-        public static void Run<S, V>(void* job, nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        public static void Run<S, V>(void* job, nint begin, nint end, Scratch scratch) where S : ISimd<V>
+            where V : unmanaged
         {
             var self = (Job<K>*)job;
             scratch.Begin(self->scratchFloats);

@@ -13,7 +13,8 @@ internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
 
     /// <summary>Adds v to the gradient at element i, or writes it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Put<S, V>(nint i, V v) where S : ISimd<V> where V : unmanaged => S.Store(Pointer + i, Accumulate ? S.Add(S.Load(Pointer + i), v) : v);
+    public void Put<S, V>(nint i, V v) where S : ISimd<V> where V : unmanaged =>
+        S.Store(Pointer + i, Accumulate ? S.Add(S.Load(Pointer + i), v) : v);
 
     /// <summary>Zeros in elements [begin, end) if nothing has contributed yet, for those who add.</summary>
     public void Begin(nint begin, nint end)
@@ -37,7 +38,8 @@ internal static class GradientTargetExtensions
         compute.ForEach((nint)x.Length, new Copy(x.Pointer, target));
 
     /// <summary>target = 0.</summary>
-    internal static unsafe void Clear(this Compute compute, float* target, nint count) => compute.ForEach(count, new Zero(target));
+    internal static unsafe void Clear(this Compute compute, float* target, nint count) =>
+        compute.ForEach(count, new Zero(target));
 
     internal readonly unsafe struct Copy(float* x, GradientTarget y) : IElementwise
     {

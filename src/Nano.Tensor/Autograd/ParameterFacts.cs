@@ -28,10 +28,19 @@ public enum ParameterRole
 /// <summary>The component of a model to which a parameter belongs; a bias belongs to that of its weight.</summary>
 public enum ModelComponent
 {
+    /// <summary>The tables of tokens and positions.</summary>
     Embedding,
+
+    /// <summary>The projections around attention.</summary>
     Attention,
+
+    /// <summary>The feed-forward layer of a block.</summary>
     Mlp,
+
+    /// <summary>The norms, those of single heads too.</summary>
     Norm,
+
+    /// <summary>The output matrix, where it is not the token table.</summary>
     Head,
 }
 
@@ -44,7 +53,10 @@ public enum ModelComponent
 /// <param name="Block">The number of its block, or null outside the blocks.</param>
 public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component, int? Block = null)
 {
-    /// <summary>Matrices of equal height that lie above each other in it: 3 for queries, keys and values in one.</summary>
+    /// <summary>
+    /// Matrices of equal height that lie above each other in it: 3 for queries, keys and values in
+    /// one.
+    /// </summary>
     public int Parts { get; init; } = 1;
 
     /// <summary>Whether its rows are channels of heads that rotary positions rotate.</summary>
@@ -56,7 +68,10 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     /// <summary>Whether it is a matrix inside a block.</summary>
     public bool IsInner => Role is ParameterRole.Inner or ParameterRole.ResidualOut;
 
-    /// <summary>The part of the model under which norms of gradients are reported: embed, block3, final_norm, head.</summary>
+    /// <summary>
+    /// The part of the model under which norms of gradients are reported: embed, block3,
+    /// final_norm, head.
+    /// </summary>
     public string Group => Block is { } block ? $"block{block}" : Component switch
     {
         ModelComponent.Embedding => "embed",

@@ -14,9 +14,10 @@ public sealed unsafe partial class Tensor
     private bool wantsGradient; // of a root; a view asks its root
 
     /// <summary>
-    /// Whether a backward pass computes a gradient for this tensor. True for floats that nothing was computed for yet:
-    /// parameters and inputs; a frozen one is set to false before gradients are enabled. The output of an op wants one if
-    /// a tape recorded it and one of its inputs does. Ids never do, and a view is asked through its root.
+    /// Whether a backward pass computes a gradient for this tensor. True for floats that nothing
+    /// was computed for yet: parameters and inputs; a frozen one is set to false before gradients
+    /// are enabled. The output of an op wants one if a tape recorded it and one of its inputs does.
+    /// Ids never do, and a view is asked through its root.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is set for a view, or to true for ids.</exception>
     public bool WantsGradient
@@ -36,15 +37,16 @@ public sealed unsafe partial class Tensor
     private InvalidOperationException Gone() => Root.buffer!.IsClosed
         ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
         : new InvalidOperationException(Root.generation == Released
-            ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what a backward pass has used)"
+            ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what "
+            + $"a backward pass has used)"
             : $"tensor {this} belongs to a step that has ended");
 
     /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
     public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
 
     /// <summary>
-    /// Whether there is memory for a gradient. Memory that an earlier backward pass allocated in the step's arena is gone
-    /// when the step has ended.
+    /// Whether there is memory for a gradient. Memory that an earlier backward pass allocated in
+    /// the step's arena is gone when the step has ended.
     /// </summary>
     private bool HasGradientMemory => gradient is { IsGone: false };
 
@@ -57,7 +59,8 @@ public sealed unsafe partial class Tensor
         : parent is { HasGradient: true } ? ViewOfParentGradient()
         : throw new InvalidOperationException(WantsGradient
             ? $"tensor {this} has no gradient: was it part of the loss, and was Backward called?"
-            : $"tensor {this} has no gradient: it wants none (it is frozen, or was made without a tape or from frozen tensors)");
+            : $"tensor {this} has no gradient: it wants none (it is frozen, or was made without a tape or from "
+            + $"frozen tensors)");
 
     /// <summary>
     /// Gives the memory of this tensor's elements back to the step's arena, for others to use. It can still receive a
@@ -71,14 +74,20 @@ public sealed unsafe partial class Tensor
         generation = Released;
     }
 
-    /// <summary>Takes memory for the elements again after <see cref="ReleaseValues"/>, not cleared. Views look there from now on.</summary>
+    /// <summary>
+    /// Takes memory for the elements again after <see cref="ReleaseValues"/>, not cleared. Views
+    /// look there from now on.
+    /// </summary>
     internal void TakeAgain()
     {
         (buffer, offset) = arena!.Take(Length);
         (generation, owners) = (arena.Generation, 1);
     }
 
-    /// <summary>Gives back the memory of this tensor and of its gradient, unless that has become another tensor's gradient.</summary>
+    /// <summary>
+    /// Gives back the memory of this tensor and of its gradient, unless that has become another
+    /// tensor's gradient.
+    /// </summary>
     internal void Release(Arena step)
     {
         ReleaseValues(step);
@@ -90,9 +99,10 @@ public sealed unsafe partial class Tensor
         parent!.Gradient.View(parent.parent is null ? offset : offset - parent.offset, Shape, RowStride);
 
     /// <summary>
-    /// The place where an op's backward adds its contribution. The first contribution to a fresh gradient may overwrite
-    /// (Accumulate is false), so that gradients need no clearing; a view shares its parent's gradient, which is cleared at
-    /// the first touch. Only for tensors that want a gradient.
+    /// The place where an op's backward adds its contribution. The first contribution to a fresh
+    /// gradient may overwrite (Accumulate is false), so that gradients need no clearing; a view
+    /// shares its parent's gradient, which is cleared at the first touch. Only for tensors that
+    /// want a gradient.
     /// </summary>
     internal GradientTarget GradientFor(Compute compute)
     {
@@ -115,7 +125,10 @@ public sealed unsafe partial class Tensor
         return new GradientTarget(gradient!.Pointer, !first);
     }
 
-    /// <summary>A fresh gradient to begin a backward pass with, not cleared; for a view, its part of a fresh gradient of zeros.</summary>
+    /// <summary>
+    /// A fresh gradient to begin a backward pass with, not cleared; for a view, its part of a fresh
+    /// gradient of zeros.
+    /// </summary>
     internal Tensor StartGradient(Compute compute)
     {
         var root = Root;
@@ -126,7 +139,8 @@ public sealed unsafe partial class Tensor
     }
 
     /// <summary>
-    /// Uses a tensor that is no longer needed as this one's gradient, instead of a copy; refused when a gradient exists.
+    /// Uses a tensor that is no longer needed as this one's gradient, instead of a copy; refused
+    /// when a gradient exists.
     /// </summary>
     internal bool TryAdoptGradient(Tensor from)
     {
@@ -151,6 +165,9 @@ public sealed unsafe partial class Tensor
         gradientIsEmpty = false;
     }
 
-    /// <summary>Keeps a parameter's gradient memory but forgets its contents: the next contribution overwrites them.</summary>
+    /// <summary>
+    /// Keeps a parameter's gradient memory but forgets its contents: the next contribution
+    /// overwrites them.
+    /// </summary>
     public void ForgetGradient() => gradientIsEmpty = true;
 }

@@ -3,7 +3,10 @@ namespace Nano;
 /// <summary>Element types of a tensor: numbers that are computed with, and ids that only select.</summary>
 public enum DType
 {
+    /// <summary>Numbers to compute with.</summary>
     Float32,
+
+    /// <summary>Ids, which select.</summary>
     Int32,
 }
 
@@ -27,13 +30,19 @@ public sealed unsafe partial class Tensor
         wantsGradient = type == DType.Float32;
     }
 
-    /// <summary>A tensor in memory of its own, zeroed; it lives until the garbage collector finds nobody using it.</summary>
+    /// <summary>
+    /// A tensor in memory of its own, zeroed; it lives until the garbage collector finds nobody
+    /// using it.
+    /// </summary>
     public Tensor(Shape shape, DType type = DType.Float32)
         : this(new NativeBuffer(shape.Length), 0, shape, shape.Columns, type, null)
     {
     }
 
-    /// <summary>A tensor in memory taken from an arena, not cleared. It cannot be used after the arena is reset.</summary>
+    /// <summary>
+    /// A tensor in memory taken from an arena, not cleared. It cannot be used after the arena is
+    /// reset.
+    /// </summary>
     public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
     {
         (buffer, offset) = arena.Take(shape.Length);
@@ -62,11 +71,13 @@ public sealed unsafe partial class Tensor
         return tensor;
     }
 
+    /// <summary>Sizes of the dimensions, the outermost first.</summary>
     public Shape Shape { get; }
 
     /// <summary>Elements from the start of one innermost row to the start of the next.</summary>
     public nint RowStride { get; }
 
+    /// <summary>Type of the elements.</summary>
     public DType Type { get; }
 
     /// <summary>A name for error messages and files, or null.</summary>
@@ -75,25 +86,35 @@ public sealed unsafe partial class Tensor
     /// <summary>The facts about a parameter of a model; null for other tensors.</summary>
     public ParameterFacts? Parameter { get; init; }
 
-    /// <summary>Whether these few numbers (a mean, a normaliser) stand for whole rows: they are never stored with fewer digits.</summary>
+    /// <summary>
+    /// Whether these few numbers (a mean, a normaliser) stand for whole rows: they are never stored
+    /// with fewer digits.
+    /// </summary>
     internal bool IsStatistic { get; init; }
 
     /// <summary>Number of elements.</summary>
     public long Length => Shape.Length;
 
+    /// <summary>Whether the rows follow each other without gaps.</summary>
     public bool IsContiguous => RowStride == Shape.Columns || Shape.Rows <= 1;
 
-    /// <summary>The elements of a contiguous float tensor. A span does not hold the tensor: keep the tensor referenced while using it.</summary>
+    /// <summary>
+    /// The elements of a contiguous float tensor. A span does not hold the tensor: keep the tensor
+    /// referenced while using it.
+    /// </summary>
     public Span<float> Data => new(Contiguous("Data").Pointer, checked((int)Length));
 
     /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
     public Span<int> Ids => new(Contiguous("Ids").IdPointer, checked((int)Length));
 
     /// <summary>The first element.</summary>
-    /// <exception cref="InvalidOperationException">This tensor holds ids, or its memory has gone back to its arena.</exception>
-    internal float* Pointer => Type == DType.Float32 ? First : throw new InvalidOperationException($"tensor {this} holds ids, not floats");
+    /// <exception cref="InvalidOperationException">This tensor holds ids, or its memory has gone
+    /// back to its arena.</exception>
+    internal float* Pointer => Type == DType.Float32 ? First
+        : throw new InvalidOperationException($"tensor {this} holds ids, not floats");
 
-    internal int* IdPointer => Type == DType.Int32 ? (int*)First : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+    internal int* IdPointer => Type == DType.Int32 ? (int*)First
+        : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
 
     private float* First => IsGone ? throw Gone()
         : parent is null ? buffer!.Pointer + offset : Root.buffer!.Pointer + (Root.offset + offset);
@@ -110,7 +131,8 @@ public sealed unsafe partial class Tensor
         if (shape.Length != Length)
             throw new ArgumentException($"reshape: {Shape} has {Length} elements, {shape} has {shape.Length}");
         return IsContiguous || shape.Columns == Shape.Columns ? View(0, shape, IsContiguous ? shape.Columns : RowStride)
-            : throw new ArgumentException($"reshape: {Shape} with row stride {RowStride} cannot become {shape} without a copy");
+            : throw new ArgumentException(
+                $"reshape: {Shape} with row stride {RowStride} cannot become {shape} without a copy");
     }
 
     /// <summary>Columns [start, start + count) of every innermost row, without a copy.</summary>
@@ -134,26 +156,34 @@ public sealed unsafe partial class Tensor
             _ => new Shape(count, Shape[1], Shape[2], Shape[3]),
         };
         long rowsPerEntry = Shape[0] == 0 ? 0 : Shape.Rows / Shape[0];
-        return View(Shape.Rank == 1 ? start : start * rowsPerEntry * RowStride, shape, Shape.Rank == 1 ? count : RowStride);
+        return View(Shape.Rank == 1 ? start : start * rowsPerEntry * RowStride, shape,
+            Shape.Rank == 1 ? count : RowStride);
     }
 
-    private Tensor View(long from, Shape shape, nint rowStride) => new(null, parent is null ? from : offset + from, shape, rowStride, Type, this);
+    private Tensor View(long from, Shape shape, nint rowStride) =>
+        new(null, parent is null ? from : offset + from, shape, rowStride, Type, this);
 
-    /// <summary>Copies all elements from a tensor of the same shape; rows of either may have gaps between them.</summary>
+    /// <summary>
+    /// Copies all elements from a tensor of the same shape; rows of either may have gaps between
+    /// them.
+    /// </summary>
     public void CopyFrom(Tensor source)
     {
         if (source.Shape != Shape)
             throw new ArgumentException($"copy: {source} does not have the shape of {this}");
         Overlap.RefusePartial("copy", this, source);
         for (nint row = 0; row < (nint)Shape.Rows; row++)
-            new ReadOnlySpan<float>(source.Pointer + (row * source.RowStride), Shape.Columns).CopyTo(new Span<float>(Pointer + (row * RowStride), Shape.Columns));
+            new ReadOnlySpan<float>(source.Pointer + (row * source.RowStride), Shape.Columns)
+                .CopyTo(new Span<float>(Pointer + (row * RowStride), Shape.Columns));
         GC.KeepAlive(source);
         GC.KeepAlive(this);
     }
 
     /// <summary>This tensor, if its rows follow each other without gaps.</summary>
     internal Tensor Contiguous(string user) => IsContiguous ? this
-        : throw new ArgumentException($"{user}: a view with gaps between its rows ({this}, row stride {RowStride}) is not supported here");
+        : throw new ArgumentException(
+            $"{user}: a view with gaps between its rows ({this}, row stride {RowStride}) is not supported here");
 
+    /// <inheritdoc/>
     public override string ToString() => Name is null ? Shape.ToString() : $"{Name} {Shape}";
 }

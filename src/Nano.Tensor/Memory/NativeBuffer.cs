@@ -45,8 +45,10 @@ public sealed unsafe class NativeBuffer : SafeHandle
         }
     }
 
+    /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
+    /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
         NativeMemory.Free((void*)handle);

@@ -1,12 +1,15 @@
 namespace Nano;
 
 /// <summary>
-/// y = f(x) in float32 throughout; but what the backward pass needs of the inside waits for it as bfloat16, in half the memory (Micikevicius et al.,
-/// "Mixed Precision Training", 2018, store activations so). Statistics of rows stay float32: a normaliser is an exponent, where eight bits are too few.
-/// Backward: everything stored becomes float32 again, then the inner tape is walked. So of a stack of such ops one is in float32 at a time. The
-/// loss is that of float32 to the bit, the gradients are those at activations with a relative error of at most 2^-9.
+/// y = f(x) in float32 throughout; but what the backward pass needs of the inside waits for it as
+/// bfloat16, in half the memory (Micikevicius et al., "Mixed Precision Training", 2018, store
+/// activations so). Statistics of rows stay float32: a normaliser is an exponent, where eight bits
+/// are too few. Backward: everything stored becomes float32 again, then the inner tape is walked.
+/// So of a stack of such ops one is in float32 at a time. The loss is that of float32 to the bit,
+/// the gradients are those at activations with a relative error of at most 2^-9.
 /// </summary>
-internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tensor, Tensor Words)> Stored, Tensor Y) : Op(Y)
+internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tensor, Tensor Words)> Stored,
+    Tensor Y) : Op(Y)
 {
     internal override bool WantsGradient => Y.WantsGradient;
 
@@ -29,9 +32,13 @@ internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tens
     }
 }
 
+/// <summary>Storage as bfloat16 as a method of <see cref="Compute"/>.</summary>
 public static class BFloat16StorageExtensions
 {
-    /// <summary>body(x), what happens inside being stored as bfloat16 until the backward pass. Without a tape, nothing inside is stored at all.</summary>
+    /// <summary>
+    /// body(x), what happens inside being stored as bfloat16 until the backward pass. Without a
+    /// tape, nothing inside is stored at all.
+    /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="x">The tensor that body depends on, besides parameters; it stays as it is.</param>
     /// <param name="body">Returns x or a tensor it made, not a view.</param>
@@ -55,7 +62,8 @@ public static class BFloat16StorageExtensions
         if (y == x)
             return x;
         if (y.Root != y)
-            throw new ArgumentException($"bfloat16 storage: the result {y} is a view of {y.Root}; wanted a tensor of its own");
+            throw new ArgumentException(
+                $"bfloat16 storage: the result {y} is a view of {y.Root}; wanted a tensor of its own");
         var stored = new List<(Tensor, Tensor)>(held.Count);
         foreach (var tensor in held)
         {

@@ -4,7 +4,8 @@ namespace Nano;
 
 /// <summary>
 /// y = a + b; b may have a suffix of a's shape (a bias or position table) and is then repeated.
-/// Backward: da = dy; db = dy, summed over the repeats in order. y's gradient is dead afterwards, so a takes it over without a copy.
+/// Backward: da = dy; db = dy, summed over the repeats in order. y's gradient is dead afterwards,
+/// so a takes it over without a copy.
 /// </summary>
 internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
@@ -20,7 +21,8 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
         if (B.WantsGradient && B.Length == A.Length)
             compute.Accumulate(dy, B.GradientFor(compute));
         else if (B.WantsGradient)
-            ColumnSums.Run(compute, (int)(A.Length / B.Length), (int)B.Length, dy.Pointer, (nint)B.Length, B.GradientFor(compute));
+            ColumnSums.Run(compute, (int)(A.Length / B.Length), (int)B.Length, dy.Pointer, (nint)B.Length,
+                B.GradientFor(compute));
         if (A.WantsGradient && !A.TryAdoptGradient(dy))
             compute.Accumulate(dy, A.GradientFor(compute));
     }
@@ -47,7 +49,8 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
     internal readonly unsafe struct Product(float* a, float* b, GradientTarget y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(a + i), S.Load(b + i)));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            y.Put<S, V>(i, S.Multiply(S.Load(a + i), S.Load(b + i)));
     }
 }
 
@@ -64,6 +67,7 @@ internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
         compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
 }
 
+/// <summary>Sums, products and scaling as methods of <see cref="Compute"/>.</summary>
 public static class ElementwiseExtensions
 {
     /// <summary>a + b, where b has a's shape or a suffix of it.</summary>
@@ -90,7 +94,8 @@ public static class ElementwiseExtensions
         if (a.Shape != b.Shape)
             throw new ArgumentException($"multiply: {a} and {b} differ in shape");
         var y = compute.New(a.Shape);
-        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Contiguous("multiply").Pointer, b.Contiguous("multiply").Pointer, new(y.Pointer, false)));
+        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Contiguous("multiply").Pointer,
+            b.Contiguous("multiply").Pointer, new(y.Pointer, false)));
         compute.Record(new MultiplyOp(a, b, y));
         return y;
     }
@@ -124,7 +129,8 @@ public static class ElementwiseExtensions
     private readonly unsafe struct Sum(float* a, float* b, float* y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
 
         /// <summary>The same b for another row of a and y.</summary>
         public Sum Row(nint offset) => new(a + offset, b, y + offset);

@@ -13,7 +13,8 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
 {
     internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
 
-    internal override Work ForwardWork => Work.Of("linear forward", (int)X.Shape.Rows, Weight.Shape[0], Weight.Shape[1]);
+    internal override Work ForwardWork =>
+        Work.Of("linear forward", (int)X.Shape.Rows, Weight.Shape[0], Weight.Shape[1]);
 
     internal override Work? BackwardWork => null;
 
@@ -43,17 +44,22 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
     }
 }
 
+/// <summary>Linear maps as a method of <see cref="Compute"/>.</summary>
 public static class LinearExtensions
 {
     /// <summary>y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N].</summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
     {
-        if (weight.Shape.Rank != 2 || x.Shape.Rank == 0 || x.Shape.Columns != weight.Shape[1] || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
-            throw new ArgumentException($"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, K], [N]");
+        if (weight.Shape.Rank != 2 || x.Shape.Rank == 0 || x.Shape.Columns != weight.Shape[1]
+            || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
+            throw new ArgumentException(
+                $"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, "
+                + $"K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         var y = compute.New(x.Shape.WithColumns(n));
-        Gemm.Run(compute, m, n, k, x.Pointer, x.RowStride, 1, weight.Contiguous("linear").Pointer, k, RightLayout.RowsOfK,
+        Gemm.Run(compute, m, n, k, x.Pointer, x.RowStride, 1, weight.Contiguous("linear").Pointer, k,
+            RightLayout.RowsOfK,
             bias is null ? null : bias.Pointer, accumulate: false, y.Pointer, n);
         compute.Record(new LinearOp(x, weight, bias, y));
         return y;

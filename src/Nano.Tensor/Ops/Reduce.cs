@@ -33,6 +33,7 @@ internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
     }
 }
 
+/// <summary>Sum and mean as methods of <see cref="Compute"/>.</summary>
 public static class ReduceExtensions
 {
     /// <summary>The sum of all elements, a scalar.</summary>
@@ -44,7 +45,8 @@ public static class ReduceExtensions
     private static unsafe Tensor Reduce(this Compute compute, Tensor x, double factor)
     {
         var sums = compute.New(new Shape(checked((int)x.Shape.Rows)));
-        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0, new SumOp.RowSums(x.Contiguous("sum").Pointer, x.Shape.Columns, sums.Pointer));
+        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0,
+            new SumOp.RowSums(x.Contiguous("sum").Pointer, x.Shape.Columns, sums.Pointer));
         double total = 0;
         foreach (float sum in sums.Data)
             total += sum;

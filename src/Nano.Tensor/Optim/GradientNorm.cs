@@ -8,8 +8,9 @@ public sealed class GradientNorm
     private readonly double[] squares; // of each group
 
     /// <summary>
-    /// Groups parameters by the part of the model to which they belong: "embed", "block0", "block1" ..., "head". A tensor
-    /// that no model has declared is a group of its own; frozen ones are left out.
+    /// Groups parameters by the part of the model to which they belong: "embed", "block0", "block1"
+    /// ..., "head". A tensor that no model has declared is a group of its own; frozen ones are left
+    /// out.
     /// </summary>
     public GradientNorm(IReadOnlyList<Tensor> parameters)
     {
@@ -72,6 +73,9 @@ public sealed class GradientNorm
         return square;
     }
 
-    /// <summary>The factor that brings a gradient of this norm down to the limit (Pascanu et al., "On the difficulty of training recurrent neural networks", 2013); 1 if it is below.</summary>
+    /// <summary>
+    /// The factor that brings a gradient of this norm down to the limit (Pascanu et al., "On the
+    /// difficulty of training recurrent neural networks", 2013); 1 if it is below.
+    /// </summary>
     public static double ClipScale(double norm, double limit) => Math.Min(1, limit / (norm + 1e-6));
 }

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>An update rule over all parameters of a model. Each implementation is one file with its paper and its rule in the header.</summary>
+/// <summary>
+/// An update rule over all parameters of a model. Each implementation is one file with its paper
+/// and its rule in the header.
+/// </summary>
 public interface IOptimizer : IDisposable
 {
     /// <summary>Steps taken.</summary>
@@ -9,11 +12,15 @@ public interface IOptimizer : IDisposable
     /// <summary>Bytes held for the state.</summary>
     long ReservedBytes { get; }
 
-    /// <summary>What a checkpoint keeps besides the step count, under names that begin with those of the parameters.</summary>
+    /// <summary>
+    /// What a checkpoint keeps besides the step count, under names that begin with those of the
+    /// parameters.
+    /// </summary>
     IEnumerable<(string Name, Tensor Tensor)> State { get; }
 
     /// <summary>
-    /// Is called before the gradients of a step are computed: a rule that learns from others besides asks for them here.
+    /// Is called before the gradients of a step are computed: a rule that learns from others
+    /// besides asks for them here.
     /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="findGradientsOfDrawnLabels">

@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// What all update rules share: the walk over the parameters, state tensors for each of them in one arena, and two groups by their roles: tables and
-/// matrices decay, biases and norm weights do not.
+/// What all update rules share: the walk over the parameters, state tensors for each of them in one
+/// arena, and two groups by their roles: tables and matrices decay, biases and norm weights do not.
 /// </summary>
 public abstract class Optimizer : IOptimizer
 {
@@ -34,6 +34,7 @@ public abstract class Optimizer : IOptimizer
     /// <summary>The parameters that are not frozen.</summary>
     protected IReadOnlyList<Tensor> Parameters { get; }
 
+    /// <summary>The rule's name and constants.</summary>
     protected OptimizerOptions Options { get; }
 
     /// <summary>Does nothing, in most rules.</summary>
@@ -58,7 +59,8 @@ public abstract class Optimizer : IOptimizer
     protected abstract void Update(Compute compute, int index, double learningRate, double gradientScale);
 
     /// <summary>Zeros of each parameter's shape.</summary>
-    protected Tensor[] NewState(string name) => [.. Parameters.Select((parameter, index) => NewState(index, name, parameter.Shape))];
+    protected Tensor[] NewState(string name) =>
+        [.. Parameters.Select((parameter, index) => NewState(index, name, parameter.Shape))];
 
     /// <summary>Zeros of any shape that belong to the parameter of this index.</summary>
     protected Tensor NewState(int index, string name, Shape shape, DType type = DType.Float32)
@@ -73,6 +75,7 @@ public abstract class Optimizer : IOptimizer
         Parameters[index] is var parameter && (parameter.Parameter?.Decays ?? parameter.Shape.Rank >= 2)
             ? Options.WeightDecay : 0;
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         arena.Dispose();

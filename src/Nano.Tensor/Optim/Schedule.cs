@@ -38,6 +38,7 @@ public sealed record Schedule(string Name = "cosine", int? DecaySteps = null)
         };
     }
 
+    /// <summary>The cosine schedule of <see cref="At"/>.</summary>
     public static double WarmupCosine(long step, double peak, double minimum, int warmupSteps, int totalSteps)
     {
         if (step < warmupSteps)

@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>A chat template and the texts of the special tokens that it may print, by their names for it: bos_token, eos_token ...</summary>
+/// <summary>
+/// A chat template and the texts of the special tokens that it may print, by their names for it:
+/// bos_token, eos_token ...
+/// </summary>
 public sealed record ChatFormat(ChatTemplate Template, IReadOnlyDictionary<string, string> SpecialTokens);
 
 /// <summary>A conversation with a model: keeps the turns, makes the prompts, and knows what ends an answer.</summary>
@@ -30,10 +33,16 @@ public sealed class ChatSession
     /// <summary>The turns so far.</summary>
     public IReadOnlyList<ChatMessage> Messages => messages;
 
-    /// <summary>Whether the oldest turns are forgotten when the conversation outgrows the context; otherwise that is an error.</summary>
+    /// <summary>
+    /// Whether the oldest turns are forgotten when the conversation outgrows the context; otherwise
+    /// that is an error.
+    /// </summary>
     public bool DropsOldest { get; init; }
 
-    /// <summary>The ids that end an answer: the tokenizer's, and the one that the template puts behind an answer.</summary>
+    /// <summary>
+    /// The ids that end an answer: the tokenizer's, and the one that the template puts behind an
+    /// answer.
+    /// </summary>
     public IReadOnlyList<int> EndIds { get; }
 
     /// <summary>The text that ends an answer where the template puts no special token behind it.</summary>
@@ -49,9 +58,11 @@ public sealed class ChatSession
 
     /// <summary>Adds a turn of the user's and returns the prompt whose continuation is the answer.</summary>
     /// <param name="text">What the user says.</param>
-    /// <param name="answerTokens">How much room to leave for the answer when old turns are dropped, at most a quarter of the context.</param>
+    /// <param name="answerTokens">How much room to leave for the answer when old turns are dropped,
+    /// at most a quarter of the context.</param>
     /// <param name="now">The time, for templates that ask.</param>
-    /// <exception cref="NanoException">The template refuses it, or the conversation is longer than the context; the turn is not added.</exception>
+    /// <exception cref="NanoException">The template refuses it, or the conversation is longer than
+    /// the context; the turn is not added.</exception>
     public int[] Ask(string text, int answerTokens, DateTime now)
     {
         var before = messages.ToArray();
@@ -64,7 +75,8 @@ public sealed class ChatSession
                 ids = Encode(now);
             return ids.Length <= contextLength ? ids : throw new NanoException(
                 $"the conversation has {ids.Length} tokens and the model's context only {contextLength}",
-                DropsOldest ? "even the last turn alone is too long: shorten it" : "/reset begins a new one; --drop-oldest forgets the oldest turns as it grows");
+                DropsOldest ? "even the last turn alone is too long: shorten it"
+                    : "/reset begins a new one; --drop-oldest forgets the oldest turns as it grows");
         }
         catch
         {
@@ -78,16 +90,22 @@ public sealed class ChatSession
     public void Answer(string text) => messages.Add(new ChatMessage("assistant", text));
 
     /// <summary>
-    /// The ids of the whole conversation. Special tokens are the template's to use: their text in what the user or the system message says is text like
-    /// any other. To tell them apart after rendering, it stands between two marks, a character that nobody uses.
+    /// The ids of the whole conversation. Special tokens are the template's to use: their text in
+    /// what the user or the system message says is text like any other. To tell them apart after
+    /// rendering, it stands between two marks, a character that nobody uses.
     /// </summary>
     private int[] Encode(DateTime now)
     {
-        char mark = (char)Enumerable.Range('\uE000', 0x1900).First(c => messages.All(message => !message.Content.Contains((char)c, StringComparison.Ordinal)));
-        string[] special = [.. tokenizer.SpecialTokens.Keys.Where(token => token.Length > 0).OrderByDescending(token => token.Length)];
-        var marked = messages.Select(message => message.Role == "assistant" ? message : message with { Content = Marked(message.Content, special, mark) });
-        string[] parts = format.Template.Render(marked, addGenerationPrompt: true, format.SpecialTokens, now).Split(mark);
-        return [.. parts.SelectMany((part, i) => part.Length == 0 ? [] : tokenizer.Encode(part, allowSpecial: i % 2 == 0))];
+        char mark = (char)Enumerable.Range('\uE000', 0x1900)
+            .First(c => messages.All(message => !message.Content.Contains((char)c, StringComparison.Ordinal)));
+        string[] special = [.. tokenizer.SpecialTokens.Keys.Where(token => token.Length > 0)
+            .OrderByDescending(token => token.Length)];
+        var marked = messages.Select(message => message.Role == "assistant" ? message
+            : message with { Content = Marked(message.Content, special, mark) });
+        string[] parts = format.Template.Render(marked, addGenerationPrompt: true, format.SpecialTokens, now)
+            .Split(mark);
+        return [.. parts.SelectMany((part, i) => part.Length == 0 ? []
+            : tokenizer.Encode(part, allowSpecial: i % 2 == 0))];
     }
 
     /// <summary>The text with marks around every special token in it.</summary>
@@ -102,7 +120,8 @@ public sealed class ChatSession
             if (plain < 0)
                 break;
             at += plain;
-            string? token = special.FirstOrDefault(token => string.CompareOrdinal(text, at, token, 0, token.Length) == 0);
+            string? token = special.FirstOrDefault(token =>
+                string.CompareOrdinal(text, at, token, 0, token.Length) == 0);
             if (token is null)
                 result.Append(text[at]);
             else
@@ -112,23 +131,31 @@ public sealed class ChatSession
         return result.ToString();
     }
 
-    /// <summary>Removes the oldest turn of the user's and what was answered; false if only the newest is left.</summary>
+    /// <summary>
+    /// Removes the oldest turn of the user's and what was answered; false if only the newest is
+    /// left.
+    /// </summary>
     private bool DropOldest()
     {
-        int first = messages.FindIndex(message => message.Role == "user"), next = messages.FindIndex(first + 1, message => message.Role == "user");
+        int first = messages.FindIndex(message => message.Role == "user"),
+            next = messages.FindIndex(first + 1, message => message.Role == "user");
         if (next < 0)
             return false;
         messages.RemoveRange(first, next - first);
         return true;
     }
 
-    /// <summary>Looks at what the template puts between an answer and the next turn: a special token first, or else a line of text.</summary>
+    /// <summary>
+    /// Looks at what the template puts between an answer and the next turn: a special token first,
+    /// or else a line of text.
+    /// </summary>
     private (IReadOnlyList<int> Ids, IReadOnlyList<string> Stops) FindEnds()
     {
         string text;
         try
         {
-            text = format.Template.Render([new("user", "a"), new("assistant", Mark), new("user", NextMark)], addGenerationPrompt: false, format.SpecialTokens, DateTime.UnixEpoch);
+            text = format.Template.Render([new("user", "a"), new("assistant", Mark), new("user", NextMark)],
+                addGenerationPrompt: false, format.SpecialTokens, DateTime.UnixEpoch);
         }
         catch (ChatTemplateException)
         {

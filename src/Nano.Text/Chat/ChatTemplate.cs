@@ -1,12 +1,13 @@
 namespace Nano;
 
 /// <summary>
-/// Turns a conversation into the text a model was trained to continue. A template is a Jinja string, as the
-/// chat_template of a Hugging Face tokenizer or of a GGUF file; the built-in ones are such strings as well. Rendering
-/// follows transformers: Jinja 3.1 in its immutable sandbox with trim_blocks, lstrip_blocks and loop controls, the block
-/// generation, tojson without HTML escapes, and the functions raise_exception and strftime_now.
-/// The text is meant to be encoded with special tokens allowed and nothing put before it: the template writes the
-/// beginning of the text itself.
+/// Turns a conversation into the text a model was trained to continue. A template is a Jinja
+/// string, as the chat_template of a Hugging Face tokenizer or of a GGUF file; the built-in ones
+/// are such strings as well. Rendering follows transformers: Jinja 3.1 in its immutable sandbox
+/// with trim_blocks, lstrip_blocks and loop controls, the block generation, tojson without HTML
+/// escapes, and the functions raise_exception and strftime_now. The text is meant to be encoded
+/// with special tokens allowed and nothing put before it: the template writes the beginning of the
+/// text itself.
 /// </summary>
 public sealed class ChatTemplate
 {
@@ -16,7 +17,8 @@ public sealed class ChatTemplate
     /// <summary>Reads a template.</summary>
     /// <param name="text">The Jinja string.</param>
     /// <param name="name">What to call it in messages.</param>
-    /// <exception cref="ChatTemplateException">It is malformed or uses what is not supported; the message has line and column.</exception>
+    /// <exception cref="ChatTemplateException">It is malformed or uses what is not supported; the
+    /// message has line and column.</exception>
     public ChatTemplate(string text, string name)
     {
         source = new JinjaSource(text, name);
@@ -33,15 +35,19 @@ public sealed class ChatTemplate
     /// <exception cref="NanoException">There is none of that name.</exception>
     public static ChatTemplate BuiltIn(string name) => BuiltInTemplates.All.TryGetValue(name, out string? text)
         ? new ChatTemplate(text, name)
-        : throw new NanoException($"no chat template is called {Quoted.Of(name)}", NearestMatch.Hint(name, BuiltInNames, "built-in templates"));
+        : throw new NanoException($"no chat template is called {Quoted.Of(name)}",
+            NearestMatch.Hint(name, BuiltInNames, "built-in templates"));
 
     /// <summary>The text of a conversation.</summary>
     /// <param name="messages">The turns so far.</param>
     /// <param name="addGenerationPrompt">Whether the text ends where the assistant's next turn begins.</param>
-    /// <param name="specialTokens">Text by name, such as bos_token and eos_token; one that is missing is undefined to the template.</param>
+    /// <param name="specialTokens">Text by name, such as bos_token and eos_token; one that is
+    /// missing is undefined to the template.</param>
     /// <param name="now">What the template takes for the present, if it asks.</param>
-    /// <exception cref="ChatTemplateException">The template refuses the conversation, does what is impossible, or exceeds a limit.</exception>
-    public string Render(IEnumerable<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyDictionary<string, string> specialTokens, DateTime now)
+    /// <exception cref="ChatTemplateException">The template refuses the conversation, does what is
+    /// impossible, or exceeds a limit.</exception>
+    public string Render(IEnumerable<ChatMessage> messages, bool addGenerationPrompt,
+        IReadOnlyDictionary<string, string> specialTokens, DateTime now)
     {
         var variables = ChatVariables.Of(messages, addGenerationPrompt);
         foreach (var (name, text) in specialTokens)
@@ -49,11 +55,15 @@ public sealed class ChatTemplate
         return Render(variables, now);
     }
 
-    /// <summary>The text that the template makes of its variables: messages, tools and everything else it may ask for.</summary>
+    /// <summary>
+    /// The text that the template makes of its variables: messages, tools and everything else it
+    /// may ask for.
+    /// </summary>
     /// <param name="variables">The variables; one that is missing is undefined to the template.</param>
     /// <param name="now">The time that strftime_now tells.</param>
     /// <exception cref="ChatTemplateException">
     /// The template refuses the conversation, does what is impossible, or exceeds a limit.
     /// </exception>
-    public string Render(ChatVariables variables, DateTime now) => JinjaRenderer.Render(source, body, variables.Values, now);
+    public string Render(ChatVariables variables, DateTime now) =>
+        JinjaRenderer.Render(source, body, variables.Values, now);
 }

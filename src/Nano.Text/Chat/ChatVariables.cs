@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// The variables of a chat template by name, in the order they were set: messages, tools, documents,
-/// add_generation_prompt, enable_thinking and whatever else a template asks for. One that is not set is undefined to it.
+/// The variables of a chat template by name, in the order they were set: messages, tools,
+/// documents, add_generation_prompt, enable_thinking and whatever else a template asks for. One
+/// that is not set is undefined to it.
 /// </summary>
 public sealed class ChatVariables
 {
@@ -14,7 +15,10 @@ public sealed class ChatVariables
 
     internal IEnumerable<KeyValuePair<string, object?>> Values => values;
 
-    /// <summary>The variables of a conversation as transformers gives them: tools and documents are none until they are set.</summary>
+    /// <summary>
+    /// The variables of a conversation as transformers gives them: tools and documents are none
+    /// until they are set.
+    /// </summary>
     /// <param name="messages">The turns so far.</param>
     /// <param name="addGenerationPrompt">Whether the text ends where the assistant's next turn begins.</param>
     public static ChatVariables Of(IEnumerable<ChatMessage> messages, bool addGenerationPrompt)
@@ -25,7 +29,8 @@ public sealed class ChatVariables
     }
 
     /// <summary>One variable for each property of a JSON object; see <see cref="Set(string, JsonElement)"/>.</summary>
-    /// <exception cref="NanoException">The JSON is no object, or holds an integer of more digits than Python reads.</exception>
+    /// <exception cref="NanoException">The JSON is no object, or holds an integer of more digits
+    /// than Python reads.</exception>
     public static ChatVariables FromJson(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Object)
@@ -76,8 +81,9 @@ public sealed class ChatVariables
     }
 
     /// <summary>
-    /// Sets a variable to a value from JSON, as Python reads it: 1 is an integer of any size and 1.0 a float, the order of
-    /// keys stays, the last of two equal keys wins. An escaped half of a surrogate pair becomes U+FFFD.
+    /// Sets a variable to a value from JSON, as Python reads it: 1 is an integer of any size and
+    /// 1.0 a float, the order of keys stays, the last of two equal keys wins. An escaped half of a
+    /// surrogate pair becomes U+FFFD.
     /// </summary>
     /// <exception cref="NanoException">An integer has more digits than Python reads (4300).</exception>
     public ChatVariables Set(string name, JsonElement value)

@@ -38,7 +38,9 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
     {
         foreach (var property in json.EnumerateObject())
             if (!known.Contains(property.Name))
-                throw new BadFileException(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here") { IsUnsupported = true };
+                throw new BadFileException(path,
+                    $"the key {Quoted.Of(prefix + property.Name)} is unknown here")
+                { IsUnsupported = true };
     }
 
     /// <summary>Whether a key is there and not null.</summary>
@@ -46,17 +48,21 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
 
     /// <summary>A string, or null if the key is absent or null.</summary>
     public string? Text(string key) => Find(key) is not { } value ? null
-        : value.ValueKind == JsonValueKind.String ? value.GetString() : throw Bad($"has a '{key}' that is not a text: {Quoted.Of(value.GetRawText())}");
+        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : throw Bad($"has a '{key}' that is not a text: {Quoted.Of(value.GetRawText())}");
 
     /// <summary>A truth value.</summary>
     public bool Flag(string key, bool absent = false) => Find(key) is not { } value ? absent
-        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Bad($"has a '{key}' that is neither true nor false: {Quoted.Of(value.GetRawText())}");
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw Bad($"has a '{key}' that is neither true nor false: {Quoted.Of(value.GetRawText())}");
 
     /// <summary>A whole number that must be there.</summary>
-    public int Number(string key) => Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out int number) ? number : throw Bad($"has no whole number '{key}'");
+    public int Number(string key) => Find(key) is { ValueKind: JsonValueKind.Number } value
+        && value.TryGetInt32(out int number) ? number : throw Bad($"has no whole number '{key}'");
 
     /// <summary>The text {"String": ...} or {"Regex": ...} under "pattern".</summary>
-    public string? Pattern(string kind) => Find("pattern") is { ValueKind: JsonValueKind.Object } pattern ? new TokenizerComponent(Where, pattern, Path).Text(kind) : null;
+    public string? Pattern(string kind) => Find("pattern") is { ValueKind: JsonValueKind.Object } pattern
+        ? new TokenizerComponent(Where, pattern, Path).Text(kind) : null;
 
     /// <summary>An error about this component.</summary>
     public BadFileException Bad(string problem) => new(Path, $"{Where} {problem}");

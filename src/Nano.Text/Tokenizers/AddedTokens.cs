@@ -8,7 +8,10 @@ namespace Nano;
 /// <param name="Special">Whether it steers the model, so that text becomes it only where the caller allows.</param>
 internal readonly record struct AddedToken(string Text, int Id, bool Special);
 
-/// <summary>Finds added tokens in text: the leftmost first, of those that begin together the longest. Linear in the text.</summary>
+/// <summary>
+/// Finds added tokens in text: the leftmost first, of those that begin together the longest. Linear
+/// in the text.
+/// </summary>
 internal sealed class AddedTokens
 {
     private readonly Dictionary<string, int> all = [], ordinary = [];

@@ -3,8 +3,9 @@ using System.Buffers;
 namespace Nano;
 
 /// <summary>
-/// Byte-pair encoding of one piece (Sennrich et al. 2016, arXiv:1508.07909): again and again the two neighbours of lowest rank, the leftmost of
-/// equal ones, become one symbol. Short pieces are searched through for each merge; long ones keep their pairs in a queue, in linear time.
+/// Byte-pair encoding of one piece (Sennrich et al. 2016, arXiv:1508.07909): again and again the
+/// two neighbours of lowest rank, the leftmost of equal ones, become one symbol. Short pieces are
+/// searched through for each merge; long ones keep their pairs in a queue, in linear time.
 /// </summary>
 internal sealed class BpeMerger(MergeTable merges)
 {
@@ -48,7 +49,8 @@ internal sealed class BpeMerger(MergeTable merges)
         int n = symbols.Length;
         int[] memory = ArrayPool<int>.Shared.Rent(checked(4 * n));
         // Neighbours of each symbol that is left, and the rank and result of its pair with the next.
-        Span<int> next = memory.AsSpan(0, n), previous = memory.AsSpan(n, n), ranks = memory.AsSpan(2 * n, n), ids = memory.AsSpan(3 * n, n);
+        Span<int> next = memory.AsSpan(0, n), previous = memory.AsSpan(n, n), ranks = memory.AsSpan(2 * n, n),
+            ids = memory.AsSpan(3 * n, n);
         queue ??= new RankQueue(merges.RankCount);
         for (int i = 0; i < n; i++)
         {
@@ -72,7 +74,8 @@ internal sealed class BpeMerger(MergeTable merges)
             if (ranks[at] != MergeTable.None)
                 queue.Push(ranks[at], at);
             int before = previous[at];
-            if (before >= 0 && (ranks[before] = merges.Find(symbols[before], symbols[at], out ids[before])) != MergeTable.None)
+            if (before >= 0 && (ranks[before] = merges.Find(symbols[before], symbols[at], out ids[before]))
+                != MergeTable.None)
                 queue.Push(ranks[before], before);
         }
         int count = 0;

@@ -7,15 +7,17 @@ namespace Nano;
 /// <summary>What every tokenizer that merges pairs is made of.</summary>
 /// <param name="Vocabulary">Bytes of the ids.</param>
 /// <param name="Merges">The rules.</param>
-/// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges would make of it.</param>
+/// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges
+/// would make of it.</param>
 /// <param name="Added">Tokens that are found in the text before anything else.</param>
 /// <param name="BeginId">The id in front of a prompt, or null.</param>
 /// <param name="EndIds">The ids that end a text.</param>
-internal sealed record BpeParts(Vocabulary Vocabulary, MergeTable Merges, bool WholePieces, AddedTokens Added, int? BeginId, IReadOnlyList<int> EndIds);
+internal sealed record BpeParts(Vocabulary Vocabulary, MergeTable Merges, bool WholePieces, AddedTokens Added,
+    int? BeginId, IReadOnlyList<int> EndIds);
 
 /// <summary>
-/// What byte-level BPE and SentencePiece have in common: added tokens are found in the text, what lies between them is cut into pieces,
-/// and within a piece pairs of symbols are merged.
+/// What byte-level BPE and SentencePiece have in common: added tokens are found in the text, what
+/// lies between them is cut into pieces, and within a piece pairs of symbols are merged.
 /// </summary>
 internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
 {
@@ -77,8 +79,10 @@ internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
     }
 
     /// <inheritdoc/>
-    public virtual ReadOnlySpan<byte> BytesOf(int id, bool first = false) => (uint)id < (uint)VocabSize ? Parts.Vocabulary[id]
-        : throw new NanoException($"the id {id} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}", "do model and tokenizer belong together?");
+    public virtual ReadOnlySpan<byte> BytesOf(int id, bool first = false) =>
+        (uint)id < (uint)VocabSize ? Parts.Vocabulary[id]
+        : throw new NanoException($"the id {id} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}",
+            "do model and tokenizer belong together?");
 
     /// <inheritdoc/>
     public abstract void Save(string path);
@@ -89,7 +93,10 @@ internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
     /// <param name="first">Whether the whole text begins here.</param>
     protected abstract void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first);
 
-    /// <summary>Writes the symbols that a piece begins with, before merging; those that no rule knows are negative. Returns their number.</summary>
+    /// <summary>
+    /// Writes the symbols that a piece begins with, before merging; those that no rule knows are
+    /// negative. Returns their number.
+    /// </summary>
     protected abstract int Symbols(ReadOnlySpan<byte> piece, Span<int> symbols);
 
     /// <summary>Adds the ids for a negative symbol.</summary>
@@ -125,5 +132,6 @@ internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
 
     /// <summary>Half of a surrogate pair, by its position.</summary>
     internal static NanoException HalfPair(char unit, int at) =>
-        new($"half of a surrogate pair (U+{(int)unit:X4}) stands alone at position {at}: the text is not valid Unicode", "check the encoding of the text");
+        new($"half of a surrogate pair (U+{(int)unit:X4}) stands alone at position {at}: the text is not valid Unicode",
+            "check the encoding of the text");
 }

@@ -9,10 +9,12 @@ namespace Nano;
 public readonly record struct BpeProgress(int Tokens, int Of);
 
 /// <summary>
-/// Learns byte-level BPE from texts: the 256 bytes in GPT-2's order, then again and again the two neighbours that occur together most often as one new
-/// token, last &lt;|endoftext|&gt;. Of pairs that occur equally often the one with the smaller left id goes first, then the smaller right id, so the
-/// result depends on the texts alone. Neighbours count within pieces of text only, at every position (aaa has two), and must occur at least twice.
-/// A token that two different pairs make up has one id.
+/// Learns byte-level BPE from texts: the 256 bytes in GPT-2's order, then again and again the two
+/// neighbours that occur together most often as one new token, last &lt;|endoftext|&gt;. Of pairs
+/// that occur equally often the one with the smaller left id goes first, then the smaller right id,
+/// so the result depends on the texts alone. Neighbours count within pieces of text only, at every
+/// position (aaa has two), and must occur at least twice. A token that two different pairs make up
+/// has one id.
 /// </summary>
 public static class BpeTrainer
 {
@@ -32,12 +34,15 @@ public static class BpeTrainer
     /// <param name="progress">Told now and then.</param>
     /// <param name="cancel">Gives up.</param>
     /// <exception cref="NanoException">The texts do not have so many pairs, or a text is not valid Unicode.</exception>
-    public static ITokenizer Train(IReadOnlyList<string> texts, int vocabSize, string split = "gpt2", int threads = 0, IProgress<BpeProgress>? progress = null, CancellationToken cancel = default)
+    public static ITokenizer Train(IReadOnlyList<string> texts, int vocabSize, string split = "gpt2", int threads = 0,
+        IProgress<BpeProgress>? progress = null, CancellationToken cancel = default)
     {
         var pattern = SplitPattern.All.FirstOrDefault(known => known.Name == split)
             ?? throw new NanoException($"there is no split '{split}'", NearestMatch.Hint(split, [.. Splits], "splits"));
         if (vocabSize is < 257 or > 1 << 20)
-            throw new NanoException($"a vocabulary of {vocabSize} tokens cannot be trained; it must have 257 (the bytes and {EndOfText}) to {1 << 20}");
+            throw new NanoException(
+                $"a vocabulary of {vocabSize} tokens cannot be trained; it must have 257 (the bytes and "
+                + $"{EndOfText}) to {1 << 20}");
         var words = CountPieces(texts, pattern, threads, cancel);
         List<byte[]?> tokens = [.. ByteAlphabet.InOrder().Select(b => (byte[])[b])];
         var known = new Dictionary<string, int>();
@@ -52,7 +57,9 @@ public static class BpeTrainer
         {
             cancel.ThrowIfCancellationRequested();
             if (!pairs.TryTakeBest(MinCount, out int left, out int right))
-                throw new NanoException($"the text gives only {tokens.Count + 1} tokens, not {vocabSize}: no two neighbours are left that occur at least twice", $"give more text, or ask for {tokens.Count + 1} tokens or fewer");
+                throw new NanoException(
+                    $"the text gives only {tokens.Count + 1} tokens, not {vocabSize}: no two neighbours are left "
+                    + "that occur at least twice", $"give more text, or ask for {tokens.Count + 1} tokens or fewer");
             byte[] token = [.. tokens[left]!, .. tokens[right]!];
             if (!known.TryGetValue(Encoding.Latin1.GetString(token), out int id))
             {
@@ -69,11 +76,16 @@ public static class BpeTrainer
         progress?.Report(new BpeProgress(vocabSize, vocabSize));
         var added = new AddedTokens([new AddedToken(EndOfText, vocabSize - 1, Special: true)]);
         var vocabulary = new Vocabulary(tokens, id => id == vocabSize - 1, "trained vocabulary");
-        return new ByteBpeTokenizer(new BpeParts(vocabulary, new MergeTable(merges), WholePieces: false, added, null, [vocabSize - 1]), pattern, composed: false);
+        return new ByteBpeTokenizer(new BpeParts(vocabulary, new MergeTable(merges), WholePieces: false, added, null,
+            [vocabSize - 1]), pattern, composed: false);
     }
 
-    /// <summary>The distinct pieces of the texts and how often each occurs. Texts are cut at fixed places, whatever the number of threads.</summary>
-    private static List<(byte[] Piece, long Count)> CountPieces(IReadOnlyList<string> texts, SplitPattern pattern, int threads, CancellationToken cancel)
+    /// <summary>
+    /// The distinct pieces of the texts and how often each occurs. Texts are cut at fixed places,
+    /// whatever the number of threads.
+    /// </summary>
+    private static List<(byte[] Piece, long Count)> CountPieces(IReadOnlyList<string> texts, SplitPattern pattern,
+        int threads, CancellationToken cancel)
     {
         var chunks = new List<ReadOnlyMemory<char>>();
         foreach (string text in texts)
@@ -86,7 +98,12 @@ public static class BpeTrainer
         var counts = new Dictionary<string, long>[chunks.Count];
         try
         {
-            Parallel.For(0, chunks.Count, new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount, CancellationToken = cancel },
+            Parallel.For(0, chunks.Count,
+                new ParallelOptions
+                {
+                    MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount,
+                    CancellationToken = cancel
+                },
                 i => counts[i] = Count(chunks[i].Span, pattern.NewSplitter()));
         }
         catch (AggregateException e) when (e.InnerExceptions[0] is NanoException first)
@@ -100,7 +117,10 @@ public static class BpeTrainer
         return [.. all.Select(piece => (Encoding.Latin1.GetBytes(piece.Key), piece.Value))];
     }
 
-    /// <summary>Where to cut a long text: after a line break before something visible, where every pattern begins a piece.</summary>
+    /// <summary>
+    /// Where to cut a long text: after a line break before something visible, where every pattern
+    /// begins a piece.
+    /// </summary>
     private static int ChunkEnd(string text, int start)
     {
         for (int at = start + ChunkLength; at < text.Length; at++)

@@ -3,8 +3,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// GPT-2's printable stand-ins for bytes, which vocab.bpe, encoder.json, tokenizer.json and GGUF write tokens in: ! to ~, U+00A1 to U+00AC and
-/// U+00AE to U+00FF are themselves, the other 68 bytes in order are U+0100 and up.
+/// GPT-2's printable stand-ins for bytes, which vocab.bpe, encoder.json, tokenizer.json and GGUF
+/// write tokens in: ! to ~, U+00A1 to U+00AC and U+00AE to U+00FF are themselves, the other 68
+/// bytes in order are U+0100 and up.
 /// </summary>
 internal static class ByteAlphabet
 {
@@ -34,14 +35,16 @@ internal static class ByteAlphabet
     }
 
     /// <summary>All bytes in the order of their characters: GPT-2's ids 0 to 255.</summary>
-    public static IEnumerable<byte> InOrder() => Enumerable.Range(0, 256).Select(b => (byte)b).OrderBy(b => Characters[b]);
+    public static IEnumerable<byte> InOrder() => Enumerable.Range(0, 256).Select(b => (byte)b)
+        .OrderBy(b => Characters[b]);
 
     private static char[] Build()
     {
         var characters = new char[256];
         int others = 0;
         for (int b = 0; b < 256; b++)
-            characters[b] = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b : (char)(256 + others++);
+            characters[b] = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b
+                : (char)(256 + others++);
         return characters;
     }
 

@@ -3,8 +3,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// Byte-level BPE as in GPT-2 (Radford et al. 2019), GPT-4, Llama-3, Qwen and SmolLM: text is cut into pieces, and the UTF-8 bytes of a piece are
-/// merged. Any text can be expressed, and comes back as it was.
+/// Byte-level BPE as in GPT-2 (Radford et al. 2019), GPT-4, Llama-3, Qwen and SmolLM: text is cut
+/// into pieces, and the UTF-8 bytes of a piece are merged. Any text can be expressed, and comes
+/// back as it was.
 /// </summary>
 internal sealed class ByteBpeTokenizer : BpeTokenizer
 {
@@ -66,10 +67,14 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
         for (int i = 0; i < piece.Length; i++)
         {
             int id = byteIds[piece[i]];
-            symbols[i] = id >= 0 ? id : throw new NanoException($"the vocabulary has no token for the byte 0x{piece[i]:X2} of {Quoted.Of(Encoding.UTF8.GetString(piece))}", "use a tokenizer that knows all bytes");
+            symbols[i] = id >= 0 ? id
+                : throw new NanoException(
+                    $"the vocabulary has no token for the byte 0x{piece[i]:X2} of "
+                    + $"{Quoted.Of(Encoding.UTF8.GetString(piece))}", "use a tokenizer that knows all bytes");
         }
         return piece.Length;
     }
 
-    protected override void AddUnknown(BpeWorkspace work, int symbol) => throw new InvalidOperationException("every byte has an id");
+    protected override void AddUnknown(BpeWorkspace work, int symbol) =>
+        throw new InvalidOperationException("every byte has an id");
 }

@@ -45,7 +45,8 @@ public sealed class CharTokenizer : ITokenizer
     public static CharTokenizer FromText(ReadOnlySpan<char> text)
     {
         if (text.IsEmpty)
-            throw new NanoException("the text is empty, so it has no characters to make a vocabulary of", "check the data file");
+            throw new NanoException("the text is empty, so it has no characters to make a vocabulary of",
+                "check the data file");
         bool[] seen = new bool[CodePoints];
         for (int i = 0; i < text.Length;)
         {
@@ -61,7 +62,8 @@ public sealed class CharTokenizer : ITokenizer
     }
 
     /// <summary>Empty: every id is a character.</summary>
-    public IReadOnlyDictionary<string, int> SpecialTokens => System.Collections.ObjectModel.ReadOnlyDictionary<string, int>.Empty;
+    public IReadOnlyDictionary<string, int> SpecialTokens =>
+        System.Collections.ObjectModel.ReadOnlyDictionary<string, int>.Empty;
 
     /// <summary>None.</summary>
     public int? BeginId => null;
@@ -70,7 +72,8 @@ public sealed class CharTokenizer : ITokenizer
     public IReadOnlyList<int> EndIds => [];
 
     /// <summary>The id of each character.</summary>
-    /// <exception cref="NanoException">A character is not in the vocabulary, or half of a surrogate pair stands alone.</exception>
+    /// <exception cref="NanoException">A character is not in the vocabulary, or half of a surrogate
+    /// pair stands alone.</exception>
     public int[] Encode(ReadOnlySpan<char> text, bool allowSpecial = false)
     {
         int[] ids = new int[text.Length];
@@ -93,13 +96,15 @@ public sealed class CharTokenizer : ITokenizer
         Rune rune = RuneAt(text, i);
         if (!supplementaryIds.TryGetValue(rune.Value, out int id))
             throw new NanoException(
-                $"the character {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) at position {i} is not among the {VocabSize} characters of the vocabulary",
+                $"the character {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) at position {i} is not among the "
+                + $"{VocabSize} characters of the vocabulary",
                 "leave it out, or train on a text that has it");
         i += rune.Utf16SequenceLength;
         return id;
     }
 
-    private static Rune RuneAt(ReadOnlySpan<char> text, int i) => Rune.DecodeFromUtf16(text[i..], out Rune rune, out _) == OperationStatus.Done
+    private static Rune RuneAt(ReadOnlySpan<char> text, int i) =>
+        Rune.DecodeFromUtf16(text[i..], out Rune rune, out _) == OperationStatus.Done
         ? rune
         : throw BpeTokenizer.HalfPair(text[i], i);
 
@@ -111,7 +116,9 @@ public sealed class CharTokenizer : ITokenizer
         for (int i = 0; i < ids.Length; i++)
         {
             if ((uint)ids[i] >= (uint)symbols.Length)
-                throw new NanoException($"the id {ids[i]} at position {i} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}");
+                throw new NanoException(
+                    $"the id {ids[i]} at position {i} is outside the vocabulary, whose ids run from 0 to "
+                    + $"{VocabSize - 1}");
             length = checked(length + symbols[ids[i]].Utf16SequenceLength);
         }
         char[] text = new char[length];
@@ -122,15 +129,20 @@ public sealed class CharTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    public ReadOnlySpan<byte> BytesOf(int id, bool first = false) => (uint)id < (uint)symbols.Length ? Encoding.UTF8.GetBytes(symbols[id].ToString())
+    public ReadOnlySpan<byte> BytesOf(int id, bool first = false) =>
+        (uint)id < (uint)symbols.Length ? Encoding.UTF8.GetBytes(symbols[id].ToString())
         : throw new NanoException($"the id {id} is outside the vocabulary, whose ids run from 0 to {VocabSize - 1}");
 
-    /// <summary>Writes the vocabulary as a Hugging Face tokenizer.json; the same vocabulary gives the same bytes.</summary>
+    /// <summary>
+    /// Writes the vocabulary as a Hugging Face tokenizer.json; the same vocabulary gives the same
+    /// bytes.
+    /// </summary>
     /// <exception cref="NanoException">The file cannot be written.</exception>
     public void Save(string path) => CharTokenizerJson.Save(path, symbols);
 
     /// <summary>Reads a tokenizer.json that describes a character tokenizer, and no other kind.</summary>
     /// <exception cref="NanoException">The file is missing or unreadable.</exception>
-    /// <exception cref="BadFileException">It is malformed or another kind of tokenizer; the message says what was found.</exception>
+    /// <exception cref="BadFileException">It is malformed or another kind of tokenizer; the message
+    /// says what was found.</exception>
     public static CharTokenizer Load(string path) => new(CharTokenizerJson.Load(path));
 }

@@ -6,8 +6,9 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// A character vocabulary as a Hugging Face tokenizer.json: a BPE model with the characters as vocabulary and no merges,
-/// whose decoder joins them. Other programs can open it; here, a file must be exactly of this form.
+/// A character vocabulary as a Hugging Face tokenizer.json: a BPE model with the characters as
+/// vocabulary and no merges, whose decoder joins them. Other programs can open it; here, a file
+/// must be exactly of this form.
 /// </summary>
 internal static class CharTokenizerJson
 {
@@ -58,7 +59,12 @@ internal static class CharTokenizerJson
 
     public static void Save(string path, Rune[] symbols)
     {
-        var options = new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        var options = new JsonWriterOptions
+        {
+            Indented = true,
+            NewLine = "\n",
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+        };
         AtomicFile.Write(path, stream =>
         {
             using (var json = new Utf8JsonWriter(stream, options))
@@ -110,7 +116,10 @@ internal static class CharTokenizerJson
         }
     }
 
-    /// <summary>Each key must have the value of the form. A key may be absent where it says "nothing" or "no".</summary>
+    /// <summary>
+    /// Each key must have the value of the form. A key may be absent where it says "nothing" or
+    /// "no".
+    /// </summary>
     private static void CheckObject(JsonElement found, JsonElement form, string prefix, string path)
     {
         if (found.ValueKind != JsonValueKind.Object)
@@ -122,7 +131,8 @@ internal static class CharTokenizerJson
             if (!form.TryGetProperty(property.Name, out JsonElement expected))
                 throw Bad(path, $"the key {Quoted.Of(prefix + property.Name)} is unknown here");
             if (!JsonElement.DeepEquals(property.Value, expected))
-                throw Bad(path, $"'{prefix}{property.Name}' is {Quoted.Of(property.Value.GetRawText())}; expected {expected.GetRawText()}");
+                throw Bad(path, $"'{prefix}{property.Name}' is {Quoted.Of(property.Value.GetRawText())}; expected "
+                    + $"{expected.GetRawText()}");
         }
         foreach (string key in prefix == "" ? (string[])["decoder", "model"] : ["type", "vocab", "merges"])
             if (!found.TryGetProperty(key, out _))
@@ -143,16 +153,19 @@ internal static class CharTokenizerJson
                 throw Bad(path, $"the token {Quoted.Of(name)} is not one character");
             if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out int id)
                 || (uint)id >= (uint)symbols.Length || taken[id])
-                throw Bad(path, $"the id {Quoted.Of(property.Value.GetRawText())} of {Quoted.Of(name)} is taken or not from 0 to {symbols.Length - 1}");
+                throw Bad(path, $"the id {Quoted.Of(property.Value.GetRawText())} of {Quoted.Of(name)} is taken or "
+                    + $"not from 0 to {symbols.Length - 1}");
             (symbols[id], taken[id]) = (rune, true);
         }
         if (symbols.Length == 0)
             throw Bad(path, "'model.vocab' is empty");
         for (int id = 1; id < symbols.Length; id++)
             if (symbols[id] <= symbols[id - 1])
-                throw Bad(path, $"the ids are not in code point order: {Quoted.Of(symbols[id].ToString())} has id {id}");
+                throw Bad(path, $"the ids are not in code point order: {Quoted.Of(symbols[id].ToString())} has "
+                    + $"id {id}");
         return symbols;
     }
 
-    private static BadFileException Bad(string path, string problem) => new(path, $"not a character tokenizer: {problem}");
+    private static BadFileException Bad(string path, string problem) =>
+        new(path, $"not a character tokenizer: {problem}");
 }

@@ -2,7 +2,10 @@ using System.Numerics;
 
 namespace Nano;
 
-/// <summary>One rule of byte-pair encoding: two neighbours become one token. The lowest rank goes first; equal ranks from left to right.</summary>
+/// <summary>
+/// One rule of byte-pair encoding: two neighbours become one token. The lowest rank goes first;
+/// equal ranks from left to right.
+/// </summary>
 internal readonly record struct Merge(int Left, int Right, int Rank, int Id);
 
 /// <summary>Finds the rule for two neighbours.</summary>
@@ -39,7 +42,10 @@ internal sealed class MergeTable
     /// <summary>One more than the highest rank.</summary>
     public int RankCount { get; }
 
-    /// <summary>The rank of the rule for two neighbours, or <see cref="None"/>, and what they become. Negative symbols never merge.</summary>
+    /// <summary>
+    /// The rank of the rule for two neighbours, or <see cref="None"/>, and what they become.
+    /// Negative symbols never merge.
+    /// </summary>
     public int Find(int left, int right, out int id)
     {
         id = -1;

@@ -1,9 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// o200k_base (contractions, up to three digits) and Mistral's Tekken (none, one digit). With U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and
-/// W = [\p{Ll}\p{Lm}\p{Lo}\p{M}]:
-/// [^\r\n\p{L}\p{N}]?U*W+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?U+W*(?i:...)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+/// o200k_base (contractions, up to three digits) and Mistral's Tekken (none, one digit). With U =
+/// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and W = [\p{Ll}\p{Lm}\p{Lo}\p{M}]:
+/// [^\r\n\p{L}\p{N}]?U*W+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?U+W*(?i:...)?|\p{N}{1,3}|
+/// ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
 /// </summary>
 internal sealed class O200kSplitter(bool contractions, int maxDigits) : Splitter
 {
@@ -21,7 +22,10 @@ internal sealed class O200kSplitter(bool contractions, int maxDigits) : Splitter
         return WhiteSpace(text, start, lines: true);
     }
 
-    /// <summary>The two kinds of word, each first with one other character in front: the end of the first that matches, or 0.</summary>
+    /// <summary>
+    /// The two kinds of word, each first with one other character in front: the end of the first
+    /// that matches, or 0.
+    /// </summary>
     private static int Word(ReadOnlySpan<byte> text, int start, int second, CharClass of)
     {
         bool prefix = (of & (CharClass.Letter | CharClass.Newline)) == 0 && second < text.Length;
@@ -37,7 +41,10 @@ internal sealed class O200kSplitter(bool contractions, int maxDigits) : Splitter
         return (of & CharClass.Upper) != 0 ? CharClasses.SkipAny(text, second, CharClass.Upper) : 0;
     }
 
-    /// <summary>U*W+ from a position: its end, or 0. U* takes all it can and gives back only up to the last character that is also in W.</summary>
+    /// <summary>
+    /// U*W+ from a position: its end, or 0. U* takes all it can and gives back only up to the last
+    /// character that is also in W.
+    /// </summary>
     private static int EndsLow(ReadOnlySpan<byte> text, int start)
     {
         int at = start, afterBoth = 0;

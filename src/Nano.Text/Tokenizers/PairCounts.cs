@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// The neighbours in a set of pieces, how often each pair occurs, and where; kept up to date as pairs are merged, in time proportional to the places
-/// that change.
+/// The neighbours in a set of pieces, how often each pair occurs, and where; kept up to date as
+/// pairs are merged, in time proportional to the places that change.
 /// </summary>
 internal sealed class PairCounts
 {
@@ -16,7 +16,8 @@ internal sealed class PairCounts
     private readonly Dictionary<(int Left, int Right), Occurrences> pairs = [];
 
     // What counts were when they were put in; an entry that is out of date is put in again when its turn comes.
-    private readonly PriorityQueue<(int Left, int Right), (long Count, int Left, int Right)> best = new(new MostFrequentFirst());
+    private readonly PriorityQueue<(int Left, int Right), (long Count, int Left, int Right)> best =
+        new(new MostFrequentFirst());
 
     private readonly HashSet<(int Left, int Right)> grown = [];
 
@@ -30,7 +31,9 @@ internal sealed class PairCounts
         foreach (var (piece, count) in pieces)
         {
             for (int i = 0; i <= piece.Length; i++, at++)
-                (symbols[at], next[at], previous[at], weights[at]) = (i < piece.Length ? byteIds[piece[i]] : -1, i < piece.Length ? at + 1 : -1, i > 0 ? at - 1 : -1, count);
+                (symbols[at], next[at], previous[at], weights[at]) =
+                    (i < piece.Length ? byteIds[piece[i]] : -1, i < piece.Length ? at + 1 : -1, i > 0 ? at - 1
+                        : -1, count);
         }
         for (int i = 0; i + 1 < length; i++)
             if (symbols[i] >= 0 && symbols[i + 1] >= 0)
@@ -38,7 +41,10 @@ internal sealed class PairCounts
         Announce();
     }
 
-    /// <summary>The pair that occurs most often; of those that do equally often, the one with the smallest ids.</summary>
+    /// <summary>
+    /// The pair that occurs most often; of those that do equally often, the one with the smallest
+    /// ids.
+    /// </summary>
     /// <returns>Whether any occurs at least minCount times.</returns>
     public bool TryTakeBest(int minCount, out int left, out int right)
     {

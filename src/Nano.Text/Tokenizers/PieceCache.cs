@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace Nano;
 
 /// <summary>
-/// The ids of pieces met before. Most of a text is a few thousand short words, so a table with one place for each hash value, which the
-/// newest piece takes, holds nearly all. Only pieces of up to 15 bytes and 4 ids are kept.
+/// The ids of pieces met before. Most of a text is a few thousand short words, so a table with one
+/// place for each hash value, which the newest piece takes, holds nearly all. Only pieces of up to
+/// 15 bytes and 4 ids are kept.
 /// </summary>
 internal sealed class PieceCache
 {
@@ -70,5 +71,7 @@ internal sealed class PieceCache
             high |= BinaryPrimitives.ReadUInt64LittleEndian(text[(start + 8)..]) & ((1UL << (8 * (length - 8))) - 1);
     }
 
-    private int Slot(ulong low, ulong high) => (int)(((low * 0x9E3779B97F4A7C15) ^ (high * 0xD6E8FEB86659FD93) ^ (low >> 29)) * 0x9E3779B97F4A7C15 >> (64 - bits));
+    private int Slot(ulong low, ulong high) =>
+        (int)(((low * 0x9E3779B97F4A7C15) ^ (high * 0xD6E8FEB86659FD93) ^ (low >> 29)) * 0x9E3779B97F4A7C15
+            >> (64 - bits));
 }

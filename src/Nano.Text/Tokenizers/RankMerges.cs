@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Rules of a vocabulary that gives each token a rank but no merges (tiktoken, SentencePiece): any two neighbours merge whose bytes together are a
-/// token, so each token has a rule for every way in which two others make it up.
+/// Rules of a vocabulary that gives each token a rank but no merges (tiktoken, SentencePiece): any
+/// two neighbours merge whose bytes together are a token, so each token has a rule for every way in
+/// which two others make it up.
 /// </summary>
 internal static class RankMerges
 {
@@ -15,7 +16,8 @@ internal static class RankMerges
     /// <param name="takesPart">Whether an id may be a part of another.</param>
     /// <param name="characters">Whether parts end where characters do; otherwise anywhere between bytes.</param>
     /// <param name="source">The file to name.</param>
-    public static List<Merge> Of(Vocabulary vocabulary, Func<int, int> rank, Func<int, bool> takesPart, bool characters, string source)
+    public static List<Merge> Of(Vocabulary vocabulary, Func<int, int> rank, Func<int, bool> takesPart, bool characters,
+        string source)
     {
         var merges = new List<Merge>();
         for (int id = 0; id < vocabulary.Count; id++)
@@ -25,7 +27,8 @@ internal static class RankMerges
             if (ownRank < 0 || token.Length < 2)
                 continue;
             if (token.Length > MaxTokenBytes)
-                throw new BadFileException(source, $"the token {id} has {token.Length} bytes, more than {MaxTokenBytes}");
+                throw new BadFileException(source,
+                    $"the token {id} has {token.Length} bytes, more than {MaxTokenBytes}");
             for (int cut = 1; cut < token.Length; cut++)
             {
                 if (characters && (token[cut] & 0xC0) == 0x80)

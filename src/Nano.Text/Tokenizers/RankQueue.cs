@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// A priority queue of (rank, position), for positions that mostly come in increasing order within a rank, as they do when merging walks through
-/// a text: each rank has a list of them, and only the ranks are in a heap. A position out of order goes to a heap of its own.
+/// A priority queue of (rank, position), for positions that mostly come in increasing order within
+/// a rank, as they do when merging walks through a text: each rank has a list of them, and only the
+/// ranks are in a heap. A position out of order goes to a heap of its own.
 /// </summary>
 internal sealed class RankQueue
 {

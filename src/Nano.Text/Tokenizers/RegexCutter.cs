@@ -1,16 +1,18 @@
 namespace Nano;
 
 /// <summary>
-/// Cuts text into pieces by regular expressions, one after the other, each applied to every piece that the one before has left as if it were all the text:
-/// a match is a piece, and so is what lies between two matches (Hugging Face's Split with the behaviour Isolated, and llama.cpp's pre-tokenizers).
-/// Safe to share.
+/// Cuts text into pieces by regular expressions, one after the other, each applied to every piece
+/// that the one before has left as if it were all the text: a match is a piece, and so is what lies
+/// between two matches (Hugging Face's Split with the behaviour Isolated, and llama.cpp's
+/// pre-tokenizers). Safe to share.
 /// </summary>
 internal sealed class RegexCutter
 {
     private readonly UnicodeRegex[] regexes;
 
     /// <param name="regexes">The regular expressions, which are known to be right.</param>
-    public RegexCutter(IReadOnlyList<string> regexes) => this.regexes = [.. regexes.Select(regex => UnicodeRegex.Parse(regex, "a known way to cut text"))];
+    public RegexCutter(IReadOnlyList<string> regexes) =>
+        this.regexes = [.. regexes.Select(regex => UnicodeRegex.Parse(regex, "a known way to cut text"))];
 
     /// <summary>The end of every piece, in order; the last is that of the text.</summary>
     /// <param name="text">Not empty.</param>

@@ -15,27 +15,30 @@ internal enum SpaceInFront
 }
 
 /// <summary>How SentencePiece treats text around its vocabulary.</summary>
-/// <param name="ByteIds">
-/// The ids of the 256 bytes, for characters that are not in the vocabulary; null if there are none. A byte without an id is -1: a character that needs it is
-/// unknown.
+/// <param name="ByteIds"> The ids of the 256 bytes, for characters that are not in the vocabulary;
+/// null if there are none. A byte without an id is -1: a character that needs it is unknown.
 /// </param>
 /// <param name="UnknownId">The id of what cannot be expressed, or -1.</param>
 /// <param name="SpaceInFront">Where a space is added; the first one is dropped again when decoding.</param>
 /// <param name="SingleSpaces">Whether spaces at the ends of a text go, and several in a row become one.</param>
-/// <param name="UserDefined">Tokens that are taken whole wherever they occur and merge with nothing, by id; empty if there are none.</param>
-internal sealed record SentencePieceRules(int[]? ByteIds, int UnknownId, SpaceInFront SpaceInFront, bool SingleSpaces, IReadOnlyList<byte[]?> UserDefined);
+/// <param name="UserDefined">Tokens that are taken whole wherever they occur and merge with
+/// nothing, by id; empty if there are none.</param>
+internal sealed record SentencePieceRules(int[]? ByteIds, int UnknownId, SpaceInFront SpaceInFront, bool SingleSpaces,
+    IReadOnlyList<byte[]?> UserDefined);
 
 /// <summary>
-/// SentencePiece BPE (Kudo and Richardson 2018, arXiv:1808.06226) as in Llama 1 and 2, TinyLlama and Mistral: characters are merged, and a character
-/// that the vocabulary lacks becomes its bytes. SentencePiece writes a space as U+2581 and knows no difference between the two;
-/// here both are a space.
+/// SentencePiece BPE (Kudo and Richardson 2018, arXiv:1808.06226) as in Llama 1 and 2, TinyLlama
+/// and Mistral: characters are merged, and a character that the vocabulary lacks becomes its bytes.
+/// SentencePiece writes a space as U+2581 and knows no difference between the two; here both are a
+/// space.
 /// </summary>
 internal sealed class SentencePieceTokenizer : BpeTokenizer
 {
     /// <summary>SentencePiece's sign for a space.</summary>
     public const char SpaceSign = '\u2581';
 
-    // A symbol below this is a user-defined token that no rule may touch; one above it, if negative, is a character without a token.
+    // A symbol below this is a user-defined token that no rule may touch; one above it, if negative, is a
+    // character without a token.
     private const int Frozen = -0x200000;
 
     private readonly Vocabulary? userDefined;
@@ -51,7 +54,9 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             longestUserDefined = rules.UserDefined.Max(token => token?.Length ?? 0);
         }
         // Characters that are unknown together are one id, across words too.
-        CutsAtSpaces = rules.ByteIds?.Contains(-1) == false && !Enumerable.Range(0, VocabSize).Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
+        CutsAtSpaces = rules.ByteIds?.Contains(-1) == false
+            && !Enumerable.Range(0, VocabSize)
+                .Any(id => HasSpaceInside(parts.Vocabulary[id]) && parts.Vocabulary.Find(parts.Vocabulary[id]) == id);
         for (int c = 0; c < asciiIds.Length; c++)
             asciiIds[c] = parts.Vocabulary.Find([(byte)c]) is >= 0 and int id ? id : ~c;
     }
@@ -59,7 +64,10 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
     /// <summary>How text is treated around the vocabulary.</summary>
     public SentencePieceRules Rules { get; }
 
-    /// <summary>Whether no token has a space behind another character, so that every word can be encoded by itself.</summary>
+    /// <summary>
+    /// Whether no token has a space behind another character, so that every word can be encoded by
+    /// itself.
+    /// </summary>
     public bool CutsAtSpaces { get; }
 
     /// <inheritdoc/>
@@ -126,7 +134,9 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
                 work.Add(byteIds[b]);
         }
         else if (Rules.UnknownId < 0)
-            throw new NanoException($"the vocabulary has neither {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) nor a token for the unknown", "leave the character out");
+            throw new NanoException(
+                $"the vocabulary has neither {Quoted.Of(rune.ToString())} (U+{rune.Value:X4}) nor a token for the "
+                + "unknown", "leave the character out");
         else if (work.Count == 0 || work.Ids[^1] != Rules.UnknownId) // several in a row are one
             work.Add(Rules.UnknownId);
     }

@@ -14,7 +14,10 @@ internal enum PieceKind
     Byte = 6,
 }
 
-/// <summary>One entry of a SentencePiece vocabulary. Of two possible merges the one with the higher score goes first.</summary>
+/// <summary>
+/// One entry of a SentencePiece vocabulary. Of two possible merges the one with the higher score
+/// goes first.
+/// </summary>
 internal readonly record struct Piece(string Text, float Score, PieceKind Kind);
 
 /// <summary>Makes a tokenizer of pieces with scores, whichever file they come from.</summary>
@@ -51,7 +54,8 @@ internal static class SentencePieces
             if (piece.Kind == PieceKind.Unknown)
                 unknown = id;
             if (piece.Kind == PieceKind.Byte)
-                byteIds[ByteOf(piece.Text) ?? throw new BadFileException(path, $"the piece {id} is a byte, but its text is {Quoted.Of(piece.Text)}")] = id;
+                byteIds[ByteOf(piece.Text) ?? throw new BadFileException(path,
+                    $"the piece {id} is a byte, but its text is {Quoted.Of(piece.Text)}")] = id;
             tokens[id] = BytesOf(piece);
             if (piece.Kind == PieceKind.UserDefined)
                 userDefined[id] = tokens[id];
@@ -62,14 +66,18 @@ internal static class SentencePieces
         bool IsNormal(int id) => pieces[id].Kind == PieceKind.Normal;
         var vocabulary = new Vocabulary(tokens, id => !IsNormal(id) && pieces[id].Kind != PieceKind.UserDefined, path);
         int[] ranks = Ranks(pieces);
-        var merges = new MergeTable(RankMerges.Of(vocabulary, id => IsNormal(id) ? ranks[id] : -1, IsNormal, characters: true, path));
-        return new SentencePieceTokenizer(new BpeParts(vocabulary, merges, WholePieces: false, Distinct(added, path), beginId, endIds),
+        var merges = new MergeTable(RankMerges.Of(vocabulary, id => IsNormal(id) ? ranks[id] : -1, IsNormal,
+            characters: true, path));
+        return new SentencePieceTokenizer(new BpeParts(vocabulary, merges, WholePieces: false, Distinct(added, path),
+            beginId, endIds),
             new SentencePieceRules(bytes == 0 ? null : byteIds, unknown, spaceInFront, singleSpaces, userDefined));
     }
 
     /// <summary>The byte that a text like &lt;0x0A&gt; names, or null.</summary>
-    public static byte? ByteOf(string text) => text.Length == 6 && text.StartsWith("<0x", StringComparison.Ordinal) && text[5] == '>'
-        && byte.TryParse(text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte b) ? b : null;
+    public static byte? ByteOf(string text) => text.Length == 6 && text.StartsWith("<0x", StringComparison.Ordinal)
+        && text[5] == '>'
+        && byte.TryParse(text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte b)
+        ? b : null;
 
     /// <summary>What a piece decodes to.</summary>
     public static byte[] BytesOf(Piece piece) => piece.Kind switch
@@ -86,7 +94,8 @@ internal static class SentencePieces
         var seen = new HashSet<string>();
         foreach (var token in added)
             if (token.Text.Length == 0 || !seen.Add(token.Text))
-                throw new BadFileException(path, $"the added token {Quoted.Of(token.Text)} (id {token.Id}) is empty or there twice");
+                throw new BadFileException(path,
+                    $"the added token {Quoted.Of(token.Text)} (id {token.Id}) is empty or there twice");
         return new AddedTokens(added);
     }
 

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Cuts text into the pieces within which byte-level BPE merges, exactly as a published regular expression does, but over whole
-/// characters (.NET's own engine sees UTF-16 halves) and in linear time. The text is valid UTF-8.
+/// Cuts text into the pieces within which byte-level BPE merges, exactly as a published regular
+/// expression does, but over whole characters (.NET's own engine sees UTF-16 halves) and in linear
+/// time. The text is valid UTF-8.
 /// </summary>
 internal abstract class Splitter
 {
@@ -10,8 +11,8 @@ internal abstract class Splitter
     public abstract int Next(ReadOnlySpan<byte> text, int start);
 
     /// <summary>
-    /// \s*[\r\n]+ (if wanted), \s+(?!\S), \s+: a run of white space ends after its last line break, else before its last character, which goes with
-    /// the word that follows, else with the text.
+    /// \s*[\r\n]+ (if wanted), \s+(?!\S), \s+: a run of white space ends after its last line break,
+    /// else before its last character, which goes with the word that follows, else with the text.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="start">Where a white space character stands.</param>
@@ -39,7 +40,10 @@ internal abstract class Splitter
         return at == text.Length || last == start ? at : last;
     }
 
-    /// <summary>(?i:'s|'t|'re|'ve|'m|'ll|'d) at an apostrophe: the length of the match, or 0. U+017F is an s without case.</summary>
+    /// <summary>
+    /// (?i:'s|'t|'re|'ve|'m|'ll|'d) at an apostrophe: the length of the match, or 0. U+017F is an s
+    /// without case.
+    /// </summary>
     protected static int Contraction(ReadOnlySpan<byte> text, int apostrophe)
     {
         var rest = text[(apostrophe + 1)..];
@@ -63,7 +67,8 @@ internal sealed class Gpt2Splitter(bool singleDigits) : Splitter
     public override int Next(ReadOnlySpan<byte> text, int start)
     {
         int at = start;
-        if (text[at] == '\'' && char.IsAsciiLetterLower((char)(at + 1 < text.Length ? text[at + 1] : 0)) && LowerContraction(text, at) is > 0 and int contraction)
+        if (text[at] == '\'' && char.IsAsciiLetterLower((char)(at + 1 < text.Length ? text[at + 1] : 0))
+            && LowerContraction(text, at) is > 0 and int contraction)
             return at + contraction;
         if (text[at] == ' ' && at + 1 < text.Length)
             at++;
@@ -113,7 +118,8 @@ internal sealed class Cl100kSplitter(int maxDigits) : Splitter
     /// <summary>The position after at most so many number characters.</summary>
     public static int Digits(ReadOnlySpan<byte> text, int at, int most)
     {
-        for (; most > 0 && at < text.Length && (CharClasses.At(text, at, out int length) & CharClass.Number) != 0; most--)
+        for (; most > 0 && at < text.Length
+            && (CharClasses.At(text, at, out int length) & CharClass.Number) != 0; most--)
             at += length;
         return at;
     }

@@ -3,8 +3,8 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// Ids to text, id by id. A character comes out when its last byte is there, so no piece holds half of one; all pieces together are
-/// what <see cref="ITokenizer.Decode"/> makes of all ids.
+/// Ids to text, id by id. A character comes out when its last byte is there, so no piece holds half
+/// of one; all pieces together are what <see cref="ITokenizer.Decode"/> makes of all ids.
 /// </summary>
 public sealed class StreamDecoder(ITokenizer tokenizer)
 {
@@ -20,7 +20,10 @@ public sealed class StreamDecoder(ITokenizer tokenizer)
         return Convert(bytes, flush: false);
     }
 
-    /// <summary>What remains when no more ids come: U+FFFD if a character was left incomplete, else nothing. The decoder begins anew.</summary>
+    /// <summary>
+    /// What remains when no more ids come: U+FFFD if a character was left incomplete, else nothing.
+    /// The decoder begins anew.
+    /// </summary>
     public string Flush()
     {
         first = true;

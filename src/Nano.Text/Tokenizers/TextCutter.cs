@@ -3,11 +3,15 @@ using System.Globalization;
 namespace Nano;
 
 /// <summary>
-/// Finds places where a text that is too long to be encoded at once can be cut, so that the ids of the parts, one after the other, are the ids of the whole.
-/// Byte-level BPE: after a letter or a digit that is followed by white space, punctuation or a symbol, but not by an apostrophe. Most patterns, all known ones
-/// among them (see <see cref="SplitPattern.EndsWithWords"/>), have no piece that spans such a place or looks across it: words and numbers end there, and white
-/// space, whose rules look ahead, begins anew; normal form C changes nothing across it. With other patterns there is no such place. SentencePiece: at a single space between words, which the second part gets back from the tokenizer where that puts one in front of a
-/// text. Characters: between any two.
+/// Finds places where a text that is too long to be encoded at once can be cut, so that the ids of
+/// the parts, one after the other, are the ids of the whole. Byte-level BPE: after a letter or a
+/// digit that is followed by white space, punctuation or a symbol, but not by an apostrophe. Most
+/// patterns, all known ones among them (see <see cref="SplitPattern.EndsWithWords"/>), have no
+/// piece that spans such a place or looks across it: words and numbers end there, and white space,
+/// whose rules look ahead, begins anew; normal form C changes nothing across it. With other
+/// patterns there is no such place. SentencePiece: at a single space between words, which the
+/// second part gets back from the tokenizer where that puts one in front of a text. Characters:
+/// between any two.
 /// </summary>
 public sealed class TextCutter
 {
@@ -24,7 +28,8 @@ public sealed class TextCutter
             isCut = static (text, at) => !char.IsLowSurrogate(text[at]);
         else if (tokenizer is ByteBpeTokenizer { Pattern.EndsWithWords: true })
             isCut = EndsWord;
-        else if (tokenizer is SentencePieceTokenizer { CutsAtSpaces: true, Rules: var rules } && (rules.SpaceInFront != SpaceInFront.Never || !rules.SingleSpaces))
+        else if (tokenizer is SentencePieceTokenizer { CutsAtSpaces: true, Rules: var rules }
+            && (rules.SpaceInFront != SpaceInFront.Never || !rules.SingleSpaces))
             (isCut, dropped) = (IsSingleSpace, rules.SpaceInFront == SpaceInFront.Never ? 0 : 1);
         if (tokenizer is BpeTokenizer bpe)
             added = [.. bpe.Parts.Added.Tokens.Where(token => !token.Special)];
@@ -52,16 +57,23 @@ public sealed class TextCutter
     private static bool EndsWord(ReadOnlySpan<char> text, int at)
     {
         char next = text[at];
-        return char.IsLetterOrDigit(text[at - 1]) && next != '\'' && char.GetUnicodeCategory(next) is not (UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter
-            or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber
-            or UnicodeCategory.OtherNumber or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Surrogate);
+        return char.IsLetterOrDigit(text[at - 1]) && next != '\''
+            && char.GetUnicodeCategory(next) is not (UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter
+            or UnicodeCategory.TitlecaseLetter or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter
+            or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber
+            or UnicodeCategory.OtherNumber or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
+            or UnicodeCategory.EnclosingMark or UnicodeCategory.Surrogate);
     }
 
-    private static bool IsSingleSpace(ReadOnlySpan<char> text, int at) => text[at] == ' ' && !IsSpace(text[at - 1]) && !IsSpace(text[at + 1]);
+    private static bool IsSingleSpace(ReadOnlySpan<char> text, int at) =>
+        text[at] == ' ' && !IsSpace(text[at - 1]) && !IsSpace(text[at + 1]);
 
     private static bool IsSpace(char c) => c is ' ' or SentencePieceTokenizer.SpaceSign;
 
-    /// <summary>Whether a token that is found in text before it is split lies across a place, or begins right behind it.</summary>
+    /// <summary>
+    /// Whether a token that is found in text before it is split lies across a place, or begins
+    /// right behind it.
+    /// </summary>
     private bool TouchesAdded(ReadOnlySpan<char> text, int at)
     {
         foreach (var token in added)

@@ -7,7 +7,8 @@ namespace Nano;
 /// <summary>Writes tokenizers as Hugging Face's tokenizer.json. The same tokenizer gives the same bytes.</summary>
 internal static class TokenizerJsonWriter
 {
-    private static readonly JsonWriterOptions Options = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Options =
+        new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes byte-level BPE.</summary>
     public static void Save(string path, ByteBpeTokenizer tokenizer)
@@ -38,8 +39,11 @@ internal static class TokenizerJsonWriter
     {
         var (parts, rules) = (tokenizer.Parts, tokenizer.Rules);
         if (rules.SingleSpaces || rules.UserDefined.Any(token => token is not null))
-            throw new NanoException("a tokenizer with user-defined tokens or with single spaces cannot be written as tokenizer.json", "keep its own file beside the model");
-        string[] tokens = Tokens(parts, bytes => Encoding.UTF8.GetString(bytes).Replace(' ', SentencePieceTokenizer.SpaceSign));
+            throw new NanoException(
+                "a tokenizer with user-defined tokens or with single spaces cannot be written as tokenizer.json",
+                "keep its own file beside the model");
+        string[] tokens = Tokens(parts,
+            bytes => Encoding.UTF8.GetString(bytes).Replace(' ', SentencePieceTokenizer.SpaceSign));
         foreach (int b in Enumerable.Range(0, 256).Where(b => rules.ByteIds?[b] >= 0))
             tokens[rules.ByteIds![b]] = $"<0x{b:X2}>";
         Write(path, json =>
@@ -51,16 +55,21 @@ internal static class TokenizerJsonWriter
             json.WriteRawValue(first ? "null" : rules.SpaceInFront == SpaceInFront.Never ? Replace
                 : $$"""{ "type": "Sequence", "normalizers": [{ "type": "Prepend", "prepend": "▁" }, {{Replace}}] }""");
             json.WritePropertyName("pre_tokenizer");
-            json.WriteRawValue(first ? """{ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false }""" : "null");
+            json.WriteRawValue(first
+                ? """{ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false }"""
+                : "null");
             json.WritePropertyName("post_processor");
             if (parts.BeginId is { } begin)
                 WriteTemplate(json, tokens[begin], begin);
             else
                 json.WriteNullValue();
             json.WritePropertyName("decoder");
-            string strip = rules.SpaceInFront == SpaceInFront.Never ? "" : """, { "type": "Strip", "content": " ", "start": 1, "stop": 0 }""";
-            json.WriteRawValue($$"""{ "type": "Sequence", "decoders": [{ "type": "Replace", "pattern": { "String": "▁" }, "content": " " }, { "type": "ByteFallback" }, { "type": "Fuse" }{{strip}}] }""");
-            WriteModel(json, parts, tokens, rules.UnknownId < 0 ? null : tokens[rules.UnknownId], rules.ByteIds is not null);
+            string strip = rules.SpaceInFront == SpaceInFront.Never ? ""
+                : """, { "type": "Strip", "content": " ", "start": 1, "stop": 0 }""";
+            json.WriteRawValue("""{ "type": "Sequence", "decoders": [{ "type": "Replace", "pattern": { "String": "▁" },"""
+                + """ "content": " " }, { "type": "ByteFallback" }, { "type": "Fuse" }""" + strip + "] }");
+            WriteModel(json, parts, tokens, rules.UnknownId < 0 ? null : tokens[rules.UnknownId],
+                rules.ByteIds is not null);
         });
     }
 
@@ -191,7 +200,8 @@ internal static class TokenizerJsonWriter
         }
     }
 
-    private static void WriteModel(Utf8JsonWriter json, BpeParts parts, string[] tokens, string? unknown, bool byteFallback)
+    private static void WriteModel(Utf8JsonWriter json, BpeParts parts, string[] tokens, string? unknown,
+        bool byteFallback)
     {
         json.WriteStartObject("model");
         json.WriteString("type", "BPE");

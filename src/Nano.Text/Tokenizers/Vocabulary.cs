@@ -4,7 +4,8 @@ using System.Numerics;
 namespace Nano;
 
 /// <summary>
-/// The bytes of each id, and the id of some bytes. An id may be unused (no bytes), and a token may be hidden: it is decoded, but text never becomes it.
+/// The bytes of each id, and the id of some bytes. An id may be unused (no bytes), and a token may
+/// be hidden: it is decoded, but text never becomes it.
 /// </summary>
 internal sealed class Vocabulary
 {
@@ -64,7 +65,8 @@ internal sealed class Vocabulary
     {
         ulong hash = (ulong)token.Length * 0x9E3779B97F4A7C15;
         for (; token.Length >= 8; token = token[8..])
-            hash = BitOperations.RotateLeft((hash ^ BinaryPrimitives.ReadUInt64LittleEndian(token)) * 0xD6E8FEB86659FD93, 29);
+            hash = BitOperations.RotateLeft((hash ^ BinaryPrimitives.ReadUInt64LittleEndian(token))
+                * 0xD6E8FEB86659FD93, 29);
         foreach (byte b in token)
             hash = BitOperations.RotateLeft((hash ^ b) * 0xD6E8FEB86659FD93, 29);
         return (int)(hash ^ (hash >> 32));

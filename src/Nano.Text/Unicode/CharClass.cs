@@ -2,11 +2,17 @@ using System.Globalization;
 
 namespace Nano;
 
-/// <summary>What a splitter asks of a character. The sets overlap: a letter without case is both Upper and Lower, as in o200k_base.</summary>
+/// <summary>
+/// What a splitter asks of a character. The sets overlap: a letter without case is both Upper and
+/// Lower, as in o200k_base.
+/// </summary>
 [Flags]
 internal enum CharClass : byte
 {
-    /// <summary>Neither letter, number nor white space: \p{M}, \p{P}, \p{S}, \p{C}. Marks are also Upper and Lower.</summary>
+    /// <summary>
+    /// Neither letter, number nor white space: \p{M}, \p{P}, \p{S}, \p{C}. Marks are also Upper and
+    /// Lower.
+    /// </summary>
     None = 0,
 
     /// <summary>\p{L}.</summary>
@@ -88,9 +94,12 @@ internal static class CharClasses
     {
         UnicodeCategory.UppercaseLetter or UnicodeCategory.TitlecaseLetter => CharClass.Letter | CharClass.Upper,
         UnicodeCategory.LowercaseLetter => CharClass.Letter | CharClass.Lower,
-        UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => CharClass.Letter | CharClass.Upper | CharClass.Lower,
-        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => CharClass.Upper | CharClass.Lower,
-        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => CharClass.Number,
+        UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter =>
+            CharClass.Letter | CharClass.Upper | CharClass.Lower,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark =>
+            CharClass.Upper | CharClass.Lower,
+        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber =>
+            CharClass.Number,
         _ when codePoint is '\r' or '\n' => CharClass.Space | CharClass.Newline,
         _ when codePoint <= char.MaxValue && char.IsWhiteSpace((char)codePoint) => CharClass.Space,
         _ => CharClass.None,

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// A set of Unicode characters (code points 0 to 10FFFF, halves of surrogate pairs included), kept as the sorted places at
-/// which membership changes: the first begins a range, the second ends it, and so on.
+/// A set of Unicode characters (code points 0 to 10FFFF, halves of surrogate pairs included), kept
+/// as the sorted places at which membership changes: the first begins a range, the second ends it,
+/// and so on.
 /// </summary>
 internal sealed class CodePointSet : IEquatable<CodePointSet>
 {
@@ -75,7 +76,8 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
         bool within = false;
         while (a < bounds.Length || b < other.bounds.Length)
         {
-            int next = Math.Min(a < bounds.Length ? bounds[a] : Limit, b < other.bounds.Length ? other.bounds[b] : Limit);
+            int next = Math.Min(a < bounds.Length ? bounds[a] : Limit,
+                b < other.bounds.Length ? other.bounds[b] : Limit);
             a += a < bounds.Length && bounds[a] == next ? 1 : 0;
             b += b < other.bounds.Length && other.bounds[b] == next ? 1 : 0;
             if (a % 2 + b % 2 >= needed == within)

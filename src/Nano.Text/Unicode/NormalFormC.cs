@@ -4,8 +4,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// Unicode's normal form C (UAX #15): canonical decomposition, marks in order of their combining class, canonical composition. .NET leaves this to the
-/// operating system and does nothing where a program runs without its libraries, so the data is here: nfc.txt.
+/// Unicode's normal form C (UAX #15): canonical decomposition, marks in order of their combining
+/// class, canonical composition. .NET leaves this to the operating system and does nothing where a
+/// program runs without its libraries, so the data is here: nfc.txt.
 /// </summary>
 internal static class NormalFormC
 {
@@ -13,7 +14,8 @@ internal static class NormalFormC
     private const int FirstMark = 0x300;
 
     // Hangul syllables are computed: 19 x 21 x 28 of them (section 3.12 of the standard).
-    private const int Syllables = 0xAC00, Leads = 0x1100, Vowels = 0x1161, Trails = 0x11A7, VowelCount = 21, TrailCount = 28, LeadCount = 19, SyllableCount = LeadCount * VowelCount * TrailCount;
+    private const int Syllables = 0xAC00, Leads = 0x1100, Vowels = 0x1161, Trails = 0x11A7, VowelCount = 21,
+        TrailCount = 28, LeadCount = 19, SyllableCount = LeadCount * VowelCount * TrailCount;
 
     private static readonly Dictionary<int, byte> Classes = [];
     private static readonly Dictionary<int, int[]> Decompositions = [];
@@ -44,7 +46,8 @@ internal static class NormalFormC
     /// leaves younger characters as they are.
     /// </summary>
     /// <param name="text">Valid Unicode.</param>
-    /// <param name="compatible">Whether characters become those that they only look like, too (forms KC and KD).</param>
+    /// <param name="compatible">Whether characters become those that they only look like, too
+    /// (forms KC and KD).</param>
     /// <param name="composed">Whether what has been decomposed is composed again (forms C and KC).</param>
     public static ReadOnlySpan<char> Of(ReadOnlySpan<char> text, bool compatible, bool composed) =>
         Ascii.IsValid(text) || (composed && !compatible && !MayChange(text)) ? text
@@ -123,7 +126,8 @@ internal static class NormalFormC
         for (int i = 0; i < characters.Count; i++)
         {
             int c = characters[i], own = ClassOf(c, rules);
-            if (starter >= 0 && last < own && Pair(characters[starter], c) is { } composite && !rules.IsTooYoung(composite))
+            if (starter >= 0 && last < own && Pair(characters[starter], c) is { } composite
+                && !rules.IsTooYoung(composite))
             {
                 characters[starter] = composite;
                 continue;
@@ -138,7 +142,8 @@ internal static class NormalFormC
     {
         if ((uint)(first - Leads) < LeadCount && (uint)(second - Vowels) < VowelCount)
             return Syllables + ((((first - Leads) * VowelCount) + (second - Vowels)) * TrailCount);
-        if ((uint)(first - Syllables) < SyllableCount && (first - Syllables) % TrailCount == 0 && second > Trails && second < Trails + TrailCount)
+        if ((uint)(first - Syllables) < SyllableCount && (first - Syllables) % TrailCount == 0 && second > Trails
+            && second < Trails + TrailCount)
             return first + (second - Trails);
         return Compositions.TryGetValue((first, second), out int composite) ? composite : null;
     }
@@ -181,5 +186,6 @@ internal static class NormalFormC
         Restless.UnionWith(Enumerable.Range(Trails, TrailCount));
     }
 
-    private static int Number(string hexadecimal) => int.Parse(hexadecimal, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static int Number(string hexadecimal) =>
+        int.Parse(hexadecimal, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 }

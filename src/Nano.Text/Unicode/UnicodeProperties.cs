@@ -4,9 +4,10 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// The sets of characters that a regular expression can name: general categories (\p{L}, \p{Lu}, \p{Lowercase_Letter}), scripts
-/// (\p{Han}, \p{Hira}, \p{Cyrillic}: all 170 of them), some other properties, and the classes of POSIX as Oniguruma takes them. Categories
-/// are .NET's, the rest is in unicode.txt, made by tests/goldens/make_unicode.mjs.
+/// The sets of characters that a regular expression can name: general categories (\p{L}, \p{Lu},
+/// \p{Lowercase_Letter}), scripts (\p{Han}, \p{Hira}, \p{Cyrillic}: all 170 of them), some other
+/// properties, and the classes of POSIX as Oniguruma takes them. Categories are .NET's, the rest is
+/// in unicode.txt, made by tests/goldens/make_unicode.mjs.
 /// </summary>
 internal static class UnicodeProperties
 {
@@ -14,26 +15,32 @@ internal static class UnicodeProperties
     private static readonly string[] Categories =
     [
         "Lu=Uppercase_Letter", "Ll=Lowercase_Letter", "Lt=Titlecase_Letter", "Lm=Modifier_Letter", "Lo=Other_Letter",
-        "Mn=Nonspacing_Mark", "Mc=Spacing_Mark", "Me=Enclosing_Mark", "Nd=Decimal_Number", "Nl=Letter_Number", "No=Other_Number",
-        "Zs=Space_Separator", "Zl=Line_Separator", "Zp=Paragraph_Separator", "Cc=Control", "Cf=Format", "Cs=Surrogate", "Co=Private_Use",
-        "Pc=Connector_Punctuation", "Pd=Dash_Punctuation", "Ps=Open_Punctuation", "Pe=Close_Punctuation", "Pi=Initial_Punctuation",
-        "Pf=Final_Punctuation", "Po=Other_Punctuation", "Sm=Math_Symbol", "Sc=Currency_Symbol", "Sk=Modifier_Symbol", "So=Other_Symbol",
+        "Mn=Nonspacing_Mark", "Mc=Spacing_Mark", "Me=Enclosing_Mark", "Nd=Decimal_Number", "Nl=Letter_Number",
+        "No=Other_Number", "Zs=Space_Separator", "Zl=Line_Separator", "Zp=Paragraph_Separator", "Cc=Control",
+        "Cf=Format", "Cs=Surrogate", "Co=Private_Use", "Pc=Connector_Punctuation", "Pd=Dash_Punctuation",
+        "Ps=Open_Punctuation", "Pe=Close_Punctuation", "Pi=Initial_Punctuation", "Pf=Final_Punctuation",
+        "Po=Other_Punctuation", "Sm=Math_Symbol", "Sc=Currency_Symbol", "Sk=Modifier_Symbol", "So=Other_Symbol",
         "Cn=Unassigned",
     ];
 
     private static readonly (string Name, string LongName, string Members)[] Groups =
     [
-        ("L", "Letter", "Lu Ll Lt Lm Lo"), ("LC", "Cased_Letter", "Lu Ll Lt"), ("M", "Mark", "Mn Mc Me"), ("N", "Number", "Nd Nl No"),
-        ("P", "Punctuation", "Pc Pd Ps Pe Pi Pf Po"), ("S", "Symbol", "Sm Sc Sk So"), ("Z", "Separator", "Zs Zl Zp"), ("C", "Other", "Cc Cf Cs Co Cn"),
+        ("L", "Letter", "Lu Ll Lt Lm Lo"), ("LC", "Cased_Letter", "Lu Ll Lt"), ("M", "Mark", "Mn Mc Me"),
+        ("N", "Number", "Nd Nl No"), ("P", "Punctuation", "Pc Pd Ps Pe Pi Pf Po"), ("S", "Symbol", "Sm Sc Sk So"),
+        ("Z", "Separator", "Zs Zl Zp"), ("C", "Other", "Cc Cf Cs Co Cn"),
     ];
 
     private static readonly string[] PosixNames =
-        ["alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word", "xdigit"];
+        ["alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper",
+            "word", "xdigit"];
 
     private static readonly Lazy<Dictionary<string, CodePointSet>> Named = new(ReadNames);
     private static readonly Lazy<List<int[]>> Cases = new(FindCaseGroups);
 
-    /// <summary>White_Space, which is \s: U+0085, U+00A0 and U+2028 belong to it, U+001C to U+001F and U+200B do not.</summary>
+    /// <summary>
+    /// White_Space, which is \s: U+0085, U+00A0 and U+2028 belong to it, U+001C to U+001F and
+    /// U+200B do not.
+    /// </summary>
     public static CodePointSet Space => Named.Value["space"];
 
     /// <summary>Alphabetic, marks, decimal digits, connectors, which is \w.</summary>
@@ -60,19 +67,21 @@ internal static class UnicodeProperties
     };
 
     /// <summary>
-    /// The set and every character that differs from a member in case only, by simple case folding: s, S and U+017F are one.
-    /// Folding to several characters (ß to ss) is not done.
+    /// The set and every character that differs from a member in case only, by simple case folding:
+    /// s, S and U+017F are one. Folding to several characters (ß to ss) is not done.
     /// </summary>
     public static CodePointSet IgnoreCase(CodePointSet set)
     {
         var more = new List<int>();
+        Func<int, bool> contains = set.Contains; // once, not for each group
         foreach (int[] group in CaseGroups)
-            if (group.Any(set.Contains))
+            if (group.Any(contains))
                 more.AddRange(group);
         return set.Union(OfCodePoints(more));
     }
 
-    private static string Plain(string name) => string.Concat(name.Where(c => c is not (' ' or '-' or '_'))).ToLowerInvariant();
+    private static string Plain(string name) => string.Concat(name.Where(c => c is not (' ' or '-' or '_')))
+        .ToLowerInvariant();
 
     private static CodePointSet OfCharacters(string characters) => OfCodePoints([.. characters.Select(c => (int)c)]);
 
@@ -125,19 +134,24 @@ internal static class UnicodeProperties
 
     private static void ReadFile(Dictionary<string, CodePointSet> named)
     {
-        using var reader = new StreamReader(typeof(UnicodeProperties).Assembly.GetManifestResourceStream("unicode.txt")!, Encoding.UTF8);
+        using var reader = new StreamReader(typeof(UnicodeProperties).Assembly
+            .GetManifestResourceStream("unicode.txt")!, Encoding.UTF8);
         reader.ReadLine();
         while (reader.ReadLine() is { } line)
         {
             int colon = line.IndexOf(':', StringComparison.Ordinal);
-            var ranges = line[(colon + 2)..].Split(' ').Select(range => range.Split('-').Select(c => Convert.ToInt32(c, 16)).ToArray());
+            var ranges = line[(colon + 2)..].Split(' ')
+                .Select(range => range.Split('-').Select(c => Convert.ToInt32(c, 16)).ToArray());
             var set = CodePointSet.OfRanges([.. ranges.Select(range => (range[0], range[^1]))]);
             foreach (string name in line[..colon].Split(' '))
                 named[Plain(name)] = set;
         }
     }
 
-    /// <summary>The groups of characters that are one without case, from the simple mappings and the three that these lack.</summary>
+    /// <summary>
+    /// The groups of characters that are one without case, from the simple mappings and the three
+    /// that these lack.
+    /// </summary>
     private static List<int[]> FindCaseGroups()
     {
         var groups = new Dictionary<int, SortedSet<int>>();
@@ -148,7 +162,8 @@ internal static class UnicodeProperties
             Join(groups, c, Rune.ToUpperInvariant(new Rune(c)).Value);
             Join(groups, c, Rune.ToLowerInvariant(new Rune(c)).Value);
         }
-        foreach (var (one, other) in (ReadOnlySpan<(int, int)>)[('s', 0x17F), (0x390, 0x1FD3), (0x3B0, 0x1FE3), (0xFB05, 0xFB06)])
+        foreach (var (one, other) in (ReadOnlySpan<(int, int)>)[('s', 0x17F), (0x390, 0x1FD3), (0x3B0, 0x1FE3),
+            (0xFB05, 0xFB06)])
             Join(groups, one, other);
         return [.. groups.Values.Distinct().Select(group => group.ToArray())];
     }

@@ -7,20 +7,23 @@ using System.Text.RegularExpressions;
 namespace Nano;
 
 /// <summary>
-/// A regular expression over whole Unicode characters, in the syntax that Oniguruma gives to patterns in tokenizer.json (documented
-/// in its doc/RE; Hugging Face's library is what the tests compare with). .NET's own engine sees halves of surrogate pairs and
-/// knows neither scripts nor possessive quantifiers nor intersections, but it backtracks by the same rules. So both sides are
-/// translated: two characters that are in the same ones of the pattern's sets (every literal is a set, too) are the same to it,
-/// hence each class of such characters is one stand-in, a text is the row of its characters' stand-ins, and each set of
-/// the pattern is written as the stand-ins of its classes. What then matches is what matched before, character by character.
-/// Immutable and safe to share.
+/// A regular expression over whole Unicode characters, in the syntax that Oniguruma gives to
+/// patterns in tokenizer.json (documented in its doc/RE; Hugging Face's library is what the tests
+/// compare with). .NET's own engine sees halves of surrogate pairs and knows neither scripts nor
+/// possessive quantifiers nor intersections, but it backtracks by the same rules. So both sides are
+/// translated: two characters that are in the same ones of the pattern's sets (every literal is a
+/// set, too) are the same to it, hence each class of such characters is one stand-in, a text is the
+/// row of its characters' stand-ins, and each set of the pattern is written as the stand-ins of its
+/// classes. What then matches is what matched before, character by character. Immutable and safe to
+/// share.
 /// </summary>
 internal sealed class UnicodeRegex
 {
     /// <summary>The longest pattern, in UTF-16 characters; published ones have up to 2,000.</summary>
     public const int MaxPatternLength = 1 << 14;
 
-    // Time that one match may take, and all of a text: a pattern that doubles its work with every character is given up.
+    // Time that one match may take, and all of a text: a pattern that doubles its work with every character
+    // is given up.
     private static readonly TimeSpan DefaultTime = TimeSpan.FromSeconds(10);
     private const double MillisecondsPerCharacter = 0.01;
 
@@ -38,10 +41,12 @@ internal sealed class UnicodeRegex
         (this.pattern, this.path) = (pattern, path);
         var parts = new UnicodeRegexParser(pattern, path).Parse();
         CodePointSet[] sets = [.. parts.Select(part => part.Set).OfType<CodePointSet>().Distinct()];
-        starts = [.. sets.SelectMany(set => set.Bounds.ToArray()).Append(0).Where(bound => bound < CodePointSet.Limit).Distinct().Order()];
+        starts = [.. sets.SelectMany(set => set.Bounds.ToArray()).Append(0).Where(bound => bound < CodePointSet.Limit)
+            .Distinct().Order()];
         classes = Partition(starts, sets, out var members);
         for (int i = 0; i < starts.Length && starts[i] < basic.Length; i++)
-            basic.AsSpan(starts[i], Math.Min(i + 1 < starts.Length ? starts[i + 1] : basic.Length, basic.Length) - starts[i]).Fill(classes[i]);
+            basic.AsSpan(starts[i], Math.Min(i + 1 < starts.Length ? starts[i + 1] : basic.Length, basic.Length)
+                - starts[i]).Fill(classes[i]);
         var translated = new StringBuilder();
         foreach (var part in parts)
             translated.Append(part.Set is { } set ? members[set] : part.Text);
@@ -51,8 +56,10 @@ internal sealed class UnicodeRegex
     /// <summary>Reads a pattern.</summary>
     /// <param name="pattern">The pattern.</param>
     /// <param name="path">The file that it stands in, for errors.</param>
-    /// <param name="time">The time that one match may take and, with 10 microseconds for each character, all of a text; 10 seconds if null.</param>
-    /// <exception cref="BadFileException">It is malformed, too long or too deep, or has a construct that is not supported.</exception>
+    /// <param name="time">The time that one match may take and, with 10 microseconds for each
+    /// character, all of a text; 10 seconds if null.</param>
+    /// <exception cref="BadFileException">It is malformed, too long or too deep, or has a construct
+    /// that is not supported.</exception>
     public static UnicodeRegex Parse(string pattern, string path, TimeSpan? time = null)
     {
         try
@@ -61,13 +68,15 @@ internal sealed class UnicodeRegex
         }
         catch (ArgumentException malformed)
         {
-            throw new BadFileException(path, $"the pattern {Quoted.Of(pattern)} cannot be used", malformed) { IsUnsupported = true };
+            throw new BadFileException(path, $"the pattern {Quoted.Of(pattern)} cannot be used",
+                malformed)
+            { IsUnsupported = true };
         }
     }
 
     /// <summary>
-    /// Finds the successive matches that do not overlap, from left to right. An empty match right behind another match does not
-    /// count.
+    /// Finds the successive matches that do not overlap, from left to right. An empty match right
+    /// behind another match does not count.
     /// </summary>
     /// <param name="text">The text; half a surrogate pair is a character of its own.</param>
     /// <param name="into">Gets the places in UTF-16 characters, end exclusive, behind what it has.</param>
@@ -172,7 +181,8 @@ internal sealed class UnicodeRegex
         foreach (int part in split)
             numbers.TryAdd(part, checked((ushort)numbers.Count));
         ushort[] classes = [.. split.Select(part => numbers[part])];
-        members = sets.ToDictionary(set => set, set => Brackets([.. Within(starts, set).Select(i => classes[i]).Distinct().Order()]));
+        members = sets.ToDictionary(set => set,
+            set => Brackets([.. Within(starts, set).Select(i => classes[i]).Distinct().Order()]));
         return classes;
     }
 

@@ -3,7 +3,10 @@ namespace Nano;
 // Sets of characters and single ones.
 internal sealed partial class UnicodeRegexParser
 {
-    /// <summary>The set behind a '[', up to and with its ']'. Case is ignored in the outermost set, before it is negated.</summary>
+    /// <summary>
+    /// The set behind a '[', up to and with its ']'. Case is ignored in the outermost set, before
+    /// it is negated.
+    /// </summary>
     private CodePointSet Class(Options options = Options.None)
     {
         if (++depth > MaxDepth)
@@ -61,7 +64,8 @@ internal sealed partial class UnicodeRegexParser
         if (isEscape && AtEnd)
             throw Bad("a '\\' at its end");
         if (isEscape && SetEscape() is { } set)
-            return Current == '-' && at + 1 < pattern.Length && pattern[at + 1] != ']' ? throw Bad("a range that begins with a set") : set;
+            return Current == '-' && at + 1 < pattern.Length && pattern[at + 1] != ']'
+                ? throw Bad("a range that begins with a set") : set;
         int first = isEscape ? CharacterEscape() : NextCharacter();
         if (Current != '-' || at + 1 >= pattern.Length || pattern[at + 1] is ']' or '[')
             return CodePointSet.Range(first, first);
@@ -73,7 +77,10 @@ internal sealed partial class UnicodeRegexParser
         return first <= last ? CodePointSet.Range(first, last) : throw Bad("a range whose end is before its beginning");
     }
 
-    /// <summary>The set of an escape behind its '\': \d, \p{...} and the like. Null, and nothing read, if it is none.</summary>
+    /// <summary>
+    /// The set of an escape behind its '\': \d, \p{...} and the like. Null, and nothing read, if it
+    /// is none.
+    /// </summary>
     private CodePointSet? SetEscape()
     {
         char kind = Current;
@@ -102,7 +109,8 @@ internal sealed partial class UnicodeRegexParser
         bool isNegated = name.StartsWith('^');
         int equals = name.IndexOf('=', StringComparison.Ordinal);
         // Other engines name the kind of a property, too.
-        string value = name[..Math.Max(0, equals)] is "Script" or "sc" or "General_Category" or "gc" ? name[(equals + 1)..] : name[(isNegated ? 1 : 0)..];
+        string value = name[..Math.Max(0, equals)] is "Script" or "sc" or "General_Category" or "gc"
+            ? name[(equals + 1)..] : name[(isNegated ? 1 : 0)..];
         var set = UnicodeProperties.Find(value) ?? throw Bad($"the unknown property {Quoted.Of(name)}");
         at = end;
         return isNegated ? set.Negate() : set;
@@ -135,11 +143,13 @@ internal sealed partial class UnicodeRegexParser
     private int Digits(int most, int radix, bool closed = false)
     {
         int start = at, value = 0;
-        for (; at < start + most && char.IsAsciiHexDigit(Current) && Convert.ToInt32($"{Current}", 16) is var digit && digit < radix; at++)
+        for (; at < start + most && char.IsAsciiHexDigit(Current) && Convert.ToInt32($"{Current}", 16) is var digit
+            && digit < radix; at++)
             value = value > CodePointSet.Limit ? value : value * radix + digit;
         if (at == start || (most == 4 && at < start + most) || (closed && !Accept('}')))
             throw Bad("a character whose number is malformed");
-        return value < CodePointSet.Limit && value is < 0xD800 or > 0xDFFF ? value : throw Bad("a number that is no character's");
+        return value < CodePointSet.Limit && value is < 0xD800 or > 0xDFFF ? value
+            : throw Bad("a number that is no character's");
     }
 
     private int NextCharacter()

@@ -6,10 +6,12 @@ namespace Nano;
 internal readonly record struct UnicodeRegexPart(string Text, CodePointSet? Set = null);
 
 /// <summary>
-/// Reads a pattern in Oniguruma's syntax (its doc/RE, syntax Ruby) into parts of one of .NET's that does the same. Of the two languages' differences,
-/// ^ and $ are beginning and end of a line, (?m) lets the dot match a line feed (so does Rust's (?s)), \h is a hexadecimal digit, \d, \s, \w and [:class:]
-/// are Unicode's, and a plus behind {n,m} is one more repetition. Refused are references to groups, calls, conditions, absent groups, \G, \K, \X, \y and what
-/// does not backtrack inside a lookbehind.
+/// Reads a pattern in Oniguruma's syntax (its doc/RE, syntax Ruby) into parts of one of .NET's that
+/// does the same. Of the two languages' differences, ^ and $ are beginning and end of a line, (?m)
+/// lets the dot match a line feed (so does Rust's (?s)), \h is a hexadecimal digit, \d, \s, \w and
+/// [:class:] are Unicode's, and a plus behind {n,m} is one more repetition. Refused are references
+/// to groups, calls, conditions, absent groups, \G, \K, \X, \y and what does not backtrack inside a
+/// lookbehind.
 /// </summary>
 internal sealed partial class UnicodeRegexParser(string pattern, string path)
 {
@@ -31,7 +33,8 @@ internal sealed partial class UnicodeRegexParser(string pattern, string path)
     }
 
     /// <summary>Reads the whole pattern.</summary>
-    /// <exception cref="BadFileException">It is malformed, too long or too deep, or has a construct that is not supported.</exception>
+    /// <exception cref="BadFileException">It is malformed, too long or too deep, or has a construct
+    /// that is not supported.</exception>
     public IReadOnlyList<UnicodeRegexPart> Parse()
     {
         if (pattern.Length > UnicodeRegex.MaxPatternLength)
@@ -136,7 +139,8 @@ internal sealed partial class UnicodeRegexParser(string pattern, string path)
                 Add(Atomic("(?>"));
                 Add(CodePointSet.Range('\r', '\r'));
                 AddPlace("", LineFeed, "|");
-                Add(CodePointSet.Range('\n', '\r').Union(CodePointSet.Range(0x85, 0x85)).Union(CodePointSet.Range(0x2028, 0x2029)));
+                Add(CodePointSet.Range('\n', '\r').Union(CodePointSet.Range(0x85, 0x85))
+                    .Union(CodePointSet.Range(0x2028, 0x2029)));
                 Add(")");
                 return true;
             case (>= '1' and <= '9') or 'k' or 'g' or 'G' or 'K' or 'X' or 'y' or 'Y':
@@ -223,7 +227,10 @@ internal sealed partial class UnicodeRegexParser(string pattern, string path)
         return true;
     }
 
-    /// <summary>.NET matches a lookbehind from right to left, so that other matches are given up than from left to right.</summary>
+    /// <summary>
+    /// .NET matches a lookbehind from right to left, so that other matches are given up than from
+    /// left to right.
+    /// </summary>
     private string Atomic(string opening) =>
         inLookbehind ? throw Bad("what does not backtrack inside a lookbehind, which is not supported,") : opening;
 
@@ -263,7 +270,8 @@ internal sealed partial class UnicodeRegexParser(string pattern, string path)
         }
         if (least > most)
             throw Bad("a repetition whose most is less than its least");
-        repeat = string.Create(CultureInfo.InvariantCulture, $"{{{least ?? 0}{(isRange ? "," : "")}{(isRange ? most : null)}}}");
+        repeat = string.Create(CultureInfo.InvariantCulture,
+            $"{{{least ?? 0}{(isRange ? "," : "")}{(isRange ? most : null)}}}");
         if (isRange && Accept('?'))
             repeat += "?";
         return true;

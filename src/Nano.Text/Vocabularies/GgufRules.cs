@@ -1,14 +1,17 @@
 namespace Nano;
 
 /// <summary>
-/// How byte-level BPE treats text under a name of tokenizer.ggml.pre, the key by which llama.cpp tells ways to cut text apart.
+/// How byte-level BPE treats text under a name of tokenizer.ggml.pre, the key by which llama.cpp
+/// tells ways to cut text apart.
 /// </summary>
 /// <param name="Pattern">How text is cut.</param>
-/// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges would make of it.</param>
+/// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges
+/// would make of it.</param>
 /// <param name="Begins">Whether a prompt begins with the token for it where the file does not say.</param>
 /// <param name="Composed">Whether the models' own tokenizers bring text into normal form C. llama.cpp does not.</param>
 /// <param name="Names">The names; the first is written.</param>
-internal sealed record GgufRules(SplitPattern Pattern, bool WholePieces, bool Begins, bool Composed, params string[] Names)
+internal sealed record GgufRules(SplitPattern Pattern, bool WholePieces, bool Begins, bool Composed,
+    params string[] Names)
 {
     private static readonly string[] NotByteLevel = ["gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"];
 
@@ -16,22 +19,27 @@ internal sealed record GgufRules(SplitPattern Pattern, bool WholePieces, bool Be
     public static GgufRules Default { get; } = new(GgufPatterns.Default, false, false, false, "default");
 
     /// <summary>
-    /// All rules, as the models' own tokenizers have them, over whole characters. llama.cpp approximates some: tests/goldens/gguf_pre/README.md lists
-    /// where its ids differ.
+    /// All rules, as the models' own tokenizers have them, over whole characters. llama.cpp
+    /// approximates some: tests/goldens/gguf_pre/README.md lists where its ids differ.
     /// </summary>
     public static IReadOnlyList<GgufRules> All { get; } =
     [
         Default,
-        new(SplitPattern.Gpt2, false, false, false, "gpt-2", "phi-2", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es", "jina-v2-de",
-            "jina-v2-code", "roberta-bpe", "gigachat", "a.x-4.0", "mellum", "jais", "exaone4", "trillion", "granite-docling"),
+        new(SplitPattern.Gpt2, false, false, false, "gpt-2", "phi-2", "jina-es", "jina-de", "jina-v1-en", "jina-v2-es",
+            "jina-v2-de",
+            "jina-v2-code", "roberta-bpe", "gigachat", "a.x-4.0", "mellum", "jais", "exaone4", "trillion",
+            "granite-docling"),
         new(SplitPattern.Gpt2, false, false, Composed: true, "olmo", "mpt", "modern-bert"), // GPT-NeoX's
-        new(SplitPattern.Gpt2Digits, false, false, false, "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone",
+        new(SplitPattern.Gpt2Digits, false, false, false, "smollm", "starcoder", "refact", "command-r",
+            "codeshell", "exaone",
             "minerva-7b", "mellum2"),
-        new(SplitPattern.Cl100k, WholePieces: true, Begins: true, false, "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1",
+        new(SplitPattern.Cl100k, WholePieces: true, Begins: true, false, "llama-bpe", "llama3", "llama-v3", "falcon3",
+            "falcon-h1",
             "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"),
         new(SplitPattern.Cl100k, false, false, false, "dbrx", "smaug-bpe", "glm4", "chatglm-bpe"),
         new(SplitPattern.Qwen2, false, false, Composed: true, "qwen2"),
-        new(SplitPattern.Qwen2, false, false, false, "stablelm2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "hunyuan",
+        new(SplitPattern.Qwen2, false, false, false, "stablelm2", "deepseek-r1-qwen", "kormo", "f2llmv2",
+            "megrez", "hunyuan",
             "solar-open", "grok-2", "bailingmoe", "bailingmoe2", "llada-moe"),
         new(SplitPattern.O200k, false, false, false, "gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"),
         new(SplitPattern.O200k, WholePieces: true, false, false, "granite-embed-multi-97m"),
@@ -66,14 +74,19 @@ internal sealed record GgufRules(SplitPattern Pattern, bool WholePieces, bool Be
             return found;
         string what = $"the way to cut text {Quoted.Of(name)} (tokenizer.ggml.pre)";
         if (NotByteLevel.Contains(name))
-            throw new BadFileException(path, $"{what} is not supported: it is not that of a byte-level vocabulary") { IsUnsupported = true };
+            throw new BadFileException(path,
+                $"{what} is not supported: it is not that of a byte-level vocabulary")
+            { IsUnsupported = true };
         string[] names = [.. All.SelectMany(rules => rules.Names).Order(StringComparer.Ordinal)];
         string? near = NearestMatch.Of(name.Length > 100 ? name[..100] : name, names);
         string nearest = near is null ? "." : $"; did you mean '{near}'?";
-        throw new BadFileException(path, $"{what} is not known{nearest} Known are {string.Join(", ", names)}") { IsUnsupported = true };
+        throw new BadFileException(path,
+            $"{what} is not known{nearest} Known are {string.Join(", ", names)}")
+        { IsUnsupported = true };
     }
 
     /// <summary>The name that a tokenizer's rules have, or null.</summary>
-    public static string? NameOf(ByteBpeTokenizer tokenizer) => All.FirstOrDefault(rules => rules.Pattern == tokenizer.Pattern
+    public static string? NameOf(ByteBpeTokenizer tokenizer) =>
+        All.FirstOrDefault(rules => rules.Pattern == tokenizer.Pattern
         && rules.WholePieces == tokenizer.Parts.WholePieces && rules.Composed == tokenizer.Composed)?.Names[0];
 }

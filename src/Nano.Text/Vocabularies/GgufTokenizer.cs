@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Writes a tokenizer into GGUF metadata (keys tokenizer.ggml.*), as llama.cpp's converters do and <see cref="GgufVocabulary"/> reads it.</summary>
+/// <summary>
+/// Writes a tokenizer into GGUF metadata (keys tokenizer.ggml.*), as llama.cpp's converters do and
+/// <see cref="GgufVocabulary"/> reads it.
+/// </summary>
 internal static class GgufTokenizer
 {
     private const string Prefix = "tokenizer.ggml.";
@@ -8,14 +11,19 @@ internal static class GgufTokenizer
     /// <summary>Why a tokenizer has no form in GGUF, or null.</summary>
     public static string? Refusal(ITokenizer tokenizer) => tokenizer switch
     {
-        ByteBpeTokenizer bytes => GgufRules.NameOf(bytes) is null ? $"GGUF has no name for its way to cut text ({bytes.Pattern.Name})" : null,
-        SentencePieceTokenizer { Rules.SpaceInFront: SpaceInFront.First } => "it puts a space in front of the text but not behind special tokens, which GGUF cannot say",
+        ByteBpeTokenizer bytes => GgufRules.NameOf(bytes) is null
+            ? $"GGUF has no name for its way to cut text ({bytes.Pattern.Name})" : null,
+        SentencePieceTokenizer { Rules.SpaceInFront: SpaceInFront.First } =>
+            "it puts a space in front of the text but not behind special tokens, which GGUF cannot say",
         SentencePieceTokenizer => null,
         PipelineTokenizer => "GGUF has no form for all that its tokenizer.json says",
         _ => "GGUF has no vocabularies of characters",
     };
 
-    /// <summary>Adds the keys. A model with more rows than the tokenizer has tokens gets unused ones, since there must be one for each row.</summary>
+    /// <summary>
+    /// Adds the keys. A model with more rows than the tokenizer has tokens gets unused ones, since
+    /// there must be one for each row.
+    /// </summary>
     /// <param name="tokenizer">One without a <see cref="Refusal"/>.</param>
     /// <param name="rows">The model's vocabulary.</param>
     /// <param name="metadata">Where to.</param>
@@ -38,7 +46,8 @@ internal static class GgufTokenizer
             metadata.Set(Prefix + "remove_extra_whitespaces", pieces.Rules.SingleSpaces);
         }
         else
-            metadata.Set(Prefix + "merges", [.. parts.Merges.InOrder().Select(merge => $"{tokens[merge.Left]} {tokens[merge.Right]}")]);
+            metadata.Set(Prefix + "merges",
+                [.. parts.Merges.InOrder().Select(merge => $"{tokens[merge.Left]} {tokens[merge.Right]}")]);
         metadata.Set(Prefix + "token_type", types);
         metadata.Set(Prefix + "add_bos_token", tokenizer.BeginId is not null);
         if (tokenizer.BeginId is { } begin)
@@ -54,7 +63,8 @@ internal static class GgufTokenizer
         for (int id = 0; id < tokens.Length; id++)
             (tokens[id], kinds[id]) = (ByteAlphabet.ToText(parts.Vocabulary[id].ToArray()), PieceKind.Normal);
         foreach (AddedToken token in parts.Added.Tokens)
-            (tokens[token.Id], kinds[token.Id]) = (token.Text, token.Special ? PieceKind.Control : PieceKind.UserDefined);
+            (tokens[token.Id], kinds[token.Id]) = (token.Text, token.Special ? PieceKind.Control
+                : PieceKind.UserDefined);
         return (tokens, kinds);
     }
 
@@ -64,12 +74,15 @@ internal static class GgufTokenizer
         var tokens = new string[parts.Vocabulary.Count];
         var kinds = new PieceKind[tokens.Length];
         for (int id = 0; id < tokens.Length; id++)
-            (tokens[id], kinds[id]) = (System.Text.Encoding.UTF8.GetString(parts.Vocabulary[id]).Replace(' ', SentencePieceTokenizer.SpaceSign),
-                rules.UserDefined.Count > id && rules.UserDefined[id] is not null ? PieceKind.UserDefined : PieceKind.Normal);
+            (tokens[id], kinds[id]) = (System.Text.Encoding.UTF8.GetString(parts.Vocabulary[id])
+                .Replace(' ', SentencePieceTokenizer.SpaceSign),
+                rules.UserDefined.Count > id && rules.UserDefined[id] is not null ? PieceKind.UserDefined
+                    : PieceKind.Normal);
         foreach (int b in Enumerable.Range(0, 256).Where(b => rules.ByteIds?[b] >= 0))
             (tokens[rules.ByteIds![b]], kinds[rules.ByteIds[b]]) = ($"<0x{b:X2}>", PieceKind.Byte);
         foreach (AddedToken token in parts.Added.Tokens)
-            (tokens[token.Id], kinds[token.Id]) = (token.Text, token.Id == rules.UnknownId ? PieceKind.Unknown : PieceKind.Control);
+            (tokens[token.Id], kinds[token.Id]) = (token.Text, token.Id == rules.UnknownId ? PieceKind.Unknown
+                : PieceKind.Control);
         return (tokens, kinds);
     }
 

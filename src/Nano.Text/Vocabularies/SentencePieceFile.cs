@@ -4,8 +4,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// SentencePiece's tokenizer.model: a protocol buffer (sentencepiece_model.proto), read by hand. Fields: 1 pieces (1 text, 2 score, 3 kind),
-/// 2 trainer (3 model type, 40 to 42 the ids of unknown, begin and end), 3 normalizer (2 compiled rules, 3 space in front, 4 single spaces).
+/// SentencePiece's tokenizer.model: a protocol buffer (sentencepiece_model.proto), read by hand.
+/// Fields: 1 pieces (1 text, 2 score, 3 kind), 2 trainer (3 model type, 40 to 42 the ids of
+/// unknown, begin and end), 3 normalizer (2 compiled rules, 3 space in front, 4 single spaces).
 /// </summary>
 internal static class SentencePieceFile
 {
@@ -13,7 +14,10 @@ internal static class SentencePieceFile
 
     private static readonly string[] ModelTypes = ["", "unigram", "BPE", "word", "character"];
 
-    /// <summary>What the trainer and normalizer messages say, with the values that hold when they say nothing.</summary>
+    /// <summary>
+    /// What the trainer and normalizer messages say, with the values that hold when they say
+    /// nothing.
+    /// </summary>
     private sealed class Settings
     {
         public int ModelType { get; set; } = 1;
@@ -30,7 +34,8 @@ internal static class SentencePieceFile
     }
 
     /// <summary>Reads a model.</summary>
-    /// <exception cref="BadFileException">It is malformed, no BPE model, or has compiled normalization rules.</exception>
+    /// <exception cref="BadFileException">It is malformed, no BPE model, or has compiled
+    /// normalization rules.</exception>
     public static SentencePieceTokenizer Load(string path)
     {
         var model = new Message(InputFile.ReadBytes(path, MaxBytes, TokenizerLoader.Hint), path);
@@ -56,13 +61,23 @@ internal static class SentencePieceFile
         if (pieces.Count == 0)
             throw new BadFileException(path, "not a SentencePiece model: it has no pieces");
         if (settings.ModelType != BpeModel)
-            throw new BadFileException(path, $"a SentencePiece model of type '{ModelTypes.ElementAtOrDefault(settings.ModelType) ?? $"{settings.ModelType}"}' is not supported; BPE is") { IsUnsupported = true };
+            throw new BadFileException(path,
+                $"a SentencePiece model of type "
+                + $"'{ModelTypes.ElementAtOrDefault(settings.ModelType) ?? $"{settings.ModelType}"}' is not "
+                + "supported; BPE is")
+            { IsUnsupported = true };
         if (settings.SpaceBehind)
-            throw new BadFileException(path, "spaces that belong to the word before them (treat_whitespace_as_suffix) are not supported") { IsUnsupported = true };
+            throw new BadFileException(path,
+                "spaces that belong to the word before them (treat_whitespace_as_suffix) are not supported")
+            {
+                IsUnsupported = true
+            };
         foreach (int id in (int[])[settings.BeginId, settings.EndId])
             if (id >= pieces.Count)
-                throw new BadFileException(path, $"the id {id} of the begin or end of a text is not among {pieces.Count} pieces");
-        return SentencePieces.Create(pieces, settings.BeginId < 0 ? null : settings.BeginId, settings.EndId < 0 ? [] : [settings.EndId],
+                throw new BadFileException(path,
+                    $"the id {id} of the begin or end of a text is not among {pieces.Count} pieces");
+        return SentencePieces.Create(pieces, settings.BeginId < 0 ? null : settings.BeginId,
+            settings.EndId < 0 ? [] : [settings.EndId],
             settings.SpaceInFront ? SpaceInFront.Always : SpaceInFront.Never, settings.SingleSpaces, path);
     }
 
@@ -80,7 +95,8 @@ internal static class SentencePieceFile
             else
                 message.Skip(type);
         }
-        return Enum.IsDefined((PieceKind)kind) ? new Piece(text, score, (PieceKind)kind) : throw new BadFileException(message.Path, $"the piece {id} is of unknown kind {kind}");
+        return Enum.IsDefined((PieceKind)kind) ? new Piece(text, score, (PieceKind)kind)
+            : throw new BadFileException(message.Path, $"the piece {id} is of unknown kind {kind}");
     }
 
     private static void ReadTrainer(Message message, Settings settings)
@@ -111,7 +127,11 @@ internal static class SentencePieceFile
             if (field == 2 && type == Bytes)
             {
                 if (message.Inner().Length > 0)
-                    throw new BadFileException(message.Path, "compiled normalization rules (such as nfkc) are not supported; 'identity' is") { IsUnsupported = true };
+                    throw new BadFileException(message.Path,
+                        "compiled normalization rules (such as nfkc) are not supported; 'identity' is")
+                    {
+                        IsUnsupported = true
+                    };
             }
             else if (field is 3 or 4 && type == Varint)
             {
@@ -165,7 +185,8 @@ internal static class SentencePieceFile
         public string Text()
         {
             var bytes = TakeBytes().Span;
-            return System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw Bad("a text that is not UTF-8");
+            return System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes)
+                : throw Bad("a text that is not UTF-8");
         }
 
         public void Skip(int type)
@@ -181,7 +202,8 @@ internal static class SentencePieceFile
         private ReadOnlyMemory<byte> TakeBytes()
         {
             long length = Varint();
-            return length >= 0 && length <= rest.Length ? Take((int)length) : throw Bad($"a field of {(ulong)length} bytes where {rest.Length} are left");
+            return length >= 0 && length <= rest.Length ? Take((int)length)
+                : throw Bad($"a field of {(ulong)length} bytes where {rest.Length} are left");
         }
 
         private ReadOnlyMemory<byte> Take(int count)
@@ -193,6 +215,8 @@ internal static class SentencePieceFile
             return taken;
         }
 
-        private BadFileException Bad(string found) => new(Path, $"not a SentencePiece model: the protocol buffer has {found}, {rest.Length} bytes before the end of the message");
+        private BadFileException Bad(string found) =>
+            new(Path, $"not a SentencePiece model: the protocol buffer has {found}, {rest.Length} bytes before the "
+            + "end of the message");
     }
 }

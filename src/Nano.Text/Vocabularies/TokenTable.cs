@@ -27,8 +27,11 @@ internal sealed class TokenTable
         int most = (int)Math.Min(MaxTokens, (2L * vocabulary.GetPropertyCount()) + 4096); // holes are few
         foreach (var property in vocabulary.EnumerateObject())
         {
-            if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out int id) || id < 0 || id >= most)
-                throw new BadFileException(path, $"the id {Quoted.Of(property.Value.GetRawText())} of {Quoted.Of(property.Name)} is not from 0 to {most - 1}");
+            if (property.Value.ValueKind != JsonValueKind.Number || !property.Value.TryGetInt32(out int id) || id < 0
+                || id >= most)
+                throw new BadFileException(path,
+                    $"the id {Quoted.Of(property.Value.GetRawText())} of {Quoted.Of(property.Name)} is not from 0 "
+                    + $"to {most - 1}");
             Add(property.Name, id);
         }
     }
@@ -52,19 +55,26 @@ internal sealed class TokenTable
         while (tokens.Count <= id)
             tokens.Add(null);
         if (tokens[id] is { } other || !ids.TryAdd(token, id))
-            throw new BadFileException(path, $"the id {id} of {Quoted.Of(token)} is taken, or the token has another id already");
+            throw new BadFileException(path,
+                $"the id {id} of {Quoted.Of(token)} is taken, or the token has another id already");
         tokens[id] = token;
     }
 
-    /// <summary>The bytes of a token written in GPT-2's alphabet; one with other characters is taken as it is.</summary>
-    public byte[]? Bytes(int id) => tokens[id] is not { } token ? null : ByteAlphabet.ToBytes(token) ?? Encoding.UTF8.GetBytes(token);
+    /// <summary>
+    /// The bytes of a token written in GPT-2's alphabet; one with other characters is taken as it
+    /// is.
+    /// </summary>
+    public byte[]? Bytes(int id) => tokens[id] is not { } token ? null
+        : ByteAlphabet.ToBytes(token) ?? Encoding.UTF8.GetBytes(token);
 
     /// <summary>Reads "left right" as a rule.</summary>
     public Merge Merge(string pair, int rank, string source, string where)
     {
         int space = pair.IndexOf(' ', StringComparison.Ordinal);
-        return space > 0 && space == pair.LastIndexOf(' ') ? Merge(pair[..space], pair[(space + 1)..], rank, source, where)
-            : throw new BadFileException(source, $"{where} is {Quoted.Of(pair)}, not two tokens with a space between them");
+        return space > 0 && space == pair.LastIndexOf(' ')
+            ? Merge(pair[..space], pair[(space + 1)..], rank, source, where)
+            : throw new BadFileException(source,
+                $"{where} is {Quoted.Of(pair)}, not two tokens with a space between them");
     }
 
     /// <summary>The rule for two tokens; they and what they make must be tokens.</summary>
@@ -72,6 +82,8 @@ internal sealed class TokenTable
     {
         if (Find(left) is { } leftId && Find(right) is { } rightId && Find(left + right) is { } id)
             return new Merge(leftId, rightId, rank, id);
-        throw new BadFileException(source, $"{where} merges {Quoted.Of(left)} and {Quoted.Of(right)}, but they or what they make are not in the vocabulary");
+        throw new BadFileException(source,
+            $"{where} merges {Quoted.Of(left)} and {Quoted.Of(right)}, but they or what they make are not in the "
+            + "vocabulary");
     }
 }

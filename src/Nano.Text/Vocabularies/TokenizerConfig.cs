@@ -3,15 +3,17 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// What the files beside a tokenizer say about where texts begin and end: tokenizer_config.json (add_bos_token, bos_token, eos_token), and eos_token_id of
-/// generation_config.json and config.json, a number or several.
+/// What the files beside a tokenizer say about where texts begin and end: tokenizer_config.json
+/// (add_bos_token, bos_token, eos_token), and eos_token_id of generation_config.json and
+/// config.json, a number or several.
 /// </summary>
 internal sealed class TokenizerConfig
 {
     private const int MaxBytes = 1 << 24;
 
     // Special tokens that end a text in every model that has them.
-    private static readonly string[] KnownEnds = ["<|endoftext|>", "</s>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>"];
+    private static readonly string[] KnownEnds = ["<|endoftext|>", "</s>", "<|end_of_text|>", "<|eot_id|>",
+        "<|eom_id|>", "<|im_end|>"];
 
     private bool? addBegin;
     private string? begin, end;
@@ -33,7 +35,8 @@ internal sealed class TokenizerConfig
             using var json = InputFile.ReadJson(path, MaxBytes, TokenizerLoader.Hint);
             try
             {
-                config.Read(new TokenizerComponent("the top level", json.RootElement, path), name == "tokenizer_config.json");
+                config.Read(new TokenizerComponent("the top level", json.RootElement, path),
+                    name == "tokenizer_config.json");
             }
             catch (InvalidOperationException e) // an escaped half of a surrogate pair
             {
@@ -47,18 +50,23 @@ internal sealed class TokenizerConfig
     /// <param name="added">The tokens that names may mean.</param>
     /// <param name="fromTemplate">What tokenizer.json itself puts there.</param>
     public int? BeginId(AddedTokens added, int? fromTemplate) => addBegin == false ? null
-        : fromTemplate ?? (addBegin == true && begin is not null && added.Special.TryGetValue(begin, out int id) ? id : null);
+        : fromTemplate ?? (addBegin == true && begin is not null && added.Special.TryGetValue(begin, out int id)
+            ? id : null);
 
     /// <summary>The ids that end a text: those that the files name, and special tokens that always do.</summary>
     public IReadOnlyList<int> EndIds(IEnumerable<AddedToken> added, int vocabSize) =>
-        [.. added.Where(token => token.Text == end).Select(token => token.Id).Concat(ends.Where(id => id >= 0 && id < vocabSize))
-            .Concat(added.Where(token => token.Special && KnownEnds.Contains(token.Text)).Select(token => token.Id)).Distinct()];
+        [.. added.Where(token => token.Text == end).Select(token => token.Id)
+            .Concat(ends.Where(id => id >= 0 && id < vocabSize))
+            .Concat(added.Where(token => token.Special && KnownEnds.Contains(token.Text)).Select(token => token.Id))
+            .Distinct()];
 
     private void Read(TokenizerComponent file, bool names)
     {
         if (names)
         {
-            addBegin = file.Json.ValueKind == JsonValueKind.Object && file.Json.TryGetProperty("add_bos_token", out var add) && add.ValueKind is JsonValueKind.True or JsonValueKind.False
+            addBegin = file.Json.ValueKind == JsonValueKind.Object
+                && file.Json.TryGetProperty("add_bos_token", out var add)
+                && add.ValueKind is JsonValueKind.True or JsonValueKind.False
                 ? file.Flag("add_bos_token") : null;
             (begin, end) = (Name(file, "bos_token"), Name(file, "eos_token"));
             return;
@@ -76,5 +84,6 @@ internal sealed class TokenizerConfig
 
     /// <summary>A token's text, given as such or as an object with content.</summary>
     private static string? Name(TokenizerComponent file, string key) =>
-        file.Json.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Object ? new TokenizerComponent($"'{key}'", value, file.Path).Text("content") : file.Text(key);
+        file.Json.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Object
+            ? new TokenizerComponent($"'{key}'", value, file.Path).Text("content") : file.Text(key);
 }

@@ -3,7 +3,9 @@ namespace Nano;
 /// <summary>Opens any tokenizer: by name, from a file of any known format, or from a model's folder.</summary>
 public static class TokenizerLoader
 {
-    internal const string Hint = "check the path; known are the names gpt2, r50k_base, cl100k_base, o200k_base, and the files tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, merges.txt, *.tiktoken, *.gguf";
+    internal const string Hint =
+        "check the path; known are the names gpt2, r50k_base, cl100k_base, o200k_base, and the files "
+        + "tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, merges.txt, *.tiktoken, *.gguf";
 
     private static readonly Dictionary<string, string[]> Named = new()
     {
@@ -14,8 +16,8 @@ public static class TokenizerLoader
     };
 
     /// <summary>
-    /// Is raised with a sentence for a person when a tokenizer is opened, but not quite as its files say: other ids than those of the model's own tokenizer are
-    /// possible.
+    /// Is raised with a sentence for a person when a tokenizer is opened, but not quite as its
+    /// files say: other ids than those of the model's own tokenizer are possible.
     /// </summary>
     public static event Action<string>? Noticed;
 
@@ -23,17 +25,21 @@ public static class TokenizerLoader
     public static IReadOnlyCollection<string> Names => Named.Keys;
 
     /// <summary>Opens a tokenizer.</summary>
-    /// <param name="pathOrName">A name, a tokenizer file, or the folder of a model or run. The files of a name are looked for in $NANO_DATA, or in "data".</param>
+    /// <param name="pathOrName">A name, a tokenizer file, or the folder of a model or run. The
+    /// files of a name are looked for in $NANO_DATA, or in "data".</param>
     /// <exception cref="NanoException">There is none.</exception>
     /// <exception cref="BadFileException">The file is malformed or of an unknown kind.</exception>
     public static ITokenizer Load(string pathOrName)
     {
-        if (Named.TryGetValue(pathOrName, out string[]? files) && !Directory.Exists(pathOrName) && !File.Exists(pathOrName))
+        if (Named.TryGetValue(pathOrName, out string[]? files) && !Directory.Exists(pathOrName)
+            && !File.Exists(pathOrName))
             return LoadFile(FindNamed(pathOrName, files));
         if (File.Exists(pathOrName) && !IsPartOfModel(pathOrName))
             return LoadFile(pathOrName);
         if (!Directory.Exists(pathOrName) && !File.Exists(pathOrName))
-            throw new NanoException($"there is no tokenizer '{pathOrName}'", NearestMatch.Hint(pathOrName, [.. Names], "give a tokenizer file, the folder of a model or run, or one of"));
+            throw new NanoException($"there is no tokenizer '{pathOrName}'",
+                NearestMatch.Hint(pathOrName, [.. Names],
+                    "give a tokenizer file, the folder of a model or run, or one of"));
         if (Directory.Exists(pathOrName) && FindIn(pathOrName) is { } own)
             return LoadFile(own);
         string folder = ModelFolder.Resolve(pathOrName);
@@ -43,14 +49,18 @@ public static class TokenizerLoader
     /// <summary>Raises <see cref="Noticed"/>.</summary>
     internal static void Notice(string text) => Noticed?.Invoke(text);
 
-    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json" || path.EndsWith(".safetensors", StringComparison.Ordinal) || ModelFolder.IsPointer(path);
+    private static bool IsPartOfModel(string path) => Path.GetFileName(path) == "config.json"
+        || path.EndsWith(".safetensors", StringComparison.Ordinal) || ModelFolder.IsPointer(path);
 
     private static string FindNamed(string name, string[] files)
     {
         string folder = Environment.GetEnvironmentVariable("NANO_DATA") is { Length: > 0 } data ? data : "data";
         return files.Select(file => Path.Combine(folder, file)).FirstOrDefault(File.Exists)
-            ?? throw new NanoException($"the vocabulary of '{name}' is not in '{folder}': no {string.Join(" or ", files)}",
-                name is "gpt2" or "r50k_base" ? "fetch it with 'nano data gpt2-tokenizer', or set NANO_DATA to the folder that has it" : "put the file there, or set NANO_DATA to the folder that has it");
+            ?? throw new NanoException(
+                $"the vocabulary of '{name}' is not in '{folder}': no {string.Join(" or ", files)}",
+                name is "gpt2" or "r50k_base"
+                    ? "fetch it with 'nano data gpt2-tokenizer', or set NANO_DATA to the folder that has it"
+                    : "put the file there, or set NANO_DATA to the folder that has it");
     }
 
     /// <summary>The tokenizer file of a folder, or null.</summary>
@@ -62,14 +72,18 @@ public static class TokenizerLoader
         return Gpt2Files.Find(folder)?.Merges;
     }
 
-    /// <summary>Opens a file; where a tokenizer.json has something that is not supported, the older files of the same folder are tried, and it is said.</summary>
+    /// <summary>
+    /// Opens a file; where a tokenizer.json has something that is not supported, the older files of
+    /// the same folder are tried, and it is said.
+    /// </summary>
     private static ITokenizer LoadFile(string path)
     {
         try
         {
             return LoadExactly(path);
         }
-        catch (BadFileException e) when (e.IsUnsupported && Path.GetFileName(path) == "tokenizer.json" && OlderIn(Path.GetDirectoryName(Path.GetFullPath(path))!) is not null)
+        catch (BadFileException e) when (e.IsUnsupported && Path.GetFileName(path) == "tokenizer.json"
+            && OlderIn(Path.GetDirectoryName(Path.GetFullPath(path))!) is not null)
         {
             string older = OlderIn(Path.GetDirectoryName(Path.GetFullPath(path))!)!;
             ITokenizer tokenizer;
@@ -79,7 +93,10 @@ public static class TokenizerLoader
             }
             catch (FormatException also) when (also is BadFileException)
             {
-                throw new BadFileException(path, $"{e.Message[(Quoted.Path(path).Length + 2)..]}; and beside it, {also.Message}", also) { IsUnsupported = true };
+                throw new BadFileException(path,
+                    $"{e.Message[(Quoted.Path(path).Length + 2)..]}; and beside it, {also.Message}",
+                    also)
+                { IsUnsupported = true };
             }
             Notice($"{e.Message}; {Path.GetFileName(older)} beside it is used instead");
             return tokenizer;
@@ -106,7 +123,8 @@ public static class TokenizerLoader
             ".model" => SentencePieceFile.Load(path),
             ".bin" => Llama2cVocabulary.Load(path),
             ".json" => TokenizerJson.Load(path, TokenizerConfig.None), // which says what is wrong with it
-            _ => throw new BadFileException(path, "not a tokenizer: neither its name nor its beginning is of any known kind"),
+            _ => throw new BadFileException(path,
+                "not a tokenizer: neither its name nor its beginning is of any known kind"),
         };
     }
 }

@@ -109,7 +109,7 @@ public sealed class Trainer : IDisposable
             patience.Load(state.Numbers);
             log = OpenLog();
             history = ReadHistory(new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow, new OrderedDictionary<string, string>(state.Describe()),
-                new RunMachine(Machine.CpuName(), compute.Threads, compute.Width.ToString(), peakGflops, device?.Name), data.Origin, Model.Parameters.Count));
+                new RunMachine(Machine.CpuName(), compute.Threads, SimdWidths.NameOf(compute.Width), peakGflops, device?.Name), data.Origin, Model.Parameters.Count));
         }
         catch
         {
@@ -119,10 +119,13 @@ public sealed class Trainer : IDisposable
         }
     }
 
+    /// <summary>The options of the run.</summary>
     public TrainOptions Options { get; }
 
+    /// <summary>The model that is trained.</summary>
     public LanguageModel Model { get; }
 
+    /// <summary>The tokenizer of its text.</summary>
     public ITokenizer Tokenizer => data.Tokenizer;
 
     /// <summary>Arithmetic of one training token.</summary>
@@ -361,6 +364,7 @@ public sealed class Trainer : IDisposable
         return read;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         log.Dispose();

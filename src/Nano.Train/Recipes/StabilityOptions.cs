@@ -21,6 +21,7 @@ public enum OnSpike
 /// <summary>What watches over a run. All of it is off unless asked for.</summary>
 public sealed record StabilityOptions
 {
+    /// <summary>The answer to a spike.</summary>
     public OnSpike OnSpike { get; init; }
 
     /// <summary>How many standard deviations above the mean make a spike.</summary>

@@ -5,6 +5,7 @@ public sealed record TrainOptions
 {
     private readonly long? evalRows;
 
+    /// <summary>Name of the recipe, for logs and reports.</summary>
     public required string Preset { get; init; }
 
     /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
@@ -50,17 +51,22 @@ public sealed record TrainOptions
     /// <summary>Factor on the square of log sum exp of each row's logits, 0 or more; see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
     public double ZLoss { get; init; }
 
+    /// <summary>Updates.</summary>
     public required int Steps { get; init; }
 
+    /// <summary>Learning rate at its highest.</summary>
     public required double LearningRate { get; init; }
 
+    /// <summary>Learning rate at the end.</summary>
     public required double MinLearningRate { get; init; }
 
+    /// <summary>Steps over which the learning rate rises.</summary>
     public int WarmupSteps { get; init; } = 100;
 
     /// <summary>How the learning rate changes after the warm-up.</summary>
     public Schedule Schedule { get; init; } = new();
 
+    /// <summary>The update rule and its constants.</summary>
     public OptimizerOptions Optimizer { get; init; } = new();
 
     /// <summary>The norm that all gradients together are scaled down to where they exceed it.</summary>
@@ -84,6 +90,7 @@ public sealed record TrainOptions
     /// <summary>Where the text to validate on is, if the user said it.</summary>
     public string? ValidationData { get; init; }
 
+    /// <summary>Seed of all random numbers.</summary>
     public ulong Seed { get; init; } = 1337;
 
     /// <summary>How the rows of training batches are chosen.</summary>

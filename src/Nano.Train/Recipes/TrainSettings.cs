@@ -12,6 +12,7 @@ public sealed record TrainSetting(string Key, Func<TrainOptions, string?> Get, F
 /// <summary>All settings of a run but the preset's name and the model, whose own form is config.json.</summary>
 public static class TrainSettings
 {
+    /// <summary>The settings, in the order in which they are applied.</summary>
     public static IReadOnlyList<TrainSetting> All { get; } =
     [
         Value("batch", o => o.Batch, (o, value) => o with { Batch = value }),

@@ -86,11 +86,15 @@ public sealed class TrainStep : ITrainStep
         compute.Profiler?.EndStep();
     }
 
-    /// <summary>Finds the gradients of the current step's batch for labels that the model draws itself; returns their number.</summary>
+    /// <summary>
+    /// Finds the gradients of the current step's batch for labels that the model draws itself; returns
+    /// their number.
+    /// </summary>
     private long FindGradientsOfDrawnLabels()
     {
         model.Parameters.ForgetGradients();
-        AddGradients(current, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)current));
+        ulong key = Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels);
+        AddGradients(current, new LabelDraw(key, (ulong)current));
         return batch.KeptTargets();
     }
 
@@ -174,6 +178,7 @@ public sealed class TrainStep : ITrainStep
         // It stays here.
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         Optimizer.Dispose();

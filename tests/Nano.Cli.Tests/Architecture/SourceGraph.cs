@@ -6,8 +6,9 @@ using System.Reflection.Metadata.Ecma335;
 namespace Nano.Cli.Tests;
 
 /// <summary>
-/// The uses between source files, read from compiled assemblies: from the signatures and instructions of every method, with
-/// the files told by the debug information. Constants do not show, since the compiler has put in their values.
+/// The uses between source files, read from compiled assemblies: from the signatures and
+/// instructions of every method, with the files told by the debug information. Constants do not
+/// show, since the compiler has put in their values.
 /// </summary>
 internal sealed class SourceGraph
 {
@@ -74,7 +75,8 @@ internal sealed class SourceGraph
         if (document.IsNil)
             return null;
         string name = NameOf(debug, document);
-        return name.Contains("/obj/", StringComparison.Ordinal) || name.EndsWith(".g.cs", StringComparison.Ordinal) ? null : name;
+        return name.Contains("/obj/", StringComparison.Ordinal) || name.EndsWith(".g.cs", StringComparison.Ordinal)
+            ? null : name;
     }
 
     private static string NameOf(MetadataReader debug, DocumentHandle document) =>

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Tensors that want no gradient: none is computed or held for them, and the others' have the same bits.</summary>
+/// <summary>
+/// Tensors that want no gradient: none is computed or held for them, and the others' have the same
+/// bits.
+/// </summary>
 public class FrozenTests
 {
     public static TheoryData<string> Names => [.. GradCases.All.Select(c => c.Name)];
@@ -23,7 +26,10 @@ public class FrozenTests
             }
     }
 
-    /// <summary>The bits of the output and of each input's gradient, or null for a gradient that is not there.</summary>
+    /// <summary>
+    /// The bits of the output and of each input's gradient, or null for a gradient that is not
+    /// there.
+    /// </summary>
     static (int[] Output, int[]?[] Gradients) Run(GradCase test, SimdWidth width, int threads, int frozen)
     {
         using var compute = TestTensors.Dirty(threads, width);
@@ -60,8 +66,10 @@ public class FrozenTests
         var x = new Tensor(new Shape(3)) { WantsGradient = false };
         var loss = compute.Sum(compute.Scale(x, 2));
         Assert.Contains("nothing that wants a gradient",
-            Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, loss)).Message, StringComparison.Ordinal);
-        Assert.Contains("frozen", Assert.Throws<InvalidOperationException>(() => x.Gradient).Message, StringComparison.Ordinal);
+            Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, loss)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("frozen", Assert.Throws<InvalidOperationException>(() => x.Gradient).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,13 +1,15 @@
 namespace Nano;
 
 /// <summary>
-/// GPT-2 (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019): token and position embeddings, L pre-norm blocks of
-/// causal attention and a four times wider GELU layer, a final norm, and a head that shares the token table unless told otherwise.
-/// How the pieces run is <see cref="LanguageModel"/>'s.
+/// GPT-2 (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019): token and
+/// position embeddings, L pre-norm blocks of causal attention and a four times wider GELU layer, a
+/// final norm, and a head that shares the token table unless told otherwise. How the pieces run is
+/// <see cref="LanguageModel"/>'s.
 /// </summary>
 public sealed class Gpt2 : LanguageModel
 {
-    private sealed record Block(LayerNorm Norm1, Linear Qkv, Linear AttentionOut, LayerNorm Norm2, Linear Wide, Linear WideOut);
+    private sealed record Block(LayerNorm Norm1, Linear Qkv, Linear AttentionOut, LayerNorm Norm2, Linear Wide,
+        Linear WideOut);
 
     private readonly Gpt2Config config;
     private readonly Tensor tokenTable; // [V, C]
@@ -15,6 +17,10 @@ public sealed class Gpt2 : LanguageModel
     private readonly Block[] blocks;
     private readonly LayerNorm finalNorm;
 
+    /// <summary>
+    /// A model with parameters that are zero until a file or <see cref="LanguageModel.Initialize"/>
+    /// fills them.
+    /// </summary>
     public Gpt2(Gpt2Config config) : this(config, new Parameters())
     {
     }
@@ -23,8 +29,10 @@ public sealed class Gpt2 : LanguageModel
     {
         this.config = config;
         int C = config.Channels;
-        tokenTable = parameters.Add("wte.weight", new(ParameterRole.Embedding, ModelComponent.Embedding), config.VocabSize, C);
-        positionTable = parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding), config.ContextLength, C);
+        tokenTable = parameters.Add("wte.weight", new(ParameterRole.Embedding, ModelComponent.Embedding),
+            config.VocabSize, C);
+        positionTable = parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding),
+            config.ContextLength, C);
         blocks = new Block[config.Layers];
         for (int i = 0; i < blocks.Length; i++)
         {
@@ -48,18 +56,23 @@ public sealed class Gpt2 : LanguageModel
             Nano.Linear.Declare(parameters, name, info, inputs, outputs, config.Bias);
     }
 
+    /// <inheritdoc/>
     protected override Tensor Head { get; }
 
+    /// <inheritdoc/>
     protected override Tensor Embed(Compute c, Tensor ids, Pass pass)
     {
         var tokens = c.Embedding(tokenTable, ids);
         int T = ids.Shape[1];
         var positions = pass.Segments?.Positions.Reshape(ids.Shape) ?? pass.Cache?.Positions(c, T);
-        var x = c.Add(tokens, positions is null ? positionTable.SliceRows(0, T) : c.Embedding(positionTable, positions)); // [B, T, C]
+        // [B, T, C]
+        var x = c.Add(tokens, positions is null ? positionTable.SliceRows(0, T)
+            : c.Embedding(positionTable, positions));
         c.Release(tokens);
         return x;
     }
 
+    /// <inheritdoc/>
     protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
         int C = config.Channels, H = config.Heads;
@@ -70,12 +83,15 @@ public sealed class Gpt2 : LanguageModel
             : c.CausalAttention(q, k, v, H, H, segments: pass.Segments));
     }
 
+    /// <inheritdoc/>
     protected override Tensor Mlp(Compute c, int layer, Tensor x)
     {
         var block = blocks[layer];
         var wide = block.Wide.Forward(c, block.Norm2.Forward(c, x)); // [B, T, 4C]
-        return block.WideOut.Forward(c, c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf, wide));
+        return block.WideOut.Forward(c,
+            c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf, wide));
     }
 
+    /// <inheritdoc/>
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
 }

@@ -1,13 +1,15 @@
 namespace Nano;
 
 /// <summary>
-/// The Llama family (Touvron et al., "LLaMA", 2023, and its successors): token embeddings, L pre-norm blocks of causal attention with rotary positions and
-/// grouped heads and of a SwiGLU layer, a final norm and a head. What a member of the family adds is a switch in <see cref="LlamaConfig"/>. How the
-/// pieces run is <see cref="LanguageModel"/>'s.
+/// The Llama family (Touvron et al., "LLaMA", 2023, and its successors): token embeddings, L
+/// pre-norm blocks of causal attention with rotary positions and grouped heads and of a SwiGLU
+/// layer, a final norm and a head. What a member of the family adds is a switch in
+/// <see cref="LlamaConfig"/>. How the pieces run is <see cref="LanguageModel"/>'s.
 /// </summary>
 public sealed class Llama : LanguageModel
 {
-    private sealed record Block(RmsNorm Norm1, Linear Q, Linear K, Linear V, RmsNorm? QNorm, RmsNorm? KNorm, Linear AttentionOut,
+    private sealed record Block(RmsNorm Norm1, Linear Q, Linear K, Linear V, RmsNorm? QNorm, RmsNorm? KNorm,
+        Linear AttentionOut,
         RmsNorm Norm2, Linear Gate, Linear Up, Linear Down);
 
     private readonly LlamaConfig config;
@@ -16,6 +18,10 @@ public sealed class Llama : LanguageModel
     private readonly RmsNorm finalNorm;
     private readonly RopeTable rotary; // the rule of all angles, without positions
 
+    /// <summary>
+    /// A model with parameters that are zero until a file or <see cref="LanguageModel.Initialize"/>
+    /// fills them.
+    /// </summary>
     public Llama(LlamaConfig config) : this(config, new Parameters())
     {
     }
@@ -23,7 +29,8 @@ public sealed class Llama : LanguageModel
     internal Llama(LlamaConfig config, Parameters parameters) : base(config, parameters)
     {
         this.config = config;
-        int C = config.Channels, D = config.HeadDim, queries = config.Heads * D, keys = config.KvHeads * D, I = config.Intermediate;
+        int C = config.Channels, D = config.HeadDim, queries = config.Heads * D, keys = config.KvHeads * D,
+            I = config.Intermediate;
         tokenTable = parameters.Add("model.embed_tokens.weight", new(ParameterRole.Embedding, ModelComponent.Embedding),
             config.VocabSize, C);
         blocks = new Block[config.Layers];
@@ -39,7 +46,8 @@ public sealed class Llama : LanguageModel
                 Linear(attention + ".v_proj", inAttention, C, keys, config.QkvBias),
                 config.QkNorm ? Norm(attention + ".q_norm", i, D) : null,
                 config.QkNorm ? Norm(attention + ".k_norm", i, D) : null,
-                Linear(attention + ".o_proj", inAttention with { Role = ParameterRole.ResidualOut }, queries, C, config.OutputBias),
+                Linear(attention + ".o_proj", inAttention with { Role = ParameterRole.ResidualOut }, queries, C,
+                    config.OutputBias),
                 Norm(block + ".post_attention_layernorm", i, C),
                 Linear(mlp + ".gate_proj", inMlp, C, I, config.MlpBias),
                 Linear(mlp + ".up_proj", inMlp, C, I, config.MlpBias),
@@ -56,6 +64,7 @@ public sealed class Llama : LanguageModel
             Nano.Linear.Declare(parameters, name, info, inputs, outputs, bias);
     }
 
+    /// <inheritdoc/>
     protected override Tensor Head { get; }
 
     /// <summary>
@@ -71,8 +80,10 @@ public sealed class Llama : LanguageModel
         return pass with { Angles = rotary.For(c, positions) };
     }
 
+    /// <inheritdoc/>
     protected override Tensor Embed(Compute c, Tensor ids, Pass pass) => c.Embedding(tokenTable, ids);
 
+    /// <inheritdoc/>
     protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
         var block = blocks[layer];
@@ -88,9 +99,13 @@ public sealed class Llama : LanguageModel
 
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
     private Tensor EachHead(Compute c, RmsNorm? norm, Tensor x) =>
-        norm is null ? x : norm.Forward(c, x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim))).Reshape(x.Shape);
+        norm is null ? x : norm.Forward(c,
+            x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim))).Reshape(x.Shape);
 
-    /// <summary>x [B, T, H * D] with its heads rotated by the angles of their positions. x itself is not needed again.</summary>
+    /// <summary>
+    /// x [B, T, H * D] with its heads rotated by the angles of their positions. x itself is not
+    /// needed again.
+    /// </summary>
     private Tensor Rotated(Compute c, Tensor x, Pass pass)
     {
         var angles = pass.Angles!;
@@ -102,12 +117,15 @@ public sealed class Llama : LanguageModel
         return y;
     }
 
+    /// <inheritdoc/>
     protected override Tensor Mlp(Compute c, int layer, Tensor x)
     {
         var block = blocks[layer];
         var normed = block.Norm2.Forward(c, x);
-        return block.Down.Forward(c, c.SwiGlu(block.Gate.Forward(c, normed), block.Up.Forward(c, normed))); // [B, T, I] within
+        // [B, T, I] within
+        return block.Down.Forward(c, c.SwiGlu(block.Gate.Forward(c, normed), block.Up.Forward(c, normed)));
     }
 
+    /// <inheritdoc/>
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
 }

@@ -3,16 +3,23 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// dw[c] += dy[row, c] h[row, c] and db[c] += dy[row, c], row after row, with h = (x - mean) inverseStd; a null mean is zero (RMSNorm); either target may be missing. The sums stay in place while rows stream by, a few at a time; vectors and threads lie along columns.
+/// dw[c] += dy[row, c] h[row, c] and db[c] += dy[row, c], row after row, with h = (x - mean)
+/// inverseStd; a null mean is zero (RMSNorm); either target may be missing. The sums stay in place
+/// while rows stream by, a few at a time; vectors and threads lie along columns.
 /// </summary>
-internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw, GradientTarget db) : IKernel
+internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd,
+    float* dy, GradientTarget dw, GradientTarget db) : IKernel
 {
     private const int RowsPerVisit = 8;
 
-    /// <summary>Rows between visits of this kernel and of the one for dx: what one of them has read, 512 KB, the other finds in the second-level cache.</summary>
+    /// <summary>
+    /// Rows between visits of this kernel and of the one for dx: what one of them has read, 512 KB,
+    /// the other finds in the second-level cache.
+    /// </summary>
     public static int Band(int columns) => Math.Max(RowsPerVisit, (1 << 16) / Math.Max(1, columns));
 
-    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw, GradientTarget db)
+    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy,
+        GradientTarget dw, GradientTarget db)
     {
         if (dw.Pointer != null || db.Pointer != null)
             compute.For(columns, ColumnSums.Chunk(compute, rows, columns), 0,
@@ -26,12 +33,14 @@ internal readonly unsafe struct NormWeightGradient(int rows, int columns, float*
         if (db.Pointer != null)
             db.Begin(begin, end);
         for (int row = 0; row < rows; row += RowsPerVisit)
-            new ElementwiseLoop<Visit>(new(Math.Min(RowsPerVisit, rows - row), columns, x + ((nint)row * columns), mean == null ? null : mean + row, inverseStd + row,
+            new ElementwiseLoop<Visit>(new(Math.Min(RowsPerVisit, rows - row), columns, x + ((nint)row * columns),
+                mean == null ? null : mean + row, inverseStd + row,
                 dy + ((nint)row * columns), dw.Pointer, db.Pointer)).Run<S, V>(begin, end, scratch);
     }
 
     /// <summary>Continues the sums of some columns over a few rows.</summary>
-    private readonly struct Visit(int rows, nint columns, float* x, float* mean, float* inverseStd, float* dy, float* dw, float* db) : IElementwise
+    private readonly struct Visit(int rows, nint columns, float* x, float* mean, float* inverseStd, float* dy,
+        float* dw, float* db) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint c) where S : ISimd<V> where V : unmanaged

@@ -10,7 +10,8 @@ internal sealed partial class JinjaLexer
 {
     private const int MaxDigits = 4300;
 
-    [GeneratedRegex(@"\G(?:[0-9]+_)*[0-9]+(?:(?:\.(?:[0-9]+_)*[0-9]+)?[eE][+-]?(?:[0-9]+_)*[0-9]+|\.(?:[0-9]+_)*[0-9]+)")]
+    [GeneratedRegex(@"\G(?:[0-9]+_)*[0-9]+(?:(?:\.(?:[0-9]+_)*[0-9]+)?[eE][+-]?(?:[0-9]+_)*[0-9]+"
+        + @"|\.(?:[0-9]+_)*[0-9]+)")]
     private static partial Regex Float();
 
     [GeneratedRegex(@"\G(?:0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[0-9a-fA-F])+|[1-9](?:_?[0-9])*|0(?:_?0)*)")]
@@ -36,8 +37,10 @@ internal sealed partial class JinjaLexer
             throw source.Error(start, $"an integer of more than {MaxDigits} digits");
         return digits.Length < 2 ? BigInteger.Parse(digits, CultureInfo.InvariantCulture) : digits[1] switch
         {
-            'x' or 'X' => BigInteger.Parse("0" + digits[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
-            'b' or 'B' => BigInteger.Parse("0" + digits[2..], NumberStyles.AllowBinarySpecifier, CultureInfo.InvariantCulture),
+            'x' or 'X' => BigInteger.Parse("0" + digits[2..], NumberStyles.AllowHexSpecifier,
+                CultureInfo.InvariantCulture),
+            'b' or 'B' => BigInteger.Parse("0" + digits[2..], NumberStyles.AllowBinarySpecifier,
+                CultureInfo.InvariantCulture),
             'o' or 'O' => digits[2..].Aggregate(BigInteger.Zero, (value, digit) => (value * 8) + (digit - '0')),
             _ => BigInteger.Parse(digits, CultureInfo.InvariantCulture),
         };
@@ -57,7 +60,10 @@ internal sealed partial class JinjaLexer
         return value.ToString();
     }
 
-    /// <summary>Decodes one escape sequence; stops at its last character. A backslash before anything else stands for itself.</summary>
+    /// <summary>
+    /// Decodes one escape sequence; stops at its last character. A backslash before anything else
+    /// stands for itself.
+    /// </summary>
     private void Escape(StringBuilder value, int start)
     {
         char c = ++at < text.Length ? text[at] : throw source.Error(start, "this string does not end");
@@ -65,7 +71,8 @@ internal sealed partial class JinjaLexer
         if (digits > 0)
         {
             if (at + digits >= text.Length || text.AsSpan(at + 1, digits).ContainsAnyExcept(HexDigits)
-                || uint.Parse(text.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) is var code
+                || uint.Parse(text.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier,
+                    CultureInfo.InvariantCulture) is var code
                 && code > 0x10FFFF)
                 throw source.Error(at - 1, $"\\{c} needs {digits} hexadecimal digits");
             Append(value, (int)code);
@@ -89,10 +96,13 @@ internal sealed partial class JinjaLexer
             value.Append('\\').Append(PythonRepr.Ascii(Character(), new JinjaBudget())[2..^1]);
     }
 
-    private static readonly System.Buffers.SearchValues<char> HexDigits = System.Buffers.SearchValues.Create("0123456789abcdefABCDEF");
+    private static readonly System.Buffers.SearchValues<char> HexDigits =
+        System.Buffers.SearchValues.Create("0123456789abcdefABCDEF");
 
-    private string Character() => char.IsHighSurrogate(text[at]) && at + 1 < text.Length ? text.Substring(at++, 2) : text[at].ToString();
+    private string Character() => char.IsHighSurrogate(text[at]) && at + 1 < text.Length ? text.Substring(at++, 2)
+        : text[at].ToString();
 
     /// <summary>Half of a surrogate pair, which no text in UTF-8 can have, becomes U+FFFD.</summary>
-    private static void Append(StringBuilder value, int code) => value.Append(Rune.IsValid(code) ? new Rune(code).ToString() : "\uFFFD");
+    private static void Append(StringBuilder value, int code) =>
+        value.Append(Rune.IsValid(code) ? new Rune(code).ToString() : "\uFFFD");
 }

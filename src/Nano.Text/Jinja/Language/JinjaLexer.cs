@@ -24,8 +24,9 @@ internal enum JinjaTokenKind
 internal readonly record struct JinjaToken(JinjaTokenKind Kind, string Text, int At, object? Value = null);
 
 /// <summary>
-/// Splits a template into text, tags and what is in them. White space as Hugging Face sets it up: trim_blocks (a line end after a block or
-/// comment is dropped), lstrip_blocks (so is white space between a line's start and a block or comment), and the signs - and + of a tag.
+/// Splits a template into text, tags and what is in them. White space as Hugging Face sets it up:
+/// trim_blocks (a line end after a block or comment is dropped), lstrip_blocks (so is white space
+/// between a line's start and a block or comment), and the signs - and + of a tag.
 /// </summary>
 internal sealed partial class JinjaLexer
 {
@@ -45,7 +46,8 @@ internal sealed partial class JinjaLexer
     private JinjaLexer(JinjaSource source) => (this.source, text) = (source, source.Text);
 
     /// <summary>All tokens, ended by one of kind End.</summary>
-    /// <exception cref="ChatTemplateException">A tag or string does not end, or a character has no place in a tag.</exception>
+    /// <exception cref="ChatTemplateException">A tag or string does not end, or a character has no
+    /// place in a tag.</exception>
     public static List<JinjaToken> Lex(JinjaSource source)
     {
         var lexer = new JinjaLexer(source);
@@ -161,7 +163,8 @@ internal sealed partial class JinjaLexer
         int start = at;
         if (at == text.Length)
             return;
-        for (int end = text.IndexOf("{%", at, StringComparison.Ordinal); end >= 0; end = text.IndexOf("{%", end + 2, StringComparison.Ordinal))
+        for (int end = text.IndexOf("{%", at, StringComparison.Ordinal); end >= 0;
+            end = text.IndexOf("{%", end + 2, StringComparison.Ordinal))
         {
             at = end + 2;
             char sign = at < text.Length && text[at] is '-' or '+' ? text[at++] : ' ';
@@ -225,7 +228,8 @@ internal sealed partial class JinjaLexer
             return "";
         }
         string op = Operators.FirstOrDefault(op => Is(op, start)) ?? throw source.Error(start,
-            $"{Quoted.Of(text.AsSpan(start, char.IsHighSurrogate(c) && start + 1 < text.Length ? 2 : 1))} has no place in a tag");
+            $"{Quoted.Of(text.AsSpan(start, char.IsHighSurrogate(c) && start + 1 < text.Length ? 2 : 1))} has no "
+            + "place in a tag");
         at += op.Length;
         Add(JinjaTokenKind.Operator, op, start);
         return op;

@@ -47,7 +47,8 @@ internal sealed partial class JinjaParser
         if (IsName("loop") && nestedFors > 0)
             throw Wrong("'loop' cannot be assigned to within a loop");
         string name = Name("a variable");
-        return withNamespace && Skip(".") ? new JinjaAttributeTarget(at, name, Attribute()) : new JinjaNameTarget(at, name);
+        return withNamespace && Skip(".") ? new JinjaAttributeTarget(at, name, Attribute())
+            : new JinjaNameTarget(at, name);
     }
 
     private string Attribute() => Current.Kind == JinjaTokenKind.Name ? tokens[next++].Text
@@ -114,7 +115,8 @@ internal sealed partial class JinjaParser
     }
 
     /// <summary>The body of a macro or call block, which is a function of its own.</summary>
-    private JinjaMacro Function(JinjaToken tag, string? name, List<(string Name, JinjaExpression? Default)> parameters, int at)
+    private JinjaMacro Function(JinjaToken tag, string? name,
+        List<(string Name, JinjaExpression? Default)> parameters, int at)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         reads.Push(names);
@@ -126,8 +128,10 @@ internal sealed partial class JinjaParser
         bool isParameter = parameters.Exists(parameter => parameter.Name == "caller");
         if (names.Contains("caller") && parameters.Exists(parameter => parameter is { Name: "caller", Default: null }))
             throw source.Error(at, "a parameter 'caller' needs a default");
-        return new JinjaMacro(at, name, parameters, body, Reads("varargs"), Reads("kwargs"), names.Contains("caller") && !isParameter);
+        return new JinjaMacro(at, name, parameters, body, Reads("varargs"), Reads("kwargs"),
+            names.Contains("caller") && !isParameter);
 
-        bool Reads(string special) => names.Contains(special) && !parameters.Exists(parameter => parameter.Name == special);
+        bool Reads(string special) => names.Contains(special)
+            && !parameters.Exists(parameter => parameter.Name == special);
     }
 }

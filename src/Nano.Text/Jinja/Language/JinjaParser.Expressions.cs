@@ -112,7 +112,8 @@ internal sealed partial class JinjaParser
     private JinjaExpression Chain(Func<JinjaExpression> operand, params string[] operators)
     {
         var left = operand();
-        for (int links = 0; Current.Kind == JinjaTokenKind.Operator && operators.Contains(Current.Text); Link(ref links))
+        for (int links = 0; Current.Kind == JinjaTokenKind.Operator
+            && operators.Contains(Current.Text); Link(ref links))
         {
             var op = tokens[next++];
             left = new JinjaArithmetic(op.At, op.Text, left, operand());
@@ -333,7 +334,10 @@ internal sealed partial class JinjaParser
         return new JinjaFilter(at, value, name, IsOperator("(") ? Arguments() : JinjaArguments.None);
     }
 
-    /// <summary>The name of a filter or test. One that does not exist is an error at once, or where it is reached.</summary>
+    /// <summary>
+    /// The name of a filter or test. One that does not exist is an error at once, or where it is
+    /// reached.
+    /// </summary>
     private string Dotted(string kind, FrozenSet<string> known)
     {
         int at = Current.At;

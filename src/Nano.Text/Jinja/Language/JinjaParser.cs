@@ -76,7 +76,10 @@ internal sealed partial class JinjaParser
         next++;
     }
 
-    /// <summary>Counts a link of a chain such as a + b + c or x | trim | upper, each of which nests the ones before it.</summary>
+    /// <summary>
+    /// Counts a link of a chain such as a + b + c or x | trim | upper, each of which nests the ones
+    /// before it.
+    /// </summary>
     private void Link(ref int links)
     {
         if (++links > MaxLinks)

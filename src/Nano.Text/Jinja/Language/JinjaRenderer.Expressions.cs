@@ -54,7 +54,8 @@ internal sealed partial class JinjaRenderer
     {
         if (PythonOps.IsTrue(Evaluate(node.Test, scope)))
             return Evaluate(node.Then, scope);
-        return node.Else is null ? new JinjaUndefined("the condition is false and there is no 'else'") : Evaluate(node.Else, scope);
+        return node.Else is null ? new JinjaUndefined("the condition is false and there is no 'else'")
+            : Evaluate(node.Else, scope);
     }
 
     private object Signed(JinjaSigned node, JinjaScope scope)
@@ -63,7 +64,8 @@ internal sealed partial class JinjaRenderer
         at = node.At;
         if (!PythonNumbers.IsNumber(value))
             throw new JinjaError((value as JinjaUndefined)?.Reason ?? $"{PythonOps.KindOf(value)} has no sign");
-        return node.IsNegative ? PythonNumbers.Negate(value!) : value is double ? value : PythonNumbers.Of(PythonNumbers.Whole(value!));
+        return node.IsNegative ? PythonNumbers.Negate(value!) : value is double ? value
+            : PythonNumbers.Of(PythonNumbers.Whole(value!));
     }
 
     private object Arithmetic(JinjaArithmetic node, JinjaScope scope)

@@ -18,14 +18,18 @@ internal sealed partial class JinjaRenderer
         var text = new StringBuilder();
         macroDepth++;
         foreach (var (name, fallback) in macro.Parameters)
-            scope.Set(name, given.TryGetValue(name, out object? value) ? value : fallback is not null ? Evaluate(fallback, scope)
+            scope.Set(name, given.TryGetValue(name, out object? value) ? value : fallback is not null
+                ? Evaluate(fallback, scope)
                 : new JinjaUndefined($"the parameter '{name}' of the macro '{macro.Name}' was not given"));
         Execute(macro.Body, scope, text);
         macroDepth--;
         return Text(text);
     }
 
-    /// <summary>The values of a macro's parameters by name; sets varargs, kwargs and caller where the macro reads them.</summary>
+    /// <summary>
+    /// The values of a macro's parameters by name; sets varargs, kwargs and caller where the macro
+    /// reads them.
+    /// </summary>
     private static Dictionary<string, object?> Given(JinjaMacro macro, JinjaCallArguments arguments, JinjaScope scope)
     {
         var given = new Dictionary<string, object?>(StringComparer.Ordinal);
@@ -35,7 +39,8 @@ internal sealed partial class JinjaRenderer
         if (macro.TakesMore)
             scope.Set("varargs", new JinjaList([.. arguments.Positional.Skip(macro.Parameters.Count)], isTuple: true));
         else if (arguments.Positional.Count > count)
-            throw new JinjaError($"{arguments.Callee} takes at most {count} arguments, got {arguments.Positional.Count}");
+            throw new JinjaError(
+                $"{arguments.Callee} takes at most {count} arguments, got {arguments.Positional.Count}");
         var rest = new JinjaDict();
         object? caller = new JinjaUndefined("no block calls this macro");
         var open = macro.Parameters.Skip(count).Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
@@ -76,19 +81,23 @@ internal sealed partial class JinjaRenderer
     }
 
     private JinjaCallArguments Arguments(
-        string callee, JinjaArguments arguments, JinjaScope scope, params ReadOnlySpan<(string Name, object? Value)> extra)
+        string callee, JinjaArguments arguments, JinjaScope scope,
+        params ReadOnlySpan<(string Name, object? Value)> extra)
     {
         List<object?> positional = [.. arguments.Positional.Select(value => Evaluate(value, scope))];
-        List<(string Name, object? Value)> named = [.. arguments.Named.Select(value => (value.Name, Evaluate(value.Value, scope)))];
+        List<(string Name, object? Value)> named =
+            [.. arguments.Named.Select(value => (value.Name, Evaluate(value.Value, scope)))];
         if (arguments.More is not null)
             positional.AddRange(PythonOps.Elements(Evaluate(arguments.More, scope), budget));
         if (arguments.MoreNamed is not null)
         {
             object? more = Evaluate(arguments.MoreNamed, scope);
-            foreach (var (key, value) in (more as JinjaDict ?? throw new JinjaError($"** needs a mapping, got {PythonOps.KindOf(more)}")).Items)
+            foreach (var (key, value) in (more as JinjaDict
+                ?? throw new JinjaError($"** needs a mapping, got {PythonOps.KindOf(more)}")).Items)
             {
                 budget.Step();
-                named.Add((PythonText.AsText(key) ?? throw new JinjaError("the names of arguments are strings"), value));
+                named.Add((PythonText.AsText(key)
+                    ?? throw new JinjaError("the names of arguments are strings"), value));
             }
         }
         named.AddRange(extra);

@@ -13,7 +13,8 @@ internal sealed partial class JinjaRenderer
     private JinjaRenderer(IEnumerable<KeyValuePair<string, object?>> variables, Func<JinjaBudget, JinjaFunction> clock)
     {
         var scope = new JinjaScope(null);
-        foreach (var (name, value) in JinjaFunctions.All(budget).Append(new("strftime_now", clock(budget))).Concat(variables))
+        foreach (var (name, value) in JinjaFunctions.All(budget).Append(new("strftime_now", clock(budget)))
+            .Concat(variables))
             scope.Set(name, value);
         top = new JinjaScope(scope);
     }
@@ -26,9 +27,11 @@ internal sealed partial class JinjaRenderer
     }
 
     /// <summary>The text that a template makes of its variables.</summary>
-    /// <exception cref="ChatTemplateException">An operation is impossible, the template refuses its input, or a limit is exceeded.</exception>
+    /// <exception cref="ChatTemplateException">An operation is impossible, the template refuses its
+    /// input, or a limit is exceeded.</exception>
     public static string Render(
-        JinjaSource source, IReadOnlyList<JinjaNode> template, IEnumerable<KeyValuePair<string, object?>> variables, DateTime now)
+        JinjaSource source, IReadOnlyList<JinjaNode> template, IEnumerable<KeyValuePair<string, object?>> variables,
+        DateTime now)
     {
         var renderer = new JinjaRenderer(variables, budget => JinjaFunctions.Clock(now, budget));
         var output = new StringBuilder();
@@ -155,7 +158,8 @@ internal sealed partial class JinjaRenderer
 
     /// <summary>Runs a loop. Each turn has fresh variables; what it sets is gone afterwards.</summary>
     private Flow Loop(
-        JinjaFor loop, object? items, JinjaScope scope, StringBuilder to, int depth, Func<object?, int, object?>? recurse)
+        JinjaFor loop, object? items, JinjaScope scope, StringBuilder to, int depth,
+        Func<object?, int, object?>? recurse)
     {
         var elements = PythonOps.Elements(items, budget);
         if (loop.Test is not null)

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>A template's text as Jinja reads it: every line end is \n and one at the very end is dropped. Finds line and column of an offset.</summary>
+/// <summary>
+/// A template's text as Jinja reads it: every line end is \n and one at the very end is dropped.
+/// Finds line and column of an offset.
+/// </summary>
 internal sealed class JinjaSource
 {
     private const int MaxChars = 1 << 20;
@@ -9,7 +12,8 @@ internal sealed class JinjaSource
     {
         Name = name;
         if (text.Length > MaxChars)
-            throw new ChatTemplateException(name, 1, 1, $"{text.Length} characters are more than a template can need (limit {MaxChars})");
+            throw new ChatTemplateException(name, 1, 1,
+                $"{text.Length} characters are more than a template can need (limit {MaxChars})");
         text = text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
         Text = text.EndsWith('\n') ? text[..^1] : text;
     }

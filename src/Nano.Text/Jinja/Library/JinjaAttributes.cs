@@ -18,7 +18,8 @@ internal static class JinjaAttributes
     {
         if (PythonOps.TryElement(target, key, budget, out object? value))
             return value;
-        return PythonText.AsText(key) is { } name && Own(target, name, budget, out value) ? value : Missing(target, key);
+        return PythonText.AsText(key) is { } name && Own(target, name, budget, out value) ? value
+            : Missing(target, key);
     }
 
     /// <summary>The filter "attr": an attribute, and no element.</summary>
@@ -44,5 +45,6 @@ internal static class JinjaAttributes
     }
 
     private static JinjaUndefined Missing(object? target, object? key) =>
-        new($"{PythonOps.KindOf(target)} has no element {(PythonText.AsText(key) is { } name ? Quoted.Of(name) : PythonOps.KindOf(key))}");
+        new($"{PythonOps.KindOf(target)} has no element "
+        + $"{(PythonText.AsText(key) is { } name ? Quoted.Of(name) : PythonOps.KindOf(key))}");
 }

@@ -65,13 +65,17 @@ internal static partial class JinjaFilters
         {
             if (value is JinjaUndefined)
                 yield break;
-            var dict = value as JinjaDict ?? throw new JinjaError($"the filter 'items' needs a mapping, got {PythonOps.KindOf(value)}");
+            var dict = value as JinjaDict
+                ?? throw new JinjaError($"the filter 'items' needs a mapping, got {PythonOps.KindOf(value)}");
             foreach (object? item in new JinjaView("items", dict).Items)
                 yield return item;
         }
     }
 
-    /// <summary>Reads an attribute such as "function.name" or an element by number; the value itself for none.</summary>
+    /// <summary>
+    /// Reads an attribute such as "function.name" or an element by number; the value itself for
+    /// none.
+    /// </summary>
     private static Func<object?, object?> Getter(object? attribute, JinjaBudget budget, object? otherwise = null)
     {
         if (attribute is null || attribute == Missing)
@@ -97,7 +101,8 @@ internal static partial class JinjaFilters
     /// <summary>The value to compare by: text in lower case unless case counts.</summary>
     private static Func<object?, object?> Key(Func<object?, object?> getter, object? caseSensitive) =>
         JinjaCallArguments.Flag(caseSensitive, false) ? getter
-            : item => getter(item) is var value && PythonText.AsText(value) is { } text ? PythonCase.Lower(text) : value;
+            : item => getter(item) is var value && PythonText.AsText(value) is { } text
+                ? PythonCase.Lower(text) : value;
 
     /// <summary>Items in the order of their keys, equal ones in the order they came in (a merge sort).</summary>
     public static List<T> Sorted<T>(IReadOnlyList<T> items, Func<T, object?> key, bool reverse, JinjaBudget budget)
@@ -109,7 +114,8 @@ internal static partial class JinjaFilters
             {
                 int middle = Math.Min(start + width, from.Length), end = Math.Min(start + (2 * width), from.Length);
                 for (int left = start, right = middle, at = start; at < end; at++)
-                    to[at] = right == end || (left < middle && !IsBefore(from[right].Key, from[left].Key)) ? from[left++] : from[right++];
+                    to[at] = right == end || (left < middle && !IsBefore(from[right].Key, from[left].Key))
+                        ? from[left++] : from[right++];
             }
         return [.. from.Select(item => item.Item)];
 
@@ -124,7 +130,8 @@ internal static partial class JinjaFilters
         var getters = (PythonText.AsText(given[2]) is { } names ? names.Split(',') : new object?[] { given[2] })
             .Select(attribute => Key(Getter(attribute, context.Budget), given[1])).ToList();
         return new JinjaList(Sorted(PythonOps.ToList(value, context.Budget),
-            item => new JinjaList([.. getters.Select(getter => getter(item))]), JinjaCallArguments.Flag(given[0], false), context.Budget));
+            item => new JinjaList([.. getters.Select(getter => getter(item))]),
+            JinjaCallArguments.Flag(given[0], false), context.Budget));
     }
 
     private static JinjaList DictSort(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
@@ -177,7 +184,9 @@ internal static partial class JinjaFilters
                 groups.Add((name, []));
             groups[^1].Items.Add(item);
         }
-        return new JinjaList([.. groups.Select(group => new JinjaList([getter(group.Items[0]), new JinjaList(group.Items)], isTuple: true)
+        return new JinjaList(
+            [.. groups.Select(group => new JinjaList([getter(group.Items[0]), new JinjaList(group.Items)],
+                isTuple: true)
         {
             Names = ["grouper", "list"],
         })]);
@@ -284,12 +293,16 @@ internal static partial class JinjaFilters
             if (arguments.Positional.Count == 0)
                 throw new JinjaError("the filter 'map' needs a filter's name or attribute=");
             string filter = arguments.Text(arguments.Positional[0], "filter");
-            var inner = new JinjaCallArguments($"the filter '{filter}'", [.. arguments.Positional.Skip(1)], arguments.Named);
+            var inner = new JinjaCallArguments($"the filter '{filter}'", [.. arguments.Positional.Skip(1)],
+                arguments.Named);
             return item => Apply(filter, item, inner, context);
         }
     }
 
-    /// <summary>The elements for which a test holds, or which are true if no test is named; of an attribute, if told so.</summary>
+    /// <summary>
+    /// The elements for which a test holds, or which are true if no test is named; of an attribute,
+    /// if told so.
+    /// </summary>
     private static JinjaIterator Select(
         object? value, JinjaCallArguments arguments, JinjaFilterContext context, bool keep, bool byAttribute)
     {
@@ -301,12 +314,15 @@ internal static partial class JinjaFilters
             if (arguments.Positional.Count < skip)
                 throw new JinjaError($"{arguments.Callee} needs the name of an attribute");
             var getter = byAttribute ? Getter(arguments.Positional[0], context.Budget) : item => item;
-            string? test = arguments.Positional.Count > skip ? arguments.Text(arguments.Positional[skip], "test") : null;
-            var inner = new JinjaCallArguments($"the test '{test}'", [.. arguments.Positional.Skip(skip + 1)], arguments.Named);
+            string? test = arguments.Positional.Count > skip
+                ? arguments.Text(arguments.Positional[skip], "test") : null;
+            var inner = new JinjaCallArguments($"the test '{test}'", [.. arguments.Positional.Skip(skip + 1)],
+                arguments.Named);
             foreach (object? item in PythonOps.Elements(value, context.Budget))
             {
                 object? tested = getter(item);
-                if ((test is null ? PythonOps.IsTrue(tested) : JinjaTests.Holds(test, tested, inner, context.Budget)) == keep)
+                if ((test is null ? PythonOps.IsTrue(tested)
+                    : JinjaTests.Holds(test, tested, inner, context.Budget)) == keep)
                     yield return item;
             }
         }

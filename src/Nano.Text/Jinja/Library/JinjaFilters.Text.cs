@@ -6,7 +6,8 @@ namespace Nano;
 internal static partial class JinjaFilters
 {
     /// <summary>Markup as it is, anything else as text.</summary>
-    private static object Soft(object? value, JinjaBudget budget) => value is JinjaMarkup ? value : PythonRepr.Str(value, budget);
+    private static object Soft(object? value, JinjaBudget budget) =>
+        value is JinjaMarkup ? value : PythonRepr.Str(value, budget);
 
     /// <summary>A filter that is the method of the same name.</summary>
     private static object? OfText(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
@@ -19,7 +20,8 @@ internal static partial class JinjaFilters
         PythonStrings.Find(text, name, context.Budget)!(new JinjaCallArguments(name, values, []));
 
     private static object? Trim(object? value, JinjaCallArguments arguments, JinjaFilterContext context) =>
-        Method(Soft(value, context.Budget), "strip", context, arguments.Bind("chars?")[0] is var chars && chars == Missing ? null : chars);
+        Method(Soft(value, context.Budget), "strip", context,
+            arguments.Bind("chars?")[0] is var chars && chars == Missing ? null : chars);
 
     private static object? Center(object? value, JinjaCallArguments arguments, JinjaFilterContext context) => Method(
         Soft(value, context.Budget), "center", context, arguments.Integer(arguments.Bind("width?")[0], "width", 80));
@@ -33,14 +35,18 @@ internal static partial class JinjaFilters
         {
             string text = PythonRepr.Str(value, budget);
             budget.Read(text);
-            return PythonStrings.Replace(text, PythonRepr.Str(given[0], budget), PythonRepr.Str(given[1], budget), count, budget);
+            return PythonStrings.Replace(text, PythonRepr.Str(given[0], budget), PythonRepr.Str(given[1], budget),
+                count, budget);
         }
         object source = given[0] is JinjaMarkup || (given[1] is JinjaMarkup && value is not JinjaMarkup)
             ? new JinjaMarkup(PythonText.Escaped(value, budget)) : Soft(value, budget);
         return Method(source, "replace", context, Soft(given[0], budget), Soft(given[1], budget), count);
     }
 
-    /// <summary>Unlike str.title, the filter's words are what stands between white space, hyphens and opening brackets.</summary>
+    /// <summary>
+    /// Unlike str.title, the filter's words are what stands between white space, hyphens and
+    /// opening brackets.
+    /// </summary>
     private static string Title(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
         arguments.Bind();
@@ -53,7 +59,8 @@ internal static partial class JinjaFilters
             while (end < text.Length && IsBreak(text[end]) == IsBreak(text[at]))
                 end++;
             int first = char.IsHighSurrogate(text[at]) ? 2 : 1;
-            result.Append(PythonCase.Upper(text.Substring(at, first))).Append(PythonCase.Lower(text[(at + first)..end]));
+            result.Append(PythonCase.Upper(text.Substring(at, first)))
+                .Append(PythonCase.Lower(text[(at + first)..end]));
             at = end;
         }
         return result.ToString();
@@ -72,7 +79,8 @@ internal static partial class JinjaFilters
         context.Budget.Make(text.Length + ((long)lines.Count * by.Length));
         var result = new StringBuilder();
         for (int i = 0; i < lines.Count; i++)
-            result.Append(i > 0 ? "\n" : "").Append((i == 0 ? first : blank || lines[i].Length > 0) ? by : "").Append(lines[i]);
+            result.Append(i > 0 ? "\n" : "").Append((i == 0 ? first : blank || lines[i].Length > 0) ? by : "")
+                .Append(lines[i]);
         return PythonText.Like(value, result.ToString());
 
         string Spaces(long count)
@@ -142,12 +150,14 @@ internal static partial class JinjaFilters
         }
     }
 
-    private static readonly System.Buffers.SearchValues<char> NotInNames = System.Buffers.SearchValues.Create(" \t\n\r\f\v/>=");
+    private static readonly System.Buffers.SearchValues<char> NotInNames =
+        System.Buffers.SearchValues.Create(" \t\n\r\f\v/>=");
 
     private static object? XmlAttributes(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
         bool space = JinjaCallArguments.Flag(arguments.Bind("autospace?")[0], true);
-        var dict = value as JinjaDict ?? throw new JinjaError($"the filter 'xmlattr' needs a mapping, got {PythonOps.KindOf(value)}");
+        var dict = value as JinjaDict
+            ?? throw new JinjaError($"the filter 'xmlattr' needs a mapping, got {PythonOps.KindOf(value)}");
         var text = new StringBuilder();
         foreach (var (key, item) in dict.Items.Where(item => item.Value is not (null or JinjaUndefined)))
         {

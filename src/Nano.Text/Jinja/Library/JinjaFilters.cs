@@ -47,17 +47,20 @@ internal static partial class JinjaFilters
         ["map"] = Map,
         ["max"] = (value, arguments, context) => Extreme(value, arguments, 1, context.Budget),
         ["min"] = (value, arguments, context) => Extreme(value, arguments, -1, context.Budget),
-        ["pprint"] = (value, arguments, context) => arguments.Bind().Length == 0 ? PythonPrint.Format(value, context.Budget) : null,
+        ["pprint"] = (value, arguments, context) =>
+            arguments.Bind().Length == 0 ? PythonPrint.Format(value, context.Budget) : null,
         ["random"] = (_, _, _) => throw new JinjaError("the filter 'random' is random, and rendering is not"),
         ["reject"] = (value, arguments, context) => Select(value, arguments, context, keep: false, byAttribute: false),
-        ["rejectattr"] = (value, arguments, context) => Select(value, arguments, context, keep: false, byAttribute: true),
+        ["rejectattr"] = (value, arguments, context) =>
+            Select(value, arguments, context, keep: false, byAttribute: true),
         ["replace"] = Replace,
         ["reverse"] = Reverse,
         ["round"] = Round,
         ["safe"] = (value, arguments, context) =>
             arguments.Bind().Length == 0 ? new JinjaMarkup(PythonRepr.Str(value, context.Budget)) : null,
         ["select"] = (value, arguments, context) => Select(value, arguments, context, keep: true, byAttribute: false),
-        ["selectattr"] = (value, arguments, context) => Select(value, arguments, context, keep: true, byAttribute: true),
+        ["selectattr"] = (value, arguments, context) =>
+            Select(value, arguments, context, keep: true, byAttribute: true),
         ["slice"] = Slices,
         ["sort"] = Sort,
         ["string"] = (value, arguments, context) => arguments.Bind().Length == 0 ? Soft(value, context.Budget) : null,
@@ -84,7 +87,8 @@ internal static partial class JinjaFilters
             : throw new JinjaError($"there is no filter {Quoted.Of(name)}");
 
     private static object Number(object? value, string filter) => PythonNumbers.IsNumber(value) ? value!
-        : throw new JinjaError((value as JinjaUndefined)?.Reason ?? $"the filter '{filter}' needs a number, got {PythonOps.KindOf(value)}");
+        : throw new JinjaError((value as JinjaUndefined)?.Reason
+            ?? $"the filter '{filter}' needs a number, got {PythonOps.KindOf(value)}");
 
     private static object Abs(object? value, JinjaCallArguments arguments)
     {
@@ -102,7 +106,8 @@ internal static partial class JinjaFilters
     private static object? Default(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
         var given = arguments.Bind("default_value?", "boolean?");
-        bool replace = value is JinjaUndefined || (JinjaCallArguments.Flag(given[1], false) && !PythonOps.IsTrue(value));
+        bool replace = value is JinjaUndefined
+            || (JinjaCallArguments.Flag(given[1], false) && !PythonOps.IsTrue(value));
         return !replace ? value : given[0] == Missing ? "" : given[0];
     }
 
@@ -115,7 +120,8 @@ internal static partial class JinjaFilters
         if (PythonText.AsText(value) is { } text)
         {
             long numberBase = arguments.Integer(given[1], "base", 10);
-            return PythonIntegers.TryParse(text, numberBase, context.Budget) ?? (PythonFloat.TryParse(text) is { } number
+            return PythonIntegers.TryParse(text, numberBase, context.Budget)
+                ?? (PythonFloat.TryParse(text) is { } number
                 ? OfFloat(number, isText: true) : fallback);
         }
         return value is double real ? OfFloat(real, isText: false)
@@ -142,21 +148,26 @@ internal static partial class JinjaFilters
         string method = arguments.Text(given[1], "method", "common");
         object number = Number(value, "round");
         if (method == "common")
-            return given[0] is null ? PythonNumbers.Of(PythonNumbers.Whole(PythonNumbers.Round(number is double real && double.IsFinite(real)
-                ? PythonNumbers.Truncate(PythonNumbers.Round(number, 0, context.Budget)) : PythonNumbers.Truncate(number), 0, context.Budget)))
+            return given[0] is null
+                ? PythonNumbers.Of(PythonNumbers.Whole(
+                    PythonNumbers.Round(number is double real && double.IsFinite(real)
+                ? PythonNumbers.Truncate(PythonNumbers.Round(number, 0, context.Budget))
+                : PythonNumbers.Truncate(number), 0, context.Budget)))
                 : PythonNumbers.Round(number, arguments.Integer(given[0], "precision", 0), context.Budget);
         if (method is not ("ceil" or "floor"))
             throw new JinjaError("the method of 'round' is common, ceil or floor");
         object power = PythonArithmetic.Apply("**", 10L, given[0] == Missing ? 0L : given[0], context.Budget);
         object scaled = PythonArithmetic.Apply("*", number, power, context.Budget);
-        object whole = scaled is double product ? PythonNumbers.Truncate(method == "ceil" ? Math.Ceiling(product) : Math.Floor(product)) : scaled;
+        object whole = scaled is double product
+            ? PythonNumbers.Truncate(method == "ceil" ? Math.Ceiling(product) : Math.Floor(product)) : scaled;
         return PythonArithmetic.Apply("/", whole, power, context.Budget);
     }
 
     private static string FileSize(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
         bool binary = JinjaCallArguments.Flag(arguments.Bind("binary?")[0], false);
-        double bytes = PythonText.AsText(value) is { } text ? PythonFloat.Parse(text) : PythonNumbers.Float(Number(value, "filesizeformat"));
+        double bytes = PythonText.AsText(value) is { } text ? PythonFloat.Parse(text)
+            : PythonNumbers.Float(Number(value, "filesizeformat"));
         double unit = binary ? 1024 : 1000, size = unit;
         if (bytes == 1)
             return "1 Byte";
@@ -172,7 +183,8 @@ internal static partial class JinjaFilters
     private static string ToJson(object? value, JinjaCallArguments arguments, JinjaFilterContext context)
     {
         var given = arguments.Bind("ensure_ascii?", "indent?", "separators?", "sort_keys?");
-        string? indent = given[1] is null || given[1] == Missing ? null : PythonText.AsText(given[1]) ?? Spaces(arguments.Integer(given[1], "indent"));
+        string? indent = given[1] is null || given[1] == Missing ? null
+            : PythonText.AsText(given[1]) ?? Spaces(arguments.Integer(given[1], "indent"));
         string comma = indent is null ? ", " : ",", colon = ": ";
         if (given[2] is not null && given[2] != Missing)
         {

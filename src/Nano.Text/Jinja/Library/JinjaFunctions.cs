@@ -70,7 +70,8 @@ internal static class JinjaFunctions
         long stop = arguments.Integer(given[onlyStop ? 0 : 1], "stop");
         if (step == 0)
             throw new JinjaError("the step of range() cannot be 0");
-        Int128 length = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
+        Int128 length = step > 0 ? ((Int128)stop - start + step - 1) / step
+            : ((Int128)start - stop - step - 1) / -(Int128)step;
         if (length > JinjaBudget.MaxRange)
             throw new JinjaError($"range() of {length} values is more than the {JinjaBudget.MaxRange} allowed");
         return new JinjaRange(start, step, (int)Int128.Max(0, length)) { Stop = stop };

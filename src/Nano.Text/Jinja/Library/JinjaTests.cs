@@ -69,7 +69,8 @@ internal static class JinjaTests
         : throw new JinjaError($"{PythonOps.KindOf(value)} is no name");
 
     private static bool Has(object? value, string method, JinjaBudget budget) =>
-        PythonStrings.Find(PythonRepr.Str(value, budget), method, budget)!(new JinjaCallArguments(method, [], [])) is true;
+        PythonStrings.Find(PythonRepr.Str(value, budget), method, budget)!(new JinjaCallArguments(method, [],
+            [])) is true;
 
     /// <summary>Identity: the same object; small integers and equal literals are one object in Python.</summary>
     private static bool AreSame(object? a, object? b) => (a, b) switch

@@ -6,7 +6,8 @@ namespace Nano;
 internal static class PythonArithmetic
 {
     /// <summary>a OP b, where the operator is one of + - * / // % and **.</summary>
-    /// <exception cref="JinjaError">The operator has no meaning for these values, or the result is too large.</exception>
+    /// <exception cref="JinjaError">The operator has no meaning for these values, or the result is
+    /// too large.</exception>
     public static object Apply(string op, object? a, object? b, JinjaBudget budget)
     {
         if (PythonNumbers.IsNumber(a) && PythonNumbers.IsNumber(b))
@@ -39,7 +40,8 @@ internal static class PythonArithmetic
     private static object Join(object a, object b, JinjaBudget budget)
     {
         bool markup = a is JinjaMarkup || b is JinjaMarkup;
-        string left = markup ? PythonText.Escaped(a, budget) : (string)a, right = markup ? PythonText.Escaped(b, budget) : (string)b;
+        string left = markup ? PythonText.Escaped(a, budget) : (string)a,
+            right = markup ? PythonText.Escaped(b, budget) : (string)b;
         budget.Make((long)left.Length + right.Length);
         return PythonText.Like(a is JinjaMarkup ? a : b, left + right);
     }
@@ -53,18 +55,21 @@ internal static class PythonArithmetic
     private static object Repeat(object? value, object times, JinjaBudget budget)
     {
         // More than the budget allows is as good as endless.
-        long count = (long)System.Numerics.BigInteger.Clamp(PythonNumbers.Whole(times), 0, JinjaBudget.MaxCharacters + 1);
+        long count = (long)System.Numerics.BigInteger
+            .Clamp(PythonNumbers.Whole(times), 0, JinjaBudget.MaxCharacters + 1);
         if (value is JinjaList list)
         {
             if (list.Items.Count == 0)
                 return list;
             budget.Step(count * list.Items.Count);
-            return new JinjaList([.. Enumerable.Repeat(list.Items, (int)count).SelectMany(items => items)], list.IsTuple);
+            return new JinjaList([.. Enumerable.Repeat(list.Items, (int)count).SelectMany(items => items)],
+                list.IsTuple);
         }
         string text = PythonText.AsText(value)!;
         if (text.Length == 0)
             return value!;
         budget.Make(count * text.Length);
-        return PythonText.Like(value, new StringBuilder(text.Length * (int)count).Insert(0, text, (int)count).ToString());
+        return PythonText.Like(value, new StringBuilder(text.Length * (int)count).Insert(0, text, (int)count)
+            .ToString());
     }
 }

@@ -81,7 +81,8 @@ internal static class PythonCase
     public static bool IsLower(Rune rune) => Rune.GetUnicodeCategory(rune) == UnicodeCategory.LowercaseLetter
         || rune.Value is 0xAA or 0xBA or (>= 0x2B0 and <= 0x2B8) or 0x2C0 or 0x2C1 or (>= 0x2E0 and <= 0x2E4)
             or 0x345 or 0x37A or (>= 0x1D2C and <= 0x1D6A) or 0x1D78 or (>= 0x1D9B and <= 0x1DBF) or 0x2071 or 0x207F
-            or (>= 0x2090 and <= 0x209C) or (>= 0x2170 and <= 0x217F) or (>= 0x24D0 and <= 0x24E9) or 0x2C7C or 0x2C7D or 0xA69C or 0xA69D or 0xA770
+            or (>= 0x2090 and <= 0x209C) or (>= 0x2170 and <= 0x217F) or (>= 0x24D0 and <= 0x24E9) or 0x2C7C or 0x2C7D
+            or 0xA69C or 0xA69D or 0xA770
             or 0xA7F8 or 0xA7F9 or (>= 0xAB5C and <= 0xAB5F);
 
     /// <summary>Whether a character belongs to a word for str.title.</summary>
@@ -129,11 +130,13 @@ internal static class PythonCase
     {
         int before = at, behind = at + 1;
         var rune = default(Rune);
-        while (before > 0 && Rune.DecodeLastFromUtf16(text.AsSpan(0, before), out rune, out int length) >= 0 && IsIgnorable(rune))
+        while (before > 0 && Rune.DecodeLastFromUtf16(text.AsSpan(0, before), out rune, out int length) >= 0
+            && IsIgnorable(rune))
             before -= length;
         if (before == 0 || !IsCased(rune))
             return false;
-        while (behind < text.Length && Rune.DecodeFromUtf16(text.AsSpan(behind), out rune, out int length) >= 0 && IsIgnorable(rune))
+        while (behind < text.Length && Rune.DecodeFromUtf16(text.AsSpan(behind), out rune, out int length) >= 0
+            && IsIgnorable(rune))
             behind += length;
         return behind >= text.Length || !IsCased(rune);
     }

@@ -3,7 +3,10 @@ using System.Numerics;
 
 namespace Nano;
 
-/// <summary>Python's format specification mini-language: [[fill]align][sign][z][#][0][width][grouping][.precision][type].</summary>
+/// <summary>
+/// Python's format specification mini-language:
+/// [[fill]align][sign][z][#][0][width][grouping][.precision][type].
+/// </summary>
 internal sealed class PythonFormat
 {
     private string fill = " ";
@@ -31,7 +34,8 @@ internal sealed class PythonFormat
                 return format.Float(number, budget);
             case long or bool or BigInteger:
                 return format.type is 'e' or 'E' or 'f' or 'F' or 'g' or 'G' or '%'
-                    ? format.Float(PythonNumbers.Float(value), budget) : format.Integer(PythonNumbers.Whole(value), budget);
+                    ? format.Float(PythonNumbers.Float(value), budget)
+                    : format.Integer(PythonNumbers.Whole(value), budget);
             default:
                 throw new JinjaError($"{PythonOps.KindOf(value)} cannot be formatted with {Quoted.Of(spec)}");
         }
@@ -53,7 +57,8 @@ internal sealed class PythonFormat
         format.noNegativeZero = Skip('z');
         format.alternate = Skip('#');
         format.zero = format.align == default && at < spec.Length && spec[at] == '0';
-        if (at < spec.Length && spec[at] == '0' && format.align != default && format.fill == " " && at != 0 && spec[at - 1] == format.align)
+        if (at < spec.Length && spec[at] == '0' && format.align != default && format.fill == " " && at != 0
+            && spec[at - 1] == format.align)
             format.fill = "0";
         format.width = Number() ?? 0;
         if (at < spec.Length && spec[at] is ',' or '_')
@@ -76,14 +81,16 @@ internal sealed class PythonFormat
             int start = at;
             while (at < spec.Length && char.IsAsciiDigit(spec[at]))
                 at++;
-            return at == start ? null : int.TryParse(spec.AsSpan(start, at - start), CultureInfo.InvariantCulture, out int number)
+            return at == start ? null
+                : int.TryParse(spec.AsSpan(start, at - start), CultureInfo.InvariantCulture, out int number)
                 ? number : throw new JinjaError("a number in a format is too large");
         }
     }
 
     private string Text(string text)
     {
-        if (type is not (default(char) or 's') || grouping != default || align == '=' || sign != '-' || alternate || noNegativeZero)
+        if (type is not (default(char) or 's') || grouping != default || align == '=' || sign != '-' || alternate
+            || noNegativeZero)
             throw new JinjaError("a string cannot be formatted like a number");
         if (zero)
             fill = "0";
@@ -117,7 +124,8 @@ internal sealed class PythonFormat
     private string Float(double value, JinjaBudget budget)
     {
         char kind = char.ToLowerInvariant(type);
-        if (type is not (default(char) or 'e' or 'E' or 'f' or 'F' or 'g' or 'G' or 'n' or '%') || (grouping != default && type == 'n'))
+        if (type is not (default(char) or 'e' or 'E' or 'f' or 'F' or 'g' or 'G' or 'n' or '%')
+            || (grouping != default && type == 'n'))
             throw new JinjaError($"a number has no format '{type}'");
         if (precision > 0)
             budget.Integer(precision * 4L);
@@ -140,7 +148,8 @@ internal sealed class PythonFormat
         switch (kind)
         {
             case 'f':
-                return PythonFloat.Fixed(value, precision < 0 ? 6 : precision) + (alternate && precision == 0 ? "." : "");
+                return PythonFloat.Fixed(value, precision < 0 ? 6 : precision)
+                    + (alternate && precision == 0 ? "." : "");
             case '%':
                 double percent = value * 100;
                 return double.IsInfinity(percent) ? "inf%" : PythonFloat.Fixed(percent, precision < 0 ? 6 : precision)
@@ -187,6 +196,7 @@ internal sealed class PythonFormat
         if (missing <= 0)
             return text;
         int before = (align == default ? otherwise : align) switch { '<' => 0, '^' => missing / 2, _ => missing };
-        return string.Concat(Enumerable.Repeat(fill, before)) + text + string.Concat(Enumerable.Repeat(fill, missing - before));
+        return string.Concat(Enumerable.Repeat(fill, before)) + text
+            + string.Concat(Enumerable.Repeat(fill, missing - before));
     }
 }

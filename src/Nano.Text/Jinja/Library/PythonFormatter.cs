@@ -72,7 +72,8 @@ internal sealed class PythonFormatter(
         int mark = name.LastIndexOf('!');
         if (mark >= 0)
         {
-            conversion = mark == name.Length - 2 ? name[^1] : throw new JinjaError("a conversion is one of !r, !s and !a");
+            conversion = mark == name.Length - 2 ? name[^1]
+                : throw new JinjaError("a conversion is one of !r, !s and !a");
             name = name[..mark];
         }
         object? value = Value(name);
@@ -105,7 +106,8 @@ internal sealed class PythonFormatter(
             if (stop < 0 || name[at] is not ('.' or '[') || stop == at + 1)
                 throw new JinjaError("a field of a format is malformed");
             string part = name[(at + 1)..stop];
-            value = bracket ? JinjaAttributes.Item(value, Index(part), budget) : JinjaAttributes.Get(value, part, budget);
+            value = bracket ? JinjaAttributes.Item(value, Index(part), budget)
+                : JinjaAttributes.Get(value, part, budget);
             at = bracket ? stop + 1 : stop;
         }
         return value;

@@ -29,7 +29,10 @@ internal static class PythonHtml
     /// <summary>Entities such as &amp;lt; as the characters they stand for.</summary>
     public static string Unescape(string text) => WebUtility.HtmlDecode(text);
 
-    /// <summary>Text with everything but letters, digits and -._~/ as %XX; in a query, space becomes + and / is escaped too.</summary>
+    /// <summary>
+    /// Text with everything but letters, digits and -._~/ as %XX; in a query, space becomes + and /
+    /// is escaped too.
+    /// </summary>
     public static string Quote(string text, bool forQuery)
     {
         var result = new StringBuilder();

@@ -49,7 +49,10 @@ internal static class PythonJson
     /// <summary>The name of a property, with U+FFFD for halves of surrogate pairs.</summary>
     public static string NameOf(JsonProperty property) => Text(JsonMarshal.GetRawUtf8PropertyName(property));
 
-    /// <summary>The text of a JSON string, given as it stands between its quotes, which the parser has checked.</summary>
+    /// <summary>
+    /// The text of a JSON string, given as it stands between its quotes, which the parser has
+    /// checked.
+    /// </summary>
     private static string Text(ReadOnlySpan<byte> raw)
     {
         string text = Encoding.UTF8.GetString(raw);
@@ -66,12 +69,14 @@ internal static class PythonJson
             char c = text[++at];
             if (c != 'u')
             {
-                result.Append("bfnrt".IndexOf(c, StringComparison.Ordinal) is >= 0 and var known ? "\b\f\n\r\t"[known] : c);
+                result.Append("bfnrt".IndexOf(c, StringComparison.Ordinal) is >= 0 and var known
+                    ? "\b\f\n\r\t"[known] : c);
                 continue;
             }
             char unit = Unit(text, at + 1);
             at += 4;
-            bool pair = char.IsHighSurrogate(unit) && at + 6 < text.Length && text[at + 1] == '\\' && text[at + 2] == 'u'
+            bool pair = char.IsHighSurrogate(unit) && at + 6 < text.Length && text[at + 1] == '\\'
+                && text[at + 2] == 'u'
                 && char.IsLowSurrogate(Unit(text, at + 3));
             if (pair)
             {
@@ -119,7 +124,8 @@ internal static class PythonJson
                 to.Append(Scalar(value, budget));
                 break;
             case JinjaList list:
-                WriteItems(to, '[', ']', list.Items, style, line, (item, inner) => Write(to, item, style, inner, budget));
+                WriteItems(to, '[', ']', list.Items, style, line,
+                    (item, inner) => Write(to, item, style, inner, budget));
                 break;
             case JinjaDict dict:
                 WriteItems(to, '{', '}', Entries(dict, style, budget), style, line, (item, inner) =>
@@ -154,7 +160,8 @@ internal static class PythonJson
     }
 
     private static void WriteItems<T>(
-        StringBuilder to, char open, char close, IReadOnlyList<T> items, Style style, string line, Action<T, string> write)
+        StringBuilder to, char open, char close, IReadOnlyList<T> items, Style style, string line,
+        Action<T, string> write)
     {
         to.Append(open);
         string inner = line + style.Indent;

@@ -2,7 +2,10 @@ using System.Numerics;
 
 namespace Nano;
 
-/// <summary>The methods and attributes of lists, mappings, numbers and ranges that the sandbox allows: those that change nothing.</summary>
+/// <summary>
+/// The methods and attributes of lists, mappings, numbers and ranges that the sandbox allows: those
+/// that change nothing.
+/// </summary>
 internal static class PythonMethods
 {
     private static readonly object Missing = JinjaCallArguments.Missing;
@@ -20,7 +23,8 @@ internal static class PythonMethods
             JinjaRange when name is "count" or "index" =>
                 OfList(new JinjaList(PythonOps.ToList(target, budget)), name, budget),
             JinjaView view when name == "isdisjoint" && view.Name != "values" => arguments =>
-                !PythonOps.Elements(arguments.BindUnnamed("other")[0], budget).Any(item => PythonOps.Contains(view, item, budget)),
+                !PythonOps.Elements(arguments.BindUnnamed("other")[0], budget)
+                    .Any(item => PythonOps.Contains(view, item, budget)),
             JinjaCycler cycler => OfCycler(cycler, name),
             bool or long or BigInteger or double => OfNumber(target, name),
             _ => null,
@@ -57,15 +61,17 @@ internal static class PythonMethods
         return value != Missing;
     }
 
-    private static Func<JinjaCallArguments, object?>? OfDict(JinjaDict dict, string name, JinjaBudget budget) => name switch
-    {
-        "get" => arguments => arguments.BindUnnamed("key", "default?") is var given
-            && dict.TryGet(given[0], out object? value) ? value : given[1] == Missing ? null : given[1],
-        "items" or "keys" or "values" => arguments => arguments.BindUnnamed().Length == 0 ? new JinjaView(name, dict) : null,
-        "copy" => arguments => arguments.BindUnnamed().Length == 0 ? dict : null,
-        "fromkeys" => arguments => FromKeys(arguments.BindUnnamed("iterable", "value?"), budget),
-        _ => null,
-    };
+    private static Func<JinjaCallArguments, object?>? OfDict(JinjaDict dict, string name,
+        JinjaBudget budget) => name switch
+        {
+            "get" => arguments => arguments.BindUnnamed("key", "default?") is var given
+                && dict.TryGet(given[0], out object? value) ? value : given[1] == Missing ? null : given[1],
+            "items" or "keys" or "values" =>
+                arguments => arguments.BindUnnamed().Length == 0 ? new JinjaView(name, dict) : null,
+            "copy" => arguments => arguments.BindUnnamed().Length == 0 ? dict : null,
+            "fromkeys" => arguments => FromKeys(arguments.BindUnnamed("iterable", "value?"), budget),
+            _ => null,
+        };
 
     private static JinjaDict FromKeys(object?[] given, JinjaBudget budget)
     {
@@ -75,14 +81,15 @@ internal static class PythonMethods
         return dict;
     }
 
-    private static Func<JinjaCallArguments, object?>? OfList(JinjaList list, string name, JinjaBudget budget) => name switch
-    {
-        "count" => arguments => arguments.BindUnnamed("value")[0] is var sought
-            ? (long)list.Items.Count(item => PythonEquality.AreEqual(item, sought, budget)) : null,
-        "index" => arguments => Index(list, arguments, budget),
-        "copy" when !list.IsTuple => arguments => arguments.BindUnnamed().Length == 0 ? list : null,
-        _ => null,
-    };
+    private static Func<JinjaCallArguments, object?>? OfList(JinjaList list, string name,
+        JinjaBudget budget) => name switch
+        {
+            "count" => arguments => arguments.BindUnnamed("value")[0] is var sought
+                ? (long)list.Items.Count(item => PythonEquality.AreEqual(item, sought, budget)) : null,
+            "index" => arguments => Index(list, arguments, budget),
+            "copy" when !list.IsTuple => arguments => arguments.BindUnnamed().Length == 0 ? list : null,
+            _ => null,
+        };
 
     private static long Index(JinjaList list, JinjaCallArguments arguments, JinjaBudget budget)
     {
@@ -111,8 +118,11 @@ internal static class PythonMethods
             (_, "conjugate") => () => number is double ? number : PythonNumbers.Of(PythonNumbers.Whole(number)),
             (double value, "is_integer") => () => double.IsInteger(value),
             (not double, "bit_length") => () => (long)BigInteger.Abs(PythonNumbers.Whole(number)).GetBitLength(),
-            (not double, "bit_count") => () => (long)PythonStrings.InBase(BigInteger.Abs(PythonNumbers.Whole(number)), 'b').Count(bit => bit == '1'),
-            (not double, "as_integer_ratio") => () => new JinjaList([PythonNumbers.Of(PythonNumbers.Whole(number)), 1L], isTuple: true),
+            (not double, "bit_count") =>
+                () => (long)PythonStrings.InBase(BigInteger.Abs(PythonNumbers.Whole(number)), 'b')
+                    .Count(bit => bit == '1'),
+            (not double, "as_integer_ratio") =>
+                () => new JinjaList([PythonNumbers.Of(PythonNumbers.Whole(number)), 1L], isTuple: true),
             _ => null,
         };
         return method is null ? null : arguments => arguments.BindUnnamed().Length == 0 ? method() : null;

@@ -18,7 +18,8 @@ internal sealed class PythonPercent
         (this.format, this.values, this.escapes, this.budget) = (format, values, escapes, budget);
 
     /// <summary>format % values, where values is a tuple of values, a mapping, or one value.</summary>
-    /// <exception cref="JinjaError">The format is malformed, or there are more or fewer values than it needs.</exception>
+    /// <exception cref="JinjaError">The format is malformed, or there are more or fewer values than
+    /// it needs.</exception>
     public static object Apply(object format, object? values, JinjaBudget budget)
     {
         string text = PythonText.AsText(format)!;
@@ -81,11 +82,18 @@ internal sealed class PythonPercent
     {
         int start = ++at;
         for (int open = 1; open > 0; at++)
-            open += Peek() switch { '(' => 1, ')' => -1, null => throw new JinjaError("the name in a format is not closed"), _ => 0 };
+            open += Peek() switch
+            {
+                '(' => 1,
+                ')' => -1,
+                null => throw new JinjaError("the name in a format is not closed"),
+                _ => 0
+            };
         if (values is not JinjaDict dict)
             throw new JinjaError("a format with names needs a mapping");
         string name = format[start..(at - 1)];
-        return dict.TryGet(name, out object? value) ? value : throw new JinjaError($"a format has no value {Quoted.Of(name)}");
+        return dict.TryGet(name, out object? value) ? value
+            : throw new JinjaError($"a format has no value {Quoted.Of(name)}");
     }
 
     private int? Number(object? named)
@@ -100,14 +108,16 @@ internal sealed class PythonPercent
         int start = at;
         while (at < format.Length && char.IsAsciiDigit(format[at]))
             at++;
-        return at == start ? null : int.TryParse(format.AsSpan(start, at - start), CultureInfo.InvariantCulture, out int digits)
+        return at == start ? null
+            : int.TryParse(format.AsSpan(start, at - start), CultureInfo.InvariantCulture, out int digits)
             ? digits : throw new JinjaError("a number in a format is too large");
     }
 
     private object? Next()
     {
         if (values is JinjaList { IsTuple: true } tuple)
-            return next < tuple.Items.Count ? tuple.Items[next++] : throw new JinjaError("a format has more places than values");
+            return next < tuple.Items.Count ? tuple.Items[next++]
+                : throw new JinjaError("a format has more places than values");
         return next++ == 0 ? values : throw new JinjaError("a format has more places than values");
     }
 
@@ -125,8 +135,10 @@ internal sealed class PythonPercent
         }
         var (negative, prefix, digits) = type switch
         {
-            'd' or 'i' or 'u' or 'o' or 'x' or 'X' => Integer(type, value, precision, flags.Contains('#', StringComparison.Ordinal)),
-            'e' or 'E' or 'f' or 'F' or 'g' or 'G' => Float(type, value, precision, flags.Contains('#', StringComparison.Ordinal)),
+            'd' or 'i' or 'u' or 'o' or 'x' or 'X' =>
+                Integer(type, value, precision, flags.Contains('#', StringComparison.Ordinal)),
+            'e' or 'E' or 'f' or 'F' or 'g' or 'G' =>
+                Float(type, value, precision, flags.Contains('#', StringComparison.Ordinal)),
             _ => throw new JinjaError($"a format has no directive {Quoted.Of("%" + type)}"),
         };
         string lead = (negative ? "-" : flags.Contains('+', StringComparison.Ordinal) ? "+"
@@ -154,7 +166,8 @@ internal sealed class PythonPercent
             ? text : throw new JinjaError("%c needs a character or its number");
     }
 
-    private (bool Negative, string Prefix, string Digits) Integer(char type, object? value, int precision, bool alternate)
+    private (bool Negative, string Prefix, string Digits) Integer(char type, object? value, int precision,
+        bool alternate)
     {
         bool isDecimal = type is 'd' or 'i' or 'u';
         if (!PythonNumbers.IsNumber(value) || (value is double && !isDecimal) || (escapes && !isDecimal))
@@ -168,12 +181,14 @@ internal sealed class PythonPercent
         return (whole.Sign < 0, alternate && !isDecimal ? "0" + type : "", digits.PadLeft(Math.Max(0, precision), '0'));
     }
 
-    private static (bool Negative, string Prefix, string Digits) Float(char type, object? value, int precision, bool alternate)
+    private static (bool Negative, string Prefix, string Digits) Float(char type, object? value, int precision,
+        bool alternate)
     {
         if (!PythonNumbers.IsNumber(value))
             throw new JinjaError($"%{type} needs a number, got {PythonOps.KindOf(value)}");
         double number = PythonNumbers.Float(value!);
         string digits = PythonFormat.Digits(number, char.ToLowerInvariant(type), precision, alternate);
-        return (double.IsNegative(number) && !double.IsNaN(number), "", char.IsAsciiLetterUpper(type) ? digits.ToUpperInvariant() : digits);
+        return (double.IsNegative(number) && !double.IsNaN(number), "", char.IsAsciiLetterUpper(type)
+            ? digits.ToUpperInvariant() : digits);
     }
 }

@@ -94,13 +94,17 @@ internal static class PythonSplit
         return words;
     }
 
-    /// <summary>str.partition and rpartition: what stands before a separator, the separator, and what stands behind.</summary>
+    /// <summary>
+    /// str.partition and rpartition: what stands before a separator, the separator, and what stands
+    /// behind.
+    /// </summary>
     public static JinjaList Partition(string text, JinjaCallArguments arguments, bool fromEnd)
     {
         string separator = arguments.Text(arguments.BindUnnamed("sep")[0], "sep");
         if (separator.Length == 0)
             throw new JinjaError("the separator of a partition cannot be empty");
-        int at = fromEnd ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        int at = fromEnd ? text.LastIndexOf(separator, StringComparison.Ordinal)
+            : text.IndexOf(separator, StringComparison.Ordinal);
         if (at < 0)
             return new JinjaList(fromEnd ? ["", "", text] : [text, "", ""], isTuple: true);
         return new JinjaList([text[..at], separator, text[(at + separator.Length)..]], isTuple: true);
@@ -113,11 +117,13 @@ internal static class PythonSplit
         var table = new JinjaDict(budget);
         if (given[1] == Missing)
         {
-            foreach (var (key, value) in (given[0] as JinjaDict ?? throw new JinjaError("maketrans() needs a mapping")).Items)
+            foreach (var (key, value) in (given[0] as JinjaDict
+                ?? throw new JinjaError("maketrans() needs a mapping")).Items)
                 table.Set(PythonText.AsText(key) is { } text ? Code(text) : key, value);
             return table;
         }
-        string from = arguments.Text(given[0], "x"), to = arguments.Text(given[1], "y"), gone = arguments.Text(given[2], "z", "");
+        string from = arguments.Text(given[0], "x"), to = arguments.Text(given[1], "y"),
+            gone = arguments.Text(given[2], "z", "");
         if (PythonText.Length(from) != PythonText.Length(to))
             throw new JinjaError("maketrans() needs two strings of the same length");
         budget.Step((long)from.Length + gone.Length);
@@ -128,7 +134,8 @@ internal static class PythonSplit
         return table;
 
         static object Code(string text) => PythonText.Length(text) == 1
-            ? (long)text.EnumerateRunes().First().Value : throw new JinjaError("the keys of maketrans() are single characters");
+            ? (long)text.EnumerateRunes().First().Value
+            : throw new JinjaError("the keys of maketrans() are single characters");
     }
 
     /// <summary>str.translate.</summary>
@@ -144,7 +151,8 @@ internal static class PythonSplit
             {
                 null => "",
                 long or BigInteger => PythonStrings.Character(PythonNumbers.Whole(becomes)),
-                _ => PythonText.AsText(becomes) ?? throw new JinjaError("a table for translate() holds numbers, strings and none"),
+                _ => PythonText.AsText(becomes)
+                    ?? throw new JinjaError("a table for translate() holds numbers, strings and none"),
             };
             budget.Make(piece.Length);
             result.Append(piece);

@@ -26,14 +26,16 @@ internal static class PythonStrings
             "replace" => arguments => Replace(self, text, arguments, budget),
             "join" => arguments => Join(self, text, arguments, budget),
             "center" or "ljust" or "rjust" or "zfill" => arguments => Justify(self, text, name, arguments, budget),
-            "expandtabs" => arguments => ExpandTabs(text, arguments.Integer(arguments.Bind("tabsize?")[0], "tabsize", 8), budget),
+            "expandtabs" => arguments =>
+                ExpandTabs(text, arguments.Integer(arguments.Bind("tabsize?")[0], "tabsize", 8), budget),
             "removeprefix" => arguments => Only(arguments, "prefix") is var prefix
                 && text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text,
             "removesuffix" => arguments => Only(arguments, "suffix") is var suffix
                 && text.EndsWith(suffix, StringComparison.Ordinal) ? text[..^suffix.Length] : text,
             "format" => arguments => new PythonFormatter(arguments.Positional, key => Named(arguments, key),
                 self is JinjaMarkup, budget).Format(text),
-            "format_map" => arguments => new PythonFormatter([], key => Entry(arguments, key, budget), self is JinjaMarkup, budget).Format(text),
+            "format_map" => arguments => new PythonFormatter([], key => Entry(arguments, key, budget),
+                self is JinjaMarkup, budget).Format(text),
             "maketrans" => arguments => PythonSplit.MakeTable(arguments, budget),
             "translate" => arguments => PythonSplit.Translate(text, arguments.BindUnnamed("table")[0], budget),
             "striptags" or "unescape" when self is JinjaMarkup => arguments => OfMarkup(text, name, arguments),
@@ -53,7 +55,8 @@ internal static class PythonStrings
         (not JinjaMarkup, _) => result,
         _ when name is "striptags" or "unescape" => result,
         (_, string text) => new JinjaMarkup(text),
-        (_, JinjaList list) => new JinjaList([.. list.Items.Select(item => new JinjaMarkup((string)item!))], list.IsTuple),
+        (_, JinjaList list) => new JinjaList([.. list.Items.Select(item => new JinjaMarkup((string)item!))],
+            list.IsTuple),
         _ => result,
     };
 
@@ -95,10 +98,12 @@ internal static class PythonStrings
 
     /// <summary>Whether a text is a name: a letter or underscore, then these, digits and marks.</summary>
     public static bool IsIdentifier(string text) => text.Length > 0
-        && text.EnumerateRunes().Select((rune, i) => (rune, i)).All(item => item.rune.Value == '_' || Rune.IsLetter(item.rune)
+        && text.EnumerateRunes().Select((rune, i) => (rune, i))
+            .All(item => item.rune.Value == '_' || Rune.IsLetter(item.rune)
             || Rune.GetUnicodeCategory(item.rune) == UnicodeCategory.LetterNumber
             || (item.i > 0 && Rune.GetUnicodeCategory(item.rune) is UnicodeCategory.DecimalDigitNumber
-                or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.ConnectorPunctuation));
+                or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
+                or UnicodeCategory.ConnectorPunctuation));
 
     /// <summary>Whether there are letters with case, and all of them have this one.</summary>
     private static bool HasCase(string text, Func<Rune, bool> right)
@@ -126,11 +131,15 @@ internal static class PythonStrings
     private static string Strip(string text, string name, JinjaCallArguments arguments)
     {
         object? characters = arguments.BindUnnamed("chars?")[0];
-        return PythonText.Strip(text, characters is null || characters == Missing ? null : arguments.Text(characters, "chars"),
+        return PythonText.Strip(text, characters is null || characters == Missing ? null
+            : arguments.Text(characters, "chars"),
             start: name != "rstrip", end: name != "lstrip");
     }
 
-    /// <summary>The part of a text between two positions, and the position where it begins; null if they are reversed.</summary>
+    /// <summary>
+    /// The part of a text between two positions, and the position where it begins; null if they are
+    /// reversed.
+    /// </summary>
     private static (string Text, long Start)? Window(string text, object? start, object? end)
     {
         int length = PythonText.Length(text);
@@ -169,7 +178,8 @@ internal static class PythonStrings
         long found = -1;
         if (Window(text, given[1], given[2]) is var (window, start))
         {
-            at = name[0] == 'r' ? window.LastIndexOf(sought, StringComparison.Ordinal) : window.IndexOf(sought, StringComparison.Ordinal);
+            at = name[0] == 'r' ? window.LastIndexOf(sought, StringComparison.Ordinal)
+                : window.IndexOf(sought, StringComparison.Ordinal);
             found = at < 0 ? -1 : start + PythonText.Length(window[..at]);
         }
         return at < 0 && name.EndsWith("index", StringComparison.Ordinal)
@@ -229,9 +239,11 @@ internal static class PythonStrings
         return string.Join(separator, parts);
     }
 
-    private static string Justify(object self, string text, string name, JinjaCallArguments arguments, JinjaBudget budget)
+    private static string Justify(object self, string text, string name, JinjaCallArguments arguments,
+        JinjaBudget budget)
     {
-        var given = name == "zfill" ? [.. arguments.BindUnnamed("width"), Missing] : arguments.BindUnnamed("width", "fillchar?");
+        var given = name == "zfill" ? [.. arguments.BindUnnamed("width"), Missing]
+            : arguments.BindUnnamed("width", "fillchar?");
         string fill = name == "zfill" ? "0" : arguments.Text(given[1], "fillchar", " ");
         if (self is JinjaMarkup && name != "zfill")
             fill = PythonText.Escape(fill);
@@ -307,9 +319,11 @@ internal static class PythonStrings
     public static string InBase(BigInteger value, char type)
     {
         if (type == 'b')
-            return value.ToString("B", CultureInfo.InvariantCulture).TrimStart('0') is { Length: > 0 } bits ? bits : "0";
+            return value.ToString("B", CultureInfo.InvariantCulture).TrimStart('0') is { Length: > 0 } bits
+                ? bits : "0";
         if (type == 'x')
-            return value.ToString("x", CultureInfo.InvariantCulture).TrimStart('0') is { Length: > 0 } digits ? digits : "0";
+            return value.ToString("x", CultureInfo.InvariantCulture).TrimStart('0') is { Length: > 0 } digits
+                ? digits : "0";
         string binary = InBase(value, 'b');
         binary = binary.PadLeft((binary.Length + 2) / 3 * 3, '0');
         var octal = new StringBuilder();

@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Nano;
 
-/// <summary>textwrap.wrap, as the filter "wordwrap" calls it: white space stays within lines and goes where they break.</summary>
+/// <summary>
+/// textwrap.wrap, as the filter "wordwrap" calls it: white space stays within lines and goes where
+/// they break.
+/// </summary>
 internal static partial class PythonWrap
 {
     // White space; dashes between words; a word, or as much of it as ends with a hyphen or stands before dashes.
@@ -16,7 +19,8 @@ internal static partial class PythonWrap
 
     /// <summary>The lines of a text, each at most so many characters wide, with a text between them.</summary>
     /// <exception cref="JinjaError">The width is not positive.</exception>
-    public static string Wrap(string text, long width, bool breakWords, bool breakHyphens, string between, JinjaBudget budget)
+    public static string Wrap(string text, long width, bool breakWords, bool breakHyphens, string between,
+        JinjaBudget budget)
     {
         budget.Step(text.Length);
         var wrapped = new List<string>();
@@ -54,8 +58,10 @@ internal static partial class PythonWrap
                     end = End(pieces[next++]);
             }
             at = end;
-            // Python drops the last piece of a line if it is white space, and takes a word of which nothing fits for an empty last piece.
-            bool dropsLast = !(breaks && end == whole) && next > last && end == End(pieces[next - 1]) && IsSpace(pieces[next - 1]);
+            // Python drops the last piece of a line if it is white space, and takes a word of which nothing
+            // fits for an empty last piece.
+            bool dropsLast = !(breaks && end == whole) && next > last && end == End(pieces[next - 1])
+                && IsSpace(pieces[next - 1]);
             string line = text[start..(dropsLast ? pieces[next - 1].Index : end)];
             if (line.Length > 0)
                 lines.Add(line);
@@ -67,7 +73,10 @@ internal static partial class PythonWrap
 
     private static bool IsSpace(Match piece) => piece.Value.AsSpan().Trim().IsEmpty;
 
-    /// <summary>The place to break a word that is longer than a line: at the width, or behind the last hyphen before it.</summary>
+    /// <summary>
+    /// The place to break a word that is longer than a line: at the width, or behind the last
+    /// hyphen before it.
+    /// </summary>
     private static int Break(string text, int start, int most, int end, bool breakHyphens)
     {
         most = Math.Min(most, end);

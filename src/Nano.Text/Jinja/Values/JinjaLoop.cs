@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>The variable "loop" of a loop, which reads its items one by one and looks ahead only when asked to.</summary>
+/// <summary>
+/// The variable "loop" of a loop, which reads its items one by one and looks ahead only when asked
+/// to.
+/// </summary>
 /// <param name="items">The items.</param>
 /// <param name="length">How many there are, if that is known without reading them.</param>
 /// <param name="depth">How many recursive loops it stands in.</param>
@@ -71,7 +74,8 @@ internal sealed class JinjaLoop(
             "previtem" => Index0 > 0 ? before : new JinjaUndefined("the first turn of a loop has no previous item"),
             "nextitem" => Peek() != Missing ? after : new JinjaUndefined("the last turn of a loop has no next item"),
             "cycle" => new JinjaFunction("cycle", arguments => arguments.Positional.Count == 0
-                ? throw new JinjaError("cycle() needs values") : arguments.Positional[Index0 % arguments.Positional.Count]),
+                ? throw new JinjaError("cycle() needs values")
+                : arguments.Positional[Index0 % arguments.Positional.Count]),
             "changed" => new JinjaFunction("changed", arguments => HasChanged(arguments)),
             _ => Missing,
         };

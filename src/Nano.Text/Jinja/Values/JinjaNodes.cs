@@ -11,7 +11,8 @@ internal sealed record JinjaConstant(int At, object? Value) : JinjaExpression(At
 
 internal sealed record JinjaName(int At, string Name) : JinjaExpression(At);
 
-internal sealed record JinjaListLiteral(int At, IReadOnlyList<JinjaExpression> Items, bool IsTuple) : JinjaExpression(At);
+internal sealed record JinjaListLiteral(int At, IReadOnlyList<JinjaExpression> Items, bool IsTuple)
+    : JinjaExpression(At);
 
 internal sealed record JinjaDictLiteral(int At, IReadOnlyList<(JinjaExpression Key, JinjaExpression Value)> Items)
     : JinjaExpression(At);
@@ -22,26 +23,30 @@ internal sealed record JinjaSigned(int At, bool IsNegative, JinjaExpression Oper
 internal sealed record JinjaNot(int At, JinjaExpression Operand) : JinjaExpression(At);
 
 /// <summary>+ - * / // % or ** between two values.</summary>
-internal sealed record JinjaArithmetic(int At, string Operator, JinjaExpression Left, JinjaExpression Right) : JinjaExpression(At);
+internal sealed record JinjaArithmetic(int At, string Operator, JinjaExpression Left, JinjaExpression Right)
+    : JinjaExpression(At);
 
 /// <summary>a ~ b ~ c.</summary>
 internal sealed record JinjaConcat(int At, IReadOnlyList<JinjaExpression> Parts) : JinjaExpression(At);
 
 /// <summary>"and" or "or".</summary>
-internal sealed record JinjaLogical(int At, bool IsAnd, JinjaExpression Left, JinjaExpression Right) : JinjaExpression(At);
+internal sealed record JinjaLogical(int At, bool IsAnd, JinjaExpression Left, JinjaExpression Right)
+    : JinjaExpression(At);
 
 /// <summary>A chain such as a &lt; b &lt; c; the operators include "in" and "not in".</summary>
 internal sealed record JinjaComparison(
     int At, JinjaExpression First, IReadOnlyList<(string Operator, JinjaExpression Value)> Rest) : JinjaExpression(At);
 
-internal sealed record JinjaConditional(int At, JinjaExpression Then, JinjaExpression Test, JinjaExpression? Else) : JinjaExpression(At);
+internal sealed record JinjaConditional(int At, JinjaExpression Then, JinjaExpression Test, JinjaExpression? Else)
+    : JinjaExpression(At);
 
 internal sealed record JinjaAttribute(int At, JinjaExpression Target, string Name) : JinjaExpression(At);
 
 internal sealed record JinjaIndex(int At, JinjaExpression Target, JinjaExpression Key) : JinjaExpression(At);
 
 internal sealed record JinjaSlice(
-    int At, JinjaExpression Target, JinjaExpression? Start, JinjaExpression? Stop, JinjaExpression? Step) : JinjaExpression(At);
+    int At, JinjaExpression Target, JinjaExpression? Start, JinjaExpression? Stop, JinjaExpression? Step)
+    : JinjaExpression(At);
 
 /// <summary>The arguments of a call.</summary>
 /// <param name="Positional">The values without names.</param>
@@ -58,9 +63,11 @@ internal sealed record JinjaArguments(
 internal sealed record JinjaCall(int At, JinjaExpression Target, JinjaArguments Arguments) : JinjaExpression(At);
 
 /// <summary>value | name(arguments); no value at the beginning of a filter block.</summary>
-internal sealed record JinjaFilter(int At, JinjaExpression? Target, string Name, JinjaArguments Arguments) : JinjaExpression(At);
+internal sealed record JinjaFilter(int At, JinjaExpression? Target, string Name, JinjaArguments Arguments)
+    : JinjaExpression(At);
 
-internal sealed record JinjaTest(int At, JinjaExpression Target, string Name, JinjaArguments Arguments, bool Negated) : JinjaExpression(At);
+internal sealed record JinjaTest(int At, JinjaExpression Target, string Name, JinjaArguments Arguments, bool Negated)
+    : JinjaExpression(At);
 
 /// <summary>A place that a value is assigned to.</summary>
 internal abstract record JinjaTarget(int At);
@@ -77,16 +84,19 @@ internal sealed record JinjaText(int At, string Text) : JinjaNode(At);
 internal sealed record JinjaOutput(int At, JinjaExpression Value) : JinjaNode(At);
 
 internal sealed record JinjaIf(
-    int At, IReadOnlyList<(JinjaExpression Test, IReadOnlyList<JinjaNode> Body)> Branches, IReadOnlyList<JinjaNode> Else) : JinjaNode(At);
+    int At, IReadOnlyList<(JinjaExpression Test, IReadOnlyList<JinjaNode> Body)> Branches,
+    IReadOnlyList<JinjaNode> Else) : JinjaNode(At);
 
 internal sealed record JinjaFor(
-    int At, JinjaTarget Target, JinjaExpression Items, JinjaExpression? Test, bool IsRecursive, IReadOnlyList<JinjaNode> Body,
+    int At, JinjaTarget Target, JinjaExpression Items, JinjaExpression? Test, bool IsRecursive,
+    IReadOnlyList<JinjaNode> Body,
     IReadOnlyList<JinjaNode> Else) : JinjaNode(At);
 
 internal sealed record JinjaSet(int At, JinjaTarget Target, JinjaExpression Value) : JinjaNode(At);
 
 /// <summary>{% set a %}...{% endset %}, with the filters that the text passes through, or null.</summary>
-internal sealed record JinjaSetBlock(int At, JinjaTarget Target, JinjaFilter? Filters, IReadOnlyList<JinjaNode> Body) : JinjaNode(At);
+internal sealed record JinjaSetBlock(int At, JinjaTarget Target, JinjaFilter? Filters, IReadOnlyList<JinjaNode> Body)
+    : JinjaNode(At);
 
 /// <summary>A macro, or the body of a call block, which has no name.</summary>
 /// <param name="At">Offset in the source.</param>
@@ -97,7 +107,8 @@ internal sealed record JinjaSetBlock(int At, JinjaTarget Target, JinjaFilter? Fi
 /// <param name="TakesNamed">It reads "kwargs", so that it takes values of any name.</param>
 /// <param name="UsesCaller">It reads "caller", so that a call block can call it.</param>
 internal sealed record JinjaMacro(
-    int At, string? Name, IReadOnlyList<(string Name, JinjaExpression? Default)> Parameters, IReadOnlyList<JinjaNode> Body,
+    int At, string? Name, IReadOnlyList<(string Name, JinjaExpression? Default)> Parameters,
+    IReadOnlyList<JinjaNode> Body,
     bool TakesMore, bool TakesNamed, bool UsesCaller) : JinjaNode(At);
 
 /// <summary>{% call(x) macro(y) %}...{% endcall %}.</summary>
@@ -108,12 +119,16 @@ internal sealed record JinjaFilterBlock(int At, JinjaFilter Filters, IReadOnlyLi
 
 /// <summary>{% with a = 1 %}...{% endwith %}.</summary>
 internal sealed record JinjaWith(
-    int At, IReadOnlyList<(JinjaTarget Target, JinjaExpression Value)> Values, IReadOnlyList<JinjaNode> Body) : JinjaNode(At);
+    int At, IReadOnlyList<(JinjaTarget Target, JinjaExpression Value)> Values, IReadOnlyList<JinjaNode> Body)
+    : JinjaNode(At);
 
 /// <summary>{% autoescape true %}...{% endautoescape %}.</summary>
 internal sealed record JinjaAutoescape(int At, JinjaExpression Value, IReadOnlyList<JinjaNode> Body) : JinjaNode(At);
 
-/// <summary>{% block name %}...{% endblock %}, which sees the template's own variables, or all if it is scoped.</summary>
+/// <summary>
+/// {% block name %}...{% endblock %}, which sees the template's own variables, or all if it is
+/// scoped.
+/// </summary>
 internal sealed record JinjaBlock(int At, bool IsScoped, IReadOnlyList<JinjaNode> Body) : JinjaNode(At);
 
 /// <summary>{% generation %}...{% endgeneration %}, in which transformers marks what the assistant said.</summary>

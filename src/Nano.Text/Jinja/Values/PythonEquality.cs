@@ -28,7 +28,8 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
         JinjaMarkup markup => markup.Text.GetHashCode(StringComparison.Ordinal),
         JinjaList { IsTuple: true } tuple => tuple.Hash,
         JinjaUndefined => 1,
-        JinjaList or JinjaDict or JinjaView { Name: not "values" } => throw new JinjaError($"{PythonOps.KindOf(value)} cannot be a key"),
+        JinjaList or JinjaDict or JinjaView { Name: not "values" } =>
+            throw new JinjaError($"{PythonOps.KindOf(value)} cannot be a key"),
         _ => value.GetHashCode(),
     };
 
@@ -80,7 +81,10 @@ internal sealed class PythonEquality(JinjaBudget? budget) : IEqualityComparer<ob
             && (ReferenceEquals(item.Value, other) || AreEqual(item.Value, other, budget)));
     }
 
-    /// <summary>Less than zero, zero or more than zero as a stands before, with or behind b; null beside a NaN.</summary>
+    /// <summary>
+    /// Less than zero, zero or more than zero as a stands before, with or behind b; null beside a
+    /// NaN.
+    /// </summary>
     /// <exception cref="JinjaError">They have no order.</exception>
     public static int? Compare(object? a, object? b, JinjaBudget budget)
     {

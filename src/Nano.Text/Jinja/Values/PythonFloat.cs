@@ -24,7 +24,8 @@ internal static class PythonFloat
     private static (string Digits, int Exponent) Parts(string text)
     {
         int e = text.IndexOf('E', StringComparison.Ordinal);
-        int exponent = e < 0 ? 0 : int.Parse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        int exponent = e < 0 ? 0
+            : int.Parse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
         string mantissa = e < 0 ? text : text[..e];
         int point = mantissa.IndexOf('.', StringComparison.Ordinal);
         string digits = mantissa.Replace(".", "", StringComparison.Ordinal);
@@ -53,19 +54,25 @@ internal static class PythonFloat
     public static double Parse(string text) =>
         TryParse(text) ?? throw new JinjaError($"{Quoted.Of(text)} is not a number");
 
-    /// <summary>The number that a text says as Python reads it, with white space around and underscores between digits.</summary>
+    /// <summary>
+    /// The number that a text says as Python reads it, with white space around and underscores
+    /// between digits.
+    /// </summary>
     public static double? TryParse(string text)
     {
         string trimmed = PythonText.Strip(text, null, start: true, end: true);
         string word = trimmed.TrimStart('+', '-').ToLowerInvariant();
         double sign = trimmed.StartsWith('-') ? -1 : 1;
         if (word is "inf" or "infinity" or "nan")
-            return trimmed.Length - word.Length > 1 ? null : word == "nan" ? double.NaN : sign * double.PositiveInfinity;
+            return trimmed.Length - word.Length > 1 ? null : word == "nan" ? double.NaN
+                : sign * double.PositiveInfinity;
         for (int i = 0; i < trimmed.Length; i++)
-            if (trimmed[i] == '_' ? i == 0 || i + 1 == trimmed.Length || !char.IsAsciiDigit(trimmed[i - 1]) || !char.IsAsciiDigit(trimmed[i + 1])
+            if (trimmed[i] == '_' ? i == 0 || i + 1 == trimmed.Length || !char.IsAsciiDigit(trimmed[i - 1])
+                || !char.IsAsciiDigit(trimmed[i + 1])
                 : !(char.IsAsciiDigit(trimmed[i]) || trimmed[i] is '+' or '-' or '.' or 'e' or 'E'))
                 return null;
-        return double.TryParse(trimmed.Replace("_", "", StringComparison.Ordinal), NumberStyles.Float, CultureInfo.InvariantCulture,
+        return double.TryParse(trimmed.Replace("_", "", StringComparison.Ordinal), NumberStyles.Float,
+            CultureInfo.InvariantCulture,
             out double number) ? number : null;
     }
 
@@ -98,7 +105,10 @@ internal static class PythonFloat
         return RoundedQuotient(top, bottom);
     }
 
-    /// <summary>A finite float rounded to a number of decimals, which may be negative, as text that Parse reads.</summary>
+    /// <summary>
+    /// A finite float rounded to a number of decimals, which may be negative, as text that Parse
+    /// reads.
+    /// </summary>
     public static string Rounded(double value, int digits) => string.Create(CultureInfo.InvariantCulture,
         $"{(double.IsNegative(value) ? "-" : "")}{Scaled(value, digits)}e{-digits}");
 
@@ -131,11 +141,15 @@ internal static class PythonFloat
         return digits[..1] + (decimals > 0 || keepPoint ? "." : "") + digits[1..] + Exponent(exponent);
     }
 
-    /// <summary>|value| with a number of significant digits, plain or with an exponent, whichever suits (format 'g').</summary>
+    /// <summary>
+    /// |value| with a number of significant digits, plain or with an exponent, whichever suits
+    /// (format 'g').
+    /// </summary>
     /// <param name="value">The number.</param>
     /// <param name="precision">The number of significant digits.</param>
     /// <param name="keepZeros">Keeps zeros at the end (the alternate form).</param>
-    /// <param name="shortest">Plain up to 16 digits, with ".0" where it is whole: how a float without a type is written.</param>
+    /// <param name="shortest">Plain up to 16 digits, with ".0" where it is whole: how a float
+    /// without a type is written.</param>
     public static string General(double value, int precision, bool keepZeros, bool shortest = false)
     {
         precision = Math.Max(1, precision);

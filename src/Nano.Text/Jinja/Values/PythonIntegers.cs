@@ -8,7 +8,10 @@ internal static class PythonIntegers
 {
     private const int MaxDigits = 4300;
 
-    /// <summary>The integer that a text says, with white space around, a sign and underscores between digits; null if it says none.</summary>
+    /// <summary>
+    /// The integer that a text says, with white space around, a sign and underscores between
+    /// digits; null if it says none.
+    /// </summary>
     /// <exception cref="JinjaError">The base is not 0 or from 2 to 36.</exception>
     public static object? TryParse(string text, long numberBase, JinjaBudget budget)
     {
@@ -19,7 +22,8 @@ internal static class PythonIntegers
         if (negative || digits.StartsWith('+'))
             digits = digits[1..];
         digits = digits.ToLowerInvariant();
-        int prefix = digits.Length > 2 && digits[0] == '0' ? digits[1] switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 0 } : 0;
+        int prefix = digits.Length > 2 && digits[0] == '0'
+            ? digits[1] switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 0 } : 0;
         if (prefix != 0 && numberBase is 0 || prefix == numberBase)
         {
             digits = digits[2..];
@@ -48,10 +52,12 @@ internal static class PythonIntegers
 
     private static bool AreDigits(string digits, long numberBase)
     {
-        if (digits.Length == 0 || digits[0] == '_' || digits[^1] == '_' || digits.Contains("__", StringComparison.Ordinal))
+        if (digits.Length == 0 || digits[0] == '_' || digits[^1] == '_'
+            || digits.Contains("__", StringComparison.Ordinal))
             return false;
         return digits.All(digit => digit == '_' || Value(digit) is var value && value >= 0 && value < numberBase);
     }
 
-    private static int Value(char digit) => digit is >= 'a' and <= 'z' ? digit - 'a' + 10 : CharUnicodeInfo.GetDecimalDigitValue(digit);
+    private static int Value(char digit) => digit is >= 'a' and <= 'z' ? digit - 'a' + 10
+        : CharUnicodeInfo.GetDecimalDigitValue(digit);
 }

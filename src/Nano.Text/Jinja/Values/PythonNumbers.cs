@@ -2,7 +2,10 @@ using System.Numerics;
 
 namespace Nano;
 
-/// <summary>Arithmetic with Python's meaning. Integers have as many digits as they need, up to the budget's limit.</summary>
+/// <summary>
+/// Arithmetic with Python's meaning. Integers have as many digits as they need, up to the budget's
+/// limit.
+/// </summary>
 internal static class PythonNumbers
 {
     public static bool IsNumber(object? value) => value is long or double or bool or BigInteger;
@@ -10,7 +13,8 @@ internal static class PythonNumbers
     public static bool IsInteger(object? value) => value is long or bool or BigInteger;
 
     /// <summary>An integer in its smallest form.</summary>
-    public static object Of(BigInteger value) => value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
+    public static object Of(BigInteger value) => value >= long.MinValue && value <= long.MaxValue
+        ? (object)(long)value : value;
 
     /// <summary>The value of an integer or a boolean.</summary>
     public static BigInteger Whole(object value) => value switch
@@ -32,7 +36,10 @@ internal static class PythonNumbers
         return double.IsFinite(nearest) ? nearest : throw new JinjaError("an integer is too large for a float");
     }
 
-    /// <summary>Less than zero, zero or more than zero; null if one is not a number. Exact, also between int and float.</summary>
+    /// <summary>
+    /// Less than zero, zero or more than zero; null if one is not a number. Exact, also between int
+    /// and float.
+    /// </summary>
     public static int? Compare(object a, object b)
     {
         if (a is long x && b is long y)
@@ -44,11 +51,12 @@ internal static class PythonNumbers
         return b is double g ? -CompareFloat(g, Whole(a)) : Whole(a).CompareTo(Whole(b));
     }
 
-    private static int? CompareFloats(double a, double b) => double.IsNaN(a) || double.IsNaN(b) ? null : a.CompareTo(b) switch
-    {
-        _ when a == b => 0,
-        var order => order,
-    };
+    private static int? CompareFloats(double a, double b) =>
+        double.IsNaN(a) || double.IsNaN(b) ? null : a.CompareTo(b) switch
+        {
+            _ when a == b => 0,
+            var order => order,
+        };
 
     private static int? CompareFloat(double a, BigInteger b)
     {
@@ -208,7 +216,8 @@ internal static class PythonNumbers
     /// <summary>The integer part of a number.</summary>
     /// <exception cref="JinjaError">It is infinite or not a number.</exception>
     public static object Truncate(object value) => value is double number
-        ? double.IsFinite(number) ? Of(new BigInteger(number)) : throw new JinjaError("a float without a value has no integer part")
+        ? double.IsFinite(number) ? Of(new BigInteger(number))
+            : throw new JinjaError("a float without a value has no integer part")
         : Of(Whole(value));
 
     /// <summary>round(value, digits): to even where both neighbours are as near.</summary>
@@ -217,7 +226,8 @@ internal static class PythonNumbers
         if (value is double number)
             return !double.IsFinite(number) || number == 0 || digits > 330 ? number
                 : digits < -330 ? Math.CopySign(0, number)
-                : PythonFloat.Parse(PythonFloat.Rounded(number, (int)digits)) is var rounded && double.IsFinite(rounded) ? rounded
+                : PythonFloat.Parse(PythonFloat.Rounded(number, (int)digits)) is var rounded && double.IsFinite(rounded)
+                ? rounded
                 : throw new JinjaError("the rounded value is too large for a float");
         var whole = Whole(value);
         if (digits >= 0)
@@ -225,6 +235,7 @@ internal static class PythonNumbers
         if (-digits > 20_000)
             return 0L;
         budget.Integer(-digits * 4);
-        return Of(PythonFloat.RoundedQuotient(whole, BigInteger.Pow(10, (int)-digits)) * BigInteger.Pow(10, (int)-digits));
+        return Of(PythonFloat.RoundedQuotient(whole, BigInteger.Pow(10, (int)-digits))
+            * BigInteger.Pow(10, (int)-digits));
     }
 }

@@ -104,7 +104,8 @@ internal static class PythonOps
             case string or JinjaMarkup:
                 string text = PythonText.AsText(container)!;
                 budget.Read(text);
-                return text.Contains(PythonText.AsText(item) ?? throw new JinjaError($"a string cannot contain {KindOf(item)}"),
+                return text.Contains(PythonText.AsText(item)
+                    ?? throw new JinjaError($"a string cannot contain {KindOf(item)}"),
                     StringComparison.Ordinal);
             case JinjaDict dict:
                 Read(item, budget);
@@ -112,7 +113,8 @@ internal static class PythonOps
             case JinjaView { Name: "keys" } view:
                 return view.Dict.TryGet(item, out _);
             default:
-                return Elements(container, budget).Any(element => Same(element, item) || PythonEquality.AreEqual(element, item, budget));
+                return Elements(container, budget)
+                    .Any(element => Same(element, item) || PythonEquality.AreEqual(element, item, budget));
         }
 
         // Python compares elements by identity first, so that a NaN is found in the list that holds it.
@@ -167,7 +169,8 @@ internal static class PythonOps
             };
         budget.Step(taken);
         if (target is JinjaList list)
-            return new JinjaList([.. Enumerable.Range(0, taken).Select(i => list.Items[(int)(from + (i * by))])], list.IsTuple);
+            return new JinjaList([.. Enumerable.Range(0, taken).Select(i => list.Items[(int)(from + (i * by))])],
+                list.IsTuple);
         string text = PythonText.Slice(PythonText.AsText(target)!, count, (int)from, by, taken);
         budget.Make(text.Length);
         return target is JinjaMarkup ? new JinjaMarkup(text) : text;

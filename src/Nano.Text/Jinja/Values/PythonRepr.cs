@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>Values as Python prints them: str, which {{ value }} shows, and repr, which shows them within lists.</summary>
+/// <summary>
+/// Values as Python prints them: str, which {{ value }} shows, and repr, which shows them within
+/// lists.
+/// </summary>
 internal static class PythonRepr
 {
     /// <summary>Python refuses to print integers of more digits.</summary>
@@ -94,7 +97,8 @@ internal static class PythonRepr
                 to.Append("])");
                 break;
             case JinjaRange { Step: var step } range:
-                to.Append(CultureInfo.InvariantCulture, $"range({range.Start}, {range.Stop}{(step == 1 ? "" : $", {step}")})");
+                to.Append(CultureInfo.InvariantCulture,
+                    $"range({range.Start}, {range.Stop}{(step == 1 ? "" : $", {step}")})");
                 break;
             case JinjaNamespace space:
                 AppendDict(to.Append("<Namespace "), space.Items, budget);
@@ -138,7 +142,8 @@ internal static class PythonRepr
 
     private static void AppendText(StringBuilder to, string text)
     {
-        char quote = text.Contains('\'', StringComparison.Ordinal) && !text.Contains('"', StringComparison.Ordinal) ? '"' : '\'';
+        char quote = text.Contains('\'', StringComparison.Ordinal) && !text.Contains('"', StringComparison.Ordinal)
+            ? '"' : '\'';
         to.Append(quote);
         foreach (var rune in text.EnumerateRunes())
         {
@@ -166,7 +171,9 @@ internal static class PythonRepr
     }
 
     /// <summary>str.isprintable of one character.</summary>
-    public static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control
+    public static bool IsPrintable(Rune rune) => rune.Value == ' '
+        || Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control
         or UnicodeCategory.SpaceSeparator or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
-        or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.Surrogate);
+        or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
+        or UnicodeCategory.Surrogate);
 }

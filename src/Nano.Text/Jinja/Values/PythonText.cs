@@ -7,7 +7,8 @@ namespace Nano;
 internal static class PythonText
 {
     /// <summary>The characters for which str.isspace is true, which is also what \s matches.</summary>
-    public static readonly SearchValues<char> Spaces = SearchValues.Create("\t\n\v\f\r\x1c\x1d\x1e\x1f \u0085\u00a0\u1680"
+    public static readonly SearchValues<char> Spaces =
+        SearchValues.Create("\t\n\v\f\r\x1c\x1d\x1e\x1f \u0085\u00a0\u1680"
         + "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000");
 
     public static bool IsSpace(char c) => Spaces.Contains(c);
@@ -72,7 +73,8 @@ internal static class PythonText
             return text.Length == length ? text.Substring(start, count) : text[start..][..Offset(text[start..], count)];
         }
         var result = new StringBuilder(count);
-        string[]? characters = text.Length == length ? null : [.. Characters(text).Select(character => (string)character!)];
+        string[]? characters = text.Length == length ? null
+            : [.. Characters(text).Select(character => (string)character!)];
         for (int i = 0; i < count; i++)
         {
             int at = (int)(from + (i * by));
@@ -107,7 +109,8 @@ internal static class PythonText
             return text[from..to];
         }
         var set = characters.EnumerateRunes().ToHashSet();
-        while (start && from < to && Rune.DecodeFromUtf16(text.AsSpan(from), out var rune, out int length) == OperationStatus.Done
+        while (start && from < to
+            && Rune.DecodeFromUtf16(text.AsSpan(from), out var rune, out int length) == OperationStatus.Done
             && set.Contains(rune))
             from += length;
         while (end && to > from && Rune.DecodeLastFromUtf16(text.AsSpan(from, to - from), out var rune, out int length)
