@@ -4,18 +4,23 @@ LADDER = artifacts/bin/Ladder/release/Ladder
 BENCH = artifacts/bin/Harness/release/Harness
 BANDS = artifacts/bin/Bands/release/Bands
 DOTNET_FLAGS = -c Release --nologo -v quiet
+# Building says project by project how far it is.
+BUILD_FLAGS = -c Release --nologo -v minimal
+PACKAGES = artifacts/packages
 STEPS ?= 2000
 RUN ?= runs/shakespeare-char
 
 # A test that hangs is named and ends the run; with a small dump its process, too, ends.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type mini
 
-.PHONY: train build test test-widths kill-test fuzz verify bench bench-quick bench-report bench-devices ladder check-ladder check-bands format check-format ort lavapipe ci clean
+.PHONY: train build nano test test-quick test-widths kill-test fuzz verify bench bench-quick bench-report bench-devices ladder check-ladder check-bands format check-format docs pack install sample ort lavapipe ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
-train: build
-	$(NANO) train shakespeare-char --steps $(STEPS) --out $(RUN) --overwrite
-	$(NANO) generate --model $(RUN) --prompt "ROMEO:" --max-tokens 400
+# A run that is there stays: the next goes to runs/shakespeare-char-2, and so on.
+train: nano
+	@run=$(RUN); n=1; while [ -e "$$run" ]; do n=$$((n + 1)); run=$(RUN)-$$n; done; set -ex; \
+	$(NANO) train shakespeare-char --steps $(STEPS) --out "$$run"; \
+	$(NANO) generate --model "$$run" --prompt "ROMEO:" --max-tokens 400
 
 # What 'make lavapipe' has installed is for tests alone: it hides the system's Vulkan drivers. Compiled shaders are kept, for compiling them takes most of the time.
 ifneq ($(wildcard .tools/lavapipe/lvp_icd.json),)
@@ -29,11 +34,24 @@ ifneq ($(wildcard .tools/libonnxruntime.so.1),)
 test: export NANO_ORT := $(CURDIR)/.tools/libonnxruntime.so.1
 endif
 
+# The program alone, which is all that 'make' needs.
+nano:
+	@echo "building $(NANO) (the first time about a minute)"
+	dotnet build src/Nano.Cli $(BUILD_FLAGS)
+
 build:
-	dotnet build Nano.sln $(DOTNET_FLAGS)
+	@echo "building Nano.sln (the first time about two minutes)"
+	dotnet build Nano.sln $(BUILD_FLAGS)
 
 test: build
 	dotnet test Nano.sln $(DOTNET_FLAGS) $(TEST_FLAGS)
+
+# What a change breaks first, in less than a minute: all but the tests that take long, and few of those that start the program.
+QUICK = FullyQualifiedName!~AttentionTests&FullyQualifiedName!~BadNumber&FullyQualifiedName!~Streaming&FullyQualifiedName!~Fuzz&FullyQualifiedName!~GoldenTokenizer
+QUICK := $(QUICK)&FullyQualifiedName!~ModelPull&FullyQualifiedName!~SpikeGuard&FullyQualifiedName!~FaultTests&FullyQualifiedName!~SweepTests&FullyQualifiedName!~RunLock
+QUICK := $(QUICK)&(FullyQualifiedName!~Nano.Cli.Tests|FullyQualifiedName~UsageTests|FullyQualifiedName~ArchitectureTests|FullyQualifiedName~OptionValueTests)
+test-quick: build
+	dotnet test Nano.sln $(DOTNET_FLAGS) $(TEST_FLAGS) --filter "$(QUICK)"
 
 # The kernel tests again with each width as the default one (every width is also tested in-process).
 test-widths: build
@@ -97,6 +115,27 @@ lavapipe: .tools/lavapipe/lvp_icd.json
 .tools/lavapipe/lvp_icd.json:
 	.ci/lavapipe.sh .tools/lavapipe
 
+# The guides and a page for every public type and member, in artifacts/docs.
+docs: nano
+	dotnet tool restore
+	dotnet docfx docfx.json
+	cp artifacts/docs/README.html artifacts/docs/index.html
+	@echo "the first page is artifacts/docs/index.html"
+
+# The libraries as packages for other programs, and the program as a dotnet tool.
+pack:
+	for project in src/*; do dotnet pack $$project $(BUILD_FLAGS) -o $(PACKAGES) || exit 1; done
+
+# A program outside the solution that restores the packages and trains with them.
+sample: pack
+	rm -rf artifacts/sample
+	dotnet run -c Release --project samples/Quickstart
+
+# Makes 'nano' a dotnet tool of this user, or brings the installed one up to date.
+install:
+	dotnet pack src/Nano.Cli $(BUILD_FLAGS) -o $(PACKAGES)
+	.ci/install.sh $(PACKAGES)
+
 format:
 	dotnet format Nano.sln
 
@@ -104,6 +143,7 @@ check-format:
 	dotnet format Nano.sln --verify-no-changes
 
 ci: check-format test test-widths verify check-ladder
+	rm -rf artifacts/ci-run
 	$(MAKE) train STEPS=300 RUN=artifacts/ci-run
 
 clean:

@@ -1,6 +1,6 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using static System.FormattableString;
 
 namespace Nano.Bands;
 
@@ -17,19 +17,27 @@ internal static class BandsFile
 
     private static RunEntry First(IReadOnlyList<RunLogEntry> log) => log.OfType<RunEntry>().First();
 
-    private static string Corpus(RunEntry run) => run.Corpus.StartsWith("built-in", StringComparison.Ordinal) ? BuiltInCorpus.Name : Path.GetFileNameWithoutExtension(run.Corpus);
+    private static string Corpus(RunEntry run) => run.Corpus.StartsWith("built-in", StringComparison.Ordinal)
+        ? BuiltInCorpus.Name : Path.GetFileNameWithoutExtension(run.Corpus);
 
     private static string Text(RecipeBands recipe)
     {
         var text = new StringBuilder("  {\n");
-        text.Append(Invariant($"    \"preset\": {Quote(recipe.Preset)},\n    \"corpus\": {Quote(recipe.Corpus)},\n    \"command\": {Quote(recipe.Command)},\n"));
-        text.Append(Invariant($"    \"seeds\": [{string.Join(", ", recipe.Seeds)}],\n    \"config\": {{\n"));
-        text.AppendJoin(",\n", recipe.Config.Select(option => $"      {Quote(option.Key)}: {Quote(option.Value)}")).Append("\n    },\n    \"signals\": {\n");
-        text.AppendJoin(",\n", recipe.Signals.Select(signal => $"      {Quote(signal.Key)}: [\n{string.Join(",\n", signal.Value.Select(Text))}\n      ]"));
+        text.Append(string.Create(CultureInfo.InvariantCulture, 
+            $"    \"preset\": {Quote(recipe.Preset)},\n    \"corpus\": {Quote(recipe.Corpus)},\n    \"command\": "
+            + $"{Quote(recipe.Command)},\n"));
+        text.Append(string.Create(CultureInfo.InvariantCulture, $"    \"seeds\": [{string.Join(", ", recipe.Seeds)}],\n    \"config\": {{\n"));
+        text.AppendJoin(",\n", recipe.Config.Select(option => $"      {Quote(option.Key)}: {Quote(option.Value)}"))
+            .Append("\n    },\n    \"signals\": {\n");
+        text.AppendJoin(",\n",
+            recipe.Signals.Select(signal =>
+                $"      {Quote(signal.Key)}: [\n{string.Join(",\n", signal.Value.Select(Text))}\n      ]"));
         return text.Append("\n    }\n  }").ToString();
     }
 
-    private static string Text(Band band) => Invariant($"        {{ \"step\": {band.Step}, \"mean\": {band.Mean:0.0000}, \"low\": {band.Low:0.0000}, \"high\": {band.High:0.0000} }}");
+    private static string Text(Band band) =>
+        string.Create(CultureInfo.InvariantCulture, $"        {{ \"step\": {band.Step}, \"mean\": {band.Mean:0.0000}, \"low\": {band.Low:0.0000}, "
+        + $"\"high\": {band.High:0.0000} }}");
 
     private static string Quote(string text) => JsonSerializer.Serialize(text);
 }

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Nano.Bands;
 
 /// <summary>
-/// `Bands make RUN...` prints data/bands.json, made of the logs of healthy runs; `Bands check` trains shakespeare-char healthily with five seeds and with six
-/// planted faults, and fails unless exactly the faults are flagged (`make check-bands`).
+/// `Bands make RUN...` prints data/bands.json, made of the logs of healthy runs; `Bands check`
+/// trains shakespeare-char healthily with five seeds and with six planted faults, and fails unless
+/// exactly the faults are flagged (`make check-bands`).
 /// </summary>
 internal static class Program
 {
@@ -23,7 +24,8 @@ internal static class Program
                 case ["check", .. { Length: <= 1 } only]:
                     return Check(only.FirstOrDefault()) ? 0 : 1;
                 default:
-                    throw new NanoException($"cannot make sense of '{string.Join(' ', args)}'", "use make RUN... or check [healthy|FAULT]");
+                    throw new NanoException($"cannot make sense of '{string.Join(' ', args)}'",
+                        "use make RUN... or check [healthy|FAULT]");
             }
         }
         catch (Exception e) when (e is NanoException or FormatException or IOException)
@@ -41,7 +43,8 @@ internal static class Program
         bool right = true;
         if (only is null or "healthy")
             foreach (ulong seed in Seeds)
-                right &= Report($"healthy, seed {seed}", options with { Seed = seed }, data, Fault.None, toTheEnd: true);
+                right &= Report($"healthy, seed {seed}", options with { Seed = seed }, data, Fault.None,
+                    toTheEnd: true);
         foreach (var fault in Enum.GetValues<Fault>())
             if (fault != Fault.None && (only is null || only == fault.ToString()))
                 right &= Report(fault.ToString(), options, data, fault, toTheEnd: only is not null);
@@ -76,5 +79,6 @@ internal static class Program
     }
 
     private static void Tell(string name, IReadOnlyList<RunLogEntry> log, RunVerdict verdict) => Console.WriteLine(
-        $"{name}: {verdict.Word} after step {log.OfType<StepEntry>().LastOrDefault()?.Step ?? 0}: {verdict.Reason}{string.Concat(verdict.Causes.Take(3).Select(cause => "\n    likely: " + cause))}");
+        $"{name}: {verdict.Word} after step {log.OfType<StepEntry>().LastOrDefault()?.Step ?? 0}: "
+        + $"{verdict.Reason}{string.Concat(verdict.Causes.Take(3).Select(cause => "\n    likely: " + cause))}");
 }

@@ -8,7 +8,10 @@ using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
 
 namespace Nano.Bench;
 
-/// <summary>What all BenchmarkDotNet runs of one process share: threads, ceilings, peers and the chosen cases.</summary>
+/// <summary>
+/// What all BenchmarkDotNet runs of one process share: threads, ceilings, peers and the chosen
+/// cases.
+/// </summary>
 internal static class Session
 {
     public static Compute Compute { get; private set; } = null!;
@@ -71,7 +74,9 @@ public abstract class CaseBenchmarks
     /// <summary>A case is backward, or decoding, if it needs preparation; peers exist for the others only.</summary>
     protected static IEnumerable<Entry> WithPeers(bool prepared)
     {
-        foreach (var of in Session.Cases.Where(of => (of.Name.Contains("backward", StringComparison.Ordinal) || of.Group is "decode" or "attention") == prepared))
+        foreach (var of in Session.Cases
+            .Where(of => (of.Name.Contains("backward", StringComparison.Ordinal) || of.Group is "decode" or "attention")
+                == prepared))
         {
             yield return new Entry(of, null);
             foreach (string peer in prepared ? [] : Session.Peers.Names(of))
@@ -84,7 +89,8 @@ public abstract class CaseBenchmarks
     {
         Work = Current.Case.Create();
         BenchCheck.Verify(Current.Case, Work, Session.Compute);
-        run = Current.Peer is null ? () => Work.Run(Session.Compute) : Session.Peers.Of(Current.Case, Work).Single(peer => peer.Name == Current.Peer).Run;
+        run = Current.Peer is null ? () => Work.Run(Session.Compute)
+            : Session.Peers.Of(Current.Case, Work).Single(peer => peer.Name == Current.Peer).Run;
     }
 
     [GlobalCleanup]
@@ -112,8 +118,10 @@ internal sealed class CaseConfig : ManualConfig
         AddColumn(
             new FigureColumn("GFLOP/s", "Arithmetic of the formula over the median", result => result.Gflops),
             new FigureColumn("GB/s", "Compulsory traffic over the median", result => result.Gbps),
-            new FigureColumn("% of peak", "Of the fused multiply-adds measured in this process", result => result.PercentOfPeak),
-            new FigureColumn("% of bandwidth", "Of the read or triad bandwidth measured in this process", result => result.PercentOfBandwidth));
+            new FigureColumn("% of peak", "Of the fused multiply-adds measured in this process",
+                result => result.PercentOfPeak),
+            new FigureColumn("% of bandwidth", "Of the read or triad bandwidth measured in this process",
+                result => result.PercentOfBandwidth));
         WithSummaryStyle(SummaryStyle.Default.WithMaxParameterColumnWidth(80));
         WithOptions(ConfigOptions.DisableOptimizationsValidator);
     }
@@ -140,13 +148,15 @@ internal sealed class FigureColumn(string name, string legend, Func<BenchResult,
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
-        if (summary[benchmarkCase]?.ResultStatistics is not { } statistics || benchmarkCase.Parameters["Entry"] is not Entry entry)
+        if (summary[benchmarkCase]?.ResultStatistics is not { } statistics
+            || benchmarkCase.Parameters["Entry"] is not Entry entry)
             return "-";
         var value = figure(BenchResult.Of(entry.Case, Session.Machine, statistics.Median / 1e9, processorTime: false));
         return value?.ToString("F1", System.Globalization.CultureInfo.InvariantCulture) ?? "-";
     }
 
-    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
+    public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) =>
+        GetValue(summary, benchmarkCase);
 
     public bool IsAvailable(Summary summary) => true;
 

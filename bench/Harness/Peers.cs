@@ -17,8 +17,10 @@ internal sealed class Peers
     /// <summary>A line about each: what it is, or that it is absent.</summary>
     public IEnumerable<string> Descriptions =>
     [
-        openBlas is null ? "OpenBLAS is not installed: no peer for matrix products (Debian: libopenblas0-pthread)" : openBlas.Description,
-        threads == 1 ? $"System.Numerics.Tensors {typeof(TensorPrimitives).Assembly.GetName().Version}" : "System.Numerics.Tensors runs on one thread: a peer with --threads 1 only",
+        openBlas is null ? "OpenBLAS is not installed: no peer for matrix products (Debian: libopenblas0-pthread)"
+            : openBlas.Description,
+        threads == 1 ? $"System.Numerics.Tensors {typeof(TensorPrimitives).Assembly.GetName().Version}"
+            : "System.Numerics.Tensors runs on one thread: a peer with --threads 1 only",
     ];
 
     public IEnumerable<BenchPeer> Of(BenchCase of, BenchWork work)

@@ -67,7 +67,10 @@ internal abstract unsafe class Ladder(string name, string problem, double work, 
     /// <summary>The same on the hard rows; 0 where there are none.</summary>
     public double HardTolerance { get; protected init; }
 
-    /// <summary>Whether all steps add the same numbers in the same order, so that their results agree to the last bit.</summary>
+    /// <summary>
+    /// Whether all steps add the same numbers in the same order, so that their results agree to the
+    /// last bit.
+    /// </summary>
     public bool SameBits { get; protected init; }
 
     public abstract IReadOnlyList<Step> Steps(Compute one, Compute all);
@@ -78,7 +81,10 @@ internal abstract unsafe class Ladder(string name, string problem, double work, 
     /// <summary>Changes the input to rows on which a careless step fails.</summary>
     public virtual void MakeHard() => throw new NotSupportedException(Name);
 
-    /// <summary>The largest error of a result in parts of the largest value of the reference; infinite if there is a NaN.</summary>
+    /// <summary>
+    /// The largest error of a result in parts of the largest value of the reference; infinite if
+    /// there is a NaN.
+    /// </summary>
     public static double Error(Tensor result, double[] reference)
     {
         double largest = 0, error = 0;
@@ -105,7 +111,8 @@ internal abstract unsafe class Ladder(string name, string problem, double work, 
     }
 
     /// <summary>An innermost row of a tensor.</summary>
-    public static Span<float> Row(Tensor tensor, int row) => tensor.Reshape(new Shape((int)tensor.Shape.Rows, tensor.Shape.Columns)).SliceRows(row, 1).Data;
+    public static Span<float> Row(Tensor tensor, int row) =>
+        tensor.Reshape(new Shape((int)tensor.Shape.Rows, tensor.Shape.Columns)).SliceRows(row, 1).Data;
 
     /// <summary>Numbers between -1 and 1.</summary>
     protected static Tensor Random(Shape shape, int seed)
@@ -120,5 +127,6 @@ internal abstract unsafe class Ladder(string name, string problem, double work, 
     protected static int RoundUp(int n, int multiple) => (n + multiple - 1) / multiple * multiple;
 
     /// <summary>The memory of a tensor, which does not move; whoever uses it keeps the tensor.</summary>
-    protected static float* PointerOf(Tensor tensor) => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.Data));
+    protected static float* PointerOf(Tensor tensor) =>
+        (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.Data));
 }

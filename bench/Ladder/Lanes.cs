@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Nano.Ladder;
 
 /// <summary>
-/// From a vector to one number, as a tree of four lanes at a time: added up one after the other, 16 lanes would be a chain of 15, which costs
-/// more than all the rest of a row of 64. Sixteen places, of which narrower vectors leave some at zero or minus infinity.
+/// From a vector to one number, as a tree of four lanes at a time: added up one after the other, 16
+/// lanes would be a chain of 15, which costs more than all the rest of a row of 64. Sixteen places,
+/// of which narrower vectors leave some at zero or minus infinity.
 /// </summary>
 internal static unsafe class Lanes
 {
@@ -14,7 +15,8 @@ internal static unsafe class Lanes
     {
         float* lanes = stackalloc float[16]; // zeros
         S.Store(lanes, v);
-        return Vector128.Sum(Vector128.Load(lanes) + Vector128.Load(lanes + 4) + (Vector128.Load(lanes + 8) + Vector128.Load(lanes + 12)));
+        return Vector128.Sum(Vector128.Load(lanes) + Vector128.Load(lanes + 4)
+            + (Vector128.Load(lanes + 8) + Vector128.Load(lanes + 12)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -24,7 +26,8 @@ internal static unsafe class Lanes
         for (int i = S.Lanes; i < 16; i++)
             lanes[i] = float.NegativeInfinity;
         S.Store(lanes, v);
-        var four = Vector128.Max(Vector128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 4)), Vector128.Max(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
+        var four = Vector128.Max(Vector128.Max(Vector128.Load(lanes), Vector128.Load(lanes + 4)),
+            Vector128.Max(Vector128.Load(lanes + 8), Vector128.Load(lanes + 12)));
         return MathF.Max(MathF.Max(four[0], four[1]), MathF.Max(four[2], four[3]));
     }
 }

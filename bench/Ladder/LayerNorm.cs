@@ -1,17 +1,20 @@
 namespace Nano.Ladder;
 
 /// <summary>
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias over each row. About 8 operations for an element that is read once and written once, 8 bytes:
-/// memory is the ceiling that binds, if the sums do not wait. The ceiling in the table is that of reading alone; what is written leaves beside it, and a part of the
-/// matrix may still be in the last cache, so a step can reach more than 100 %.
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias over each row. About 8 operations for
+/// an element that is read once and written once, 8 bytes: memory is the ceiling that binds, if the
+/// sums do not wait. The ceiling in the table is that of reading alone; what is written leaves
+/// beside it, and a part of the matrix may still be in the last cache, so a step can reach more
+/// than 100 %.
 /// </summary>
 internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V : unmanaged
 {
     private const float Epsilon = 1e-5f;
 
     /// <summary>
-    /// The definition: the mean, then the variance around it, then the result. Each addition waits for the one before it, 3 or 4 cycles, twice per element:
-    /// that chain binds, a tenth of what memory could deliver.
+    /// The definition: the mean, then the variance around it, then the result. Each addition waits
+    /// for the one before it, 3 or 4 cycles, twice per element: that chain binds, a tenth of what
+    /// memory could deliver.
     /// </summary>
     public static void Scalar(int rows, int n, float* x, float* weight, float* bias, float* y)
     {
@@ -30,9 +33,11 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
     }
 
     /// <summary>
-    /// Tempting: sum x and sum x^2 in one loop, since variance = mean of x^2 - mean^2. Two chains run side by side and a loop is saved. But for rows around 1000
-    /// both terms are 10^6, where float32 has a spacing of 0.06, and their difference should be 1: every digit is gone, the difference may be negative and its
-    /// root NaN. The check runs it on such rows and sees it fail. Rejected, however fast.
+    /// Tempting: sum x and sum x^2 in one loop, since variance = mean of x^2 - mean^2. Two chains
+    /// run side by side and a loop is saved. But for rows around 1000 both terms are 10^6, where
+    /// float32 has a spacing of 0.06, and their difference should be 1: every digit is gone, the
+    /// difference may be negative and its root NaN. The check runs it on such rows and sees it
+    /// fail. Rejected, however fast.
     /// </summary>
     public static void OnePass(int rows, int n, float* x, float* weight, float* bias, float* y)
     {
@@ -52,10 +57,13 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
     }
 
     /// <summary>
-    /// S.Lanes partial sums in the lanes of a vector (16 with AVX-512): the chain is as many times shorter, and each partial sum is smaller, so it rounds less: look at
-    /// the error column. Here as three passes over the whole matrix, as operations in a library follow each other: x comes from memory three times.
+    /// S.Lanes partial sums in the lanes of a vector (16 with AVX-512): the chain is as many times
+    /// shorter, and each partial sum is smaller, so it rounds less: look at the error column. Here
+    /// as three passes over the whole matrix, as operations in a library follow each other: x comes
+    /// from memory three times.
     /// </summary>
-    public static void VectorsInPasses(int rows, int n, float* x, float* weight, float* bias, float* y, float* mean, float* inverseStd)
+    public static void VectorsInPasses(int rows, int n, float* x, float* weight, float* bias, float* y, float* mean,
+        float* inverseStd)
     {
         for (int row = 0; row < rows; row++)
             mean[row] = Sum(n, x + ((nint)row * n)) / n;
@@ -66,9 +74,11 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
     }
 
     /// <summary>
-    /// The three passes on one row after the other. A row of 768 is 3 KB, so the second and third find it in the first-level cache: x comes from
-    /// memory once, and memory binds. (Two chains of n / S.Lanes additions per row are left, but the processor works on the next row while they wait:
-    /// summing four rows side by side was tried and gained nothing from a cache, and lost two fifths from memory.)
+    /// The three passes on one row after the other. A row of 768 is 3 KB, so the second and third
+    /// find it in the first-level cache: x comes from memory once, and memory binds. (Two chains of
+    /// n / S.Lanes additions per row are left, but the processor works on the next row while they
+    /// wait: summing four rows side by side was tried and gained nothing from a cache, and lost two
+    /// fifths from memory.)
     /// </summary>
     public static void Fused(int rows, int n, float* x, float* weight, float* bias, float* y)
     {
@@ -120,27 +130,37 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
     private readonly int rows, columns;
     private readonly Tensor x, weight, bias;
 
-    /// <summary>Around 1000 the scalar sum of 768 numbers is off by some thousandths of a standard deviation; that is allowed there.</summary>
-    public LayerNorm(int rows, int columns) : base("layernorm", $"{rows} rows of {columns}", 8.0 * rows * columns, Unit.Bytes, 1e-5)
+    /// <summary>
+    /// Around 1000 the scalar sum of 768 numbers is off by some thousandths of a standard
+    /// deviation; that is allowed there.
+    /// </summary>
+    public LayerNorm(int rows, int columns) : base("layernorm", $"{rows} rows of {columns}", 8.0 * rows * columns,
+        Unit.Bytes, 1e-5)
     {
         (this.rows, this.columns, HardTolerance) = (rows, columns, 5e-3);
-        (x, weight, bias) = (Random(new Shape(rows, columns), 4), Random(new Shape(columns), 5), Random(new Shape(columns), 6));
+        (x, weight, bias) = (Random(new Shape(rows, columns), 4), Random(new Shape(columns), 5),
+            Random(new Shape(columns), 6));
     }
 
     /// <summary>Step 5 is what Nano trains with, step 6 shares the rows.</summary>
     public override IReadOnlyList<Step> Steps(Compute one, Compute all)
     {
         Tensor y = new(x.Shape), means = new(new Shape(rows)), stds = new(new Shape(rows));
-        float* px = PointerOf(x), w = PointerOf(weight), b = PointerOf(bias), py = PointerOf(y), mean = PointerOf(means), std = PointerOf(stds);
+        float* px = PointerOf(x), w = PointerOf(weight), b = PointerOf(bias), py = PointerOf(y),
+            mean = PointerOf(means), std = PointerOf(stds);
         Step With(string name, string adds, Action run) => new(name, adds, y, run, [x, weight, bias, y, means, stds]);
         return
         [
             With("scalar", "mean, variance, result", () => Scalar(rows, columns, px, w, b, py)),
-            With("one-pass variance", "a loop less; wrong around 1000", () => OnePass(rows, columns, px, w, b, py)) with { FailsOnHardRows = true },
-            With("vectors in passes", $"{S.Lanes} partial sums", () => VectorsInPasses(rows, columns, px, w, b, py, mean, std)),
+            With("one-pass variance", "a loop less; wrong around 1000",
+                () => OnePass(rows, columns, px, w, b, py)) with { FailsOnHardRows = true },
+            With("vectors in passes", $"{S.Lanes} partial sums",
+                () => VectorsInPasses(rows, columns, px, w, b, py, mean, std)),
             With("fused", "x comes from memory once", () => Fused(rows, columns, px, w, b, py)),
-            Step.OfNano("Nano, one thread", "the same bits at every width", one, () => one.LayerNorm(x, weight, bias, Epsilon)),
-            Step.OfNano("Nano, all threads", "rows shared by threads", all, () => all.LayerNorm(x, weight, bias, Epsilon)),
+            Step.OfNano("Nano, one thread", "the same bits at every width", one,
+                () => one.LayerNorm(x, weight, bias, Epsilon)),
+            Step.OfNano("Nano, all threads", "rows shared by threads", all,
+                () => all.LayerNorm(x, weight, bias, Epsilon)),
         ];
     }
 
@@ -163,7 +183,8 @@ internal sealed unsafe class LayerNorm<S, V> : Ladder where S : ISimd<V> where V
             foreach (float value in from)
                 variance += (value - mean) * (value - mean) / columns;
             for (int i = 0; i < columns; i++)
-                y[(row * columns) + i] = ((from[i] - mean) / Math.Sqrt(variance + Epsilon) * weight.Data[i]) + bias.Data[i];
+                y[(row * columns) + i] = ((from[i] - mean) / Math.Sqrt(variance + Epsilon) * weight.Data[i])
+                    + bias.Data[i];
         }
         return y;
     }

@@ -5,8 +5,9 @@ using System.Runtime.Intrinsics;
 namespace Nano.Ladder;
 
 /// <summary>
-/// Climbs the ladders: checks each step against double precision, times it, and prints one row of a table. `make ladder`, or
-/// `Ladder [--only matmul|softmax|layernorm|attention] [--size N] [--markdown] [--check]`.
+/// Climbs the ladders: checks each step against double precision, times it, and prints one row of a
+/// table. `make ladder`, or `Ladder [--only matmul|softmax|layernorm|attention] [--size N]
+/// [--markdown] [--check]`.
 /// </summary>
 internal static class Program
 {
@@ -43,14 +44,16 @@ internal static class Program
                 options = args[i] switch
                 {
                     "--only" when Names.Contains(next) => options with { Only = [next] },
-                    "--size" when int.TryParse(next, out int size) && size is > 0 and <= 100_000 => options with { Size = size },
+                    "--size" when int.TryParse(next, out int size) && size is > 0 and <= 100_000 =>
+                        options with { Size = size },
                     "--markdown" => options with { Markdown = true },
                     "--check" => options with { Check = true },
                     _ => throw new NanoException($"cannot make sense of '{string.Join(' ', args)}'", hint),
                 };
                 i += args[i] is "--only" or "--size" ? 1 : 0;
             }
-            return options.Size == 0 || options.Only.Count == 1 ? options : throw new NanoException("--size means something else for each ladder", "name one with --only");
+            return options.Size == 0 || options.Only.Count == 1 ? options
+                : throw new NanoException("--size means something else for each ladder", "name one with --only");
         }
     }
 
@@ -79,11 +82,13 @@ internal static class Program
             }
         }
         if (bits.Count != 1)
-            throw new NanoException("matmul: steps or widths differ in some bit", "each sum must run over k in order, one FMA per term");
+            throw new NanoException("matmul: steps or widths differ in some bit",
+                "each sum must run over k in order, one FMA per term");
     }
 
     private static Ladder[] Odd<S, V>() where S : ISimd<V> where V : unmanaged =>
-        [new MatMul<S, V>(61, 77, 301), new Softmax<S, V>(5, 2503), new LayerNorm<S, V>(7, 333), new Attention<S, V>(3, 131, 64)];
+        [new MatMul<S, V>(61, 77, 301), new Softmax<S, V>(5, 2503), new LayerNorm<S, V>(7, 333),
+            new Attention<S, V>(3, 131, 64)];
 
     private static Ladder Usual<S, V>(string name, int size) where S : ISimd<V> where V : unmanaged => name switch
     {
@@ -96,27 +101,36 @@ internal static class Program
     private static double[] Check(Ladder ladder, IReadOnlyList<Step> steps)
     {
         double[] reference = ladder.Reference();
-        return [.. steps.Select(step => Check(ladder, step, Ladder.Error(step.RunAfresh(), reference), ladder.Tolerance, mayFail: false))];
+        return [.. steps.Select(step => Check(ladder, step, Ladder.Error(step.RunAfresh(), reference), ladder.Tolerance,
+            mayFail: false))];
     }
 
-    /// <summary>The same on the hard rows, where those steps must fail that are shown for failing. Changes the input.</summary>
+    /// <summary>
+    /// The same on the hard rows, where those steps must fail that are shown for failing. Changes
+    /// the input.
+    /// </summary>
     private static double[] CheckHard(Ladder ladder, IReadOnlyList<Step> steps)
     {
         if (ladder.HardTolerance == 0)
             return [];
         ladder.MakeHard();
         double[] reference = ladder.Reference();
-        return [.. steps.Select(step => Check(ladder, step, Ladder.Error(step.RunAfresh(), reference), ladder.HardTolerance, step.FailsOnHardRows))];
+        return [.. steps.Select(step => Check(ladder, step, Ladder.Error(step.RunAfresh(), reference),
+            ladder.HardTolerance, step.FailsOnHardRows))];
     }
 
-    private static double Check(Ladder ladder, Step step, double error, double tolerance, bool mayFail) => error <= tolerance != mayFail ? error
-        : throw new NanoException($"{ladder.Name}, {ladder.Problem}, step '{step.Name}': error {error:g2} with {tolerance:g2} allowed{(mayFail ? ", but it was expected to fail" : "")}",
+    private static double Check(Ladder ladder, Step step, double error, double tolerance, bool mayFail) =>
+        error <= tolerance != mayFail ? error
+        : throw new NanoException(
+            $"{ladder.Name}, {ladder.Problem}, step '{step.Name}': error {error:g2} with {tolerance:g2} "
+            + $"allowed{(mayFail ? ", but it was expected to fail" : "")}",
             "a wrong result is not worth timing");
 
     private static void TimeAll(Options options)
     {
         using Compute one = new(1), all = new();
-        Console.WriteLine($"{Machine.CpuName()}, {all.Threads} threads, {one.Width}, .NET {Environment.Version}; medians; one thread in processor time");
+        Console.WriteLine($"{Machine.CpuName()}, {all.Threads} threads, {one.Width}, .NET {Environment.Version}; "
+            + "medians; one thread in processor time");
         foreach (string name in options.Only)
         {
             var ladder = one.Width switch
@@ -135,7 +149,10 @@ internal static class Program
         }
     }
 
-    /// <summary>Seconds of one run: the median of samples of at least 10 ms, for about a second, at least three.</summary>
+    /// <summary>
+    /// Seconds of one run: the median of samples of at least 10 ms, for about a second, at least
+    /// three.
+    /// </summary>
     private static double Time(Step step)
     {
         double once = Sample(step, 1);
@@ -152,7 +169,8 @@ internal static class Program
     }
 
     /// <summary>
-    /// Processor time for a single thread, so that a busy neighbour on the machine does not count (much); time by the clock for several.
+    /// Processor time for a single thread, so that a busy neighbour on the machine does not count
+    /// (much); time by the clock for several.
     /// </summary>
     private static double Sample(Step step, int runs)
     {
@@ -160,7 +178,8 @@ internal static class Program
         var before = Environment.CpuUsage.TotalTime;
         for (int i = 0; i < runs; i++)
             step.Compute();
-        double seconds = step.Threads == 1 ? (Environment.CpuUsage.TotalTime - before).TotalSeconds : clock.Elapsed.TotalSeconds;
+        double seconds = step.Threads == 1 ? (Environment.CpuUsage.TotalTime - before).TotalSeconds
+            : clock.Elapsed.TotalSeconds;
         GC.KeepAlive(step);
         return Math.Max(seconds, 1e-6) / runs;
     }

@@ -4,15 +4,19 @@ using System.Runtime.CompilerServices;
 namespace Nano.Ladder;
 
 /// <summary>
-/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x) over rows of GPT-2's vocabulary. An element must be read once and written once, 8 bytes: the
-/// ceiling is memory, if exp is fast. The table compares with reading alone, so a step that writes as much as it reads may come near or above 100 %.
+/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x) over rows of GPT-2's vocabulary. An element must
+/// be read once and written once, 8 bytes: the ceiling is memory, if exp is fast. The table
+/// compares with reading alone, so a step that writes as much as it reads may come near or above
+/// 100 %.
 /// </summary>
 internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V : unmanaged
 {
     /// <summary>
-    /// Three loops over the row: its maximum, the exponentials and their sum, the division. Taking the maximum away changes nothing in exact arithmetic and
-    /// keeps exp from overflowing at 89. What binds is a call of the C library's exp for each element, a chain of additions and a division, some 15 cycles in all. One
-    /// sum of 50,257 small numbers also rounds 50,256 times: see the error column.
+    /// Three loops over the row: its maximum, the exponentials and their sum, the division. Taking
+    /// the maximum away changes nothing in exact arithmetic and keeps exp from overflowing at 89.
+    /// What binds is a call of the C library's exp for each element, a chain of additions and a
+    /// division, some 15 cycles in all. One sum of 50,257 small numbers also rounds 50,256 times:
+    /// see the error column.
     /// </summary>
     public static void Scalar(int rows, int n, float* x, float* y)
     {
@@ -29,8 +33,9 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
     }
 
     /// <summary>
-    /// What the platform offers, vectors and all. It takes no maximum away: any x above 88.7 makes infinity over infinity, NaN. The check
-    /// runs it on such rows and sees it fail, which is why Nano does not use it. (Its sum runs in another order at each vector width, too.)
+    /// What the platform offers, vectors and all. It takes no maximum away: any x above 88.7 makes
+    /// infinity over infinity, NaN. The check runs it on such rows and sees it fail, which is why
+    /// Nano does not use it. (Its sum runs in another order at each vector width, too.)
     /// </summary>
     public static void Platform(int rows, int n, float* x, float* y)
     {
@@ -39,8 +44,10 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
     }
 
     /// <summary>
-    /// e^x for x at most 0, in about 16 instructions for S.Lanes numbers at once: x = n ln 2 + r with |r| at most 0.35, so e^x = 2^n e^r, where 2^n is
-    /// written straight into the exponent bits and e^r is a polynomial of degree 6 (fitted by bench/fit_simdmath.py; within 1 unit of the last digit).
+    /// e^x for x at most 0, in about 16 instructions for S.Lanes numbers at once: x = n ln 2 + r
+    /// with |r| at most 0.35, so e^x = 2^n e^r, where 2^n is written straight into the exponent
+    /// bits and e^r is a polynomial of degree 6 (fitted by bench/fit_simdmath.py; within 1 unit of
+    /// the last digit).
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp(V x)
@@ -58,8 +65,10 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
     }
 
     /// <summary>
-    /// The three loops in vectors, exp from the polynomial above and one division per row. The arithmetic is now about 25 instructions for 16 elements: less time
-    /// than memory takes to bring them. What binds: the row (200 KB) is walked three times, from memory, then from the second-level cache.
+    /// The three loops in vectors, exp from the polynomial above and one division per row. The
+    /// arithmetic is now about 25 instructions for 16 elements: less time than memory takes to
+    /// bring them. What binds: the row (200 KB) is walked three times, from memory, then from the
+    /// second-level cache.
     /// </summary>
     public static void Vectors(int rows, int n, float* x, float* y)
     {
@@ -71,9 +80,11 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
     }
 
     /// <summary>
-    /// Online softmax (Milakov and Gimelshein, 2018) in blocks of 1024: the maximum of a block is found and its exponentials are taken while the
-    /// block is in the first-level cache, relative to the largest so far; when that grows, the running sum is rescaled. The last
-    /// loop brings every block to the final maximum while it divides. x is read once; attention is built on the same idea.
+    /// Online softmax (Milakov and Gimelshein, 2018) in blocks of 1024: the maximum of a block is
+    /// found and its exponentials are taken while the block is in the first-level cache, relative
+    /// to the largest so far; when that grows, the running sum is rescaled. The last loop brings
+    /// every block to the final maximum while it divides. x is read once; attention is built on the
+    /// same idea.
     /// </summary>
     public static void Online(int rows, int n, float* x, float* y, float* blockMax)
     {
@@ -111,7 +122,10 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
         return max;
     }
 
-    /// <summary>y = exp(x - shift); returns the sum. The additions are a chain too, but each waits less than the exponential it adds takes.</summary>
+    /// <summary>
+    /// y = exp(x - shift); returns the sum. The additions are a chain too, but each waits less than
+    /// the exponential it adds takes.
+    /// </summary>
     public static float ExpAndSum(int n, float* x, float shift, float* y)
     {
         V sums = S.Splat(0);
@@ -141,7 +155,8 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
     private readonly int rows, columns;
     private readonly Tensor x;
 
-    public Softmax(int rows, int columns) : base("softmax", $"{rows} rows of {columns}", 8.0 * rows * columns, Unit.Bytes, 1e-4)
+    public Softmax(int rows, int columns) : base("softmax", $"{rows} rows of {columns}", 8.0 * rows * columns,
+        Unit.Bytes, 1e-4)
     {
         (this.rows, this.columns, HardTolerance) = (rows, columns, Tolerance);
         x = Random(new Shape(rows, columns), 3);
@@ -149,7 +164,10 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
             value *= 5;
     }
 
-    /// <summary>Step 5 is what Nano trains with; its sums run in the same order at every width, which the ladder's do not. Step 6 shares the rows.</summary>
+    /// <summary>
+    /// Step 5 is what Nano trains with; its sums run in the same order at every width, which the
+    /// ladder's do not. Step 6 shares the rows.
+    /// </summary>
     public override IReadOnlyList<Step> Steps(Compute one, Compute all)
     {
         Tensor y = new(x.Shape), scratch = new(new Shape((columns / 1024) + 1));
@@ -158,7 +176,8 @@ internal sealed unsafe class Softmax<S, V> : Ladder where S : ISimd<V> where V :
         return
         [
             With("scalar", "three loops, MathF.Exp", () => Scalar(rows, columns, px, py)),
-            With("TensorPrimitives", "vectors; overflows above 88", () => Platform(rows, columns, px, py)) with { FailsOnHardRows = true },
+            With("TensorPrimitives", "vectors; overflows above 88",
+                () => Platform(rows, columns, px, py)) with { FailsOnHardRows = true },
             With("vectors", "exp as a polynomial", () => Vectors(rows, columns, px, py)),
             With("online", "x read once, block by block", () => Online(rows, columns, px, py, blockMax)),
             Step.OfNano("Nano, one thread", "the same bits at every width", one, () => one.Softmax(x)),

@@ -10,7 +10,8 @@ internal static class Application
     /// <summary>All verbs.</summary>
     public static RootCommand Commands()
     {
-        const string about = "Nano: train and run GPT models on the CPU, from text to tokens to weights to text.";
+        const string about = "Nano: a large-language-model stack in C#. It trains GPT-2 and Llama models and writes text with them, "
+            + "on the processor with kernels of its own or on a device of ONNX Runtime.";
         var root = new RootCommand($"{about}\n\nExample:\n  nano train shakespeare-char")
         {
             TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(),
@@ -18,6 +19,7 @@ internal static class Application
             VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
         };
         root.Options.Add(Common.Debug);
+        HelpPage.Use(root);
         return root;
     }
 
@@ -31,7 +33,7 @@ internal static class Application
         Screen.Open();
         TokenizerLoader.Noticed += notice => Screen.Error.WriteLine($"note: {notice}");
         var watching = Signals.Watch();
-        var parsed = Commands().Parse(args);
+        var parsed = Commands().Parse(args.Length == 0 ? ["--help"] : args);
         int code;
         try
         {

@@ -4,17 +4,22 @@ using System.Text;
 
 namespace Nano.Fuzz;
 
-/// <summary>Damages files in the ways that find bugs in readers: bits, bytes, lengths, pieces dropped, doubled, moved in from other files. A function of its seed.</summary>
+/// <summary>
+/// Damages files in the ways that find bugs in readers: bits, bytes, lengths, pieces dropped,
+/// doubled, moved in from other files. A function of its seed.
+/// </summary>
 sealed class Mutator(int seed)
 {
     // Most of what a reader believes stands at the beginning.
     const int Beginning = 600;
 
     static readonly string[] Tokens =
-        ["{", "}", "[", "]", ",", ":", "\"", "null", "-1", "0", "1e9", "1e999", "9223372036854775807", "18446744073709551616", "\\ud800", "\"a\":", " ", "\0", "\u00ff", "BOOL", "F64", "F16", "true", "\n"];
+        ["{", "}", "[", "]", ",", ":", "\"", "null", "-1", "0", "1e9", "1e999", "9223372036854775807",
+            "18446744073709551616", "\\ud800", "\"a\":", " ", "\0", "\u00ff", "BOOL", "F64", "F16", "true", "\n"];
 
     static readonly ulong[] Numbers =
-        [0, 1, 2, 3, 7, 31, 32, 64, 255, 256, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF];
+        [0, 1, 2, 3, 7, 31, 32, 64, 255, 256, 65535, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000,
+            0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF];
 
     readonly Random random = new(seed);
 
@@ -29,7 +34,8 @@ sealed class Mutator(int seed)
             Once(bytes, other);
         // The length before a JSON header is often made to fit again, so that deeper checks are reached.
         if (valid.Length > 9 && valid[8] == '{' && bytes.Count > 8 && random.Next(2) == 0)
-            BinaryPrimitives.WriteInt64LittleEndian(CollectionsMarshal.AsSpan(bytes), Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(valid) + bytes.Count - valid.Length));
+            BinaryPrimitives.WriteInt64LittleEndian(CollectionsMarshal.AsSpan(bytes),
+                Math.Max(0, BinaryPrimitives.ReadInt64LittleEndian(valid) + bytes.Count - valid.Length));
         return [.. bytes];
     }
 
@@ -47,7 +53,9 @@ sealed class Mutator(int seed)
             case 5: bytes.InsertRange(at, Encoding.Latin1.GetBytes(Tokens[random.Next(Tokens.Length)])); break;
             case 6: ReplaceDigit(bytes); break;
             case 7: bytes.InsertRange(at, new byte[length]); break;
-            case 8: bytes.InsertRange(at, other.AsSpan(random.Next(other.Length - Math.Min(length, other.Length) + 1), Math.Min(length, other.Length)).ToArray()); break;
+            case 8: bytes.InsertRange(at,
+                other.AsSpan(random.Next(other.Length - Math.Min(length, other.Length) + 1),
+                    Math.Min(length, other.Length)).ToArray()); break;
             default: ReplaceNumber(CollectionsMarshal.AsSpan(bytes)[at..]); break;
         }
     }
@@ -65,7 +73,9 @@ sealed class Mutator(int seed)
 
     void ReplaceNumber(Span<byte> at)
     {
-        ulong number = random.Next(3) == 0 && at.Length >= 8 ? BinaryPrimitives.ReadUInt64LittleEndian(at) + (ulong)random.Next(-3, 4) : Numbers[random.Next(Numbers.Length)];
+        ulong number = random.Next(3) == 0 && at.Length >= 8
+            ? BinaryPrimitives.ReadUInt64LittleEndian(at) + (ulong)random.Next(-3, 4)
+            : Numbers[random.Next(Numbers.Length)];
         if (at.Length >= 8 && random.Next(2) == 0)
             BinaryPrimitives.WriteUInt64LittleEndian(at, number);
         else if (at.Length >= 4)

@@ -13,23 +13,28 @@ static class TokenizerCorpus
     [
         ("<unk>", 0, PieceKind.Unknown), ("<s>", 0, PieceKind.Control), ("</s>", 0, PieceKind.Control),
         .. Enumerable.Range(0, 256).Select(b => ($"<0x{b:X2}>", 0f, PieceKind.Byte)),
-        ("\u2581t", -1, PieceKind.Normal), ("o\u2581", -4.5f, PieceKind.Normal), ("\u2581to", -3, PieceKind.Normal), ("be", -4, PieceKind.Normal), ("\u2581be", -5, PieceKind.Normal),
+        ("\u2581t", -1, PieceKind.Normal), ("o\u2581", -4.5f, PieceKind.Normal), ("\u2581to", -3, PieceKind.Normal),
+            ("be", -4, PieceKind.Normal), ("\u2581be", -5, PieceKind.Normal),
         .. "\u2581tobenrhaisqu".Select((c, i) => (c.ToString(), -6f - i, PieceKind.Normal)),
     ];
 
     /// <summary>All of it. The folder is for making it.</summary>
     public static List<FuzzSeed> All(string folder)
     {
-        string made = Directory.CreateDirectory(Path.Combine(folder, "make", "tokenizers")).FullName, json = Path.Combine(made, "tokenizer.json");
+        string made = Directory.CreateDirectory(Path.Combine(folder, "make", "tokenizers")).FullName,
+            json = Path.Combine(made, "tokenizer.json");
         BpeTrainer.Train([string.Concat(Enumerable.Repeat(Text, 3))], 290, "cl100k").Save(json);
         var seeds = new List<FuzzSeed>
         {
             new("tokenizer.json", File.ReadAllBytes(json), Read, "bytes"),
-            new("tokenizer_config.json", """{"add_bos_token":true,"bos_token":{"content":"<|endoftext|>"},"eos_token":"<|endoftext|>"}"""u8.ToArray(), ReadFolder, "bytes"),
+            new("tokenizer_config.json",
+                """{"add_bos_token":true,"bos_token":{"content":"<|endoftext|>"},"eos_token":"<|endoftext|>"}"""u8
+                    .ToArray(), ReadFolder, "bytes"),
             new("generation_config.json", """{"eos_token_id":[1,2]}"""u8.ToArray(), ReadFolder, "bytes"),
             new("tokenizer.model", SentencePiece(Pieces, 2, (byte)1, 0), Read, "pieces"),
             new("tokenizer.bin", Llama2c(Pieces), Read, "llama2c"),
-            new("encoder.json", Encoding.UTF8.GetBytes($$"""{{{string.Join(',', Enumerable.Range(0, 256).Select(b => $"\"{(char)(b + 0x100)}\":{b}").Take(60))}},"a":60,"b":61,"ab":62,"<|endoftext|>":63}"""), ReadFolder, "gpt2"),
+            new("encoder.json", Encoding.UTF8
+                .GetBytes($$"""{{{string.Join(',', Enumerable.Range(0, 256).Select(b => $"\"{(char)(b + 0x100)}\":{b}").Take(60))}},"a":60,"b":61,"ab":62,"<|endoftext|>":63}"""), ReadFolder, "gpt2"),
             new("vocab.bpe", "#version: 0.2\na b\n"u8.ToArray(), Read, "gpt2"),
         };
         seeds.AddRange(Gguf(made).Select(bytes => new FuzzSeed("vocabulary.gguf", bytes, Read, "gguf")));
@@ -45,7 +50,8 @@ static class TokenizerCorpus
     }
 
     /// <summary>A tokenizer.model: a protocol buffer of pieces, model type, and the normalizer's two flags.</summary>
-    public static byte[] SentencePiece(IEnumerable<(string Text, float Score, PieceKind Kind)> pieces, byte modelType, byte spaceInFront, byte singleSpaces, byte[]? rules = null)
+    public static byte[] SentencePiece(IEnumerable<(string Text, float Score, PieceKind Kind)> pieces, byte modelType,
+        byte spaceInFront, byte singleSpaces, byte[]? rules = null)
     {
         var file = new List<byte>();
         foreach (var (text, score, kind) in pieces)
@@ -55,12 +61,14 @@ static class TokenizerCorpus
             Field(file, 1, [0x0A, (byte)utf8.Length, .. utf8, 0x15, .. bits, 0x18, (byte)kind]);
         }
         Field(file, 2, [0x18, modelType, 0x98, 0x02, 1]); // model_type; byte_fallback is field 35
-        Field(file, 3, [0x0A, 1, (byte)'i', 0x12, (byte)(rules?.Length ?? 0), .. rules ?? [], 0x18, spaceInFront, 0x20, singleSpaces]);
+        Field(file, 3, [0x0A, 1, (byte)'i', 0x12, (byte)(rules?.Length ?? 0), .. rules ?? [], 0x18, spaceInFront, 0x20,
+            singleSpaces]);
         return [.. file];
 
         static void Field(List<byte> file, int number, byte[] content)
         {
-            file.AddRange([(byte)((number << 3) | 2), .. content.Length < 128 ? [(byte)content.Length] : (byte[])[(byte)(content.Length | 0x80), (byte)(content.Length >> 7)]]);
+            file.AddRange([(byte)((number << 3) | 2), .. content.Length < 128 ? [(byte)content.Length]
+                : (byte[])[(byte)(content.Length | 0x80), (byte)(content.Length >> 7)]]);
             file.AddRange(content);
         }
     }
@@ -83,8 +91,8 @@ static class TokenizerCorpus
     }
 
     /// <summary>
-    /// Byte-level vocabularies that name rules with a splitter, several regular expressions, and none; one of scored pieces
-    /// with what files leave out.
+    /// Byte-level vocabularies that name rules with a splitter, several regular expressions, and
+    /// none; one of scored pieces with what files leave out.
     /// </summary>
     static IEnumerable<byte[]> Gguf(string folder)
     {
@@ -94,7 +102,8 @@ static class TokenizerCorpus
                 metadata.Set("tokenizer.ggml.model", "gpt2");
                 if (pre is not null)
                     metadata.Set("tokenizer.ggml.pre", pre);
-                metadata.Set("tokenizer.ggml.tokens", (string[])["a", "b", "ab", "\u0120", "<|im_end|>", "", "a b", "1"]);
+                metadata.Set("tokenizer.ggml.tokens",
+                    (string[])["a", "b", "ab", "\u0120", "<|im_end|>", "", "a b", "1"]);
                 metadata.Set("tokenizer.ggml.token_type", (int[])[1, 1, 1, 1, 3, 5, 4, 0]);
                 metadata.Set("tokenizer.ggml.merges", (string[])["a b"]);
                 metadata.Set("tokenizer.ggml.eos_token_id", 4u);
@@ -102,7 +111,8 @@ static class TokenizerCorpus
         yield return Written(folder, metadata =>
         {
             metadata.Set("tokenizer.ggml.model", "llama");
-            metadata.Set("tokenizer.ggml.tokens", (string[])["<unk>", "<s>", "</s>", "\u2581", "a", "\u2581a", "<0x41>", "<0xC3>"]);
+            metadata.Set("tokenizer.ggml.tokens", (string[])["<unk>", "<s>", "</s>", "\u2581", "a", "\u2581a",
+                "<0x41>", "<0xC3>"]);
             metadata.Set("tokenizer.ggml.unknown_token_id", 0u);
         });
     }

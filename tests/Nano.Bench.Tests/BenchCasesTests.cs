@@ -22,9 +22,12 @@ public class BenchCasesTests
     [InlineData("ops stream embedding backward 8192 of 50257 x 768", 6_291_456, 179_555_328)] // dy, dW
     [InlineData("ops stream adamw 4096 x 3072", 176_160_768, 352_321_536)] // g; p, m, v in and out
     [InlineData("ops stream sum of squares 16384 x 3072", 100_663_296, 201_326_592)]
-    [InlineData("train-step gpt2 train-step gpt2 B 4 T 64", 191_743_524_864, 0)] // 256 (6 x 123,653,376 + 12 x 12 x 768 x 64)
-    [InlineData("decode gpt2 decode 8 tokens after 16", 1_984_499_712, 3_968_999_424)] // 8 x 123,653,376 weights, 2 and 4 bytes; 17 + ... + 24 = 164 keys, 4 x 9,216 and 2 x 4 x 9,216 bytes
-    [InlineData("decode gpt2 prefill 512 tokens", 92_015_814_144, 0)] // 2 (512 x 85,056,000 + 38,597,376); 512 x 513 / 2 pairs x 4 x 9,216
+    // 256 (6 x 123,653,376 + 12 x 12 x 768 x 64)
+    [InlineData("train-step gpt2 train-step gpt2 B 4 T 64", 191_743_524_864, 0)]
+    // 8 x 123,653,376 weights, 2 and 4 bytes; 17 + ... + 24 = 164 keys, 4 x 9,216 and 2 x 4 x 9,216 bytes
+    [InlineData("decode gpt2 decode 8 tokens after 16", 1_984_499_712, 3_968_999_424)]
+    // 2 (512 x 85,056,000 + 38,597,376); 512 x 513 / 2 pairs x 4 x 9,216
+    [InlineData("decode gpt2 prefill 512 tokens", 92_015_814_144, 0)]
     public void Flops_and_bytes(string name, double flops, double bytes)
     {
         var of = Assert.Single(Every, of => of.ToString() == name);
@@ -36,13 +39,17 @@ public class BenchCasesTests
     public void Names_are_unique() => Assert.Equal(Every.Count(), Every.Select(of => of.ToString()).Distinct().Count());
 
     [Fact]
-    public void Streams_fit_no_cache() => Assert.All(BenchCases.Ops(), of => Assert.True(of.Bytes >= 128e6, of.ToString()));
+    public void Streams_fit_no_cache() =>
+        Assert.All(BenchCases.Ops(), of => Assert.True(of.Bytes >= 128e6, of.ToString()));
 
     [Fact]
     public void Few_tokens_and_streams_are_held_against_memory()
     {
-        Assert.All(BenchCases.Gemm(), of => Assert.Equal(of.Gemm!.M <= 16 ? BenchBound.Read : BenchBound.Arithmetic, of.Bound));
-        Assert.All(BenchCases.Ops(), of => Assert.Equal(of.Name is "cross-entropy" or "sum of squares" ? BenchBound.Read : BenchBound.Triad, of.Bound));
+        Assert.All(BenchCases.Gemm(),
+            of => Assert.Equal(of.Gemm!.M <= 16 ? BenchBound.Read : BenchBound.Arithmetic, of.Bound));
+        Assert.All(BenchCases.Ops(),
+            of => Assert.Equal(of.Name is "cross-entropy" or "sum of squares" ? BenchBound.Read
+                : BenchBound.Triad, of.Bound));
         Assert.All(BenchCases.Attention(), of => Assert.Equal(BenchBound.Arithmetic, of.Bound));
     }
 
@@ -57,5 +64,6 @@ public class BenchCasesTests
     }
 
     [Fact]
-    public void An_unknown_group_is_refused() => Assert.Contains("'gem'", Assert.Throws<ArgumentException>(() => BenchCases.Of("gem")).Message, StringComparison.Ordinal);
+    public void An_unknown_group_is_refused() => Assert.Contains("'gem'",
+        Assert.Throws<ArgumentException>(() => BenchCases.Of("gem")).Message, StringComparison.Ordinal);
 }

@@ -60,7 +60,9 @@ public class BenchCheckTests
                 ref float value = ref made[corrupt].Values.Data[^1];
                 value = width == SimdWidth.Scalar ? value : MathF.BitIncrement(value);
             });
-            Assert.Contains("the bits differ", Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message, StringComparison.Ordinal);
+            Assert.Contains("the bits differ",
+                Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message,
+                StringComparison.Ordinal);
         }
     }
 
@@ -81,7 +83,9 @@ public class BenchCheckTests
                 foreach (ref float value in made[corrupt].Values.Data)
                     value += 0.01f * (MathF.Abs(value) + 1);
             });
-            Assert.Contains("must be", Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message, StringComparison.Ordinal);
+            Assert.Contains("must be",
+                Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message,
+                StringComparison.Ordinal);
         }
     }
 
@@ -93,7 +97,9 @@ public class BenchCheckTests
         using var compute = new Compute(1);
         using var work = of.Create();
         var wrong = Spoiled(work, (width, made) => made[0].Values.Data[^1] += width == SimdWidth.Scalar ? 0 : 1);
-        Assert.Contains("the bits differ", Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message, StringComparison.Ordinal);
+        Assert.Contains("the bits differ",
+            Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -106,25 +112,35 @@ public class BenchCheckTests
         foreach (int i in (int[])[0, 1, 3]) // the first loss, its norm, the norm after an update
         {
             var wrong = Spoiled(work, (width, made) => made[1].Values.Data[i] += width == SimdWidth.Scalar ? 0 : 1e-3f);
-            Assert.Contains("the bits differ", Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message, StringComparison.Ordinal);
+            Assert.Contains("the bits differ",
+                Assert.Throws<NanoException>(() => BenchCheck.Verify(of, wrong, compute)).Message,
+                StringComparison.Ordinal);
         }
         var shared = Spoiled(work, (_, made) => made[1].Values.Data[0] += 1);
-        Assert.Contains("first loss", Assert.Throws<NanoException>(() => BenchCheck.Verify(of, shared, compute)).Message, StringComparison.Ordinal);
+        Assert.Contains("first loss",
+            Assert.Throws<NanoException>(() => BenchCheck.Verify(of, shared, compute)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_peer_that_computes_something_else_is_refused()
     {
         var of = BenchCases.Gemm("small", new(GemmProduct.Forward, 2, 2, 2));
-        static BenchPeer Peer(string name, params float[] theirs) => new(name, () => { }, () => [new("y", [3], [3]), new("dx", theirs, [1, 2])]);
+        static BenchPeer Peer(string name, params float[] theirs) =>
+            new(name, () => { }, () => [new("y", [3], [3]), new("dx", theirs, [1, 2])]);
         BenchCheck.Compare(of, Peer("twin", 1, 2.0001f));
         var thrown = Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("stranger", 1, 2.001f)));
         Assert.Contains("stranger computes 2.001 for element 1 of dx, we 2", thrown.Message, StringComparison.Ordinal);
         Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("nan", float.NaN, 2)));
-        Assert.Contains("1 elements of dx, we 2", Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("short", 1))).Message, StringComparison.Ordinal);
+        Assert.Contains("1 elements of dx, we 2",
+            Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("short", 1))).Message,
+            StringComparison.Ordinal);
     }
 
-    /// <summary>The same work with its outputs spoiled on the way to the check, once for each width they were made at.</summary>
+    /// <summary>
+    /// The same work with its outputs spoiled on the way to the check, once for each width they
+    /// were made at.
+    /// </summary>
     private static BenchWork Spoiled(BenchWork work, Action<SimdWidth, IReadOnlyList<BenchOutput>> spoil)
     {
         var width = SimdWidth.Scalar;

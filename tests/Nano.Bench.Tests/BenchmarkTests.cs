@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>The cases of the benchmarks on ONNX Runtime's providers: each agrees with ours, and the check notices a device that computes something else.</summary>
+/// <summary>
+/// The cases of the benchmarks on ONNX Runtime's providers: each agrees with ours, and the check
+/// notices a device that computes something else.
+/// </summary>
 public class BenchmarkTests
 {
     private static IEnumerable<BenchCase> Small() =>
@@ -18,7 +21,8 @@ public class BenchmarkTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Every_kind_of_case_agrees_on_the_processor(string name) => Agrees(Small().Single(of => of.ToString() == name), "onnx-cpu");
+    public void Every_kind_of_case_agrees_on_the_processor(string name) =>
+        Agrees(Small().Single(of => of.ToString() == name), "onnx-cpu");
 
     [Fact]
     public void A_case_agrees_on_a_device_whose_transfers_are_counted()
@@ -62,12 +66,14 @@ public class BenchmarkTests
         var outputs = run.Outputs();
         if (asked == computed)
             outputs.Single(output => output.Name == wrong).Theirs[^1] += 0.01f;
-        var thrown = Assert.Throws<NanoException>(() => BenchCheck.Compare(of, new BenchPeer("liar", run.Run, () => outputs)));
+        var thrown = Assert.Throws<NanoException>(() =>
+            BenchCheck.Compare(of, new BenchPeer("liar", run.Run, () => outputs)));
         Assert.Contains("liar computes", thrown.Message, StringComparison.Ordinal);
         Assert.Contains($" of {wrong}, we ", thrown.Message, StringComparison.Ordinal);
     }
 
-    private static BenchCase Ops(string name) => BenchCases.Ops(rows: 12, wide: 37, channels: 21, vocabulary: 80).Single(of => of.Name == name);
+    private static BenchCase Ops(string name) => BenchCases.Ops(rows: 12, wide: 37, channels: 21, vocabulary: 80)
+        .Single(of => of.Name == name);
 
     [Fact]
     public void Rules_without_an_ONNX_form_have_no_peer()

@@ -25,16 +25,20 @@ public class ModelVerifierTests
 
     [Theory]
     [MemberData(nameof(WidthsAndThreads))]
-    public void Every_golden_tensor_is_reproduced_at_every_width_and_team_size(string folder, SimdWidth width, int threads)
+    public void Every_golden_tensor_is_reproduced_at_every_width_and_team_size(string folder, SimdWidth width,
+        int threads)
     {
         using var compute = new Compute(threads, width);
         string path = Goldens.Path(folder + "/golden.safetensors");
         var rows = ModelVerifier.Run(Goldens.Path(folder), path, compute);
-        Assert.Empty(rows.Where(row => !row.Pass).Select(row => $"{row.Name}: error {row.Error}, scale {row.Scale}, PyTorch's {row.ReferenceError}"));
+        Assert.Empty(rows.Where(row => !row.Pass)
+            .Select(row => $"{row.Name}: error {row.Error}, scale {row.Scale}, PyTorch's {row.ReferenceError}"));
         // No golden tensor is passed over: every one that is not an input has its row, the greedy text two.
         using var golden = SafetensorsReader.Open(path);
-        var expected = golden.Entries.Keys.Except(["input_ids", "targets", "greedy_prompt", "greedy_ids"]).Concat(["greedy_ids (cached)", "greedy_ids (whole text)"]);
-        Assert.Equal(expected.Order(StringComparer.Ordinal), rows.Select(row => row.Name).Order(StringComparer.Ordinal));
+        var expected = golden.Entries.Keys.Except(["input_ids", "targets", "greedy_prompt", "greedy_ids"])
+            .Concat(["greedy_ids (cached)", "greedy_ids (whole text)"]);
+        Assert.Equal(expected.Order(StringComparer.Ordinal),
+            rows.Select(row => row.Name).Order(StringComparer.Ordinal));
         Assert.Equal(folder == "gpt2_tiny" ? 66 : 52, rows.Count);
         Assert.Null(compute.Tape);
     }
@@ -57,7 +61,8 @@ public class ModelVerifierTests
             var at = bytes.AsSpan((int)entry.Offset + (int)(entry.Bytes / 8 * 4)); // the middle element
             BinaryPrimitives.WriteSingleLittleEndian(at, BinaryPrimitives.ReadSingleLittleEndian(at) + 0.01f);
         });
-        if (name.StartsWith("after3", StringComparison.Ordinal)) // where single stray elements are tolerated, damage four
+        // where single stray elements are tolerated, damage four
+        if (name.StartsWith("after3", StringComparison.Ordinal))
             path = Damage(folder, name, (bytes, entry) => bytes.AsSpan((int)entry.Offset, 16).Clear());
         using var compute = new Compute(1);
         Assert.Equal([name], ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass).Select(row => row.Name));
@@ -69,9 +74,11 @@ public class ModelVerifierTests
     public void A_value_that_is_no_number_fails(float bad)
     {
         using var folder = new TempFolder();
-        string path = Damage(folder, "logits", (bytes, entry) => BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)entry.Offset), bad));
+        string path = Damage(folder, "logits",
+            (bytes, entry) => BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan((int)entry.Offset), bad));
         using var compute = new Compute(1);
-        Assert.Equal(["logits"], ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass).Select(row => row.Name));
+        Assert.Equal(["logits"], ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass)
+            .Select(row => row.Name));
     }
 
     [Fact]
@@ -80,7 +87,8 @@ public class ModelVerifierTests
         using var folder = new TempFolder();
         string path = Damage(folder, "greedy_ids", (bytes, entry) => bytes[(int)entry.Offset + (8 * 20)] ^= 1);
         using var compute = new Compute(1);
-        Assert.Equal(["greedy_ids (cached)", "greedy_ids (whole text)"], ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass).Select(row => row.Name));
+        Assert.Equal(["greedy_ids (cached)", "greedy_ids (whole text)"],
+            ModelVerifier.Run(Model, path, compute).Where(row => !row.Pass).Select(row => row.Name));
     }
 
     [Fact]
@@ -92,7 +100,8 @@ public class ModelVerifierTests
         ModelDirectory.Save(folder.Root, model, null);
         model.Dispose();
         using var compute = new Compute(1);
-        var failed = ModelVerifier.Run(folder.Root, Golden, compute).Where(row => !row.Pass).Select(row => row.Name).ToList();
+        var failed = ModelVerifier.Run(folder.Root, Golden, compute).Where(row => !row.Pass)
+            .Select(row => row.Name).ToList();
         Assert.Contains("act.block0", failed);
         Assert.Contains("logits", failed);
         Assert.DoesNotContain("act.embed", failed);
@@ -135,7 +144,8 @@ public class ModelVerifierTests
     public void Ids_outside_the_vocabulary_are_refused_by_name(string name, long id)
     {
         using var folder = new TempFolder();
-        string path = Damage(folder, name, (bytes, entry) => BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan((int)entry.Offset), id));
+        string path = Damage(folder, name,
+            (bytes, entry) => BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan((int)entry.Offset), id));
         AssertBad(path, path, name, id.ToString(System.Globalization.CultureInfo.InvariantCulture));
     }
 
@@ -160,9 +170,15 @@ public class ModelVerifierTests
         using var compute = new Compute(1);
         string path = Damage(folder, "loss", (_, _) => { });
         File.Delete(folder.File("tolerances.json"));
-        Assert.Contains("tolerances.json", Assert.Throws<NanoException>(() => ModelVerifier.Run(Model, path, compute)).Message, StringComparison.Ordinal);
-        Assert.Contains("none.safetensors", Assert.Throws<NanoException>(() => ModelVerifier.Run(Model, folder.File("none.safetensors"), compute)).Message, StringComparison.Ordinal);
-        Assert.Contains("config.json", Assert.Throws<NanoException>(() => ModelVerifier.Run(folder.File("none"), Golden, compute)).Message, StringComparison.Ordinal);
+        Assert.Contains("tolerances.json",
+            Assert.Throws<NanoException>(() => ModelVerifier.Run(Model, path, compute)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("none.safetensors",
+            Assert.Throws<NanoException>(() => ModelVerifier.Run(Model, folder.File("none.safetensors"),
+                compute)).Message, StringComparison.Ordinal);
+        Assert.Contains("config.json",
+            Assert.Throws<NanoException>(() => ModelVerifier.Run(folder.File("none"), Golden, compute)).Message,
+            StringComparison.Ordinal);
     }
 
     static void AssertBad(string golden, string file, params string[] expected)

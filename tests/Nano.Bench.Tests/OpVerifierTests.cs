@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Every op against golden values computed in double precision by another program, at every SIMD width; and that damage is noticed.</summary>
+/// <summary>
+/// Every op against golden values computed in double precision by another program, at every SIMD
+/// width; and that damage is noticed.
+/// </summary>
 public class OpVerifierTests
 {
     private static readonly string Folder = Goldens.Path("ops");
@@ -13,7 +16,8 @@ public class OpVerifierTests
         using var compute = new Compute(2, width);
         var rows = OpVerifier.Run(Folder, compute);
         Assert.Equal(98, rows.Select(row => row.Name[..row.Name.LastIndexOf('.')]).Distinct().Count());
-        Assert.All(rows, row => Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
+        Assert.All(rows, row =>
+            Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
         Assert.Null(compute.Tape);
     }
 
@@ -77,7 +81,8 @@ public class OpVerifierTests
     public void A_missing_folder_is_named()
     {
         using var compute = new Compute(1);
-        Assert.Contains("nowhere", Assert.Throws<NanoException>(() => OpVerifier.Run("nowhere", compute)).Message, StringComparison.Ordinal);
+        Assert.Contains("nowhere", Assert.Throws<NanoException>(() => OpVerifier.Run("nowhere", compute)).Message,
+            StringComparison.Ordinal);
     }
 
     private static TempFolder Copy()

@@ -7,21 +7,26 @@ namespace Nano.Tests.Benchmarks;
 public class RooflineTests
 {
     private static readonly XNamespace Svg = "http://www.w3.org/2000/svg";
-    private static readonly Machine Ceilings = new(PeakGflops: 400, ReadGigabytesPerSecond: 40, TriadGigabytesPerSecond: 50);
+    private static readonly Machine Ceilings = new(PeakGflops: 400, ReadGigabytesPerSecond: 40,
+        TriadGigabytesPerSecond: 50);
 
     private static BenchResult Result(string family, string name, double gflops, double gbps, double percent) =>
         new(name, "2 x 3", 1, gflops, gbps, percent) { Group = "gemm", Family = family };
 
-    private static double Number(XElement element, string attribute) => double.Parse(element.Attribute(attribute)!.Value, CultureInfo.InvariantCulture);
+    private static double Number(XElement element, string attribute) =>
+        double.Parse(element.Attribute(attribute)!.Value, CultureInfo.InvariantCulture);
 
     [Fact]
     public void The_figure_is_well_formed_with_a_titled_point_for_every_case_and_safe_names()
     {
-        BenchResult[] results = [.. Enumerable.Range(1, 30).Select(i => Result("gpt2", $"case <{i}> & \"co\"", 10 * i, 5, 2))];
+        BenchResult[] results =
+            [.. Enumerable.Range(1, 30).Select(i => Result("gpt2", $"case <{i}> & \"co\"", 10 * i, 5, 2))];
         var figure = XDocument.Parse(Roofline.Render(Ceilings, "a <machine> & more", results)).Root!;
-        var circles = figure.Elements(Svg + "circle").Where(circle => (string?)circle.Attribute("class") == "point").ToArray();
+        var circles = figure.Elements(Svg + "circle")
+            .Where(circle => (string?)circle.Attribute("class") == "point").ToArray();
         Assert.Equal(30, circles.Length);
-        Assert.All(circles, (circle, i) => Assert.StartsWith($"gpt2 case <{i + 1}> & \"co\" 2 x 3: ", circle.Element(Svg + "title")!.Value, StringComparison.Ordinal));
+        Assert.All(circles, (circle, i) => Assert.StartsWith($"gpt2 case <{i + 1}> & \"co\" 2 x 3: ",
+            circle.Element(Svg + "title")!.Value, StringComparison.Ordinal));
         Assert.Equal(2, figure.Elements(Svg + "path").Count(path => (string?)path.Attribute("class") == "roof"));
         Assert.Contains("a <machine> & more", figure.Value, StringComparison.Ordinal);
     }
@@ -30,10 +35,15 @@ public class RooflineTests
     public void Points_on_the_roof_lie_on_its_line()
     {
         // At 8 flops a byte triad's roof of 50 GB/s meets the peak of 400; at 1/2 it is at 25 GFLOP/s.
-        var figure = XDocument.Parse(Roofline.Render(Ceilings, "m", [Result("f", "ridge", 400, 50, 100), Result("f", "slope", 25, 50, 6.25)])).Root!;
-        var points = figure.Elements(Svg + "circle").Where(circle => (string?)circle.Attribute("class") == "point").ToArray();
-        string triad = figure.Elements(Svg + "path").Last(path => (string?)path.Attribute("class") == "roof").Attribute("d")!.Value;
-        double[] line = [.. triad.Split('M', 'L', 'H', ',').Where(part => part.Length > 0).Select(part => double.Parse(part, CultureInfo.InvariantCulture))]; // x0, y0, ridge x, ridge y, right end
+        var figure = XDocument.Parse(Roofline.Render(Ceilings, "m",
+            [Result("f", "ridge", 400, 50, 100), Result("f", "slope", 25, 50, 6.25)])).Root!;
+        var points = figure.Elements(Svg + "circle")
+            .Where(circle => (string?)circle.Attribute("class") == "point").ToArray();
+        string triad = figure.Elements(Svg + "path").Last(path => (string?)path.Attribute("class") == "roof")
+            .Attribute("d")!.Value;
+        // x0, y0, ridge x, ridge y, right end
+        double[] line = [.. triad.Split('M', 'L', 'H', ',').Where(part => part.Length > 0)
+            .Select(part => double.Parse(part, CultureInfo.InvariantCulture))];
         Assert.Equal(line[2], Number(points[0], "cx"), 0.2);
         Assert.Equal(line[3], Number(points[0], "cy"), 0.2);
         double along = (Number(points[1], "cx") - line[0]) / (line[2] - line[0]);
@@ -44,13 +54,16 @@ public class RooflineTests
     [Fact]
     public void Labels_do_not_cover_each_other_and_stay_inside()
     {
-        BenchResult[] results = [.. Enumerable.Range(0, 40).Select(i => Result("f", $"case {i}", 100 + i, 5, 2))]; // a crowd
-        var labels = XDocument.Parse(Roofline.Render(Ceilings, "m", results)).Root!.Elements(Svg + "text").Where(text => (string?)text.Attribute("class") == "label")
+        // a crowd
+        BenchResult[] results = [.. Enumerable.Range(0, 40).Select(i => Result("f", $"case {i}", 100 + i, 5, 2))];
+        var labels = XDocument.Parse(Roofline.Render(Ceilings, "m", results)).Root!.Elements(Svg + "text")
+            .Where(text => (string?)text.Attribute("class") == "label")
             .Select(text => (X: Number(text, "x"), Y: Number(text, "y"), Width: text.Value.Length * 5.6)).ToArray();
         Assert.InRange(labels.Length, 1, 39);
         for (int i = 0; i < labels.Length; i++)
             for (int j = 0; j < i; j++)
-                Assert.True(Math.Abs(labels[i].Y - labels[j].Y) >= 10 || labels[i].X + labels[i].Width <= labels[j].X || labels[j].X + labels[j].Width <= labels[i].X);
+                Assert.True(Math.Abs(labels[i].Y - labels[j].Y) >= 10 || labels[i].X + labels[i].Width <= labels[j].X
+                    || labels[j].X + labels[j].Width <= labels[i].X);
         Assert.All(labels, label => Assert.InRange(label.X + label.Width, 0, 1000));
     }
 
@@ -65,8 +78,12 @@ public class RooflineTests
         ];
         string[] lines = [.. BenchResult.Summary(results)];
         Assert.Equal(2, lines.Length); // a family of one case needs no summary
-        Assert.Equal("gemm gpt2: geometric mean 60.0 % of peak over 2 cases, least 40.0 % (dX 2 x 3); OpenBLAS takes 1.00 x our time, 1 of 2 faster", lines[0]); // sqrt(90 x 40), sqrt(2 x 1/2)
-        Assert.StartsWith("gemm gpt2 + llama: geometric mean 60.0 % of peak over 3 cases", lines[1], StringComparison.Ordinal); // (90 x 40 x 60)^(1/3)
+        // sqrt(90 x 40), sqrt(2 x 1/2)
+        Assert.Equal("gemm gpt2: geometric mean 60.0 % of peak over 2 cases, least 40.0 % (dX 2 x 3); OpenBLAS "
+            + "takes 1.00 x our time, 1 of 2 faster", lines[0]);
+        // (90 x 40 x 60)^(1/3)
+        Assert.StartsWith("gemm gpt2 + llama: geometric mean 60.0 % of peak over 3 cases", lines[1],
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -74,10 +91,14 @@ public class RooflineTests
     {
         var product = BenchCases.Gemm("f", new(GemmProduct.Forward, 100, 100, 100)); // 2e6 flops, 120,000 bytes
         var result = BenchResult.Of(product, Ceilings, seconds: 1e-5, processorTime: true);
-        Assert.Equal((0.01, 200, 12, 50), (Math.Round(result.MedianMs, 9), Math.Round(result.Gflops, 6), Math.Round(result.Gbps!.Value, 6), Math.Round(result.PercentOfPeak, 6)));
+        Assert.Equal((0.01, 200, 12, 50),
+            (Math.Round(result.MedianMs, 9), Math.Round(result.Gflops, 6), Math.Round(result.Gbps!.Value, 6),
+                Math.Round(result.PercentOfPeak, 6)));
         Assert.Null(result.PercentOfBandwidth);
         Assert.Equal("processor", result.Clock);
-        var add = BenchResult.Of(BenchCases.Ops(100, 100, 100, 100).First(), Ceilings, seconds: 1e-5, processorTime: false); // 120,000 bytes at 12 GB/s of 50
+        // 120,000 bytes at 12 GB/s of 50
+        var add = BenchResult.Of(BenchCases.Ops(100, 100, 100, 100).First(), Ceilings, seconds: 1e-5,
+            processorTime: false);
         Assert.Equal(24, add.PercentOfBandwidth!.Value, 1e-9);
         Assert.Equal(24, add.PercentOfCeiling(), 1e-9);
         Assert.Equal("wall", add.Clock);
@@ -86,10 +107,12 @@ public class RooflineTests
     [Fact]
     public void The_page_has_every_case_the_ceilings_and_the_peers()
     {
-        var pass = new BenchPass(1, SimdWidth.W512, Ceilings, [Result("gpt2", "forward", 123.4, 5, 30.9) with { Peers = [new PeerResult("OpenBLAS", 1.5)] }]);
+        var pass = new BenchPass(1, SimdWidth.W512, Ceilings,
+            [Result("gpt2", "forward", 123.4, 5, 30.9) with { Peers = [new PeerResult("OpenBLAS", 1.5)] }]);
         string page = BenchReport.Markdown("CPU X", "cpu-x.svg", ["OpenBLAS 9.9"], [pass]);
         Assert.Contains("| 1 | W512 | 400 | 40 | 50 |", page, StringComparison.Ordinal);
-        Assert.Contains("| gpt2 | forward | 2 x 3 | 1.000 | 123.4 | 5.0 | 30.9 | peak | 1.50 |", page, StringComparison.Ordinal);
+        Assert.Contains("| gpt2 | forward | 2 x 3 | 1.000 | 123.4 | 5.0 | 30.9 | peak | 1.50 |", page,
+            StringComparison.Ordinal);
         Assert.Contains("- OpenBLAS 9.9\n", page, StringComparison.Ordinal);
         Assert.Contains("![Roofline](cpu-x.svg)", page, StringComparison.Ordinal);
     }

@@ -48,7 +48,8 @@ public sealed class BadCheckpointTests(TinyRun run) : IDisposable
     [Fact]
     public void A_tokenizer_that_is_missing_is_asked_for()
     {
-        string copy = run.CopyTo(temp.File("copy")), tokenizer = Path.Combine(copy, "step-000020", "tokenizer.json"), moved = temp.File("tokenizer.json");
+        string copy = run.CopyTo(temp.File("copy")), tokenizer = Path.Combine(copy, "step-000020", "tokenizer.json"),
+            moved = temp.File("tokenizer.json");
         File.Move(tokenizer, moved);
         Cli.Run("generate", "--model", copy).Fails(1, "brings no tokenizer", "--tokenizer");
         Cli.Run("generate", "--model", copy, "--tokenizer", moved, "--max-tokens", "5").Succeeds();
@@ -71,9 +72,11 @@ public sealed class BadCheckpointTests(TinyRun run) : IDisposable
     public void A_run_of_other_options_lists_every_difference_and_no_other()
     {
         var before = Tiny.Snapshot(run.Folder);
-        var result = Cli.Run("train", "--data", run.Data, "--out", run.Folder, "--resume", "--layers", "2", "--heads", "2", "--channels", "16", "--seq", "16", "--batch", "5", "--steps", "20",
+        var result = Cli.Run("train", "--data", run.Data, "--out", run.Folder, "--resume", "--layers", "2", "--heads",
+            "2", "--channels", "16", "--seq", "16", "--batch", "5", "--steps", "20",
             "--eval-interval", "5", "--lr", "0.002", "--seed", "7").Fails(1, "other options", "hint: ");
-        string[] differences = ["batch was 4 and is now 5", "layers was 1 and is now 2", "lr was 0.001 and is now 0.002", "min_lr was 0.0001 and is now 0.0002", "seed was 1337 and is now 7"];
+        string[] differences = ["batch was 4 and is now 5", "layers was 1 and is now 2",
+            "lr was 0.001 and is now 0.002", "min_lr was 0.0001 and is now 0.0002", "seed was 1337 and is now 7"];
         Assert.Contains(": " + string.Join("; ", differences) + "\n", result.Error, StringComparison.Ordinal);
         Assert.Equal(before, Tiny.Snapshot(run.Folder));
     }
@@ -89,7 +92,8 @@ public sealed class BadCheckpointTests(TinyRun run) : IDisposable
     [Fact]
     public void Nothing_to_resume()
     {
-        Cli.Run(Tiny.Train(run.Data, temp.File("run"), "--resume")).Fails(1, "no checkpoint to resume", "leave out --resume");
+        Cli.Run(Tiny.Train(run.Data, temp.File("run"), "--resume"))
+            .Fails(1, "no checkpoint to resume", "leave out --resume");
         Assert.False(Directory.Exists(temp.File("run")));
     }
 }

@@ -52,7 +52,7 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     [InlineData("--label-smoothing 1", "--label-smoothing must be from 0 to below 1, got 1")]
     [InlineData("--label-smoothing NaN", "--label-smoothing", "got NaN")]
     [InlineData("--z-loss -1", "--z-loss must be 0 or more, got -1")]
-    [InlineData("--activations bf16 --checkpoint-activations", "--checkpoint-activations keeps none", "leave out one of them")]
+    [InlineData("--activations bf16 --checkpoint-activations", "--activations bf16 says how", "--recompute stores none", "leave out one of them")]
     [InlineData("--lr 0", "--lr must be a positive number, got 0")]
     [InlineData("--lr -0.1", "--lr must be a positive number, got -0.1")]
     [InlineData("--lr NaN", "--lr must be a positive number, got NaN")]

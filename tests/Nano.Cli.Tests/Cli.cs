@@ -21,19 +21,27 @@ internal sealed record CliResult(int ExitCode, string Out, string Error)
         return this;
     }
 
-    /// <summary>An error as people should see it: "error: ..." with these words on stderr, and no stack trace.</summary>
+    /// <summary>
+    /// An error as people should see it: "error: ..." with these words on stderr, and no stack
+    /// trace.
+    /// </summary>
     public CliResult Fails(int exitCode, params string[] words)
     {
         Assert.True(ExitCode == exitCode, ToString());
-        Assert.StartsWith("error: ", Error.Split('\n').First(line => line.StartsWith("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.StartsWith("error: ", Error.Split('\n')
+            .First(line => line.StartsWith("error: ", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.DoesNotContain("\n   at ", Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Exception", Error, StringComparison.Ordinal);
-        Assert.All(words, word => Assert.True(Error.Contains(word, StringComparison.Ordinal), $"'{word}' is missing: {this}"));
+        Assert.All(words, word => Assert.True(Error.Contains(word, StringComparison.Ordinal),
+            $"'{word}' is missing: {this}"));
         return this;
     }
 }
 
-/// <summary>Runs the real program. Unless told otherwise it has no network, no data folder and none of the caller's NANO_ settings.</summary>
+/// <summary>
+/// Runs the real program. Unless told otherwise it has no network, no data folder and none of the
+/// caller's NANO_ settings.
+/// </summary>
 internal static class Cli
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
@@ -55,17 +63,22 @@ internal static class Cli
 
     public static CliResult Run(params string[] args) => Run(args, null);
 
-    public static CliResult Run(string[] args, string? stdin, Dictionary<string, string>? environment = null, string? folder = null)
+    public static CliResult Run(string[] args, string? stdin, Dictionary<string, string>? environment = null,
+        string? folder = null)
     {
         using var program = Start(args, environment, folder);
         return program.Finish(stdin);
     }
 
-    /// <summary>Runs the program under a shell's limit on the size of the files it writes, beyond which writing is an error.</summary>
+    /// <summary>
+    /// Runs the program under a shell's limit on the size of the files it writes, beyond which
+    /// writing is an error.
+    /// </summary>
     public static CliResult RunLimited(int kilobytes, params string[] args)
     {
         // The runtime writes its own code through a file unless told not to.
-        using var program = Start("bash", ["-c", $"trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"", "bash", Host, .. Program, .. args], new() { ["DOTNET_EnableWriteXorExecute"] = "0" }, null);
+        using var program = Start("bash", ["-c", $"trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"", "bash", Host,
+            .. Program, .. args], new() { ["DOTNET_EnableWriteXorExecute"] = "0" }, null);
         return program.Finish();
     }
 
@@ -88,16 +101,19 @@ internal static class Cli
         Assert.SkipUnless(OperatingSystem.IsLinux() && HasRun("script", "--version"),
             "a terminal is made with util-linux's script");
         string[] words = [Host, .. Program, .. args];
-        string line = string.Join(' ', words.Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'"));
+        string line = string.Join(' ',
+            words.Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'"));
         line += redirection;
         using var program = Start("script", ["-qec", line, "/dev/null"], new() { ["SHELL"] = "/bin/sh" }, null);
         return program.Finish();
     }
 
     /// <summary>Starts the program through another one, such as nohup.</summary>
-    public static RunningCli StartUnder(string starter, string[] args) => Start(starter, [Host, .. Program, .. args], null, null);
+    public static RunningCli StartUnder(string starter, string[] args) =>
+        Start(starter, [Host, .. Program, .. args], null, null);
 
-    public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null, string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
+    public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null,
+        string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
 
     private static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 
@@ -118,7 +134,8 @@ internal static class Cli
         foreach (string name in (string[])["NANO_SIMD", "NANO_THREADS", "no_proxy", "NO_PROXY"])
             start.Environment.Remove(name);
         start.Environment["NANO_DATA"] = Path.Combine(Path.GetTempPath(), "nano-test-no-such-folder");
-        start.Environment["https_proxy"] = start.Environment["http_proxy"] = "http://127.0.0.1:9"; // nobody listens on the discard port
+        // nobody listens on the discard port
+        start.Environment["https_proxy"] = start.Environment["http_proxy"] = "http://127.0.0.1:9";
         foreach (var (name, value) in environment ?? [])
             start.Environment[name] = value;
         return new RunningCli(Process.Start(start)!, Longest);
@@ -206,7 +223,8 @@ internal sealed class RunningCli : IDisposable
     /// <summary>Sends a signal by its short name.</summary>
     public void Signal(string name)
     {
-        using var kill = Process.Start("kill", ["-" + name, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using var kill = Process.Start("kill", ["-" + name,
+            process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 

@@ -2,7 +2,10 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>A run is a function of its options and its text: the same bytes whatever the threads, the vector width, and however often it dies on the way.</summary>
+/// <summary>
+/// A run is a function of its options and its text: the same bytes whatever the threads, the vector
+/// width, and however often it dies on the way.
+/// </summary>
 [Collection(nameof(TinyRun))]
 public sealed class DeterminismTests(TinyRun run) : IDisposable
 {
@@ -27,7 +30,8 @@ public sealed class DeterminismTests(TinyRun run) : IDisposable
     [InlineData("scalar")]
     public void Any_vector_width_gives_the_same_bytes(string width)
     {
-        Cli.Run(Tiny.Train(run.Data, temp.File("run")), null, new() { ["NANO_SIMD"] = width, ["NANO_THREADS"] = "2" }).Succeeds();
+        Cli.Run(Tiny.Train(run.Data, temp.File("run")), null, new() { ["NANO_SIMD"] = width, ["NANO_THREADS"] = "2" })
+            .Succeeds();
         Tiny.AssertSame(run.Folder, temp.File("run"));
     }
 
@@ -35,10 +39,14 @@ public sealed class DeterminismTests(TinyRun run) : IDisposable
     public void Another_seed_gives_other_bytes()
     {
         Cli.Run(Tiny.Train(run.Data, temp.File("run"), "--seed", "1338")).Succeeds();
-        Assert.NotEqual(Tiny.Digests(run.Folder)["model.safetensors"], Tiny.Digests(temp.File("run"))["model.safetensors"]);
+        Assert.NotEqual(Tiny.Digests(run.Folder)["model.safetensors"],
+            Tiny.Digests(temp.File("run"))["model.safetensors"]);
     }
 
-    /// <summary>Killed at once, in the middle, and while a checkpoint is being written: whatever remains is whole, and resuming ends in the same place.</summary>
+    /// <summary>
+    /// Killed at once, in the middle, and while a checkpoint is being written: whatever remains is
+    /// whole, and resuming ends in the same place.
+    /// </summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -53,7 +61,8 @@ public sealed class DeterminismTests(TinyRun run) : IDisposable
         {
             bool begun = Checkpoint.Exists(killed);
             resumes += begun ? 1 : 0;
-            using var program = Cli.Start(["train", .. options, "--out", killed, .. begun ? ["--resume"] : Array.Empty<string>()]);
+            using var program = Cli.Start(["train", .. options, "--out", killed,
+                .. begun ? ["--resume"] : Array.Empty<string>()]);
             if (kills == 8)
             {
                 program.Finish().Succeeds();
@@ -69,11 +78,16 @@ public sealed class DeterminismTests(TinyRun run) : IDisposable
             if (Checkpoint.Exists(killed))
                 ModelDirectory.Load(killed).Model.Dispose();
         }
-        Assert.True(resumes >= 4 && whileSaving >= 2, $"of {kills} kills {whileSaving} hit a checkpoint being written, and {resumes} runs resumed: too few to mean anything");
+        Assert.True(resumes >= 4 && whileSaving >= 2,
+            $"of {kills} kills {whileSaving} hit a checkpoint being written, and {resumes} runs resumed: too few to "
+            + "mean anything");
         Tiny.AssertSame(undisturbed, killed);
     }
 
-    /// <summary>Waits for the n-th time that a checkpoint is under construction; false if the program ended before.</summary>
+    /// <summary>
+    /// Waits for the n-th time that a checkpoint is under construction; false if the program ended
+    /// before.
+    /// </summary>
     private static bool WaitUntilSaving(RunningCli program, string run, int times)
     {
         bool saving = false;

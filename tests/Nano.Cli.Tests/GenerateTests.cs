@@ -25,10 +25,12 @@ public class GenerateTests(TinyRun run)
     public void A_run_a_checkpoint_and_a_file_in_it_are_the_same_model()
     {
         string[] more = ["--max-tokens", "20", "--prompt", "to be", "--json"];
-        var texts = new[] { run.Folder, run.Checkpoint, Path.Combine(run.Checkpoint, "model.safetensors"), Path.Combine(run.Checkpoint, "config.json") }
+        var texts = new[] { run.Folder, run.Checkpoint, Path.Combine(run.Checkpoint, "model.safetensors"),
+            Path.Combine(run.Checkpoint, "config.json") }
             .Select(path => Text(Cli.Run(["generate", "--model", path, .. more]))).ToList();
         Assert.All(texts, text => Assert.Equal(texts[0], text));
-        Assert.Equal("to be" + texts[0] + "\n", Cli.Run("generate", "--model", run.Folder, "--max-tokens", "20", "--prompt", "to be").Succeeds().Out);
+        Assert.Equal("to be" + texts[0] + "\n",
+            Cli.Run("generate", "--model", run.Folder, "--max-tokens", "20", "--prompt", "to be").Succeeds().Out);
     }
 
     [Fact]
@@ -52,8 +54,10 @@ public class GenerateTests(TinyRun run)
         var json = Generate("--max-tokens", "40", "--prompt", "whether").Succeeds().Json;
         string ids = json.GetProperty("prompt_ids").GetRawText() + "\n" + json.GetProperty("ids").GetRawText() + "\n";
         var decoded = Cli.Run(["tokenize", "--tokenizer", run.Folder, "--decode", "--json"], ids).Succeeds();
-        Assert.Equal(["whether", json.GetProperty("text").GetString()], decoded.Out.TrimEnd('\n').Split('\n').Select(line => JsonSerializer.Deserialize<string>(line)));
-        Assert.Equal(ids, Cli.Run(["tokenize", "--tokenizer", Path.Combine(run.Checkpoint, "tokenizer.json"), "--json"], decoded.Out).Succeeds().Out);
+        Assert.Equal(["whether", json.GetProperty("text").GetString()],
+            decoded.Out.TrimEnd('\n').Split('\n').Select(line => JsonSerializer.Deserialize<string>(line)));
+        Assert.Equal(ids, Cli.Run(["tokenize", "--tokenizer", Path.Combine(run.Checkpoint, "tokenizer.json"), "--json"],
+            decoded.Out).Succeeds().Out);
     }
 
     [Theory]
@@ -77,29 +81,37 @@ public class GenerateTests(TinyRun run)
     [InlineData("--threads 0", "--threads must be from 1 to 1024, got 0")]
     [InlineData("--prompt ROMEO:", "the character 'R' (U+0052) at position 0 is not among the 24 characters", "hint: ")]
     [InlineData("--prompt toßbe", "the character 'ß' (U+00DF) at position 2")]
-    [InlineData("--prompt totobetotobetotobe", "the prompt has 18 tokens and the model's context only 16", "hint: shorten")]
+    [InlineData("--prompt totobetotobetotobe", "the prompt has 18 tokens and the model's context only 16",
+        "hint: shorten")]
     [InlineData("--prompt ", "the prompt is empty")]
     [InlineData("--tokenizer nowhere.json", "nowhere.json")]
-    public void What_cannot_be_is_an_error(string options, params string[] words) => Assert.Empty(Generate(options.Split(' ')).Fails(1, words).Out);
+    public void What_cannot_be_is_an_error(string options, params string[] words) =>
+        Assert.Empty(Generate(options.Split(' ')).Fails(1, words).Out);
 
     [Fact]
     public void Several_prompts_are_a_batch_of_the_same_texts()
     {
-        string[] more = ["--max-tokens", "30", "--temperature", "1", "--repetition-penalty", "1.1", "--min-p", "0.01", "--typical", "0.95", "--presence-penalty", "0.1", "--frequency-penalty", "0.1"];
-        var batch = Generate([.. more, "--prompt", "to be", "--prompt", "that is the que", "--logprobs", "2"]).Succeeds();
+        string[] more = ["--max-tokens", "30", "--temperature", "1", "--repetition-penalty", "1.1", "--min-p", "0.01",
+            "--typical", "0.95", "--presence-penalty", "0.1", "--frequency-penalty", "0.1"];
+        var batch = Generate([.. more, "--prompt", "to be", "--prompt", "that is the que", "--logprobs", "2"])
+            .Succeeds();
         var rows = batch.Json.GetProperty("rows").EnumerateArray().ToArray();
-        Assert.Equal(["prompt_ids", "ids", "text", "finish_reason", "logprobs"], rows[1].EnumerateObject().Select(property => property.Name));
+        Assert.Equal(["prompt_ids", "ids", "text", "finish_reason", "logprobs"],
+            rows[1].EnumerateObject().Select(property => property.Name));
         Assert.Equal(["rows", "prefill_tokens_per_second", "decode_tokens_per_second"], batch.JsonKeys);
         Assert.Equal(Text(Generate([.. more, "--prompt", "to be"])), rows[0].GetProperty("text").GetString());
         Assert.Equal(Text(Generate([.. more, "--prompt", "that is the que"])), rows[1].GetProperty("text").GetString());
         Assert.Contains("to be" + rows[0].GetProperty("text").GetString(), batch.Error, StringComparison.Ordinal);
         Assert.Contains("its older half is dropped", batch.Error, StringComparison.Ordinal);
         var thoughts = rows[0].GetProperty("logprobs").EnumerateArray().ToArray();
-        Assert.Equal(rows[0].GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), thoughts.Select(thought => thought.GetProperty("chosen").GetProperty("id").GetInt32()));
+        Assert.Equal(rows[0].GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()),
+            thoughts.Select(thought => thought.GetProperty("chosen").GetProperty("id").GetInt32()));
         Assert.All(thoughts, thought =>
         {
-            double[] top = [.. thought.GetProperty("top").EnumerateArray().Select(entry => entry.GetProperty("logprob").GetDouble())];
-            Assert.True(top.Length == 2 && top[0] >= top[1] && top[0] <= 0 && thought.GetProperty("chosen").GetProperty("logprob").GetDouble() <= top[0]);
+            double[] top = [.. thought.GetProperty("top").EnumerateArray()
+                .Select(entry => entry.GetProperty("logprob").GetDouble())];
+            Assert.True(top.Length == 2 && top[0] >= top[1] && top[0] <= 0
+                && thought.GetProperty("chosen").GetProperty("logprob").GetDouble() <= top[0]);
         });
     }
 
@@ -108,8 +120,10 @@ public class GenerateTests(TinyRun run)
     {
         var result = Generate("--max-tokens", "80", "--prompt", "to be", "--slide", "false").Succeeds();
         Assert.Equal("length", result.Json.GetProperty("finish_reason").GetString());
-        Assert.Equal(16 + 1 - 5, result.Json.GetProperty("ids").GetArrayLength()); // 16 positions can be read, and what follows the last be chosen
-        Assert.StartsWith(result.Json.GetProperty("text").GetString()!, Text(Generate("--max-tokens", "80", "--prompt", "to be")), StringComparison.Ordinal);
+        // 16 positions can be read, and what follows the last be chosen
+        Assert.Equal(16 + 1 - 5, result.Json.GetProperty("ids").GetArrayLength());
+        Assert.StartsWith(result.Json.GetProperty("text").GetString()!,
+            Text(Generate("--max-tokens", "80", "--prompt", "to be")), StringComparison.Ordinal);
         Assert.DoesNotContain("older half", result.Error, StringComparison.Ordinal);
     }
 
@@ -119,7 +133,8 @@ public class GenerateTests(TinyRun run)
         string text = Text(Generate("--max-tokens", "60", "--temperature", "0"));
         char most = text.GroupBy(c => c).MaxBy(group => group.Count())!.Key;
         string vocabulary = new([.. Tiny.Text().Distinct().Order()]);
-        string without = Text(Generate("--max-tokens", "60", "--temperature", "0", "--logit-bias", $"{vocabulary.IndexOf(most, StringComparison.Ordinal)}:-1000", "--stop", "never", "--stop", "ever"));
+        string without = Text(Generate("--max-tokens", "60", "--temperature", "0", "--logit-bias",
+            $"{vocabulary.IndexOf(most, StringComparison.Ordinal)}:-1000", "--stop", "never", "--stop", "ever"));
         Assert.DoesNotContain(most, without);
         Assert.Equal(60, without.Length);
     }
@@ -127,8 +142,10 @@ public class GenerateTests(TinyRun run)
     [Fact]
     public void Beams_find_a_text_at_least_as_likely_as_the_greedy_one()
     {
-        var greedy = Generate("--max-tokens", "8", "--prompt", "to be", "--temperature", "0", "--logprobs", "0").Succeeds().Json;
-        double sum = greedy.GetProperty("logprobs").EnumerateArray().Sum(thought => thought.GetProperty("chosen").GetProperty("logprob").GetDouble());
+        var greedy = Generate("--max-tokens", "8", "--prompt", "to be", "--temperature", "0", "--logprobs", "0")
+            .Succeeds().Json;
+        double sum = greedy.GetProperty("logprobs").EnumerateArray()
+            .Sum(thought => thought.GetProperty("chosen").GetProperty("logprob").GetDouble());
         var result = Generate("--max-tokens", "8", "--prompt", "to be", "--beams", "4").Succeeds();
         Assert.Equal(["prompt_ids", "beams"], result.JsonKeys);
         var beams = result.Json.GetProperty("beams").EnumerateArray().ToArray();
@@ -166,7 +183,9 @@ public class GenerateTests(TinyRun run)
         const string text = "to be or not\n\nthat is the question;\n";
         var ids = Cli.Run(["tokenize", "--tokenizer", run.Folder], text).Succeeds();
         string vocabulary = new([.. Tiny.Text().Distinct().Order()]); // ids are ranks among the characters of the text
-        Assert.Equal(string.Concat(text.TrimEnd('\n').Split('\n').Select(line => string.Join(' ', line.Select(c => vocabulary.IndexOf(c, StringComparison.Ordinal))) + "\n")), ids.Out);
+        Assert.Equal(string.Concat(text.TrimEnd('\n').Split('\n')
+            .Select(line => string.Join(' ', line.Select(c => vocabulary.IndexOf(c, StringComparison.Ordinal)))
+                + "\n")), ids.Out);
         Assert.Equal(text, Cli.Run(["tokenize", "--tokenizer", run.Folder, "--decode"], ids.Out).Succeeds().Out);
     }
 
@@ -182,7 +201,8 @@ public class GenerateTests(TinyRun run)
     [InlineData("--decode", "1 2\n1 two\n", "line 2 of stdin", "two")]
     [InlineData("--decode", "1 99999999999\n", "line 1 of stdin")]
     public void A_bad_line_is_named(string options, string stdin, params string[] words) =>
-        Cli.Run(["tokenize", "--tokenizer", run.Folder, .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)], stdin).Fails(1, words);
+        Cli.Run(["tokenize", "--tokenizer", run.Folder, .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)],
+            stdin).Fails(1, words);
 
     [Fact]
     public void Info_of_gpt2_counts_its_parameters()

@@ -25,7 +25,8 @@ public sealed class HostileTextTests(TinyRun run) : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    private static string Replaced(string text, string old, string by) => text.Replace(old, by, StringComparison.Ordinal);
+    private static string Replaced(string text, string old, string by) =>
+        text.Replace(old, by, StringComparison.Ordinal);
 
     private string Write(string name, string text)
     {
@@ -100,17 +101,19 @@ public sealed class HostileTextTests(TinyRun run) : IDisposable
             Gguf("general.architecture", Evil), Gguf(Evil, "x"), Evil, Evil + ".gguf", Evil + ".safetensors"])
             yield return [.. generate, folder];
         foreach (string text in (string[])[
-            Replaced(Replaced(recipe, "NAME", EvilJson), "KEY", EvilJson), Replaced(Replaced(recipe, "NAME", "1"), "KEY", EvilJson),
+            Replaced(Replaced(recipe, "NAME", EvilJson), "KEY", EvilJson),
+                Replaced(Replaced(recipe, "NAME", "1"), "KEY", EvilJson),
             "{" + EvilJson + ":1}", Evil, Replaced(recipe, "\"gpt2\"", EvilJson)])
             yield return ["plan", Write(Guid.NewGuid().ToString("N") + ".json", text)];
         foreach (string line in (string[])[
-            "train X", "train --data X", "train --tokenizer X --data " + run.Data, "train --resume X", "train --device X",
-            "train --optimizer X", "train --schedule X", "train --on-spike X", "train --activations X", "train --lr X",
-            "train --steps X", "sweep --out s X", "plan X", "tokenize --tokenizer X", "pull X", "pull o/m --endpoint X",
-            "info --model X", "data X", "data prepare X --tokenizer gpt2 --out o", "bench X", "bench gemm --filter X",
-            "runs list X", "runs compare X X", "verify --model X", "verify --ops X", "convert X y",
-            "convert " + run.Folder + " X", "export --model X --out y", "chat --model X", "eval --model X --data y",
-            "eval score --data X", "X", "generate X", "generate --X 1", "generate --logit-bias X --model " + run.Folder])
+            "train X", "train --data X", "train --tokenizer X --data " + run.Data, "train --resume X",
+            "train --device X", "train --optimizer X", "train --schedule X", "train --on-spike X",
+            "train --activations X", "train --lr X", "train --steps X", "sweep --out s X", "plan X",
+            "tokenize --tokenizer X", "pull X", "pull o/m --endpoint X", "info --model X", "data X",
+            "data prepare X --tokenizer gpt2 --out o", "bench X", "bench gemm --filter X", "runs list X",
+            "runs compare X X", "verify --model X", "verify --ops X", "convert X y", "convert " + run.Folder + " X",
+            "export --model X --out y", "chat --model X", "eval --model X --data y", "eval score --data X", "X",
+            "generate X", "generate --X 1", "generate --logit-bias X --model " + run.Folder])
             yield return [.. line.Split(' ').Select(word => word.Replace("X", Evil, StringComparison.Ordinal))];
         string lines = Write("lines", $$"""{"prediction":{{EvilJson}},"references":{{EvilJson}}}""");
         yield return ["eval", "score", "--data", lines];

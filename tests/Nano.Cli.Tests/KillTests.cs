@@ -3,7 +3,10 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>SIGKILL at random moments of a run of 300 steps with a checkpoint every third: as often as NANO_KILLS says (make kill-test: fifty).</summary>
+/// <summary>
+/// SIGKILL at random moments of a run of 300 steps with a checkpoint every third: as often as
+/// NANO_KILLS says (make kill-test: fifty).
+/// </summary>
 [Collection(nameof(TinyRun))]
 public sealed class KillTests(TinyRun run) : IDisposable
 {
@@ -18,7 +21,8 @@ public sealed class KillTests(TinyRun run) : IDisposable
     {
         int kills = int.TryParse(Environment.GetEnvironmentVariable("NANO_KILLS"), out int wished) ? wished : Few;
         string undisturbed = temp.File("undisturbed"), killed = temp.File("killed");
-        string[] options = ["shakespeare-char", "--layers", "2", "--heads", "2", "--channels", "32", "--seq", "32", "--batch", "4", "--accumulate", "2",
+        string[] options = ["shakespeare-char", "--layers", "2", "--heads", "2", "--channels", "32", "--seq", "32",
+            "--batch", "4", "--accumulate", "2",
             "--steps", "300", "--eval-interval", "3", "--keep", "3", "--data", run.Data];
         Cli.Run(["train", .. options, "--out", undisturbed]).Succeeds();
         var random = new Random(kills);
@@ -36,21 +40,28 @@ public sealed class KillTests(TinyRun run) : IDisposable
         }
         using (var program = Start(options, killed))
             program.Finish().Succeeds();
-        Assert.True(resumes >= kills / 2 && checkpoints >= kills, $"{kills} kills, {resumes} resumed, {checkpoints} checkpoints seen: too few to mean anything");
+        Assert.True(resumes >= kills / 2 && checkpoints >= kills,
+            $"{kills} kills, {resumes} resumed, {checkpoints} checkpoints seen: too few to mean anything");
         Tiny.AssertSame(undisturbed, killed);
-        Assert.Equal(File.ReadAllText(Path.Combine(undisturbed, "best")), File.ReadAllText(Path.Combine(killed, "best")));
+        Assert.Equal(File.ReadAllText(Path.Combine(undisturbed, "best")),
+            File.ReadAllText(Path.Combine(killed, "best")));
         Assert.Equal(4, CheckAll(killed)); // three and the best
         Assert.Empty(Directory.EnumerateFileSystemEntries(killed, "*.tmp"));
     }
 
-    private static RunningCli Start(string[] options, string folder) => Checkpoint.Exists(folder) ? Cli.Start(["train", "--resume", folder]) : Cli.Start(["train", .. options, "--out", folder]);
+    private static RunningCli Start(string[] options, string folder) => Checkpoint.Exists(folder)
+        ? Cli.Start(["train", "--resume", folder]) : Cli.Start(["train", .. options, "--out", folder]);
 
-    /// <summary>Every folder that is not temporary is a model with a trainer's state; latest and best lead to one. Returns how many there are.</summary>
+    /// <summary>
+    /// Every folder that is not temporary is a model with a trainer's state; latest and best lead
+    /// to one. Returns how many there are.
+    /// </summary>
     private static int CheckAll(string run)
     {
         if (!File.Exists(Path.Combine(run, "latest")))
             return 0;
-        var folders = Directory.GetDirectories(run, "step-*").Where(folder => !folder.EndsWith(".tmp", StringComparison.Ordinal)).ToList();
+        var folders = Directory.GetDirectories(run, "step-*")
+            .Where(folder => !folder.EndsWith(".tmp", StringComparison.Ordinal)).ToList();
         string latest = File.ReadAllText(Path.Combine(run, "latest"));
         foreach (string folder in folders)
         {
@@ -59,7 +70,8 @@ public sealed class KillTests(TinyRun run) : IDisposable
             File.WriteAllText(trainer.File("latest"), Path.GetFileName(folder));
             var saved = Checkpoint.Read(trainer.Root);
             using var model = LanguageModel.Create(saved.Options.Model);
-            using var step = new TrainStep(model, new Compute(1), new BatchLoader(new int[100], 1, 32, "test"), saved.Options);
+            using var step = new TrainStep(model, new Compute(1), new BatchLoader(new int[100], 1, 32, "test"),
+                saved.Options);
             Checkpoint.Load(trainer.Root, model, new RunState(saved.Options, saved.Data, [.. step.Optimizer.State]));
         }
         ModelLoader.Load(run).Model.Dispose();

@@ -95,7 +95,8 @@ public sealed class OptionValueTests(TinyRun run) : IDisposable
             return $"{exception.GetType().Name}: {exception.Message}";
         if (text.Contains("System.", StringComparison.Ordinal) || text.Any(char.IsControl))
             return text;
-        string[] words = [option, option.Trim('-'), option.Trim('-').Replace('-', ' '), OtherWords.GetValueOrDefault(option, option)];
+        string[] words = [option, option.Trim('-'), option.Trim('-').Replace('-', ' '),
+            OtherWords.GetValueOrDefault(option, option)];
         bool named = words.Any(word => text.Contains(word, StringComparison.Ordinal));
         bool comesToIt = !(verb == "eval hellaswag" && exception is BadFileException) // whose file is none
             && !(verb == "verify" && text.Contains("golden", StringComparison.Ordinal));
@@ -168,7 +169,8 @@ public sealed class OptionValueTests(TinyRun run) : IDisposable
     public void A_run_that_the_machine_has_no_memory_for_is_refused_before_it_begins()
     {
         string folder = temp.File("run");
-        string[] size = ["shakespeare-char", "--layers", "128", "--heads", "2", "--channels", "256", "--seq", "16", "--batch", "16384"];
+        string[] size = ["shakespeare-char", "--layers", "128", "--heads", "2", "--channels", "256", "--seq", "16",
+            "--batch", "16384"];
         var (messages, exception) = InProcess.Run(["train", "--data", run.Data, "--out", folder, .. size]);
         Assert.IsType<NanoException>(exception);
         Assert.Matches("a training step takes [0-9,]+ bytes of memory, and this machine has|out of memory",

@@ -17,7 +17,10 @@ public sealed class PullTests : IDisposable
         temp.Dispose();
     }
 
-    /// <summary>A hub with the model o/m, whose two files are "hello world\n" (with git's digest of it) and "abc" (with that of FIPS 180-2).</summary>
+    /// <summary>
+    /// A hub with the model o/m, whose two files are "hello world\n" (with git's digest of it) and
+    /// "abc" (with that of FIPS 180-2).
+    /// </summary>
     private static void Answer(LocalRequest request)
     {
         string? body = request.Path switch
@@ -36,7 +39,8 @@ public sealed class PullTests : IDisposable
     }
 
     private CliResult Pull(string[] args, string? endpoint = null) =>
-        Cli.Run(["pull", .. args], null, new() { ["NANO_DATA"] = temp.Root, ["no_proxy"] = "127.0.0.1", ["HF_ENDPOINT"] = endpoint ?? hub.Root.ToString(), ["HF_TOKEN"] = "" });
+        Cli.Run(["pull", .. args], null, new() { ["NANO_DATA"] = temp.Root, ["no_proxy"] = "127.0.0.1",
+            ["HF_ENDPOINT"] = endpoint ?? hub.Root.ToString(), ["HF_TOKEN"] = "" });
 
     [Fact]
     public void A_model_arrives_in_the_data_folder()
@@ -44,7 +48,9 @@ public sealed class PullTests : IDisposable
         string folder = Path.Combine(temp.Root, "models", "o", "m");
         var result = Pull(["o/m", "--json"]).Succeeds();
         Assert.Equal(["name", "commit", "folder", "files", "fetched_bytes"], result.JsonKeys);
-        Assert.Equal((Commit, folder, 15), (result.Json.GetProperty("commit").GetString(), result.Json.GetProperty("folder").GetString(), result.Json.GetProperty("fetched_bytes").GetInt32()));
+        Assert.Equal((Commit, folder, 15),
+            (result.Json.GetProperty("commit").GetString(), result.Json.GetProperty("folder").GetString(), result.Json
+                .GetProperty("fetched_bytes").GetInt32()));
         Assert.Contains("download model.safetensors: 3 of 3 bytes", result.Error, StringComparison.Ordinal);
         Assert.Equal("abc", File.ReadAllText(Path.Combine(folder, "model.safetensors")));
         Assert.Contains("0 bytes were fetched", Pull(["o/m"]).Succeeds().Out, StringComparison.Ordinal);

@@ -11,13 +11,15 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    private static readonly string[] Options = ["--lr", "0.002", "--seed", "7", "--batch", "4", "--accumulate", "2", "--keep", "9", "--data", "text.txt"];
+    private static readonly string[] Options = ["--lr", "0.002", "--seed", "7", "--batch", "4", "--accumulate", "2",
+        "--keep", "9", "--data", "text.txt"];
 
     /// <summary>A whole run of 20 steps of 4 x 2 rows with all its five checkpoints.</summary>
     private string Whole(params string[] more)
     {
         File.Copy(run.Data, temp.File("text.txt"));
-        Nano(["train", "shakespeare-char", .. Tiny.Options.Chunk(2).Where(pair => pair[0] != "--batch").SelectMany(pair => pair), .. Options, .. more, "--out", "whole"]).Succeeds();
+        Nano(["train", "shakespeare-char", .. Tiny.Options.Chunk(2).Where(pair => pair[0] != "--batch")
+            .SelectMany(pair => pair), .. Options, .. more, "--out", "whole"]).Succeeds();
         return temp.File("whole");
     }
 
@@ -26,7 +28,8 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
     {
         Tiny.CopyFolder(whole, temp.File(name));
         File.WriteAllText(Path.Combine(temp.File(name), "latest"), step + "\n");
-        foreach (string folder in Directory.GetDirectories(temp.File(name)).Where(folder => string.CompareOrdinal(Path.GetFileName(folder), step) > 0))
+        foreach (string folder in Directory.GetDirectories(temp.File(name))
+            .Where(folder => string.CompareOrdinal(Path.GetFileName(folder), step) > 0))
             Directory.Delete(folder, recursive: true);
         return temp.File(name);
     }
@@ -37,14 +40,16 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
     public void Nothing_needs_to_be_said_again()
     {
         string whole = Whole();
-        Assert.Contains("resumed after step 10", Nano("train", "--resume", Path.GetFileName(Died(whole, "a"))).Succeeds().Out, StringComparison.Ordinal);
+        Assert.Contains("resumed after step 10", Nano("train", "--resume", Path.GetFileName(Died(whole, "a")))
+            .Succeeds().Out, StringComparison.Ordinal);
         Tiny.AssertSame(whole, temp.File("a"));
         Nano("train", "--resume", "--out", Died(whole, "b")).Succeeds();
         Tiny.AssertSame(whole, temp.File("b"));
         // Or some of it, in other words, or where the text is now.
         File.Move(temp.File("text.txt"), temp.File("moved.txt"));
         Nano("train", "--resume", Died(whole, "c")).Fails(1, "text.txt");
-        Nano("train", "shakespeare-char", "--resume", "--out", temp.File("c"), "--data", "moved.txt", "--lr", "2e-3", "--seed", "7", "--threads", "3").Succeeds();
+        Nano("train", "shakespeare-char", "--resume", "--out", temp.File("c"), "--data", "moved.txt", "--lr", "2e-3",
+            "--seed", "7", "--threads", "3").Succeeds();
         Assert.Equal(Tiny.Digests(whole)["model.safetensors"], Tiny.Digests(temp.File("c"))["model.safetensors"]);
         Assert.Equal(Tiny.Log(whole), Tiny.Log(temp.File("c")));
     }
@@ -68,21 +73,27 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
     {
         string died = Died(Whole(), "died");
         var before = Tiny.Snapshot(died);
-        Nano("train", "llama-char", "--resume", "--out", died, "--accumulate", "3", "--seed", "1337", "--steps", "30").Fails(1,
-            ": accumulate was 2 and is now 3; preset was shakespeare-char and is now llama-char; seed was 7 and is now 1337\n", "leave them out");
+        Nano("train", "llama-char", "--resume", "--out", died, "--accumulate", "3", "--seed", "1337", "--steps", "30")
+            .Fails(1,
+            ": accumulate was 2 and is now 3; preset was shakespeare-char and is now llama-char; seed was 7 and is "
+            + "now 1337\n", "leave them out");
         Nano("train", "--resume", died, "--out", temp.File("elsewhere")).Fails(1, died, "elsewhere", "name it once");
         Nano("train", "--resume", temp.File("nowhere")).Fails(1, "no checkpoint to resume", "nowhere");
         Nano("train", "--resume", died, "--keep", "0").Fails(1, "--keep must be at least 1");
         Assert.Equal(before, Tiny.Snapshot(died));
     }
 
-    /// <summary>The preset warms up for 100 steps: until then no learning rate depends on the number of steps, and the longer run is the one that was meant to be long from the start.</summary>
+    /// <summary>
+    /// The preset warms up for 100 steps: until then no learning rate depends on the number of
+    /// steps, and the longer run is the one that was meant to be long from the start.
+    /// </summary>
     [Fact]
     public void There_may_be_more_steps_where_no_learning_rate_so_far_would_have_been_another()
     {
         string died = Died(Whole(), "died");
         Nano("train", "--resume", died, "--steps", "30").Succeeds();
-        string[] options = [.. Tiny.Model.Chunk(2).Where(pair => pair[0] != "--batch").SelectMany(pair => pair), "--eval-interval", "5"];
+        string[] options = [.. Tiny.Model.Chunk(2).Where(pair => pair[0] != "--batch").SelectMany(pair => pair),
+            "--eval-interval", "5"];
         Nano(["train", "shakespeare-char", .. options, .. Options, "--steps", "30", "--out", "long"]).Succeeds();
         foreach (string file in (string[])["model.safetensors", "optimizer.safetensors", "trainer.json"])
             Assert.Equal(Tiny.Digests(temp.File("long"))[file], Tiny.Digests(died)[file]);
@@ -93,7 +104,8 @@ public sealed class ResumeTests(TinyRun run) : IDisposable
     {
         string whole = Whole("--min-lr", "0.002");
         string best = File.ReadAllText(Path.Combine(whole, "best")).Trim();
-        var evaluations = Tiny.Log(whole).Select(line => JsonNode.Parse(line)!).Where(entry => (string)entry["kind"]! == "eval").ToList();
+        var evaluations = Tiny.Log(whole).Select(line => JsonNode.Parse(line)!)
+            .Where(entry => (string)entry["kind"]! == "eval").ToList();
         Assert.Equal($"step-{(int)evaluations.MinBy(entry => (double)entry["val_loss"]!)!["step"]!:D6}", best);
         string[] Generate(string model) => ["generate", "--model", model, "--max-tokens", "20", "--prompt", "to"];
         File.WriteAllText(Path.Combine(whole, "best"), "step-000005\n");

@@ -11,7 +11,8 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
     public void Dispose() => temp.Dispose();
 
     /// <summary>Enough steps to be at work while others try.</summary>
-    private string[] Long(string folder) => ["train", .. Tiny.Model, "--steps", "30000", "--eval-interval", "1000", "--data", run.Data, "--out", folder];
+    private string[] Long(string folder) => ["train", .. Tiny.Model, "--steps", "30000", "--eval-interval", "1000",
+        "--data", run.Data, "--out", folder];
 
     [Fact]
     public void A_second_trainer_says_who_is_at_work_and_changes_nothing()
@@ -23,7 +24,8 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
             first.WaitFor("eval   1000");
             Directory.CreateSymbolicLink(link, folder);
             foreach (string[] again in (string[][])[["train", "--resume", link], [.. Long(folder), "--overwrite"]])
-                Cli.Run(again).Fails(1, $"is in use by process {first.Id} on {Environment.MachineName}, since ", "hint: ");
+                Cli.Run(again).Fails(1, $"is in use by process {first.Id} on {Environment.MachineName}, since ",
+                    "hint: ");
             Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
             Assert.Contains("running", Cli.Run("runs", "list", temp.Root).Succeeds().Out, StringComparison.Ordinal);
             Assert.False(first.HasExited);
@@ -38,7 +40,9 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
         second.Signal("TERM");
         var result = second.Finish();
         Assert.True(result.ExitCode == 130, result.ToString());
-        Assert.Contains($"resumed after step {int.Parse(latest.Trim()[5..], System.Globalization.CultureInfo.InvariantCulture)}", result.Out, StringComparison.Ordinal);
+        Assert.Contains($"resumed after step "
+            + $"{int.Parse(latest.Trim()[5..], System.Globalization.CultureInfo.InvariantCulture)}", result.Out,
+            StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(folder, "running.json")));
     }
 
@@ -48,7 +52,8 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
         var environment = new Dictionary<string, string> { ["DOTNET_SYSTEM_IO_DISABLEFILELOCKING"] = "true" };
         var result = Cli.Run(Tiny.Train(run.Data, temp.File("run")), null, environment).Succeeds();
         Assert.Contains("note     the run's folder has no file locks", result.Out, StringComparison.Ordinal);
-        Assert.DoesNotContain("note ", Cli.Run(Tiny.Train(run.Data, temp.File("other"))).Succeeds().Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("note ", Cli.Run(Tiny.Train(run.Data, temp.File("other"))).Succeeds().Out,
+            StringComparison.Ordinal);
         Tiny.AssertSame(temp.File("other"), temp.File("run"));
     }
 
@@ -67,12 +72,15 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
         File.WriteAllBytes(log, [.. lines[..second], .. bad, .. lines[second..]]);
 
         Cli.Run("generate", "--model", spoilt, "--max-tokens", "5").Succeeds();
-        Assert.Contains("left out: 3 lines of ", Cli.Run("runs", "list", spoilt).Succeeds().Error, StringComparison.Ordinal);
+        Assert.Contains("left out: 3 lines of ", Cli.Run("runs", "list", spoilt).Succeeds().Error,
+            StringComparison.Ordinal);
         var result = Cli.Run("train", "--resume", spoilt).Succeeds();
-        Assert.Contains($"note     3 lines of '{log}' could not be read; they are now in '{Path.Combine(spoilt, "log.bad.jsonl")}'", result.Out, StringComparison.Ordinal);
+        Assert.Contains($"note     3 lines of '{log}' could not be read; they are now in "
+            + $"'{Path.Combine(spoilt, "log.bad.jsonl")}'", result.Out, StringComparison.Ordinal);
         Assert.Equal(bad, File.ReadAllBytes(Path.Combine(spoilt, "log.bad.jsonl")));
         Tiny.AssertSame(whole, spoilt);
-        Assert.Contains("3 lines of the log could not be read", File.ReadAllText(Path.Combine(spoilt, "report.html")), StringComparison.Ordinal);
+        Assert.Contains("3 lines of the log could not be read", File.ReadAllText(Path.Combine(spoilt, "report.html")),
+            StringComparison.Ordinal);
         Assert.Empty(Cli.Run("runs", "list", spoilt).Succeeds().Error);
     }
 
@@ -85,10 +93,12 @@ public sealed class RunFolderTests(TinyRun run) : IDisposable
         var before = Tiny.Snapshot(folder);
         Cli.Run(Tiny.Train(run.Data, folder)).Fails(1, "already holds a run", "--overwrite");
         Assert.Equal(before, Tiny.Snapshot(folder));
-        Assert.Contains("resumed after step 20", Cli.Run("train", "--resume", folder).Succeeds().Out, StringComparison.Ordinal);
+        Assert.Contains("resumed after step 20", Cli.Run("train", "--resume", folder).Succeeds().Out,
+            StringComparison.Ordinal);
 
         var result = Cli.Run(Tiny.Train(run.Data, folder, "--overwrite")).Succeeds();
-        Assert.Contains($"note     files that this program did not write are in the way; they stay as '{Path.Combine(folder, "step-000020.kept")}'", result.Out, StringComparison.Ordinal);
+        Assert.Contains($"note     files that this program did not write are in the way; they stay as "
+            + $"'{Path.Combine(folder, "step-000020.kept")}'", result.Out, StringComparison.Ordinal);
         Assert.Equal("mine", File.ReadAllText(Path.Combine(folder, "step-000020.kept", "notes.txt")));
         Tiny.AssertSame(run.Folder, folder);
     }

@@ -20,9 +20,12 @@ public class RunsTests(TinyRun run)
         File.WriteAllText(temp.File("bad/log.jsonl"), "\u001b[2Jnonsense\n");
         var result = Cli.Run("runs", "list", temp.Root, "--json").Succeeds();
         var one = Assert.Single(result.Json.GetProperty("runs").EnumerateArray());
-        Assert.Equal(("finished", 20, 20, "no band"), (one.GetProperty("state").GetString(), one.GetProperty("step").GetInt32(), one.GetProperty("steps").GetInt32(), one.GetProperty("verdict").GetString()));
+        Assert.Equal(("finished", 20, 20, "no band"),
+            (one.GetProperty("state").GetString(), one.GetProperty("step").GetInt32(), one.GetProperty("steps")
+                .GetInt32(), one.GetProperty("verdict").GetString()));
         Assert.Equal(run.Result.Json.GetProperty("val_loss").GetDouble(), one.GetProperty("val_loss").GetDouble());
-        Assert.Contains("bad", Assert.Single(result.Json.GetProperty("broken").EnumerateArray()).GetString(), StringComparison.Ordinal);
+        Assert.Contains("bad", Assert.Single(result.Json.GetProperty("broken").EnumerateArray()).GetString(),
+            StringComparison.Ordinal);
         Assert.Contains("passed over", result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("\u001b", result.Error, StringComparison.Ordinal);
         Cli.Run("runs", "list", temp.File("nowhere")).Fails(1, "there is no folder", "nowhere");
@@ -35,8 +38,10 @@ public class RunsTests(TinyRun run)
         string other = temp.File("other"), page = temp.File("compare.html");
         Cli.Run(Tiny.Train(run.Data, other, "--lr", "0.01", "--threads", "1")).Succeeds();
         var result = Cli.Run("runs", "compare", run.Folder, other, "--out", page, "--json").Succeeds();
-        Assert.Equal(["lr", "min_lr"], result.Json.GetProperty("differences").EnumerateArray().Select(row => row.GetProperty("option").GetString()));
-        Assert.Equal([0, 5, 10, 15, 20], result.Json.GetProperty("evaluations").EnumerateArray().Select(row => row.GetProperty("step").GetInt32()));
+        Assert.Equal(["lr", "min_lr"], result.Json.GetProperty("differences").EnumerateArray()
+            .Select(row => row.GetProperty("option").GetString()));
+        Assert.Equal([0, 5, 10, 15, 20], result.Json.GetProperty("evaluations").EnumerateArray()
+            .Select(row => row.GetProperty("step").GetInt32()));
         Assert.Contains("Options that differ", File.ReadAllText(page), StringComparison.Ordinal);
         Assert.Contains("0.01", Cli.Run("runs", "compare", run.Folder, other).Succeeds().Out, StringComparison.Ordinal);
     }
@@ -47,8 +52,10 @@ public class RunsTests(TinyRun run)
         using var temp = new TempFolder();
         Copy(temp.File("bad"));
         File.AppendAllText(temp.File("bad/log.jsonl"), "nonsense\n");
-        Assert.Contains("left out: 1 line of ", Cli.Run("runs", "compare", run.Folder, temp.File("bad")).Succeeds().Error, StringComparison.Ordinal);
-        Assert.Contains("left out: 1 line of ", Cli.Run("runs", "list", temp.Root).Succeeds().Error, StringComparison.Ordinal);
+        Assert.Contains("left out: 1 line of ", Cli.Run("runs", "compare", run.Folder, temp.File("bad"))
+            .Succeeds().Error, StringComparison.Ordinal);
+        Assert.Contains("left out: 1 line of ", Cli.Run("runs", "list", temp.Root).Succeeds().Error,
+            StringComparison.Ordinal);
         File.WriteAllText(temp.File("bad/log.jsonl"), "nonsense\n");
         Cli.Run("runs", "compare", run.Folder, temp.File("bad")).Fails(1, "log.jsonl", "no line describes a run");
         Cli.Run("runs", "compare", run.Folder).Fails(1, "two runs");

@@ -24,13 +24,17 @@ public sealed class TrainTokenizerTests : IDisposable
     {
         string run = temp.File("run"), whole = temp.File("whole");
         var result = Cli.Run(Tiny.Train(data, run, "--tokenizer", tokenizer, "--json")).Succeeds();
-        var counts = Regex.Match(result.Error, @"([\d,]+) tokens to train on, ([\d,]+) to validate, vocabulary of 280\n");
+        var counts = Regex.Match(result.Error,
+            @"([\d,]+) tokens to train on, ([\d,]+) to validate, vocabulary of 280\n");
         Assert.True(counts.Success, result.ToString());
         string text = Tiny.Text(), validation = text[(int)(text.Length * 0.9)..];
         int tokens = TokenizerLoader.Load(tokenizer).Encode(validation).Length;
-        Assert.Equal(tokens, int.Parse(counts.Groups[2].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture));
-        string bits = Regex.Match(result.Error, @"over the whole validation split, (\d+\.\d+) bits per byte\n").Groups[1].Value;
-        double expected = result.Json.GetProperty("val_loss").GetDouble() * tokens / Encoding.UTF8.GetByteCount(validation) / Math.Log(2);
+        Assert.Equal(tokens,
+            int.Parse(counts.Groups[2].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture));
+        string bits = Regex.Match(result.Error,
+            @"over the whole validation split, (\d+\.\d+) bits per byte\n").Groups[1].Value;
+        double expected = result.Json.GetProperty("val_loss").GetDouble() * tokens
+            / Encoding.UTF8.GetByteCount(validation) / Math.Log(2);
         Assert.Equal(expected, double.Parse(bits, CultureInfo.InvariantCulture), 1e-4);
 
         // Stopped on its way and resumed with the tokenizer of its own folder.
@@ -45,9 +49,11 @@ public sealed class TrainTokenizerTests : IDisposable
         Tiny.AssertSame(whole, temp.File("cut"));
 
         var made = Cli.Run("generate", "--model", run, "--prompt", "to be", "--max-tokens", "12", "--json").Succeeds();
-        Assert.Equal(TokenizerLoader.Load(tokenizer).Encode("to be"), made.Json.GetProperty("prompt_ids").EnumerateArray().Select(id => id.GetInt32()));
+        Assert.Equal(TokenizerLoader.Load(tokenizer).Encode("to be"),
+            made.Json.GetProperty("prompt_ids").EnumerateArray().Select(id => id.GetInt32()));
         Cli.Run("generate", "--model", run, "--max-tokens", "3").Succeeds();
-        Assert.Equal(TokenizerLoader.Load(tokenizer).Encode(text).Length - 1, Cli.Run("eval", "--model", run, "--data", data, "--json").Succeeds().Json.GetProperty("tokens").GetInt32());
+        Assert.Equal(TokenizerLoader.Load(tokenizer).Encode(text).Length - 1,
+            Cli.Run("eval", "--model", run, "--data", data, "--json").Succeeds().Json.GetProperty("tokens").GetInt32());
     }
 
     [Fact]
@@ -56,13 +62,16 @@ public sealed class TrainTokenizerTests : IDisposable
         string run = temp.File("run");
         Cli.Run(Tiny.Train(data, run, "--tokenizer", tokenizer)).Succeeds();
         var before = Tiny.Snapshot(run);
-        Cli.Run(Tiny.Train(data, run, "--resume", "--tokenizer", "characters")).Fails(1, "tokenizer_sha256 was ", "is now not set", "hint: ");
+        Cli.Run(Tiny.Train(data, run, "--resume", "--tokenizer", "characters"))
+            .Fails(1, "tokenizer_sha256 was ", "is now not set", "hint: ");
         Cli.Run(Tiny.Train(data, run, "--resume", "--tokenizer", temp.File("no.json"))).Fails(1, "no.json", "hint: ");
         Assert.Equal(before, Tiny.Snapshot(run));
         string nothing = temp.File("nothing");
-        Cli.Run("train", "llama-15m", "--data", data, "--out", nothing).Fails(1, "'llama-15m' needs a --tokenizer", "nano tokenize train");
+        Cli.Run("train", "llama-15m", "--data", data, "--out", nothing)
+            .Fails(1, "'llama-15m' needs a --tokenizer", "nano tokenize train");
         Cli.Run("train", "gpt2-124m", "--data", data, "--out", nothing).Fails(1, "'gpt2'", "nano data gpt2-tokenizer");
         Assert.False(Directory.Exists(nothing));
-        Assert.Contains("to be named for llama-15m", Regex.Replace(Cli.Run("train", "--help").Succeeds().Out, @"\s+", " "), StringComparison.Ordinal);
+        Assert.Contains("to be named for llama-15m",
+            Regex.Replace(Cli.Run("train", "--help").Succeeds().Out, @"\s+", " "), StringComparison.Ordinal);
     }
 }

@@ -13,12 +13,14 @@ public class BuiltInCorpusTests
     {
         // Published outputs of the reference implementation for this seed.
         var random = new SplitMix64(1234567);
-        Assert.Equal([6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821], Enumerable.Range(0, 5).Select(_ => random.Next()));
+        Assert.Equal([6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+            16408922859458223821], Enumerable.Range(0, 5).Select(_ => random.Next()));
     }
 
     [Fact]
     public void The_same_text_on_every_machine() =>
-        Assert.Equal("fcc291ff45b3fd1621cd6873d6bbf88cf85f978e785286cdecdee802d7356202", Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(Text))));
+        Assert.Equal("fcc291ff45b3fd1621cd6873d6bbf88cf85f978e785286cdecdee802d7356202",
+            Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(Text))));
 
     [Fact]
     public void Long_enough_plain_and_narrow()
@@ -47,7 +49,8 @@ public class BuiltInCorpusTests
     [Fact]
     public void Articles_agree_and_spaces_are_single()
     {
-        Assert.DoesNotMatch(new Regex(@"\b[Aa] [aeiou]|\b[Aa] ho(nest|nour|ur)|\b[Aa]n [^aeiouh]", RegexOptions.None), Text);
+        Assert.DoesNotMatch(new Regex(@"\b[Aa] [aeiou]|\b[Aa] ho(nest|nour|ur)|\b[Aa]n [^aeiouh]",
+            RegexOptions.None), Text);
         Assert.DoesNotContain("  ", Text, StringComparison.Ordinal);
     }
 
@@ -57,7 +60,8 @@ public class BuiltInCorpusTests
         string[] lines = Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var verse = lines.Where(line => line[^1] != ':').ToList();
         Assert.True(verse.Distinct().Count() > 0.95 * verse.Count);
-        Assert.InRange(Regex.Matches(Text.ToUpperInvariant(), "[A-Z]+").Select(match => match.Value).Distinct().Count(), 700, 5000);
+        Assert.InRange(Regex.Matches(Text.ToUpperInvariant(), "[A-Z]+").Select(match => match.Value).Distinct().Count(),
+            700, 5000);
     }
 
     [Fact]
@@ -65,14 +69,18 @@ public class BuiltInCorpusTests
     {
         string[] decided = ["you", "lord", "them", "he", "him", "his", "place", "rhyme"];
         var known = decided.Concat(BuiltInWords.Classes.Keys).Concat(BuiltInPhrases.Rules.Keys).ToHashSet();
-        var used = BuiltInPhrases.Rules.Values.SelectMany(phrases => phrases).SelectMany(phrase => Regex.Matches(phrase, "{(.*?)}")).Select(match => match.Groups[1].Value).ToHashSet();
+        var used = BuiltInPhrases.Rules.Values.SelectMany(phrases => phrases)
+            .SelectMany(phrase => Regex.Matches(phrase, "{(.*?)}")).Select(match => match.Groups[1].Value).ToHashSet();
         Assert.Empty(used.Except(known));
         Assert.Empty(BuiltInWords.Classes.Keys.Except(used));
-        Assert.All(BuiltInPhrases.Questions, question => Assert.True(BuiltInPhrases.Rules.ContainsKey($"ask {question}") && BuiltInPhrases.Rules.ContainsKey($"answer {question}")));
+        Assert.All(BuiltInPhrases.Questions,
+            question => Assert.True(BuiltInPhrases.Rules.ContainsKey($"ask {question}")
+                && BuiltInPhrases.Rules.ContainsKey($"answer {question}")));
     }
 
     [Fact]
-    public void Another_seed_is_another_play() => Assert.NotEqual(BuiltInCorpus.Generate(1, 1000), BuiltInCorpus.Generate(2, 1000));
+    public void Another_seed_is_another_play() =>
+        Assert.NotEqual(BuiltInCorpus.Generate(1, 1000), BuiltInCorpus.Generate(2, 1000));
 
     [Theory]
     [InlineData(0)]

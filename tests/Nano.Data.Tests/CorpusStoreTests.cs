@@ -17,7 +17,7 @@ public class CorpusStoreTests
                 new("other", DataKind.Corpus, "another", "none", [File("other.txt")]),
                 new("bits", DataKind.Vocabulary, "pieces of words", "none", [File("v/a"), File("v/b")]),
             ],
-            new SocketsHttpHandler { UseProxy = false });
+            new Downloader(new SocketsHttpHandler { UseProxy = false }));
     }
 
     [Fact]

@@ -2,17 +2,20 @@ using System.Text;
 
 namespace Nano.Tests;
 
-/// <summary>Downloads from a server that misbehaves. Content and digest are a test vector of FIPS 180-2: a million times "a".</summary>
+/// <summary>
+/// Downloads from a server that misbehaves. Content and digest are a test vector of FIPS 180-2: a
+/// million times "a".
+/// </summary>
 public class DownloadTests
 {
     const string Digest = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
     static readonly byte[] Content = Encoding.ASCII.GetBytes(new string('a', 1_000_000));
 
-    static CorpusStore Store(TempFolder folder, Uri server, TimeSpan? stall = null, HttpMessageHandler? handler = null) =>
-        new(folder.Root, [new("sample", DataKind.Corpus, "a million a", "none", [new("sub/a.txt", new Uri(server, "some/where/a"), Content.Length, Digest)])], handler ?? Direct())
-        {
-            StallTimeout = stall ?? TimeSpan.FromSeconds(20),
-        };
+    static CorpusStore Store(TempFolder folder, Uri server, TimeSpan? stall = null,
+        HttpMessageHandler? handler = null) =>
+        new(folder.Root, [new("sample", DataKind.Corpus, "a million a", "none",
+            [new("sub/a.txt", new Uri(server, "some/where/a"), Content.Length, Digest)])],
+            new Downloader(handler ?? Direct()) { StallTimeout = stall ?? TimeSpan.FromSeconds(20) });
 
     static SocketsHttpHandler Direct() => new() { UseProxy = false };
 
@@ -35,7 +38,8 @@ public class DownloadTests
     public async Task A_right_file_arrives_whole_and_is_not_asked_for_again(bool announced)
     {
         using var folder = new TempFolder();
-        using var server = new LocalServer(request => request.Send(Content, announced ? Content.Length : null, request.Path == "/some/where/a" ? 200 : 404));
+        using var server = new LocalServer(request =>
+            request.Send(Content, announced ? Content.Length : null, request.Path == "/some/where/a" ? 200 : 404));
         using var store = Store(folder, server.Root);
         var progress = new Recorder();
         for (int time = 0; time < 2; time++)
@@ -44,7 +48,8 @@ public class DownloadTests
         Assert.Equal([folder.File("sub/a.txt")], Directory.GetFiles(folder.Root, "*", SearchOption.AllDirectories));
         Assert.Equal(Content, await File.ReadAllBytesAsync(folder.File("sub/a.txt")));
         Assert.Equal(new DownloadProgress("sub/a.txt", 1_000_000, 1_000_000), progress.Reports[^1]);
-        Assert.Equal(progress.Reports.Select(report => report.Bytes).Order(), progress.Reports.Select(report => report.Bytes));
+        Assert.Equal(progress.Reports.Select(report => report.Bytes).Order(),
+            progress.Reports.Select(report => report.Bytes));
     }
 
     [Theory]
@@ -59,7 +64,9 @@ public class DownloadTests
     {
         byte[] other = [.. Content];
         other[777_777] = (byte)'b';
-        return FailsAsync(request => request.Send(other, other.Length), $"expected sha256 {Digest}, got {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(other))}");
+        return FailsAsync(request => request.Send(other, other.Length),
+            $"expected sha256 {Digest}, got "
+            + $"{Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(other))}");
     }
 
     [Fact]
@@ -72,7 +79,8 @@ public class DownloadTests
         "the connection broke");
 
     [Fact]
-    public Task A_file_that_ends_early() => FailsAsync(request => request.Send(Content.AsSpan(0, 600_000)), "ended after 600,000 of 1,000,000 bytes");
+    public Task A_file_that_ends_early() =>
+        FailsAsync(request => request.Send(Content.AsSpan(0, 600_000)), "ended after 600,000 of 1,000,000 bytes");
 
     [Fact]
     public Task More_bytes_than_stated_are_not_read() => FailsAsync(
@@ -99,10 +107,12 @@ public class DownloadTests
     {
         using var folder = new TempFolder();
         using var cancel = new CancellationTokenSource();
-        using var server = new LocalServer(request => request.Send(Content.AsSpan(0, 500_000), Content.Length), thenStall: true);
+        using var server = new LocalServer(request => request.Send(Content.AsSpan(0, 500_000), Content.Length),
+            thenStall: true);
         using var store = Store(folder, server.Root);
         var progress = new Recorder { WhenReported = () => cancel.CancelAfter(50) };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.FetchAsync("sample", progress, cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            store.FetchAsync("sample", progress, cancel.Token));
         Assert.NotEmpty(progress.Reports);
         Assert.Empty(Directory.GetFiles(folder.Root, "*", SearchOption.AllDirectories));
     }

@@ -1,6 +1,9 @@
 namespace Nano.Tests.Evaluation;
 
-/// <summary>A model with random weights, and what it thinks of tokens in plain double precision from the logits of <see cref="LanguageModel.Forward"/>.</summary>
+/// <summary>
+/// A model with random weights, and what it thinks of tokens in plain double precision from the
+/// logits of <see cref="LanguageModel.Forward"/>.
+/// </summary>
 static class RandomModels
 {
     /// <summary>Vocabulary 11, context 12.</summary>
@@ -12,7 +15,10 @@ static class RandomModels
         return model;
     }
 
-    /// <summary>One forward pass per token, over the last of all tokens before it that a context of 12 holds behind the end of the row.</summary>
+    /// <summary>
+    /// One forward pass per token, over the last of all tokens before it that a context of 12 holds
+    /// behind the end of the row.
+    /// </summary>
     public static double LogProbability(LanguageModel model, int[] context, int[] ids)
     {
         using var compute = new Compute(1);
@@ -23,7 +29,8 @@ static class RandomModels
         {
             compute.NextStep();
             int[] seen = all[begin..target];
-            double[] row = [.. model.Forward(compute, Tensor.From(new Shape(1, seen.Length), seen)).Data[^V..].ToArray().Select(value => (double)value)];
+            double[] row = [.. model.Forward(compute, Tensor.From(new Shape(1, seen.Length), seen)).Data[^V..].ToArray()
+                .Select(value => (double)value)];
             sum += row[all[target]] - Math.Log(row.Sum(Math.Exp));
         }
         return sum;
@@ -33,7 +40,10 @@ static class RandomModels
 public class ContinuationTests
 {
     /// <summary>Rows of 1 to 14 tokens; some are longer than the context of 12 with the token behind it.</summary>
-    static readonly Continuation[] Rows = [.. Enumerable.Range(0, 40).Select(i => new Continuation(Runs.RandomTokens(1 + (i * 5 % 13), 11), [.. Runs.RandomTokens(20, 11).Skip(i % 9).Take(1 + (i % 6))]))];
+    static readonly Continuation[] Rows =
+        [.. Enumerable.Range(0, 40)
+            .Select(i => new Continuation(Runs.RandomTokens(1 + (i * 5 % 13), 11),
+                [.. Runs.RandomTokens(20, 11).Skip(i % 9).Take(1 + (i % 6))]))];
 
     [Fact]
     public void The_sum_is_that_of_plain_log_softmax()
@@ -55,7 +65,10 @@ public class ContinuationTests
         Assert.Equal(done.Order(), done);
     }
 
-    /// <summary>The logits that PyTorch computed in double precision for two rows of 48 tokens, at several borders between context and continuation.</summary>
+    /// <summary>
+    /// The logits that PyTorch computed in double precision for two rows of 48 tokens, at several
+    /// borders between context and continuation.
+    /// </summary>
     [Fact]
     public void The_sum_is_that_of_PyTorchs_logits()
     {
@@ -70,13 +83,16 @@ public class ContinuationTests
         using var compute = new Compute(2);
         (int Row, int Border, int End)[] cuts = [(0, 1, 48), (0, 47, 48), (1, 20, 31), (1, 5, 6), (0, 30, 48)];
         int[][] rows = [[.. ids[..T].Select(id => (int)id)], [.. ids[T..].Select(id => (int)id)]];
-        var scores = ContinuationScorer.Score(model, compute, [.. cuts.Select(cut => new Continuation(rows[cut.Row][..cut.Border], rows[cut.Row][cut.Border..cut.End]))], 100);
+        var scores = ContinuationScorer.Score(model, compute,
+            [.. cuts.Select(cut => new Continuation(rows[cut.Row][..cut.Border], rows[cut.Row][cut.Border..cut.End]))],
+            100);
         foreach (var ((row, border, end), score) in cuts.Zip(scores))
         {
             double sum = 0;
             for (int t = border; t < end; t++)
             {
-                var before = logits.AsSpan(((row * T) + t - 1) * V, V).ToArray().Select(value => (double)value).ToList();
+                var before = logits.AsSpan(((row * T) + t - 1) * V, V).ToArray()
+                    .Select(value => (double)value).ToList();
                 sum += before[rows[row][t]] - Math.Log(before.Sum(Math.Exp));
             }
             Assert.Equal(sum, score.LogProbability, 1e-4);
@@ -107,10 +123,18 @@ public class ContinuationTests
         var full = new Continuation(tokens[..5], tokens[5..17]);
         var score = Assert.Single(ContinuationScorer.Score(model, compute, [full]));
         Assert.True(score.Truncated);
-        Assert.Equal(RandomModels.LogProbability(model, tokens[4..5], tokens[5..17]), score.LogProbability, 2e-5); // of the context only the last token is seen
-        Assert.Contains("13 tokens", Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute, [new Continuation(tokens[..1], tokens[1..14])])).Message, StringComparison.Ordinal);
-        Assert.Contains("the id 11", Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute, [new Continuation([1, 11], [2])])).Message, StringComparison.Ordinal);
-        Assert.Contains("the id -1", Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute, [new Continuation([1], [-1])])).Message, StringComparison.Ordinal);
+        // of the context only the last token is seen
+        Assert.Equal(RandomModels.LogProbability(model, tokens[4..5], tokens[5..17]), score.LogProbability, 2e-5);
+        Assert.Contains("13 tokens",
+            Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute,
+                [new Continuation(tokens[..1], tokens[1..14])])).Message, StringComparison.Ordinal);
+        Assert.Contains("the id 11",
+            Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute,
+                [new Continuation([1, 11], [2])])).Message, StringComparison.Ordinal);
+        Assert.Contains("the id -1",
+            Assert.Throws<NanoException>(() =>
+                ContinuationScorer.Score(model, compute, [new Continuation([1], [-1])])).Message,
+                StringComparison.Ordinal);
         Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute, Rows, 0));
     }
 
@@ -119,7 +143,8 @@ public class ContinuationTests
     {
         using var model = LanguageModel.Create(Runs.Tiny.Model);
         using var compute = new Compute(1);
-        Assert.All(ContinuationScorer.Score(model, compute, Rows), score => Assert.Equal(-Math.Log(11) * score.Tokens, score.LogProbability, 1e-5));
+        Assert.All(ContinuationScorer.Score(model, compute, Rows),
+            score => Assert.Equal(-Math.Log(11) * score.Tokens, score.LogProbability, 1e-5));
     }
 
     [Fact]
@@ -128,6 +153,8 @@ public class ContinuationTests
         using var model = RandomModels.New();
         model.Parameters.All[0].Data.Fill(float.NaN);
         using var compute = new Compute(1);
-        Assert.Contains("not a number", Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute, Rows)).Message, StringComparison.Ordinal);
+        Assert.Contains("not a number",
+            Assert.Throws<NanoException>(() => ContinuationScorer.Score(model, compute, Rows)).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -2,25 +2,31 @@ using System.Runtime.InteropServices;
 
 namespace Nano.Tests.Formats;
 
-/// <summary>Questions written by the format's description (llm.c, dev/data/data_common.py), and every way to get them wrong.</summary>
+/// <summary>
+/// Questions written by the format's description (llm.c, dev/data/data_common.py), and every way to
+/// get them wrong.
+/// </summary>
 public class LlmcEvalFileTests
 {
     static ushort[] Example(int index, int label, ushort[] context, params ushort[][] completions)
     {
-        List<ushort> example = [65535, 0, (ushort)index, (ushort)label, (ushort)completions.Length, (ushort)context.Length, .. context];
+        List<ushort> example = [65535, 0, (ushort)index, (ushort)label, (ushort)completions.Length,
+            (ushort)context.Length, .. context];
         foreach (var completion in completions)
             example.AddRange([(ushort)completion.Length, .. completion]);
         example[1] = (ushort)(2 * example.Count);
         return [.. example];
     }
 
-    static readonly ushort[] First = Example(0, 2, [464, 3290], [373], [1, 2, 3], [50256, 65534], [9, 9]), Second = Example(1, 0, [7], [5], [6]);
+    static readonly ushort[] First = Example(0, 2, [464, 3290], [373], [1, 2, 3], [50256, 65534], [9, 9]),
+        Second = Example(1, 0, [7], [5], [6]);
 
     static byte[] File(int[] header, params ushort[][] examples)
     {
         int[] whole = new int[256];
         header.CopyTo(whole, 0);
-        return [.. MemoryMarshal.AsBytes(whole.AsSpan()), .. MemoryMarshal.AsBytes<ushort>(examples.SelectMany(example => example).ToArray())];
+        return [.. MemoryMarshal.AsBytes(whole.AsSpan()),
+            .. MemoryMarshal.AsBytes<ushort>(examples.SelectMany(example => example).ToArray())];
     }
 
     static readonly byte[] Good = File([20240522, 1, 2, 2 * First.Length], First, Second);
@@ -96,7 +102,8 @@ public class LlmcEvalFileTests
     [InlineData(8, 60000, "completion 0 has 60000 tokens; expected from 1 to 11")]
     [InlineData(15, 65535, "completion 2 has the token 65535")]
     [InlineData(20, 1, "example 1 at byte 1064", "starts with 1")]
-    public void A_wrong_number_is_refused_with_its_place(int position, ushort value, params string[] words) => Refused(With(position, value), words);
+    public void A_wrong_number_is_refused_with_its_place(int position, ushort value, params string[] words) =>
+        Refused(With(position, value), words);
 
     [Fact]
     public void A_file_that_is_cut_anywhere_is_refused()
@@ -107,5 +114,7 @@ public class LlmcEvalFileTests
     }
 
     [Fact]
-    public void A_missing_file_is_an_error_for_people() => Assert.Contains("no file", Assert.Throws<NanoException>(() => new LlmcEvalFile("no-such.bin")).Message, StringComparison.Ordinal);
+    public void A_missing_file_is_an_error_for_people() =>
+        Assert.Contains("no file", Assert.Throws<NanoException>(() => new LlmcEvalFile("no-such.bin")).Message,
+            StringComparison.Ordinal);
 }

@@ -2,14 +2,19 @@ using System.Text.Json;
 
 namespace Nano.Tests.Evaluation;
 
-/// <summary>Metrics of texts against what their own projects publish, and against an independent computation (tests/goldens/metrics).</summary>
+/// <summary>
+/// Metrics of texts against what their own projects publish, and against an independent computation
+/// (tests/goldens/metrics).
+/// </summary>
 public class MetricTests
 {
     static readonly IReadOnlyList<TextPair> Pairs = TextPair.Read(Goldens.Path("metrics/pairs.jsonl"));
 
-    static readonly JsonElement Values = JsonDocument.Parse(File.ReadAllText(Goldens.Path("metrics/values.json"))).RootElement;
+    static readonly JsonElement Values =
+        JsonDocument.Parse(File.ReadAllText(Goldens.Path("metrics/values.json"))).RootElement;
 
-    static double[] Numbers(string key) => [.. Values.GetProperty(key).EnumerateArray().Select(value => value.GetDouble())];
+    static double[] Numbers(string key) =>
+        [.. Values.GetProperty(key).EnumerateArray().Select(value => value.GetDouble())];
 
     static double BleuOf(params (string Prediction, string[] References)[] pairs) =>
         TextScores.Of([.. pairs.Select(pair => new TextPair(pair.Prediction, pair.References))], 1).Bleu.Value;
@@ -35,7 +40,8 @@ public class MetricTests
         // One match of 2, then none of 1 and, smoothed, half a match of it; of longer ones there are none at all.
         Assert.Equal([0.5, 0.5, 0, 0], new BleuCounts(2, 2, [1, 0, 0, 0], [2, 1, 0, 0]).Precisions);
         // The first that is missing counts a half, the second a quarter.
-        Assert.Equal([4.0 / 5, 0.5 / 4, 1.0 / 3, 0.25 / 2], new BleuCounts(5, 5, [4, 0, 1, 0], [5, 4, 3, 2]).Precisions);
+        Assert.Equal([4.0 / 5, 0.5 / 4, 1.0 / 3, 0.25 / 2],
+            new BleuCounts(5, 5, [4, 0, 1, 0], [5, 4, 3, 2]).Precisions);
     }
 
     [Fact]
@@ -54,7 +60,9 @@ public class MetricTests
 
     [Fact]
     public void Words_are_those_of_13a() => Assert.Equal(
-        Values.GetProperty("words").EnumerateArray().Select(line => line.EnumerateArray().Select(word => word.GetString()!).ToArray()), Pairs.Select(pair => Bleu.Words(pair.Prediction)));
+        Values.GetProperty("words").EnumerateArray()
+            .Select(line => line.EnumerateArray().Select(word => word.GetString()!).ToArray()),
+            Pairs.Select(pair => Bleu.Words(pair.Prediction)));
 
     [Theory]
     [InlineData("1,000.5 and a.b", "1,000.5", "and", "a", ".", "b")]
@@ -76,7 +84,8 @@ public class MetricTests
     public void Rouge_L(string prediction, string reference, double expected)
     {
         Assert.Equal(expected, RougeL.F1(prediction, [reference]), 1e-12);
-        Assert.Equal(Math.Max(expected, RougeL.F1(prediction, ["one two x"])), RougeL.F1(prediction, ["one two x", reference]));
+        Assert.Equal(Math.Max(expected, RougeL.F1(prediction, ["one two x"])),
+            RougeL.F1(prediction, ["one two x", reference]));
     }
 
     [Theory]
@@ -118,11 +127,17 @@ public class MetricTests
     {
         using var temp = new TempFolder();
         TextPair.Write(temp.File("pairs.jsonl"), Pairs);
-        Assert.Equal(Pairs.Select(pair => pair.Prediction), TextPair.Read(temp.File("pairs.jsonl")).Select(pair => pair.Prediction));
-        Assert.Equal(Pairs.SelectMany(pair => pair.References), TextPair.Read(temp.File("pairs.jsonl")).SelectMany(pair => pair.References));
+        Assert.Equal(Pairs.Select(pair => pair.Prediction),
+            TextPair.Read(temp.File("pairs.jsonl")).Select(pair => pair.Prediction));
+        Assert.Equal(Pairs.SelectMany(pair => pair.References),
+            TextPair.Read(temp.File("pairs.jsonl")).SelectMany(pair => pair.References));
         File.WriteAllText(temp.File("bad.jsonl"), "{\"prediction\": \"x\", \"references\": []}\n");
-        Assert.Contains("line 1: 'references' has 0 of at least 1", Assert.Throws<BadFileException>(() => TextPair.Read(temp.File("bad.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("line 1: there is no 'prompt'", Assert.Throws<BadFileException>(() => PromptExample.Read(temp.File("bad.jsonl"))).Message, StringComparison.Ordinal);
+        Assert.Contains("line 1: 'references' has 0 of at least 1",
+            Assert.Throws<BadFileException>(() => TextPair.Read(temp.File("bad.jsonl"))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("line 1: there is no 'prompt'",
+            Assert.Throws<BadFileException>(() => PromptExample.Read(temp.File("bad.jsonl"))).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>Each text alone, by the generator that the other tests prove.</summary>
@@ -137,19 +152,26 @@ public class MetricTests
         var tokenizer = CharTokenizer.FromText("abcdefghij\n");
         string[] prompts = ["a", "bcd", "jihg", "abcdefg", "abcdefghij", "e", "dad", "hhhhh"];
         var done = new List<int>();
-        var (pairs, truncated) = GreedyTexts.Make(model, tokenizer, compute, [.. prompts.Select(prompt => new PromptExample(prompt, ["abc", prompt]))], 5, ["\n"], batch, done.Add);
+        var (pairs, truncated) = GreedyTexts.Make(model, tokenizer, compute,
+            [.. prompts.Select(prompt => new PromptExample(prompt, ["abc", prompt]))], 5, ["\n"], batch, done.Add);
         Assert.Equal(1, truncated); // ten characters and five new tokens in a context of twelve
         using var generator = new Generator(model, compute);
         for (int i = 0; i < prompts.Length; i++)
         {
             int[] prompt = tokenizer.Encode(prompts[i]);
-            string text = tokenizer.Decode([.. generator.Continue(prompt[Math.Max(0, prompt.Length - 7)..], new SamplerOptions { Temperature = 0 }).Take(5)]);
+            string text = tokenizer.Decode(
+                [.. generator.Continue(prompt[Math.Max(0, prompt.Length - 7)..], new SamplerOptions { Temperature = 0 })
+                    .Take(5)]);
             Assert.Equal(text.Split('\n')[0], pairs[i].Prediction);
             Assert.Equal(["abc", prompts[i]], pairs[i].References);
         }
         Assert.Equal(8, done[^1]);
-        Assert.Contains("from 1 to 11", Assert.Throws<NanoException>(() => GreedyTexts.Make(model, tokenizer, compute, [], 12, [], 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("from 1 to 11",
+            Assert.Throws<NanoException>(() => GreedyTexts.Make(model, tokenizer, compute, [], 12, [], 1)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<NanoException>(() => GreedyTexts.Make(model, tokenizer, compute, [], 5, [], 0));
-        Assert.Contains("example 2", Assert.Throws<NanoException>(() => GreedyTexts.Make(model, tokenizer, compute, [new("a", ["b"]), new("Z", ["b"])], 5, [], 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("example 2",
+            Assert.Throws<NanoException>(() => GreedyTexts.Make(model, tokenizer, compute,
+                [new("a", ["b"]), new("Z", ["b"])], 5, [], 1)).Message, StringComparison.Ordinal);
     }
 }

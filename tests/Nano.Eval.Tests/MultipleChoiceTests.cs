@@ -22,14 +22,16 @@ public class MultipleChoiceTests
             var ids = new List<int>();
             for (string rest = text.ToString(); rest.Length > 0;)
             {
-                string longest = Vocabulary.Where(piece => rest.StartsWith(piece, StringComparison.Ordinal)).MaxBy(piece => piece.Length) ?? throw new NanoException($"no piece for '{rest[0]}'");
+                string longest = Vocabulary.Where(piece => rest.StartsWith(piece, StringComparison.Ordinal))
+                    .MaxBy(piece => piece.Length) ?? throw new NanoException($"no piece for '{rest[0]}'");
                 ids.Add(Array.IndexOf(Vocabulary, longest));
                 rest = rest[longest.Length..];
             }
             return [.. ids];
         }
 
-        public string Decode(ReadOnlySpan<int> ids) => string.Concat(ids.ToArray().Where(id => id < 9).Select(id => Vocabulary[id]));
+        public string Decode(ReadOnlySpan<int> ids) =>
+            string.Concat(ids.ToArray().Where(id => id < 9).Select(id => Vocabulary[id]));
 
         public ReadOnlySpan<byte> BytesOf(int id, bool first = false) => throw new NotSupportedException();
 
@@ -41,7 +43,8 @@ public class MultipleChoiceTests
     [InlineData("a", " b", new[] { 0 }, new[] { 4 })]
     [InlineData("a ", "b", new[] { 0 }, new[] { 4 })] // the space moves, and becomes part of a token with what follows
     [InlineData("a \n", "b", new[] { 0 }, new[] { 2, 6, 1 })]
-    [InlineData("a", "bc", new[] { 0 }, new[] { 7 })] // ab, c less as many as a alone has: the b across the border is not scored
+    // ab, c less as many as a alone has: the b across the border is not scored
+    [InlineData("a", "bc", new[] { 0 }, new[] { 7 })]
     [InlineData("cb", "c", new[] { 7, 1 }, null)] // c, bc: no more than c, b
     [InlineData("", "b", new[] { 10 }, new[] { 1 })]
     [InlineData("  ", "b", new[] { 10 }, new[] { 2, 4 })] // of spaces alone nothing is left
@@ -49,7 +52,10 @@ public class MultipleChoiceTests
     {
         if (scored is null)
         {
-            Assert.Contains("adds no token", Assert.Throws<NanoException>(() => MultipleChoice.Encode(context, choice, new Pieces(begins: false))).Message, StringComparison.Ordinal);
+            Assert.Contains("adds no token",
+                Assert.Throws<NanoException>(() =>
+                    MultipleChoice.Encode(context, choice, new Pieces(begins: false))).Message,
+                    StringComparison.Ordinal);
             return;
         }
         var plain = MultipleChoice.Encode(context, choice, new Pieces(begins: false));
@@ -66,8 +72,11 @@ public class MultipleChoiceTests
     public void The_largest_quotient_wins_and_of_equals_the_first()
     {
         ContinuationScore[] scores = [new(-4, 1, false), new(-6, 3, false), new(-4, 2, false)];
-        Assert.Equal([true, false, false], Enumerable.Range(0, 3).Select(i => MultipleChoice.IsBest(i, scores, _ => 1)));
-        Assert.Equal([false, true, false], Enumerable.Range(0, 3).Select(i => MultipleChoice.IsBest(i, scores, c => scores[c].Tokens))); // -4, -2, -2
+        Assert.Equal([true, false, false],
+            Enumerable.Range(0, 3).Select(i => MultipleChoice.IsBest(i, scores, _ => 1)));
+        // -4, -2, -2
+        Assert.Equal([false, true, false],
+            Enumerable.Range(0, 3).Select(i => MultipleChoice.IsBest(i, scores, c => scores[c].Tokens)));
     }
 
     /// <summary>Every example against plain forward passes, choice by choice, and lengths counted by hand.</summary>
@@ -80,7 +89,8 @@ public class MultipleChoiceTests
         using var compute = new Compute(2);
         var tokenizer = new Pieces(begins: true);
         string[] contexts = ["abc", "a b ", "", "cccc b", "ab\n"];
-        (string Text, int Characters, int Bytes)[] choices = [("b", 1, 1), ("ééé", 3, 6), ("c b", 3, 3), ("bcbc", 4, 4), ("éa", 2, 3), ("a a a a", 7, 7)];
+        (string Text, int Characters, int Bytes)[] choices = [("b", 1, 1), ("ééé", 3, 6), ("c b", 3, 3), ("bcbc", 4, 4),
+            ("éa", 2, 3), ("a a a a", 7, 7)];
         var examples = new List<ChoiceExample>();
         double[] right = new double[3];
         int truncated = 0;
@@ -91,7 +101,8 @@ public class MultipleChoiceTests
             var own = choices.OrderBy(_ => random.Next()).Take(2 + (i % 3)).ToArray();
             int answer = random.Next(own.Length);
             var example = new ChoiceExample(contexts[i % 5], [.. own.Select(choice => choice.Text)], answer);
-            Continuation[] rows = [.. own.Select(choice => MultipleChoice.Encode(example.Context, delimiter + choice.Text, tokenizer))];
+            Continuation[] rows =
+                [.. own.Select(choice => MultipleChoice.Encode(example.Context, delimiter + choice.Text, tokenizer))];
             double[] sums = [.. rows.Select(row => RandomModels.LogProbability(model, row.Context, row.Ids))];
             examples.Add(example);
             truncated += rows.Any(row => row.Context.Length + row.Ids.Length > 13) ? 1 : 0;
@@ -100,9 +111,11 @@ public class MultipleChoiceTests
             right[2] += Best([.. sums.Zip(own, (sum, choice) => sum / choice.Bytes)]) == answer ? 1 : 0;
         }
         var done = new List<(int, int)>();
-        var result = MultipleChoice.Evaluate(model, tokenizer, compute, examples, delimiter, tokensTogether, (done1, of) => done.Add((done1, of)));
+        var result = MultipleChoice.Evaluate(model, tokenizer, compute, examples, delimiter, tokensTogether,
+            (done1, of) => done.Add((done1, of)));
         Assert.Equal((Count, truncated), (result.Examples, result.Truncated));
-        Assert.Equal(right.Select(count => Confidence.OfShare((int)count, Count)), [result.Accuracy, result.PerCharacter, result.PerByte]);
+        Assert.Equal(right.Select(count => Confidence.OfShare((int)count, Count)),
+            [result.Accuracy, result.PerCharacter, result.PerByte]);
         Assert.Equal(3, right.Distinct().Count()); // the three measures differ, or this proves nothing
         int all = examples.Sum(example => example.Choices.Count);
         Assert.Equal((all, all), done[^1]);
@@ -116,14 +129,22 @@ public class MultipleChoiceTests
         using var model = RandomModels.New();
         using var compute = new Compute(1);
         ChoiceExample good = new("a", ["b c", "c"], 0);
-        NanoException Refuse(ChoiceExample bad) => Assert.Throws<NanoException>(() => MultipleChoice.Evaluate(model, new Pieces(begins: false, ends: false), compute, [good, bad]));
-        Assert.Contains("example 2: the prompt is empty", Refuse(new("", ["b", "c"], 0)).Message, StringComparison.Ordinal);
-        Assert.Contains("example 2: no piece for 'x'", Refuse(new("a", ["b c", "x"], 0)).Message, StringComparison.Ordinal);
-        Assert.Contains("example 2: a continuation has 14 tokens", Refuse(new("a", ["cccccccccccccc", "c"], 0)).Message, StringComparison.Ordinal);
-        Assert.Contains("example 2: the choice adds no token", Refuse(new("a", ["b", "c"], 0)).Message, StringComparison.Ordinal);
-        var result = MultipleChoice.Evaluate(model, new Pieces(begins: false), compute, [good, new("abcabcabcabcabcabc", ["c", "a"], 0)]);
+        NanoException Refuse(ChoiceExample bad) =>
+            Assert.Throws<NanoException>(() => MultipleChoice.Evaluate(model, new Pieces(begins: false, ends: false),
+                compute, [good, bad]));
+        Assert.Contains("example 2: the prompt is empty", Refuse(new("", ["b", "c"], 0)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("example 2: no piece for 'x'", Refuse(new("a", ["b c", "x"], 0)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("example 2: a continuation has 14 tokens", Refuse(new("a", ["cccccccccccccc", "c"], 0)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("example 2: the choice adds no token", Refuse(new("a", ["b", "c"], 0)).Message,
+            StringComparison.Ordinal);
+        var result = MultipleChoice.Evaluate(model, new Pieces(begins: false), compute,
+            [good, new("abcabcabcabcabcabc", ["c", "a"], 0)]);
         Assert.Equal(0, result.Truncated); // 12 tokens of context and one that only is predicted
-        Assert.Equal(1, MultipleChoice.Evaluate(model, new Pieces(begins: false), compute, [good, new("cabcabcabcabcabcabc", ["c", "a"], 0)]).Truncated);
+        Assert.Equal(1, MultipleChoice.Evaluate(model, new Pieces(begins: false), compute,
+            [good, new("cabcabcabcabcabcabc", ["c", "a"], 0)]).Truncated);
     }
 
     [Fact]
@@ -131,14 +152,17 @@ public class MultipleChoiceTests
     {
         using var temp = new TempFolder();
         string path = temp.File("questions.jsonl");
-        File.WriteAllText(path, "\uFEFF{\"context\": \"A \\u00e9\", \"choices\": [\"x\", \"y\"], \"answer\": 1, \"more\": null}\r\n{\"answer\": 0, \"choices\": [\"1\", \"2\", \"3\"], \"context\": \"\"}\n");
+        File.WriteAllText(path,
+            "\uFEFF{\"context\": \"A \\u00e9\", \"choices\": [\"x\", \"y\"], \"answer\": 1, \"more\": "
+            + "null}\r\n{\"answer\": 0, \"choices\": [\"1\", \"2\", \"3\"], \"context\": \"\"}\n");
         var examples = ChoiceExample.Read(path);
         Assert.Equal(["A é", ""], examples.Select(example => example.Context));
         Assert.Equal([["x", "y"], ["1", "2", "3"]], examples.Select(example => example.Choices));
         Assert.Equal([1, 0], examples.Select(example => example.Answer));
         Assert.Single(ChoiceExample.Read(path, 1));
         Assert.Equal(2, ChoiceExample.Read(path, 5).Count);
-        Assert.Contains("limit", Assert.Throws<NanoException>(() => ChoiceExample.Read(path, 0)).Message, StringComparison.Ordinal);
+        Assert.Contains("limit", Assert.Throws<NanoException>(() => ChoiceExample.Read(path, 0)).Message,
+            StringComparison.Ordinal);
     }
 
     const string Good = "{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 0}";
@@ -147,17 +171,23 @@ public class MultipleChoiceTests
     [InlineData("\0", "not valid JSON")]
     [InlineData("{\"context\": \"a\"", "not valid JSON")]
     [InlineData("[1]", "not a JSON object")]
-    [InlineData("{\"context\": \"a\", \"context\": 5, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "'context' must be a string, not a number")]
+    [InlineData("{\"context\": \"a\", \"context\": 5, \"choices\": [\"b\", \"c\"], \"answer\": 0}",
+        "'context' must be a string, not a number")]
     [InlineData("{\"choices\": [\"b\", \"c\"], \"answer\": 0}", "there is no 'context'")]
-    [InlineData("{\"context\": null, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "'context' must be a string, not null")]
-    [InlineData("{\"context\": \"a\", \"choices\": \"bc\", \"answer\": 0}", "'choices' must be a list of strings, not a string")]
+    [InlineData("{\"context\": null, \"choices\": [\"b\", \"c\"], \"answer\": 0}",
+        "'context' must be a string, not null")]
+    [InlineData("{\"context\": \"a\", \"choices\": \"bc\", \"answer\": 0}",
+        "'choices' must be a list of strings, not a string")]
     [InlineData("{\"context\": \"a\", \"choices\": [\"b\"], \"answer\": 0}", "'choices' has 1 of at least 2 strings")]
-    [InlineData("{\"context\": \"a\", \"choices\": [\"b\", 7], \"answer\": 0}", "'choices' must be a list of strings, not of a number")]
+    [InlineData("{\"context\": \"a\", \"choices\": [\"b\", 7], \"answer\": 0}",
+        "'choices' must be a list of strings, not of a number")]
     [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"\"], \"answer\": 0}", "choice 1 is empty")]
-    [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}", "'answer' must be a whole number from 0 to 1, got 2")]
+    [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}",
+        "'answer' must be a whole number from 0 to 1, got 2")]
     [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": -1}", "got -1")]
     [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 0.5}", "got 0.5")]
-    [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": \"0\"}", "'answer' must be a whole number, not a string")]
+    [InlineData("{\"context\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": \"0\"}",
+        "'answer' must be a whole number, not a string")]
     public void A_malformed_line_is_an_error_with_file_and_number(string line, string problem)
     {
         using var temp = new TempFolder();
@@ -165,7 +195,8 @@ public class MultipleChoiceTests
         File.WriteAllText(path, $"{Good}\n{line}\n{Good}\n");
         var e = Assert.Throws<BadFileException>(() => ChoiceExample.Read(path));
         Assert.Equal(path, e.Path);
-        Assert.Contains($"line 2: {(problem.StartsWith("got", StringComparison.Ordinal) ? "" : problem)}", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"line 2: {(problem.StartsWith("got", StringComparison.Ordinal) ? "" : problem)}", e.Message,
+            StringComparison.Ordinal);
         Assert.Contains(problem, e.Message, StringComparison.Ordinal);
         Assert.Single(ChoiceExample.Read(path, 1)); // the lines that are asked for are good
     }
@@ -176,10 +207,17 @@ public class MultipleChoiceTests
         using var temp = new TempFolder();
         File.WriteAllBytes(temp.File("latin1.jsonl"), [(byte)'{', 0xE9, (byte)'}']);
         File.WriteAllText(temp.File("empty.jsonl"), "");
-        Assert.Contains("line 1: the line is not valid UTF-8", Assert.Throws<BadFileException>(() => ChoiceExample.Read(temp.File("latin1.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("no lines", Assert.Throws<BadFileException>(() => ChoiceExample.Read(temp.File("empty.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("no file", Assert.Throws<NanoException>(() => ChoiceExample.Read(temp.File("none.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("is a folder", Assert.Throws<NanoException>(() => ChoiceExample.Read(temp.Root)).Message, StringComparison.Ordinal);
+        Assert.Contains("line 1: the line is not valid UTF-8",
+            Assert.Throws<BadFileException>(() => ChoiceExample.Read(temp.File("latin1.jsonl"))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("no lines",
+            Assert.Throws<BadFileException>(() => ChoiceExample.Read(temp.File("empty.jsonl"))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("no file",
+            Assert.Throws<NanoException>(() => ChoiceExample.Read(temp.File("none.jsonl"))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("is a folder", Assert.Throws<NanoException>(() => ChoiceExample.Read(temp.Root)).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>A file as llm.c's script writes it, judged by plain forward passes.</summary>
@@ -195,13 +233,17 @@ public class MultipleChoiceTests
         for (int i = 0, at = 0; i < 300; i++)
         {
             int[] Take(int count) => random[(at += 3)..][..count];
-            var (context, completions) = (Take(1 + (i % 5)), Enumerable.Range(0, 4).Select(c => Take(1 + ((i + c) % 4))).ToArray());
-            double[] sums = [.. completions.Select(completion => RandomModels.LogProbability(model, context, completion))], means = [.. sums.Zip(completions, (sum, completion) => sum / completion.Length)];
+            var (context, completions) =
+                (Take(1 + (i % 5)), Enumerable.Range(0, 4).Select(c => Take(1 + ((i + c) % 4))).ToArray());
+            double[] sums = [.. completions.Select(completion =>
+                RandomModels.LogProbability(model, context, completion))],
+                means = [.. sums.Zip(completions, (sum, completion) => sum / completion.Length)];
             int label = i % 4;
             right += Array.IndexOf(means, means.Max()) == label ? 1 : 0;
             rightBySum += Array.IndexOf(sums, sums.Max()) == label ? 1 : 0;
             int begin = stream.Count;
-            stream.AddRange([65535, 0, (ushort)i, (ushort)label, 4, (ushort)context.Length, .. context.Select(id => (ushort)id)]);
+            stream.AddRange([65535, 0, (ushort)i, (ushort)label, 4, (ushort)context.Length,
+                .. context.Select(id => (ushort)id)]);
             foreach (var completion in completions)
                 stream.AddRange([(ushort)completion.Length, .. completion.Select(id => (ushort)id)]);
             stream[begin + 1] = (ushort)(2 * (stream.Count - begin));
@@ -209,11 +251,14 @@ public class MultipleChoiceTests
         }
         int[] header = new int[256];
         ((int[])[20240522, 1, 300, longest]).CopyTo(header, 0);
-        File.WriteAllBytes(temp.File("questions.bin"), [.. MemoryMarshal.AsBytes(header.AsSpan()), .. MemoryMarshal.AsBytes<ushort>(stream.ToArray())]);
+        File.WriteAllBytes(temp.File("questions.bin"),
+            [.. MemoryMarshal.AsBytes(header.AsSpan()), .. MemoryMarshal.AsBytes<ushort>(stream.ToArray())]);
         using var file = new LlmcEvalFile(temp.File("questions.bin"));
         var progress = new List<(int, int, int)>();
-        var result = TokenChoiceScores.Evaluate(model, compute, file, progress: (done, of, good) => progress.Add((done, of, good)));
-        Assert.Equal(new TokenChoiceResult(300, 0, Confidence.OfShare(rightBySum, 300), Confidence.OfShare(right, 300)), result);
+        var result = TokenChoiceScores.Evaluate(model, compute, file,
+            progress: (done, of, good) => progress.Add((done, of, good)));
+        Assert.Equal(new TokenChoiceResult(300, 0, Confidence.OfShare(rightBySum, 300),
+            Confidence.OfShare(right, 300)), result);
         Assert.NotEqual(right, rightBySum);
         Assert.Equal([256, 300], progress.Select(line => line.Item1));
         Assert.Equal((300, 300, right), progress[^1]);
@@ -221,6 +266,8 @@ public class MultipleChoiceTests
         Assert.Equal(7, TokenChoiceScores.Evaluate(model, compute, file, 7).Examples);
         Assert.Throws<NanoException>(() => TokenChoiceScores.Evaluate(model, compute, file, 0));
         using var smaller = LanguageModel.Create(Runs.Tiny.Model with { VocabSize = 10 });
-        Assert.Contains("example ", Assert.Throws<NanoException>(() => TokenChoiceScores.Evaluate(smaller, compute, file)).Message, StringComparison.Ordinal);
+        Assert.Contains("example ",
+            Assert.Throws<NanoException>(() => TokenChoiceScores.Evaluate(smaller, compute, file)).Message,
+            StringComparison.Ordinal);
     }
 }

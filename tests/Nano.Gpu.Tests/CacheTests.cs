@@ -7,33 +7,43 @@ public class CacheTests
 {
     private const int Layers = 2;
 
-    /// <summary>Ids, which of them are no padding, keys and values: what a graph with a cache takes and gives.</summary>
+    /// <summary>
+    /// Ids, which of them are no padding, keys and values: what a graph with a cache takes and
+    /// gives.
+    /// </summary>
     private sealed class Fed(LanguageModel model, OrtSession session, int rows)
     {
         private readonly ModelConfig config = model.Config;
         private OrtTensor[] past = Keys(model.Config, rows, 0);
         private long[][] seen = [.. Enumerable.Repeat(Array.Empty<long>(), rows)];
 
-        private static OrtTensor[] Keys(ModelConfig config, int rows, int length) => [.. Enumerable.Range(0, 2 * Layers).Select(_ => OrtTensor.OfFloats(rows, config.KvHeads, length, config.HeadDim))];
+        private static OrtTensor[] Keys(ModelConfig config, int rows, int length) =>
+            [.. Enumerable.Range(0, 2 * Layers)
+                .Select(_ => OrtTensor.OfFloats(rows, config.KvHeads, length, config.HeadDim))];
 
         /// <summary>The logits [B, T, V] of more tokens, of which -1 is padding.</summary>
         public float[] Next(int[][] news)
         {
             int T = news[0].Length, total = seen[0].Length + T;
-            long[] positions = [.. news.SelectMany((row, b) => row.Select((id, t) => id < 0 ? 1 : seen[b].Sum() + row[..t].Count(id => id >= 0)))];
+            long[] positions = [.. news.SelectMany((row, b) =>
+                row.Select((id, t) => id < 0 ? 1 : seen[b].Sum() + row[..t].Count(id => id >= 0)))];
             seen = [.. seen.Zip(news, (held, row) => (long[])[.. held, .. row.Select(id => id < 0 ? 0L : 1)])];
-            using OrtTensor ids = OrtTensor.OfLongs([.. news.SelectMany(row => row).Select(id => (long)Math.Max(id, 0))], rows, T), mask = OrtTensor.OfLongs([.. seen.SelectMany(row => row)], rows, total);
+            using OrtTensor ids =
+                OrtTensor.OfLongs([.. news.SelectMany(row => row).Select(id => (long)Math.Max(id, 0))], rows, T),
+                mask = OrtTensor.OfLongs([.. seen.SelectMany(row => row)], rows, total);
             using var places = OrtTensor.OfLongs(positions, rows, T);
             using var logits = OrtTensor.OfFloats(rows, T, config.VocabSize);
             var present = Keys(config, rows, total);
-            session.Run([("input_ids", ids), ("attention_mask", mask), ("position_ids", places), .. Named("past_key_values", past)], [("logits", logits), .. Named("present", present)]);
+            session.Run([("input_ids", ids), ("attention_mask", mask), ("position_ids", places),
+                .. Named("past_key_values", past)], [("logits", logits), .. Named("present", present)]);
             foreach (var tensor in past)
                 tensor.Dispose();
             past = present;
             return logits.Floats.ToArray();
         }
 
-        private static IEnumerable<(string, OrtTensor)> Named(string what, OrtTensor[] tensors) => tensors.Select((tensor, i) => ($"{what}.{i / 2}.{(i % 2 == 0 ? "key" : "value")}", tensor));
+        private static IEnumerable<(string, OrtTensor)> Named(string what, OrtTensor[] tensors) =>
+            tensors.Select((tensor, i) => ($"{what}.{i / 2}.{(i % 2 == 0 ? "key" : "value")}", tensor));
     }
 
     private static OrtSession Open(LanguageModel model, OrtProvider provider) =>
@@ -74,7 +84,8 @@ public class CacheTests
             int at = 0;
             foreach (int count in chunks)
             {
-                AssertClose($"{name}, {count} tokens at {at}", expected.AsSpan(at * 61, count * 61), fed.Next([ids[at..(at + count)]]));
+                AssertClose($"{name}, {count} tokens at {at}", expected.AsSpan(at * 61, count * 61),
+                    fed.Next([ids[at..(at + count)]]));
                 at += count;
             }
         }
@@ -97,7 +108,9 @@ public class CacheTests
             for (int b = 0; b < 3; b++)
                 for (int t = from; t < to; t++)
                     if (padded[b][t] >= 0)
-                        AssertClose($"{name}, row {b} column {t}", Ours(model, texts[b][..(t - 13 + texts[b].Length)]).AsSpan(^61..), logits.AsSpan((((b * (to - from)) + t - from) * 61), 61));
+                        AssertClose($"{name}, row {b} column {t}",
+                            Ours(model, texts[b][..(t - 13 + texts[b].Length)]).AsSpan(^61..),
+                            logits.AsSpan((((b * (to - from)) + t - from) * 61), 61));
         }
     }
 
@@ -107,7 +120,8 @@ public class CacheTests
         ExportTests.NeedsLibrary();
         using var model = LanguageModel.Create(ExportTests.Models["gpt2"]);
         model.Initialize(3);
-        using var session = new OrtSession(OnnxExporter.Build(model, new() { LastLogits = true, Int32 = true }).ToModel().Span, OrtProvider.Cpu, 1);
+        using var session = new OrtSession(OnnxExporter.Build(model, new() { LastLogits = true, Int32 = true })
+            .ToModel().Span, OrtProvider.Cpu, 1);
         int[] ids = Random(12, 4);
         using var input = OrtTensor.OfInts(ids, 2, 6);
         using var logits = OrtTensor.OfFloats(2, 1, 61);
@@ -121,7 +135,8 @@ public class CacheTests
     {
         using var model = LanguageModel.Create(ExportTests.Models["gpt2"]);
         using var folder = new TempFolder();
-        Assert.Throws<NanoException>(() => OnnxExporter.Export(model, folder.File("a.onnx"), new() { Gradients = true, Cache = true }));
+        Assert.Throws<NanoException>(() => OnnxExporter.Export(model, folder.File("a.onnx"),
+            new() { Gradients = true, Cache = true }));
         Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
     }
 
@@ -135,11 +150,13 @@ public class CacheTests
         Assert.SkipWhen(python is null, "needs python3 with onnx");
         using var model = LanguageModel.Create(ExportTests.Models[name]);
         using var folder = new TempFolder();
-        foreach (var options in new OnnxExportOptions[] { new(), new() { Cache = true }, new() { Cache = true, LastLogits = true, Int32 = true }, new() { Gradients = true } })
+        foreach (var options in new OnnxExportOptions[] { new(), new() { Cache = true },
+            new() { Cache = true, LastLogits = true, Int32 = true }, new() { Gradients = true } })
         {
             string file = folder.File("model.onnx");
             OnnxExporter.Export(model, file, options);
-            Assert.Null(Run(python, "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)", file));
+            Assert.Null(Run(python,
+                "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)", file));
         }
     }
 
@@ -148,7 +165,8 @@ public class CacheTests
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("/usr/bin/env", [python, "-c", .. args]) { RedirectStandardError = true })!;
+            using var process = Process.Start(new ProcessStartInfo("/usr/bin/env",
+                [python, "-c", .. args]) { RedirectStandardError = true })!;
             string error = process.StandardError.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0 ? null : error;

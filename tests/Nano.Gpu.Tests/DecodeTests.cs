@@ -58,7 +58,8 @@ public class DecodeTests
         int[][] prompts = [[5, 7, 1], [60, 2, 33, 4, 41, 9, 0, 12], [8]];
         foreach (bool slide in new[] { true, false })
         {
-            var options = new GenerationOptions { Sampler = new() { Temperature = 1, TopK = 0 }, MaxTokens = 30, Slide = slide, EndIds = [17], LogProbabilities = 2 };
+            var options = new GenerationOptions { Sampler = new() { Temperature = 1, TopK = 0 }, MaxTokens = 30,
+                Slide = slide, EndIds = [17], LogProbabilities = 2 };
             Generation one = ours.Start(prompts, options), two = theirs.Start(prompts, options);
             while (one.Step() | two.Step())
             {
@@ -88,7 +89,8 @@ public class DecodeTests
         using var theirs = new Generator(new OnnxDecoder(model, device));
         var options = new BeamOptions { Beams = 4, MaxTokens = 12, EndIds = [17, 40] };
         var (expected, found) = (ours.Search([5, 7, 1], options), theirs.Search([5, 7, 1], options));
-        Assert.Equal(expected.Select(beam => string.Join(' ', beam.Ids)), found.Select(beam => string.Join(' ', beam.Ids)));
+        Assert.Equal(expected.Select(beam => string.Join(' ', beam.Ids)),
+            found.Select(beam => string.Join(' ', beam.Ids)));
         foreach (var (a, b) in expected.Zip(found))
             Assert.Equal(a.LogProbability, b.LogProbability, 1e-4);
     }
@@ -104,12 +106,14 @@ public class DecodeTests
         var (up, down) = (device.Traffic.Up, device.Traffic.Down);
         Assert.Equal((3 * 5 * sizeof(int), 61 * sizeof(float)), (up, down));
         decoder.Next([0], [6]);
-        Assert.Equal(((1 + 1 + 6) * sizeof(int), 61 * sizeof(float)), (device.Traffic.Up - up, device.Traffic.Down - down));
+        Assert.Equal(((1 + 1 + 6) * sizeof(int), 61 * sizeof(float)),
+            (device.Traffic.Up - up, device.Traffic.Down - down));
     }
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Weights_too_large_for_a_message_pass_through_files_that_are_gone_afterwards(string name, string provider)
+    public void Weights_too_large_for_a_message_pass_through_files_that_are_gone_afterwards(string name,
+        string provider)
     {
         using var device = Open(provider);
         using var model = Random(name);

@@ -14,7 +14,8 @@ public class DeviceTests
         graph.Node("Add", ["x", "step"], ["y"]);
         graph.Output("y", OnnxType.Float32, "n");
         using var session = device.Open(graph);
-        using OrtTensor a = device.New(OnnxType.Float32, 3), b = device.New(OnnxType.Float32, 3), host = OrtTensor.OfFloats(3), step = OrtTensor.OfFloats(1);
+        using OrtTensor a = device.New(OnnxType.Float32, 3), b = device.New(OnnxType.Float32, 3),
+            host = OrtTensor.OfFloats(3), step = OrtTensor.OfFloats(1);
         Assert.Equal(name == "onnx-cpu", a.IsOnHost);
         ((ReadOnlySpan<float>)[1, 2, 3]).CopyTo(host.Floats);
         device.Copy(host, a);
@@ -48,7 +49,8 @@ public class DeviceTests
 
         var graph = new OnnxGraph("large");
         graph.Input("x", OnnxType.Float32, "n", 1);
-        graph.Result("y", graph.Node("ReduceSum", [graph.Node("MatMul", ["x", graph.Node("Transpose", ["x"])])], ("keepdims", 0)));
+        graph.Result("y", graph.Node("ReduceSum", [graph.Node("MatMul", ["x", graph.Node("Transpose", ["x"])])],
+            ("keepdims", 0)));
         using var session = device.Open(graph);
         using OrtTensor x = OrtTensor.OfFloats(1 << 20, 1), y = OrtTensor.OfFloats();
         var run = Assert.Throws<NanoException>(() => session.Run([("x", x)], [("y", y)]));

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Exported graphs on ONNX Runtime against our kernels, with int64 ids, as others expect them of a file.</summary>
+/// <summary>
+/// Exported graphs on ONNX Runtime against our kernels, with int64 ids, as others expect them of a
+/// file.
+/// </summary>
 public class ExportTests
 {
     internal static void NeedsLibrary() => Providers.Needs("onnx-cpu");
@@ -8,13 +11,18 @@ public class ExportTests
     internal static IReadOnlyDictionary<string, ModelConfig> Models { get; } = new Dictionary<string, ModelConfig>
     {
         { "gpt2", new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2, Channels = 32 } },
-        { "gpt2, erf, no bias, own head", new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2, Channels = 32, Bias = false, Gelu = GeluForm.Erf, TiedHead = false } },
-        { "llama", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 2, Channels = 32, Intermediate = 56 } },
-        { "llama, interleaved, window", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, Channels = 32, Intermediate = 56, Pairing = RopePairing.Interleaved, Window = 4, TiedHead = false } },
-        { "qwen3", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 1, HeadDim = 6, Channels = 32, Intermediate = 56, QkNorm = true } },
+        { "gpt2, erf, no bias, own head", new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2,
+            Channels = 32, Bias = false, Gelu = GeluForm.Erf, TiedHead = false } },
+        { "llama", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 2,
+            Channels = 32, Intermediate = 56 } },
+        { "llama, interleaved, window", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4,
+            Channels = 32, Intermediate = 56, Pairing = RopePairing.Interleaved, Window = 4, TiedHead = false } },
+        { "qwen3", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 1,
+            HeadDim = 6, Channels = 32, Intermediate = 56, QkNorm = true } },
     };
 
-    internal static OrtTensor Longs(int[] values, int B, int T) => OrtTensor.OfLongs([.. values.Select(value => (long)value)], B, T);
+    internal static OrtTensor Longs(int[] values, int B, int T) =>
+        OrtTensor.OfLongs([.. values.Select(value => (long)value)], B, T);
 
     public static TheoryData<string, string> Names => Providers.With(Models.Keys);
 
@@ -38,7 +46,8 @@ public class ExportTests
             compute.NextStep();
             var expected = model.Forward(compute, Tensor.From(new Shape(B, T), ids));
             for (int i = 0; i < expected.Length; i++)
-                Assert.True(Math.Abs(expected.Data[i] - output.Floats[i]) < 1e-5, $"B {B} T {T} element {i}: {output.Floats[i]}, ours {expected.Data[i]}");
+                Assert.True(Math.Abs(expected.Data[i] - output.Floats[i]) < 1e-5,
+                    $"B {B} T {T} element {i}: {output.Floats[i]}, ours {expected.Data[i]}");
         }
     }
 }

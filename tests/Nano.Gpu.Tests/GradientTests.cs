@@ -19,13 +19,18 @@ public class GradientTests
         model.Parameters.EnableGradients();
         var (B, T) = (2, 7);
         var random = new Random(1);
-        int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(config.VocabSize))], targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % config.VocabSize)];
+        int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(config.VocabSize))],
+            targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % config.VocabSize)];
         using var input = ExportTests.Longs(ids, B, T);
         using var wanted = ExportTests.Longs(targets, B, T);
         using var loss = OrtTensor.OfFloats();
-        var gradients = model.Parameters.All.Select(parameter => (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats([.. Enumerable.Range(0, parameter.Shape.Rank).Select(i => (long)parameter.Shape[i])]))).ToList();
+        var gradients = model.Parameters.All
+            .Select(parameter =>
+                (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(
+                    [.. Enumerable.Range(0, parameter.Shape.Rank).Select(i => (long)parameter.Shape[i])]))).ToList();
         session.Run([("input_ids", input), ("targets", wanted)], [("loss", loss), .. gradients]);
-        var expected = model.Loss(compute, Tensor.From(new Shape(B, T), ids), Tensor.From(new Shape(B, T), targets)).Loss;
+        var expected = model.Loss(compute, Tensor.From(new Shape(B, T), ids),
+            Tensor.From(new Shape(B, T), targets)).Loss;
         compute.Tape!.Backward(compute, expected);
         Assert.Equal(expected.Data[0], loss.Floats[0], 1e-5);
         foreach (var (parameter, (_, gradient)) in model.Parameters.All.Zip(gradients))
@@ -33,7 +38,8 @@ public class GradientTests
             float[] ours = parameter.HasGradient ? parameter.Gradient.Data.ToArray() : new float[parameter.Length];
             float largest = ours.Max(Math.Abs);
             for (int i = 0; i < ours.Length; i++)
-                Assert.True(Math.Abs(ours[i] - gradient.Floats[i]) <= (1e-4 * largest) + 1e-7, $"{parameter.Name}[{i}]: {gradient.Floats[i]}, ours {ours[i]}, largest {largest}");
+                Assert.True(Math.Abs(ours[i] - gradient.Floats[i]) <= (1e-4 * largest) + 1e-7,
+                    $"{parameter.Name}[{i}]: {gradient.Floats[i]}, ours {ours[i]}, largest {largest}");
             gradient.Dispose();
         }
     }

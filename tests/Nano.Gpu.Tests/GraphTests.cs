@@ -13,7 +13,8 @@ public class GraphTests
         graph.Result("y", graph.Node("Sqrt", [needed]), 1);
         var model = graph.ToModel();
         Assert.Equal(3, graph.NodeCount); // with the one that gives y its name
-        Assert.Equal([true, true, false, false], ((string[])["Exp", "Sqrt", "Sin", "Tanh"]).Select(op => model.Span.IndexOf(System.Text.Encoding.UTF8.GetBytes(op)) >= 0));
+        Assert.Equal([true, true, false, false], ((string[])["Exp", "Sqrt", "Sin", "Tanh"])
+            .Select(op => model.Span.IndexOf(System.Text.Encoding.UTF8.GetBytes(op)) >= 0));
     }
 
     [Theory]
@@ -26,7 +27,8 @@ public class GraphTests
         ExportTests.NeedsLibrary();
         var graph = new OnnxGraph("test");
         graph.Input("x", OnnxType.Float32, 2);
-        graph.Result("y", graph.Joined([.. Enumerable.Range(0, count).Select(i => graph.Node("Mul", ["x", graph.Constant(i)]))]), 2 * count);
+        graph.Result("y", graph.Joined([.. Enumerable.Range(0, count)
+            .Select(i => graph.Node("Mul", ["x", graph.Constant(i)]))]), 2 * count);
         using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
         using OrtTensor x = OrtTensor.OfFloats(2), y = OrtTensor.OfFloats(2 * count);
         (x.Floats[0], x.Floats[1]) = (1, 100);

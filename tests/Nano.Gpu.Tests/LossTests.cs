@@ -1,11 +1,15 @@
 namespace Nano.Tests;
 
-/// <summary>The loss in blocks, with a denominator of its own, and row by row, on ONNX Runtime against our kernels.</summary>
+/// <summary>
+/// The loss in blocks, with a denominator of its own, and row by row, on ONNX Runtime against our
+/// kernels.
+/// </summary>
 public class LossTests
 {
     private const int B = 2, T = 6, C = 8, V = 11;
 
-    private static readonly Tensor Targets = Tensor.From(new Shape(B, T), [3, -100, 10, 1, 2, 0, 0, -100, 4, 5, 5, -100]);
+    private static readonly Tensor Targets = Tensor.From(new Shape(B, T),
+        [3, -100, 10, 1, 2, 0, 0, -100, 4, 5, 5, -100]);
 
     public static TheoryData<bool, int, double, double, double, string> Cases
     {
@@ -28,11 +32,14 @@ public class LossTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Loss_rows_and_gradients_are_those_of_our_kernels(bool withHead, int blocks, double smoothing, double zLoss, double denominator, string provider)
+    public void Loss_rows_and_gradients_are_those_of_our_kernels(bool withHead, int blocks, double smoothing,
+        double zLoss, double denominator, string provider)
     {
         var where = Providers.Needs(provider);
         Tensor[] inputs = withHead ? [Random(1, new(B, T, C)), Random(2, new(V, C))] : [Random(3, new(B, T, V))];
-        (Tensor Loss, Tensor Nll) Run(Compute c, LossOptions options) => withHead ? c.LinearCrossEntropy(inputs[0], inputs[1], Targets, options) : c.CrossEntropy(inputs[0], Targets, options);
+        (Tensor Loss, Tensor Nll) Run(Compute c, LossOptions options) =>
+            withHead ? c.LinearCrossEntropy(inputs[0], inputs[1], Targets, options)
+                : c.CrossEntropy(inputs[0], Targets, options);
         const float Upstream = 8;
 
         var graph = new OnnxGraph("loss");
@@ -52,7 +59,8 @@ public class LossTests
         using OrtTensor loss = OrtTensor.OfFloats(), nll = OrtTensor.OfFloats(B, T), divisor = OrtTensor.OfFloats();
         divisor.Floats[0] = (float)denominator;
         var gradients = inputs.Select(input => OrtTensor.OfFloats(Sizes(input.Shape))).ToArray();
-        session.Run(denominator > 0 ? [("denominator", divisor)] : [], [("loss", loss), ("nll", nll), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
+        session.Run(denominator > 0 ? [("denominator", divisor)] : [], [("loss", loss), ("nll", nll),
+            .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
 
         using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
         var expected = Run(compute, new(denominator, smoothing, zLoss));
@@ -95,8 +103,10 @@ public class LossTests
 
     private static OnnxOps Begin(OnnxGraph graph, Tensor[] inputs, string? denominator, int blocks, bool gradients)
     {
-        graph.Weight(OnnxWeight.Of("positions", Tensor.From(new Shape(B, T), [.. Enumerable.Range(0, B * T).Select(i => (float)(i % T))])));
-        graph.Weight(new("targets", OnnxType.Int32, [B, T], B * T * sizeof(int), stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(Targets.Ids))));
+        graph.Weight(OnnxWeight.Of("positions",
+            Tensor.From(new Shape(B, T), [.. Enumerable.Range(0, B * T).Select(i => (float)(i % T))])));
+        graph.Weight(new("targets", OnnxType.Int32, [B, T], B * T * sizeof(int),
+            stream => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(Targets.Ids))));
         if (denominator is not null)
             graph.Input(denominator, OnnxType.Float32);
         var ops = new OnnxOps(graph)
@@ -137,6 +147,7 @@ public class LossTests
         float largest = ours.ToArray().Max(Math.Abs);
         Assert.True(largest > 0, what);
         for (int i = 0; i < ours.Length; i++)
-            Assert.True(Math.Abs((factor * ours[i]) - theirs[i]) <= 1e-5 * factor * Math.Max(largest, 1), $"{what}[{i}]: {theirs[i]}, ours {factor * ours[i]}");
+            Assert.True(Math.Abs((factor * ours[i]) - theirs[i]) <= 1e-5 * factor * Math.Max(largest, 1),
+                $"{what}[{i}]: {theirs[i]}, ours {factor * ours[i]}");
     }
 }

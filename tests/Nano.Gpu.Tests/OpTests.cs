@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Every op alone: its ONNX form forward and backward on ONNX Runtime against our kernels, also in sizes for which a GPU has other shaders.</summary>
+/// <summary>
+/// Every op alone: its ONNX form forward and backward on ONNX Runtime against our kernels, also in
+/// sizes for which a GPU has other shaders.
+/// </summary>
 public class OpTests
 {
     private sealed record Case(string Name, Shape[] Shapes, Func<Compute, Tensor[], Tensor> Run);
@@ -23,28 +26,38 @@ public class OpTests
         new("sum", [new(B, T, 6)], (c, x) => c.Sum(x[0])),
         new("softmax", [new(B, T, 6)], (c, x) => c.Softmax(x[0])),
         new("softmax of long rows", [new(2, 3, 1000)], (c, x) => c.Softmax(x[0])),
-        .. Enum.GetValues<ActivationKind>().Select(kind => new Case(kind.ToString(), [new(B, T, 6)], (c, x) => c.Activation(kind, x[0]))),
+        .. Enum.GetValues<ActivationKind>()
+            .Select(kind => new Case(kind.ToString(), [new(B, T, 6)], (c, x) => c.Activation(kind, x[0]))),
         new("swiglu", [new(B, T, 6), new(B, T, 6)], (c, x) => c.SwiGlu(x[0], x[1])),
         new("layernorm", [new(B, T, 6), new(6), new(6)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("layernorm without bias", [new(B, T, 6), new(6)], (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f)),
-        new("layernorm of long rows", [new(2, 3, 1000), new(1000), new(1000)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
+        new("layernorm of long rows", [new(2, 3, 1000), new(1000), new(1000)],
+            (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("rmsnorm", [new(B, T, 6), new(6)], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f)),
         new("embedding", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
         new("embedding in parts", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
         new("embedding and head in parts", [new(7, 6)], (c, x) => c.Linear(c.Embedding(x[0], Ids), x[0], null)),
         new("rope", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.RotateHalf)),
-        new("rope, interleaved", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
-        new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
-        new("attention, groups and a window", [new(B, T, 12), new(B, T, 6), new(B, T, 6)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
-        new("attention, many heads on one key head", [new(B, T, 48), new(B, T, 4), new(B, T, 4)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 12, 1)),
+        new("rope, interleaved", [new(B, T, 12)],
+            (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
+        new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)],
+            (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
+        new("attention, groups and a window", [new(B, T, 12), new(B, T, 6), new(B, T, 6)],
+            (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
+        new("attention, many heads on one key head", [new(B, T, 48), new(B, T, 4), new(B, T, 4)],
+            (c, x) => c.CausalAttention(x[0], x[1], x[2], 12, 1)),
         new("cross-entropy", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy of many classes", [new(B, T, 1003)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
-        new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets, new LossOptions(0, 0.1, 0.01)).Loss),
-        new("linear cross-entropy", [new(B, T, 6), new(7, 6)], (c, x) => c.LinearCrossEntropy(x[0], x[1], Targets, new LossOptions(0, 0.2, 0.02)).Loss),
-        new("columns of one tensor", [new(B, T, 12)], (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
+        new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)],
+            (c, x) => c.CrossEntropy(x[0], Targets, new LossOptions(0, 0.1, 0.01)).Loss),
+        new("linear cross-entropy", [new(B, T, 6), new(7, 6)],
+            (c, x) => c.LinearCrossEntropy(x[0], x[1], Targets, new LossOptions(0, 0.2, 0.02)).Loss),
+        new("columns of one tensor", [new(B, T, 12)],
+            (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
     ];
 
-    private static readonly Tensor Ids = Tensor.From(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]), Targets = Tensor.From(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
+    private static readonly Tensor Ids = Tensor.From(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
+        Targets = Tensor.From(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
 
     public static TheoryData<string, string> Names => Providers.With(Cases.Select(one => one.Name));
 
@@ -72,8 +85,11 @@ public class OpTests
         using var y = OrtTensor.OfFloats(Sizes(planned.Shape));
         var gradients = inputs.Select(input => OrtTensor.OfFloats(Sizes(input.Shape))).ToArray();
         using OrtTensor ids = OrtTensor.OfInts(Ids.Ids, B, T), targets = OrtTensor.OfInts(Targets.Ids, B, T);
-        var given = inputs.Select(input => (input.Name!, Floats(input))).Concat([("ids", ids), ("targets", targets), ("upstream", Floats(upstream)), ("positions", Floats(positions))]).ToList();
-        session.Run(given.Where(input => session.Inputs.Contains(input.Item1)), [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
+        var given = inputs.Select(input => (input.Name!, Floats(input)))
+            .Concat([("ids", ids), ("targets", targets), ("upstream", Floats(upstream)),
+                ("positions", Floats(positions))]).ToList();
+        session.Run(given.Where(input => session.Inputs.Contains(input.Item1)),
+            [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
 
         using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
         var expected = one.Run(compute, inputs);
@@ -88,13 +104,19 @@ public class OpTests
             tensor.Dispose();
     }
 
-    /// <summary>A case as a graph of y and all gradients; everything it reads is an input, for what is constant would be computed while the session opens, on the processor.</summary>
+    /// <summary>
+    /// A case as a graph of y and all gradients; everything it reads is an input, for what is
+    /// constant would be computed while the session opens, on the processor.
+    /// </summary>
     private static (OnnxGraph Graph, Tensor Y) Graph(Case one, Tensor[] inputs)
     {
         using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
         var graph = new OnnxGraph("op");
         graph.Input("positions", OnnxType.Float32, B, T);
-        var ops = new OnnxOps(graph) { FloatPositions = "positions", Positions = graph.Cast("positions", OnnxType.Int32), ContextLength = T, LargestTarget = one.Name.EndsWith("in parts", StringComparison.Ordinal) ? 3 * 6 * sizeof(float) : int.MaxValue };
+        var ops = new OnnxOps(graph) { FloatPositions = "positions",
+            Positions = graph.Cast("positions", OnnxType.Int32), ContextLength = T,
+                LargestTarget = one.Name.EndsWith("in parts", StringComparison.Ordinal) ? 3 * 6 * sizeof(float)
+                    : int.MaxValue };
         foreach (var (name, tensor) in new[] { ("ids", Ids), ("targets", Targets) })
         {
             graph.Input(name, OnnxType.Int32, B, T);
@@ -137,15 +159,21 @@ public class OpTests
     {
         float largest = ours.ToArray().Max(Math.Abs);
         for (int i = 0; i < ours.Length; i++)
-            Assert.True(Math.Abs(ours[i] - theirs[i]) <= 2e-5 * Math.Max(largest, 1), $"{what}[{i}]: {theirs[i]}, ours {ours[i]}");
+            Assert.True(Math.Abs(ours[i] - theirs[i]) <= 2e-5 * Math.Max(largest, 1),
+                $"{what}[{i}]: {theirs[i]}, ours {ours[i]}");
     }
 
-    /// <summary>Those left out make no sense in a graph, or need random numbers that no provider draws as ours.</summary>
+    /// <summary>
+    /// Those left out make no sense in a graph, or need random numbers that no provider draws as
+    /// ours.
+    /// </summary>
     [Fact]
     public void Every_op_has_an_ONNX_form_or_is_known_to_have_none()
     {
-        var all = typeof(Op).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Op))).Select(type => type.Name).Order();
-        Assert.Equal(all, OnnxOps.Known.Select(type => type.Name).Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Order());
+        var all = typeof(Op).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Op)))
+            .Select(type => type.Name).Order();
+        Assert.Equal(all, OnnxOps.Known.Select(type => type.Name)
+            .Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Order());
     }
 
     /// <summary>No op goes untested: the cases between them record every kind that is lowered.</summary>

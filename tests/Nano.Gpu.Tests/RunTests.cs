@@ -18,12 +18,19 @@ public class RunTests
         Seed = 5,
     };
 
-    /// <summary>Goes on with a run up to a step; the losses of the steps, and the last loss on validation text.</summary>
-    private static (List<double> Losses, double Validation) Train(string run, OrtDevice? device, int until, TrainOptions? options = null)
+    /// <summary>
+    /// Goes on with a run up to a step; the losses of the steps, and the last loss on validation
+    /// text.
+    /// </summary>
+    private static (List<double> Losses, double Validation) Train(string run, OrtDevice? device, int until,
+        TrainOptions? options = null)
     {
         using var compute = new Compute(1);
-        var on = device is null ? null : new TrainingDevice(device.Provider.Name, (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device));
-        using var trainer = new Trainer(options ?? Options, TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "made here"), null), run, Checkpoint.Exists(run), compute, 100, "test", on);
+        var on = device is null ? null : new TrainingDevice(device.Provider.Name,
+            (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device));
+        using var trainer = new Trainer(options ?? Options,
+            TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "made here"), null), run,
+            Checkpoint.Exists(run), compute, 100, "test", on);
         using var stop = new CancellationTokenSource();
         var losses = new List<double>();
         double validation = double.NaN;
@@ -69,7 +76,8 @@ public class RunTests
         double[] all = [.. Train(stopped.Root, device, 7).Losses, .. Train(stopped.Root, device, 30).Losses];
         Assert.Equal(expected, all);
         foreach (string file in Directory.GetFiles(Path.Combine(alone.Root, "step-000030")))
-            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(stopped.Root, "step-000030", Path.GetFileName(file))));
+            Assert.Equal(File.ReadAllBytes(file),
+                File.ReadAllBytes(Path.Combine(stopped.Root, "step-000030", Path.GetFileName(file))));
         Assert.True(validation < expected[0] - 0.5);
     }
 
@@ -85,7 +93,8 @@ public class RunTests
         Assert.True(Checkpoint.Exists(run.Root));
     }
 
-    public static TheoryData<string> Refused => ["--optimizer lion", "--dropout", "--activations bf16", "--pack", "--ema"];
+    public static TheoryData<string> Refused => ["--optimizer lion", "--dropout", "--activations bf16",
+        "--pack", "--ema"];
 
     [Theory]
     [MemberData(nameof(Refused))]
@@ -102,7 +111,8 @@ public class RunTests
         };
         using var model = LanguageModel.Create(options.Model);
         using var compute = new Compute(1);
-        var e = Assert.Throws<NanoException>(() => new OnnxTrainStep(model, compute, new BatchLoader(new int[100], 4, 16, "test"), options, device));
+        var e = Assert.Throws<NanoException>(() =>
+            new OnnxTrainStep(model, compute, new BatchLoader(new int[100], 4, 16, "test"), options, device));
         Assert.Contains(what, e.Message, StringComparison.Ordinal);
     }
 }

@@ -1,12 +1,17 @@
 namespace Nano.Tests;
 
-/// <summary>Models whose blocks keep what the backward pass needs as bfloat16: the losses of float32, gradients close to it, the same bits everywhere.</summary>
+/// <summary>
+/// Models whose blocks keep what the backward pass needs as bfloat16: the losses of float32,
+/// gradients close to it, the same bits everywhere.
+/// </summary>
 public class ActivationStorageTests
 {
     private const int B = 2, T = 30, V = 23;
 
-    private static readonly Gpt2Config Gpt2 = new() { VocabSize = V, ContextLength = 30, Layers = 3, Heads = 2, Channels = 16, Dropout = 0.2f };
-    private static readonly LlamaConfig Llama = new() { VocabSize = V, ContextLength = 30, Layers = 3, Heads = 4, KvHeads = 2, Channels = 24, Intermediate = 40, Dropout = 0.2f };
+    private static readonly Gpt2Config Gpt2 = new() { VocabSize = V, ContextLength = 30, Layers = 3, Heads = 2,
+        Channels = 16, Dropout = 0.2f };
+    private static readonly LlamaConfig Llama = new() { VocabSize = V, ContextLength = 30, Layers = 3, Heads = 4,
+        KvHeads = 2, Channels = 24, Intermediate = 40, Dropout = 0.2f };
 
     private static readonly Dictionary<string, ModelConfig> Variants = new()
     {
@@ -32,13 +37,15 @@ public class ActivationStorageTests
         for (int micro = 0; micro < 2; micro++)
         {
             compute.NextStep();
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, micro)), targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, 5 + micro));
+            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, micro)),
+                targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, 5 + micro));
             var (loss, nll) = model.Loss(compute, ids, targets, 100, new Dropout(config.Dropout, 1, (ulong)micro),
                 segments: micro == 0 ? null : new Segments(compute, 20, 25, 15), activations: activations);
             nlls.AddRange(Models.Bits(nll.Data));
             compute.Tape.Backward(compute, loss);
         }
-        return new Result([.. nlls], [.. model.Parameters.All.Select(parameter => parameter.Gradient.Data.ToArray())], compute.StepArena.PeakBytes);
+        return new Result([.. nlls], [.. model.Parameters.All.Select(parameter => parameter.Gradient.Data.ToArray())],
+            compute.StepArena.PeakBytes);
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -55,7 +62,8 @@ public class ActivationStorageTests
                 expected ??= bits;
                 Assert.True(expected.AsSpan().SequenceEqual(bits), $"{width}, {threads} threads");
                 double norm = Math.Sqrt(plain.Gradients.Sum(gradient => gradient.Sum(value => (double)value * value)));
-                double off = Math.Sqrt(plain.Gradients.Zip(stored.Gradients).Sum(pair => pair.First.Zip(pair.Second).Sum(g => Math.Pow((double)g.First - g.Second, 2))));
+                double off = Math.Sqrt(plain.Gradients.Zip(stored.Gradients)
+                    .Sum(pair => pair.First.Zip(pair.Second).Sum(g => Math.Pow((double)g.First - g.Second, 2))));
                 Assert.InRange(off / norm, 1e-6, 0.01);
             }
     }
@@ -64,8 +72,10 @@ public class ActivationStorageTests
     public void A_deep_model_takes_little_more_than_half_the_memory(string name)
     {
         var config = Variants[name];
-        ModelConfig deep = config is Gpt2Config gpt2 ? gpt2 with { Layers = 16 } : (LlamaConfig)config with { Layers = 16 };
-        long plain = Run(deep, SimdWidths.Best(), 1, ActivationStorage.Float32).Peak, stored = Run(deep, SimdWidths.Best(), 1, ActivationStorage.BFloat16).Peak;
+        ModelConfig deep = config is Gpt2Config gpt2 ? gpt2 with { Layers = 16 }
+            : (LlamaConfig)config with { Layers = 16 };
+        long plain = Run(deep, SimdWidths.Best(), 1, ActivationStorage.Float32).Peak,
+            stored = Run(deep, SimdWidths.Best(), 1, ActivationStorage.BFloat16).Peak;
         Assert.InRange(stored, 0.4 * plain, 0.68 * plain);
     }
 }

@@ -41,7 +41,9 @@ public class DropoutTests
         using var plain = Models.Random(config);
         using var compute = new Compute(1);
         int[] ids = Models.RandomIds(12, 50);
-        float[] Masked(ulong step) => model.Forward(compute, Tensor.From(new Shape(1, 12), ids), dropout: new Dropout(0.5f, 1, step)).Data.ToArray();
+        float[] Masked(ulong step) =>
+            model.Forward(compute, Tensor.From(new Shape(1, 12), ids), dropout: new Dropout(0.5f, 1, step)).Data
+                .ToArray();
         Assert.Equal(Masked(1), Masked(1));
         Assert.NotEqual(Masked(1), Masked(2));
         Assert.Equal(Models.Bits(Models.Logits(plain, compute, ids)), Models.Bits(Models.Logits(model, compute, ids)));
@@ -54,12 +56,15 @@ public class DropoutTests
         using var compute = new Compute(1);
         var stream = new List<float[]>();
         var input = Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11));
-        model.Forward(compute, input, dropout: new Dropout(0.5f, 1, 1), watch: (name, tensor) => stream.Add(tensor.Data.ToArray()));
+        model.Forward(compute, input, dropout: new Dropout(0.5f, 1, 1),
+            watch: (name, tensor) => stream.Add(tensor.Data.ToArray()));
         int n = 12 * 64;
-        // Half of the embedding is dropped. A block adds two branches, so an element passes it unchanged when both drop it: a quarter.
+        // Half of the embedding is dropped. A block adds two branches, so an element passes it unchanged when
+        // both drop it: a quarter.
         Assert.Equal(0.5, stream[0].Count(value => value == 0) / (double)n, 5 * Math.Sqrt(0.25 / n));
         for (int i = 0; i < 2; i++)
-            Assert.Equal(0.25, stream[i].Zip(stream[i + 1], (a, b) => a == b).Count(same => same) / (double)n, 5 * Math.Sqrt(0.1875 / n));
+            Assert.Equal(0.25, stream[i].Zip(stream[i + 1], (a, b) => a == b).Count(same => same) / (double)n,
+                5 * Math.Sqrt(0.1875 / n));
     }
 
     /// <summary>Rows of 15 elements: most begin within one of the groups of four in which masks are drawn.</summary>

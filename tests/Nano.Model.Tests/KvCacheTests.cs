@@ -5,11 +5,14 @@ namespace Nano.Tests;
 
 public class KvCacheTests
 {
-    // Longer than two of attention's key blocks (64), and an MLP wider than a block of the product's inner dimension (512).
+    // Longer than two of attention's key blocks (64), and an MLP wider than a block of the product's inner
+    // dimension (512).
     const int T = 131;
-    static readonly Gpt2Config Config = new() { VocabSize = 19, ContextLength = T, Layers = 2, Heads = 3, Channels = 144 };
+    static readonly Gpt2Config Config = new() { VocabSize = 19, ContextLength = T, Layers = 2, Heads = 3,
+        Channels = 144 };
 
-    // Grouped heads, angles that differ from position to position in their base, normed queries, a window shorter than the text in one layer of two.
+    // Grouped heads, angles that differ from position to position in their base, normed queries, a window
+    // shorter than the text in one layer of two.
     static readonly LlamaConfig Grouped = new()
     {
         VocabSize = 19,
@@ -61,7 +64,8 @@ public class KvCacheTests
         using var compute = new Compute(2, width);
         int[] ids = Models.RandomIds(T, Config.VocabSize);
         int[] whole = Models.Bits(Models.Logits(model, compute, ids));
-        foreach (int[] pieces in new int[][] { [.. Enumerable.Repeat(1, T)], [5, T - 5], [T], [64, 1, T - 65], [63, 2, T - 65], [T - 1, 1] })
+        foreach (int[] pieces in new int[][] { [.. Enumerable.Repeat(1, T)], [5, T - 5], [T], [64, 1, T - 65],
+            [63, 2, T - 65], [T - 1, 1] })
             Assert.Equal(whole, InPieces(model, compute, ids, pieces));
     }
 
@@ -129,14 +133,16 @@ public class KvCacheTests
         Assert.Equal(3, cache.Length);
     }
 
-    // Rows of different lengths in one batch, rows that come and go, in any order; a position is 64 or more for some, beyond a block of keys.
+    // Rows of different lengths in one batch, rows that come and go, in any order; a position is 64 or more
+    // for some, beyond a block of keys.
     [Theory]
     [MemberData(nameof(Widths))]
     public void A_row_of_a_ragged_batch_has_the_bits_of_its_solo_run(SimdWidth width, string name)
     {
         using var model = Models.Random(Named(name));
         using var compute = new Compute(2, width);
-        int[][] texts = [Models.RandomIds(70, 19, 1), Models.RandomIds(3, 19, 2), Models.RandomIds(40, 19, 3), Models.RandomIds(40, 19, 4)];
+        int[][] texts = [Models.RandomIds(70, 19, 1), Models.RandomIds(3, 19, 2), Models.RandomIds(40, 19, 3),
+            Models.RandomIds(40, 19, 4)];
         int[] prompts = [66, 1, 36, 30];
         int[][] whole = [.. texts.Select(text => Models.Bits(Models.Logits(model, compute, text)))];
         using var cache = Cache(model, 4);
@@ -153,9 +159,11 @@ public class KvCacheTests
         {
             compute.NextStep();
             cache.Select(rows);
-            var logits = model.NextLogits(compute, Tensor.From(new Shape(rows.Length, news[0].Length), news.SelectMany(ids => ids).ToArray()), cache);
+            var logits = model.NextLogits(compute,
+                Tensor.From(new Shape(rows.Length, news[0].Length), news.SelectMany(ids => ids).ToArray()), cache);
             for (int b = 0; b < rows.Length; b++)
-                Assert.Equal(whole[rows[b]][((cache.LengthOf(rows[b]) - 1) * 19)..(cache.LengthOf(rows[b]) * 19)], Models.Bits(logits.SliceRows(b, 1).Data));
+                Assert.Equal(whole[rows[b]][((cache.LengthOf(rows[b]) - 1) * 19)..(cache.LengthOf(rows[b]) * 19)],
+                    Models.Bits(logits.SliceRows(b, 1).Data));
         }
     }
 
@@ -167,11 +175,13 @@ public class KvCacheTests
         foreach (int length in pieces)
         {
             compute.NextStep();
-            bits.AddRange(Models.Bits(model.Forward(compute, Tensor.From(new Shape(1, length), ids.AsSpan(at, length)), cache).Data));
+            bits.AddRange(Models.Bits(model.Forward(compute, Tensor.From(new Shape(1, length), ids.AsSpan(at, length)),
+                cache).Data));
             Assert.Equal(at += length, cache.Length);
         }
         return [.. bits];
     }
 
-    static KvCache Cache(LanguageModel model, int rows) => new(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim, rows);
+    static KvCache Cache(LanguageModel model, int rows) =>
+        new(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim, rows);
 }

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>The Llama family once more, in double precision and in the plainest loops, from the published formulas; shares nothing with src but the config.</summary>
+/// <summary>
+/// The Llama family once more, in double precision and in the plainest loops, from the published
+/// formulas; shares nothing with src but the config.
+/// </summary>
 internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
 {
     /// <summary>The logits [T, V] of one sequence.</summary>
@@ -10,18 +13,23 @@ internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
         for (int layer = 0; layer < config.Layers; layer++)
         {
             string block = $"model.layers.{layer}.";
-            AddTo(x, Attention(Array.ConvertAll(x, row => Norm(row, block + "input_layernorm.weight")), layer, block + "self_attn."));
-            AddTo(x, Array.ConvertAll(x, row => Mlp(Norm(row, block + "post_attention_layernorm.weight"), block + "mlp.")));
+            AddTo(x, Attention(Array.ConvertAll(x, row => Norm(row, block + "input_layernorm.weight")), layer,
+                block + "self_attn."));
+            AddTo(x, Array.ConvertAll(x,
+                row => Mlp(Norm(row, block + "post_attention_layernorm.weight"), block + "mlp.")));
         }
         double[][] head = config.TiedHead ? table : Rows("lm_head.weight");
-        return Array.ConvertAll(x, row => Array.ConvertAll(head, weights => Dot(weights, Norm(row, "model.norm.weight"))));
+        return Array.ConvertAll(x,
+            row => Array.ConvertAll(head, weights => Dot(weights, Norm(row, "model.norm.weight"))));
     }
 
     private double[][] Attention(double[][] x, int layer, string name)
     {
-        int D = config.HeadDim, group = config.Heads / config.KvHeads, window = layer < config.FirstWindowLayer || config.Window == 0 ? int.MaxValue : config.Window;
+        int D = config.HeadDim, group = config.Heads / config.KvHeads,
+            window = layer < config.FirstWindowLayer || config.Window == 0 ? int.MaxValue : config.Window;
         double[][][] q = Heads("q"), k = Heads("k"), v = Heads("v");
-        return [.. x.Select((_, i) => Linear([.. Enumerable.Range(0, config.Heads).SelectMany(h => Head(i, h))], name + "o_proj"))];
+        return [.. x.Select((_, i) => Linear([.. Enumerable.Range(0, config.Heads).SelectMany(h => Head(i, h))],
+            name + "o_proj"))];
 
         double[] Head(int i, int h)
         {
@@ -35,8 +43,10 @@ internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
         }
 
         // [T][head][D]
-        double[][][] Heads(string kind) => [.. x.Select((row, position) => Linear(row, name + kind + "_proj").Chunk(D).Select(head =>
-            kind == "v" ? head : Turn(config.QkNorm ? Norm(head, name + kind + "_norm.weight") : head, position)).ToArray())];
+        double[][][] Heads(string kind) =>
+            [.. x.Select((row, position) => Linear(row, name + kind + "_proj").Chunk(D).Select(head =>
+            kind == "v" ? head : Turn(config.QkNorm ? Norm(head, name + kind + "_norm.weight") : head, position))
+            .ToArray())];
     }
 
     private double[] Turn(double[] head, int position)
@@ -44,15 +54,18 @@ internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
         int half = head.Length / 2;
         double theta = config.RopeTheta, magnitude = 1;
         if (config.RopeScaling is RopeScaling.Dynamic dynamic && position >= dynamic.OriginalContext)
-            theta *= Math.Pow((dynamic.Factor * (position + 1) / dynamic.OriginalContext) - dynamic.Factor + 1, head.Length / (head.Length - 2.0));
-        double[] frequencies = config.RopeScaling?.Frequencies(head.Length, theta) ?? [.. Enumerable.Range(0, half).Select(i => Math.Pow(theta, -(double)i / half))];
+            theta *= Math.Pow((dynamic.Factor * (position + 1) / dynamic.OriginalContext) - dynamic.Factor + 1,
+                head.Length / (head.Length - 2.0));
+        double[] frequencies = config.RopeScaling?.Frequencies(head.Length, theta)
+            ?? [.. Enumerable.Range(0, half).Select(i => Math.Pow(theta, -(double)i / half))];
         if (config.RopeScaling is RopeScaling.Yarn yarn)
             magnitude = (0.1 * Math.Log(yarn.Factor)) + 1;
         var turned = new double[head.Length];
         for (int i = 0; i < half; i++)
         {
             var (a, b) = config.Pairing == RopePairing.Interleaved ? (2 * i, (2 * i) + 1) : (i, i + half);
-            double cos = magnitude * Math.Cos(position * frequencies[i]), sin = magnitude * Math.Sin(position * frequencies[i]);
+            double cos = magnitude * Math.Cos(position * frequencies[i]),
+                sin = magnitude * Math.Sin(position * frequencies[i]);
             turned[a] = (head[a] * cos) - (head[b] * sin);
             turned[b] = (head[b] * cos) + (head[a] * sin);
         }
@@ -73,7 +86,8 @@ internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
 
     private double[] Linear(double[] x, string name)
     {
-        var bias = model.Parameters.All.Any(parameter => parameter.Name == name + ".bias") ? Values(name + ".bias") : null;
+        var bias = model.Parameters.All.Any(parameter => parameter.Name == name + ".bias")
+            ? Values(name + ".bias") : null;
         return [.. Rows(name + ".weight").Select((weights, i) => Dot(weights, x) + (bias?[i] ?? 0))];
     }
 

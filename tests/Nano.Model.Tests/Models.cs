@@ -5,12 +5,16 @@ namespace Nano.Tests;
 /// <summary>Small models, and ways to compare what they compute.</summary>
 static class Models
 {
-    public static Gpt2Config Small { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2, Channels = 8 };
+    public static Gpt2Config Small { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2,
+        Channels = 8 };
 
     /// <summary>The folder of the golden GPT-2.</summary>
     public static string GoldenFolder => Goldens.Path("gpt2_tiny");
 
-    /// <summary>A model whose every parameter, biases and norms included, is random and large enough for its logits to differ clearly.</summary>
+    /// <summary>
+    /// A model whose every parameter, biases and norms included, is random and large enough for its
+    /// logits to differ clearly.
+    /// </summary>
     public static LanguageModel Random(ModelConfig config, ulong seed = 1)
     {
         var model = LanguageModel.Create(config);
@@ -33,11 +37,15 @@ static class Models
         return model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
     }
 
-    /// <summary>The bits of floats, so that equal means the same and not merely close (and NaN equals itself).</summary>
+    /// <summary>
+    /// The bits of floats, so that equal means the same and not merely close (and NaN equals
+    /// itself).
+    /// </summary>
     public static int[] Bits(ReadOnlySpan<float> values) => MemoryMarshal.Cast<float, int>(values).ToArray();
 
     /// <summary>The bits of all parameters, by name.</summary>
-    public static Dictionary<string, int[]> Bits(LanguageModel model) => model.Parameters.All.ToDictionary(parameter => parameter.Name!, parameter => Bits(parameter.Data));
+    public static Dictionary<string, int[]> Bits(LanguageModel model) =>
+        model.Parameters.All.ToDictionary(parameter => parameter.Name!, parameter => Bits(parameter.Data));
 
     /// <summary>A tensor of floats in a safetensors file.</summary>
     public static float[] Floats(SafetensorsReader file, string name)

@@ -124,12 +124,14 @@ public sealed unsafe class ComputeTests
 
     private readonly struct LanesKernel(int* lanes) : IKernel
     {
-        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged => *lanes = S.Lanes;
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged =>
+            *lanes = S.Lanes;
     }
 
     private readonly struct AddOne(float* x) : IElementwise
     {
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(x + i, S.Add(S.Load(x + i), S.Splat(1)));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(x + i, S.Add(S.Load(x + i), S.Splat(1)));
     }
 
     private readonly struct ScratchKernel(int floats, long* sum) : IKernel

@@ -113,7 +113,8 @@ public sealed unsafe class GradientTests : IDisposable
     public void Gradients_of_another_shape_or_with_gaps_or_for_views_are_refused()
     {
         var x = new Tensor(new Shape(2, 3));
-        Assert.Contains("[3, 2]", Assert.Throws<ArgumentException>(() => x.SetGradient(new Tensor(new Shape(3, 2)))).Message);
+        Assert.Contains("[3, 2]",
+            Assert.Throws<ArgumentException>(() => x.SetGradient(new Tensor(new Shape(3, 2)))).Message);
         Assert.Throws<ArgumentException>(() => x.SetGradient(new Tensor(new Shape(2, 5)).SliceColumns(0, 3)));
         Assert.Throws<InvalidOperationException>(() => x.SliceRows(0, 1).SetGradient(new Tensor(new Shape(1, 3))));
     }

@@ -1,36 +1,61 @@
 namespace Nano.Tests;
 
-/// <summary>Laps are counted under the right names with the right costs; how long they take is no matter for a test.</summary>
+/// <summary>
+/// Laps are counted under the right names with the right costs; how long they take is no matter for
+/// a test.
+/// </summary>
 public class ProfilerTests
 {
     private static readonly Machine Machine = new(100, 10, 10);
 
-    /// <summary>An op on small inputs with what it must cost: name, operations and bytes of forward, then of backward (null: several laps).</summary>
+    /// <summary>
+    /// An op on small inputs with what it must cost: name, operations and bytes of forward, then of
+    /// backward (null: several laps).
+    /// </summary>
     private static readonly (Func<Compute, Random, Tensor> Run, Work Forward, Work? Backward)[] Costs =
     [
         // 2 x 3 x 5 x 4 twice: x [3, 4], W [5, 4], y [3, 5]
-        ((c, r) => c.Linear(r.Normal(3, 4), r.Normal(5, 4), r.Normal(5)), new("linear forward", 120, 4 * (12 + 20 + 15), (3, 5, 4)), null),
+        ((c, r) => c.Linear(r.Normal(3, 4), r.Normal(5, 4), r.Normal(5)), new("linear forward", 120, 4 * (12 + 20 + 15),
+            (3, 5, 4)), null),
         // Two products of a [3, 4], b [4, 5] in a batch; backward has two of each
-        ((c, r) => c.MatMul(r.Normal(2, 3, 4), r.Normal(2, 4, 5)), new("matmul forward", 240, 2 * 4 * (12 + 20 + 15), (3, 5, 4)), new("matmul backward", 480, 4 * 4 * (12 + 20 + 15), (3, 5, 4))),
-        ((c, r) => c.MatMul(r.Normal(4, 3), r.Normal(5, 4), true, true), new("matmul forward", 120, 4 * (12 + 20 + 15), (3, 5, 4)), new("matmul backward", 240, 2 * 4 * (12 + 20 + 15), (3, 5, 4))),
-        ((c, r) => c.Add(r.Normal(2, 6), r.Normal(6)), new("add forward", 12, 4 * (12 + 6 + 12)), new("add backward", 12, 4 * (12 + 6))),
-        ((c, r) => c.Multiply(r.Normal(2, 6), r.Normal(2, 6)), new("multiply forward", 12, 4 * 36), new("multiply backward", 24, 4 * 60)),
+        ((c, r) => c.MatMul(r.Normal(2, 3, 4), r.Normal(2, 4, 5)), new("matmul forward", 240, 2 * 4 * (12 + 20 + 15),
+            (3, 5, 4)), new("matmul backward", 480, 4 * 4 * (12 + 20 + 15), (3, 5, 4))),
+        ((c, r) => c.MatMul(r.Normal(4, 3), r.Normal(5, 4), true, true), new("matmul forward", 120, 4 * (12 + 20 + 15),
+            (3, 5, 4)), new("matmul backward", 240, 2 * 4 * (12 + 20 + 15), (3, 5, 4))),
+        ((c, r) => c.Add(r.Normal(2, 6), r.Normal(6)), new("add forward", 12, 4 * (12 + 6 + 12)), new("add backward",
+            12, 4 * (12 + 6))),
+        ((c, r) => c.Multiply(r.Normal(2, 6), r.Normal(2, 6)), new("multiply forward", 12,
+            4 * 36), new("multiply backward", 24, 4 * 60)),
         ((c, r) => c.Scale(r.Normal(12), 2), new("scale forward", 12, 4 * 24), new("scale backward", 12, 4 * 24)),
-        ((c, r) => c.Activation(ActivationKind.Relu, r.Normal(12)), new("activation forward", 12, 4 * 24), new("activation backward", 24, 4 * 36)),
-        ((c, r) => c.SwiGlu(r.Normal(12), r.Normal(12)), new("swiglu forward", 36, 4 * 36), new("swiglu backward", 120, 4 * 60)),
-        ((c, r) => c.Dropout(r.Normal(12), 0.5f, 1, 1), new("dropout forward", 12, 4 * 24), new("dropout backward", 12, 4 * 24)),
-        ((c, r) => c.LayerNorm(r.Normal(2, 6), r.Normal(6), r.Normal(6), 1e-5f), new("layernorm forward", 96, 4 * (12 + 6 + 6 + 12 + 2 + 2)), new("layernorm backward", 216, 4 * (12 + 6 + 2 + 2 + 12 + 12 + 6 + 6))),
-        ((c, r) => c.LayerNorm(r.Normal(2, 6), r.Normal(6), null, 1e-5f), new("layernorm forward", 96, 4 * (12 + 6 + 12 + 2 + 2)), new("layernorm backward", 216, 4 * (12 + 6 + 2 + 2 + 12 + 12 + 6))),
-        ((c, r) => c.RmsNorm(r.Normal(2, 6), r.Normal(6), 1e-5f), new("rmsnorm forward", 48, 4 * (12 + 6 + 12 + 2)), new("rmsnorm backward", 132, 4 * (12 + 6 + 2 + 12 + 12 + 6))),
+        ((c, r) => c.Activation(ActivationKind.Relu, r.Normal(12)), new("activation forward", 12,
+            4 * 24), new("activation backward", 24, 4 * 36)),
+        ((c, r) => c.SwiGlu(r.Normal(12), r.Normal(12)), new("swiglu forward", 36, 4 * 36), new("swiglu backward",
+            120, 4 * 60)),
+        ((c, r) => c.Dropout(r.Normal(12), 0.5f, 1, 1), new("dropout forward", 12, 4 * 24), new("dropout backward",
+            12, 4 * 24)),
+        ((c, r) => c.LayerNorm(r.Normal(2, 6), r.Normal(6), r.Normal(6), 1e-5f), new("layernorm forward", 96,
+            4 * (12 + 6 + 6 + 12 + 2 + 2)), new("layernorm backward", 216, 4 * (12 + 6 + 2 + 2 + 12 + 12 + 6 + 6))),
+        ((c, r) => c.LayerNorm(r.Normal(2, 6), r.Normal(6), null, 1e-5f), new("layernorm forward", 96,
+            4 * (12 + 6 + 12 + 2 + 2)), new("layernorm backward", 216, 4 * (12 + 6 + 2 + 2 + 12 + 12 + 6))),
+        ((c, r) => c.RmsNorm(r.Normal(2, 6), r.Normal(6), 1e-5f), new("rmsnorm forward", 48,
+            4 * (12 + 6 + 12 + 2)), new("rmsnorm backward", 132, 4 * (12 + 6 + 2 + 12 + 12 + 6))),
         ((c, r) => c.Softmax(r.Normal(2, 6)), new("softmax forward", 60, 4 * 24), new("softmax backward", 48, 4 * 36)),
-        ((c, r) => c.Rope(r.Normal(3, 8), new RopeTable(RopeTable.InverseFrequencies(4, 10000), [0, 1, 2]), RopePairing.RotateHalf), new("rope forward", 72, 4 * (24 + 6 + 6 + 24)), new("rope backward", 72, 4 * (24 + 6 + 6 + 24))),
-        ((c, r) => c.Embedding(r.Normal(7, 3), Tensor.From(new Shape(2), [4, 4])), new("embedding forward", 0, 4 * (2 + 6 + 6)), null),
+        ((c, r) => c.Rope(r.Normal(3, 8), new RopeTable(RopeTable.InverseFrequencies(4, 10000), [0, 1, 2]),
+            RopePairing.RotateHalf), new("rope forward", 72, 4 * (24 + 6 + 6 + 24)), new("rope backward", 72,
+                4 * (24 + 6 + 6 + 24))),
+        ((c, r) => c.Embedding(r.Normal(7, 3), Tensor.From(new Shape(2), [4, 4])), new("embedding forward", 0,
+            4 * (2 + 6 + 6)), null),
         // B 2, 3 queries that see 1 + 2 + 3 keys, 2 heads of 4: each product 2 x 2 x 2 x 4 x 6 = 192
-        ((c, r) => c.CausalAttention(r.Normal(2, 3, 8), r.Normal(2, 3, 4), r.Normal(2, 3, 4), 2, 1), new("attention forward", 384, 4 * (48 + 24 + 24 + 48 + 12)), new("attention backward", 960, 4 * (48 + 24 + 24 + 48 + 48 + 12 + 48 + 24 + 24))),
-        ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.From(new Shape(2), [4, 5])).Loss, new("cross-entropy forward", 48, 4 * (12 + 2 + 2 + 2)), new("cross-entropy backward", 48, 4 * (12 + 2 + 2 + 2 + 12))),
-        ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.From(new Shape(2), [4, 5])).Loss, new("mean loss", 2, 0), new("head gradient handed on", 0, 0)),
+        ((c, r) => c.CausalAttention(r.Normal(2, 3, 8), r.Normal(2, 3, 4), r.Normal(2, 3, 4), 2, 1),
+            new("attention forward", 384, 4 * (48 + 24 + 24 + 48 + 12)), new("attention backward", 960,
+                4 * (48 + 24 + 24 + 48 + 48 + 12 + 48 + 24 + 24))),
+        ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.From(new Shape(2), [4, 5])).Loss, new("cross-entropy forward",
+            48, 4 * (12 + 2 + 2 + 2)), new("cross-entropy backward", 48, 4 * (12 + 2 + 2 + 2 + 12))),
+        ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.From(new Shape(2), [4, 5])).Loss,
+            new("mean loss", 2, 0), new("head gradient handed on", 0, 0)),
         ((c, r) => c.Checkpoint(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("checkpoint", 0, 0), null),
-        ((c, r) => c.StoringBFloat16(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("bfloat16 storage", 0, 0), null),
+        ((c, r) => c.StoringBFloat16(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("bfloat16 storage",
+            0, 0), null),
         ((c, r) => c.Sum(r.Normal(2, 6)), new("sum forward", 12, 4 * 12), new("sum backward", 0, 4 * 12)),
     ];
 
@@ -67,15 +92,17 @@ public class ProfilerTests
         {
             compute.NextStep();
             compute.Profiler.StartStep();
-            var y = compute.Linear(compute.Activation(ActivationKind.Tanh, compute.Linear(compute.Linear(x, first, bias), second, null)), second, null);
+            var y = compute.Linear(compute.Activation(ActivationKind.Tanh,
+                compute.Linear(compute.Linear(x, first, bias), second, null)), second, null);
             compute.Tape.Backward(compute, y);
             compute.Profiler.EndStep();
         }
         var expected = new (string, string, double)[]
         {
-            ("activation backward", "", 1), ("activation forward", "", 1),
-            ("linear dW", "5 x 4 x 3", 1), ("linear dW", "5 x 5 x 3", 2), ("linear dX", "3 x 4 x 5", 1), ("linear dX", "3 x 5 x 5", 2), ("linear db", "", 1),
-            ("linear forward", "3 x 5 x 4", 1), ("linear forward", "3 x 5 x 5", 2), ("other", "", 1),
+            ("activation backward", "", 1), ("activation forward", "", 1), ("linear dW", "5 x 4 x 3", 1),
+            ("linear dW", "5 x 5 x 3", 2), ("linear dX", "3 x 4 x 5", 1), ("linear dX", "3 x 5 x 5", 2),
+            ("linear db", "", 1), ("linear forward", "3 x 5 x 4", 1), ("linear forward", "3 x 5 x 5", 2),
+            ("other", "", 1),
         };
         Assert.Equal(expected, compute.Profiler.Rows(Machine).Select(row => (row.Name, row.Shape, row.Calls)).Order());
         Assert.Equal(2, compute.Profiler.Steps);

@@ -8,7 +8,8 @@ public sealed class ShapeTests
     [Fact]
     public void Sizes_are_those_of_the_dimensions()
     {
-        var dims = Gen.Choose(0, 50).ListOf().Where(list => list.Count <= 4).Select(list => list.ToArray()).ToArbitrary();
+        var dims = Gen.Choose(0, 50).ListOf().Where(list => list.Count <= 4).Select(list => list.ToArray())
+            .ToArbitrary();
         Check.One(Config.QuickThrowOnFailure, Prop.ForAll(dims, d =>
         {
             var shape = new Shape(d);
@@ -65,7 +66,8 @@ public sealed class ShapeTests
         Assert.Contains("[2147483647, 2147483647, ", Assert.Throws<ArgumentException>(() => new Shape(dims)).Message);
 
     [Fact]
-    public void A_huge_shape_with_an_empty_dimension_is_empty() => Assert.Equal(0, new Shape(int.MaxValue, 1, 0, int.MaxValue).Length);
+    public void A_huge_shape_with_an_empty_dimension_is_empty() =>
+        Assert.Equal(0, new Shape(int.MaxValue, 1, 0, int.MaxValue).Length);
 
     [Theory]
     [InlineData(2)]

@@ -53,7 +53,8 @@ public sealed class TensorTests
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(200), Prop.ForAll(sizes.ToArbitrary(), s =>
         {
             var whole = Counting(s.b, s.t, s.c);
-            foreach (var view in new[] { whole.SliceRows(s.b0, s.bn).SliceColumns(s.c0, s.cn), whole.SliceColumns(s.c0, s.cn).SliceRows(s.b0, s.bn) })
+            foreach (var view in new[] { whole.SliceRows(s.b0, s.bn).SliceColumns(s.c0, s.cn),
+                whole.SliceColumns(s.c0, s.cn).SliceRows(s.b0, s.bn) })
             {
                 Assert.Equal(new Shape(s.bn, s.t, s.cn), view.Shape);
                 Assert.Equal(s.c, view.RowStride);
@@ -102,7 +103,8 @@ public sealed class TensorTests
         Assert.Contains("[2, 6]", message);
         Assert.Contains("12", message);
         Assert.Contains("[5]", message);
-        foreach (var (start, count) in new[] { (-1, 1), (0, -1), (3, 4), (7, 0), (1, int.MaxValue), (int.MaxValue, int.MaxValue) })
+        foreach (var (start, count) in new[] { (-1, 1), (0, -1), (3, 4), (7, 0), (1, int.MaxValue),
+            (int.MaxValue, int.MaxValue) })
             Assert.Contains("[2, 6]", Assert.Throws<ArgumentException>(() => x.SliceColumns(start, count)).Message);
         foreach (var (start, count) in new[] { (-1, 1), (0, -1), (1, 2), (3, 0), (1, int.MaxValue) })
             Assert.Contains("[2, 6]", Assert.Throws<ArgumentException>(() => x.SliceRows(start, count)).Message);
@@ -119,12 +121,14 @@ public sealed class TensorTests
     }
 
     [Fact]
-    public void Names_appear_in_messages() => Assert.Equal("wte [2, 3]", new Tensor(new Shape(2, 3)) { Name = "wte" }.ToString());
+    public void Names_appear_in_messages() =>
+        Assert.Equal("wte [2, 3]", new Tensor(new Shape(2, 3)) { Name = "wte" }.ToString());
 
     [Fact]
     public void A_tensor_no_machine_can_hold_is_an_error_for_people() =>
         Assert.Throws<NanoException>(() => new Tensor(new Shape(int.MaxValue, int.MaxValue)));
 
     internal static Tensor Counting(params int[] dims) =>
-        Tensor.From(new Shape(dims), Enumerable.Range(1, dims.Aggregate(1, (a, b) => a * b)).Select(i => (float)i).ToArray());
+        Tensor.From(new Shape(dims), Enumerable.Range(1, dims.Aggregate(1, (a, b) => a * b)).Select(i => (float)i)
+            .ToArray());
 }

@@ -2,9 +2,11 @@ namespace Nano.Tests;
 
 public class AutoRecipeTests
 {
-    static TrainingData Data(string text, ITokenizer? tokenizer = null) => TrainingData.FromText(new Corpus("test", text, "made here"), tokenizer);
+    static TrainingData Data(string text, ITokenizer? tokenizer = null) =>
+        TrainingData.FromText(new Corpus("test", text, "made here"), tokenizer);
 
-    static string Sentences(int count) => string.Concat(Enumerable.Range(0, count).Select(i => $"sentence {i % 97} says {i % 13}.\n"));
+    static string Sentences(int count) =>
+        string.Concat(Enumerable.Range(0, count).Select(i => $"sentence {i % 97} says {i % 13}.\n"));
 
     [Fact]
     public void A_short_text_of_few_characters_is_read_by_character()
@@ -16,7 +18,8 @@ public class AutoRecipeTests
     public void Many_different_characters_get_a_learnt_vocabulary()
     {
         var random = new Random(1);
-        string text = string.Concat(Enumerable.Range(0, 60_000).Select(_ => (char)('一' + (random.Next(900) * random.Next(2)) + random.Next(30))));
+        string text = string.Concat(Enumerable.Range(0, 60_000)
+            .Select(_ => (char)('一' + (random.Next(900) * random.Next(2)) + random.Next(30))));
         var (tokenizer, reason) = AutoRecipe.Tokenizer(text);
         Assert.Equal(4096, tokenizer!.VocabSize);
         Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));

@@ -118,7 +118,7 @@ public class BatchLoaderTests
         Assert.Contains("validation", e.Message, StringComparison.Ordinal);
         Assert.Contains("64 tokens", e.Message, StringComparison.Ordinal);
         Assert.Contains("65", e.Message, StringComparison.Ordinal);
-        Assert.Contains("--seq", e.Hint, StringComparison.Ordinal);
+        Assert.Contains("`seq`", e.Hint, StringComparison.Ordinal);
         Assert.Equal(0, Random(Counting(65, 1, 64), 1, 1, 1).Ids[0]);
     }
 

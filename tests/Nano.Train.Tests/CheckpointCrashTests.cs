@@ -17,7 +17,7 @@ public class CheckpointCrashTests
         var e = Assert.Throws<NanoException>(() => session.Save(run.Root, 4));
         Assert.Contains("step 4", e.Message, StringComparison.Ordinal);
         Assert.Contains(run.Root, e.Message, StringComparison.Ordinal);
-        Assert.Contains("--resume", e.Hint, StringComparison.Ordinal);
+        Assert.Contains("`resume`", e.Hint, StringComparison.Ordinal);
         Assert.Equal(whole, Runs.Files(run.File("step-000002")));
         Assert.Equal("in the way", File.ReadAllText(run.File(obstacle)));
         Assert.Equal(new[] { "latest", "step-000002", obstacle }, Runs.Names(run.Root));

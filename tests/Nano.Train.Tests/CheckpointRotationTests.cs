@@ -14,7 +14,8 @@ public class CheckpointRotationTests
         using var session = new TrainingSession();
         for (int step = 0; step <= 5; step++)
             session.Save(run.Root, step, isBest: step == 1, Three);
-        Assert.Equal(["best", "latest", "step-000001", "step-000003", "step-000004", "step-000005"], Runs.Names(run.Root));
+        Assert.Equal(["best", "latest", "step-000001", "step-000003", "step-000004", "step-000005"],
+            Runs.Names(run.Root));
         Assert.Equal("step-000001\n", Best(run));
         session.Save(run.Root, 6, isBest: true, Three with { Keep = 1 });
         Assert.Equal(["best", "latest", "step-000006"], Runs.Names(run.Root));
@@ -30,7 +31,8 @@ public class CheckpointRotationTests
         session.Save(run.Root, 0, isBest: true);
         int[] first = Runs.Bits(session.Model);
         session.Train(0, 2).Save(run.Root, 2);
-        foreach (var (path, bits) in new[] { (run.File("best"), first), (run.File("latest"), Runs.Bits(session.Model)), (run.Root, Runs.Bits(session.Model)) })
+        foreach (var (path, bits) in new[] { (run.File("best"), first), (run.File("latest"), Runs.Bits(session.Model)),
+            (run.Root, Runs.Bits(session.Model)) })
         {
             var (model, tokenizer) = ModelLoader.Load(path);
             Assert.Equal(bits, Runs.Bits(model));
@@ -65,7 +67,8 @@ public class CheckpointRotationTests
             Directory.CreateDirectory(run.File(other));
         File.WriteAllText(run.File("step-000007"), "a file");
         session.Save(run.Root, 3);
-        Assert.Equal(others.Append("latest").Append("step-000003").Append("step-000007").Order(StringComparer.Ordinal), Runs.Names(run.Root));
+        Assert.Equal(others.Append("latest").Append("step-000003").Append("step-000007").Order(StringComparer.Ordinal),
+            Runs.Names(run.Root));
     }
 
     [Fact]
@@ -73,7 +76,8 @@ public class CheckpointRotationTests
     {
         using var run = new TempFolder();
         using var session = new TrainingSession();
-        foreach (string name in new[] { "latest.abcdefgh.ijk.tmp", "best.abcdefgh.ijk.tmp", "latest.mine.tmp", "notes.tmp" })
+        foreach (string name in new[] { "latest.abcdefgh.ijk.tmp", "best.abcdefgh.ijk.tmp", "latest.mine.tmp",
+            "notes.tmp" })
             File.WriteAllText(run.File(name), "");
         session.Save(run.Root, 0);
         Assert.Equal(["latest", "latest.mine.tmp", "notes.tmp", "step-000000"], Runs.Names(run.Root));
@@ -82,19 +86,22 @@ public class CheckpointRotationTests
     [Fact]
     public void A_run_points_to_the_lowest_validation_loss_of_its_log_also_when_it_died_on_the_way()
     {
-        var options = Runs.Tiny with { Steps = 24, EvalInterval = 3, LearningRate = 0.3, MinLearningRate = 0.3, WarmupSteps = 12 };
+        var options = Runs.Tiny with { Steps = 24, EvalInterval = 3, LearningRate = 0.3, MinLearningRate = 0.3,
+            WarmupSteps = 12 };
         using var whole = new TempFolder();
         using var parts = new TempFolder();
         using var compute = new Compute(1);
         Trainer New(TempFolder run, bool resume) =>
-            new(options, TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "test"), null), run.Root, resume, compute, 100, "test");
+            new(options, TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "test"), null), run.Root,
+                resume, compute, 100, "test");
         using (var trainer = New(whole, false))
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
         var evaluations = RunLog.Read(whole.File("log.jsonl")).OfType<EvalEntry>().ToList();
         int best = evaluations.MinBy(evaluation => evaluation.ValLoss)!.Step;
         Assert.InRange(best, 3, 21); // it got better, and then worse
         Assert.Equal($"step-{best:D6}\n", Best(whole));
-        Assert.Equal([$"step-{best:D6}", "step-000024"], Directory.GetDirectories(whole.Root).Select(Path.GetFileName).Order());
+        Assert.Equal([$"step-{best:D6}", "step-000024"],
+            Directory.GetDirectories(whole.Root).Select(Path.GetFileName).Order());
 
         using (var trainer = New(parts, false))
             Assert.NotNull(trainer.Run(CancellationToken.None).FirstOrDefault(e => e is Evaluated && e.Step > best));

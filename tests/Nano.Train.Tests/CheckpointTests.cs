@@ -72,7 +72,7 @@ public class CheckpointTests
         var other = session.NewState(0, Runs.Tiny with { LearningRate = 0.5, Batch = 5 }) with { Data = new Dictionary<string, string> { ["tokenizer_sha256"] = "new" } };
         var e = Assert.Throws<NanoException>(() => Checkpoint.Load(run.Root, session.Model, other));
         Assert.EndsWith(": batch was 4 and is now 5; corpus_sha256 was abc and is now not set; lr was 0.01 and is now 0.5; tokenizer_sha256 was not set and is now new", e.Message, StringComparison.Ordinal);
-        Assert.Contains("--out", e.Hint, StringComparison.Ordinal);
+        Assert.Contains("`out`", e.Hint, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public class CheckpointTests
         {
             var e = Assert.Throws<NanoException>(() => session.Load(path));
             Assert.Contains(path, e.Message, StringComparison.Ordinal);
-            Assert.Contains("--resume", e.Hint, StringComparison.Ordinal);
+            Assert.Contains("`resume`", e.Hint, StringComparison.Ordinal);
         }
     }
 

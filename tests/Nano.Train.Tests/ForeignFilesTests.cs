@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Files of other people in a run's folder: they are never deleted, and what becomes of them is said.</summary>
+/// <summary>
+/// Files of other people in a run's folder: they are never deleted, and what becomes of them is
+/// said.
+/// </summary>
 public sealed class ForeignFilesTests : IDisposable
 {
     readonly TempFolder run = new();
@@ -27,7 +30,8 @@ public sealed class ForeignFilesTests : IDisposable
         var kept = new List<string>();
         Checkpoint.Save(run.Root, session.Model, TrainingSession.Tokenizer, session.NewState(2), kept: kept);
         Assert.Equal([run.File("step-000000.kept")], kept);
-        Assert.Equal("mine", File.ReadAllText(run.File(path.Replace("000000", "000000.kept", StringComparison.Ordinal))));
+        Assert.Equal("mine",
+            File.ReadAllText(run.File(path.Replace("000000", "000000.kept", StringComparison.Ordinal))));
         ModelLoader.Load(run.File("step-000000.kept")).Model.Dispose();
         Assert.Equal(["latest", "step-000000.kept", "step-000002"], Runs.Names(run.Root));
         Assert.Equal(2, session.Load(run.Root));
@@ -50,8 +54,10 @@ public sealed class ForeignFilesTests : IDisposable
         Put("step-000000.kept", "in the way");
         var kept = new List<string>();
         Checkpoint.DeleteAll(run.Root, kept);
-        Assert.Equal(["step-000000.kept-2", "step-000004.kept", "step-000009.kept"], kept.Select(Path.GetFileName).Order());
-        Assert.Equal(["step-000000.kept", "step-000000.kept-2", "step-000004.kept", "step-000009.kept"], Runs.Names(run.Root));
+        Assert.Equal(["step-000000.kept-2", "step-000004.kept", "step-000009.kept"],
+            kept.Select(Path.GetFileName).Order());
+        Assert.Equal(["step-000000.kept", "step-000000.kept-2", "step-000004.kept", "step-000009.kept"],
+            Runs.Names(run.Root));
         foreach (string path in new[] { "step-000000.kept-2/a", "step-000004.kept/b", "step-000009.kept/c" })
             Assert.Equal("mine", File.ReadAllText(run.File(path)));
     }
@@ -84,7 +90,8 @@ public sealed class ForeignFilesTests : IDisposable
         for (int i = 0; i < 2; i++) // the second run replaces those of the first
         {
             using var trainer = new Trainer(Runs.Tiny, data, run.Root, false, compute, 100, "test");
-            Assert.Equal(i == 0 ? ["log.jsonl.kept", "report.html.kept"] : [], trainer.Notes.Select(note => Path.GetFileName(note.Split('\'')[1])));
+            Assert.Equal(i == 0 ? ["log.jsonl.kept", "report.html.kept"] : [],
+                trainer.Notes.Select(note => Path.GetFileName(note.Split('\'')[1])));
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
         }
         Assert.Equal("{\"time\":1}\n", File.ReadAllText(run.File("log.jsonl.kept")));
@@ -102,7 +109,8 @@ public sealed class ForeignFilesTests : IDisposable
         Put(path, "step-000004");
         using var compute = new Compute(1);
         var data = TrainingData.FromText(new Corpus("test", PatternedText.Sentences(), "made for this test"), null);
-        var e = Assert.Throws<NanoException>(() => new Trainer(Runs.Tiny, data, run.Root, false, compute, 100, "test", overwrite: false));
+        var e = Assert.Throws<NanoException>(() =>
+            new Trainer(Runs.Tiny, data, run.Root, false, compute, 100, "test", overwrite: false));
         Assert.Contains("already holds a run", e.Message, StringComparison.Ordinal);
         Assert.Equal("step-000004", File.ReadAllText(run.File(path)));
     }

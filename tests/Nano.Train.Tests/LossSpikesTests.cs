@@ -138,10 +138,10 @@ public class LossSpikesTests
     {
         (StabilityOptions Options, string Words)[] wrong =
         [
-            (new() { SpikeScore = 0 }, "--spike-z must be a positive number, got 0"), (new() { SpikeScore = double.NaN }, "--spike-z"), (new() { SpikeScore = double.PositiveInfinity }, "--spike-z"),
-            (new() { MaxRollbacks = 0 }, "--max-rollbacks must be at least 1, got 0"), (new() { AverageDecay = 1 }, "--ema must be from 0 to less than 1, got 1"),
-            (new() { AverageDecay = -0.5 }, "--ema"), (new() { AverageDecay = double.NaN }, "--ema"), (new() { Patience = -1 }, "--patience"), (new() { MinDelta = -1 }, "--min-delta"),
-            (new() { MinDelta = double.NaN }, "--min-delta"),
+            (new() { SpikeScore = 0 }, "`spike_z` must be a positive number, got 0"), (new() { SpikeScore = double.NaN }, "`spike_z`"), (new() { SpikeScore = double.PositiveInfinity }, "`spike_z`"),
+            (new() { MaxRollbacks = 0 }, "`max_rollbacks` must be at least 1, got 0"), (new() { AverageDecay = 1 }, "`ema` must be from 0 to below 1, got 1"),
+            (new() { AverageDecay = -0.5 }, "`ema`"), (new() { AverageDecay = double.NaN }, "`ema`"), (new() { Patience = -1 }, "`patience`"), (new() { MinDelta = -1 }, "`min_delta`"),
+            (new() { MinDelta = double.NaN }, "`min_delta`"),
         ];
         foreach (var (options, words) in wrong)
             Assert.Contains(words, Assert.Throws<NanoException>((Runs.Tiny with { Stability = options }).Validate).Message, StringComparison.Ordinal);

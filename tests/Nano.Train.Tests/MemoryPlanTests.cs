@@ -3,15 +3,18 @@ namespace Nano.Tests;
 /// <summary>The plan against what steps really take, and against arithmetic by hand.</summary>
 public class MemoryPlanTests
 {
-    static readonly Gpt2Config Model = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 3, Channels = 48 };
+    static readonly Gpt2Config Model = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 3,
+        Channels = 48 };
     static readonly TrainOptions Base = Runs.Tiny with { Model = Model, Batch = 6, Time = 40, Steps = 9 };
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 6, KvHeads = 2, HeadDim = 10, Channels = 48, Intermediate = 100, QkNorm = true, Window = 9 };
+    static readonly LlamaConfig Llama = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 6, KvHeads = 2,
+        HeadDim = 10, Channels = 48, Intermediate = 100, QkNorm = true, Window = 9 };
 
     public static TheoryData<TrainOptions> Options =>
     [
         Base with { Model = Llama },
-        Base with { Model = Llama with { TiedHead = false, QkvBias = true, Dropout = 0.1f }, CheckpointActivations = true, Accumulate = 2 },
+        Base with { Model = Llama with { TiedHead = false, QkvBias = true, Dropout = 0.1f },
+            CheckpointActivations = true, Accumulate = 2 },
         Base,
         Base with { CheckpointActivations = true },
         Base with { Activations = ActivationStorage.BFloat16, Accumulate = 2 },
@@ -28,13 +31,15 @@ public class MemoryPlanTests
     {
         using var model = Runs.NewModel(options);
         using var compute = new Compute(2, SimdWidth.W256);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
         for (int i = 0; i < 6; i++)
             step.Run(i, 1e-3);
         var plan = MemoryPlan.Of(options, 2, SimdWidth.W256);
         Assert.Equal(step.ActivationBytes, plan.Activations);
         Assert.Equal(compute.ScratchBytes, plan.Scratch);
-        Assert.InRange(compute.StepArena.TouchedBytes, compute.StepArena.PeakBytes, 1.2 * compute.StepArena.PeakBytes); // what is given back is found again
+        // what is given back is found again
+        Assert.InRange(compute.StepArena.TouchedBytes, compute.StepArena.PeakBytes, 1.2 * compute.StepArena.PeakBytes);
     }
 
     [Fact]
@@ -46,7 +51,10 @@ public class MemoryPlanTests
         Assert.Equal((4 * bytes) + plan.Activations + plan.Scratch + MemoryPlan.Runtime, plan.Total);
     }
 
-    /// <summary>By hand: a block keeps 16 tensors of B T C floats (two norms, q, k, v, attention, the sum after it, wide and its GELU at 4 each, the sum after that).</summary>
+    /// <summary>
+    /// By hand: a block keeps 16 tensors of B T C floats (two norms, q, k, v, attention, the sum
+    /// after it, wide and its GELU at 4 each, the sum after that).
+    /// </summary>
     [Fact]
     public void A_step_of_GPT_2_is_planned_without_its_memory()
     {
@@ -73,5 +81,6 @@ public class MemoryPlanTests
     }
 
     [Fact]
-    public void Impossible_options_are_refused() => Assert.Throws<NanoException>(() => MemoryPlan.Of(Base with { Time = 41 }));
+    public void Impossible_options_are_refused() =>
+        Assert.Throws<NanoException>(() => MemoryPlan.Of(Base with { Time = 41 }));
 }

@@ -23,7 +23,8 @@ public class PackedRowsTests
     static List<int[]> Rows(int[] ids, int time)
     {
         var rows = new PackedRows(TokenSource.Of(ids), time, End);
-        return [.. Enumerable.Range(0, rows.Count).Select(row => ids[(int)rows[row].Start..(int)(rows[row].Start + rows[row].Length)])];
+        return [.. Enumerable.Range(0, rows.Count)
+            .Select(row => ids[(int)rows[row].Start..(int)(rows[row].Start + rows[row].Length)])];
     }
 
     [Fact]
@@ -40,7 +41,8 @@ public class PackedRowsTests
     [Fact]
     public void Rows_are_whole_documents_in_order_and_none_could_take_the_next()
     {
-        var cases = from lengths in Gen.Choose(0, 40).ArrayOf() from time in Gen.Choose(1, 30) where lengths.Length > 0 select (lengths, time);
+        var cases = from lengths in Gen.Choose(0, 40).ArrayOf() from time in Gen.Choose(1, 30) where lengths.Length > 0
+            select (lengths, time);
         Prop.ForAll(cases.ToArbitrary(), of =>
         {
             int[] ids = Documents(of.lengths);
@@ -51,7 +53,8 @@ public class PackedRowsTests
             {
                 Assert.InRange(row.Length, 1, of.time);
                 int end = at + row.Length;
-                int begin = Array.LastIndexOf(ids, End, end - 1), next = end < ids.Length ? Array.IndexOf(ids, End, end) : end;
+                int begin = Array.LastIndexOf(ids, End, end - 1),
+                    next = end < ids.Length ? Array.IndexOf(ids, End, end) : end;
                 if (next < 0)
                     next = ids.Length;
                 // It ends with a document, or with a full piece of one that is too long for any row.
@@ -69,7 +72,9 @@ public class PackedRowsTests
     [Fact]
     public void Targets_never_cross_a_document_and_every_one_counts_once_per_epoch()
     {
-        var cases = from lengths in Gen.Choose(0, 20).ArrayOf() from time in Gen.Choose(2, 12) from batch in Gen.Choose(1, 4) from seed in Gen.Choose(0, 1000) where lengths.Length > 12 select (lengths, time, batch, seed: (ulong)seed);
+        var cases = from lengths in Gen.Choose(0, 20).ArrayOf() from time in Gen.Choose(2, 12) from batch
+            in Gen.Choose(1, 4) from seed in Gen.Choose(0, 1000) where lengths.Length > 12
+                select (lengths, time, batch, seed: (ulong)seed);
         Prop.ForAll(cases.ToArbitrary(), of =>
         {
             int[] ids = Documents(of.lengths);
@@ -77,7 +82,8 @@ public class PackedRowsTests
                 return;
             var loader = new BatchLoader(TokenSource.Of(ids), of.batch, of.time, "test", Sampling.Epochs, End);
             var seen = new List<int>();
-            var (inputs, targets) = (new Tensor(new Shape(of.batch, of.time), DType.Int32), new Tensor(new Shape(of.batch, of.time), DType.Int32));
+            var (inputs, targets) = (new Tensor(new Shape(of.batch, of.time),
+                DType.Int32), new Tensor(new Shape(of.batch, of.time), DType.Int32));
             for (int batch = 0; seen.Count < ids.Length - 1; batch++)
             {
                 loader.Training(of.seed, batch, inputs, targets);
@@ -120,7 +126,8 @@ public class PackedRowsTests
         int[] first = [0, 1, 2, 0, 4, 0, 0], second = [0, 7, 8, 9, 10, 0, 0];
         int[] firstTargets = [1, 2, 0, 4, 0, 0, -100], secondTargets = [7, 8, 9, 10, -100, -100, -100];
         Assert.Equal(turned ? [.. second, .. first] : [.. first, .. second], inputs.Ids.ToArray());
-        Assert.Equal(turned ? [.. secondTargets, .. firstTargets] : [.. firstTargets, .. secondTargets], targets.Ids.ToArray());
+        Assert.Equal(turned ? [.. secondTargets, .. firstTargets] : [.. firstTargets, .. secondTargets],
+            targets.Ids.ToArray());
         Assert.Equal(turned ? [5, 1, 1, 3, 2, 1, 1] : [3, 2, 1, 1, 5, 1, 1], loader.DocumentLengths(inputs));
     }
 }

@@ -96,19 +96,19 @@ public class PresetsTests
 
     public static TheoryData<TrainOptions, string> Impossible => new()
     {
-        { Runs.Tiny with { Batch = 0 }, "--batch" },
-        { Runs.Tiny with { Time = 0 }, "--seq" },
-        { Runs.Tiny with { Accumulate = -1 }, "--accumulate" },
-        { Runs.Tiny with { EvalInterval = 0 }, "--eval-interval" },
-        { Runs.Tiny with { EvalBatches = 0 }, "--eval-batches" },
-        { Runs.Tiny with { Keep = 0 }, "--keep" },
-        { Runs.Tiny with { Batch = 1 << 14, Accumulate = 1 << 14 }, "--accumulate 16384" },
-        { Runs.Tiny with { Batch = int.MaxValue, Accumulate = int.MaxValue }, "--batch 2147483647" },
-        { Runs.Tiny with { Steps = -1 }, "--steps" },
+        { Runs.Tiny with { Batch = 0 }, "`batch`" },
+        { Runs.Tiny with { Time = 0 }, "`seq`" },
+        { Runs.Tiny with { Accumulate = -1 }, "`accumulate`" },
+        { Runs.Tiny with { EvalInterval = 0 }, "`eval_interval`" },
+        { Runs.Tiny with { EvalBatches = 0 }, "`eval_batches`" },
+        { Runs.Tiny with { Keep = 0 }, "`keep`" },
+        { Runs.Tiny with { Batch = 1 << 14, Accumulate = 1 << 14 }, "`accumulate` 16384" },
+        { Runs.Tiny with { Batch = int.MaxValue, Accumulate = int.MaxValue }, "`batch` 2147483647" },
+        { Runs.Tiny with { Steps = -1 }, "`steps`" },
         { Runs.Tiny with { Time = 13 }, "12" },
-        { Runs.Tiny with { LearningRate = 0 }, "--lr" },
-        { Runs.Tiny with { LearningRate = double.NaN }, "--lr" },
-        { Runs.Tiny with { LearningRate = double.PositiveInfinity }, "--lr" },
+        { Runs.Tiny with { LearningRate = 0 }, "`lr`" },
+        { Runs.Tiny with { LearningRate = double.NaN }, "`lr`" },
+        { Runs.Tiny with { LearningRate = double.PositiveInfinity }, "`lr`" },
         { Runs.Tiny with { Model = Runs.Tiny.Model with { Heads = 3 } }, "3 heads" },
     };
 

@@ -14,7 +14,7 @@ public class RecipeTests
     [Fact]
     public void What_is_left_out_has_its_default()
     {
-        var options = Read($$"""{"name":"mine","model":{{Model}},"training":{"batch":3,"steps":7,"lr":2e-3,"beta2":0.98,"checkpoint_activations":true} }""");
+        var options = Read($$"""{"name":"mine","model":{{Model}},"training":{"batch":3,"steps":7,"lr":2e-3,"beta2":0.98,"recompute":true} }""");
         Assert.Equal(("mine", 3, 7, 64, 1, 2e-3, 2e-4, 100), (options.Preset, options.Batch, options.Steps, options.Time, options.Accumulate, options.LearningRate, options.MinLearningRate, options.WarmupSteps));
         Assert.Equal((0.9, 0.98, true, null, (2, 32)), (options.Optimizer.Beta1, options.Optimizer.Beta2, options.CheckpointActivations, options.DefaultTokenizer, (options.Model.Layers, options.Model.Channels)));
     }
@@ -26,7 +26,13 @@ public class RecipeTests
     [InlineData("""{"name":7,"model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}}""", "'name' must be a JSON string")]
     [InlineData("""{"nam":"x"}""", "did you mean 'name'?")]
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3,"warmup_stepps":3}}""", "did you mean 'warmup_steps'?")]
-    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":"many","steps":7,"lr":1e-3}}""", "'batch' cannot be 'many'")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":"many","steps":7,"lr":1e-3}}""", "'batch' cannot be 'many': it takes a whole number, at least 1")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1.5,"steps":7,"lr":1e-3}}""", "'batch' cannot be '1.5'")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":"0,001"}}""", "'lr' cannot be '0,001': it takes a positive number")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3,"activations":"fp8"}}""", "it takes float32 or bf16")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3,"on_spike":"maybe"}}""", "it takes off, warn, skip or rollback")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3,"checkpoint_activations":true}}""", "'checkpoint_activations' is now called 'recompute'")]
+    [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3,"warmup":3}}""", "'warmup' is called 'warmup_steps' in a recipe")]
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":99999999999,"steps":7,"lr":1e-3}}""", "'batch' cannot be")]
     [InlineData("""{"name":"x","model":{"model_type":"bert"},"training":{"batch":1,"steps":7,"lr":1e-3}}""", "model_type")]
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}""", "JSON")]
@@ -44,7 +50,7 @@ public class RecipeTests
 
     [Fact]
     public void Values_that_cannot_be_are_refused_as_on_the_command_line() =>
-        Assert.Contains("--lr", Assert.Throws<NanoException>(() => Read($$"""{"name":"mine","model":{{Model}},"training":{"batch":3,"steps":7,"lr":0} }""")).Message, StringComparison.Ordinal);
+        Assert.Contains("`lr`", Assert.Throws<NanoException>(() => Read($$"""{"name":"mine","model":{{Model}},"training":{"batch":3,"steps":7,"lr":0} }""")).Message, StringComparison.Ordinal);
 
     /// <summary>What a checkpoint says of its run is enough to make the same options again.</summary>
     [Fact]

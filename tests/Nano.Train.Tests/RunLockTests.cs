@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>One trainer at a time in a run, one process at a time in a sweep; who only reads is not disturbed.</summary>
+/// <summary>
+/// One trainer at a time in a run, one process at a time in a sweep; who only reads is not
+/// disturbed.
+/// </summary>
 public sealed class RunLockTests : IDisposable
 {
     static readonly Corpus Corpus = new("test", PatternedText.Sentences(), "made for this test");
@@ -17,10 +20,13 @@ public sealed class RunLockTests : IDisposable
     }
 
     Trainer New(string run, bool resume = false, bool overwrite = true, TrainOptions? options = null) =>
-        new(options ?? Options, TrainingData.FromText(Corpus, null), run, resume, compute, 100, "nano train test", null, overwrite);
+        new(options ?? Options, TrainingData.FromText(Corpus, null), run, resume, compute, 100, "nano train test",
+            null, overwrite);
 
-    static SortedDictionary<string, string> Everything(string folder) => new(Directory.GetFiles(folder, "*", SearchOption.AllDirectories)
-        .Where(path => !path.EndsWith("running.lock", StringComparison.Ordinal)) // empty, and not to be opened by another
+    static SortedDictionary<string, string> Everything(string folder) =>
+        new(Directory.GetFiles(folder, "*", SearchOption.AllDirectories)
+        // empty, and not to be opened by another
+        .Where(path => !path.EndsWith("running.lock", StringComparison.Ordinal))
         .ToDictionary(path => path, path => Convert.ToHexString(ReadShared(path))), StringComparer.Ordinal);
 
     static byte[] ReadShared(string path)
@@ -44,7 +50,9 @@ public sealed class RunLockTests : IDisposable
             foreach (bool resume in new[] { true, false })
             {
                 var e = Assert.Throws<NanoException>(() => New(run, resume));
-                Assert.Contains($"'{run}' is in use by process {Environment.ProcessId} on {Environment.MachineName}, since {DateTimeOffset.Now:yyyy-MM-dd}", e.Message, StringComparison.Ordinal);
+                Assert.Contains($"'{run}' is in use by process {Environment.ProcessId} on "
+                    + $"{Environment.MachineName}, since {DateTimeOffset.Now:yyyy-MM-dd}", e.Message,
+                    StringComparison.Ordinal);
             }
             Assert.Equal(before, Everything(run));
 
@@ -67,7 +75,8 @@ public sealed class RunLockTests : IDisposable
         Directory.CreateDirectory(temp.File("run"));
         Directory.CreateSymbolicLink(temp.File("link"), temp.File("run"));
         using (RunLock.Take(temp.File("run")))
-            Assert.Contains("is in use by process", Assert.Throws<NanoException>(() => RunLock.Take(temp.File("link"))).Message, StringComparison.Ordinal);
+            Assert.Contains("is in use by process",
+                Assert.Throws<NanoException>(() => RunLock.Take(temp.File("link"))).Message, StringComparison.Ordinal);
         RunLock.Take(temp.File("link")).Dispose();
     }
 
@@ -81,14 +90,16 @@ public sealed class RunLockTests : IDisposable
     {
         using var taken = RunLock.Take(temp.Root);
         File.WriteAllText(temp.File("running.json"), holder);
-        Assert.Contains("is in use by another process", Assert.Throws<NanoException>(() => RunLock.Take(temp.Root)).Message, StringComparison.Ordinal);
+        Assert.Contains("is in use by another process",
+            Assert.Throws<NanoException>(() => RunLock.Take(temp.Root)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void What_a_killed_process_left_is_no_lock()
     {
         File.WriteAllText(temp.File("running.lock"), "");
-        File.WriteAllText(temp.File("running.json"), "{\"Pid\":1,\"Host\":\"gone\",\"Since\":\"2025-01-01T00:00:00Z\"}");
+        File.WriteAllText(temp.File("running.json"),
+            "{\"Pid\":1,\"Host\":\"gone\",\"Since\":\"2025-01-01T00:00:00Z\"}");
         Assert.False(RunLock.IsHeld(temp.Root));
         using (var taken = RunLock.Take(temp.Root))
             Assert.True(taken.Excludes && RunLock.IsHeld(temp.Root) == true);
@@ -103,7 +114,8 @@ public sealed class RunLockTests : IDisposable
         using (var trainer = New(run))
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
         Assert.Throws<NanoException>(() => New(run, resume: true, options: Options with { LearningRate = 0.5 }));
-        Assert.Contains("already holds a run", Assert.Throws<NanoException>(() => New(run, overwrite: false)).Message, StringComparison.Ordinal);
+        Assert.Contains("already holds a run", Assert.Throws<NanoException>(() => New(run, overwrite: false)).Message,
+            StringComparison.Ordinal);
         Assert.False(RunLock.IsHeld(run));
         Assert.Throws<NanoException>(() => New(temp.File("none"), resume: true));
         Assert.False(Directory.Exists(temp.File("none")));
@@ -115,7 +127,8 @@ public sealed class RunLockTests : IDisposable
         var sweep = new Sweep(temp.Root, new SweepGrid("tiny", [SweepOption.Parse("--lr", "1e-2,1e-3")]));
         using (RunLock.Take(temp.Root))
         {
-            var e = Assert.Throws<NanoException>(() => sweep.Run((_, _) => throw new InvalidOperationException(), (_, _) => { }, CancellationToken.None));
+            var e = Assert.Throws<NanoException>(() =>
+                sweep.Run((_, _) => throw new InvalidOperationException(), (_, _) => { }, CancellationToken.None));
             Assert.StartsWith($"the sweep in '{temp.Root}' is in use by process ", e.Message, StringComparison.Ordinal);
             Assert.False(File.Exists(temp.File("sweep.json")));
         }
@@ -125,8 +138,10 @@ public sealed class RunLockTests : IDisposable
     public void A_folder_that_cannot_be_written_is_an_error_for_people()
     {
         File.WriteAllText(temp.File("file"), "");
-        Assert.Contains(temp.File("file"), Assert.Throws<NanoException>(() => RunLock.Take(temp.File("file"))).Message, StringComparison.Ordinal);
+        Assert.Contains(temp.File("file"), Assert.Throws<NanoException>(() => RunLock.Take(temp.File("file"))).Message,
+            StringComparison.Ordinal);
         Directory.CreateDirectory(temp.File("run/running.lock"));
-        Assert.Contains(temp.File("run"), Assert.Throws<NanoException>(() => RunLock.Take(temp.File("run"))).Message, StringComparison.Ordinal);
+        Assert.Contains(temp.File("run"), Assert.Throws<NanoException>(() => RunLock.Take(temp.File("run"))).Message,
+            StringComparison.Ordinal);
     }
 }

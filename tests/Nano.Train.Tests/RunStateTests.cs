@@ -43,8 +43,10 @@ public class RunStateTests
         var back = Read(bytes);
         Assert.Equal(options, back.Options);
         Assert.Equal(state.Describe(), back.Describe());
-        Assert.Equal((12L, 3L, 4, options.Data), (back.Step, back.Options.EvalRows, back.Options.Keep, back.Options.Data));
-        Assert.Equal(state.Numbers.Select(number => (number.Key, BitConverter.DoubleToInt64Bits(number.Value))), back.Numbers.Select(number => (number.Key, BitConverter.DoubleToInt64Bits(number.Value))));
+        Assert.Equal((12L, 3L, 4, options.Data),
+            (back.Step, back.Options.EvalRows, back.Options.Keep, back.Options.Data));
+        Assert.Equal(state.Numbers.Select(number => (number.Key, BitConverter.DoubleToInt64Bits(number.Value))),
+            back.Numbers.Select(number => (number.Key, BitConverter.DoubleToInt64Bits(number.Value))));
         Assert.Equal(bytes, Write(back));
     }
 
@@ -52,8 +54,10 @@ public class RunStateTests
     public void No_option_is_left_out()
     {
         using var json = JsonDocument.Parse(Write(new RunState(Runs.Tiny, Text, [])));
-        var names = json.RootElement.GetProperty("options").EnumerateObject().Select(property => property.Name).ToHashSet();
-        Assert.All(typeof(TrainOptions).GetProperties().Where(property => property.CanWrite), property => Assert.Contains(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), names));
+        var names = json.RootElement.GetProperty("options").EnumerateObject().Select(property => property.Name)
+            .ToHashSet();
+        Assert.All(typeof(TrainOptions).GetProperties().Where(property => property.CanWrite),
+            property => Assert.Contains(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), names));
     }
 
     [Theory]
@@ -70,32 +74,40 @@ public class RunStateTests
     {
         string whole = System.Text.Encoding.UTF8.GetString(Write(new RunState(Runs.Tiny, Text, [])));
         Assert.Contains(text, whole, StringComparison.Ordinal);
-        var e = Assert.Throws<BadFileException>(() => Read(System.Text.Encoding.UTF8.GetBytes(whole.Replace(text, instead, StringComparison.Ordinal))));
+        var e = Assert.Throws<BadFileException>(() =>
+            Read(System.Text.Encoding.UTF8.GetBytes(whole.Replace(text, instead, StringComparison.Ordinal))));
         Assert.Contains(reason, e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void What_version_1_looked_like_is_named_as_such() => Assert.Contains("version 1",
-        Assert.Throws<BadFileException>(() => Read("""{ "version": 1, "step": 4, "options": { "batch": "4", "lr": "0.01" } }"""u8.ToArray())).Message, StringComparison.Ordinal);
+        Assert.Throws<BadFileException>(() =>
+            Read("""{ "version": 1, "step": 4, "options": { "batch": "4", "lr": "0.01" } }"""u8.ToArray())).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void An_option_that_an_older_file_lacks_has_its_default()
     {
         string whole = System.Text.Encoding.UTF8.GetString(Write(new RunState(Runs.Tiny with { Keep = 1 }, Text, [])));
-        Assert.Equal(1, Read(System.Text.Encoding.UTF8.GetBytes(whole.Replace("\"keep\": 1,", "", StringComparison.Ordinal))).Options.Keep);
+        Assert.Equal(1, Read(System.Text.Encoding.UTF8
+            .GetBytes(whole.Replace("\"keep\": 1,", "", StringComparison.Ordinal))).Options.Keep);
     }
 
-    static IReadOnlyList<string> Differences(TrainOptions was, long step, TrainOptions now) => new RunState(now, Text, []).DifferencesFrom(new RunState(was, Text, []) { Step = step });
+    static IReadOnlyList<string> Differences(TrainOptions was, long step, TrainOptions now) =>
+        new RunState(now, Text, []).DifferencesFrom(new RunState(was, Text, []) { Step = step });
 
     [Fact]
     public void The_split_of_a_batch_may_change_and_its_size_may_not()
     {
         var was = Runs.Tiny with { Batch = 4, Accumulate = 2, EvalRows = 8 };
         Assert.Empty(Differences(was, 3, was with { Batch = 1, Accumulate = 8 }));
-        Assert.Empty(Differences(was, 3, was with { Batch = 8, Accumulate = 1, CheckpointActivations = true, Keep = 3, Data = "elsewhere" }));
+        Assert.Empty(Differences(was, 3,
+            was with { Batch = 8, Accumulate = 1, CheckpointActivations = true, Keep = 3, Data = "elsewhere" }));
         Assert.Equal(["accumulate was 2 and is now 3"], Differences(was, 3, was with { Accumulate = 3 }));
-        Assert.Equal(["accumulate was 2 and is now 9", "batch was 4 and is now 1"], Differences(was, 3, was with { Batch = 1, Accumulate = 9 }));
-        Assert.Equal(["eval_rows was 8 and is now 2"], Differences(was, 3, was with { Batch = 1, Accumulate = 8, EvalRows = 2 }));
+        Assert.Equal(["accumulate was 2 and is now 9", "batch was 4 and is now 1"],
+            Differences(was, 3, was with { Batch = 1, Accumulate = 9 }));
+        Assert.Equal(["eval_rows was 8 and is now 2"],
+            Differences(was, 3, was with { Batch = 1, Accumulate = 8, EvalRows = 2 }));
     }
 
     [Theory]
@@ -104,7 +116,8 @@ public class RunStateTests
     [InlineData(3, 2, true)] // the first step after it still has the peak
     [InlineData(4, 2, false)]
     [InlineData(100, 1000, true)]
-    public void The_number_of_steps_may_change_while_no_learning_rate_so_far_depends_on_it(long done, int warmup, bool allowed)
+    public void The_number_of_steps_may_change_while_no_learning_rate_so_far_depends_on_it(long done, int warmup,
+        bool allowed)
     {
         var was = Runs.Tiny with { Steps = 200, WarmupSteps = warmup };
         string expected = $"steps was 200 and is now 300 (the learning rates of the {done} steps done depend on it)";
@@ -127,22 +140,30 @@ public class RunStateTests
         Assert.Equal([true, false, false, true, false], new[] { 3.0, 4, 3, 2.5, double.NaN }.Select(state.IsBest));
     }
 
-    /// <summary>Every value in turn becomes null, and every string, keys too, begins with half of a surrogate pair.</summary>
+    /// <summary>
+    /// Every value in turn becomes null, and every string, keys too, begins with half of a
+    /// surrogate pair.
+    /// </summary>
     [Fact]
     public void Nulls_and_halves_of_surrogate_pairs_are_refused_or_mean_what_is_left_out()
     {
         var state = new RunState(Runs.Tiny with { Data = "text.txt" }, Text, []) { Step = 1 };
         state.Numbers["a"] = 1;
         string whole = System.Text.Encoding.UTF8.GetString(Write(state));
-        string[] nulls = [.. System.Text.RegularExpressions.Regex.Matches(whole, "(?<=: )(\"[^\"]*\"|[-+.eE0-9]+|true|false)").Select(value => whole[..value.Index] + "null" + whole[(value.Index + value.Length)..])];
-        string[] halves = [.. System.Text.RegularExpressions.Regex.Matches(whole, "(?<=\")[^\":, ]+\"").Select(text => whole[..text.Index] + "\\ud800" + whole[text.Index..])];
+        string[] nulls = [.. System.Text.RegularExpressions.Regex
+            .Matches(whole, "(?<=: )(\"[^\"]*\"|[-+.eE0-9]+|true|false)")
+            .Select(value => whole[..value.Index] + "null" + whole[(value.Index + value.Length)..])];
+        string[] halves = [.. System.Text.RegularExpressions.Regex.Matches(whole, "(?<=\")[^\":, ]+\"")
+            .Select(text => whole[..text.Index] + "\\ud800" + whole[text.Index..])];
         Assert.True(nulls.Length > 30 && halves.Length > 40, $"{nulls.Length}, {halves.Length}");
         var taken = new List<string>();
         int refused = 0;
-        foreach (string text in nulls.Concat(halves).Append("null").Append(whole.Replace("\"options\": {", "\"options\": null, \"x\": {", StringComparison.Ordinal)))
+        foreach (string text in nulls.Concat(halves).Append("null")
+            .Append(whole.Replace("\"options\": {", "\"options\": null, \"x\": {", StringComparison.Ordinal)))
             try
             {
-                Assert.Empty(new RunState(Runs.Tiny, Text, []).DifferencesFrom(Read(System.Text.Encoding.UTF8.GetBytes(text)) with { Options = Runs.Tiny }));
+                Assert.Empty(new RunState(Runs.Tiny, Text, [])
+                    .DifferencesFrom(Read(System.Text.Encoding.UTF8.GetBytes(text)) with { Options = Runs.Tiny }));
                 taken.Add(text.Split('\n').First(line => !whole.Contains(line, StringComparison.Ordinal)).Trim());
             }
             catch (BadFileException)
@@ -151,7 +172,9 @@ public class RunStateTests
             }
         // As left out, where there is a default; or of the model's configuration, what nobody reads.
         string[] unread = ["LMHeadModel\"", "\"torch_dtype\""];
-        Assert.All(taken, line => Assert.True(line.EndsWith(": null,", StringComparison.Ordinal) || unread.Any(name => line.Contains(name, StringComparison.Ordinal)), line));
-        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 20, string.Join(' ', taken));
+        Assert.All(taken, line => Assert.True(line.EndsWith(": null,", StringComparison.Ordinal)
+            || unread.Any(name => line.Contains(name, StringComparison.Ordinal)), line));
+        Assert.True(taken.Count + refused == nulls.Length + halves.Length + 2 && taken.Count < 20,
+            string.Join(' ', taken));
     }
 }

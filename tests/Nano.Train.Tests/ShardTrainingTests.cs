@@ -16,10 +16,12 @@ public sealed class ShardTrainingTests : IDisposable
     PreparedData Prepare(string name, string text, string separator = PrepareOptions.NoSeparator, int shardTokens = 300)
     {
         File.WriteAllText(temp.File("text.txt"), text);
-        return DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value, Out = temp.File(name), Separator = separator, ShardTokens = shardTokens, Threads = 1 });
+        return DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value,
+            Out = temp.File(name), Separator = separator, ShardTokens = shardTokens, Threads = 1 });
     }
 
-    void Train(TrainingData data, string run, Compute compute, TrainOptions options, bool resume = false, int? until = null)
+    void Train(TrainingData data, string run, Compute compute, TrainOptions options, bool resume = false,
+        int? until = null)
     {
         using var trainer = new Trainer(options, data, temp.File(run), resume, compute, 100, "nano train test");
         foreach (var e in trainer.Run(CancellationToken.None))
@@ -68,14 +70,17 @@ public sealed class ShardTrainingTests : IDisposable
         var e = Assert.Throws<NanoException>(() => Train(other, "parts", compute, options, resume: true));
         Assert.Contains("train_sha256 was", e.Message, StringComparison.Ordinal);
         var changed = options with { Sampling = sampling == Sampling.Random ? Sampling.Epochs : Sampling.Random };
-        Assert.Contains("sampling was", Assert.Throws<NanoException>(() => Train(data, "parts", compute, changed, resume: true)).Message, StringComparison.Ordinal);
+        Assert.Contains("sampling was",
+            Assert.Throws<NanoException>(() => Train(data, "parts", compute, changed, resume: true)).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>Documents of a few words each.</summary>
     TrainingData Documents()
     {
         File.WriteAllText(temp.File("text.txt"), Corpus.Text.Replace(".\n", ".\n\n", StringComparison.Ordinal));
-        DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value, Out = temp.File("documents"), Format = DataFormat.Sections, Overwrite = true });
+        DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value,
+            Out = temp.File("documents"), Format = DataFormat.Sections, Overwrite = true });
         return TrainingData.FromShards(temp.File("documents"));
     }
 
@@ -84,7 +89,8 @@ public sealed class ShardTrainingTests : IDisposable
     {
         using var data = Documents();
         using var compute = new Compute(1);
-        var options = Runs.Tiny with { Pack = true, Batch = 6, Time = 12, Model = Runs.Tiny.Model with { VocabSize = V } };
+        var options = Runs.Tiny with { Pack = true, Batch = 6, Time = 12,
+            Model = Runs.Tiny.Model with { VocabSize = V } };
         using var model = Runs.NewModel(options);
         var loader = new BatchLoader(data.Train, options.Batch, options.Time, "test", Sampling.Epochs, data.Separator);
         var (ids, targets) = (new Tensor(new Shape(6, 12), DType.Int32), new Tensor(new Shape(6, 12), DType.Int32));
@@ -97,7 +103,8 @@ public sealed class ShardTrainingTests : IDisposable
         foreach (int length in lengths)
         {
             compute.NextStep();
-            var (one, next) = (compute.New(new Shape(1, length), DType.Int32), compute.New(new Shape(1, length), DType.Int32));
+            var (one, next) = (compute.New(new Shape(1, length), DType.Int32), compute.New(new Shape(1, length),
+                DType.Int32));
             ids.Ids.Slice(start, length).CopyTo(one.Ids);
             targets.Ids.Slice(start, length).CopyTo(next.Ids);
             var (_, nll) = compute.WithoutTape(() => model.Loss(compute, one, next, 1));
@@ -125,7 +132,8 @@ public sealed class ShardTrainingTests : IDisposable
         Train(data, "parts", compute, options, until: 3);
         Train(data, "parts", compute, options, resume: true);
         Assert.Equal(Runs.Files(temp.File("whole/step-000006")), Runs.Files(temp.File("parts/step-000006")));
-        var e = Assert.Throws<NanoException>(() => Train(TrainingData.FromText(Corpus, Bpe.Value), "text", compute, options));
+        var e = Assert.Throws<NanoException>(() =>
+            Train(TrainingData.FromText(Corpus, Bpe.Value), "text", compute, options));
         Assert.Contains("no marks between documents", e.Message, StringComparison.Ordinal);
     }
 
@@ -139,7 +147,9 @@ public sealed class ShardTrainingTests : IDisposable
         Assert.Equal(validation.Length, bytes);
         Assert.Equal(prepared.Validation.Bytes, TokenFiles.ReadAll(temp.File("prepared/val_*.bin"), Bpe.Value).Bytes);
         var other = BpeTrainer.Train([PatternedText.Sentences(100)], V, threads: 1);
-        Assert.Contains("another tokenizer", Assert.Throws<NanoException>(() => TokenFiles.ReadAll(temp.File("prepared"), other)).Message, StringComparison.Ordinal);
+        Assert.Contains("another tokenizer",
+            Assert.Throws<NanoException>(() => TokenFiles.ReadAll(temp.File("prepared"), other)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -165,14 +175,18 @@ public sealed class ShardTrainingTests : IDisposable
         }
         Refused("train_000002.bin", path => Edit(path, bytes => bytes[1100] ^= 1), "train_000002.bin", "damaged");
         Refused("train_000002.bin", File.Delete, "there is no file", "train_000002.bin");
-        Refused("val_000000.bin", path => File.WriteAllBytes(path, File.ReadAllBytes(path)[..^2]), "val_000000.bin", "bytes");
+        Refused("val_000000.bin", path => File.WriteAllBytes(path, File.ReadAllBytes(path)[..^2]),
+            "val_000000.bin", "bytes");
         Refused("tokenizer.json", path => Bpe300().Save(path), "tokenizer.json", "another tokenizer");
         Refused("dataset.json", File.Delete, "no prepared data");
         string json = File.ReadAllText(Path.Combine(folder, "dataset.json"));
-        foreach (var (from, to) in new[] { ("\"version\": 1", "\"version\": 2"), ("\"train_000002.bin\"", "\"../train_000002.bin\""), ("\"tokens\": 300", "\"tokens\": 301"), ("\"vocab_size\": 300", "\"vocab_size\": -1"), ("\"train\": {", "\"trian\": {"), ("{", "[") })
+        foreach (var (from, to) in new[] { ("\"version\": 1", "\"version\": 2"),
+            ("\"train_000002.bin\"", "\"../train_000002.bin\""), ("\"tokens\": 300", "\"tokens\": 301"),
+                ("\"vocab_size\": 300", "\"vocab_size\": -1"), ("\"train\": {", "\"trian\": {"), ("{", "[") })
         {
             Assert.Contains(from, json, StringComparison.Ordinal);
-            Refused("dataset.json", path => File.WriteAllText(path, json.Replace(from, to, StringComparison.Ordinal)), "dataset.json");
+            Refused("dataset.json", path => File.WriteAllText(path, json.Replace(from, to, StringComparison.Ordinal)),
+                "dataset.json");
         }
         using var whole = TrainingData.FromShards(folder);
         static ITokenizer Bpe300() => BpeTrainer.Train([PatternedText.Sentences(100)], V, threads: 1);
@@ -190,20 +204,29 @@ public sealed class ShardTrainingTests : IDisposable
         int[] ids = [.. Enumerable.Range(0, 40)];
         Put("a_train.bin", V, ids);
         Put("a_val.bin", 70_000, ids);
-        var e = Assert.Throws<BadFileException>(() => TrainingData.FromShards(temp.File("a_train.bin"), null, Bpe.Value));
+        var e = Assert.Throws<BadFileException>(() =>
+            TrainingData.FromShards(temp.File("a_train.bin"), null, Bpe.Value));
         Assert.Contains("a_train.bin", e.Message, StringComparison.Ordinal);
         Assert.Contains("a_val.bin", e.Message, StringComparison.Ordinal);
         Put("b_train_000001.bin", V, ids);
         Put("b_train_000002.bin", 70_000, ids);
         Put("b_val_000000.bin", V, ids);
-        e = Assert.Throws<BadFileException>(() => TrainingData.FromShards(temp.File("b_train_*.bin"), temp.File("b_val_000000.bin"), Bpe.Value));
+        e = Assert.Throws<BadFileException>(() => TrainingData.FromShards(temp.File("b_train_*.bin"),
+            temp.File("b_val_000000.bin"), Bpe.Value));
         Assert.Contains("b_train_000001.bin", e.Message, StringComparison.Ordinal);
         Assert.Contains("b_train_000002.bin", e.Message, StringComparison.Ordinal);
-        using (var found = TrainingData.FromShards(temp.File("b_train_000001.bin"), null, Bpe.Value)) // finds b_val_000000.bin
+        // finds b_val_000000.bin
+        using (var found = TrainingData.FromShards(temp.File("b_train_000001.bin"), null, Bpe.Value))
             Assert.Equal((40, 40), (found.Train.Length, found.Validation.Length));
         Put("c_train.bin", V, 1, 2, V);
-        Assert.Contains("the id 300", Assert.Throws<BadFileException>(() => TrainingData.FromShards(temp.File("c_train.bin"), temp.File("b_val_000000.bin"), Bpe.Value)).Message, StringComparison.Ordinal);
-        Assert.Contains("--validation-data", Assert.Throws<NanoException>(() => TrainingData.FromShards(temp.File("c_train.bin"), null, Bpe.Value)).Hint, StringComparison.Ordinal);
-        Assert.Contains("which tokenizer", Assert.Throws<NanoException>(() => TrainingData.FromShards(temp.File("a_train.bin"))).Message, StringComparison.Ordinal);
+        Assert.Contains("the id 300",
+            Assert.Throws<BadFileException>(() => TrainingData.FromShards(temp.File("c_train.bin"),
+                temp.File("b_val_000000.bin"), Bpe.Value)).Message, StringComparison.Ordinal);
+        Assert.Contains("--validation-data",
+            Assert.Throws<NanoException>(() => TrainingData.FromShards(temp.File("c_train.bin"), null, Bpe.Value)).Hint,
+            StringComparison.Ordinal);
+        Assert.Contains("which tokenizer",
+            Assert.Throws<NanoException>(() => TrainingData.FromShards(temp.File("a_train.bin"))).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -230,7 +230,7 @@ public class SpikeGuardTests
         using var run = new TempFolder();
         var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { Stability = new() { OnSpike = OnSpike.Rollback, MaxRollbacks = 1 } }));
         Assert.Contains("step 335: the loss of ", e.Message, StringComparison.Ordinal);
-        Assert.Contains("1 rollbacks, as many as --max-rollbacks allows", e.Message, StringComparison.Ordinal);
+        Assert.Contains("1 rollbacks, as many as `max_rollbacks` allows", e.Message, StringComparison.Ordinal);
         Assert.Single(RunLog.Read(run.File("log.jsonl")), SpikeLog.IsRollback);
         Assert.True(Checkpoint.Exists(run.Root));
     }

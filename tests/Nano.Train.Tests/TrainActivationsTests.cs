@@ -94,7 +94,7 @@ public class TrainActivationsTests
         Assert.Equal("bf16", Options.Describe()["activations"]);
         Assert.Equal("float32", Runs.Tiny.Describe()["activations"]);
         var e = Assert.Throws<NanoException>((Options with { CheckpointActivations = true }).Validate);
-        Assert.Contains("--activations bf16", e.Message, StringComparison.Ordinal);
+        Assert.Contains("`activations` bf16", e.Message, StringComparison.Ordinal);
         Assert.Contains("leave out one", e.Hint, StringComparison.Ordinal);
     }
 }

@@ -71,8 +71,8 @@ public class TrainLossOptionsTests
         var description = (Runs.Tiny with { LabelSmoothing = 0.1, ZLoss = 1e-4 }).Describe();
         Assert.Equal(("0.1", "0.0001"), (description["label_smoothing"], description["z_loss"]));
         foreach (var options in new[] { Runs.Tiny with { LabelSmoothing = 1 }, Runs.Tiny with { LabelSmoothing = -0.1 }, Runs.Tiny with { LabelSmoothing = double.NaN } })
-            Assert.Contains("--label-smoothing", Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
+            Assert.Contains("`label_smoothing`", Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
         foreach (var options in new[] { Runs.Tiny with { ZLoss = -1 }, Runs.Tiny with { ZLoss = double.PositiveInfinity }, Runs.Tiny with { ZLoss = double.NaN } })
-            Assert.Contains("--z-loss", Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
+            Assert.Contains("`z_loss`", Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
     }
 }

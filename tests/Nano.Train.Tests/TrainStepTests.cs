@@ -187,7 +187,7 @@ public class TrainStepTests
         var (parameters, moments, count) = (Runs.Bits(session.Model), Runs.Bits(session.Step.Optimizer), session.Step.Optimizer.StepCount);
         var e = Assert.Throws<DivergedException>(() => session.Step.Run(step, 1e-2));
         Assert.All(expected, text => Assert.Contains(text, e.Message, StringComparison.Ordinal));
-        Assert.Contains("--lr", e.Hint, StringComparison.Ordinal);
+        Assert.Contains("`lr`", e.Hint, StringComparison.Ordinal);
         Assert.Equal(parameters, Runs.Bits(session.Model));
         Assert.Equal(moments, Runs.Bits(session.Step.Optimizer));
         Assert.Equal(count, session.Step.Optimizer.StepCount);

@@ -121,7 +121,7 @@ public class TrainerTokenizerTests
         }
         var e = Assert.Throws<NanoException>(() => New(run.Root, compute, Bpe.Value, options: options));
         Assert.Contains("the tokenizer has 300 tokens and the model of 'tiny' 299", e.Message, StringComparison.Ordinal);
-        Assert.Contains("--tokenizer", e.Hint, StringComparison.Ordinal);
+        Assert.Contains("`tokenizer`", e.Hint, StringComparison.Ordinal);
         Assert.Empty(Runs.Names(run.Root));
     }
 
@@ -144,7 +144,7 @@ public class TrainerTokenizerTests
         if (expected is not null)
             return;
         var e = Assert.Throws<NanoException>(() => CorpusTokenizer.Load(null, options));
-        Assert.All([$"'{preset}'", "--tokenizer", "32000"], word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
+        Assert.All([$"'{preset}'", "`tokenizer`", "32000"], word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
         Assert.Contains("nano tokenize train", e.Hint, StringComparison.Ordinal);
     }
 

@@ -4,8 +4,9 @@ namespace Nano.Tests;
 public class TrainingPlanTests
 {
     /// <summary>
-    /// GPT-2 124M: tokens 50,257 x 768, positions 1,024 x 768; a block has norms 2 x 1,536, attention 768 x 2,304 + 2,304 + 768 x 768 + 768 and MLP 768 x 3,072 + 3,072 +
-    /// 3,072 x 768 + 768, which is 7,087,872; twelve of them and a norm of 1,536.
+    /// GPT-2 124M: tokens 50,257 x 768, positions 1,024 x 768; a block has norms 2 x 1,536,
+    /// attention 768 x 2,304 + 2,304 + 768 x 768 + 768 and MLP 768 x 3,072 + 3,072 + 3,072 x 768 +
+    /// 768, which is 7,087,872; twelve of them and a norm of 1,536.
     /// </summary>
     [Fact]
     public void GPT_2_by_hand()
@@ -29,10 +30,14 @@ public class TrainingPlanTests
     {
         var plan = TrainingPlan.Of(Presets.Get("gpt2-124m"));
         Assert.Equal(1000 * 855_166_464.0 / (100e9 * 0.5), plan.Seconds(1000, 100, 0.5, recompute: false), 1e-9);
-        Assert.Equal(1000 * (855_166_464 + 207_860_736.0) / (100e9 * 0.5), plan.Seconds(1000, 100, 0.5, recompute: true), 1e-6);
+        Assert.Equal(1000 * (855_166_464 + 207_860_736.0) / (100e9 * 0.5),
+            plan.Seconds(1000, 100, 0.5, recompute: true), 1e-6);
     }
 
-    /// <summary>llama2.c's 15M: a vocabulary of 32,000 in 288 channels, six layers of 4 x 288 x 288 + 3 x 288 x 768 and two norms, a norm; no table of positions.</summary>
+    /// <summary>
+    /// llama2.c's 15M: a vocabulary of 32,000 in 288 channels, six layers of 4 x 288 x 288 + 3 x
+    /// 288 x 768 and two norms, a norm; no table of positions.
+    /// </summary>
     [Fact]
     public void A_Llama_by_hand()
     {
@@ -59,8 +64,10 @@ public class TrainingPlanTests
         Assert.Equal(5000 * estimate.StepSeconds, estimate.Seconds, 1e-6);
         Assert.Equal(small.OptimalTokens / 256.0 * estimate.StepSeconds, estimate.OptimalSeconds, 1e-3);
         var plan = TrainingPlan.Of(preset);
-        var (kept, again) = (plan.Estimate(compute, 400, recompute: false, share: null, longestStep: 2), plan.Estimate(compute, 400, recompute: true, share: null, longestStep: 2));
-        Assert.Equal((TrainingPlan.AssumedShare, false), (again.Share, again.Measured)); // a step of 65,536 tokens is too long to try
+        var (kept, again) = (plan.Estimate(compute, 400, recompute: false, share: null, longestStep: 2),
+            plan.Estimate(compute, 400, recompute: true, share: null, longestStep: 2));
+        // a step of 65,536 tokens is too long to try
+        Assert.Equal((TrainingPlan.AssumedShare, false), (again.Share, again.Measured));
         // A block keeps 16 B T C floats for the backward pass, or, computed again, what enters it: one.
         const long rows = 4L * 1024 * 768 * sizeof(float);
         Assert.True(kept.Memory.Activations > 12 * 16 * rows);
@@ -75,7 +82,8 @@ public class TrainingPlanTests
         var estimate = TrainingPlan.Of(Runs.Tiny).Estimate(compute, 100, recompute: true, share: null, longestStep: 2);
         Assert.True(estimate.Measured && estimate.Share > 0);
         Assert.Null(compute.Tape);
-        Assert.False(TrainingPlan.Of(Runs.Tiny).Estimate(compute, 100, recompute: true, share: null, longestStep: 0).Measured);
+        Assert.False(TrainingPlan.Of(Runs.Tiny).Estimate(compute, 100, recompute: true, share: null,
+            longestStep: 0).Measured);
     }
 
     [Fact]
@@ -83,11 +91,15 @@ public class TrainingPlanTests
     {
         using var compute = new Compute(1);
         var options = Presets.Get("shakespeare-gpt");
-        TrainingEstimate Of(ActivationStorage activations, bool recompute) => TrainingPlan.Of(options with { Activations = activations }).Estimate(compute, 100, recompute, share: 0.5, longestStep: 2);
+        TrainingEstimate Of(ActivationStorage activations, bool recompute) =>
+            TrainingPlan.Of(options with { Activations = activations })
+                .Estimate(compute, 100, recompute, share: 0.5, longestStep: 2);
         Assert.Equal(Of(ActivationStorage.Float32, recompute: true), Of(ActivationStorage.BFloat16, recompute: true));
-        Assert.InRange(Of(ActivationStorage.BFloat16, recompute: false).Memory.Activations, 1, 0.8 * Of(ActivationStorage.Float32, recompute: false).Memory.Activations);
+        Assert.InRange(Of(ActivationStorage.BFloat16, recompute: false).Memory.Activations, 1,
+            0.8 * Of(ActivationStorage.Float32, recompute: false).Memory.Activations);
     }
 
     [Fact]
-    public void Impossible_runs_are_refused() => Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = 0 }));
+    public void Impossible_runs_are_refused() =>
+        Assert.Throws<NanoException>(() => TrainingPlan.Of(Runs.Tiny with { Batch = 0 }));
 }

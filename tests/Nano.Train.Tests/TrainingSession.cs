@@ -23,7 +23,8 @@ sealed class TrainingSession : IDisposable
         return this;
     }
 
-    public string Save(string run, long steps, bool isBest = false, TrainOptions? options = null) => Checkpoint.Save(run, Model, Tokenizer, NewState(steps, options), isBest);
+    public string Save(string run, long steps, bool isBest = false, TrainOptions? options = null) =>
+        Checkpoint.Save(run, Model, Tokenizer, NewState(steps, options), isBest);
 
     public long Load(string run)
     {
@@ -32,7 +33,8 @@ sealed class TrainingSession : IDisposable
         return Optimizer.StepCount = state.Step;
     }
 
-    public RunState NewState(long steps, TrainOptions? options = null) => new(options ?? Runs.Tiny, new Dictionary<string, string> { ["corpus_sha256"] = "abc" }, [.. Optimizer.State]) { Step = steps };
+    public RunState NewState(long steps, TrainOptions? options = null) => new(options ?? Runs.Tiny,
+        new Dictionary<string, string> { ["corpus_sha256"] = "abc" }, [.. Optimizer.State]) { Step = steps };
 
     /// <summary>Everything a checkpoint must bring back.</summary>
     public int[] State => [.. Runs.Bits(Model), .. Runs.Bits(Optimizer), (int)Optimizer.StepCount];

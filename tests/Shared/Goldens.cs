@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Finds the golden files, which stay in tests/goldens instead of being copied next to every test binary.</summary>
+/// <summary>
+/// Finds the golden files, which stay in tests/goldens instead of being copied next to every test
+/// binary.
+/// </summary>
 static class Goldens
 {
     static readonly string Folder = FindFolder();

@@ -17,7 +17,8 @@ sealed class LocalRequest(TcpClient client, string path, IReadOnlyDictionary<str
     /// <param name="announced">The Content-Length; null leaves it out, and the body ends with the connection.</param>
     /// <param name="status">The status code.</param>
     /// <param name="headers">More header lines.</param>
-    public void Send(ReadOnlySpan<byte> body, long? announced = null, int status = 200, params ReadOnlySpan<string> headers)
+    public void Send(ReadOnlySpan<byte> body, long? announced = null, int status = 200,
+        params ReadOnlySpan<string> headers)
     {
         var head = new StringBuilder($"HTTP/1.1 {status} {(HttpStatusCode)status}\r\nConnection: close\r\n");
         if (announced is { } length)
@@ -40,8 +41,9 @@ sealed class LocalRequest(TcpClient client, string path, IReadOnlyDictionary<str
 }
 
 /// <summary>
-/// A web server on the loopback address that answers every request as the test tells it to, one after the other, on a thread of its own:
-/// its end waits for nothing that the test runner schedules.
+/// A web server on the loopback address that answers every request as the test tells it to, one
+/// after the other, on a thread of its own: its end waits for nothing that the test runner
+/// schedules.
 /// </summary>
 sealed class LocalServer : IDisposable
 {
@@ -100,7 +102,8 @@ sealed class LocalServer : IDisposable
                 if (thenStall)
                     disposed.Wait();
             }
-            catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException or InvalidOperationException)
+            catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException
+                or InvalidOperationException)
             {
                 // The client went away, the answer was to break the connection, or the server has been disposed.
             }

@@ -7,7 +7,8 @@ static class PatternedText
     public static string Sentences(int count = 200)
     {
         var random = new Random(4);
-        string[] who = ["the cat", "a dog", "my aunt", "the old king"], does = ["sees", "eats", "likes", "sells"], what = ["fish", "a house", "nothing", "the sea"];
+        string[] who = ["the cat", "a dog", "my aunt", "the old king"], does = ["sees", "eats", "likes", "sells"],
+            what = ["fish", "a house", "nothing", "the sea"];
         string Pick(string[] words) => words[random.Next(words.Length)];
         return string.Concat(Enumerable.Range(0, count).Select(_ => $"{Pick(who)} {Pick(does)} {Pick(what)}.\n"));
     }

@@ -13,11 +13,19 @@ public enum BenchBound
     Triad,
 }
 
-/// <summary>Which product of a linear layer: Y = X W^T, dX = dY W or dW = dY^T X, with X [M, K], W [N, K], Y [M, N].</summary>
+/// <summary>
+/// Which product of a linear layer: Y = X W^T, dX = dY W or dW = dY^T X, with X [M, K], W [N, K], Y
+/// [M, N].
+/// </summary>
 public enum GemmProduct
 {
+    /// <summary>Y = X W^T.</summary>
     Forward,
+
+    /// <summary>dX = dY W.</summary>
     InputGradient,
+
+    /// <summary>dW = dY^T X.</summary>
     WeightGradient,
 }
 
@@ -25,9 +33,11 @@ public enum GemmProduct
 public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
 
 /// <summary>
-/// One thing to measure, defined once for every runner. Bytes are compulsory traffic: each operand that is read and each result that is
-/// written counts once, whatever the caches and the write-allocation of lines do; an operand updated in place counts twice.
-/// Flops count additions, multiplications, divisions, roots, exponentials and the like as one each, from the formula, not from the code.
+/// One thing to measure, defined once for every runner. Bytes are compulsory traffic: each operand
+/// that is read and each result that is written counts once, whatever the caches and the
+/// write-allocation of lines do; an operand updated in place counts twice. Flops count additions,
+/// multiplications, divisions, roots, exponentials and the like as one each, from the formula, not
+/// from the code.
 /// </summary>
 /// <param name="Group">gemm, attention, ops, train-step or decode.</param>
 /// <param name="Family">Where its sizes come from, e.g. gpt2.</param>
@@ -37,7 +47,8 @@ public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
 /// <param name="Bytes">Compulsory memory traffic of one run.</param>
 /// <param name="Bound">The ceiling that matters.</param>
 /// <param name="Create">Makes the data; only the cases that run are given any.</param>
-public sealed record BenchCase(string Group, string Family, string Name, string Shape, double Flops, double Bytes, BenchBound Bound, Func<BenchWork> Create)
+public sealed record BenchCase(string Group, string Family, string Name, string Shape, double Flops, double Bytes,
+    BenchBound Bound, Func<BenchWork> Create)
 {
     /// <summary>The sizes, where the case is a matrix product.</summary>
     public GemmSizes? Gemm { get; init; }
@@ -51,10 +62,15 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
     /// <summary>Tokens that one run processes; 0 where that says nothing.</summary>
     public int Tokens { get; init; }
 
-    /// <summary>Whether every part of a filter (they are separated by commas) occurs in "group family name shape".</summary>
+    /// <summary>
+    /// Whether every part of a filter (they are separated by commas) occurs in "group family name
+    /// shape".
+    /// </summary>
     public bool Matches(string filter) =>
-        filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(part => ToString().Contains(part, StringComparison.OrdinalIgnoreCase));
+        filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .All(part => ToString().Contains(part, StringComparison.OrdinalIgnoreCase));
 
+    /// <inheritdoc/>
     public override string ToString() => $"{Group} {Family} {Name} {Shape}";
 }
 
@@ -63,22 +79,37 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
 /// <param name="Outputs">What the last run made, or the part of it that is checked.</param>
 public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutput>> Outputs) : IDisposable
 {
-    /// <summary>Runs before each <see cref="Run"/> outside the timing, e.g. the forward pass of a backward case.</summary>
+    /// <summary>
+    /// Runs before each <see cref="Run"/> outside the timing, e.g. the forward pass of a backward
+    /// case.
+    /// </summary>
     public Action<Compute>? Prepare { get; init; }
 
-    /// <summary>Makes the outputs that are checked, where it is not <see cref="Prepare"/> and <see cref="Run"/>: a small twin of something large.</summary>
+    /// <summary>
+    /// Makes the outputs that are checked, where it is not <see cref="Prepare"/> and
+    /// <see cref="Run"/>: a small twin of something large.
+    /// </summary>
     public Action<Compute>? Twin { get; init; }
 
-    /// <summary>Makes the same outputs in scalar code where all of the work would take too long: the part that <see cref="Outputs"/> shows.</summary>
+    /// <summary>
+    /// Makes the same outputs in scalar code where all of the work would take too long: the part
+    /// that <see cref="Outputs"/> shows.
+    /// </summary>
     public Action<Compute>? Part { get; init; }
 
-    /// <summary>The same computation as ops that a tape records, where <see cref="Run"/> calls kernels; its last op makes what <see cref="Result"/> gives.</summary>
+    /// <summary>
+    /// The same computation as ops that a tape records, where <see cref="Run"/> calls kernels; its
+    /// last op makes what <see cref="Result"/> gives.
+    /// </summary>
     public Action<Compute>? Record { get; init; }
 
     /// <summary>What the case starts from, where it is AdamW: a kernel that no tape records.</summary>
     public AdamWStart? AdamW { get; init; }
 
-    /// <summary>The operands of the next run, for peers; successive calls may give copies elsewhere in memory.</summary>
+    /// <summary>
+    /// The operands of the next run, for peers; successive calls may give copies elsewhere in
+    /// memory.
+    /// </summary>
     public Func<IReadOnlyList<Tensor>>? Inputs { get; init; }
 
     /// <summary>The whole result of the last run, for comparison with peers.</summary>
@@ -90,6 +121,7 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     /// <summary>Frees what the collector does not.</summary>
     public Action? Release { get; init; }
 
+    /// <inheritdoc/>
     public void Dispose() => Release?.Invoke();
 }
 
@@ -99,6 +131,8 @@ public sealed record AdamWStart(Tensor Parameter, Tensor Gradient, Tensor Mean, 
 /// <summary>A result and a way to compute any element of it independently, in double precision.</summary>
 /// <param name="Name">For the message when it is wrong.</param>
 /// <param name="Values">What the op made; contiguous.</param>
-/// <param name="Expected">Element i as it must be, and the size of the terms it is summed from; null where only the bits are compared.</param>
+/// <param name="Expected">Element i as it must be, and the size of the terms it is summed from;
+/// null where only the bits are compared.</param>
 /// <param name="Tolerance">Allowed difference, as a fraction of that size.</param>
-public sealed record BenchOutput(string Name, Tensor Values, Func<long, (double Value, double Scale)>? Expected, double Tolerance = 1e-5);
+public sealed record BenchOutput(string Name, Tensor Values, Func<long, (double Value, double Scale)>? Expected,
+    double Tolerance = 1e-5);

@@ -2,7 +2,10 @@ namespace Nano;
 
 public static partial class BenchCases
 {
-    /// <summary>Causal attention at 1,024 tokens or one longer sequence: 12 heads of 64 (GPT-2) and 8 of 128 (Llama's head size), forward and backward.</summary>
+    /// <summary>
+    /// Causal attention at 1,024 tokens or one longer sequence: 12 heads of 64 (GPT-2) and 8 of 128
+    /// (Llama's head size), forward and backward.
+    /// </summary>
     public static IEnumerable<BenchCase> Attention()
     {
         foreach (var (heads, headDim) in ((int, int)[])[(12, 64), (8, 128)])
@@ -12,13 +15,15 @@ public static partial class BenchCases
     }
 
     /// <summary>
-    /// One attention case. Flops are causal: forward two products of T x T / 2 x D multiply-adds per head, backward five. Bytes: q, k, v and y
-    /// once, backward q, k, v, y, dy, dq, dk and dv.
+    /// One attention case. Flops are causal: forward two products of T x T / 2 x D multiply-adds
+    /// per head, backward five. Bytes: q, k, v and y once, backward q, k, v, y, dy, dq, dk and dv.
     /// </summary>
     public static BenchCase Attention(int batch, int time, int heads, int headDim, bool backward)
     {
-        double forwardFlops = 4.0 * time * time / 2 * headDim * heads * batch, tensorBytes = sizeof(float) * (double)batch * time * heads * headDim;
-        return new BenchCase("attention", headDim == 64 ? "gpt2" : "llama", backward ? "backward" : "forward", $"B {batch} T {time} H {heads} D {headDim}",
+        double forwardFlops = 4.0 * time * time / 2 * headDim * heads * batch,
+            tensorBytes = sizeof(float) * (double)batch * time * heads * headDim;
+        return new BenchCase("attention", headDim == 64 ? "gpt2" : "llama", backward ? "backward" : "forward",
+            $"B {batch} T {time} H {heads} D {headDim}",
             backward ? 2.5 * forwardFlops : forwardFlops, (backward ? 8 : 4) * tensorBytes, BenchBound.Arithmetic,
             () => AttentionWork(batch, time, heads, headDim, backward));
     }
@@ -26,15 +31,19 @@ public static partial class BenchCases
     private static BenchWork AttentionWork(int batch, int time, int heads, int headDim, bool backward)
     {
         int channels = heads * headDim;
-        Tensor[] all = [.. Enumerable.Range(1, 4).Select(seed => BenchData.Random((ulong)seed, batch, time, channels))]; // q, k, v, dy
-        // Where all heads would take scalar code too long, the last head of the last entry is checked: heads do not know of each other.
+        // q, k, v, dy
+        Tensor[] all = [.. Enumerable.Range(1, 4).Select(seed => BenchData.Random((ulong)seed, batch, time, channels))];
+        // Where all heads would take scalar code too long, the last head of the last entry is checked: heads
+        // do not know of each other.
         bool whole = 4.0 * time * time / 2 * channels * batch * (backward ? 3.5 : 1) <= 4 * ScalarFlops;
         var (checkedBatch, checkedHeads) = whole ? (batch, heads) : (1, 1);
         Tensor[] part = whole ? all : Array.ConvertAll(all, LastHead);
         var reference = new AttentionReference(part, checkedHeads);
         Tensor? y = null;
         Tensor[] seen = all;
-        Tensor Forward(Compute c) => y = c.CausalAttention(seen[0], seen[1], seen[2], seen == part ? checkedHeads : heads, seen == part ? checkedHeads : heads);
+        Tensor Forward(Compute c) =>
+            y = c.CausalAttention(seen[0], seen[1], seen[2], seen == part ? checkedHeads : heads,
+                seen == part ? checkedHeads : heads);
         void Prepare(Compute c)
         {
             if (backward)
@@ -51,7 +60,8 @@ public static partial class BenchCases
         }
         Tensor Checked(Tensor of) => seen == part ? of : LastHead(of);
         return new BenchWork(Run, () => backward
-            ? [new("dq", Checked(seen[0].Gradient), reference.QueryGradient, 1e-4), new("dk", Checked(seen[1].Gradient), reference.KeyGradient, 1e-4),
+            ? [new("dq", Checked(seen[0].Gradient), reference.QueryGradient, 1e-4),
+                new("dk", Checked(seen[1].Gradient), reference.KeyGradient, 1e-4),
                new("dv", Checked(seen[2].Gradient), reference.ValueGradient, 1e-4)]
             : [new("y", Checked(y!), reference.Output, 1e-4)])
         {
@@ -81,8 +91,9 @@ public static partial class BenchCases
 
 /// <summary>
 /// Causal attention and its gradients in double precision, element by element, from the formulas:
-/// p_ij = softmax_j(q_i k_j / sqrt D), y_i = sum_j p_ij v_j, dv_j = sum_i p_ij dy_i, ds_ij = p_ij (dy_i v_j - sum_l p_il dy_i v_l),
-/// dq_i = sum_j ds_ij k_j / sqrt D, dk_j = sum_i ds_ij q_i / sqrt D.
+/// p_ij = softmax_j(q_i k_j / sqrt D), y_i = sum_j p_ij v_j, dv_j = sum_i p_ij dy_i, ds_ij = p_ij
+/// (dy_i v_j - sum_l p_il dy_i v_l), dq_i = sum_j ds_ij k_j / sqrt D, dk_j = sum_i ds_ij q_i / sqrt
+/// D.
 /// </summary>
 internal sealed class AttentionReference(Tensor[] inputs, int heads)
 {
@@ -102,7 +113,10 @@ internal sealed class AttentionReference(Tensor[] inputs, int heads)
     public (double Value, double Scale) ValueGradient(long i) => At(i, (start, t, d) =>
         Sum(t, time - 1, r => (Row(start, r).P[t], dy.Data[start + (r * channels) + d])));
 
-    /// <summary>Splits an element's index into the start of its head in its entry, its row and its place in the head.</summary>
+    /// <summary>
+    /// Splits an element's index into the start of its head in its entry, its row and its place in
+    /// the head.
+    /// </summary>
     private (double, double) At(long i, Func<int, int, int, (double, double)> element)
     {
         int entry = (int)(i / ((long)time * channels)), t = (int)(i / channels % time), c = (int)(i % channels);
@@ -147,7 +161,8 @@ internal sealed class AttentionReference(Tensor[] inputs, int heads)
 
     private double Dot(Tensor a, Tensor b, int start, int i, int j)
     {
-        ReadOnlySpan<float> x = a.Data.Slice(start + (i * channels), headDim), y = b.Data.Slice(start + (j * channels), headDim);
+        ReadOnlySpan<float> x = a.Data.Slice(start + (i * channels), headDim),
+            y = b.Data.Slice(start + (j * channels), headDim);
         double sum = 0;
         for (int d = 0; d < headDim; d++)
             sum += (double)x[d] * y[d];

@@ -2,12 +2,15 @@ namespace Nano;
 
 public static partial class BenchCases
 {
-    /// <summary>A weight read for few tokens comes from memory, not from a cache: copies of it take turns until they fill this much.</summary>
+    /// <summary>
+    /// A weight read for few tokens comes from memory, not from a cache: copies of it take turns
+    /// until they fill this much.
+    /// </summary>
     private const double OutOfCache = 128e6;
 
     /// <summary>
-    /// Matrix products: the linear layers of GPT-2 124M and Llama 3.2 1B (forward and both gradients), squares, the layers of the small
-    /// Shakespeare model, and few tokens at a time.
+    /// Matrix products: the linear layers of GPT-2 124M and Llama 3.2 1B (forward and both
+    /// gradients), squares, the layers of the small Shakespeare model, and few tokens at a time.
     /// </summary>
     public static IEnumerable<BenchCase> Gemm()
     {
@@ -38,7 +41,8 @@ public static partial class BenchCases
     {
         var (product, m, n, k) = sizes;
         string name = product switch { GemmProduct.Forward => "forward", GemmProduct.InputGradient => "dX", _ => "dW" };
-        return new BenchCase("gemm", family, name, $"{m} x {n} x {k}", 2.0 * m * n * k, sizeof(float) * (((double)m * k) + ((double)n * k) + ((double)m * n)),
+        return new BenchCase("gemm", family, name, $"{m} x {n} x {k}", 2.0 * m * n * k,
+            sizeof(float) * (((double)m * k) + ((double)n * k) + ((double)m * n)),
             m <= 16 ? BenchBound.Read : BenchBound.Arithmetic, () => GemmWork(sizes))
         { Gemm = sizes };
     }
@@ -47,11 +51,13 @@ public static partial class BenchCases
     {
         var (product, m, n, k) = sizes;
         bool transposeA = product == GemmProduct.WeightGradient, transposeB = product == GemmProduct.Forward;
-        var (rows, columns, depth) = product switch { GemmProduct.Forward => (m, n, k), GemmProduct.InputGradient => (m, k, n), _ => (n, k, m) };
+        var (rows, columns, depth) = product switch { GemmProduct.Forward => (m, n, k), GemmProduct.InputGradient =>
+            (m, k, n), _ => (n, k, m) };
         var a = transposeA ? BenchData.Random(1, depth, rows) : BenchData.Random(1, rows, depth);
         var b = transposeB ? BenchData.Random(2, columns, depth) : BenchData.Random(2, depth, columns);
         int copies = m > 16 ? 1 : (int)Math.Ceiling(OutOfCache / (sizeof(float) * b.Length));
-        Tensor[][] inputs = [.. Enumerable.Range(0, copies).Select(copy => new[] { a, copy == 0 ? b : BenchData.Copy(b) })];
+        Tensor[][] inputs = [.. Enumerable.Range(0, copies)
+            .Select(copy => new[] { a, copy == 0 ? b : BenchData.Copy(b) })];
         int next = 0;
         Tensor[] Next() => inputs[next = (next + 1) % copies];
 
@@ -81,7 +87,8 @@ public static partial class BenchCases
             double sum = 0, size = 0;
             for (int d = 0; d < depth; d++)
             {
-                double term = (double)a.Data[transposeA ? (d * rows) + row : (row * depth) + d] * b.Data[transposeB ? (column * depth) + d : (d * columns) + column];
+                double term = (double)a.Data[transposeA ? (d * rows) + row : (row * depth) + d]
+                    * b.Data[transposeB ? (column * depth) + d : (d * columns) + column];
                 sum += term;
                 size += Math.Abs(term);
             }
@@ -91,7 +98,8 @@ public static partial class BenchCases
 
     /// <summary>Indices from 0 to length - 1, evenly spread, both ends included.</summary>
     private static int[] Spread(int length, int count) =>
-        count == 1 ? [length - 1] : [.. Enumerable.Range(0, count).Select(i => (int)((long)i * (length - 1) / (count - 1)))];
+        count == 1 ? [length - 1]
+            : [.. Enumerable.Range(0, count).Select(i => (int)((long)i * (length - 1) / (count - 1)))];
 
     private static Tensor TakeRows(Tensor from, int[] rows)
     {

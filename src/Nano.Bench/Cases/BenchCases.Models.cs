@@ -6,26 +6,30 @@ public static partial class BenchCases
     private const int DecodedTokens = 8, PromptTokens = 16, LongPrompt = 512;
 
     /// <summary>
-    /// One training step: forward, backward, clipping, AdamW. What is checked is a twin of one row of at most eight tokens: two steps of it give the
-    /// same losses and gradient norms in scalar code, and the first loss is the logarithm of the vocabulary, all that a fresh model can know. Its
-    /// gradients are compared with double precision by <c>nano verify</c>.
+    /// One training step: forward, backward, clipping, AdamW. What is checked is a twin of one row
+    /// of at most eight tokens: two steps of it give the same losses and gradient norms in scalar
+    /// code, and the first loss is the logarithm of the vocabulary, all that a fresh model can
+    /// know. Its gradients are compared with double precision by <c>nano verify</c>.
     /// </summary>
     /// <exception cref="NanoException">No such model or preset.</exception>
     public static BenchCase TrainStep(string name, int batch, int time)
     {
         var config = TrainStepSetup.Config(name);
-        return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}", (double)batch * time * config.TrainingFlopsPerToken(time), 0, BenchBound.Arithmetic,
+        return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}",
+            (double)batch * time * config.TrainingFlopsPerToken(time), 0, BenchBound.Arithmetic,
             () => TrainStepWork(name, batch, time, config.VocabSize, null))
         { Tokens = batch * time, Training = step => TrainStepWork(name, batch, time, config.VocabSize, step) };
     }
 
-    private static BenchWork TrainStepWork(string name, int batch, int time, int vocabulary, Func<TrainStepSetup, Compute, ITrainStep>? step)
+    private static BenchWork TrainStepWork(string name, int batch, int time, int vocabulary,
+        Func<TrainStepSetup, Compute, ITrainStep>? step)
     {
         TrainStepSetup? setup = null;
         long number = 0;
         var seen = new Tensor(new Shape(4)); // loss and norm of two steps
         return new BenchWork(c => (setup ??= new TrainStepSetup(c, name, batch, time, step)).Run(number++),
-            () => [new("first loss", seen.SliceRows(0, 1), _ => (Math.Log(vocabulary), Math.Log(vocabulary)), 0.1), new("losses and norms", seen, null)])
+            () => [new("first loss", seen.SliceRows(0, 1), _ => (Math.Log(vocabulary), Math.Log(vocabulary)), 0.1),
+                new("losses and norms", seen, null)])
         {
             Twin = c =>
             {
@@ -42,32 +46,41 @@ public static partial class BenchCases
         };
     }
 
-    /// <summary>What generating text with a model takes: reading a prompt, and making token by token what follows.</summary>
+    /// <summary>
+    /// What generating text with a model takes: reading a prompt, and making token by token what
+    /// follows.
+    /// </summary>
     /// <exception cref="NanoException">No such model or preset.</exception>
     public static IEnumerable<BenchCase> Generation(string name) => [Decode(name), Prefill(name)];
 
     /// <summary>
-    /// Text made token by token with cached keys and values, one stream: eight tokens after a prompt of sixteen. Every weight that multiplies is read once per
-    /// token, and so are all keys and values so far. Checked against the model run on all tokens at once, without a cache.
+    /// Text made token by token with cached keys and values, one stream: eight tokens after a
+    /// prompt of sixteen. Every weight that multiplies is read once per token, and so are all keys
+    /// and values so far. Checked against the model run on all tokens at once, without a cache.
     /// </summary>
     private static BenchCase Decode(string name)
     {
         var config = TrainStepSetup.Config(name);
-        double weights = config.MultiplyingWeights(), keys = DecodedTokens * (PromptTokens + ((DecodedTokens + 1) / 2.0)); // seen by each token, added up
-        return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}", (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
-            (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read, () => DecodeWork(config, Ours))
+        // seen by each token, added up
+        double weights = config.MultiplyingWeights(),
+            keys = DecodedTokens * (PromptTokens + ((DecodedTokens + 1) / 2.0));
+        return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}",
+            (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
+            (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read,
+            () => DecodeWork(config, Ours))
         { Tokens = DecodedTokens, Decoding = decoder => DecodeWork(config, decoder) };
     }
 
     /// <summary>
-    /// Reading a prompt up to the logits behind its last token, the only ones that are computed. Checked by a twin of the first tokens: the logits of a model without
-    /// a cache.
+    /// Reading a prompt up to the logits behind its last token, the only ones that are computed.
+    /// Checked by a twin of the first tokens: the logits of a model without a cache.
     /// </summary>
     private static BenchCase Prefill(string name)
     {
         var config = TrainStepSetup.Config(name);
         double T = Math.Min(LongPrompt, config.ContextLength), head = (double)config.VocabSize * config.Channels;
-        return new BenchCase("decode", name, "prefill", $"{T} tokens", (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
+        return new BenchCase("decode", name, "prefill", $"{T} tokens",
+            (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
             0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, Ours))
         { Tokens = (int)T, Decoding = decoder => PrefillWork(config, (int)T, decoder) };
     }
@@ -108,7 +121,8 @@ public static partial class BenchCases
         }
     }
 
-    private static int[] RandomPrompt(ModelConfig config, int count) => [.. Enumerable.Range(0, count).Select(i => (int)Philox.Below(7, 0, (ulong)i, config.VocabSize))];
+    private static int[] RandomPrompt(ModelConfig config, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => (int)Philox.Below(7, 0, (ulong)i, config.VocabSize))];
 
     /// <summary>The logits behind the last of these ids, from a model without a cache.</summary>
     private static float[] Logits(LanguageModel model, int[] ids)
@@ -132,7 +146,9 @@ public static partial class BenchCases
         {
             for (int i = 0; i < DecodedTokens && stream!.MoveNext(); i++)
                 made.Data[i] = stream.Current;
-        }, () => [new("ids", made, i => (Sampler.ArgMax(Logits(model, [.. prompt, first, .. made.Data[..(int)i].ToArray().Select(id => (int)id)])), 0))])
+        }, () => [new("ids", made,
+            i => (Sampler.ArgMax(
+                Logits(model, [.. prompt, first, .. made.Data[..(int)i].ToArray().Select(id => (int)id)])), 0))])
         {
             Prepare = c =>
             {

@@ -16,7 +16,8 @@ public static partial class BenchCases
         Tensor x = BenchData.Random(1, rows, columns), dy = BenchData.Random(3, rows, columns);
         return Backward(c => c.Softmax(x), dy, () => [new("dx", x.Gradient, i =>
         {
-            double normalizer = LogSumExp(x, i / columns), mean = Row(i / columns, columns).Sum(j => Math.Exp(At(x, j) - normalizer) * At(dy, j));
+            double normalizer = LogSumExp(x, i / columns),
+                mean = Row(i / columns, columns).Sum(j => Math.Exp(At(x, j) - normalizer) * At(dy, j));
             double y = Math.Exp(At(x, i) - normalizer);
             return (y * (At(dy, i) - mean), y * (Math.Abs(At(dy, i)) + 1));
         })]);
@@ -24,7 +25,8 @@ public static partial class BenchCases
 
     private static BenchWork Norm(int rows, int columns, bool rms)
     {
-        Tensor x = BenchData.Random(1, rows, columns), weight = BenchData.Random(2, columns), bias = BenchData.Random(4, columns);
+        Tensor x = BenchData.Random(1, rows, columns), weight = BenchData.Random(2, columns),
+            bias = BenchData.Random(4, columns);
         return Forward(c => rms ? c.RmsNorm(x, weight, Epsilon) : c.LayerNorm(x, weight, bias, Epsilon), i =>
         {
             var (mean, scale) = Moments(x, i / columns, rms);
@@ -35,13 +37,15 @@ public static partial class BenchCases
 
     private static BenchWork NormBackward(int rows, int columns, bool rms)
     {
-        Tensor x = BenchData.Random(1, rows, columns), weight = BenchData.Random(2, columns), bias = BenchData.Random(4, columns), dy = BenchData.Random(3, rows, columns);
+        Tensor x = BenchData.Random(1, rows, columns), weight = BenchData.Random(2, columns),
+            bias = BenchData.Random(4, columns), dy = BenchData.Random(3, rows, columns);
         double H(long i, (double Mean, double Scale) of) => (At(x, i) - of.Mean) * of.Scale;
         double G(long i) => (double)At(dy, i) * At(weight, i % columns);
         (double, double) Dx(long i)
         {
             var moments = Moments(x, i / columns, rms);
-            double meanG = rms ? 0 : Row(i / columns, columns).Average(G), meanGh = Row(i / columns, columns).Average(j => G(j) * H(j, moments));
+            double meanG = rms ? 0 : Row(i / columns, columns).Average(G),
+                meanGh = Row(i / columns, columns).Average(j => G(j) * H(j, moments));
             return (moments.Scale * (G(i) - meanG - (H(i, moments) * meanGh)), Math.Abs(G(i)) + 1);
         }
         (double, double) OverRows(Func<long, double> term)
@@ -55,7 +59,8 @@ public static partial class BenchCases
             }
             return (sum, size);
         }
-        (double, double) Dw(long c) => OverRows(row => At(dy, (row * columns) + c) * H((row * columns) + c, Moments(x, row, rms)));
+        (double, double) Dw(long c) =>
+            OverRows(row => At(dy, (row * columns) + c) * H((row * columns) + c, Moments(x, row, rms)));
         (double, double) Db(long c) => OverRows(row => At(dy, (row * columns) + c));
         return Backward(c => rms ? c.RmsNorm(x, weight, Epsilon) : c.LayerNorm(x, weight, bias, Epsilon), dy, () => rms
             ? [new("dx", x.Gradient, Dx), new("dweight", weight.Gradient, Dw)]
@@ -75,7 +80,8 @@ public static partial class BenchCases
 
     private static double Square(double x) => x * x;
 
-    private static double Gelu(double x) => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))));
+    private static double Gelu(double x) =>
+        0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))));
 
     private static double Silu(double x) => x / (1 + Math.Exp(-x));
 

@@ -19,22 +19,28 @@ public static partial class BenchCases
     };
 
     /// <summary>
-    /// What devices are compared on: products at 256 tokens, few tokens and small sizes, attention, the ops of a training step, whole steps and text, of a small model too.
+    /// What devices are compared on: products at 256 tokens, few tokens and small sizes, attention,
+    /// the ops of a training step, whole steps and text, of a small model too.
     /// </summary>
     public static IEnumerable<BenchCase> ForDevices() =>
     [
-        .. Gemm().Where(of => of.Family is not ("gpt2" or "llama") || of.Gemm!.M == 256), .. Attention(), .. Ops().Where(of => of.Family != "update"),
+        .. Gemm().Where(of => of.Family is not ("gpt2" or "llama") || of.Gemm!.M == 256), .. Attention(),
+            .. Ops().Where(of => of.Family != "update"),
         .. Of("train-step"), .. Generation("gpt2"), .. Generation("shakespeare-char"),
     ];
 
     /// <summary>How much arithmetic the scalar code is given to check a case: a fraction of a second.</summary>
     private const double ScalarFlops = 5e8;
 
-    /// <summary>A case whose backward pass is timed: the forward pass is recorded anew before each run, outside the timing.</summary>
+    /// <summary>
+    /// A case whose backward pass is timed: the forward pass is recorded anew before each run,
+    /// outside the timing.
+    /// </summary>
     /// <param name="forward">Records the op.</param>
     /// <param name="dy">The gradient at its output.</param>
     /// <param name="outputs">The gradients to check.</param>
-    private static BenchWork Backward(Func<Compute, Tensor> forward, Tensor dy, Func<IReadOnlyList<BenchOutput>> outputs) => new(RunBackward, outputs)
+    private static BenchWork Backward(Func<Compute, Tensor> forward, Tensor dy,
+        Func<IReadOnlyList<BenchOutput>> outputs) => new(RunBackward, outputs)
     {
         Prepare = c => RecordForward(c, forward, dy),
     };

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Tensors for benchmarks: a pattern of normal numbers, repeated, since drawing a hundred megabytes takes longer than measuring.</summary>
+/// <summary>
+/// Tensors for benchmarks: a pattern of normal numbers, repeated, since drawing a hundred megabytes
+/// takes longer than measuring.
+/// </summary>
 internal static class BenchData
 {
     private const int Period = 65_537; // a prime: no row of any shape repeats another

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>A named model with random weights and random text, ready for training steps: what the train-step benchmark measures.</summary>
+/// <summary>
+/// A named model with random weights and random text, ready for training steps: what the train-step
+/// benchmark measures.
+/// </summary>
 internal sealed class TrainStepSetup : IDisposable
 {
     private const double LearningRate = 1e-4;
@@ -11,10 +14,12 @@ internal sealed class TrainStepSetup : IDisposable
     /// <param name="time">Tokens of each.</param>
     /// <param name="step">What steps; null for ours.</param>
     /// <exception cref="NanoException">No such model or preset, or sizes that do not fit it.</exception>
-    public TrainStepSetup(Compute compute, string name, int batch, int time, Func<TrainStepSetup, Compute, ITrainStep>? step = null)
+    public TrainStepSetup(Compute compute, string name, int batch, int time,
+        Func<TrainStepSetup, Compute, ITrainStep>? step = null)
     {
         var config = Config(name);
-        Options = new TrainOptions { Preset = name, Model = config, Batch = batch, Time = time, Steps = 1000, LearningRate = LearningRate, MinLearningRate = 1e-5 };
+        Options = new TrainOptions { Preset = name, Model = config, Batch = batch, Time = time, Steps = 1000,
+            LearningRate = LearningRate, MinLearningRate = 1e-5 };
         Options.Validate();
         Model = LanguageModel.Create(config);
         Model.Initialize(1);
@@ -42,7 +47,8 @@ internal sealed class TrainStepSetup : IDisposable
     }
 
     /// <summary>A published size of GPT-2, or a preset's model.</summary>
-    public static ModelConfig Config(string name) => Presets.All.TryGetValue(name, out var preset) ? preset.Model : Gpt2Config.Named(name);
+    public static ModelConfig Config(string name) =>
+        Presets.All.TryGetValue(name, out var preset) ? preset.Model : Gpt2Config.Named(name);
 
     public void Dispose()
     {

@@ -166,6 +166,7 @@ public sealed class OnnxPeers : IDisposable
     /// <summary>Waits for a device that only takes orders: a copy comes back when everything before it is done.</summary>
     private Action? Finish(OrtProvider provider) => marks.TryGetValue(provider, out var mark) ? () => devices[provider].Copy(mark, mark) : null;
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var mark in marks.Values)

@@ -28,7 +28,8 @@ internal sealed class OnnxRun : IDisposable
             }
             foreach (var result in of.Outputs.Where(output => session.Outputs.Contains(output.Name)))
             {
-                outputs.Add((result, all.Add(OrtTensor.OfFloats(result.Shape)), all.Add(device.New(OnnxType.Float32, result.Shape))));
+                outputs.Add((result, all.Add(OrtTensor.OfFloats(result.Shape)),
+                    all.Add(device.New(OnnxType.Float32, result.Shape))));
                 binding.Output(result.Name, outputs[^1].Device);
             }
         }
@@ -58,7 +59,8 @@ internal sealed class OnnxRun : IDisposable
     {
         foreach (var (_, host, there) in outputs)
             device.Copy(there, host);
-        return [.. outputs.Select(output => new PeerOutput(output.Of.Name, output.Host.Floats.ToArray(), output.Of.Ours))];
+        return [.. outputs.Select(output => new PeerOutput(output.Of.Name, output.Host.Floats.ToArray(),
+            output.Of.Ours))];
     }
 
     public void Dispose() => all.Dispose();

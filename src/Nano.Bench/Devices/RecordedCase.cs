@@ -1,9 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// A case of the benchmarks, lowered: its own code runs once under a tape, and what was recorded becomes nodes; there is no second description. Operands are inputs of
-/// the graph, except the weight of a product for 16 tokens or fewer: that is inference, where a weight stays and a device may prepare it. Of a backward case there are
-/// two graphs, both passes and forward alone, whose difference is the backward pass as a training graph has it.
+/// A case of the benchmarks, lowered: its own code runs once under a tape, and what was recorded
+/// becomes nodes; there is no second description. Operands are inputs of the graph, except the
+/// weight of a product for 16 tokens or fewer: that is inference, where a weight stays and a device
+/// may prepare it. Of a backward case there are two graphs, both passes and forward alone, whose
+/// difference is the backward pass as a training graph has it.
 /// </summary>
 internal sealed class RecordedCase
 {
@@ -37,11 +39,16 @@ internal sealed class RecordedCase
     /// <summary>Null where the code recorded nothing.</summary>
     private OnnxCase? Case { get; }
 
-    /// <summary>The case as it is recorded now, or each of its turns where copies of a weight take turns; nothing where its code records no ops.</summary>
+    /// <summary>
+    /// The case as it is recorded now, or each of its turns where copies of a weight take turns;
+    /// nothing where its code records no ops.
+    /// </summary>
     public static IReadOnlyList<OnnxCase> Of(BenchCase of, BenchWork work, Compute compute)
     {
         var turns = new List<RecordedCase>();
-        for (var next = new RecordedCase(of, work, compute); next.Case is not null && (turns.Count == 0 || !next.leaves.SequenceEqual(turns[0].leaves)); next = new RecordedCase(of, work, compute))
+        for (var next = new RecordedCase(of, work, compute); next.Case is not null
+            && (turns.Count == 0 || !next.leaves.SequenceEqual(turns[0].leaves));
+            next = new RecordedCase(of, work, compute))
         {
             turns.Add(next);
             if (!next.holdsWeight)
@@ -77,7 +84,8 @@ internal sealed class RecordedCase
         return lowering.Graph;
     }
 
-    private static OnnxResult Result(string name, Tensor like, Tensor values) => new(name, like.Shape.ToArray(), values.Data.ToArray());
+    private static OnnxResult Result(string name, Tensor like, Tensor values) =>
+        new(name, like.Shape.ToArray(), values.Data.ToArray());
 
     private static string Name(int leaf) => $"x{leaf}";
 
@@ -95,7 +103,8 @@ internal sealed class RecordedCase
             var attention = of.ops.OfType<CausalAttentionOp>().FirstOrDefault();
             if (attention is not null)
                 Graph.Weight(OnnxWeight.Of("positions", Positions(attention.Q.Shape[0], attention.Q.Shape[1])));
-            lowered = new OnnxOps(Graph) { FloatPositions = "positions", Positions = "positions", ContextLength = attention?.Q.Shape[1] ?? 0, Leaf = Declare };
+            lowered = new OnnxOps(Graph) { FloatPositions = "positions", Positions = "positions",
+                ContextLength = attention?.Q.Shape[1] ?? 0, Leaf = Declare };
         }
 
         public OnnxGraph Graph { get; } = new("case");
@@ -127,7 +136,8 @@ internal sealed class RecordedCase
             if (of.holdsWeight && of.ops is [MatMulOp product] && product.B == tensor)
                 Graph.Weight(OnnxWeight.Of(name, tensor));
             else
-                Graph.Input(name, tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, OnnxGraph.Dimensions(tensor));
+                Graph.Input(name, tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32,
+                    OnnxGraph.Dimensions(tensor));
             return name;
         }
 

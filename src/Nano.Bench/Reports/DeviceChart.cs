@@ -4,8 +4,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// How long others take over Nano's time, as one SVG file: a row per kind of case, a dot per case and device on a logarithmic axis, the line at 1 where both are equally
-/// fast. Each dot has a hover title; geometric means stand at the end of the row.
+/// How long others take over Nano's time, as one SVG file: a row per kind of case, a dot per case
+/// and device on a logarithmic axis, the line at 1 where both are equally fast. Each dot has a
+/// hover title; geometric means stand at the end of the row.
 /// </summary>
 public sealed class DeviceChart
 {
@@ -19,9 +20,11 @@ public sealed class DeviceChart
 
     private DeviceChart(IEnumerable<BenchResult> results)
     {
-        rows = [.. results.Where(result => result.Peers.Count > 0).GroupBy(Label).Select(row => (row.Key, row.ToArray()))];
+        rows = [.. results.Where(result => result.Peers.Count > 0).GroupBy(Label)
+            .Select(row => (row.Key, row.ToArray()))];
         names = [.. DeviceReport.Names(rows.SelectMany(row => row.Results))];
-        double[] ratios = [.. rows.SelectMany(row => row.Results).SelectMany(Ratios).Select(dot => dot.Ratio).Append(1)];
+        double[] ratios = [.. rows.SelectMany(row => row.Results).SelectMany(Ratios).Select(dot => dot.Ratio)
+            .Append(1)];
         (low, high) = (ratios.Min() / 1.3, ratios.Max() * 1.3);
         height = Top + (RowHeight * rows.Length) + Bottom;
     }
@@ -29,19 +32,30 @@ public sealed class DeviceChart
     /// <summary>The figure for those cases that have peers.</summary>
     /// <param name="title">Machine and threads, for the heading.</param>
     /// <param name="results">What was measured.</param>
-    public static string Render(string title, IEnumerable<BenchResult> results) => new DeviceChart(results).Render(title);
+    public static string Render(string title, IEnumerable<BenchResult> results) =>
+        new DeviceChart(results).Render(title);
 
-    private static string Label(BenchResult result) => $"{result.Group} {(result.Name == result.Group ? "" : result.Name)}{(result.Family == "skinny" ? ", few tokens" : "")}".TrimEnd();
+    private static string Label(BenchResult result) =>
+        (result.Group + " " + (result.Name == result.Group ? "" : result.Name)
+            + (result.Family == "skinny" ? ", few tokens" : "")).TrimEnd();
 
-    private static IEnumerable<(string Name, double Ratio)> Ratios(BenchResult result) => result.Peers.Select(peer => (peer.Name, peer.MedianMs / result.MedianMs));
+    private static IEnumerable<(string Name, double Ratio)> Ratios(BenchResult result) =>
+        result.Peers.Select(peer => (peer.Name, peer.MedianMs / result.MedianMs));
 
     private string Render(string title)
     {
-        svg.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" font-family=\"sans-serif\" font-size=\"11\" role=\"img\" aria-label=\"Times over Nano's\">\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<rect width=\"{Width}\" height=\"{height}\" fill=\"#fffefb\"/>\n<text x=\"16\" y=\"20\" font-size=\"15\" fill=\"#1d2126\">{Html.Escape(title)}</text>\n");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" font-family=\"sans-serif\" "
+            + $"font-size=\"11\" role=\"img\" aria-label=\"Times over Nano's\">\n");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<rect width=\"{Width}\" height=\"{height}\" fill=\"#fffefb\"/>\n<text x=\"16\" y=\"20\" "
+            + $"font-size=\"15\" fill=\"#1d2126\">{Html.Escape(title)}</text>\n");
         for (int i = 0; i < names.Length; i++)
-            svg.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{22 + (170 * i)}\" cy=\"38\" r=\"4\" fill=\"{Colour(i)}\"/><text x=\"{30 + (170 * i)}\" y=\"42\" fill=\"#1d2126\">{Html.Escape(names[i])}</text>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Width - Right + 12}\" y=\"{Top - 8}\" fill=\"#646a73\">geometric mean</text>\n");
+            svg.Append(CultureInfo.InvariantCulture,
+                $"<circle cx=\"{22 + (170 * i)}\" cy=\"38\" r=\"4\" fill=\"{Colour(i)}\"/><text "
+                + $"x=\"{30 + (170 * i)}\" y=\"42\" fill=\"#1d2126\">{Html.Escape(names[i])}</text>\n");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<text x=\"{Width - Right + 12}\" y=\"{Top - 8}\" fill=\"#646a73\">geometric mean</text>\n");
         Axis();
         for (int i = 0; i < rows.Length; i++)
             Row(rows[i].Label, rows[i].Results, Top + (RowHeight * i) + (RowHeight / 2));
@@ -51,22 +65,39 @@ public sealed class DeviceChart
     private void Axis()
     {
         foreach (double tick in Roofline.Ticks(low, high).Where(tick => high / low < 100 || Math.Log10(tick) % 1 == 0))
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{X(tick):0.#},{Top}V{height - Bottom}\" stroke=\"#e4e3de\"/><text x=\"{X(tick):0.#}\" y=\"{height - Bottom + 16}\" text-anchor=\"middle\" fill=\"#646a73\">{tick:0.###}</text>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<path class=\"equal\" d=\"M{X(1):0.#},{Top - 6}V{height - Bottom}\" stroke=\"#1d2126\" stroke-width=\"1.5\"><title>as fast as Nano</title></path>\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{X(1) + 6:0.#}\" y=\"{Top - 8}\" fill=\"#646a73\">Nano is faster &#8594;</text><text x=\"{Width - Right}\" y=\"{height - 12}\" text-anchor=\"end\" fill=\"#646a73\">their time over Nano's, without transfers</text>\n");
+            svg.Append(CultureInfo.InvariantCulture,
+                $"<path d=\"M{X(tick):0.#},{Top}V{height - Bottom}\" stroke=\"#e4e3de\"/><text x=\"{X(tick):0.#}\" "
+                + $"y=\"{height - Bottom + 16}\" text-anchor=\"middle\" fill=\"#646a73\">{tick:0.###}</text>\n");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<path class=\"equal\" d=\"M{X(1):0.#},{Top - 6}V{height - Bottom}\" stroke=\"#1d2126\" "
+            + $"stroke-width=\"1.5\"><title>as fast as Nano</title></path>\n");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<text x=\"{X(1) + 6:0.#}\" y=\"{Top - 8}\" fill=\"#646a73\">Nano is faster &#8594;</text><text "
+            + $"x=\"{Width - Right}\" y=\"{height - 12}\" text-anchor=\"end\" fill=\"#646a73\">their time over "
+            + $"Nano's, without transfers</text>\n");
     }
 
     private void Row(string label, BenchResult[] results, int y)
     {
-        svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left - 12}\" y=\"{y + 4}\" text-anchor=\"end\" fill=\"#1d2126\">{Html.Escape(label)}</text><path d=\"M{Left},{y}H{Width - Right}\" stroke=\"#f0efea\"/>\n");
+        svg.Append(CultureInfo.InvariantCulture,
+            $"<text x=\"{Left - 12}\" y=\"{y + 4}\" text-anchor=\"end\" "
+            + $"fill=\"#1d2126\">{Html.Escape(label)}</text><path d=\"M{Left},{y}H{Width - Right}\" "
+            + $"stroke=\"#f0efea\"/>\n");
         double x = Width - Right + 12;
         for (int i = 0; i < names.Length; i++)
         {
-            var dots = results.SelectMany(result => Ratios(result).Where(dot => dot.Name == names[i]).Select(dot => (result, dot.Ratio))).ToArray();
+            var dots = results.SelectMany(result =>
+                Ratios(result).Where(dot => dot.Name == names[i]).Select(dot => (result, dot.Ratio))).ToArray();
             foreach (var (result, ratio) in dots)
-                svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"point\" cx=\"{X(ratio):0.#}\" cy=\"{y}\" r=\"3.5\" fill=\"{Colour(i)}\" fill-opacity=\"0.7\"><title>{Html.Escape($"{result.Family} {result.Name} {result.Shape}, {names[i]}")}: {ratio:F2} x</title></circle>\n");
+                svg.Append(CultureInfo.InvariantCulture,
+                    $"<circle class=\"point\" cx=\"{X(ratio):0.#}\" cy=\"{y}\" r=\"3.5\" fill=\"{Colour(i)}\" "
+                    + $"fill-opacity=\"0.7\"><title>"
+                    + $"{Html.Escape($"{result.Family} {result.Name} {result.Shape}, {names[i]}")}"
+                    + $": {ratio:F2} x</title></circle>\n");
             if (dots.Length > 0)
-                svg.Append(CultureInfo.InvariantCulture, $"<text class=\"mean\" x=\"{x:0.#}\" y=\"{y + 4}\" fill=\"{Colour(i)}\">{BenchResult.GeometricMean(dots.Select(dot => dot.Ratio)):0.00}</text>\n");
+                svg.Append(CultureInfo.InvariantCulture,
+                    $"<text class=\"mean\" x=\"{x:0.#}\" y=\"{y + 4}\" "
+                    + $"fill=\"{Colour(i)}\">{BenchResult.GeometricMean(dots.Select(dot => dot.Ratio)):0.00}</text>\n");
             x += 46;
         }
     }

@@ -1,9 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// Proves a case right before it is timed, in two ways. The scalar code must give the same bits (canonical arithmetic: no width, thread count
-/// or batch split may show); and a sample of elements must agree with an independent computation in double precision, which would notice an error
-/// that all widths share.
+/// Proves a case right before it is timed, in two ways. The scalar code must give the same bits
+/// (canonical arithmetic: no width, thread count or batch split may show); and a sample of elements
+/// must agree with an independent computation in double precision, which would notice an error that
+/// all widths share.
 /// </summary>
 public static class BenchCheck
 {
@@ -36,20 +37,26 @@ public static class BenchCheck
         compute.NextStep();
     }
 
-    /// <summary>Compares a peer's results with ours: both are float32 sums of the same terms, in another order.</summary>
+    /// <summary>
+    /// Compares a peer's results with ours: both are float32 sums of the same terms, in another
+    /// order.
+    /// </summary>
     /// <exception cref="NanoException">They are not the same computation.</exception>
     public static void Compare(BenchCase of, BenchPeer peer)
     {
         foreach (var (name, theirs, ours) in peer.Outputs())
         {
             if (theirs.Length != ours.Length)
-                throw new NanoException($"{of}: {peer.Name} computes {theirs.Length} elements of {name}, we {ours.Length}");
+                throw new NanoException(
+                    $"{of}: {peer.Name} computes {theirs.Length} elements of {name}, we {ours.Length}");
             float scale = 0;
             foreach (float value in ours)
                 scale = Math.Max(scale, Math.Abs(value));
             for (int i = 0; i < ours.Length; i++)
                 if (!(Math.Abs(ours[i] - theirs[i]) <= peer.Tolerance * scale))
-                    throw new NanoException($"{of}: {peer.Name} computes {theirs[i]} for element {i} of {name}, we {ours[i]}; largest element {scale}");
+                    throw new NanoException(
+                        $"{of}: {peer.Name} computes {theirs[i]} for element {i} of {name}, we {ours[i]}; largest "
+                        + $"element {scale}");
         }
     }
 
@@ -57,13 +64,17 @@ public static class BenchCheck
     {
         var values = output.Values.Data;
         if (values.Length != scalar.Length)
-            throw new NanoException($"{of}: {output.Name} has {values.Length} elements, the scalar code made {scalar.Length}");
+            throw new NanoException(
+                $"{of}: {output.Name} has {values.Length} elements, the scalar code made {scalar.Length}");
         for (int i = 0; i < scalar.Length; i++)
             if (BitConverter.SingleToInt32Bits(values[i]) != BitConverter.SingleToInt32Bits(scalar[i]))
-                throw new NanoException($"{of}: {output.Name}, element {i} is {values[i]:R}, in scalar code {scalar[i]:R}: the bits differ");
+                throw new NanoException(
+                    $"{of}: {output.Name}, element {i} is {values[i]:R}, in scalar code {scalar[i]:R}: the "
+                    + "bits differ");
     }
 
-    private static void CheckSamples(BenchCase of, BenchOutput output, Func<long, (double Value, double Scale)> expected)
+    private static void CheckSamples(BenchCase of, BenchOutput output,
+        Func<long, (double Value, double Scale)> expected)
     {
         long length = output.Values.Length;
         for (int sample = 0; sample < Samples; sample++)
@@ -72,7 +83,8 @@ public static class BenchCheck
             var (value, scale) = expected(i);
             float actual = output.Values.Data[(int)i];
             if (!(Math.Abs(actual - value) <= output.Tolerance * scale))
-                throw new NanoException($"{of}: {output.Name}, element {i} is {actual:R}, must be {value:R} (terms of size {scale:G3})");
+                throw new NanoException(
+                    $"{of}: {output.Name}, element {i} is {actual:R}, must be {value:R} (terms of size {scale:G3})");
         }
     }
 }

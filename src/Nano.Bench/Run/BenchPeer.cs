@@ -2,7 +2,8 @@ namespace Nano;
 
 /// <summary>Somebody else's code for the case that <see cref="BenchWork"/> holds.</summary>
 /// <param name="Name">Who.</param>
-/// <param name="Run">The timed part; takes its operands from <see cref="BenchWork.Inputs"/>, or has them already.</param>
+/// <param name="Run">The timed part; takes its operands from <see cref="BenchWork.Inputs"/>, or has
+/// them already.</param>
 /// <param name="Outputs">What the last run computed, beside what we did.</param>
 public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerOutput>> Outputs) : IDisposable
 {
@@ -12,13 +13,22 @@ public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerO
     /// <summary>Runs before each <see cref="Run"/> outside the timing; null for nothing.</summary>
     public Action? Prepare { get; init; }
 
-    /// <summary>What <see cref="Run"/> does besides and ours does outside the timing: its own time is taken away. Null for nothing.</summary>
+    /// <summary>
+    /// What <see cref="Run"/> does besides and ours does outside the timing: its own time is taken
+    /// away. Null for nothing.
+    /// </summary>
     public Action? Besides { get; init; }
 
-    /// <summary>Waits until a device has done all that it was told to do; null where <see cref="Run"/> returns then only.</summary>
+    /// <summary>
+    /// Waits until a device has done all that it was told to do; null where <see cref="Run"/>
+    /// returns then only.
+    /// </summary>
     public Action? Finish { get; init; }
 
-    /// <summary>Brings all operands to a device and all results back, which <see cref="Run"/> does not; null where it computes in the host's memory.</summary>
+    /// <summary>
+    /// Brings all operands to a device and all results back, which <see cref="Run"/> does not; null
+    /// where it computes in the host's memory.
+    /// </summary>
     public Action? Transfer { get; init; }
 
     /// <summary>Bytes that <see cref="Transfer"/> moves.</summary>
@@ -27,6 +37,7 @@ public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerO
     /// <summary>Frees what the collector does not.</summary>
     public Action? Release { get; init; }
 
+    /// <inheritdoc/>
     public void Dispose() => Release?.Invoke();
 }
 

@@ -10,13 +10,19 @@ namespace Nano;
 /// <param name="Gbps">Bytes of operands and result, each counted once, in GB/s; null where that says nothing.</param>
 /// <param name="PercentOfPeak">Of the arithmetic peak measured in the same process.</param>
 /// <param name="Note">More, for people.</param>
-public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps, double PercentOfPeak, string Note = "")
+public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps,
+    double PercentOfPeak, string Note = "")
 {
+    /// <summary>The group of the case, as <c>nano bench</c> names it.</summary>
     public string Group { get; init; } = "train-step";
 
+    /// <summary>The model or family of shapes that the case belongs to.</summary>
     public string Family { get; init; } = "";
 
-    /// <summary>Of the memory bandwidth measured in the same process (of reading, or of reading two streams and writing one); null for cases bound by arithmetic.</summary>
+    /// <summary>
+    /// Of the memory bandwidth measured in the same process (of reading, or of reading two streams
+    /// and writing one); null for cases bound by arithmetic.
+    /// </summary>
     public double? PercentOfBandwidth { get; init; }
 
     /// <summary>"processor" where the time is that which the process had a processor, else "wall".</summary>
@@ -32,7 +38,8 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     public static BenchResult Of(BenchCase of, Machine machine, double seconds, bool processorTime)
     {
         double gflops = of.Flops / seconds / 1e9, gbps = of.Bytes / seconds / 1e9;
-        return new BenchResult(of.Name, of.Shape, seconds * 1000, gflops, of.Bytes > 0 ? gbps : null, 100 * gflops / machine.PeakGflops,
+        return new BenchResult(of.Name, of.Shape, seconds * 1000, gflops, of.Bytes > 0 ? gbps : null,
+            100 * gflops / machine.PeakGflops,
             of.Tokens == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{of.Tokens / seconds:N0} tokens/s"))
         {
             Group = of.Group,
@@ -51,14 +58,23 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
 
     /// <summary>The row of a table for people.</summary>
     public string Line() => string.Create(CultureInfo.InvariantCulture,
-        $"{Family,-8} {Name,-22} {Shape,-22} {MedianMs,10:F3} ms {Gflops,7:F1} GFLOP/s {Gbps,6:F1} GB/s {PercentOfCeiling(),5:F1} % of {(PercentOfBandwidth is null ? "peak     " : "bandwidth")}{string.Concat(Peers.Select(peer => "  " + peer.Line(MedianMs)))}{(Note.Length > 0 ? "  " : "")}{Note}");
+        $"{Family,-8} {Name,-22} {Shape,-22} {MedianMs,10:F3} ms {Gflops,7:F1} GFLOP/s {Gbps,6:F1} GB/s "
+        + $"{PercentOfCeiling(),5:F1} % of "
+        + $"{(PercentOfBandwidth is null ? "peak     " : "bandwidth")}"
+        + $"{string.Concat(Peers.Select(peer => "  " + peer.Line(MedianMs)))}{(Note.Length > 0 ? "  " : "")}{Note}");
 
-    /// <summary>One line per family of a group: geometric mean and minimum of the percentages, and the geometric mean of the peers' times over ours.</summary>
+    /// <summary>
+    /// One line per family of a group: geometric mean and minimum of the percentages, and the
+    /// geometric mean of the peers' times over ours.
+    /// </summary>
     public static IEnumerable<string> Summary(IReadOnlyList<BenchResult> results)
     {
-        foreach (var family in results.GroupBy(result => (result.Group, result.Family, Memory: result.PercentOfBandwidth is not null)).Where(family => family.Count() > 1))
+        foreach (var family in
+            results.GroupBy(result => (result.Group, result.Family, Memory: result.PercentOfBandwidth is not null))
+                .Where(family => family.Count() > 1))
             yield return Summarize($"{family.Key.Group} {family.Key.Family}", [.. family]);
-        BenchResult[] layers = [.. results.Where(result => result.Group == "gemm" && result.Family is "gpt2" or "llama")];
+        BenchResult[] layers =
+            [.. results.Where(result => result.Group == "gemm" && result.Family is "gpt2" or "llama")];
         if (layers.Select(result => result.Family).Distinct().Count() == 2)
             yield return Summarize("gemm gpt2 + llama", layers);
     }
@@ -66,9 +82,16 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     private static string Summarize(string name, BenchResult[] results)
     {
         var worst = results.MinBy(result => result.PercentOfCeiling())!;
-        string line = string.Create(CultureInfo.InvariantCulture, $"{name}: geometric mean {GeometricMean(results.Select(result => result.PercentOfCeiling())):F1} % of {(worst.PercentOfBandwidth is null ? "peak" : "bandwidth")} over {results.Length} cases, least {worst.PercentOfCeiling():F1} % ({worst.Name} {worst.Shape})");
-        foreach (var peer in results.SelectMany(result => result.Peers.Select(peer => (peer.Name, Ratio: peer.MedianMs / result.MedianMs))).GroupBy(peer => peer.Name))
-            line += string.Create(CultureInfo.InvariantCulture, $"; {peer.Key} takes {GeometricMean(peer.Select(p => p.Ratio)):F2} x our time, {peer.Count(p => p.Ratio < 1)} of {peer.Count()} faster");
+        string line = string.Create(CultureInfo.InvariantCulture,
+            $"{name}: geometric mean {GeometricMean(results.Select(result => result.PercentOfCeiling())):F1} % of "
+            + $"{(worst.PercentOfBandwidth is null ? "peak" : "bandwidth")} over {results.Length} cases, least "
+            + $"{worst.PercentOfCeiling():F1} % ({worst.Name} {worst.Shape})");
+        foreach (var peer in
+            results.SelectMany(result => result.Peers
+                .Select(peer => (peer.Name, Ratio: peer.MedianMs / result.MedianMs))).GroupBy(peer => peer.Name))
+            line += string.Create(CultureInfo.InvariantCulture,
+                $"; {peer.Key} takes {GeometricMean(peer.Select(p => p.Ratio)):F2} x our time, "
+                + $"{peer.Count(p => p.Ratio < 1)} of {peer.Count()} faster");
         return line;
     }
 
@@ -79,7 +102,10 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
 /// <summary>The median time of somebody else's code for the same case.</summary>
 public sealed record PeerResult(string Name, double MedianMs)
 {
-    /// <summary>Beside that: the time to bring all operands to the device and all results back, in milliseconds; null where it computes in the host's memory.</summary>
+    /// <summary>
+    /// Beside that: the time to bring all operands to the device and all results back, in
+    /// milliseconds; null where it computes in the host's memory.
+    /// </summary>
     public double? TransferMs { get; init; }
 
     /// <summary>Operands and results over that time, in GB/s.</summary>
@@ -87,5 +113,9 @@ public sealed record PeerResult(string Name, double MedianMs)
 
     /// <summary>For people: name, time, and how that compares with ours.</summary>
     internal string Line(double oursMs) => string.Create(CultureInfo.InvariantCulture,
-        $"{Name} {MedianMs:F3} ms ({MedianMs / oursMs:F2} x ours){(TransferMs is { } transfer ? string.Create(CultureInfo.InvariantCulture, $" + {transfer:F3} ms of transfers") : "")}");
+        $"{Name} {MedianMs:F3} ms ({MedianMs / oursMs:F2} x "
+        + $"ours){(TransferMs is { } transfer ? Transfers(transfer) : "")}");
+
+    private static string Transfers(double ms) =>
+        string.Create(CultureInfo.InvariantCulture, $" + {ms:F3} ms of transfers");
 }

@@ -2,19 +2,26 @@ using System.Diagnostics;
 
 namespace Nano;
 
-/// <summary>Something to time: an untimed preparation before each run, or none; runs; and what waits for their end, where they only give orders.</summary>
+/// <summary>
+/// Something to time: an untimed preparation before each run, or none; runs; and what waits for
+/// their end, where they only give orders.
+/// </summary>
 internal readonly record struct Contender(Action? Prepare, Action Run, Action? Finish = null);
 
 /// <summary>
-/// Medians of repeated runs after a warm-up. Contenders take turns, so that whatever else the machine does meets all of them alike.
+/// Medians of repeated runs after a warm-up. Contenders take turns, so that whatever else the
+/// machine does meets all of them alike.
 /// </summary>
 internal static class BenchTimer
 {
-    private const double MinSample = 1e-3, WarmUp = 0.15; // seconds; in the first tenth the runtime still compiles in the background
+    // seconds; in the first tenth the runtime still compiles in the background
+    private const double MinSample = 1e-3, WarmUp = 0.15;
 
     /// <summary>Median seconds of one run of each contender.</summary>
-    /// <param name="processorTime">Counts the time that this process had a processor, which other processes do not distort: right for one thread only.</param>
-    /// <param name="minSeconds">At least so long for each contender, and at least five samples, or three of runs that take a second.</param>
+    /// <param name="processorTime">Counts the time that this process had a processor, which other
+    /// processes do not distort: right for one thread only.</param>
+    /// <param name="minSeconds">At least so long for each contender, and at least five samples, or
+    /// three of runs that take a second.</param>
     /// <param name="contenders">What to time.</param>
     public static double[] Medians(bool processorTime, double minSeconds, params ReadOnlySpan<Contender> contenders)
     {
@@ -29,7 +36,8 @@ internal static class BenchTimer
             do
                 once = Sample(contenders[i], 1, false);
             while (Stopwatch.GetElapsedTime(start).TotalSeconds < WarmUp);
-            // An untimed preparation allows only one run after it; otherwise short runs are repeated until a clock can tell.
+            // An untimed preparation allows only one run after it; otherwise short runs are repeated until a
+            // clock can tell.
             repeats[i] = contenders[i].Prepare is null ? (int)Math.Clamp(Math.Ceiling(MinSample / once), 1, 1e5) : 1;
             Sample(contenders[i], repeats[i], processorTime);
         }

@@ -3,22 +3,30 @@ using System.Globalization;
 
 namespace Nano;
 
-/// <summary>Quick figures without a benchmark framework: every case is proved right, then medians of repeated runs after a warm-up.</summary>
+/// <summary>
+/// Quick figures without a benchmark framework: every case is proved right, then medians of
+/// repeated runs after a warm-up.
+/// </summary>
 public static class QuickBench
 {
-    /// <summary>Checks and measures cases one after another. With one thread, processor time is counted: other processes do not distort it.</summary>
+    /// <summary>
+    /// Checks and measures cases one after another. With one thread, processor time is counted:
+    /// other processes do not distort it.
+    /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="machine">The ceilings.</param>
     /// <param name="cases">What to measure.</param>
     /// <param name="peers">Others that can do a case, or null.</param>
     /// <exception cref="NanoException">A result is wrong.</exception>
-    public static IEnumerable<BenchResult> Run(Compute compute, Machine machine, IEnumerable<BenchCase> cases, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null)
+    public static IEnumerable<BenchResult> Run(Compute compute, Machine machine, IEnumerable<BenchCase> cases,
+        Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null)
     {
         foreach (var of in cases)
             yield return Measure(compute, machine, of, peers);
     }
 
-    private static BenchResult Measure(Compute compute, Machine machine, BenchCase of, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers)
+    private static BenchResult Measure(Compute compute, Machine machine, BenchCase of,
+        Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers)
     {
         using var work = of.Create();
         BenchCheck.Verify(of, work, compute);
@@ -37,33 +45,42 @@ public static class QuickBench
         }
     }
 
-    /// <summary>Measures a whole training step (forward, backward, clipping, AdamW) of a named model with random weights and tokens; a profiler sees ten more.</summary>
+    /// <summary>
+    /// Measures a whole training step (forward, backward, clipping, AdamW) of a named model with
+    /// random weights and tokens; a profiler sees ten more.
+    /// </summary>
     /// <exception cref="NanoException">No such model or preset, or a result is wrong.</exception>
-    public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time, Profiler? profiler = null, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null)
+    public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time,
+        Profiler? profiler = null, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null)
     {
         var of = BenchCases.TrainStep(name, batch, time);
         using var work = of.Create();
         if (peers is not null)
             BenchCheck.Verify(of, work, compute);
         using var others = new BenchPeers(compute, of, work, peers);
-        var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time), others, profiler);
+        var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time),
+            others, profiler);
         if (peers is null)
-            BenchCheck.Verify(of, work, compute); // afterwards: its models would leave memory behind that the system still counts as ours
+            // afterwards: its models would leave memory behind that the system still counts as ours
+            BenchCheck.Verify(of, work, compute);
         return result;
     }
 
-    private static BenchResult MeasureSteps(BenchCase of, Compute compute, Machine machine, TrainStepSetup setup, BenchPeers others, Profiler? profiler)
+    private static BenchResult MeasureSteps(BenchCase of, Compute compute, Machine machine, TrainStepSetup setup,
+        BenchPeers others, Profiler? profiler)
     {
         using var _ = setup;
         long number = 0;
-        var (seconds, results) = others.Times(new Contender(null, () => setup.Run(number++)), processorTime: false, minSeconds: 3);
+        var (seconds, results) = others.Times(new Contender(null, () => setup.Run(number++)), processorTime: false,
+            minSeconds: 3);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 10; i++)
             setup.Run(number++);
         long allocated = (GC.GetAllocatedBytesForCurrentThread() - before) / 10;
         if (profiler is not null)
         {
-            compute.Profiler = new Profiler(); // one step that does not count: a profiler's code is compiled when it is first used
+            // one step that does not count: a profiler's code is compiled when it is first used
+            compute.Profiler = new Profiler();
             setup.Run(number++);
             compute.Profiler = profiler;
             for (int i = 0; i < 10; i++)
@@ -75,7 +92,9 @@ public static class QuickBench
         return result with
         {
             Peers = results,
-            Note = string.Create(CultureInfo.InvariantCulture, $"{result.Note}, {process.WorkingSet64 / 1e9:F3} GB resident{(results.Count > 0 ? " with all peers" : "")}, {allocated:N0} managed bytes per step"),
+            Note = string.Create(CultureInfo.InvariantCulture,
+                $"{result.Note}, {process.WorkingSet64 / 1e9:F3} GB "
+                + $"resident{(results.Count > 0 ? " with all peers" : "")}, {allocated:N0} managed bytes per step"),
         };
     }
 }

@@ -10,7 +10,8 @@ namespace Nano;
 /// <param name="DecodeSeconds">The same of decoding.</param>
 /// <param name="Allocated">Managed bytes that one encoding allocates, the ids it returns among them.</param>
 /// <param name="Runs">Wall time of a million times one character, without any pause between, once.</param>
-public sealed record TokenizerSpeed(long Bytes, int Tokens, double EncodeSeconds, double DecodeSeconds, long Allocated, IReadOnlyList<(string Character, double Seconds)> Runs)
+public sealed record TokenizerSpeed(long Bytes, int Tokens, double EncodeSeconds, double DecodeSeconds, long Allocated,
+    IReadOnlyList<(string Character, double Seconds)> Runs)
 {
     /// <summary>10^6 bytes of text a second.</summary>
     public double EncodeMegabytesPerSecond => Bytes / EncodeSeconds / 1e6;
@@ -31,8 +32,10 @@ public static class TokenizerBench
     {
         int[] ids = tokenizer.Encode(text);
         if (tokenizer.Decode(ids) != text)
-            throw new NanoException("the text does not come back from its ids", "has it characters that the tokenizer normalizes away?");
-        double[] seconds = BenchTimer.Medians(processorTime: true, minSeconds: 1, new Contender(null, () => tokenizer.Encode(text)), new Contender(null, () => tokenizer.Decode(ids)));
+            throw new NanoException("the text does not come back from its ids",
+                "has it characters that the tokenizer normalizes away?");
+        double[] seconds = BenchTimer.Medians(processorTime: true, minSeconds: 1,
+            new Contender(null, () => tokenizer.Encode(text)), new Contender(null, () => tokenizer.Decode(ids)));
         long before = GC.GetAllocatedBytesForCurrentThread();
         tokenizer.Encode(text);
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
@@ -44,6 +47,7 @@ public static class TokenizerBench
             tokenizer.Encode(run);
             runs.Add((character, Stopwatch.GetElapsedTime(start).TotalSeconds));
         }
-        return new TokenizerSpeed(Encoding.UTF8.GetByteCount(text), ids.Length, seconds[0], seconds[1], allocated, runs);
+        return new TokenizerSpeed(Encoding.UTF8.GetByteCount(text), ids.Length, seconds[0], seconds[1],
+            allocated, runs);
     }
 }

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>Computes with Nano's ops what a golden case describes: outputs and gradients by the case's names, in the case's layout.</summary>
+/// <summary>
+/// Computes with Nano's ops what a golden case describes: outputs and gradients by the case's
+/// names, in the case's layout.
+/// </summary>
 internal static class GoldenOpRunner
 {
     /// <summary>Runs one case on a context with an empty tape.</summary>
@@ -10,11 +13,14 @@ internal static class GoldenOpRunner
     public static Dictionary<string, float[]> Run(GoldenOp test, Compute compute) => test.Op switch
     {
         "matmul" => Differentiate(test, compute, ["a", "b"], x => compute.MatMul(x[0], x[1])),
-        "linear" => test.Inputs.Contains("b") ? Differentiate(test, compute, ["x", "w", "b"], x => compute.Linear(x[0], x[1], x[2]))
+        "linear" => test.Inputs.Contains("b")
+            ? Differentiate(test, compute, ["x", "w", "b"], x => compute.Linear(x[0], x[1], x[2]))
             : Differentiate(test, compute, ["x", "w"], x => compute.Linear(x[0], x[1], null)),
-        "layernorm" => Differentiate(test, compute, ["x", "w", "b"], x => compute.LayerNorm(x[0], x[1], x[2], Epsilon(test))),
+        "layernorm" => Differentiate(test, compute, ["x", "w", "b"],
+            x => compute.LayerNorm(x[0], x[1], x[2], Epsilon(test))),
         "rmsnorm" => Differentiate(test, compute, ["x", "w"], x => compute.RmsNorm(x[0], x[1], Epsilon(test))),
-        "softmax" when test.Attributes.GetProperty("axis").GetInt32() == -1 => Differentiate(test, compute, ["x"], x => compute.Softmax(x[0])),
+        "softmax" when test.Attributes.GetProperty("axis").GetInt32() == -1 =>
+            Differentiate(test, compute, ["x"], x => compute.Softmax(x[0])),
         "gelu_tanh" => Differentiate(test, compute, ["x"], x => compute.Activation(ActivationKind.GeluTanh, x[0])),
         "gelu_erf" => Differentiate(test, compute, ["x"], x => compute.Activation(ActivationKind.GeluErf, x[0])),
         "silu" => Differentiate(test, compute, ["x"], x => compute.Activation(ActivationKind.Silu, x[0])),
@@ -34,10 +40,12 @@ internal static class GoldenOpRunner
     /// <param name="names">The inputs that are differentiated.</param>
     /// <param name="op">From these inputs to the output.</param>
     /// <param name="heads">Whether the case's tensors are [B, H, T, D], which is [B, T, H * D] here.</param>
-    private static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names, Func<Tensor[], Tensor> op, bool heads = false)
+    private static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
+        Func<Tensor[], Tensor> op, bool heads = false)
     {
         Tensor Load(string name) => heads ? JoinHeads(test.Floats(name), test.ShapeOf(name)) : Floats(test, name);
-        float[] Values(Tensor tensor, string name) => heads ? SplitHeads(tensor.Data, test.ShapeOf(name)) : tensor.Data.ToArray();
+        float[] Values(Tensor tensor, string name) =>
+            heads ? SplitHeads(tensor.Data, test.ShapeOf(name)) : tensor.Data.ToArray();
 
         var inputs = Array.ConvertAll(names, Load);
         var y = op(inputs);
@@ -56,19 +64,23 @@ internal static class GoldenOpRunner
         int ignored = test.Attributes.GetProperty("ignore_index").GetInt32();
         if (ignored != -100 || reduction is not ("mean" or "sum") || test.Upstream != "1 (scalar)")
             throw new ArgumentException(
-                $"cross_entropy with ignore_index {ignored}, reduction {Quoted.Of(reduction)}, upstream {Quoted.Of(test.Upstream)} is not known here");
+                $"cross_entropy with ignore_index {ignored}, reduction {Quoted.Of(reduction)}, upstream "
+                + $"{Quoted.Of(test.Upstream)} is not known here");
         var logits = Floats(test, "logits");
         var (loss, nll) = compute.CrossEntropy(logits, Ids(test, "targets"), reduction == "sum" ? 1 : 0);
         compute.Tape!.Backward(compute, loss);
-        return new() { ["loss"] = loss.Data.ToArray(), ["nll"] = nll.Data.ToArray(), ["dlogits"] = logits.Gradient.Data.ToArray() };
+        return new() { ["loss"] = loss.Data.ToArray(), ["nll"] = nll.Data.ToArray(),
+            ["dlogits"] = logits.Gradient.Data.ToArray() };
     }
 
     private static Dictionary<string, float[]> Attention(GoldenOp test, Compute compute)
     {
         var attributes = test.Attributes;
-        int heads = attributes.GetProperty("heads").GetInt32(), keyHeads = attributes.GetProperty("kv_heads").GetInt32();
+        int heads = attributes.GetProperty("heads").GetInt32(),
+            keyHeads = attributes.GetProperty("kv_heads").GetInt32();
         float scale = attributes.GetProperty("scale").GetSingle();
-        return Differentiate(test, compute, ["q", "k", "v"], x => compute.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale), heads: true);
+        return Differentiate(test, compute, ["q", "k", "v"],
+            x => compute.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale), heads: true);
     }
 
     private static Dictionary<string, float[]> Rope(GoldenOp test, Compute compute)
@@ -76,7 +88,8 @@ internal static class GoldenOpRunner
         var attributes = test.Attributes;
         int headDim = test.ShapeOf("x").Columns;
         double theta = attributes.GetProperty("theta").GetDouble();
-        double[] frequencies = attributes.GetProperty("rope_scaling") is { ValueKind: JsonValueKind.Object } scaling ? Llama3(scaling).Frequencies(headDim, theta)
+        double[] frequencies = attributes.GetProperty("rope_scaling") is { ValueKind: JsonValueKind.Object } scaling
+            ? Llama3(scaling).Frequencies(headDim, theta)
             : RopeTable.InverseFrequencies(headDim, theta);
         var pairing = attributes.GetProperty("style").GetString() switch
         {
@@ -94,13 +107,15 @@ internal static class GoldenOpRunner
     {
         double Number(string name) => scaling.GetProperty(name).GetDouble();
         return scaling.GetProperty("rope_type").GetString() is "llama3"
-            ? new(Number("factor"), Number("low_freq_factor"), Number("high_freq_factor"), scaling.GetProperty("original_max_position_embeddings").GetInt32())
+            ? new(Number("factor"), Number("low_freq_factor"), Number("high_freq_factor"),
+                scaling.GetProperty("original_max_position_embeddings").GetInt32())
             : throw new ArgumentException($"rope scaling {scaling} is not known here");
     }
 
     /// <summary>
-    /// Several parameters p0, p1, ... with given gradients g0_0, ... (parameter_step): clips all gradients of a step by their global norm,
-    /// g *= min(1, clip / (norm + 1e-6)), then steps; weight decay only where a parameter has two or more dimensions.
+    /// Several parameters p0, p1, ... with given gradients g0_0, ... (parameter_step): clips all
+    /// gradients of a step by their global norm, g *= min(1, clip / (norm + 1e-6)), then steps;
+    /// weight decay only where a parameter has two or more dimensions.
     /// </summary>
     private static Dictionary<string, float[]> AdamW(GoldenOp test, Compute compute)
     {
@@ -108,16 +123,19 @@ internal static class GoldenOpRunner
         var betas = test.Attributes.GetProperty("betas");
         var parameters = test.Inputs.Where(name => name[0] == 'p').Select(name => Floats(test, name)).ToArray();
         var moments = Array.ConvertAll(parameters, p => (Mean: new Tensor(p.Shape), Square: new Tensor(p.Shape)));
-        var results = new Dictionary<string, float[]> { ["norms"] = new float[test.Attributes.GetProperty("steps").GetInt32()] };
+        var results = new Dictionary<string, float[]> { ["norms"] = new float[test.Attributes.GetProperty("steps")
+            .GetInt32()] };
         for (int step = 0; step < results["norms"].Length; step++)
         {
             var gradients = parameters.Select((_, i) => Floats(test, $"g{i}_{step}")).ToArray();
-            double norm = Math.Sqrt(gradients.Sum(compute.SumOfSquares)), scale = Math.Min(1, Number("grad_clip") / (norm + 1e-6));
+            double norm = Math.Sqrt(gradients.Sum(compute.SumOfSquares)),
+                scale = Math.Min(1, Number("grad_clip") / (norm + 1e-6));
             results["norms"][step] = (float)norm;
             for (int i = 0; i < parameters.Length; i++)
             {
                 double decay = parameters[i].Shape.Rank >= 2 ? Number("weight_decay") : 0;
-                var numbers = new AdamWNumbers(Number("lr"), betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"), decay, scale, step + 1);
+                var numbers = new AdamWNumbers(Number("lr"), betas[0].GetDouble(), betas[1].GetDouble(), Number("eps"),
+                    decay, scale, step + 1);
                 compute.AdamW(parameters[i], gradients[i], moments[i].Mean, moments[i].Square, numbers);
                 results[$"p{i}_after{step + 1}"] = parameters[i].Data.ToArray();
             }

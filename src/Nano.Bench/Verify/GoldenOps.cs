@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>A folder of op cases: index.json says what each case computes, ops.safetensors holds tensor "case.name" for each of its names.</summary>
+/// <summary>
+/// A folder of op cases: index.json says what each case computes, ops.safetensors holds tensor
+/// "case.name" for each of its names.
+/// </summary>
 internal sealed class GoldenOps : IDisposable
 {
     private const int MaxIndexBytes = 64 << 20;
@@ -27,12 +30,14 @@ internal sealed class GoldenOps : IDisposable
     {
         string indexPath = Path.Combine(directory, "index.json");
         if (!File.Exists(indexPath))
-            throw new NanoException($"'{indexPath}' is missing", "give a folder of op cases: index.json and ops.safetensors");
+            throw new NanoException($"'{indexPath}' is missing",
+                "give a folder of op cases: index.json and ops.safetensors");
         var golden = new GoldenOps(indexPath, SafetensorsReader.Open(Path.Combine(directory, "ops.safetensors")));
         try
         {
             using var index = InputFile.ReadJson(indexPath, MaxIndexBytes, "give a folder of op cases");
-            golden.Cases = [.. index.RootElement.GetProperty("cases").EnumerateArray().Select(entry => new GoldenOp(entry.Clone(), golden.tensors))];
+            golden.Cases = [.. index.RootElement.GetProperty("cases").EnumerateArray()
+                .Select(entry => new GoldenOp(entry.Clone(), golden.tensors))];
             if (golden.Cases.Count == 0)
                 throw new BadFileException(indexPath, "it holds no cases");
             return golden;
@@ -90,7 +95,8 @@ internal sealed class GoldenOp
 
     /// <summary>The sizes of a tensor of this case.</summary>
     public Shape ShapeOf(string name) =>
-        tensors.Entries.TryGetValue(FullName(name), out var found) ? new Shape([.. found.Shape.Select(size => checked((int)size))])
+        tensors.Entries.TryGetValue(FullName(name), out var found)
+            ? new Shape([.. found.Shape.Select(size => checked((int)size))])
             : throw new ArgumentException($"tensor {Quoted.Of(FullName(name))} is not in ops.safetensors");
 
     /// <summary>The elements of a float tensor.</summary>
@@ -111,5 +117,6 @@ internal sealed class GoldenOp
 
     private string FullName(string name) => $"{Name}.{name}";
 
-    private string[] Strings(string key) => entry.TryGetProperty(key, out var list) ? [.. list.EnumerateArray().Select(name => name.GetString()!)] : [];
+    private string[] Strings(string key) => entry.TryGetProperty(key, out var list)
+        ? [.. list.EnumerateArray().Select(name => name.GetString()!)] : [];
 }

@@ -211,6 +211,7 @@ public sealed class ModelVerifier : IDisposable
         return Array.ConvertAll(values, value => (int)value);
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         golden.Dispose();

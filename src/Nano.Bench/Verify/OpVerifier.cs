@@ -1,21 +1,27 @@
 namespace Nano;
 
 /// <summary>
-/// Runs single ops, forward and backward, against golden values computed in double precision elsewhere. A tensor passes within ten times the
-/// error that float32 PyTorch makes plus 1e-6 of its largest value, and only if every number is finite.
+/// Runs single ops, forward and backward, against golden values computed in double precision
+/// elsewhere. A tensor passes within ten times the error that float32 PyTorch makes plus 1e-6 of
+/// its largest value, and only if every number is finite.
 /// </summary>
 public static class OpVerifier
 {
     /// <summary>
-    /// LayerNorm over a single element has gradient 0 in theory, and rounding noise times 1 / sqrt(eps) in practice: compared absolutely.
+    /// LayerNorm over a single element has gradient 0 in theory, and rounding noise times 1 /
+    /// sqrt(eps) in practice: compared absolutely.
     /// </summary>
     private const double SingleElementTolerance = 1e-4;
 
-    /// <summary>Checks every case of a folder that holds index.json and ops.safetensors; one row per output and gradient.</summary>
+    /// <summary>
+    /// Checks every case of a folder that holds index.json and ops.safetensors; one row per output
+    /// and gradient.
+    /// </summary>
     /// <param name="directory">The folder.</param>
     /// <param name="compute">Where to run; its step memory and tape are used and left empty.</param>
     /// <exception cref="NanoException">A file is missing.</exception>
-    /// <exception cref="BadFileException">A file is damaged, or a case names an op or a tensor that is not known here.</exception>
+    /// <exception cref="BadFileException">A file is damaged, or a case names an op or a tensor that
+    /// is not known here.</exception>
     public static IReadOnlyList<VerificationRow> Run(string directory, Compute compute)
     {
         using var golden = GoldenOps.Open(directory);
@@ -45,10 +51,12 @@ public static class OpVerifier
     private static VerificationRow Compare(GoldenOp test, string name, Dictionary<string, float[]> results)
     {
         if (!results.TryGetValue(name, out float[]? actual))
-            throw new ArgumentException($"op '{test.Op}' has no result '{name}'; it has {string.Join(", ", results.Keys)}");
+            throw new ArgumentException(
+                $"op '{test.Op}' has no result '{name}'; it has {string.Join(", ", results.Keys)}");
         float[] expected = test.Floats(name);
         if (expected.Length != actual.Length)
-            throw new ArgumentException($"tensor '{name}' has {expected.Length} elements, the op gives {actual.Length}");
+            throw new ArgumentException(
+                $"tensor '{name}' has {expected.Length} elements, the op gives {actual.Length}");
         double error = 0, scale = 0, reference = test.ReferenceError(name);
         for (int i = 0; i < actual.Length; i++)
         {
@@ -58,6 +66,7 @@ public static class OpVerifier
         }
         bool single = test.Op == "layernorm" && test.ShapeOf("x").Columns == 1 && test.Gradients.Contains(name);
         double allowed = single ? SingleElementTolerance : (10 * reference) + (1e-6 * scale);
-        return new VerificationRow($"{test.Name}.{name}", error, scale, reference, double.IsFinite(error) && error <= allowed);
+        return new VerificationRow($"{test.Name}.{name}", error, scale, reference,
+            double.IsFinite(error) && error <= allowed);
     }
 }

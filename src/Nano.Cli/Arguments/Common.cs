@@ -42,19 +42,16 @@ internal static class Common
 
     public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 
-    public static Option<ActivationStorage?> Activations() => Word("--activations",
-        "How a training step keeps what its backward pass needs: float32, or bf16 for half the memory with gradients a little less exact (default: float32)", TrainSettings.ParseActivations);
+    public static Option<ActivationStorage?> Activations() => new WordOption<ActivationStorage?>("--activations",
+        "Storage of what the backward pass of a training step needs: bf16 halves the memory and rounds the gradients "
+            + "(default: float32)", ("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16));
 
     /// <summary>An option that takes float32 or float16.</summary>
-    public static Option<Precision?> Precision(string name, string description) => Word<Precision>(name, description, word => word switch
-    {
-        "float32" => Nano.Precision.Float32,
-        "float16" => Nano.Precision.Float16,
-        _ => throw new FormatException($"there is no precision {Quoted.Of(word)}; there are float32 and float16"),
-    });
+    public static Option<Precision?> Precision(string name, string description) =>
+        new WordOption<Precision?>(name, description, ("float32", Nano.Precision.Float32), ("float16", Nano.Precision.Float16));
 
-    /// <summary>An option that takes one of some words.</summary>
-    public static Option<T?> Word<T>(string name, string description, Func<string, T> parse) where T : struct => new(name)
+    /// <summary>An option whose text a method reads, which throws a FormatException for what it cannot read.</summary>
+    public static Option<T?> Parsed<T>(string name, string description, Func<string, T> parse) where T : struct => new(name)
     {
         Description = description,
         CustomParser = result =>
@@ -99,8 +96,13 @@ internal static class Common
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
-        const string Hint = "name one with --tokenizer";
-        using var source = ModelLoader.Open(HubModels.FindLocal(path) ?? path);
+        const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
+        string place = HubModels.FindLocal(path) ?? path;
+        if (!Path.Exists(place) && HubModelName.IsWithOwner(place))
+            throw new NanoException(
+                $"there is no model at {Quoted.Of(path)}",
+                "train one with 'nano train', give the folder of a model, or fetch OWNER/MODEL with 'nano pull'");
+        using var source = ModelLoader.Open(place);
         ITokenizer tokenizer;
         try
         {

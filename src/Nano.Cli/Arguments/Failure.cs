@@ -28,7 +28,7 @@ internal static class Failure
 
     /// <summary>What an exception says to people, on one line each: what is wrong, and what to do about it.</summary>
     public static (string Message, string? Hint) Words(Exception e) =>
-        IsForPeople(e) ? (Quoted.Line(MessageOf(e)), Hint(e))
+        IsForPeople(e) ? (OptionNames.In(Quoted.Line(MessageOf(e))), Hint(e) is { } hint ? OptionNames.In(hint) : null)
         : (Quoted.Line($"{e.GetType().Name}: {e.Message}"), "this should not happen; --debug shows where it did");
 
     /// <summary>
@@ -70,7 +70,7 @@ internal static class Failure
 
     /// <summary>Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass for an argument.</summary>
     public static bool IsWrong(ParseResult parsed) =>
-        (parsed.Errors.Count > 0 || MistypedOption(parsed) is not null) && parsed.Action is not System.CommandLine.Help.HelpAction;
+        (parsed.Errors.Count > 0 || MistypedOption(parsed) is not null) && parsed.Action is not HelpPage;
 
     /// <summary>Prints what is wrong with a command line, with the nearest verb or option, and returns the exit code.</summary>
     public static int Usage(ParseResult parsed)

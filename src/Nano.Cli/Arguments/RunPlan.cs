@@ -25,11 +25,10 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
     };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Start again although --out holds a run" };
 
-    public static void AddTo(Command verb)
+    public static void AddTo(GroupedCommand verb)
     {
         verb.Arguments.Add(PresetArgument);
-        foreach (var option in new Option[] { Out, Resume, Overwrite })
-            verb.Options.Add(option);
+        verb.Add(SettingGroup.Run, Out, Resume, Overwrite);
     }
 
     /// <summary>Reads the run from a command line.</summary>

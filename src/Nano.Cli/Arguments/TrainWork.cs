@@ -37,10 +37,10 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
         HelpName = "NAMES",
     };
 
-    public static void AddTo(Command verb)
+    public static void AddTo(GroupedCommand verb)
     {
-        foreach (var option in new[] { DataPath, ValidationData, Tokenizer, From, Reinit })
-            verb.Options.Add(option);
+        verb.Add(SettingGroup.Data, DataPath, ValidationData, Tokenizer);
+        verb.Add(SettingGroup.Model, From, Reinit);
     }
 
     /// <summary>The run that a command line means.</summary>

@@ -41,7 +41,7 @@ internal sealed class TrainDisplay
             switch (e)
             {
                 case StepDone done when done.Step % every == 0:
-                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {done.Step,6}/{trainer.Options.Steps}  loss {done.Result.Loss:F4}  lr {done.LearningRate:0.00e+0}  norm {done.Result.GradientNorm:F2}  {Speed()}"));
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {done.Step,6}/{trainer.Options.Steps}  loss {done.Result.Loss:F4}  lr {done.LearningRate:0.00e+0}  grad norm {done.Result.GradientNorm:F2}  {Speed()}"));
                     break;
                 case SpikeFound spike:
                     human.WriteLine($"spike  {Describe(spike)}");

@@ -42,7 +42,7 @@ internal static class BenchVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, SIMD {compute.Width}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}: peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s"));
         foreach (string line in peers?.Descriptions ?? [])
             human.WriteLine(line);
         var results = what == "train-step" ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq), profiler, peers is null ? null : peers.Of)]

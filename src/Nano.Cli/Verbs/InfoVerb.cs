@@ -9,7 +9,7 @@ internal static class InfoVerb
     private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names]) };
     private static readonly Option<int?> Batch = new("--batch") { Description = "With --model: the memory of a training step with this many rows" };
     private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
-    private static readonly Option<bool> CheckpointActivations = new("--checkpoint-activations") { Description = "That step computes each block again in the backward pass" };
+    private static readonly Option<bool> CheckpointActivations = new("--recompute", "--checkpoint-activations") { Description = "That step computes each block again in the backward pass" };
     private static readonly Option<ActivationStorage?> Activations = Common.Activations();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -29,7 +29,7 @@ internal static class InfoVerb
         string cpu = Machine.CpuName(), system = System.Runtime.InteropServices.RuntimeInformation.OSDescription;
         human.WriteLine($"processor    {cpu}, {Environment.ProcessorCount} processors");
         human.WriteLine($"system       {system}, .NET {Environment.Version}");
-        human.WriteLine($"in use       {compute.Threads} threads, SIMD {compute.Width}");
+        human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
@@ -51,7 +51,7 @@ internal static class InfoVerb
         }
         catch (NanoException e)
         {
-            human.WriteLine($"devices      none: {e.Message}\n             {e.Hint}");
+            human.WriteLine($"devices      none: {OptionNames.In(e.Message)}\n             {OptionNames.In(e.Hint ?? "")}");
             return ([], new() { ["onnx-cpu"] = e.Message });
         }
     }

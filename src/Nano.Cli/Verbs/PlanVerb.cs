@@ -17,11 +17,16 @@ internal static class PlanVerb
 
     public static Command Create()
     {
-        var verb = new Command("plan", "What nano train with these options would cost: parameters, arithmetic, memory, time on this machine, and how much text the model deserves.\n\nExample:\n  nano plan gpt2-124m --batch 4 --accumulate 1 --data-tokens 300000000")
+        var verb = new GroupedCommand("plan", "Show what nano train with these options would cost: parameters, "
+            + "arithmetic, memory, time on this machine, and the amount of text that suits the model.\n\nExample:\n"
+            + "  nano plan gpt2-124m --batch 4 --accumulate 1 --data-tokens 300000000")
         {
-            Preset, DataTokens, Share, Threads, Json,
+            Preset,
         };
-        TrainArguments.AddTo(verb);
+        verb.Add(SettingGroup.Data, DataTokens);
+        TrainArguments.AddToPlan(verb);
+        verb.Add(SettingGroup.Run, Json);
+        verb.Add(SettingGroup.Machine, Share, Threads);
         verb.SetAction(Run);
         return verb;
     }
@@ -41,7 +46,7 @@ internal static class PlanVerb
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         ShowRun(human, plan, data);
-        ShowWays(human, plan, ways, $"{Machine.CpuName()}, {compute.Threads} threads, {compute.Width}, peak {peak:F0} GFLOP/s (measured)", share is not null);
+        ShowWays(human, plan, ways, $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}, peak {peak:F0} GFLOP/s (measured)", share is not null);
         if (json)
             Common.PrintJson(PlanJson(plan, data, peak, ways));
         return 0;
@@ -64,7 +69,7 @@ internal static class PlanVerb
     private static void ShowWays(TextWriter human, TrainingPlan plan, TrainingEstimate[] ways, string machine, bool given)
     {
         Line(human, $"machine     {machine}");
-        Line(human, $"{"",-24}{"as it is",20}{"--checkpoint-activations",28}");
+        Line(human, $"{"",-24}{"as it is",20}{"--recompute",28}");
         Row("parameters", way => $"{way.Memory.Parameters:N0} bytes");
         Row("gradients", way => $"{way.Memory.Gradients:N0} bytes");
         Row("moments", way => $"{way.Memory.Moments:N0} bytes");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace Nano.Cli;
@@ -17,21 +18,40 @@ internal static class SweepVerb
     /// <summary>Options whose value may hold a comma of its own.</summary>
     private static readonly string[] NotLists = ["--data"];
 
-    /// <summary>The options of nano train under their names, each taking a list where train takes a value.</summary>
-    private static readonly Option[] OfTrain = [.. TrainVerb.Create().Options.Where(option => !NotOfRuns.Contains(option.Name)).Select(option => option.ValueType == typeof(bool)
-        ? (Option)new Option<bool>(option.Name) { Description = option.Description }
-        : new Option<string?>(option.Name) { Description = option.Description })];
+    /// <summary>Switches, which take no value.</summary>
+    private static readonly string[] Switches = ["--pack"];
+
+    private static readonly GroupedCommand Train = TrainVerb.Create();
+
+    /// <summary>The options of nano train with their options here, each of which takes a list.</summary>
+    private static readonly (Option Train, Option Own)[] OfTrain =
+        [.. Train.Options.Where(option => !NotOfRuns.Contains(option.Name)).Select(option => (option, ListOf(option)))];
 
     public static Command Create()
     {
-        var verb = new Command("sweep", "Train every combination of options and rank the runs by validation loss. Options are those of 'nano train'; each may be a list with commas.\n\nExample:\n  nano sweep shakespeare-char --lr 1e-3,3e-4 --batch 8,16 --steps 500 --out sweeps/try")
+        var verb = new GroupedCommand("sweep", "Train every combination of options and rank the runs by validation "
+            + "loss. Options are those of 'nano train'; each may be a list with commas.\n\nExample:\n"
+            + "  nano sweep shakespeare-char --lr 1e-3,3e-4 --batch 8,16 --steps 500 --out sweeps/try")
         {
-            Preset, Out, Threads, Json,
+            Preset,
         };
-        foreach (var option in OfTrain)
-            verb.Options.Add(option);
+        verb.Add(SettingGroup.Run, Out, Json);
+        foreach (var (train, own) in OfTrain)
+            verb.Add(Train.GroupOf(train), own);
+        verb.Add(SettingGroup.Machine, Threads);
         verb.SetAction(Run);
         return verb;
+    }
+
+    private static Option ListOf(Option option)
+    {
+        string[] aliases = [.. option.Aliases];
+        return Switches.Contains(option.Name) ? new Option<bool>(option.Name, aliases) { Description = option.Description }
+            : new Option<string?>(option.Name, aliases)
+            {
+                Description = option.Description,
+                HelpName = option.HelpName ?? (option is IWordOption choice ? string.Join("|", choice.Words) : null),
+            };
     }
 
     private static int Run(ParseResult args)
@@ -56,14 +76,18 @@ internal static class SweepVerb
     /// <summary>The options given, in the order of the command line.</summary>
     private static SweepGrid Grid(ParseResult args)
     {
-        var given = OfTrain.Select(option => args.GetResult(option)).Where(result => result is { Implicit: false }).Select(result => result!)
+        var given = OfTrain.Select(option => args.GetResult(option.Own)).Where(result => result is { Implicit: false }).Select(result => result!)
             .OrderBy(result => args.Tokens.ToList().FindIndex(token => token == result.IdentifierToken));
         return new SweepGrid(args.GetValue(Preset), [.. given.Select(result => result.Option switch
         {
-            Option<string?> option => NotLists.Contains(option.Name) ? new SweepOption(option.Name, [args.GetValue(option)!]) : SweepOption.Parse(option.Name, args.GetValue(option)!),
-            _ => new SweepOption(result.Option.Name, []),
+            Option<string?> option when NotLists.Contains(option.Name) => new SweepOption(NameOf(result), [args.GetValue(option)!]),
+            Option<string?> option => SweepOption.Parse(NameOf(result), args.GetValue(option)!),
+            _ => new SweepOption(NameOf(result), []),
         })]);
     }
+
+    /// <summary>The option as the command line has it, so that a sweep goes on under a name of before.</summary>
+    private static string NameOf(OptionResult result) => result.IdentifierToken!.Value;
 
     /// <summary>A run's own command line, read as nano train reads it.</summary>
     private static ParseResult ParseRun(SweepGrid grid, SweepPoint point, string run) =>
@@ -91,7 +115,7 @@ internal static class SweepVerb
         foreach (string[] row in rows)
             human.WriteLine(string.Join("  ", row.Zip(widths, (cell, width) => cell.PadLeft(width))));
         foreach (var run in ranked.Where(run => run.Error is not null))
-            human.WriteLine($"{run.Name}: {run.Error}");
+            human.WriteLine($"{run.Name}: {OptionNames.In(run.Error!)}");
         human.WriteLine($"report   {sweep.ReportPath}");
         if (stopped)
             human.WriteLine("stopped; continue with: the same command");

@@ -13,13 +13,13 @@ internal static class TemplateVerb
         Required = true,
     };
 
-    private static readonly Option<DateTime?> Now = Common.Word("--now", "The time that the template sees, such as 2026-11-30 or 2026-11-30T12:34:56 (default: the present)", ParseTime);
+    private static readonly Option<DateTime?> Now = Common.Parsed("--now", "The time that the template sees, such as 2026-11-30 or 2026-11-30T12:34:56 (default: the present)", ParseTime);
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
         var render = new Command("render", "Print what a chat template makes of its variables, with a model also the token ids. The variables of the file win over those of the model.\n\n"
-            + "Example:\n  nano template render --model data/models/HuggingFaceTB/SmolLM2-135M-Instruct --variables conversation.json --json")
+            + "Example:\n  nano template render --model HuggingFaceTB/SmolLM2-135M-Instruct --variables conversation.json")
         {
             Template, Model, Variables, Now, Json,
         };

@@ -12,15 +12,16 @@ internal static class TrainVerb
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
-    public static Command Create()
+    public static GroupedCommand Create()
     {
-        var verb = new Command("train", "Train a model on text. What is left out comes from the preset.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n  nano train --data my.txt\n  nano train --from openai-community/gpt2 --data my.txt")
-        {
-            Device, Products, Profile, Threads, Json,
-        };
+        var verb = new GroupedCommand("train", "Train a model on text. An option that is left out has the preset's "
+            + "value, or else the default shown.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n"
+            + "  nano train --data my.txt\n  nano train --from openai-community/gpt2 --data my.txt");
         TrainWork.AddTo(verb);
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
+        verb.Add(SettingGroup.Run, Json);
+        verb.Add(SettingGroup.Machine, Device, Products, Threads, Profile);
         verb.SetAction(Run);
         return verb;
     }
@@ -92,8 +93,8 @@ internal static class TrainVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
         if (start is not null)
             human.WriteLine($"from     {StartLine(o, start)}");
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {o.Accumulate} x {o.Batch} x {o.Time} tokens"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {compute.Width}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {Rows(o)} x {o.Time} tokens"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
         if (device is not null)
             human.WriteLine($"device   {device.Provider.Name}, {device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
@@ -112,6 +113,8 @@ internal static class TrainVerb
         return options.Model.Dropout == start.DropoutOfFile ? line
             : line + string.Create(CultureInfo.InvariantCulture, $"\n         dropout {options.Model.Dropout}, though its files say {start.DropoutOfFile}; --dropout sets another");
     }
+
+    private static string Rows(TrainOptions o) => o.Accumulate == 1 ? $"{o.Batch} rows" : $"{o.Accumulate} x {o.Batch} rows";
 
     private static string Vocabulary(Trainer trainer) => trainer.Tokenizer is CharTokenizer ? $"{trainer.Tokenizer.VocabSize} characters"
         : string.Create(CultureInfo.InvariantCulture, $"vocabulary of {trainer.Tokenizer.VocabSize:N0}");

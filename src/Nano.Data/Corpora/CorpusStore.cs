@@ -11,23 +11,22 @@ public sealed class CorpusStore : IDisposable
     /// <summary>The corpus that a machine without network replaces by <see cref="BuiltInCorpus"/>.</summary>
     public const string DefaultCorpus = "shakespeare";
 
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10),
-        DefaultStallTimeout = TimeSpan.FromSeconds(30);
-
-    private readonly HttpClient http;
+    private readonly Downloader downloader;
 
     /// <summary>Opens a data folder, which need not exist yet.</summary>
     /// <param name="folder">The folder; <see cref="DefaultFolder"/> if null.</param>
     /// <param name="sources">What can be had; <see cref="DataSource.Known"/> if null.</param>
-    /// <param name="handler">How to reach servers; disposed with the store. Null for the usual way,
-    /// which gives up connecting after 10 s.</param>
-    public CorpusStore(string? folder = null, IReadOnlyList<DataSource>? sources = null,
-        HttpMessageHandler? handler = null)
+    public CorpusStore(string? folder = null, IReadOnlyList<DataSource>? sources = null)
+        : this(folder, sources, new Downloader())
+    {
+    }
+
+    /// <summary>The same with its own way to servers, disposed with the store.</summary>
+    internal CorpusStore(string? folder, IReadOnlyList<DataSource>? sources, Downloader downloader)
     {
         Folder = folder ?? DefaultFolder;
         Sources = sources ?? DataSource.Known;
-        http = new HttpClient(handler ?? new SocketsHttpHandler { ConnectTimeout = ConnectTimeout }) { Timeout =
-            Timeout.InfiniteTimeSpan };
+        this.downloader = downloader;
     }
 
     /// <summary>
@@ -43,9 +42,6 @@ public sealed class CorpusStore : IDisposable
     /// <summary>What can be had.</summary>
     public IReadOnlyList<DataSource> Sources { get; }
 
-    /// <summary>How long a download may stand still, 30 s if not set.</summary>
-    internal TimeSpan StallTimeout { get; init; } = DefaultStallTimeout;
-
     /// <summary>
     /// Makes sure that the files of a source are in the folder: a file that is there is checked,
     /// one that is not is downloaded. A download that fails leaves nothing behind.
@@ -58,7 +54,6 @@ public sealed class CorpusStore : IDisposable
         CancellationToken cancellation = default)
     {
         var source = Find(name);
-        var downloader = new Downloader(http, StallTimeout);
         var paths = new List<string>();
         foreach (var file in source.Files)
         {
@@ -99,8 +94,11 @@ public sealed class CorpusStore : IDisposable
             return new Corpus(BuiltInCorpus.Name, BuiltInCorpus.Generate(),
                 $"built-in corpus ({(e as DownloadException)?.Reason ?? e.Message})");
         }
-        return LoadFile(path) with { Name = name,
-            Origin = Path.Combine(Folder, file.Name) + (wasHere ? "" : $", downloaded from {file.Url}") };
+        return LoadFile(path) with
+        {
+            Name = name,
+            Origin = Path.Combine(Folder, file.Name) + (wasHere ? "" : $", downloaded from {file.Url}")
+        };
     }
 
     /// <summary>
@@ -116,7 +114,7 @@ public sealed class CorpusStore : IDisposable
     }
 
     /// <summary>Closes connections.</summary>
-    public void Dispose() => http.Dispose();
+    public void Dispose() => downloader.Dispose();
 
     private DataSource Find(string name)
     {

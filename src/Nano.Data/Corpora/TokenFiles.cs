@@ -34,7 +34,7 @@ public static class TokenFiles
                 if (File.Exists(Path.Combine(folder, candidate)))
                     return [Path.Combine(folder, candidate)];
         }
-        throw new NanoException($"there is no file to validate on beside '{path}'", "name one with --validation-data");
+        throw new NanoException($"there is no file to validate on beside '{path}'", "name one as `validation_data`");
     }
 
     /// <summary>Bytes per id.</summary>
@@ -62,7 +62,7 @@ public static class TokenFiles
         if (TokenizerIdentity.DifferenceInIds(data.OpenTokenizer(), tokenizer) is { } difference)
             throw new NanoException(
                 $"the ids in '{path}' were made by another tokenizer than the model's: {difference}",
-                "evaluate on the text itself, or prepare it with: nano data prepare --tokenizer MODEL");
+                "evaluate on the text itself, or prepare it with: nano data prepare `tokenizer` MODEL");
         using var split = data.Open(data.Validation);
         return (split.ToArray(), data.Validation.Bytes);
     }

@@ -29,7 +29,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// <exception cref="NanoException">Nothing marks documents.</exception>
     public int SeparatorForPacking =>
         Separator ?? throw new NanoException("the data has no marks between documents, so they cannot be packed",
-            "prepare it with: nano data prepare; see --separator there");
+            "prepare it with: nano data prepare, see `separator` there");
 
     /// <summary>
     /// Of a text: nine tenths train, the last tenth validates. Where the tokenizer has an id that
@@ -73,15 +73,15 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
         if (!PreparedData.IsFolder(path))
             return FromFiles(path, validation, tokenizer
                 ?? throw new NanoException($"'{path}' does not say which tokenizer made its ids",
-                    "name it with --tokenizer, for example gpt2"));
+                    "name it as `tokenizer`, for example gpt2"));
         if (validation is not null)
             throw new NanoException("prepared data has its own validation split",
-                "leave out --validation-data, or name token files of both splits");
+                "leave out `validation_data`, or name token files of both splits");
         var data = PreparedData.Load(path);
         var own = data.OpenTokenizer();
         if (tokenizer is not null && TokenizerIdentity.Sha256(tokenizer) != TokenizerIdentity.Sha256(own))
             throw new NanoException($"the ids in '{path}' were made by another tokenizer than the one that is named",
-                "leave out --tokenizer: prepared data brings its own");
+                "leave out `tokenizer`: prepared data brings its own");
         var train = data.Open(data.Train);
         return Of(own, train, data.Open(data.Validation), data.ValidationBytesPerToken, path, data.Tokenizer.Separator);
     }
@@ -94,7 +94,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
         if (TokenizerIdentity.DifferenceInIds(Tokenizer, tokenizer) is { } difference)
             throw new NanoException(
                 $"the data in '{Origin}' was prepared with another tokenizer than the model's: {difference}",
-                "prepare it again with: nano data prepare TEXT --tokenizer MODEL");
+                "prepare it again with: nano data prepare TEXT `tokenizer` MODEL");
     }
 
     private static TrainingData FromFiles(string path, string? validation, ITokenizer tokenizer)
@@ -112,8 +112,12 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
 
     private static TrainingData Of(ITokenizer tokenizer, TokenShards train, TokenShards validation,
         double bytesPerToken, string origin, int? separator) => new(tokenizer, train, validation, bytesPerToken, origin,
-        new Dictionary<string, string> { ["train_sha256"] = train.Sha256, ["validation_sha256"] = validation.Sha256,
-            [TokenizerDigest] = TokenizerIdentity.Sha256(tokenizer) }, separator);
+        new Dictionary<string, string>
+        {
+            ["train_sha256"] = train.Sha256,
+            ["validation_sha256"] = validation.Sha256,
+            [TokenizerDigest] = TokenizerIdentity.Sha256(tokenizer)
+        }, separator);
 
     /// <summary>Closes files.</summary>
     public void Dispose()

@@ -79,10 +79,10 @@ public sealed class DataPreparer : IDisposable
         foreach (var (info, use) in new[] { (trainInfo, "train on"), (validationInfo, "validate on") })
             if (info.Tokens == 0)
                 throw new NanoException(
-                    string.Create(CultureInfo.InvariantCulture, 
+                    string.Create(CultureInfo.InvariantCulture,
                         $"there is nothing to {use}: the text has {trainInfo.Tokens + validationInfo.Tokens:N0} "
-                        + $"tokens in all, and --validation is {options.Validation}"),
-                        "use more text, or another --validation");
+                        + $"tokens in all, and `validation` is {options.Validation}"),
+                        "use more text, or another `validation`");
         PreparedData.Write(folder, options, separator, trainInfo, validationInfo, source);
     }
 
@@ -188,6 +188,7 @@ public sealed class DataPreparer : IDisposable
         return at;
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         work.Dispose();

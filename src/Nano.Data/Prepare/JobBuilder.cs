@@ -74,10 +74,10 @@ internal sealed class JobBuilder(ITokenizer tokenizer, Action<EncodeJob> full)
             tryAt = 2 * job.Length;
             if (open.Length >= MostCharacters)
                 throw new NanoException(
-                    string.Create(CultureInfo.InvariantCulture, 
+                    string.Create(CultureInfo.InvariantCulture,
                         $"{where}: {open.Length:N0} characters have no place where this tokenizer surely cuts text, "
                         + $"such as the end of a word"),
-                        "is this text? Divide it into documents (--format sections or jsonl), or take a byte-level "
+                        "is this text? Divide it into documents (`format` sections or jsonl), or take a byte-level "
                         + "tokenizer such as gpt2");
             return;
         }

@@ -65,5 +65,5 @@ internal sealed class JsonLinesReader(string path, string field, Action<string>?
     private string Where(long number) => FormattableString.Invariant($"{path}, line {number}");
 
     private NanoException Bad(long number, string problem) => new($"{Where(number)} {problem}",
-        "correct the file, name the field with --field, or leave such lines out with --skip-bad, which counts them");
+        "correct the file, name the field as `field`, or leave such lines out with `skip_bad`, which counts them");
 }

@@ -57,6 +57,7 @@ public sealed record ValidationSplit(ValidationKind Kind, double Fraction = 0, l
             : throw new NanoException($"'{text}' says nothing about which part of the data validates", Hint);
     }
 
+    /// <inheritdoc/>
     public override string ToString() => Kind switch
     {
         ValidationKind.FirstTokens => FormattableString.Invariant($"{Tokens}"),
@@ -80,11 +81,13 @@ public sealed record PrepareOptions
     /// <summary>The folder to make.</summary>
     public required string Out { get; init; }
 
+    /// <summary>The form of the input files.</summary>
     public DataFormat Format { get; init; }
 
     /// <summary>The field of a JSON line that has the document.</summary>
     public string Field { get; init; } = "text";
 
+    /// <summary>The part that is set aside to validate on.</summary>
     public ValidationSplit Validation { get; init; } = new(ValidationKind.LastCharacters, 0.1);
 
     /// <summary>Tokens of a file.</summary>
@@ -112,10 +115,18 @@ public sealed record PrepareOptions
     /// <exception cref="NanoException">There is no such recipe.</exception>
     public PrepareOptions WithRecipe(string name) => name switch
     {
-        "nanogpt" => this with { Format = DataFormat.Text, Separator = NoSeparator,
-            Validation = new(ValidationKind.LastCharacters, 0.1) },
-        "llmc" => this with { Format = DataFormat.Sections, Separator = null,
-            Validation = new(ValidationKind.FirstTokens, Tokens: 32768) },
+        "nanogpt" => this with
+        {
+            Format = DataFormat.Text,
+            Separator = NoSeparator,
+            Validation = new(ValidationKind.LastCharacters, 0.1)
+        },
+        "llmc" => this with
+        {
+            Format = DataFormat.Sections,
+            Separator = null,
+            Validation = new(ValidationKind.FirstTokens, Tokens: 32768)
+        },
         _ => throw new NanoException($"there is no recipe '{name}'", NearestMatch.Hint(name, Recipes, "recipes")),
     };
 
@@ -123,8 +134,13 @@ public sealed record PrepareOptions
     /// <exception cref="NanoException">It is no such number, or more than a file can have.</exception>
     public static int ParseTokens(string text)
     {
-        long factor = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch { 'K' => 1_000, 'M' => 1_000_000,
-            'G' => 1_000_000_000, _ => 1 };
+        long factor = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch
+        {
+            'K' => 1_000,
+            'M' => 1_000_000,
+            'G' => 1_000_000_000,
+            _ => 1
+        };
         return int.TryParse(factor == 1 ? text : text[..^1], System.Globalization.NumberStyles.None,
             System.Globalization.CultureInfo.InvariantCulture, out int number) && number > 0
             && number * factor <= int.MaxValue
@@ -142,8 +158,8 @@ public sealed record PrepareOptions
         if (Separator == NoSeparator)
             return null;
         var special = Tokenizer.SpecialTokens;
-        string hint = special.Count == 0 ? $"--separator {NoSeparator} writes nothing between documents"
-            : $"--separator takes one of {string.Join(", ", special.Keys.Order(StringComparer.Ordinal).Take(10))}, "
+        string hint = special.Count == 0 ? $"`separator` {NoSeparator} writes nothing between documents"
+            : $"`separator` takes one of {string.Join(", ", special.Keys.Order(StringComparer.Ordinal).Take(10))}, "
             + $"or {NoSeparator}";
         if (Separator is not null)
             return special.TryGetValue(Separator, out int id) ? id
@@ -159,12 +175,12 @@ public sealed record PrepareOptions
         if (Inputs.Count == 0)
             throw new NanoException("no files are named", "name text files, .jsonl files, .gz of both, or folders");
         if (ShardTokens < 1)
-            throw new NanoException($"--shard-tokens must be from 1 to {int.MaxValue:N0}, got {ShardTokens}");
+            throw new NanoException($"`shard_tokens` must be from 1 to {int.MaxValue:N0}, got {ShardTokens}");
         if (Threads is < 0 or > 1024)
-            throw new NanoException($"--threads must be from 1 to 1024, got {Threads}",
+            throw new NanoException($"`threads` must be from 1 to 1024, got {Threads}",
                 "leave it out to use all processors");
         if (Field.Length == 0)
-            throw new NanoException("--field must name a field");
+            throw new NanoException("`field` must name a field");
         SeparatorId();
     }
 }

@@ -36,7 +36,7 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     public const string FileName = "dataset.json", TokenizerName = "tokenizer.json";
 
     private const int CurrentVersion = 1, LargestDescription = 1 << 28, LargestTokenizer = 1 << 28;
-    private const string MissingHint = "make it with: nano data prepare TEXT --tokenizer gpt2 --out FOLDER";
+    private const string MissingHint = "make it with: nano data prepare TEXT `tokenizer` gpt2 `out` FOLDER";
 
     private static readonly JsonSerializerOptions Json = new()
     {

@@ -51,7 +51,7 @@ internal static partial class PreparedFolder
         }
         if (!overwrite)
             throw new NanoException($"'{folder}' already has prepared data",
-                "--overwrite replaces it, --out FOLDER puts the new one elsewhere");
+                "`overwrite` replaces it, another `out` puts the new one elsewhere");
         AtomicFolder.RefuseForeign(folder, OwnFiles(folder));
     }
 

@@ -41,8 +41,12 @@ public sealed record SourceFile(string Path, long Bytes, DataFormat Format)
     private static List<string> Below(string folder)
     {
         static bool Hidden(ref FileSystemEntry entry) => entry.FileName.StartsWith('.');
-        var options = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0,
-            IgnoreInaccessible = false };
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            AttributesToSkip = 0,
+            IgnoreInaccessible = false
+        };
         var files = new FileSystemEnumerable<string>(folder,
             (ref FileSystemEntry entry) => System.IO.Path.GetRelativePath(folder, entry.ToSpecifiedFullPath()), options)
         {

@@ -51,7 +51,8 @@ public sealed class TokenShards : TokenSource
                         + $"{8 * opened[0].Width}: the files are not of one data set");
             }
             return new TokenShards([.. opened],
-                vocabulary) { Digests = [.. opened.Select(shard => shard.Check(vocabulary))] };
+                vocabulary)
+            { Digests = [.. opened.Select(shard => shard.Check(vocabulary))] };
         }
         catch
         {
@@ -76,6 +77,7 @@ public sealed class TokenShards : TokenSource
         }
     }
 
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         foreach (var shard in shards)

@@ -31,6 +31,7 @@ public abstract class TokenSource : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <inheritdoc/>
     protected virtual void Dispose(bool disposing)
     {
     }

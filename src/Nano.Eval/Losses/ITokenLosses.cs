@@ -20,8 +20,10 @@ public interface ITokenLosses
 /// <summary>The losses of a model on the processor.</summary>
 public sealed class ModelLosses(LanguageModel model, Compute compute) : ITokenLosses
 {
+    /// <inheritdoc/>
     public ModelConfig Config => model.Config;
 
+    /// <inheritdoc/>
     public double Add(double sum, int B, int T, Action<Tensor, Tensor> fill) => compute.WithoutTape(() =>
     {
         compute.NextStep();

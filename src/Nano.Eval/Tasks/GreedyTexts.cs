@@ -49,8 +49,12 @@ public static class GreedyTexts
                 + $"got {maxTokens}");
         if (batch < 1)
             throw new NanoException($"the batch must be 1 or more, got {batch}");
-        var options = new GenerationOptions { Sampler = new SamplerOptions { Temperature = 0 }, MaxTokens = maxTokens,
-            EndIds = Prompt.Known(tokenizer.EndIds, model.Config) };
+        var options = new GenerationOptions
+        {
+            Sampler = new SamplerOptions { Temperature = 0 },
+            MaxTokens = maxTokens,
+            EndIds = Prompt.Known(tokenizer.EndIds, model.Config)
+        };
         using var generator = new Generator(model, compute) { Tokens = tokenizer.VocabSize };
         var pairs = new List<TextPair>();
         foreach (var chunk in examples.Chunk(batch))

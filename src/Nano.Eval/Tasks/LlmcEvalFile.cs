@@ -149,5 +149,6 @@ public sealed class LlmcEvalFile : IDisposable
         return tokens;
     }
 
+    /// <inheritdoc/>
     public void Dispose() => file.Dispose();
 }

@@ -25,8 +25,11 @@ public sealed record TextPair(string Prediction, IReadOnlyList<string> Reference
     {
         foreach (var pair in pairs)
         {
-            JsonSerializer.Serialize(stream, new { prediction = pair.Prediction,
-                references = pair.References }, Readable);
+            JsonSerializer.Serialize(stream, new
+            {
+                prediction = pair.Prediction,
+                references = pair.References
+            }, Readable);
             stream.Write("\n"u8);
         }
     });

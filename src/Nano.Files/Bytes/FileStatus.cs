@@ -11,11 +11,13 @@ public enum FileKind
     /// <summary>A file with content on a disk.</summary>
     Regular,
 
+    /// <summary>A folder.</summary>
     Folder,
 
     /// <summary>A pipe; opening it waits for a program at the other end.</summary>
     Pipe,
 
+    /// <summary>A socket.</summary>
     Socket,
 
     /// <summary>A device, such as /dev/zero, which may be endless, or a disk.</summary>

@@ -45,6 +45,7 @@ public sealed unsafe class MappedFile : IDisposable
         return new ReadOnlySpan<byte>(first + offset, length);
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (disposed)

@@ -6,7 +6,9 @@ namespace Nano;
 [SuppressMessage("Naming", "CA1707", Justification = "The members are the names the file format uses.")]
 public enum SafetensorsType
 {
+#pragma warning disable CS1591 // the names are those of the format
     BOOL, U8, I8, I16, U16, I32, U32, I64, U64, F16, BF16, F32, F64, F8_E4M3, F8_E5M2,
+#pragma warning restore CS1591
 }
 
 /// <summary>Where one tensor lies in a safetensors file.</summary>

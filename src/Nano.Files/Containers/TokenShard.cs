@@ -111,5 +111,6 @@ public sealed class TokenShard : IDisposable
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
+    /// <inheritdoc/>
     public void Dispose() => file.Dispose();
 }

@@ -100,5 +100,6 @@ public sealed class TokenShardWriter : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
 }

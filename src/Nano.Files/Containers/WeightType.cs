@@ -5,7 +5,14 @@ namespace Nano;
 /// <summary>The number types that weights are stored as.</summary>
 public enum WeightType
 {
-    F32, F16, BF16,
+    /// <summary>float32.</summary>
+    F32,
+
+    /// <summary>float16.</summary>
+    F16,
+
+    /// <summary>bfloat16.</summary>
+    BF16,
 }
 
 /// <summary>

@@ -12,13 +12,26 @@ public sealed record DownloadProgress(string File, long Bytes, long TotalBytes);
 /// Fetches one file over HTTP. It appears under its name only when size and digest are right;
 /// nothing is left behind otherwise.
 /// </summary>
-/// <param name="http">What to ask with.</param>
-/// <param name="stallTimeout">How long to wait for the answer, and then for each next piece of it.</param>
-/// <param name="rateWindow">How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a
-/// minute if null.</param>
-internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpan? rateWindow = null)
+/// <param name="handler">The way to servers, disposed with this; null for the usual one, which gives up
+/// connecting after 10 s.</param>
+internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposable
 {
     private const int ChunkBytes = 1 << 16;
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly HttpClient http = new(handler ?? new SocketsHttpHandler { ConnectTimeout = ConnectTimeout })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
+
+    /// <summary>The longest wait for the answer, and then for each next piece of it.</summary>
+    public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The time for which a server may send less than <see cref="RateFloor.BytesPerSecond"/>; a
+    /// minute if null.
+    /// </summary>
+    public TimeSpan? RateWindow { get; init; }
 
     /// <summary>
     /// Downloads <paramref name="file"/> to <paramref name="path"/>. The folder is made once the
@@ -34,7 +47,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         using var stall = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try
         {
-            stall.CancelAfter(stallTimeout);
+            stall.CancelAfter(StallTimeout);
             using var response = await http.GetAsync(file.Url, HttpCompletionOption.ResponseHeadersRead, stall.Token)
                 .ConfigureAwait(false);
             if (!response.IsSuccessStatusCode)
@@ -58,7 +71,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         }
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            throw new DownloadException(file, Explain(e, stallTimeout), e);
+            throw new DownloadException(file, Explain(e, StallTimeout), e);
         }
     }
 
@@ -68,7 +81,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] chunk = new byte[ChunkBytes];
         long received = 0;
-        var floor = new RateFloor(rateWindow ?? RateFloor.Usual);
+        var floor = new RateFloor(RateWindow ?? RateFloor.Usual);
         while (await ReadAsync(file, body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
         {
             received += count;
@@ -91,7 +104,7 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
     private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor,
         CancellationTokenSource stall)
     {
-        stall.CancelAfter(stallTimeout);
+        stall.CancelAfter(StallTimeout);
         try
         {
             int count = await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
@@ -104,10 +117,10 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
     }
 
     /// <summary>What an end by the clock means.</summary>
-    internal static string Explain(OperationCanceledException e, TimeSpan stallTimeout) =>
+    internal static string Explain(OperationCanceledException e, TimeSpan StallTimeout) =>
         e.InnerException is TimeoutException
         ? "no network: the server cannot be reached in time"
-        : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s");
+        : FormattableString.Invariant($"nothing came from the server for {StallTimeout.TotalSeconds} s");
 
     /// <summary>Why a request failed, in half a sentence.</summary>
     internal static string Explain(HttpRequestException e)
@@ -130,4 +143,6 @@ internal sealed class Downloader(HttpClient http, TimeSpan stallTimeout, TimeSpa
                 "set NANO_DATA to a folder that can be written", e);
         }
     }
+
+    public void Dispose() => http.Dispose();
 }

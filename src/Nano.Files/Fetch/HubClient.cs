@@ -28,8 +28,12 @@ public sealed partial class HubClient : IDisposable
         endpoint ??= PublicEndpoint;
         Endpoint = endpoint.AbsoluteUri.EndsWith('/') ? endpoint : new Uri(endpoint.AbsoluteUri + "/");
         this.token = token;
-        http = new HttpClient(handler ?? new SocketsHttpHandler { AllowAutoRedirect = false,
-            ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = Timeout.InfiniteTimeSpan };
+        http = new HttpClient(handler ?? new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            ConnectTimeout = TimeSpan.FromSeconds(10)
+        })
+        { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("nano", "0.1"));
     }
 
@@ -202,7 +206,7 @@ public sealed partial class HubClient : IDisposable
             result = (ParseJson(bytes.ToArray(), name), NextPage(url, response));
         },
         e => new NanoException($"cannot ask {Endpoint} for '{name}': {e.Message}",
-            "try again later; --endpoint or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
+            "try again later; `endpoint` or HF_ENDPOINT names another hub", e), cancellation).ConfigureAwait(false);
         return result!.Value;
     }
 
@@ -279,7 +283,7 @@ public sealed partial class HubClient : IDisposable
 
     private NanoException Strange(HubModelName name, string problem) =>
         new($"{Endpoint} gives a strange answer for '{name}': {problem}",
-            "try again later; --endpoint or HF_ENDPOINT names another hub");
+            "try again later; `endpoint` or HF_ENDPOINT names another hub");
 
     private Exception Refusal(HttpResponseMessage response, HubModelName name)
     {

@@ -73,14 +73,17 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                     }
                     catch (HubRetryException e)
                     {
-                        throw new HubRetryException(e.Message, e) { Wait = e.Wait,
-                            MadeProgress = target.Length - before >= Hopeful };
+                        throw new HubRetryException(e.Message, e)
+                        {
+                            Wait = e.Wait,
+                            MadeProgress = target.Length - before >= Hopeful
+                        };
                     }
                 },
                 e => new NanoException(
                     string.Create(CultureInfo.InvariantCulture,
                         $"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
-                    string.Create(CultureInfo.InvariantCulture, 
+                    string.Create(CultureInfo.InvariantCulture,
                         $"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to go on "
                         + $"from there"), e),
                 cancellation).ConfigureAwait(false);
@@ -120,7 +123,7 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                 throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} "
                     + $"than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
             if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
-                throw new NanoException(string.Create(CultureInfo.InvariantCulture, 
+                throw new NanoException(string.Create(CultureInfo.InvariantCulture,
                     $"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states "
                     + $"{file.Bytes:N0}"),
                     "try again later");
@@ -133,7 +136,7 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
             while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
             {
                 if (target.Length + count > file.Bytes)
-                    throw new NanoException(string.Create(CultureInfo.InvariantCulture, 
+                    throw new NanoException(string.Create(CultureInfo.InvariantCulture,
                         $"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the "
                         + $"hub states"),
                         "try again later");

@@ -24,7 +24,7 @@ public sealed record HubFile(string Name, long Bytes, string Digest, bool IsLarg
     {
         if (IsLarge)
             return IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-// Git's own digest; it is compared with what git says, and protects against accidents, not attacks.
+        // Git's own digest; it is compared with what git says, and protects against accidents, not attacks.
 #pragma warning disable CA5350
         var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA1);
 #pragma warning restore CA5350

@@ -30,6 +30,7 @@ public sealed partial record HubModelName(string Id, string Revision)
     /// <summary>Where the model lies in a data folder.</summary>
     public string FolderIn(string data) => Path.Combine([data, "models", .. Id.Split('/')]);
 
+    /// <inheritdoc/>
     public override string ToString() => Revision == "main" ? Id : $"{Id}@{Revision}";
 
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?\z")]

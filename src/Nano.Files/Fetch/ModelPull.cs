@@ -73,7 +73,7 @@ public sealed class ModelPull(HubClient hub, string data)
                     or ".h5" or ".msgpack").Take(10)];
             string names = string.Join(", ", others.Select(other => Quoted.Of(other)));
             throw new NanoException($"'{name}' has no config.json with {Weights} or {Index}", others.Length == 0
-                ? "choose a model with safetensors weights" : $"--file NAME fetches a file that it has: {names}");
+                ? "choose a model with safetensors weights" : $"`file` NAME fetches a file that it has: {names}");
         }
         return Texts.Where(listed.ContainsKey).Append(listed.ContainsKey(Weights) ? Weights : Index);
     }

@@ -74,23 +74,29 @@ public sealed class OnnxDecoder : IDecoder
         empty = New(0);
     }
 
+    /// <inheritdoc/>
     public ModelConfig Config { get; }
 
     /// <summary>Where weights lie that a message cannot hold; null where it can.</summary>
     internal string? TemporaryFolder => Path.GetDirectoryName(files?.Model);
 
+    /// <inheritdoc/>
     public void Reserve(int rows, int positions)
     {
         Clear();
         this.rows = [.. Enumerable.Range(0, rows).Select(_ => empty.Hold())];
     }
 
+    /// <inheritdoc/>
     public int LengthOf(int row) => rows[row].Length;
 
+    /// <inheritdoc/>
     public void Clear(int row) => Replace(row, empty.Hold());
 
+    /// <inheritdoc/>
     public void CopyRow(int from, int to, int start) => Replace(to, rows[from].Hold());
 
+    /// <inheritdoc/>
     public Tensor Next(ReadOnlySpan<int> rows, ReadOnlySpan<int> ids)
     {
         var shape = new Shape(rows.Length, Config.VocabSize);
@@ -158,6 +164,7 @@ public sealed class OnnxDecoder : IDecoder
         rows = [];
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         binding.Dispose();

@@ -38,6 +38,7 @@ public sealed record OnnxExportOptions
         if (Gradients && (Cache || LastLogits))
             throw new NanoException("a graph of gradients has neither a cache nor logits", "export one graph with the gradients and another with the cache");
         if (Gradients && Float16)
-            throw new NanoException("gradients are those of float32 weights", "leave out '--gradients' or '--type float16'");
+            throw new NanoException("gradients are those of float32 weights",
+                "leave out `gradients` or `type` float16");
     }
 }

@@ -120,5 +120,6 @@ public sealed class OrtSession : IDisposable
         options.AppendExecutionProvider_CUDA(cuda);
     }
 
+    /// <inheritdoc/>
     public void Dispose() => Opened.Dispose();
 }

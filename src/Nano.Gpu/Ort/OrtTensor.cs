@@ -104,6 +104,7 @@ public sealed unsafe class OrtTensor : IDisposable
     private Span<T> Elements<T>(OnnxType type) where T : unmanaged =>
         memory is not null && type == Type ? new Span<T>(memory.Pointer, checked((int)(Bytes / sizeof(T)))) : throw new InvalidOperationException($"these are {(memory is null ? "a device's " : "")}{Type} elements, not {type} on the host");
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (value is not null)

@@ -64,6 +64,7 @@ public sealed class OnnxLosses : ITokenLosses, IDisposable
         })];
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         forShape?.Dispose();

@@ -80,15 +80,15 @@ public sealed class OnnxTrainStep : ITrainStep
     {
         string? what = options switch
         {
-            { Optimizer.Name: not "adamw" and var name } => $"--optimizer {name}",
-            { Model.Dropout: > 0 } => "--dropout",
-            { Activations: ActivationStorage.BFloat16 } => "--activations bf16",
-            { Pack: true } => "--pack",
-            { Stability.AverageDecay: > 0 } => "--ema",
+            { Optimizer.Name: not "adamw" and var name } => $"`optimizer` {name}",
+            { Model.Dropout: > 0 } => "`dropout`",
+            { Activations: ActivationStorage.BFloat16 } => "`activations` bf16",
+            { Pack: true } => "`pack`",
+            { Stability.AverageDecay: > 0 } => "`ema`",
             _ => null,
         };
         if (what is not null)
-            throw new NanoException($"{what} has no form on a device", "leave it out, or train with --device cpu");
+            throw new NanoException($"{what} has no form on a device", "leave it out, or train with `device` cpu");
     }
 
     private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) => [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
@@ -227,5 +227,6 @@ public sealed class OnnxTrainStep : ITrainStep
         hostIsOld = false;
     }
 
+    /// <inheritdoc/>
     public void Dispose() => all.Dispose();
 }

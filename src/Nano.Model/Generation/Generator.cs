@@ -78,5 +78,6 @@ public sealed class Generator(IDecoder decoder) : IDisposable
     /// <summary>Makes room for so many sequences of so many positions, or of a whole context if that is less.</summary>
     private void Reserve(int rows, long positions) => decoder.Reserve(rows, (int)Math.Min(decoder.Config.ContextLength, positions));
 
+    /// <inheritdoc/>
     public void Dispose() => decoder.Dispose();
 }

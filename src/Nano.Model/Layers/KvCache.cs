@@ -126,5 +126,6 @@ public sealed class KvCache : IDisposable
         selected = [.. Enumerable.Range(0, Rows)];
     }
 
+    /// <inheritdoc/>
     public void Dispose() => arena.Dispose();
 }

@@ -3,26 +3,32 @@ namespace Nano;
 /// <summary>y = x W^T + b. Weight [out, in], bias [out] or none.</summary>
 public sealed record Linear(Tensor Weight, Tensor? Bias)
 {
+    /// <summary>Declares NAME.weight and, with a bias, NAME.bias.</summary>
     public static Linear Declare(Parameters parameters, string name, int inputs, int outputs, bool bias) =>
         new(parameters.Add(name + ".weight", outputs, inputs), bias ? parameters.Add(name + ".bias", outputs) : null);
 
+    /// <summary>x [..., in] to [..., out].</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.Linear(x, Weight, Bias);
 }
 
 /// <summary>Layer normalisation. Weight [C], bias [C] or none.</summary>
 public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
 {
+    /// <summary>Declares NAME.weight and, with a bias, NAME.bias.</summary>
     public static LayerNorm Declare(Parameters parameters, string name, int channels, bool bias, float epsilon) =>
         new(parameters.Add(name + ".weight", channels), bias ? parameters.Add(name + ".bias", channels) : null, epsilon);
 
+    /// <summary>x [..., C], normalised row by row.</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.LayerNorm(x, Weight, Bias, Epsilon);
 }
 
 /// <summary>Root-mean-square normalisation. Weight [C].</summary>
 public sealed record RmsNorm(Tensor Weight, float Epsilon)
 {
+    /// <summary>Declares NAME.weight.</summary>
     public static RmsNorm Declare(Parameters parameters, string name, int channels, float epsilon) => new(parameters.Add(name + ".weight", channels), epsilon);
 
+    /// <summary>x [..., C], normalised row by row.</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.RmsNorm(x, Weight, Epsilon);
 }
 

@@ -48,6 +48,7 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
             parameter.ForgetGradient();
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         values.Dispose();

@@ -15,6 +15,7 @@ public abstract class LanguageModel : IDisposable
         (Config, Parameters) = (config, parameters);
     }
 
+    /// <summary>Sizes and switches.</summary>
     public ModelConfig Config { get; }
 
     /// <summary>All parameters under their Hugging Face names (GPT-2's without "transformer."). Linear weights are [out, in].</summary>
@@ -155,6 +156,7 @@ public abstract class LanguageModel : IDisposable
         }
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         Parameters.Dispose();

@@ -184,7 +184,9 @@ public abstract record ModelConfig
 
     private (int, int, int, int, int, int, int, float, bool) Sizes => (VocabSize, ContextLength, Layers, Heads, Channels, KvHeads, HeadDim, Dropout, TiedHead);
 
+    /// <inheritdoc/>
     public virtual bool Equals(ModelConfig? other) => other is not null && EqualityContract == other.EqualityContract && Sizes == other.Sizes;
 
+    /// <inheritdoc/>
     public override int GetHashCode() => Sizes.GetHashCode();
 }

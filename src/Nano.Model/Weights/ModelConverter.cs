@@ -93,11 +93,12 @@ public static class ModelConverter
             return;
         }
         if (options.ShardBytes != 0)
-            throw new NanoException("only safetensors can be split into several files", "leave --shard-size out");
+            throw new NanoException("only safetensors can be split into several files", "leave `shard_size` out");
         if (to == ModelFormat.Llama2C && options.Type is { } type and not WeightType.F32)
             throw new NanoException($"llama2.c has no {type} checkpoints", "its versions 0 and 1 are F32, version 2 is int8");
         if (Directory.Exists(output) || (File.Exists(output) && !options.Overwrite))
-            throw new NanoException($"'{output}' is there already", Directory.Exists(output) ? "name a file" : "name another file, or add --overwrite");
+            throw new NanoException($"'{output}' is there already", Directory.Exists(output) ? "name a file" : "name "
+                + "another file, or add `overwrite`");
     }
 
     private static void NoteLosses(ModelFormat from, ModelFormat to, ModelSource source, List<string> notes)

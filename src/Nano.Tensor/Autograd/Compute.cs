@@ -19,8 +19,10 @@ public sealed unsafe class Compute : IDisposable
         team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
     }
 
+    /// <summary>The SIMD width of its kernels.</summary>
     public SimdWidth Width { get; }
 
+    /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
 
     /// <summary>Whether kernels are passed over and only memory is handed out, to find out how much something needs.</summary>
@@ -170,6 +172,7 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
     internal static nint RowsPerChunk(nint columns) => Math.Max(1, (1 << 13) / Math.Max(1, columns));
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         team.Dispose();

@@ -36,6 +36,7 @@ public sealed class DeferredRows : IDisposable
         arena.Reset();
     }
 
+    /// <inheritdoc/>
     public void Dispose() => arena.Dispose();
 
     /// <summary>dW[ids[i]] += dy[i], in order of i.</summary>

@@ -66,6 +66,7 @@ public readonly record struct Shape
         _ => throw new InvalidOperationException("a scalar has no columns"),
     };
 
+    /// <inheritdoc/>
     public override string ToString() => Rank switch
     {
         0 => "[]",

@@ -3,7 +3,10 @@ namespace Nano;
 /// <summary>Element types of a tensor: numbers that are computed with, and ids that only select.</summary>
 public enum DType
 {
+    /// <summary>Numbers to compute with.</summary>
     Float32,
+
+    /// <summary>Ids, which select.</summary>
     Int32,
 }
 
@@ -66,11 +69,13 @@ public sealed unsafe class Tensor
         return tensor;
     }
 
+    /// <summary>Sizes of the dimensions, the outermost first.</summary>
     public Shape Shape { get; }
 
     /// <summary>Elements from the start of one innermost row to the start of the next.</summary>
     public nint RowStride { get; }
 
+    /// <summary>Type of the elements.</summary>
     public DType Type { get; }
 
     /// <summary>A name for error messages and files, or null.</summary>
@@ -82,6 +87,7 @@ public sealed unsafe class Tensor
     /// <summary>Number of elements.</summary>
     public long Length => Shape.Length;
 
+    /// <summary>Whether the rows follow each other without gaps.</summary>
     public bool IsContiguous => RowStride == Shape.Columns || Shape.Rows <= 1;
 
     /// <summary>The elements of a contiguous float tensor. A span does not hold the tensor: keep the tensor referenced while using it.</summary>
@@ -260,5 +266,6 @@ public sealed unsafe class Tensor
     internal Tensor Contiguous(string user) => IsContiguous ? this
         : throw new ArgumentException($"{user}: a view with gaps between its rows ({this}, row stride {RowStride}) is not supported here");
 
+    /// <inheritdoc/>
     public override string ToString() => Name is null ? Shape.ToString() : $"{Name} {Shape}";
 }

@@ -45,8 +45,10 @@ public sealed unsafe class NativeBuffer : SafeHandle
         }
     }
 
+    /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
+    /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
         NativeMemory.Free((void*)handle);
@@ -55,5 +57,6 @@ public sealed unsafe class NativeBuffer : SafeHandle
     }
 
     private static NanoException OutOfMemory(long floats, Exception? inner) =>
-        new($"out of memory: {(UInt128)floats * sizeof(float):N0} bytes were asked for", "use a smaller --batch, --seq or model", inner);
+        new($"out of memory: {(UInt128)floats * sizeof(float):N0} bytes were asked for",
+            "use a smaller `batch`, `seq` or model", inner);
 }

@@ -5,11 +5,22 @@ namespace Nano;
 /// <summary>The activation functions. Each is one struct below: the function beside its derivative.</summary>
 public enum ActivationKind
 {
+    /// <summary>max(x, 0).</summary>
     Relu,
+
+    /// <summary>1 / (1 + e^-x).</summary>
     Sigmoid,
+
+    /// <summary>The hyperbolic tangent.</summary>
     Tanh,
+
+    /// <summary>x sigmoid(x).</summary>
     Silu,
+
+    /// <summary>GELU by its approximation with tanh, as GPT-2 has it.</summary>
     GeluTanh,
+
+    /// <summary>GELU itself, x times the normal distribution function of x.</summary>
     GeluErf,
 }
 
@@ -209,6 +220,7 @@ internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
     }
 }
 
+/// <summary>Activations as methods of <see cref="Compute"/>.</summary>
 public static class ActivationExtensions
 {
     /// <summary>f(x), element by element.</summary>

@@ -27,6 +27,7 @@ internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tens
     }
 }
 
+/// <summary>Storage as bfloat16 as a method of <see cref="Compute"/>.</summary>
 public static class BFloat16StorageExtensions
 {
     /// <summary>body(x), what happens inside being stored as bfloat16 until the backward pass. Without a tape, nothing inside is stored at all.</summary>

@@ -73,6 +73,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     }
 }
 
+/// <summary>Causal attention as a method of <see cref="Compute"/>.</summary>
 public static class CausalAttentionExtensions
 {
     /// <summary>

@@ -32,6 +32,7 @@ internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body
     }
 }
 
+/// <summary>Recomputation as a method of <see cref="Compute"/>.</summary>
 public static class CheckpointExtensions
 {
     /// <summary>

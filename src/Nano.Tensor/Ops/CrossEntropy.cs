@@ -115,6 +115,7 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, LossOptions
     }
 }
 
+/// <summary>Cross-entropy as a method of <see cref="Compute"/>.</summary>
 public static class CrossEntropyExtensions
 {
     /// <summary>

@@ -43,6 +43,7 @@ internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong 
     }
 }
 
+/// <summary>Dropout as a method of <see cref="Compute"/>.</summary>
 public static class DropoutExtensions
 {
     /// <summary>Zeroes each element with the given probability and scales the others by 1 / (1 - probability).</summary>

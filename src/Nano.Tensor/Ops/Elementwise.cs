@@ -56,6 +56,7 @@ internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
         compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
 }
 
+/// <summary>Sums, products and scaling as methods of <see cref="Compute"/>.</summary>
 public static class ElementwiseExtensions
 {
     /// <summary>a + b, where b has a's shape or a suffix of it.</summary>

@@ -32,6 +32,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
     }
 }
 
+/// <summary>Table lookup as a method of <see cref="Compute"/>.</summary>
 public static class EmbeddingExtensions
 {
     /// <summary>Looks up rows of weight [V, C]: ids [..] gives [.., C].</summary>

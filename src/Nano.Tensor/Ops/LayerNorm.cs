@@ -105,6 +105,7 @@ internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, float 
     }
 }
 
+/// <summary>Layer normalisation as a method of <see cref="Compute"/>.</summary>
 public static class LayerNormExtensions
 {
     /// <summary>Normalises each row of x [.., C] to mean 0 and variance 1, then scales by weight [C] and shifts by bias [C] or nothing.</summary>

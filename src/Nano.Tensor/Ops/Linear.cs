@@ -33,6 +33,7 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
     }
 }
 
+/// <summary>Linear maps as a method of <see cref="Compute"/>.</summary>
 public static class LinearExtensions
 {
     /// <summary>y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N].</summary>

@@ -53,6 +53,7 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     }
 }
 
+/// <summary>Head and loss in one as a method of <see cref="Compute"/>.</summary>
 public static class LinearCrossEntropyExtensions
 {
     /// <summary>

@@ -6,6 +6,7 @@ namespace Nano;
 /// <param name="ZLoss">Factor, 0 or more, on the square of log sum exp of a row's logits, which keeps them from drifting (Chowdhery et al., "PaLM", 2022, take 1e-4).</param>
 public readonly record struct LossOptions(double Denominator = 0, double LabelSmoothing = 0, double ZLoss = 0)
 {
+    /// <summary>A denominator as options.</summary>
     public static implicit operator LossOptions(double denominator) => new(denominator);
 
     /// <summary>Whether a row's loss is -log p of its target and nothing else.</summary>

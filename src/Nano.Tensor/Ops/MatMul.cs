@@ -54,6 +54,7 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
     private static unsafe float* Matrix(Tensor tensor, int i) => tensor.Pointer + (i * (nint)tensor.Shape[-2] * tensor.Shape[-1]);
 }
 
+/// <summary>Matrix products as a method of <see cref="Compute"/>.</summary>
 public static class MatMulExtensions
 {
     /// <summary>op(a) op(b) for matrices or equally long batches of them: a [.., M, K] (or [.., K, M] if transposed), b [.., K, N] (or [.., N, K]).</summary>

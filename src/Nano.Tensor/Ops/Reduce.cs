@@ -31,6 +31,7 @@ internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
     }
 }
 
+/// <summary>Sum and mean as methods of <see cref="Compute"/>.</summary>
 public static class ReduceExtensions
 {
     /// <summary>The sum of all elements, a scalar.</summary>

@@ -81,6 +81,7 @@ internal sealed record RmsNormOp(Tensor X, Tensor Weight, float Epsilon, Tensor 
     }
 }
 
+/// <summary>Root-mean-square normalisation as a method of <see cref="Compute"/>.</summary>
 public static class RmsNormExtensions
 {
     /// <summary>Divides each row of x [.., C] by its root mean square, then scales by weight [C].</summary>

@@ -109,10 +109,13 @@ public sealed class RopeTable
 
     private readonly Rule? rule;
 
+    /// <summary>Cosines [T, D / 2].</summary>
     public Tensor Cos { get; }
 
+    /// <summary>Sines [T, D / 2].</summary>
     public Tensor Sin { get; }
 
+    /// <summary>D, channels per head.</summary>
     public int HeadDim { get; }
 
     /// <summary>The part for some of the positions, without a copy.</summary>
@@ -152,6 +155,7 @@ public sealed class RopeTable
     }
 }
 
+/// <summary>Rotary positions as a method of <see cref="Compute"/>.</summary>
 public static class RopeExtensions
 {
     /// <summary>Turns each head of x [.., T, H * D] by the angles of its position.</summary>

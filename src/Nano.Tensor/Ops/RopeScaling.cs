@@ -13,6 +13,7 @@ public abstract record RopeScaling
     /// <summary>Positions become closer by a factor (Chen et al., "Extending Context Window of Large Language Models via Positional Interpolation", 2023).</summary>
     public sealed record Linear(double Factor) : RopeScaling
     {
+        /// <inheritdoc/>
         public override double[] Frequencies(int headDim, double theta) => Array.ConvertAll(base.Frequencies(headDim, theta), frequency => frequency / Factor);
     }
 
@@ -41,11 +42,13 @@ public abstract record RopeScaling
     /// <param name="Truncate">Whether the ramp begins and ends at whole pairs.</param>
     public sealed record Yarn(double Factor, int OriginalContext, double BetaFast = 32, double BetaSlow = 1, double? AttentionFactor = null, bool Truncate = true) : RopeScaling
     {
+        /// <inheritdoc/>
         public override double Magnitude => AttentionFactor ?? DefaultMagnitude(Factor, 1);
 
         /// <summary>0.1 scale ln(factor) + 1, or 1 for a factor of at most 1.</summary>
         public static double DefaultMagnitude(double factor, double scale) => factor <= 1 ? 1 : (0.1 * scale * Math.Log(factor)) + 1;
 
+        /// <inheritdoc/>
         public override double[] Frequencies(int headDim, double theta)
         {
             double[] frequencies = base.Frequencies(headDim, theta);
@@ -73,6 +76,7 @@ public abstract record RopeScaling
     /// </summary>
     public sealed record Llama3(double Factor, double LowFactor, double HighFactor, int OriginalContext) : RopeScaling
     {
+        /// <inheritdoc/>
         public override double[] Frequencies(int headDim, double theta) => Array.ConvertAll(base.Frequencies(headDim, theta), frequency =>
         {
             double wavelength = 2 * Math.PI / frequency;

@@ -50,6 +50,7 @@ internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
     }
 }
 
+/// <summary>Softmax as a method of <see cref="Compute"/>.</summary>
 public static class SoftmaxExtensions
 {
     /// <summary>Softmax over each innermost row. A row of nothing but -infinity gives NaN.</summary>

@@ -10,8 +10,10 @@ public sealed class AdaGrad : Optimizer
 {
     private readonly Tensor[] square;
 
+    /// <summary>The rule over these parameters.</summary>
     public AdaGrad(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 9, streams: 5) => square = NewState("square");
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.AdaGrad(Parameters[index], Parameters[index].Gradient, square[index], new AdaGradNumbers(learningRate, 1, 1, Options.Epsilon, Decay(index), gradientScale));
 }
@@ -42,6 +44,7 @@ internal readonly unsafe struct AdaGradKernel(float* gradient, AdaGradNumbers n,
     }
 }
 
+/// <summary>AdaGrad as a method of <see cref="Compute"/>.</summary>
 public static class AdaGradExtensions
 {
     /// <summary>Moves a parameter by one step of AdaGrad or RMSProp along its gradient; updates the squares in place.</summary>

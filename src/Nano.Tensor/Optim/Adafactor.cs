@@ -14,6 +14,7 @@ public sealed class Adafactor : Optimizer
     private readonly Tensor[] first;
     private readonly Tensor?[] columns;
 
+    /// <summary>The rule over these parameters.</summary>
     public Adafactor(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 14, streams: 7)
     {
         (first, columns) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
@@ -25,6 +26,7 @@ public sealed class Adafactor : Optimizer
         }
     }
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale)
     {
         var numbers = new AdafactorNumbers(learningRate, 1 - Math.Pow(StepCount, -DecayExponent), Options.Epsilon, SmallestScale, ClipThreshold, Decay(index), gradientScale);
@@ -175,6 +177,7 @@ internal readonly unsafe struct AdafactorVectorApply(float* gradient, float* squ
     }
 }
 
+/// <summary>Adafactor as a method of <see cref="Compute"/>.</summary>
 public static class AdafactorExtensions
 {
     /// <summary>Moves a matrix [R, C] by one Adafactor step along its gradient; updates its factored second moment, rows [R] and columns [C], in place.</summary>

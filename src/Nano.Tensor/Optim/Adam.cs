@@ -10,9 +10,11 @@ public sealed class Adam : Optimizer
 {
     private readonly Tensor[] mean, square;
 
+    /// <summary>The rule over these parameters.</summary>
     public Adam(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 15, streams: 7) =>
         (mean, square) = (NewState("mean"), NewState("square"));
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Adam(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
             new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount));
@@ -42,6 +44,7 @@ internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, floa
     }
 }
 
+/// <summary>Adam as a method of <see cref="Compute"/>.</summary>
 public static class AdamExtensions
 {
     /// <summary>Moves a parameter by one Adam step along its gradient; updates both moments in place.</summary>

@@ -10,9 +10,11 @@ public sealed class AdamW : Optimizer
 {
     private readonly Tensor[] mean, square;
 
+    /// <summary>The rule over these parameters.</summary>
     public AdamW(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 15, streams: 7) =>
         (mean, square) = (NewState("mean"), NewState("square"));
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.AdamW(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
             new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount));
@@ -68,6 +70,7 @@ internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, flo
     }
 }
 
+/// <summary>AdamW as a method of <see cref="Compute"/>.</summary>
 public static class AdamWExtensions
 {
     /// <summary>Moves a parameter by one AdamW step along its gradient; updates both moments in place. All four have one shape.</summary>

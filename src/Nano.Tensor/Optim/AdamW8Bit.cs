@@ -14,6 +14,7 @@ public sealed class AdamW8Bit : Optimizer
 
     private readonly (Tensor Codes, Tensor? Roots)[] mean, square; // floats where there are no roots
 
+    /// <summary>The rule over these parameters.</summary>
     public AdamW8Bit(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 20, streams: 4) =>
         (mean, square) = (NewMoments("mean"), NewMoments("square"));
 
@@ -25,6 +26,7 @@ public sealed class AdamW8Bit : Optimizer
         return (NewState(index, name + ".codes", codes, DType.Int32), NewState(index, name + ".roots", roots));
     })];
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale)
     {
         var numbers = new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount);
@@ -105,6 +107,7 @@ internal readonly unsafe struct AdamW8BitKernel(float* gradient, nint length, Ad
     }
 }
 
+/// <summary>AdamW8Bit as a method of <see cref="Compute"/>.</summary>
 public static class AdamW8BitExtensions
 {
     /// <summary>Shapes of a moment of so many elements: codes, four to an int, and one float per block.</summary>

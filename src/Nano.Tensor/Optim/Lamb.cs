@@ -11,9 +11,11 @@ public sealed class Lamb : Optimizer
 {
     private readonly Tensor[] mean, square;
 
+    /// <summary>The rule over these parameters.</summary>
     public Lamb(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 31, streams: 11) =>
         (mean, square) = (NewState("mean"), NewState("square"));
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Lamb(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
             new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount), adapt: Parameters[index].Shape.Rank >= 2);
@@ -78,6 +80,7 @@ internal readonly unsafe struct LambApply(float* mean, float* square, AdamWNumbe
     }
 }
 
+/// <summary>Lamb as a method of <see cref="Compute"/>.</summary>
 public static class LambExtensions
 {
     /// <summary>Moves a parameter by one LAMB step along its gradient; updates both moments in place. All four have one shape.</summary>

@@ -10,8 +10,10 @@ public sealed class Lion : Optimizer
 {
     private readonly Tensor[] mean;
 
+    /// <summary>The rule over these parameters.</summary>
     public Lion(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 9, streams: 5) => mean = NewState("mean");
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Lion(Parameters[index], Parameters[index].Gradient, mean[index], new LionNumbers(learningRate, Options.Beta1, Options.Beta2, Decay(index), gradientScale));
 }
@@ -42,6 +44,7 @@ internal readonly unsafe struct LionKernel(float* gradient, LionNumbers n, float
     }
 }
 
+/// <summary>Lion as a method of <see cref="Compute"/>.</summary>
 public static class LionExtensions
 {
     /// <summary>Moves a parameter by one Lion step along its gradient; updates the mean in place.</summary>

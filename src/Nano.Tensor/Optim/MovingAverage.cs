@@ -13,6 +13,7 @@ internal readonly unsafe struct MovingAverageKernel(float* x, float share, float
     }
 }
 
+/// <summary>The moving average as a method of <see cref="Compute"/>.</summary>
 public static class MovingAverageExtensions
 {
     /// <summary>Moves each element of average by a share of its distance to that of x. Both have one shape.</summary>

@@ -13,6 +13,7 @@ public sealed class Muon : Optimizer
     private readonly Tensor[] first; // velocity, or AdamW's mean
     private readonly Tensor?[] square;
 
+    /// <summary>The rule over these parameters.</summary>
     public Muon(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 7, streams: 8)
     {
         (first, square) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
@@ -24,6 +25,7 @@ public sealed class Muon : Optimizer
         }
     }
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale)
     {
         var parameter = Parameters[index];
@@ -57,6 +59,7 @@ internal readonly unsafe struct ShrinkAndStep(float* update, float shrink, float
         S.Store(parameter + i, S.Fma(S.Load(update + i), S.Splat(back), S.Multiply(S.Load(parameter + i), S.Splat(shrink))));
 }
 
+/// <summary>Muon as a method of <see cref="Compute"/>.</summary>
 public static class MuonExtensions
 {
     /// <summary>Moves a matrix by one Muon step along its gradient; updates the velocity in place.</summary>

@@ -23,6 +23,7 @@ internal readonly unsafe struct NewtonSchulzPolynomial(float* a, int n, float* a
     }
 }
 
+/// <summary>Newton-Schulz iteration as a method of <see cref="Compute"/>.</summary>
 public static class NewtonSchulzExtensions
 {
     private const int Steps = 5;

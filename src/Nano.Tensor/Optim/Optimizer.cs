@@ -30,8 +30,10 @@ public abstract class Optimizer : IOptimizer
     /// <inheritdoc/>
     public IEnumerable<(string Name, Tensor Tensor)> State => state.SelectMany(tensors => tensors);
 
+    /// <summary>The parameters that move.</summary>
     protected IReadOnlyList<Tensor> Parameters { get; }
 
+    /// <summary>The rule's name and constants.</summary>
     protected OptimizerOptions Options { get; }
 
     /// <inheritdoc/>
@@ -64,6 +66,7 @@ public abstract class Optimizer : IOptimizer
     /// <summary>The decay of the parameter of this index.</summary>
     protected double Decay(int index) => Parameters[index].Shape.Rank >= 2 ? Options.WeightDecay : 0;
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         arena.Dispose();

@@ -12,20 +12,34 @@ namespace Nano;
 public sealed record OptimizerOptions(string Name = "adamw", double Beta1 = 0.9, double Beta2 = 0.95, double Epsilon = 1e-8, double WeightDecay = 0.1,
     double Momentum = 0, bool Nesterov = false, double Rho = 0)
 {
+    /// <summary>The constants that rules may have; <see cref="OptimizerKind.Has"/> tells which one has.</summary>
+    public static IReadOnlyList<string> Constants { get; } =
+        ["beta1", "beta2", "epsilon", "weight_decay", "momentum", "nesterov", "rho"];
+
+    /// <summary>The numbers that a constant may be.</summary>
+    public static NumberRange RangeOf(string constant) => constant switch
+    {
+        "beta1" or "beta2" or "momentum" => NumberRange.BelowOne,
+        "weight_decay" => NumberRange.NotNegative,
+        "epsilon" or "rho" => NumberRange.Positive,
+        _ => throw new ArgumentException($"'{constant}' is no constant with a range"),
+    };
+
     /// <exception cref="NanoException">A name or value is impossible; the message names it.</exception>
     public void Validate()
     {
         var kind = OptimizerKind.Get(Name);
-        foreach (var (option, value) in new[] { ("--beta1", Beta1), ("--beta2", Beta2), ("--momentum", Momentum) })
-            if (!(value >= 0 && value < 1))
-                throw new NanoException($"{option} must be from 0 to below 1, got {value}");
-        if (!(WeightDecay >= 0 && double.IsFinite(WeightDecay)))
-            throw new NanoException($"--weight-decay must be 0 or more, got {WeightDecay}");
-        if (!(Epsilon > 0 && double.IsFinite(Epsilon)) && kind.Has("epsilon"))
-            throw new NanoException($"--epsilon must be a positive number, got {Epsilon}");
-        if (!(Rho > 0 && double.IsFinite(Rho)) && kind.Has("rho"))
-            throw new NanoException($"--rho must be a positive number, got {Rho}");
+        Check("beta1", Beta1);
+        Check("beta2", Beta2);
+        Check("momentum", Momentum);
+        Check("weight_decay", WeightDecay);
+        if (kind.Has("epsilon"))
+            Check("epsilon", Epsilon);
+        if (kind.Has("rho"))
+            Check("rho", Rho);
         if (Nesterov && Momentum == 0)
-            throw new NanoException("--nesterov takes a --momentum above 0");
+            throw new NanoException("`nesterov` needs a `momentum` above 0");
     }
+
+    private static void Check(string constant, double value) => RangeOf(constant).Check(constant, value);
 }

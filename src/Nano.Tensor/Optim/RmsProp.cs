@@ -8,8 +8,10 @@ public sealed class RmsProp : Optimizer
 {
     private readonly Tensor[] square;
 
+    /// <summary>The rule over these parameters.</summary>
     public RmsProp(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 10, streams: 5) => square = NewState("square");
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) => compute.AdaGrad(Parameters[index], Parameters[index].Gradient, square[index],
         new AdaGradNumbers(learningRate, Options.Beta2, 1 - Options.Beta2, Options.Epsilon, Decay(index), gradientScale));
 }

@@ -38,6 +38,7 @@ public sealed record Schedule(string Name = "cosine", int? DecaySteps = null)
         };
     }
 
+    /// <summary>The cosine schedule of <see cref="At"/>.</summary>
     public static double WarmupCosine(long step, double peak, double minimum, int warmupSteps, int totalSteps)
     {
         if (step < warmupSteps)
@@ -59,13 +60,13 @@ public sealed record Schedule(string Name = "cosine", int? DecaySteps = null)
         if (!Names.Contains(Name))
             throw new NanoException($"there is no schedule {Quoted.Of(Name)}",
                 NearestMatch.Hint(Name, [.. Names], "schedules"));
-        if (warmupSteps < 0)
-            throw new NanoException($"--warmup must be 0 or more, got {warmupSteps}");
+        NumberRange.NotNegative.Check("warmup_steps", warmupSteps);
         if (DecaySteps is null)
             return;
         if (!HasDecayPhase)
-            throw new NanoException($"--decay-steps does not apply to the schedule '{Name}'", "it is the length of the last phase of wsd and wsd-linear");
+            throw new NanoException($"`decay_steps` does not apply to the schedule '{Name}'",
+                "it is the length of the last phase of wsd and wsd-linear");
         if (DecaySteps < 0 || DecaySteps > totalSteps)
-            throw new NanoException($"--decay-steps must be from 0 to the --steps of {totalSteps}, got {DecaySteps}");
+            throw new NanoException($"`decay_steps` must be from 0 to the `steps` of {totalSteps}, got {DecaySteps}");
     }
 }

@@ -11,9 +11,11 @@ public sealed class Sgd : Optimizer
 {
     private readonly Tensor[]? velocity;
 
+    /// <summary>The rule over these parameters.</summary>
     public Sgd(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 6, streams: options.Momentum == 0 ? 3 : 5) =>
         velocity = options.Momentum == 0 ? null : NewState("velocity");
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Sgd(Parameters[index], Parameters[index].Gradient, velocity?[index], new SgdNumbers(learningRate, Options.Momentum, Options.Nesterov, Decay(index), gradientScale));
 }
@@ -50,6 +52,7 @@ internal readonly unsafe struct SgdKernel(float* gradient, SgdNumbers n, float* 
     }
 }
 
+/// <summary>Sgd as a method of <see cref="Compute"/>.</summary>
 public static class SgdExtensions
 {
     /// <summary>Moves a parameter by one step of gradient descent; updates the velocity in place, or has none (null).</summary>

@@ -13,6 +13,7 @@ public sealed class Sophia : Optimizer
 
     private readonly Tensor[] mean, curvature;
 
+    /// <summary>The rule over these parameters.</summary>
     public Sophia(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 9, streams: 6) =>
         (mean, curvature) = (NewState("mean"), NewState("curvature"));
 
@@ -30,6 +31,7 @@ public sealed class Sophia : Optimizer
             }
     }
 
+    /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Sophia(Parameters[index], Parameters[index].Gradient, mean[index], curvature[index],
             new SophiaNumbers(learningRate, Options.Beta1, Options.Rho, Options.Epsilon, Decay(index), gradientScale));
@@ -73,6 +75,7 @@ internal readonly unsafe struct SophiaCurvature(float* gradient, float keep, flo
     }
 }
 
+/// <summary>Sophia as a method of <see cref="Compute"/>.</summary>
 public static class SophiaExtensions
 {
     /// <summary>Moves a parameter by one Sophia step along its gradient; updates the mean in place.</summary>

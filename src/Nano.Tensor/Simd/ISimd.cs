@@ -23,19 +23,25 @@ public unsafe interface ISimd<V> where V : unmanaged
     /// <summary>The same value in every lane.</summary>
     static abstract V Splat(float x);
 
+    /// <summary>a + b.</summary>
     static abstract V Add(V a, V b);
 
+    /// <summary>a - b.</summary>
     static abstract V Subtract(V a, V b);
 
+    /// <summary>a * b.</summary>
     static abstract V Multiply(V a, V b);
 
+    /// <summary>a / b.</summary>
     static abstract V Divide(V a, V b);
 
     /// <summary>a * b + c, rounded once.</summary>
     static abstract V Fma(V a, V b, V c);
 
+    /// <summary>The square root.</summary>
     static abstract V Sqrt(V a);
 
+    /// <summary>The magnitude.</summary>
     static abstract V Abs(V a);
 
     /// <summary>a &gt; b ? a : b, lane by lane: a NaN in either operand yields b, the same at every width.</summary>

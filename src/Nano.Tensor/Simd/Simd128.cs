@@ -7,56 +7,74 @@ namespace Nano;
 /// <summary>Four lanes: NEON, or SSE where FMA exists.</summary>
 public readonly unsafe struct Simd128 : ISimd<V>
 {
+    /// <inheritdoc/>
     public static int Lanes { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 4; }
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load(float* p) => Vector128.Load(p);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, V v) => v.Store(p);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreAround(float* p, V v) => v.StoreAlignedNonTemporal(p);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Splat(float x) => Vector128.Create(x);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Add(V a, V b) => a + b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Subtract(V a, V b) => a - b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Multiply(V a, V b) => a * b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Divide(V a, V b) => a / b;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Fma(V a, V b, V c) => Vector128.FusedMultiplyAdd(a, b, c);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sqrt(V a) => Vector128.Sqrt(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Abs(V a) => Vector128.Abs(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Max(V a, V b) => Vector128.ConditionalSelect(Vector128.GreaterThan(a, b), a, b);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V IfGreater(V a, V b, V whenTrue, V whenFalse) => Vector128.ConditionalSelect(Vector128.GreaterThan(a, b), whenTrue, whenFalse);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V CopySign(V magnitude, V sign) => Vector128.CopySign(magnitude, sign);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Round(V a) => Vector128.Round(a);
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V PowerOfTwo(V n) => Vector128.ShiftLeft(Vector128.ConvertToInt32Native(n) + Vector128.Create(127), 23).AsSingle();
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (V Mantissa, V Exponent) Split(V x)
     {
@@ -65,12 +83,15 @@ public readonly unsafe struct Simd128 : ISimd<V>
         return ((x.AsInt32() - Vector128.ShiftLeft(exponent, 23)).AsSingle(), Vector128.ConvertToSingle(exponent));
     }
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V PairBFloat16(V first, V second) => (Vector128.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector128.Create(0xffff0000u))).AsSingle();
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V FirstBFloat16(V pairs) => Vector128.ShiftLeft(pairs.AsUInt32(), 16).AsSingle();
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V SecondBFloat16(V pairs) => (pairs.AsUInt32() & Vector128.Create(0xffff0000u)).AsSingle();
 

@@ -6,9 +6,16 @@ namespace Nano;
 /// <summary>How many bits of float32 lanes a kernel works on at once.</summary>
 public enum SimdWidth
 {
+    /// <summary>One float at a time.</summary>
     Scalar = 32,
+
+    /// <summary>Four lanes: SSE or NEON.</summary>
     W128 = 128,
+
+    /// <summary>Eight lanes: AVX2.</summary>
     W256 = 256,
+
+    /// <summary>Sixteen lanes: AVX-512.</summary>
     W512 = 512,
 }
 
@@ -28,6 +35,17 @@ public static class SimdWidths
         : Vector256.IsHardwareAccelerated && Fma.IsSupported ? SimdWidth.W256
         : Vector128.IsHardwareAccelerated && (Fma.IsSupported || !Sse.IsSupported) ? SimdWidth.W128
         : SimdWidth.Scalar;
+
+    /// <summary>The name of a width's instruction set on this machine, for people.</summary>
+    public static string NameOf(SimdWidth width) => (width, Sse.IsSupported) switch
+    {
+        (SimdWidth.Scalar, _) => "no SIMD",
+        (SimdWidth.W512, true) => "AVX-512",
+        (SimdWidth.W256, true) => "AVX2",
+        (SimdWidth.W128, true) => "SSE",
+        (SimdWidth.W128, false) => "NEON",
+        _ => $"{(int)width}-bit vectors",
+    };
 
     /// <summary>Reads 512, 256, 128 or scalar.</summary>
     /// <exception cref="NanoException">Anything else.</exception>

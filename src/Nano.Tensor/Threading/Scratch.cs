@@ -35,5 +35,6 @@ public sealed unsafe class Scratch : IDisposable
     /// <summary>What a part of this size costs of the room announced to <see cref="Begin"/>.</summary>
     public static long RoundUp(long floats) => (floats + 15) & ~15L;
 
+    /// <inheritdoc/>
     public void Dispose() => buffer?.Dispose();
 }

@@ -76,7 +76,7 @@ public sealed class ChatSession
             return ids.Length <= contextLength ? ids : throw new NanoException(
                 $"the conversation has {ids.Length} tokens and the model's context only {contextLength}",
                 DropsOldest ? "even the last turn alone is too long: shorten it"
-                    : "/reset begins a new one; --drop-oldest forgets the oldest turns as it grows");
+                    : "/reset begins a new one; `drop_oldest` forgets the oldest turns as it grows");
         }
         catch
         {

@@ -39,7 +39,8 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
         foreach (var property in json.EnumerateObject())
             if (!known.Contains(property.Name))
                 throw new BadFileException(path,
-                    $"the key {Quoted.Of(prefix + property.Name)} is unknown here") { IsUnsupported = true };
+                    $"the key {Quoted.Of(prefix + property.Name)} is unknown here")
+                { IsUnsupported = true };
     }
 
     /// <summary>Whether a key is there and not null.</summary>

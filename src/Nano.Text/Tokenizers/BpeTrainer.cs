@@ -99,8 +99,11 @@ public static class BpeTrainer
         try
         {
             Parallel.For(0, chunks.Count,
-                new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount,
-                    CancellationToken = cancel },
+                new ParallelOptions
+                {
+                    MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount,
+                    CancellationToken = cancel
+                },
                 i => counts[i] = Count(chunks[i].Span, pattern.NewSplitter()));
         }
         catch (AggregateException e) when (e.InnerExceptions[0] is NanoException first)

@@ -59,8 +59,12 @@ internal static class CharTokenizerJson
 
     public static void Save(string path, Rune[] symbols)
     {
-        var options = new JsonWriterOptions { Indented = true, NewLine = "\n",
-            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        var options = new JsonWriterOptions
+        {
+            Indented = true,
+            NewLine = "\n",
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+        };
         AtomicFile.Write(path, stream =>
         {
             using (var json = new Utf8JsonWriter(stream, options))

@@ -61,8 +61,11 @@ internal sealed record SplitPattern(string Name, string Regex, Func<Splitter> Ne
     /// <param name="regexes">See <see cref="Regexes"/>.</param>
     public static SplitPattern Of(string name, bool endsWithWords, params string[] regexes) =>
         new(name, regexes[0],
-            () => throw new InvalidOperationException($"the pattern {name} has no splitter")) { Regexes = regexes,
-                EndsWithWords = endsWithWords };
+            () => throw new InvalidOperationException($"the pattern {name} has no splitter"))
+        {
+            Regexes = regexes,
+            EndsWithWords = endsWithWords
+        };
 
     /// <summary>The pattern of a regular expression, or null.</summary>
     public static SplitPattern? OfRegex(string regex) => All.FirstOrDefault(pattern => pattern.Regex == regex);

@@ -73,8 +73,9 @@ internal static class UnicodeProperties
     public static CodePointSet IgnoreCase(CodePointSet set)
     {
         var more = new List<int>();
+        Func<int, bool> contains = set.Contains; // once, not for each group
         foreach (int[] group in CaseGroups)
-            if (group.Any(set.Contains))
+            if (group.Any(contains))
                 more.AddRange(group);
         return set.Union(OfCodePoints(more));
     }

@@ -69,7 +69,8 @@ internal sealed class UnicodeRegex
         catch (ArgumentException malformed)
         {
             throw new BadFileException(path, $"the pattern {Quoted.Of(pattern)} cannot be used",
-                malformed) { IsUnsupported = true };
+                malformed)
+            { IsUnsupported = true };
         }
     }
 

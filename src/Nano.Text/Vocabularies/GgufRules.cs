@@ -75,12 +75,14 @@ internal sealed record GgufRules(SplitPattern Pattern, bool WholePieces, bool Be
         string what = $"the way to cut text {Quoted.Of(name)} (tokenizer.ggml.pre)";
         if (NotByteLevel.Contains(name))
             throw new BadFileException(path,
-                $"{what} is not supported: it is not that of a byte-level vocabulary") { IsUnsupported = true };
+                $"{what} is not supported: it is not that of a byte-level vocabulary")
+            { IsUnsupported = true };
         string[] names = [.. All.SelectMany(rules => rules.Names).Order(StringComparer.Ordinal)];
         string? near = NearestMatch.Of(name.Length > 100 ? name[..100] : name, names);
         string nearest = near is null ? "." : $"; did you mean '{near}'?";
         throw new BadFileException(path,
-            $"{what} is not known{nearest} Known are {string.Join(", ", names)}") { IsUnsupported = true };
+            $"{what} is not known{nearest} Known are {string.Join(", ", names)}")
+        { IsUnsupported = true };
     }
 
     /// <summary>The name that a tokenizer's rules have, or null.</summary>

@@ -64,11 +64,14 @@ internal static class SentencePieceFile
             throw new BadFileException(path,
                 $"a SentencePiece model of type "
                 + $"'{ModelTypes.ElementAtOrDefault(settings.ModelType) ?? $"{settings.ModelType}"}' is not "
-                + "supported; BPE is") { IsUnsupported = true };
+                + "supported; BPE is")
+            { IsUnsupported = true };
         if (settings.SpaceBehind)
             throw new BadFileException(path,
-                "spaces that belong to the word before them (treat_whitespace_as_suffix) are not supported") {
-                    IsUnsupported = true };
+                "spaces that belong to the word before them (treat_whitespace_as_suffix) are not supported")
+            {
+                IsUnsupported = true
+            };
         foreach (int id in (int[])[settings.BeginId, settings.EndId])
             if (id >= pieces.Count)
                 throw new BadFileException(path,
@@ -125,8 +128,10 @@ internal static class SentencePieceFile
             {
                 if (message.Inner().Length > 0)
                     throw new BadFileException(message.Path,
-                        "compiled normalization rules (such as nfkc) are not supported; 'identity' is") {
-                            IsUnsupported = true };
+                        "compiled normalization rules (such as nfkc) are not supported; 'identity' is")
+                    {
+                        IsUnsupported = true
+                    };
             }
             else if (field is 3 or 4 && type == Varint)
             {

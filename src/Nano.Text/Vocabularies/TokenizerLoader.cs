@@ -95,7 +95,8 @@ public static class TokenizerLoader
             {
                 throw new BadFileException(path,
                     $"{e.Message[(Quoted.Path(path).Length + 2)..]}; and beside it, {also.Message}",
-                    also) { IsUnsupported = true };
+                    also)
+                { IsUnsupported = true };
             }
             Notice($"{e.Message}; {Path.GetFileName(older)} beside it is used instead");
             return tokenizer;

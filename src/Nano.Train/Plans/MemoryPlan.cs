@@ -31,7 +31,27 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
         if (needed > available)
             throw new NanoException(FormattableString.Invariant(
                 $"a training step takes {needed:N0} bytes of memory, and this machine has {available:N0}"),
-                "use a smaller --batch (with --accumulate for as many rows), --seq or model; 'nano plan' shows them");
+                "use a smaller `batch` (with `accumulate` for as many rows), `seq` or model; 'nano plan' shows them");
+    }
+
+    /// <summary>
+    /// Refuses a model whose weights, gradients and state alone are more than the machine's memory, which the
+    /// system would promise all the same.
+    /// </summary>
+    /// <exception cref="NanoException">They are.</exception>
+    public static void RefuseTooLarge(TrainOptions options)
+    {
+        bool copies = options.Stability.OnSpike == OnSpike.Rollback; // of weights and state
+        double state = OptimizerKind.Get(options.Optimizer.Name).StateFloats
+            + (options.Stability.AverageDecay > 0 ? 1 : 0);
+        double floats = 2 + state + (copies ? 1 + state : 0); // weights, gradients, what else a checkpoint keeps
+        double parameters = options.Model.ParameterShapes().Sum(parameter => (double)parameter.Shape.Length);
+        double bytes = floats * sizeof(float) * parameters;
+        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > available)
+            throw new NanoException(FormattableString.Invariant(
+                $"the model takes {bytes:N0} bytes to train, and this machine has {available:N0}"),
+                "use fewer `layers` or `channels`");
     }
 
     /// <summary>The plan for these options.</summary>

@@ -11,8 +11,10 @@ public static class CorpusTokenizer
     /// <exception cref="BadFileException">The file is malformed or of an unknown kind.</exception>
     public static ITokenizer? Load(string? name, TrainOptions options)
     {
-        return Load(name ?? options.DefaultTokenizer ?? throw new NanoException($"the preset '{options.Preset}' needs a --tokenizer of at most {options.Model.VocabSize} tokens",
-            $"for example Llama-2's tokenizer.model, or what this makes: nano tokenize train --vocab 4096 --out tokenizer.json TEXT; '--tokenizer {Characters}' trains on characters"));
+        return Load(name ?? options.DefaultTokenizer ?? throw new NanoException(
+            $"the preset '{options.Preset}' needs a `tokenizer` of at most {options.Model.VocabSize} tokens",
+            "for example Llama-2's tokenizer.model, or what this makes: nano tokenize train `vocab` 4096 `out` "
+                + $"tokenizer.json TEXT; `tokenizer` {Characters} trains on characters"));
     }
 
     /// <summary>Opens what is named; null stands for <see cref="Characters"/>.</summary>

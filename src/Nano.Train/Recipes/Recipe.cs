@@ -50,9 +50,9 @@ public static class Recipe
             MinLearningRate = double.NaN,
         };
         var training = Find(document.RootElement, "training", JsonValueKind.Object, path)!.Value;
-        foreach (string key in (string[])["batch", "steps", "lr"])
-            if (!training.TryGetProperty(key, out _))
-                throw new BadFileException(path, $"'training.{key}' is missing");
+        foreach (var needed in TrainSettings.All.Where(setting => setting.IsRequired))
+            if (!training.TryGetProperty(needed.Key, out _))
+                throw new BadFileException(path, $"'training.{needed.Key}' is missing");
         try
         {
             options = TrainSettings.Apply(options, training.EnumerateObject().Select(property => KeyValuePair.Create(

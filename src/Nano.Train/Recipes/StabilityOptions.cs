@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Nano;
 
 /// <summary>What happens to a step whose loss or gradient norm is far beyond what the run has seen (see <see cref="LossSpikes"/>).</summary>
@@ -21,6 +19,7 @@ public enum OnSpike
 /// <summary>What watches over a run. All of it is off unless asked for.</summary>
 public sealed record StabilityOptions
 {
+    /// <summary>The answer to a spike.</summary>
     public OnSpike OnSpike { get; init; }
 
     /// <summary>How many standard deviations above the mean make a spike.</summary>
@@ -37,21 +36,4 @@ public sealed record StabilityOptions
 
     /// <summary>How much lower a validation loss must be to count as better, in nats per token.</summary>
     public double MinDelta { get; init; }
-
-    /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
-    public void Validate()
-    {
-        if (!(SpikeScore > 0) || double.IsInfinity(SpikeScore))
-            throw new NanoException($"--spike-z must be a positive number, got {Text(SpikeScore)}");
-        if (MaxRollbacks < 1)
-            throw new NanoException($"--max-rollbacks must be at least 1, got {MaxRollbacks}");
-        if (!(AverageDecay is >= 0 and < 1))
-            throw new NanoException($"--ema must be from 0 to less than 1, got {Text(AverageDecay)}", "0.999 averages over about the last thousand steps");
-        if (Patience < 0)
-            throw new NanoException($"--patience must be 0 or more evaluations, got {Patience}");
-        if (!(MinDelta >= 0) || double.IsInfinity(MinDelta))
-            throw new NanoException($"--min-delta must be 0 or more, got {Text(MinDelta)}");
-    }
-
-    private static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
 }

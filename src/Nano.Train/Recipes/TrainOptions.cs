@@ -5,6 +5,7 @@ public sealed record TrainOptions
 {
     private readonly long? evalRows;
 
+    /// <summary>Name of the recipe, for logs and reports.</summary>
     public required string Preset { get; init; }
 
     /// <summary>The model; its vocabulary size is set once the tokenizer is known.</summary>
@@ -46,17 +47,22 @@ public sealed record TrainOptions
     /// <summary>Factor on the square of log sum exp of each row's logits, 0 or more; see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
     public double ZLoss { get; init; }
 
+    /// <summary>Updates.</summary>
     public required int Steps { get; init; }
 
+    /// <summary>Learning rate at its highest.</summary>
     public required double LearningRate { get; init; }
 
+    /// <summary>Learning rate at the end.</summary>
     public required double MinLearningRate { get; init; }
 
+    /// <summary>Steps over which the learning rate rises.</summary>
     public int WarmupSteps { get; init; } = 100;
 
     /// <summary>How the learning rate changes after the warm-up.</summary>
     public Schedule Schedule { get; init; } = new();
 
+    /// <summary>The update rule and its constants.</summary>
     public OptimizerOptions Optimizer { get; init; } = new();
 
     /// <summary>The norm that all gradients together are scaled down to where they exceed it.</summary>
@@ -80,6 +86,7 @@ public sealed record TrainOptions
     /// <summary>Where the text to validate on is, if the user said it.</summary>
     public string? ValidationData { get; init; }
 
+    /// <summary>Seed of all random numbers.</summary>
     public ulong Seed { get; init; } = 1337;
 
     /// <summary>How the rows of training batches are chosen.</summary>
@@ -120,36 +127,27 @@ public sealed record TrainOptions
         ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
         : throw new NanoException(
             $"the tokenizer has {tokenizer.VocabSize} tokens and the model of {Quoted.Of(Preset)} {Model.VocabSize}",
-            "name a smaller one with --tokenizer, or make one with 'nano tokenize train'");
+            "name a smaller one as `tokenizer`, or make one with 'nano tokenize train'");
 
     /// <exception cref="NanoException">A value is impossible; the message names it.</exception>
     public void Validate()
     {
-        foreach (var (name, value) in new[] { ("--batch", Batch), ("--seq", Time), ("--accumulate", Accumulate), ("--eval-interval", EvalInterval), ("--eval-batches", EvalBatches), ("--keep", Keep) })
-            if (value < 1)
-                throw new NanoException($"{name} must be at least 1, got {value}");
+        foreach (var setting in TrainSettings.All)
+            setting.Check(this);
         Model.Validate();
-        Stability.Validate();
         if ((Int128)Batch * Accumulate * Time > MaxTokensPerStep)
-            throw new NanoException($"--batch {Batch} times --accumulate {Accumulate} times --seq {Time} are {(Int128)Batch * Accumulate * Time:N0} tokens per update, more than {MaxTokensPerStep:N0}");
-        if (Steps < 0)
-            throw new NanoException($"--steps must be 0 or more, got {Steps}");
+            throw new NanoException($"`batch` {Batch} times `accumulate` {Accumulate} times `seq` {Time} are "
+                + $"{(Int128)Batch * Accumulate * Time:N0} tokens per update, more than {MaxTokensPerStep:N0}");
         if (Time > Model.ContextLength)
-            throw new NanoException($"--seq {Time} is longer than the model's context of {Model.ContextLength}");
+            throw new NanoException($"`seq` {Time} is longer than the model's context of {Model.ContextLength}");
         if (CheckpointActivations && Activations != ActivationStorage.Float32)
-            throw new NanoException("--activations bf16 says how activations are kept, and --checkpoint-activations keeps none", "leave out one of them; --checkpoint-activations saves more memory and costs more time");
-        if (!(LabelSmoothing is >= 0 and < 1))
-            throw new NanoException($"--label-smoothing must be from 0 to below 1, got {LabelSmoothing}");
-        if (!(ZLoss >= 0) || double.IsInfinity(ZLoss))
-            throw new NanoException($"--z-loss must be 0 or more, got {ZLoss}");
-        if (!(LearningRate > 0) || double.IsInfinity(LearningRate))
-            throw new NanoException($"--lr must be a positive number, got {LearningRate}");
+            throw new NanoException("`activations` bf16 says how activations are stored, and `recompute` stores none",
+                "leave out one of them; `recompute` saves more memory and costs more time");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
-            throw new NanoException($"--min-lr must be from 0 to the --lr of {LearningRate}, got {MinLearningRate}");
-        if (!(ClipNorm > 0))
-            throw new NanoException($"--clip-norm must be a positive number, got {ClipNorm}", "Infinity clips nothing");
+            throw new NanoException($"`min_lr` must be from 0 to the `lr` of {LearningRate}, got {MinLearningRate}");
         if (Pack && Optimizer.Name == "sophia")
-            throw new NanoException("--optimizer sophia draws labels for every position, and packed rows have some without a target", "leave out --pack, or take another optimizer");
+            throw new NanoException("`optimizer` sophia draws labels for every position, and packed rows have some without a target",
+                "leave out `pack`, or take another optimizer");
         Optimizer.Validate();
         Schedule.Validate(WarmupSteps, Steps);
     }

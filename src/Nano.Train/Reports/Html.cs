@@ -72,7 +72,7 @@ internal static class Html
         .bad { border-color: var(--red); }
         .wide { overflow-x: auto; }
         .wide + .wide { margin-top: 30px; }
-        .wide svg { min-width: 620px; }
+        .wide svg { min-width: 940px; }
         .trio { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 26px 30px; margin-top: 30px; }
         .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); column-gap: 48px; }
         .pair > div { min-width: 0; }

@@ -32,6 +32,13 @@ public sealed record RecipeBands(
 {
     private const double Deviations = 4, Floor = 0.015, GradientFloor = 0.2;
 
+    /// <summary>How the bands differ from what was measured, for a run of another length; otherwise null.</summary>
+    [JsonIgnore]
+    public string? Note { get; init; }
+
+    /// <summary>The one difference of a run whose preset has no bands.</summary>
+    internal const string NotMeasured = "the preset was not measured";
+
     // What a run may choose without becoming another recipe: these change no weight.
     private static readonly string[] Free = ["seed", "eval_interval"];
 
@@ -84,7 +91,10 @@ public sealed record RecipeBands(
         return (mean, Math.Sqrt(values.Sum(value => (value - mean) * (value - mean)) / (values.Length - 1)) / mean);
     }
 
-    /// <summary>The recipe that a run follows, or none and in what it differs from the nearest.</summary>
+    /// <summary>
+    /// The recipe that a run follows, or none and in what it differs from the nearest. For a run that differs in its
+    /// number of steps alone, the bands are those that still apply; see <see cref="OtherLength"/>.
+    /// </summary>
     /// <param name="known">The recipes to choose from.</param>
     /// <param name="run">The run.</param>
     public static (RecipeBands? Found, IReadOnlyList<string> Differences) For(IReadOnlyList<RecipeBands> known, RunEntry run)
@@ -92,8 +102,12 @@ public sealed record RecipeBands(
         var nearest = known.Where(recipe => recipe.Preset == run.Preset).Select(recipe => (Recipe: recipe, Differences: Differences(recipe.Config, run.Config)))
             .OrderBy(pair => pair.Differences.Count).FirstOrDefault();
         if (nearest.Recipe is null)
-            return (null, ["the preset was not measured"]);
-        return (nearest.Differences.Count == 0 ? nearest.Recipe : null, nearest.Differences);
+            return (null, [NotMeasured]);
+        if (nearest.Differences.Count == 0)
+            return (nearest.Recipe, []);
+        bool isOtherLength = nearest.Differences is [var only] && only.StartsWith("steps ", StringComparison.Ordinal);
+        return isOtherLength && OtherLength.Of(nearest.Recipe, run.Config) is { } part
+            ? (part, []) : (null, nearest.Differences);
     }
 
     /// <summary>

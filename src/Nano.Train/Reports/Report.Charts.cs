@@ -39,7 +39,7 @@ public static partial class Report
     private static IEnumerable<ChartSeries> Expected(RecipeBands? recipe, RunHistory history)
     {
         int last = Math.Max(history.Loss.Count > 0 ? history.Loss.LastStep : 0, history.LastEvaluation?.Step ?? 0);
-        Band[] bands = [.. (recipe?.Signals.GetValueOrDefault(RunSignals.Validation) ?? []).Where(band => band.Step > 0 && band.Step <= last)];
+        Band[] bands = [.. (recipe?.Signals.GetValueOrDefault(RunSignals.Validation) ?? []).Where(band => band.Step > 0 && band.Step <= last && band.Low > 0)];
         if (bands.Length < 2) yield break;
         yield return new(Invariant($"expected validation, {recipe!.Seeds.Count} seeds"), ChartMark.Area,
             [.. bands.Select(band => new ChartPoint(band.Step, band.High))], [.. bands.Select(band => new ChartPoint(band.Step, band.Low))]);
@@ -65,7 +65,7 @@ public static partial class Report
     private static void Health(StringBuilder page, EvalEntry[] evals)
     {
         if (evals.Length == 0) return;
-        ChartSeries[] weights = [At("decaying", e => e.Health!.MatrixNorm) with { Color = "hsl(205 62% 52%)" }, At("not decaying", e => e.Health!.VectorNorm) with { Color = "hsl(30 85% 45%)" }];
+        ChartSeries[] weights = [At("with weight decay", e => e.Health!.MatrixNorm) with { Color = "hsl(205 62% 52%)" }, At("without", e => e.Health!.VectorNorm) with { Color = "hsl(30 85% 45%)" }];
         page.Append("<div class=\"trio\">\n")
             .Append(Small("Norm of the weights", "", "G4", weights))
             .Append(Small("Validation minus training loss", "nats", "0.0000", At("gap", e => e.ValLoss - e.TrainLoss)))
@@ -97,6 +97,8 @@ public static partial class Report
         var (evals, end) = (history.Evaluations, history.End);
         List<ChartPoint> points = [.. evals.Where(e => !(end?.Step == e.Step && double.IsFinite(end.ValLoss))).Select(e => new ChartPoint(e.Step, e.ValLoss))];
         if (end is not null && double.IsFinite(end.ValLoss)) points.Add(new(end.Step, end.ValLoss));
+        if (points is [{ X: 0 }, _, ..])
+            points.Insert(1, new(0, double.NaN)); // a gap: losses fall steeply at first, and a straight line would be no curve
         if (points.Count > 0) yield return new("validation", ChartMark.Points, points);
     }
 }

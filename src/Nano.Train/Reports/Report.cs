@@ -55,9 +55,9 @@ public static partial class Report
         EndEntry? end = history.End;
         EvalEntry? eval = history.LastEvaluation;
         int done = end?.Step ?? Math.Max(history.Loss.Count > 0 ? history.Loss.LastStep : 0, eval?.Step ?? 0);
-        if (done == 0) return run is null ? "The log holds no entries yet." : Invariant($"<b>{run.Parameters:N0}</b> parameters, {Html.Escape(run.Corpus)}. No step is logged yet.");
+        if (done == 0) return run is null ? "The log holds no entries yet." : Invariant($"<b>{run.Parameters:N0}</b> parameters, {Html.Escape(CorpusName(run.Corpus))}. No step is logged yet.");
 
-        var text = new StringBuilder(run is null ? "Trained" : Invariant($"<b>{run.Parameters:N0}</b> parameters trained on {Html.Escape(run.Corpus)}"));
+        var text = new StringBuilder(run is null ? "Trained" : Invariant($"<b>{run.Parameters:N0}</b> parameters trained on {Html.Escape(CorpusName(run.Corpus))}"));
         text.Append(Culture, $" for <b>{done:N0}</b> {(done == 1 ? "step" : "steps")}");
         if (end is not null) text.Append(Culture, $" ({end.Tokens:N0} tokens) in <b>{Duration(end.Seconds)}</b>");
         double loss = end?.ValLoss ?? eval?.ValLoss ?? double.NaN;
@@ -130,9 +130,29 @@ public static partial class Report
     private static void Configuration(StringBuilder page, RunEntry run)
     {
         page.Append("<h2>Configuration</h2>\n<table class=\"settings\">\n");
-        foreach ((string name, string value) in run.Config) Row(page, name, value);
+        foreach ((string name, string value) in run.Config) Row(page, name, Readable(name, value));
         page.Append("</table>\n");
     }
+
+    /// <summary>The corpus without the folder that it lay in on the machine that trained on it.</summary>
+    private static string CorpusName(string origin)
+    {
+        if (!Path.IsPathRooted(origin))
+            return origin;
+        int end = origin.IndexOf(", downloaded from ", StringComparison.Ordinal);
+        return end < 0 ? Path.GetFileName(origin) : Path.GetFileName(origin[..end]) + origin[end..];
+    }
+
+    /// <summary>A setting as people write it: 1e-8 for 1E-08, and the form of GELU in words.</summary>
+    private static string Readable(string name, string value) => (name, value) switch
+    {
+        ("gelu", "Erf") => "exact (erf)",
+        ("gelu", "Tanh") => "tanh approximation",
+        _ when double.TryParse(value, NumberStyles.Float, Culture, out _) =>
+            value.Replace("E-0", "e-", StringComparison.Ordinal).Replace("E-", "e-", StringComparison.Ordinal)
+                .Replace("E+", "e", StringComparison.Ordinal),
+        _ => value,
+    };
 
     private static void Row(StringBuilder page, string name, string value) =>
         page.Append(Culture, $"<tr><td>{Html.Escape(name)}</td><td>{Html.Escape(value)}</td></tr>\n");

@@ -29,7 +29,10 @@ public sealed record Deviation(RunSignal Signal, Band Band)
 
     /// <summary>What was expected and what came, for people.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{What()} {Format(Signal.Value)}, expected {Format(Band.Low)} to {Format(Band.High)}");
+        $"{What()} {Format(Signal.Value)}, expected {Expected()}");
+
+    private string Expected() =>
+        Band.Low > 0 ? $"{Format(Band.Low)} to {Format(Band.High)}" : $"at most {Format(Band.High)}";
 
     private string What()
     {
@@ -43,8 +46,8 @@ public sealed record Deviation(RunSignal Signal, Band Band)
             RunSignals.Whole => "the loss over the whole validation split is",
             RunSignals.Training => $"the training loss {over} is",
             RunSignals.GradNorm => $"the gradient norm {over} is",
-            RunSignals.MatrixNorm => $"the norm of the weights that decay {at} is",
-            _ => $"the norm of the weights that do not decay {at} is",
+            RunSignals.MatrixNorm => $"the norm of the weights with decay {at} is",
+            _ => $"the norm of the weights without decay {at} is",
         };
     }
 
@@ -80,20 +83,30 @@ public sealed record RunVerdict(RunOutcome Outcome, string Reason, IReadOnlyList
         if (history.Run is not { } run)
             return new RunVerdict(RunOutcome.NoBand, "the log does not say which recipe it followed", []);
         var (recipe, differences) = history.Recipe;
+        if (recipe is null && differences is [RecipeBands.NotMeasured])
+            return new RunVerdict(RunOutcome.NoBand, $"the recipe '{run.Preset}' was not measured", []);
         if (recipe is null)
             return new RunVerdict(RunOutcome.NoBand, $"{run.Preset} was not measured with these options: {string.Join("; ", differences)}", []);
         var judged = history.Signals.Select(signal => new Deviation(signal, recipe.Find(signal.Name, signal.Step)!)).ToList();
         if (judged.Count == 0)
             return new RunVerdict(RunOutcome.NoBand, "nothing is logged yet at a step that was measured", []);
         var deviations = judged.Where(IsOutside).ToList();
+        string note = recipe.Note is null ? "" : $" ({recipe.Note})";
         return deviations.Count == 0
-            ? new RunVerdict(RunOutcome.AsExpected, $"{Latest(judged)}, over {recipe.Seeds.Count} seeds", [])
-            : new RunVerdict(OutcomeOf(judged), Sentence(judged, deviations), RunCauses.Of(history, judged, deviations));
+            ? new RunVerdict(RunOutcome.AsExpected, $"{Telling(judged)}, over {recipe.Seeds.Count} seeds{note}", [])
+            : new RunVerdict(OutcomeOf(judged), Sentence(judged, deviations) + note, RunCauses.Of(history, judged, deviations));
     }
 
     /// <summary>The number that stands for the run as it is now: the last validation loss, whole if it is known, else whatever came last.</summary>
     private static Deviation Latest(IReadOnlyList<Deviation> judged) =>
         judged.LastOrDefault(one => one.Signal.Name is RunSignals.Validation or RunSignals.Whole) ?? judged[^1];
+
+    /// <summary>The number that says most of a healthy run: the latest, or while that is from before the first step, the training loss.</summary>
+    private static Deviation Telling(IReadOnlyList<Deviation> judged)
+    {
+        var latest = Latest(judged);
+        return latest.Signal.Step > 0 ? latest : judged.LastOrDefault(one => one.Signal.Name == RunSignals.Training) ?? latest;
+    }
 
     private static RunOutcome OutcomeOf(IReadOnlyList<Deviation> judged)
     {

@@ -55,7 +55,7 @@ public static class Checkpoint
                 // Nothing more can be done about the remains; the error that matters is the first.
             }
             throw new NanoException($"the checkpoint of step {state.Step} could not be saved in '{run}': {e.Message}",
-                "the checkpoint before it is whole; make room or allow writing, then continue with --resume", e);
+                "the checkpoint before it is whole; make room or allow writing, then continue with `resume`", e);
         }
     }
 
@@ -90,7 +90,8 @@ public static class Checkpoint
     {
         string[] files = [ModelFolder.Latest, ModelFolder.Best, CheckpointFolders.StateFile];
         if (files.Any(file => File.Exists(Path.Combine(run, file))) || CheckpointFolders.All(run).Any())
-            throw new NanoException($"'{run}' already holds a run", "--resume continues it, --overwrite starts again, --out FOLDER puts the new one elsewhere");
+            throw new NanoException($"'{run}' already holds a run",
+                "`resume` continues it, `overwrite` starts again, another `out` puts the new one elsewhere");
     }
 
     /// <summary>The folder of the newest checkpoint of a run: the one that "latest" names, or the newest whole one where there is no such file.</summary>
@@ -98,7 +99,8 @@ public static class Checkpoint
     public static string Newest(string run)
     {
         if (!Exists(run))
-            throw new NanoException($"there is no checkpoint to resume in '{run}'", "leave out --resume to start a run there");
+            throw new NanoException($"there is no checkpoint to resume in '{run}'",
+                "leave out `resume` to start a run there");
         return File.Exists(Path.Combine(run, ModelFolder.Latest)) ? ModelFolder.Resolve(run) : CheckpointFolders.Newest(run)!;
     }
 
@@ -126,7 +128,7 @@ public static class Checkpoint
         var saved = Read(run);
         if (state.DifferencesFrom(saved) is { Count: > 0 } differences)
             throw new NanoException("the run to resume was started with other options: " + string.Join("; ", differences),
-                "leave them out to continue the run as it was, or start another one with another --out");
+                "leave them out to continue the run as it was, or start another one with another `out`");
         string folder = Newest(run);
         using var loaded = ModelDirectory.Load(folder).Model;
         if (loaded.Config != model.Config)

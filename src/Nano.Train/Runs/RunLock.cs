@@ -57,7 +57,8 @@ public sealed class RunLock : IDisposable
         }
         catch (IOException e) when (IsTaken(e))
         {
-            throw new NanoException($"the {what} in '{folder}' is in use by {Describe(folder)}", "wait until it ends, or stop it; another --out makes another one", e);
+            throw new NanoException($"the {what} in '{folder}' is in use by {Describe(folder)}",
+                "wait until it ends, or stop it; another `out` makes another one", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -39,42 +39,47 @@ internal sealed class SpikeGuard : IDisposable
     /// <summary>Rollbacks so far.</summary>
     public int Rollbacks { get; private set; }
 
-    /// <summary>The gradients of a step, and whether it is a spike. If so, its update is only to be applied if the action is a warning.</summary>
-    /// <exception cref="DivergedException">Too many steps in a row were skipped, there were too many rollbacks, or a number is not finite and nothing is done about spikes.</exception>
-    public (StepResult Result, Spike? Spike) FindGradients(long step)
+    /// <summary>Whether a step whose numbers are not finite is answered as a spike instead of ending the run.</summary>
+    public bool Mends => options.OnSpike is OnSpike.Skip or OnSpike.Rollback;
+
+    /// <summary>
+    /// Judges the gradients of a step before its update: a spike, whose update is only to be applied if the
+    /// action is a warning, or null.
+    /// </summary>
+    /// <param name="step">Steps done, this one included.</param>
+    /// <param name="result">Its loss and gradient norm.</param>
+    /// <exception cref="DivergedException">
+    /// Too many steps in a row were skipped, or there were too many rollbacks.
+    /// </exception>
+    public Spike? Judge(long step, StepResult result)
     {
         if (options.OnSpike == OnSpike.Off)
-            return (trainStep.FindGradients(step), null);
-        StepResult result;
-        string? diverged = null;
-        try
-        {
-            result = trainStep.FindGradients(step);
-        }
-        catch (DivergedException e) when (options.OnSpike is OnSpike.Skip or OnSpike.Rollback)
-        {
-            (result, diverged) = (new StepResult(double.NaN, double.NaN), e.Message);
-        }
+            return null;
         var scores = spikes.Scores(result.Loss, result.GradientNorm);
         bool isSpike = spikes.AreSpike(scores);
         if (!isSpike || options.OnSpike == OnSpike.Warn)
             spikes.Add(result.Loss, result.GradientNorm);
         inARow = isSpike ? inARow + 1 : 0;
         if (!isSpike)
-            return (result, null);
-        string reason = diverged ?? Invariant($"step {step + 1}: the loss of {result.Loss:F4} is {scores.Loss:F1} standard deviations above the mean, the gradient norm of {result.GradientNorm:G4} {scores.Norm:F1}");
+            return null;
+        string reason = result.Diverged
+            ?? Invariant($"step {step}: the loss of {result.Loss:F4} is {scores.Loss:F1} standard deviations above ")
+                + Invariant($"the mean, the gradient norm of {result.GradientNorm:G4} {scores.Norm:F1}");
         RefuseTooMany(reason);
         if (options.OnSpike == OnSpike.Skip)
             skipped++;
-        return (result, new Spike(scores.Loss, scores.Norm, options.OnSpike, reason));
+        return new Spike(scores.Loss, scores.Norm, options.OnSpike, reason);
     }
 
     private void RefuseTooMany(string reason)
     {
         if (options.OnSpike == OnSpike.Skip && inARow > MostInARow)
-            throw new DivergedException($"{reason}; {MostInARow} steps before it were skipped in a row", "the weights have gone astray before: try --on-spike rollback, or a lower --lr");
+            throw new DivergedException($"{reason}; {MostInARow} steps before it were skipped in a row",
+                "the weights have gone astray before: try `on_spike` rollback, or a lower `lr`");
         if (options.OnSpike == OnSpike.Rollback && Rollbacks >= options.MaxRollbacks)
-            throw new DivergedException($"{reason}; there have been {Rollbacks} rollbacks, as many as --max-rollbacks allows", "try a lower --lr, or other data");
+            throw new DivergedException(
+                $"{reason}; there have been {Rollbacks} rollbacks, as many as `max_rollbacks` allows",
+                "try a lower `lr`, or other data");
     }
 
     /// <summary>Remembers the run as it is, to return to.</summary>

@@ -28,7 +28,8 @@ public sealed class BatchLoader
     public BatchLoader(TokenSource tokens, int batch, int time, string what, Sampling sampling = Sampling.Random, int? separator = null)
     {
         if (tokens.Length < time + 1)
-            throw new NanoException($"the {what} text has {tokens.Length} tokens, but a window takes {time + 1}", "use more text or a smaller --seq");
+            throw new NanoException($"the {what} text has {tokens.Length} tokens, but a window takes {time + 1}",
+                "use more text or a smaller `seq`");
         (this.tokens, Batch, Time, this.sampling, window) = (tokens, batch, time, sampling, new int[time + 1]);
         packed = separator is { } id ? new PackedRows(tokens, time, id) : null;
     }

@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>Looks for the first number of a model that is not finite, so that the error of a run that has diverged says where.</summary>
 public sealed class FiniteCheck(LanguageModel model, Compute compute)
 {
-    private const string Hint = "the last checkpoint is whole; try a lower --lr";
+    private const string Hint = "the last checkpoint is whole; try a lower `lr`";
     private const string Nowhere = "the loss itself";
 
     /// <summary>The error of a batch whose loss is not finite.</summary>

@@ -3,7 +3,11 @@ namespace Nano;
 /// <summary>What the gradients of a step were made with.</summary>
 /// <param name="Loss">Mean cross-entropy over the batch before the update, in nats per token.</param>
 /// <param name="GradientNorm">Norm of all gradients together, before clipping.</param>
-public readonly record struct StepResult(double Loss, double GradientNorm);
+public readonly record struct StepResult(double Loss, double GradientNorm)
+{
+    /// <summary>The message about a number that is not finite; null if all are.</summary>
+    public string? Diverged { get; init; }
+}
 
 /// <summary>
 /// One update of a model: <see cref="FindGradients"/> is forward, loss and backward, <see cref="Update"/> clips and moves the weights. This is the whole
@@ -164,6 +168,7 @@ public sealed class TrainStep : ITrainStep
         // It stays here.
     }
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         Optimizer.Dispose();

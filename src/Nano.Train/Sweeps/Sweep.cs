@@ -32,7 +32,7 @@ public sealed class Sweep
             var differences = grid.DifferencesFrom(file.Grid).ToList();
             if (differences.Count > 0)
                 throw new NanoException($"the sweep in '{folder}' was started with other options: {string.Join("; ", differences)}",
-                    "repeat its command to go on, add values to one of its lists to extend it, or take another --out");
+                    "repeat its command to go on, add values to one of its lists to extend it, or take another `out`");
             foreach (var run in file.Runs)
                 known[run.Name] = run;
         }

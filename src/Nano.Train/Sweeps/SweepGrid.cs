@@ -24,7 +24,7 @@ public sealed record SweepOption(string Name, IReadOnlyList<string> Values)
 /// <summary>One run of a grid.</summary>
 /// <param name="Name">Of its folder: the options that vary and their values.</param>
 /// <param name="Options">Those options, without dashes, and the run's values.</param>
-/// <param name="Arguments">Its command line behind "train PRESET", without --out.</param>
+/// <param name="Arguments">Its command line behind the preset, without the folder.</param>
 public sealed record SweepPoint(string Name, OrderedDictionary<string, string> Options, IReadOnlyList<string> Arguments);
 
 /// <summary>What a sweep runs: the Cartesian product of its options' values.</summary>

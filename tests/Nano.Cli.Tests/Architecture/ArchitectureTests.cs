@@ -165,7 +165,7 @@ public partial class ArchitectureTests
         Assert.DoesNotContain(users, file => !file.StartsWith("Nano.Files/Fetch/", StringComparison.Ordinal));
     }
 
-    [GeneratedRegex(@"\b(?:HttpClient|HttpRequestMessage|TcpClient|TcpListener)\b|System\.Net\.Sockets")]
+    [GeneratedRegex(@"\b(?:HttpClient|HttpRequestMessage|TcpClient|TcpListener)\b")]
     private static partial Regex NetworkWord();
 
     [Fact]
@@ -175,6 +175,37 @@ public partial class ArchitectureTests
             && File.ReadAllText(file).Contains("Console.", StringComparison.Ordinal));
         Assert.Empty(offenders.Select(Relative));
     }
+
+    /// <summary>Libraries name settings by their keys, as `min_lr`, and the command line shows their options.</summary>
+    [Fact]
+    public void Libraries_do_not_speak_of_options()
+    {
+        var known = TrainSettings.All.Concat(TrainSettings.OfModel).Select(setting => setting.Key)
+            .Concat(OptionNames.Others).ToHashSet();
+        var named = new HashSet<string>();
+        var offenders = new List<string>();
+        foreach (string file in Projects.Keys.Where(project => project != "Nano.Cli").SelectMany(FilesOf))
+            foreach (string line in File.ReadLines(file).Where(line => !line.TrimStart().StartsWith('/')))
+            {
+                if (OptionInText().IsMatch(line))
+                    offenders.Add($"{Relative(file)}: {line.Trim()}");
+                if (file.Contains("Reports", StringComparison.Ordinal))
+                    continue; // which are Markdown and HTML
+                foreach (Match key in KeyInText().Matches(line))
+                    if (known.Contains(key.Groups[1].Value))
+                        named.Add(key.Groups[1].Value);
+                    else
+                        offenders.Add($"{Relative(file)}: {key.Value} is no setting that Nano.Cli knows");
+            }
+        Assert.Empty(offenders);
+        Assert.Empty(OptionNames.Others.Except(named)); // which none of them needs
+    }
+
+    [GeneratedRegex(@"""[^""]*(?<![\w-])--[a-z]")]
+    private static partial Regex OptionInText();
+
+    [GeneratedRegex("`([a-z][a-z0-9_]*)`")]
+    private static partial Regex KeyInText();
 
     /// <summary>
     /// There control characters are kept from terminals, and streams that are closed or full are

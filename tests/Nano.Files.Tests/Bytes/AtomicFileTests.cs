@@ -50,7 +50,8 @@ public class AtomicFileTests
     public void Lacking_permission_says_so()
     {
         using var folder = new TempFolder();
-        var e = Assert.Throws<NanoException>(() => AtomicFile.Write(folder.File("f"), s => throw new UnauthorizedAccessException()));
+        var e = Assert.Throws<NanoException>(() =>
+            AtomicFile.Write(folder.File("f"), s => throw new UnauthorizedAccessException()));
         Assert.Contains("no permission", e.Message, StringComparison.Ordinal);
         Assert.Contains("nothing was written", e.Message, StringComparison.Ordinal);
     }

@@ -31,8 +31,10 @@ public class GgufReaderTests
         {
             GgufTensor found = file.Tensors[tensor.GetProperty("name").GetString()!];
             Assert.Equal(tensor.GetProperty("type").GetInt32(), (int)found.Type);
-            Assert.Equal(tensor.GetProperty("dims").EnumerateArray().Select(size => size.GetInt64()).Reverse(), found.Shape);
-            Assert.Equal(tensor.GetProperty("offset").GetInt64() + expected.GetProperty("data_starts_at").GetInt64(), found.Offset);
+            Assert.Equal(tensor.GetProperty("dims").EnumerateArray().Select(size => size.GetInt64()).Reverse(),
+                found.Shape);
+            Assert.Equal(tensor.GetProperty("offset").GetInt64() + expected.GetProperty("data_starts_at").GetInt64(),
+                found.Offset);
             byte[] bytes = new byte[found.Count * sizeof(float)];
             file.Copy(found.Offset, bytes);
             Assert.Equal(tensor.GetProperty("sha256").GetString(), Hex(bytes));
@@ -50,8 +52,10 @@ public class GgufReaderTests
             case GgufValueType.Array:
                 byte[] bytes = expected.GetProperty("first")[0].ValueKind == JsonValueKind.String
                     ? Encoding.UTF8.GetBytes(string.Join('\0', metadata.Strings(key)!))
-                    : key.EndsWith("scores", StringComparison.Ordinal) ? MemoryMarshal.AsBytes(metadata.Floats(key).AsSpan()).ToArray()
-                    : MemoryMarshal.AsBytes(Array.ConvertAll(metadata.Integers(key)!, value => (int)value).AsSpan()).ToArray();
+                    : key.EndsWith("scores", StringComparison.Ordinal)
+                    ? MemoryMarshal.AsBytes(metadata.Floats(key).AsSpan()).ToArray()
+                    : MemoryMarshal.AsBytes(Array.ConvertAll(metadata.Integers(key)!, value => (int)value).AsSpan())
+                        .ToArray();
                 Assert.Equal(expected.GetProperty("sha256").GetString(), Hex(bytes));
                 break;
             default: Assert.Fail($"{key} has the unexpected type {metadata.TypeOf(key)}"); break;

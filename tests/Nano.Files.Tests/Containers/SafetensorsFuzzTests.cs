@@ -8,7 +8,8 @@ public class SafetensorsFuzzTests
         """;
 
     static readonly string[] Tokens =
-        ["{", "}", "[", "]", ",", ":", "\"", "null", "-1", "0", "1e9", "9223372036854775807", "\\ud800", "\"a\":", " ", "\0", "\u00ff", "BOOL", "F64"];
+        ["{", "}", "[", "]", ",", ":", "\"", "null", "-1", "0", "1e9", "9223372036854775807", "\\ud800", "\"a\":", " ",
+            "\0", "\u00ff", "BOOL", "F64"];
 
     [Fact]
     public void Twenty_thousand_mutations_are_read_or_refused()
@@ -69,11 +70,14 @@ public class SafetensorsFuzzTests
                 case 2: bytes.RemoveRange(at, length); break;
                 case 3: bytes.InsertRange(at, bytes.GetRange(at, length)); break;
                 case 4: bytes.RemoveRange(at, bytes.Count - at); break;
-                case 5: bytes.InsertRange(at, System.Text.Encoding.Latin1.GetBytes(Tokens[random.Next(Tokens.Length)])); break;
+                case 5: bytes.InsertRange(at,
+                    System.Text.Encoding.Latin1.GetBytes(Tokens[random.Next(Tokens.Length)])); break;
                 default: ReplaceDigit(bytes, random); break;
             }
-            if (random.Next(2) == 0 && bytes.Count >= 8) // keep the length prefix in step, so that deeper checks are reached
-                BitConverter.TryWriteBytes(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(bytes), Math.Max(0L, bytes.Count - 38));
+            // keep the length prefix in step, so that deeper checks are reached
+            if (random.Next(2) == 0 && bytes.Count >= 8)
+                BitConverter.TryWriteBytes(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(bytes),
+                    Math.Max(0L, bytes.Count - 38));
         }
         return [.. bytes];
     }

@@ -18,7 +18,8 @@ public class SafetensorsReaderTests
     }
 
     [Fact]
-    public void There_are_sixteen_bad_goldens() => Assert.Equal(16, Directory.GetFiles(Goldens.Path("formats"), "bad_*").Length);
+    public void There_are_sixteen_bad_goldens() =>
+        Assert.Equal(16, Directory.GetFiles(Goldens.Path("formats"), "bad_*").Length);
 
     [Theory]
     [InlineData("bad_unknown_dtype", "'F33'")]
@@ -33,7 +34,8 @@ public class SafetensorsReaderTests
     [InlineData("bad_seven_bytes", "7 bytes")]
     public void The_error_says_what_is_wrong(string file, string expected)
     {
-        var e = Assert.Throws<BadFileException>(() => SafetensorsReader.Open(Goldens.Path($"formats/{file}.safetensors")));
+        var e = Assert.Throws<BadFileException>(() =>
+            SafetensorsReader.Open(Goldens.Path($"formats/{file}.safetensors")));
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
     }
 
@@ -85,8 +87,10 @@ public class SafetensorsReaderTests
 
     [Theory]
     [InlineData("""{"a":{"dtype":"U16","shape":[1],"data_offsets":[0,2]}}""", new byte[] { 0xFF, 0xFF }, 65535)]
-    [InlineData("""{"a":{"dtype":"U32","shape":[],"data_offsets":[0,4]}}""", new byte[] { 0xFF, 0xFF, 0xFF, 0xFF }, 4294967295)]
-    [InlineData("""{"a":{"dtype":"U64","shape":[],"data_offsets":[0,8]}}  """, new byte[] { 1, 0, 0, 0, 0, 0, 0, 0x7F }, 0x7F00000000000001)]
+    [InlineData("""{"a":{"dtype":"U32","shape":[],"data_offsets":[0,4]}}""", new byte[] { 0xFF, 0xFF, 0xFF, 0xFF },
+        4294967295)]
+    [InlineData("""{"a":{"dtype":"U64","shape":[],"data_offsets":[0,8]}}  """, new byte[] { 1, 0, 0, 0, 0, 0, 0, 0x7F },
+        0x7F00000000000001)]
     public void Unsigned_integers_are_widened(string header, byte[] data, long expected)
     {
         using var folder = new TempFolder();
@@ -106,9 +110,12 @@ public class SafetensorsReaderTests
     [InlineData("""{"a":{"dtype":"f32","shape":[],"data_offsets":[0,1]}}""", "type 'f32'")]
     [InlineData("""{"a":{"dtype":"F4","shape":[],"data_offsets":[0,1]}}""", "type 'F4'")]
     [InlineData("""{"a":[1]}""", "tensor 'a'")]
-    [InlineData("""{"__metadata__":{"x":1},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""", "'x' is not a string")]
-    [InlineData("""{"__metadata__":{"x":"","x":""},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""", "'x' appears twice")]
-    [InlineData("""{"__metadata__":{},"__metadata__":{},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""", "appears twice")]
+    [InlineData("""{"__metadata__":{"x":1},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""",
+        "'x' is not a string")]
+    [InlineData("""{"__metadata__":{"x":"","x":""},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""",
+        "'x' appears twice")]
+    [InlineData("""{"__metadata__":{},"__metadata__":{},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""",
+        "appears twice")]
     [InlineData("""{"\ud800":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""", "not valid Unicode")]
     [InlineData("""{"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}{}""", "not valid JSON")]
     [InlineData(""" {"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}""", "start with '{'")]
@@ -126,13 +133,16 @@ public class SafetensorsReaderTests
     {
         using var file = SafetensorsReader.Open(Goldens.Path("formats/dtypes.safetensors"));
         Assert.Contains("'nope'", Bad(() => file.ReadFloat32("nope", new float[1])), StringComparison.Ordinal);
-        Assert.Contains("shape [3, 5]); expected 14", Bad(() => file.ReadFloat32("f32", new float[14])), StringComparison.Ordinal);
+        Assert.Contains("shape [3, 5]); expected 14", Bad(() => file.ReadFloat32("f32", new float[14])),
+            StringComparison.Ordinal);
         Assert.Contains("type I32", Bad(() => file.ReadFloat32("i32", new float[2])), StringComparison.Ordinal);
         Assert.Contains("type F32", Bad(() => file.ReadInt64("f32.scalar", new long[1])), StringComparison.Ordinal);
         Assert.Contains("type F32", Bad(() => file.ReadInt32("f32.scalar", new int[1])), StringComparison.Ordinal);
         using var folder = new TempFolder();
-        using var large = SafetensorsReader.Open(Make(folder, """{"a":{"dtype":"U64","shape":[],"data_offsets":[0,8]}}""", [0, 0, 0, 0, 0, 0, 0, 0x80]));
-        Assert.Contains("'a' holds a number beyond", Bad(() => large.ReadInt64("a", new long[1])), StringComparison.Ordinal);
+        using var large = SafetensorsReader.Open(Make(folder,
+            """{"a":{"dtype":"U64","shape":[],"data_offsets":[0,8]}}""", [0, 0, 0, 0, 0, 0, 0, 0x80]));
+        Assert.Contains("'a' holds a number beyond", Bad(() => large.ReadInt64("a", new long[1])),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -151,7 +161,8 @@ public class SafetensorsReaderTests
     {
         using var folder = new TempFolder();
         Assert.NotNull(Assert.Throws<NanoException>(() => SafetensorsReader.Open(folder.File("none"))).Hint);
-        Assert.Contains("folder", Assert.Throws<NanoException>(() => SafetensorsReader.Open(folder.Root)).Message, StringComparison.Ordinal);
+        Assert.Contains("folder", Assert.Throws<NanoException>(() => SafetensorsReader.Open(folder.Root)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -28,8 +28,10 @@ public class SafetensorsWriterTests
     {
         using var folder = new TempFolder();
         SafetensorsTensor[] tensors = [new("é漢😀 \"q\" \\ \n", [3], () => [1, 2, 3]), new("empty", [0, 4], () => [])];
-        SafetensorsWriter.Write(folder.File("1"), tensors, new Dictionary<string, string> { ["step"] = "7", ["a"] = "é" });
-        SafetensorsWriter.Write(folder.File("2"), tensors, new Dictionary<string, string> { ["a"] = "é", ["step"] = "7" });
+        SafetensorsWriter.Write(folder.File("1"), tensors,
+            new Dictionary<string, string> { ["step"] = "7", ["a"] = "é" });
+        SafetensorsWriter.Write(folder.File("2"), tensors,
+            new Dictionary<string, string> { ["a"] = "é", ["step"] = "7" });
         Assert.Equal(File.ReadAllBytes(folder.File("1")), File.ReadAllBytes(folder.File("2")));
         using var file = SafetensorsReader.Open(folder.File("1"));
         Assert.Equal(["é漢😀 \"q\" \\ \n", "empty"], file.Entries.Keys);
@@ -45,11 +47,16 @@ public class SafetensorsWriterTests
         float[] large = new float[200_003]; // several chunks and a rest
         for (int i = 0; i < large.Length; i++)
             large[i] = BitConverter.UInt32BitsToSingle((uint)i * 2654435761);
-        SafetensorsWriter.Write(folder.File("1"), [new("x", [large.Length], () => large), new("y", [1, 1], () => [float.NaN])]);
+        SafetensorsWriter.Write(folder.File("1"), [new("x", [large.Length], () => large),
+            new("y", [1, 1], () => [float.NaN])]);
         using (var file = SafetensorsReader.Open(folder.File("1")))
         {
-            Assert.Equal(SafetensorsReaderTests.Bits(large), SafetensorsReaderTests.Bits(SafetensorsReaderTests.Floats(file, "x")));
-            SafetensorsWriter.Write(folder.File("2"), [.. file.Entries.Values.Select(e => new SafetensorsTensor(e.Name, e.Shape, () => SafetensorsReaderTests.Floats(file, e.Name)))], file.Metadata);
+            Assert.Equal(SafetensorsReaderTests.Bits(large),
+                SafetensorsReaderTests.Bits(SafetensorsReaderTests.Floats(file, "x")));
+            SafetensorsWriter.Write(folder.File("2"),
+                [.. file.Entries.Values
+                    .Select(e => new SafetensorsTensor(e.Name, e.Shape,
+                        () => SafetensorsReaderTests.Floats(file, e.Name)))], file.Metadata);
         }
         Assert.Equal(File.ReadAllBytes(folder.File("1")), File.ReadAllBytes(folder.File("2")));
     }
@@ -71,7 +78,8 @@ public class SafetensorsWriterTests
             using var file = SafetensorsReader.Open(path);
             return file.Entries.Keys.SequenceEqual(tensors.Select(t => t.Name))
                 && tensors.All(t => file.Entries[t.Name].Shape.SequenceEqual(t.Shape)
-                    && SafetensorsReaderTests.Bits(SafetensorsReaderTests.Floats(file, t.Name)).SequenceEqual(SafetensorsReaderTests.Bits(Stored(t))));
+                    && SafetensorsReaderTests.Bits(SafetensorsReaderTests.Floats(file, t.Name))
+                        .SequenceEqual(SafetensorsReaderTests.Bits(Stored(t))));
         }).QuickCheckThrowOnFailure();
     }
 

@@ -119,11 +119,14 @@ public sealed class TokenShardTests : IDisposable
     public void An_id_outside_the_vocabulary_is_refused_with_its_place()
     {
         using var narrow = TokenShard.Open(Put(Layout(20240520, 1, 4, 2, 1, 2, 300, 3)));
-        Assert.Contains("token 2 is the id 300", Assert.Throws<BadFileException>(() => narrow.Check(300)).Message, StringComparison.Ordinal);
-        Assert.Contains("token 2 is the id 300", Assert.Throws<BadFileException>(() => narrow.CopyTo(1, new int[2], 300)).Message, StringComparison.Ordinal);
+        Assert.Contains("token 2 is the id 300", Assert.Throws<BadFileException>(() => narrow.Check(300)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("token 2 is the id 300",
+            Assert.Throws<BadFileException>(() => narrow.CopyTo(1, new int[2], 300)).Message, StringComparison.Ordinal);
         narrow.Check(301);
         using var wide = TokenShard.Open(Put(Layout(20240801, 7, 2, 4, 5, -1)));
-        Assert.Contains("token 1 is the id 4294967295", Assert.Throws<BadFileException>(() => wide.Check(1 << 20)).Message, StringComparison.Ordinal);
+        Assert.Contains("token 1 is the id 4294967295",
+            Assert.Throws<BadFileException>(() => wide.Check(1 << 20)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -23,16 +23,20 @@ sealed class FakeHub : IDisposable
     /// <summary>Answers instead of the hub where it returns true.</summary>
     public Func<LocalRequest, bool>? Instead { get; set; }
 
-    public IEnumerable<string> Downloads => Log.Where(line => line.StartsWith("/o/m/resolve/", StringComparison.Ordinal)).Select(line => line["/o/m/resolve/".Length..]);
+    public IEnumerable<string> Downloads =>
+        Log.Where(line => line.StartsWith("/o/m/resolve/", StringComparison.Ordinal))
+            .Select(line => line["/o/m/resolve/".Length..]);
 
-    public void Add(string name, byte[] content, string digest, bool isLarge) => files[name] = (content, digest, isLarge);
+    public void Add(string name, byte[] content, string digest, bool isLarge) =>
+        files[name] = (content, digest, isLarge);
 
     /// <summary>Adds a small text with the digest of git, computed as git's documentation says.</summary>
     public void Add(string name, string text)
     {
         byte[] content = Encoding.UTF8.GetBytes(text);
 #pragma warning disable CA5350
-        Add(name, content, Convert.ToHexStringLower(SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content])), false);
+        Add(name, content, Convert.ToHexStringLower(
+            SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {content.Length}\0"), .. content])), false);
 #pragma warning restore CA5350
     }
 
@@ -40,19 +44,25 @@ sealed class FakeHub : IDisposable
 
     public void Dispose() => server.Dispose();
 
-    /// <summary>Sends a file from where it is asked for, or its beginning; the connection then ends too early.</summary>
+    /// <summary>
+    /// Sends a file from where it is asked for, or its beginning; the connection then ends too
+    /// early.
+    /// </summary>
     public void Send(LocalRequest request, int most = int.MaxValue)
     {
         byte[] content = files[request.Path[$"/o/m/resolve/{Commit}/".Length..]].Content;
-        int from = request.Headers.TryGetValue("range", out string? range) ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
+        int from = request.Headers.TryGetValue("range", out string? range)
+            ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
         var rest = content.AsSpan(from);
-        request.Send(rest[..Math.Min(most, rest.Length)], rest.Length, from > 0 ? 206 : 200, from > 0 ? [$"Content-Range: bytes {from}-{content.Length - 1}/{content.Length}"] : []);
+        request.Send(rest[..Math.Min(most, rest.Length)], rest.Length, from > 0 ? 206 : 200,
+            from > 0 ? [$"Content-Range: bytes {from}-{content.Length - 1}/{content.Length}"] : []);
     }
 
     void Answer(LocalRequest request)
     {
         lock (Log)
-            Log.Add(request.Path + (request.Headers.TryGetValue("range", out string? range) ? " " + range : "") + (request.Headers.TryGetValue("authorization", out string? token) ? " " + token : ""));
+            Log.Add(request.Path + (request.Headers.TryGetValue("range", out string? range) ? " " + range : "")
+                + (request.Headers.TryGetValue("authorization", out string? token) ? " " + token : ""));
         if (Instead?.Invoke(request) == true)
             return;
         if (request.Path is "/api/models/o/m/revision/main" or "/api/models/o/m/revision/refs%2Fpr%2F1")
@@ -73,6 +83,8 @@ sealed class FakeHub : IDisposable
 
     /// <summary>The list of files as the hub writes it.</summary>
     public IEnumerable<object> List() => files.Select(file => file.Value.IsLarge
-        ? (object)new { type = "file", oid = new string('0', 40), size = file.Value.Content.Length, path = file.Key, lfs = new { oid = file.Value.Digest, size = file.Value.Content.Length, pointerSize = 134 } }
-        : new { type = "file", oid = file.Value.Digest, size = file.Value.Content.Length, path = file.Key }).Prepend(new { type = "directory", oid = new string('1', 40), size = 0, path = "onnx" });
+        ? (object)new { type = "file", oid = new string('0', 40), size = file.Value.Content.Length, path = file.Key,
+            lfs = new { oid = file.Value.Digest, size = file.Value.Content.Length, pointerSize = 134 } }
+        : new { type = "file", oid = file.Value.Digest, size = file.Value.Content.Length, path = file.Key })
+        .Prepend(new { type = "directory", oid = new string('1', 40), size = 0, path = "onnx" });
 }

@@ -6,7 +6,8 @@ public class HubModelNameTests
     [InlineData("o/m", "o/m", "main")]
     [InlineData("HuggingFaceTB/SmolLM2-135M@v1.0", "HuggingFaceTB/SmolLM2-135M", "v1.0")]
     [InlineData("gpt2@refs/pr/1", "gpt2", "refs/pr/1")]
-    public void A_name_is_read(string text, string id, string revision) => Assert.Equal(new HubModelName(id, revision), HubModelName.Parse(text));
+    public void A_name_is_read(string text, string id, string revision) =>
+        Assert.Equal(new HubModelName(id, revision), HubModelName.Parse(text));
 
     [Theory]
     [InlineData("")]
@@ -23,5 +24,6 @@ public class HubModelNameTests
     [InlineData("o/m\n")]
     [InlineData("o\\m")]
     [InlineData("https://x/m")]
-    public void What_is_no_name_is_refused(string text) => Assert.NotNull(Assert.Throws<NanoException>(() => HubModelName.Parse(text)).Hint);
+    public void What_is_no_name_is_refused(string text) =>
+        Assert.NotNull(Assert.Throws<NanoException>(() => HubModelName.Parse(text)).Hint);
 }

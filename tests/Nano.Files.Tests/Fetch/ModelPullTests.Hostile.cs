@@ -25,8 +25,10 @@ public sealed partial class ModelPullTests
     [InlineData("[{\"type\":\"\\udc00\"}]", "not valid Unicode")]
     [InlineData("[{\"type\":\"file\",\"path\":\"\\ud800.json\",\"size\":1,\"oid\":\"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"}]", "not valid Unicode")]
     [InlineData("[{\"type\":\"file\",\"path\":\"config.json\",\"size\":1,\"oid\":\"\\ud83d\"}]", "not valid Unicode")]
-    [InlineData("[{\"type\":\"file\",\"path\":null,\"size\":1,\"oid\":\"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"}]", "no path, size or digest")]
-    [InlineData("[{\"type\":\"file\",\"path\":\"config.json\",\"size\":null,\"oid\":null,\"lfs\":null}]", "no path, size or digest")]
+    [InlineData("[{\"type\":\"file\",\"path\":null,\"size\":1,\"oid\":\"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"}]",
+        "no path, size or digest")]
+    [InlineData("[{\"type\":\"file\",\"path\":\"config.json\",\"size\":null,\"oid\":null,\"lfs\":null}]",
+        "no path, size or digest")]
     [InlineData("[{\"type\":null}]", "has no config.json")]
     public async Task A_list_that_is_no_text_is_named(string json, string words)
     {

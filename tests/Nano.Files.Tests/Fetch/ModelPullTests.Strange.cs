@@ -57,9 +57,11 @@ public sealed partial class ModelPullTests
     {
         hub.Instead = request =>
         {
-            bool first = request.Path.EndsWith("?recursive=1", StringComparison.Ordinal), second = request.Path.EndsWith("cursor=2", StringComparison.Ordinal);
+            bool first = request.Path.EndsWith("?recursive=1", StringComparison.Ordinal),
+                second = request.Path.EndsWith("cursor=2", StringComparison.Ordinal);
             if (first)
-                FakeHub.Json(request, hub.List().Take(3), $"Link: <{hub.Root}api/models/o/m/tree/{FakeHub.Commit}?recursive=1&cursor=2>; rel=\"next\"");
+                FakeHub.Json(request, hub.List().Take(3),
+                    $"Link: <{hub.Root}api/models/o/m/tree/{FakeHub.Commit}?recursive=1&cursor=2>; rel=\"next\"");
             else if (second)
                 FakeHub.Json(request, hub.List().Skip(3));
             return first || second;
@@ -81,7 +83,8 @@ public sealed partial class ModelPullTests
     {
         using var evil = new FakeHub();
         evil.Add("config.json", "{}");
-        evil.Add("model.safetensors.index.json", System.Text.Json.JsonSerializer.Serialize(new { weight_map = new { a = name } }));
+        evil.Add("model.safetensors.index.json",
+            System.Text.Json.JsonSerializer.Serialize(new { weight_map = new { a = name } }));
         evil.Add(name, "abc"u8.ToArray(), Abc, true);
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(evil.Root, "o/m"));
         Assert.Contains("no name to write to", e.Message, StringComparison.Ordinal);
@@ -92,7 +95,8 @@ public sealed partial class ModelPullTests
     [Fact]
     public async Task More_or_less_than_stated_is_refused()
     {
-        foreach (var (content, announced) in new[] { ((byte[])[.. MillionA, 1], 1_000_001L), (MillionA[..5], 5), ([.. MillionA, 1, 2], -1) })
+        foreach (var (content, announced) in new[] { ((byte[])[.. MillionA, 1], 1_000_001L), (MillionA[..5], 5),
+            ([.. MillionA, 1, 2], -1) })
         {
             hub.Instead = request =>
             {
@@ -112,7 +116,8 @@ public sealed partial class ModelPullTests
         other.Add("m-Q8_0.gguf", "abc"u8.ToArray(), Abc, true);
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(other.Root, "o/m"));
         Assert.Contains("'m-Q8_0.gguf'", e.Hint, StringComparison.Ordinal);
-        Assert.Equal(["m-Q8_0.gguf"], (await PullFromAsync(other.Root, "o/m", files: ["m-Q8_0.gguf"])).Files.Select(file => file.Name));
+        Assert.Equal(["m-Q8_0.gguf"], (await PullFromAsync(other.Root, "o/m", files: ["m-Q8_0.gguf"])).Files
+            .Select(file => file.Name));
         Assert.Equal(["models/o/m/m-Q8_0.gguf"], FilesThere);
         e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(other.Root, "o/m", files: ["m-Q8_1.gguf"]));
         Assert.Contains("m-Q8_0.gguf", e.Hint, StringComparison.Ordinal);
@@ -132,8 +137,10 @@ public sealed partial class ModelPullTests
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(LocalServer.Nowhere, "o/m"));
         Assert.Contains("no network", e.Message, StringComparison.Ordinal);
         using var silent = new LocalServer(_ => { }, thenStall: true);
-        using var client = new HubClient(silent.Root, null, new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { StallTimeout = TimeSpan.FromSeconds(0.1), RetryDelay = TimeSpan.Zero };
-        e = await Assert.ThrowsAnyAsync<NanoException>(() => client.ResolveAsync(HubModelName.Parse("o/m"), CancellationToken.None));
+        using var client = new HubClient(silent.Root, null, new SocketsHttpHandler { UseProxy = false,
+            AllowAutoRedirect = false }) { StallTimeout = TimeSpan.FromSeconds(0.1), RetryDelay = TimeSpan.Zero };
+        e = await Assert.ThrowsAnyAsync<NanoException>(() =>
+            client.ResolveAsync(HubModelName.Parse("o/m"), CancellationToken.None));
         Assert.Contains("nothing came from the server for 0.1 s", e.Message, StringComparison.Ordinal);
     }
 }

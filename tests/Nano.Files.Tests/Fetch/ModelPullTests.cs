@@ -3,11 +3,13 @@ using System.Text;
 namespace Nano.Tests;
 
 /// <summary>
-/// nano pull from a hub that misbehaves. Contents and digests are published: FIPS 180-2's "abc" and a million times "a", and git's of "hello world\n" and of nothing.
+/// nano pull from a hub that misbehaves. Contents and digests are published: FIPS 180-2's "abc" and
+/// a million times "a", and git's of "hello world\n" and of nothing.
 /// </summary>
 public sealed partial class ModelPullTests : IDisposable
 {
-    const string Million = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0", Abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    const string Million = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+        Abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         Hello = "3b18e512dba79e4c8300dd08aeb37f8e728b8dad", Nothing = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
     const string Weights = FakeHub.Commit + "/model.safetensors";
@@ -33,18 +35,24 @@ public sealed partial class ModelPullTests : IDisposable
 
     string Folder => Path.Combine(temp.Root, "models", "o", "m");
 
-    string[] FilesThere => [.. Directory.EnumerateFiles(temp.Root, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(temp.Root, file).Replace('\\', '/')).Order(StringComparer.Ordinal)];
+    string[] FilesThere => [.. Directory.EnumerateFiles(temp.Root, "*", SearchOption.AllDirectories)
+        .Select(file => Path.GetRelativePath(temp.Root, file).Replace('\\', '/')).Order(StringComparer.Ordinal)];
 
-    Task<PulledModel> PullAsync(string name = "o/m", string? token = null, string[]? files = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default) =>
+    Task<PulledModel> PullAsync(string name = "o/m", string? token = null, string[]? files = null,
+        IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default) =>
         PullFromAsync(hub.Root, name, token, files, progress, cancellation);
 
-    async Task<PulledModel> PullFromAsync(Uri endpoint, string name, string? token = null, string[]? files = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+    async Task<PulledModel> PullFromAsync(Uri endpoint, string name, string? token = null, string[]? files = null,
+        IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using var client = new HubClient(endpoint, token, new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false }) { StallTimeout = TimeSpan.FromSeconds(5), RetryDelay = TimeSpan.Zero };
-        return await new ModelPull(client, temp.Root).PullAsync(HubModelName.Parse(name), files ?? [], progress, cancellation);
+        using var client = new HubClient(endpoint, token, new SocketsHttpHandler { UseProxy = false,
+            AllowAutoRedirect = false }) { StallTimeout = TimeSpan.FromSeconds(5), RetryDelay = TimeSpan.Zero };
+        return await new ModelPull(client, temp.Root)
+            .PullAsync(HubModelName.Parse(name), files ?? [], progress, cancellation);
     }
 
-    async Task<NanoException> FailsAsync(string words, string name = "o/m", string? token = null, string[]? files = null)
+    async Task<NanoException> FailsAsync(string words, string name = "o/m", string? token = null,
+        string[]? files = null)
     {
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullAsync(name, token, files));
         Assert.Contains(words, e.Message, StringComparison.Ordinal);
@@ -54,7 +62,8 @@ public sealed partial class ModelPullTests : IDisposable
 
     void AssertWhole()
     {
-        Assert.Equal(["models/o/m/config.json", "models/o/m/generation_config.json", "models/o/m/model.safetensors"], FilesThere);
+        Assert.Equal(["models/o/m/config.json", "models/o/m/generation_config.json", "models/o/m/model.safetensors"],
+            FilesThere);
         Assert.Equal("hello world\n", File.ReadAllText(Path.Combine(Folder, "config.json")));
         Assert.Equal(MillionA, File.ReadAllBytes(Path.Combine(Folder, "model.safetensors")));
     }
@@ -65,7 +74,8 @@ public sealed partial class ModelPullTests : IDisposable
         var model = await PullAsync();
         AssertWhole();
         Assert.Equal((Folder, FakeHub.Commit, 1_000_012L), (model.Folder, model.Commit, model.FetchedBytes));
-        Assert.Equal(["config.json", "generation_config.json", "model.safetensors"], model.Files.Select(file => file.Name));
+        Assert.Equal(["config.json", "generation_config.json", "model.safetensors"],
+            model.Files.Select(file => file.Name));
         Assert.Equal(2, hub.Downloads.Count()); // an empty file needs none
 
         Assert.Equal(0, (await PullAsync("o/m@refs/pr/1")).FetchedBytes);
@@ -81,12 +91,14 @@ public sealed partial class ModelPullTests : IDisposable
     {
         using var sharded = new FakeHub();
         sharded.Add("config.json", "{}");
-        sharded.Add("model.safetensors.index.json", """{"metadata":{},"weight_map":{"b":"model-00002-of-00002.safetensors","a":"model-00001-of-00002.safetensors","c":"model-00002-of-00002.safetensors"}}""");
+        sharded.Add("model.safetensors.index.json",
+            """{"metadata":{},"weight_map":{"b":"model-00002-of-00002.safetensors","a":"model-00001-of-00002.safetensors","c":"model-00002-of-00002.safetensors"}}""");
         sharded.Add("model-00001-of-00002.safetensors", "abc"u8.ToArray(), Abc, true);
         sharded.Add("model-00002-of-00002.safetensors", MillionA, Million, true);
         sharded.Add("model-00003-of-00002.safetensors", [], Nothing, false);
         var model = await PullFromAsync(sharded.Root, "o/m");
-        Assert.Equal(["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], model.Files.Select(file => file.Name));
+        Assert.Equal(["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors"], model.Files.Select(file => file.Name));
         Assert.Equal("abc", File.ReadAllText(Path.Combine(Folder, "model-00001-of-00002.safetensors")));
     }
 
@@ -96,7 +108,8 @@ public sealed partial class ModelPullTests : IDisposable
         hub.Instead = Drops(300_000);
         await PullAsync();
         AssertWhole();
-        Assert.Equal([Weights, Weights + " bytes=300000-", Weights + " bytes=600000-", Weights + " bytes=900000-"], hub.Downloads.Where(line => line.StartsWith(Weights, StringComparison.Ordinal)));
+        Assert.Equal([Weights, Weights + " bytes=300000-", Weights + " bytes=600000-", Weights + " bytes=900000-"],
+            hub.Downloads.Where(line => line.StartsWith(Weights, StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -132,7 +145,8 @@ public sealed partial class ModelPullTests : IDisposable
         hub.Instead = Drops(100_000);
         var e = await FailsAsync("cannot download 'model.safetensors' of 'o/m'");
         Assert.Contains("500,000 of 1,000,000 bytes are kept", e.Hint, StringComparison.Ordinal);
-        Assert.Equal(["models/o/m/config.json", "models/o/m/generation_config.json", "models/o/m/model.safetensors.part"], FilesThere);
+        Assert.Equal(["models/o/m/config.json", "models/o/m/generation_config.json",
+            "models/o/m/model.safetensors.part"], FilesThere);
         hub.Instead = null;
         await PullAsync();
         AssertWhole();
@@ -228,7 +242,8 @@ public sealed partial class ModelPullTests : IDisposable
         };
         await PullAsync();
         AssertWhole();
-        Assert.Equal([Weights + " bytes=600000-", Weights], hub.Downloads.Where(line => line.StartsWith(Weights, StringComparison.Ordinal)));
+        Assert.Equal([Weights + " bytes=600000-", Weights],
+            hub.Downloads.Where(line => line.StartsWith(Weights, StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -267,13 +282,15 @@ public sealed partial class ModelPullTests : IDisposable
             return weights;
         };
         await FailsAsync(words);
-        Assert.Equal(status is 404 or 410 ? 1 : 5, hub.Downloads.Count(line => line.StartsWith(Weights, StringComparison.Ordinal)));
+        Assert.Equal(status is 404 or 410 ? 1 : 5,
+            hub.Downloads.Count(line => line.StartsWith(Weights, StringComparison.Ordinal)));
     }
 
     [Theory]
     [InlineData(404, "X-Error-Code: RepoNotFound", null, "there is no model 'o/m'", "check the name")]
     [InlineData(404, "X-Error-Code: RevisionNotFound", null, "the model 'o/m' has no revision 'main'", "newest")]
-    [InlineData(401, "X-Error-Code: RepoNotFound", null, "there is no model 'o/m', or it is private or gated", "HF_TOKEN")]
+    [InlineData(401, "X-Error-Code: RepoNotFound", null, "there is no model 'o/m', or it is private or gated",
+        "HF_TOKEN")]
     [InlineData(401, "X-Error-Code: GatedRepo", "t0ken", "the token in HF_TOKEN is not accepted", "check the token")]
     [InlineData(403, "X-Error-Code: GatedRepo", "t0ken", "the model 'o/m' is gated", "ask for access")]
     [InlineData(500, "", null, "answers 500", "try again later")]
@@ -317,7 +334,8 @@ public sealed partial class ModelPullTests : IDisposable
         };
         hub.Instead = request =>
         {
-            string? to = request.Path.EndsWith(".safetensors", StringComparison.Ordinal) ? $"{store.Root}blob" : request.Path.EndsWith("/config.json", StringComparison.Ordinal) ? "/elsewhere" : null;
+            string? to = request.Path.EndsWith(".safetensors", StringComparison.Ordinal) ? $"{store.Root}blob"
+                : request.Path.EndsWith("/config.json", StringComparison.Ordinal) ? "/elsewhere" : null;
             if (to is not null)
                 request.Send([], 0, 302, $"Location: {to}");
             else if (request.Path == "/elsewhere")

@@ -15,8 +15,11 @@ public class SlowServerTests
             for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(10); Thread.Sleep(5))
                 request.More("a"u8);
         });
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
-        var downloader = new Downloader(http, TimeSpan.FromSeconds(5), rateWindow: TimeSpan.FromSeconds(0.1));
+        using var downloader = new Downloader(new SocketsHttpHandler { UseProxy = false })
+        {
+            StallTimeout = TimeSpan.FromSeconds(5),
+            RateWindow = TimeSpan.FromSeconds(0.1),
+        };
         var file = new DataFile("corpus.txt", server.Root, 1_000_000, new string('0', 64));
         var e = await Assert.ThrowsAsync<DownloadException>(() =>
             downloader.DownloadAsync(file, folder.File("corpus.txt"), null, default));

@@ -2,11 +2,15 @@ namespace Nano.Tests;
 
 public sealed class PhiloxTests
 {
-    /// <summary>The known answers that the authors publish with Random123 (kat_vectors, philox4x32 10 rounds).</summary>
+    /// <summary>
+    /// The known answers that the authors publish with Random123 (kat_vectors, philox4x32 10
+    /// rounds).
+    /// </summary>
     [Theory]
     [InlineData(0ul, 0ul, 0ul, 0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u)]
     [InlineData(ulong.MaxValue, ulong.MaxValue, ulong.MaxValue, 0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu)]
-    [InlineData(0x299f31d0a4093822ul, 0x0370734413198a2eul, 0x85a308d3243f6a88ul, 0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u)]
+    [InlineData(0x299f31d0a4093822ul, 0x0370734413198a2eul, 0x85a308d3243f6a88ul, 0xd16cfe09u, 0x94fdccebu, 0x5001e420u,
+        0x24126ea1u)]
     public void Words_are_those_of_the_authors(ulong key, ulong high, ulong low, uint a, uint b, uint c, uint d) =>
         Assert.Equal((a, b, c, d), Philox.Draw(key, high, low));
 
@@ -53,7 +57,8 @@ public sealed class PhiloxTests
     [Theory]
     [InlineData(0)]
     [InlineData(-5)]
-    public void There_is_no_integer_below_nothing(long below) => Assert.Throws<ArgumentOutOfRangeException>(() => Philox.Below(1, 0, 0, below));
+    public void There_is_no_integer_below_nothing(long below) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => Philox.Below(1, 0, 0, below));
 
     [Fact]
     public void Normal_numbers_have_the_mean_deviation_and_tails_of_a_normal_distribution()
@@ -87,6 +92,7 @@ public sealed class PhiloxTests
     private static void AssertEven(int[] counts, int total)
     {
         double p = 1.0 / counts.Length;
-        Assert.All(counts, count => Assert.InRange(Math.Abs(count - (total * p)), 0, 4.5 * Math.Sqrt(total * p * (1 - p))));
+        Assert.All(counts, count => Assert.InRange(Math.Abs(count - (total * p)), 0,
+            4.5 * Math.Sqrt(total * p * (1 - p))));
     }
 }

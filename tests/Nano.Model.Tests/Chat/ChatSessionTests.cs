@@ -18,7 +18,8 @@ public sealed class ChatSessionTests : IDisposable
     {
         public int VocabSize => 256 + special.Length;
 
-        public IReadOnlyDictionary<string, int> SpecialTokens { get; } = special.Select((text, i) => (text, i)).ToDictionary(token => token.text, token => 256 + token.i);
+        public IReadOnlyDictionary<string, int> SpecialTokens { get; } =
+            special.Select((text, i) => (text, i)).ToDictionary(token => token.text, token => 256 + token.i);
 
         public int? BeginId => SpecialTokens.TryGetValue("<s>", out int id) ? id : null;
 
@@ -52,8 +53,10 @@ public sealed class ChatSessionTests : IDisposable
         public void Save(string path) => throw new NotSupportedException();
     }
 
-    static ChatSession Session(string template, ITokenizer tokenizer, int context = 1000, string? system = null, bool drops = false) =>
-        new(new ChatFormat(ChatTemplate.BuiltIn(template), new Dictionary<string, string> { ["bos_token"] = "<s>", ["eos_token"] = "</s>" }), tokenizer, context, system) { DropsOldest = drops };
+    static ChatSession Session(string template, ITokenizer tokenizer, int context = 1000, string? system = null,
+        bool drops = false) =>
+        new(new ChatFormat(ChatTemplate.BuiltIn(template), new Dictionary<string, string> { ["bos_token"] = "<s>",
+            ["eos_token"] = "</s>" }), tokenizer, context, system) { DropsOldest = drops };
 
     [Fact]
     public void Turns_are_kept_until_a_reset()
@@ -80,12 +83,14 @@ public sealed class ChatSessionTests : IDisposable
     {
         var tokenizer = new ByteTokenizer("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|end_header_id|>", "</s>");
         var session = Session(template, tokenizer);
-        Assert.Equal(new[] { "</s>", special ?? "</s>" }.Distinct().Select(token => tokenizer.SpecialTokens[token]), session.EndIds);
+        Assert.Equal(new[] { "</s>", special ?? "</s>" }.Distinct().Select(token => tokenizer.SpecialTokens[token]),
+            session.EndIds);
         Assert.Equal(stop is null ? [] : [stop], session.Stops);
     }
 
     [Fact]
-    public void Without_special_tokens_an_answer_ends_with_their_text() => Assert.Equal(["<|im_end|>"], Session("chatml", new ByteTokenizer()).Stops);
+    public void Without_special_tokens_an_answer_ends_with_their_text() =>
+        Assert.Equal(["<|im_end|>"], Session("chatml", new ByteTokenizer()).Stops);
 
     [Fact]
     public void A_conversation_longer_than_the_context_is_an_error_with_both_numbers()
@@ -94,8 +99,10 @@ public sealed class ChatSessionTests : IDisposable
         var session = Session("mistral", tokenizer, context: 42);
         Assert.Equal(1 + 19, session.Ask("Hello", 10, Now).Length); // <s> and the characters
         session.Answer("Hi");
-        var e = Assert.Throws<NanoException>(() => session.Ask("How are you", 10, Now)); // the answer has 3 + 1, this turn 25
-        Assert.Contains("the conversation has 49 tokens and the model's context only 42", e.Message, StringComparison.Ordinal);
+        // the answer has 3 + 1, this turn 25
+        var e = Assert.Throws<NanoException>(() => session.Ask("How are you", 10, Now));
+        Assert.Contains("the conversation has 49 tokens and the model's context only 42", e.Message,
+            StringComparison.Ordinal);
         Assert.Contains("/reset", e.Hint, StringComparison.Ordinal);
         Assert.Equal(2, session.Messages.Count);
         Assert.Equal(42, session.Ask("1234", 10, Now).Length); // the context to its last place
@@ -114,7 +121,9 @@ public sealed class ChatSessionTests : IDisposable
             session.Answer("A");
         }
         Assert.Equal(["system", "user", "assistant"], session.Messages.Select(message => message.Role));
-        Assert.Contains("shorten it", Assert.Throws<NanoException>(() => session.Ask(new string('x', 60), 100, Now)).Hint, StringComparison.Ordinal);
+        Assert.Contains("shorten it",
+            Assert.Throws<NanoException>(() => session.Ask(new string('x', 60), 100, Now)).Hint,
+            StringComparison.Ordinal);
         Assert.Equal("Question 9", session.Messages[1].Content);
     }
 
@@ -132,7 +141,9 @@ public sealed class ChatSessionTests : IDisposable
     [Fact]
     public void What_a_template_refuses_is_not_kept()
     {
-        var format = new ChatFormat(new ChatTemplate("{{ raise_exception('no') if messages[-1].content == 'bad' else 'ok' }}", "test"), new Dictionary<string, string>());
+        var format = new ChatFormat(new ChatTemplate(
+            "{{ raise_exception('no') if messages[-1].content == 'bad' else 'ok' }}", "test"),
+            new Dictionary<string, string>());
         var session = new ChatSession(format, new ByteTokenizer(), 100, null);
         Assert.Throws<ChatTemplateException>(() => session.Ask("bad", 1, Now));
         Assert.Empty(session.Messages);
@@ -163,7 +174,8 @@ public sealed class ChatSessionTests : IDisposable
         Assert.Equal("a file", Found());
         File.WriteAllText(temp.File("mine"), "mine");
         Assert.Equal("mine", Found(chosen: temp.File("mine")));
-        Assert.Contains("'nobody'", Assert.Throws<NanoException>(() => Found(chosen: "nobody")).Message, StringComparison.Ordinal);
+        Assert.Contains("'nobody'", Assert.Throws<NanoException>(() => Found(chosen: "nobody")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -183,7 +195,9 @@ public sealed class ChatSessionTests : IDisposable
         }
         var format = ChatTemplateLoader.Load(full, null, new ByteTokenizer());
         Assert.Equal("<begin>Hi<end>", format.Template.Render([new("user", "Hi")], true, format.SpecialTokens, Now));
-        Assert.Contains("brings no chat template", Assert.Throws<NanoException>(() => ChatTemplateLoader.Load(bare, null, new ByteTokenizer())).Message, StringComparison.Ordinal);
+        Assert.Contains("brings no chat template",
+            Assert.Throws<NanoException>(() => ChatTemplateLoader.Load(bare, null, new ByteTokenizer())).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]

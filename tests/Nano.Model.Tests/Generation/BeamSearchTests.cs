@@ -19,9 +19,11 @@ public class BeamSearchTests
             double[] first = LogSoftmax(model, compute, [5, 2]);
             var all = new List<(int[] Ids, double Score)> { ([3], first[3]) };
             foreach (int id in Enumerable.Range(0, 11).Where(id => id != 3))
-                all.AddRange(LogSoftmax(model, compute, [5, 2, id]).Select((value, next) => (new[] { id, next }, (first[id] + value) / Math.Pow(2, lengthPenalty))));
+                all.AddRange(LogSoftmax(model, compute, [5, 2, id])
+                    .Select((value, next) => (new[] { id, next }, (first[id] + value) / Math.Pow(2, lengthPenalty))));
             var (ids, score) = all.MaxBy(text => text.Score);
-            var best = generator.Search([5, 2], new BeamOptions { Beams = 11, MaxTokens = 2, EndIds = [3], LengthPenalty = lengthPenalty })[0];
+            var best = generator.Search([5, 2], new BeamOptions { Beams = 11, MaxTokens = 2, EndIds = [3],
+                LengthPenalty = lengthPenalty })[0];
             Assert.Equal(ids, best.Ids);
             Assert.Equal(score, best.Score, 1e-5);
             Assert.Equal(ids[^1] == 3 ? FinishReason.Stop : FinishReason.Length, best.Finished);
@@ -30,14 +32,17 @@ public class BeamSearchTests
 
     public static TheoryData<int, int[], double, bool> Searches => new()
     {
-        { 1, [], 1, false }, { 3, [], 0, false }, { 3, [4], 1, false }, { 4, [4, 9], 0, false }, { 4, [4, 9], 2, false }, { 5, [0, 1, 2], 1, false }, { 3, [4], 1, true },
+        { 1, [], 1, false }, { 3, [], 0, false }, { 3, [4], 1, false }, { 4, [4, 9], 0, false },
+            { 4, [4, 9], 2, false }, { 5, [0, 1, 2], 1, false }, { 3, [4], 1, true },
     };
 
     [Theory]
     [MemberData(nameof(Searches))]
-    public void A_search_is_that_of_plain_code_without_a_cache(int beams, int[] endIds, double lengthPenalty, bool penalised)
+    public void A_search_is_that_of_plain_code_without_a_cache(int beams, int[] endIds, double lengthPenalty,
+        bool penalised)
     {
-        var changes = penalised ? new SamplerOptions { RepetitionPenalty = 1.5, LogitBias = new Dictionary<int, double> { [6] = double.NegativeInfinity } } : new SamplerOptions();
+        var changes = penalised ? new SamplerOptions { RepetitionPenalty = 1.5,
+            LogitBias = new Dictionary<int, double> { [6] = double.NegativeInfinity } } : new SamplerOptions();
         for (ulong seed = 1; seed <= 3; seed++)
         {
             using var model = Models.Random(Config, seed);
@@ -55,8 +60,10 @@ public class BeamSearchTests
                 }
                 return LogSoftmax(logits);
             }, beams, 12, endIds, lengthPenalty);
-            var found = generator.Search(prompt, new BeamOptions { Beams = beams, MaxTokens = 12, EndIds = endIds, LengthPenalty = lengthPenalty, Changes = changes });
-            Assert.Equal(expected.Select(text => string.Join(' ', text.Ids)), found.Select(beam => string.Join(' ', beam.Ids)));
+            var found = generator.Search(prompt, new BeamOptions { Beams = beams, MaxTokens = 12, EndIds = endIds,
+                LengthPenalty = lengthPenalty, Changes = changes });
+            Assert.Equal(expected.Select(text => string.Join(' ', text.Ids)),
+                found.Select(beam => string.Join(' ', beam.Ids)));
             for (int i = 0; i < expected.Count; i++)
             {
                 Assert.Equal(expected[i].Sum, found[i].LogProbability, 1e-4);
@@ -72,7 +79,8 @@ public class BeamSearchTests
         using var compute = new Compute(1);
         using var generator = new Generator(model, compute);
         int[] prompt = Models.RandomIds(4, 11);
-        var generation = generator.Start([prompt], new GenerationOptions { Sampler = new SamplerOptions { Temperature = 0 } });
+        var generation = generator.Start([prompt],
+            new GenerationOptions { Sampler = new SamplerOptions { Temperature = 0 } });
         while (generation.Step())
         {
         }
@@ -90,16 +98,21 @@ public class BeamSearchTests
         using var model = Models.Random(Config);
         using var compute = new Compute(1);
         using var generator = new Generator(model, compute);
-        Assert.Contains(expected, Assert.Throws<NanoException>(() => generator.Search([1], new BeamOptions { Beams = beams, LengthPenalty = lengthPenalty })).Message, StringComparison.Ordinal);
-        Assert.Contains("empty", Assert.Throws<NanoException>(() => generator.Search([], new BeamOptions())).Message, StringComparison.Ordinal);
+        Assert.Contains(expected,
+            Assert.Throws<NanoException>(() => generator.Search([1],
+                new BeamOptions { Beams = beams, LengthPenalty = lengthPenalty })).Message, StringComparison.Ordinal);
+        Assert.Contains("empty", Assert.Throws<NanoException>(() => generator.Search([], new BeamOptions())).Message,
+            StringComparison.Ordinal);
     }
 
-    static List<(int[] Ids, double Sum)> PlainSearch(Func<int[], double[]> logSoftmax, int beams, int maxTokens, int[] endIds, double lengthPenalty)
+    static List<(int[] Ids, double Sum)> PlainSearch(Func<int[], double[]> logSoftmax, int beams, int maxTokens,
+        int[] endIds, double lengthPenalty)
     {
         List<(int[] Ids, double Sum)> going = [([], 0)], ended = [];
         for (int length = 0; length < maxTokens && ended.Count < beams; length++)
         {
-            var all = going.SelectMany(text => logSoftmax(text.Ids).Select((value, id) => (Ids: (int[])[.. text.Ids, id], Sum: text.Sum + value)))
+            var all = going.SelectMany(text => logSoftmax(text.Ids)
+                .Select((value, id) => (Ids: (int[])[.. text.Ids, id], Sum: text.Sum + value)))
                 .Where(text => !double.IsNegativeInfinity(text.Sum)).OrderByDescending(text => text.Sum).ToList();
             ended.AddRange(all.Take(beams).Where(text => endIds.Contains(text.Ids[^1])));
             going = [.. all.Where(text => !endIds.Contains(text.Ids[^1])).Take(beams)];
@@ -109,7 +122,8 @@ public class BeamSearchTests
         return [.. ended.OrderByDescending(text => text.Sum / Math.Pow(text.Ids.Length, lengthPenalty)).Take(beams)];
     }
 
-    static double[] LogSoftmax(LanguageModel model, Compute compute, int[] ids) => LogSoftmax(Models.Logits(model, compute, ids)[^11..]);
+    static double[] LogSoftmax(LanguageModel model, Compute compute, int[] ids) =>
+        LogSoftmax(Models.Logits(model, compute, ids)[^11..]);
 
     static double[] LogSoftmax(float[] logits)
     {

@@ -4,9 +4,12 @@ namespace Nano.Tests;
 public class GenerationTests
 {
     static readonly ModelConfig Config = Models.Small with { ContextLength = 90 };
-    static readonly LlamaConfig Llama = new() { VocabSize = 11, ContextLength = 90, Layers = 2, Heads = 4, KvHeads = 2, Channels = 16, Intermediate = 24, RopeScaling = new RopeScaling.Linear(2) };
-    static readonly GenerationOptions Wild = new() { Sampler = new SamplerOptions { Temperature = 1, TopK = 0 }, MaxTokens = 12 };
-    static readonly GenerationOptions Greedy = new() { Sampler = new SamplerOptions { Temperature = 0 }, MaxTokens = 12 };
+    static readonly LlamaConfig Llama = new() { VocabSize = 11, ContextLength = 90, Layers = 2, Heads = 4, KvHeads = 2,
+        Channels = 16, Intermediate = 24, RopeScaling = new RopeScaling.Linear(2) };
+    static readonly GenerationOptions Wild = new() { Sampler = new SamplerOptions { Temperature = 1, TopK = 0 },
+        MaxTokens = 12 };
+    static readonly GenerationOptions Greedy = new() { Sampler = new SamplerOptions { Temperature = 0 },
+        MaxTokens = 12 };
 
     static Generation Run(Generator generator, GenerationOptions options, params int[][] prompts)
     {
@@ -17,7 +20,8 @@ public class GenerationTests
         return generation;
     }
 
-    // Prompts of very different lengths, one that fills the context and slides, one that two rows share; texts that end early by an end token.
+    // Prompts of very different lengths, one that fills the context and slides, one that two rows share;
+    // texts that end early by an end token.
     [Theory]
     [InlineData(1, false)]
     [InlineData(2, false)]
@@ -28,11 +32,14 @@ public class GenerationTests
         using var compute = new Compute(threads);
         using var generator = new Generator(model, compute);
         using var alone = new Generator(model, compute);
-        int[][] prompts = [Models.RandomIds(1, 11, 1), Models.RandomIds(70, 11, 2), Models.RandomIds(88, 11, 3), Models.RandomIds(5, 11, 4), Models.RandomIds(5, 11, 4)];
+        int[][] prompts = [Models.RandomIds(1, 11, 1), Models.RandomIds(70, 11, 2), Models.RandomIds(88, 11, 3),
+            Models.RandomIds(5, 11, 4), Models.RandomIds(5, 11, 4)];
         foreach (var options in new[]
         {
-            Wild, Greedy, Wild with { EndIds = [3, 7], LogProbabilities = 2 }, Wild with { Slide = true, MaxTokens = 60 },
-            Wild with { Sampler = Wild.Sampler with { RepetitionPenalty = 1.2, PresencePenalty = 0.3, FrequencyPenalty = 0.1, MinP = 0.02 } },
+            Wild, Greedy, Wild with { EndIds = [3, 7], LogProbabilities = 2 },
+                Wild with { Slide = true, MaxTokens = 60 },
+            Wild with { Sampler = Wild.Sampler with { RepetitionPenalty = 1.2, PresencePenalty = 0.3,
+                FrequencyPenalty = 0.1, MinP = 0.02 } },
         })
         {
             var together = Run(generator, options, prompts);
@@ -42,7 +49,9 @@ public class GenerationTests
                 Assert.Equal(prompts[row], text.Prompt);
                 Assert.Equal(solo.Ids, text.Ids);
                 Assert.Equal(solo.Finished, text.Finished);
-                Assert.Equal(solo.LogProbabilities.Select(thought => thought.Chosen), text.LogProbabilities.Select(thought => thought.Chosen)); // doubles, hence bits of logits
+                // doubles, hence bits of logits
+                Assert.Equal(solo.LogProbabilities.Select(thought => thought.Chosen),
+                    text.LogProbabilities.Select(thought => thought.Chosen));
             }
             Assert.Equal(together.Texts[3].Ids, together.Texts[4].Ids);
         }
@@ -88,7 +97,8 @@ public class GenerationTests
         Assert.True(generation.Step());
         cancel.Cancel();
         Assert.False(generation.Step());
-        Assert.Equal([(3, FinishReason.Cancelled), (2, FinishReason.Stop)], generation.Texts.Select(text => (text.Ids.Count, text.Finished!.Value)));
+        Assert.Equal([(3, FinishReason.Cancelled), (2, FinishReason.Stop)],
+            generation.Texts.Select(text => (text.Ids.Count, text.Finished!.Value)));
         Assert.True(generation.PrefillTokensPerSecond > 0 && generation.DecodeTokensPerSecond > 0);
 
         var first = generator.Start([[1, 2]], Wild);
@@ -106,7 +116,10 @@ public class GenerationTests
         using var compute = new Compute(2);
         using var generator = new Generator(model, compute);
         int[] prompt = Models.RandomIds(5, 11);
-        var text = Run(generator, Wild with { LogProbabilities = 3, Sampler = Wild.Sampler with { Temperature = 2, LogitBias = new Dictionary<int, double> { [4] = 2 } } }, prompt).Texts[0];
+        var text = Run(generator,
+            Wild with { LogProbabilities = 3,
+                Sampler = Wild.Sampler with { Temperature = 2, LogitBias = new Dictionary<int, double> { [4] = 2 } } },
+                    prompt).Texts[0];
         Assert.Equal(12, text.LogProbabilities.Count);
         for (int i = 0; i < 12; i++)
         {
@@ -117,7 +130,8 @@ public class GenerationTests
             Assert.Equal(Math.Log(Math.Exp(logits[text.Ids[i]]) / total), thought.Chosen.LogProbability, 1e-9);
             int[] best = [.. Enumerable.Range(0, 11).OrderByDescending(id => logits[id]).Take(3)];
             Assert.Equal(best, thought.Top.Select(entry => entry.Id));
-            Assert.All(thought.Top, entry => Assert.Equal(Math.Log(Math.Exp(logits[entry.Id]) / total), entry.LogProbability, 1e-9));
+            Assert.All(thought.Top,
+                entry => Assert.Equal(Math.Log(Math.Exp(logits[entry.Id]) / total), entry.LogProbability, 1e-9));
         }
     }
 
@@ -139,7 +153,8 @@ public class GenerationTests
         { Wild with { MaxTokens = -1 }, "-1" },
         { Wild with { LogProbabilities = -2 }, "-2" },
         { Wild with { EndIds = [5, 11] }, "token 11" },
-        { Wild with { Sampler = new SamplerOptions { LogitBias = new Dictionary<int, double> { [12] = 1 } } }, "token 12" },
+        { Wild with { Sampler = new SamplerOptions { LogitBias = new Dictionary<int, double> { [12] = 1 } } },
+            "token 12" },
     };
 
     [Theory]
@@ -149,6 +164,7 @@ public class GenerationTests
         using var model = Models.Random(Models.Small);
         using var compute = new Compute(1);
         using var generator = new Generator(model, compute);
-        Assert.Contains(expected, Assert.Throws<NanoException>(() => generator.Start([[1]], options)).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<NanoException>(() => generator.Start([[1]], options)).Message,
+            StringComparison.Ordinal);
     }
 }

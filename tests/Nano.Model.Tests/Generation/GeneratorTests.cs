@@ -12,7 +12,8 @@ public class GeneratorTests
         using var generator = new Generator(model, compute);
         using var golden = SafetensorsReader.Open(Path.Combine(Models.GoldenFolder, "golden.safetensors"));
         int[] prompt = Models.Ids(golden, "greedy_prompt"), expected = Models.Ids(golden, "greedy_ids");
-        Assert.Equal(expected[prompt.Length..], generator.Continue(prompt, Greedy).Take(expected.Length - prompt.Length));
+        Assert.Equal(expected[prompt.Length..],
+            generator.Continue(prompt, Greedy).Take(expected.Length - prompt.Length));
         model.Dispose();
     }
 
@@ -31,7 +32,8 @@ public class GeneratorTests
         using var compute = new Compute(1);
         using var generator = new Generator(model, compute);
         int[] prompt = Models.RandomIds(promptLength, 11);
-        var options = new SamplerOptions { Temperature = 1 }; // draws show small differences that the most likely token hides
+        // draws show small differences that the most likely token hides
+        var options = new SamplerOptions { Temperature = 1 };
         int[] text = [.. generator.Continue(prompt, options).Take(20 * context)];
 
         List<int> window = [.. prompt];
@@ -83,7 +85,8 @@ public class GeneratorTests
         using var model = Models.Random(Models.Small);
         using var compute = new Compute(1);
         using var generator = new Generator(model, compute);
-        int[] Text(ulong seed) => [.. generator.Continue([3], new SamplerOptions { Temperature = 1.5, Seed = seed }).Take(40)];
+        int[] Text(ulong seed) =>
+            [.. generator.Continue([3], new SamplerOptions { Temperature = 1.5, Seed = seed }).Take(40)];
         int[] first = Text(1);
         Assert.Equal(first, Text(1));
         using var other = new Generator(model, compute);

@@ -1,10 +1,14 @@
 namespace Nano.Tests;
 
-/// <summary>What a sampler has to do, written as plainly as possible: lists of probabilities, sorted and summed anew at each step.</summary>
+/// <summary>
+/// What a sampler has to do, written as plainly as possible: lists of probabilities, sorted and
+/// summed anew at each step.
+/// </summary>
 static class PlainSampler
 {
     /// <summary>The ids that can be drawn and their probabilities, most likely first, of equals the lower id.</summary>
-    public static List<(int Id, double P)> Distribution(float[] logits, SamplerOptions options, int[] prompt, int[] text)
+    public static List<(int Id, double P)> Distribution(float[] logits, SamplerOptions options,
+        int[] prompt, int[] text)
     {
         float[] x = [.. logits];
         foreach (var (id, bias) in options.LogitBias)
@@ -17,7 +21,8 @@ static class PlainSampler
         var order = Enumerable.Range(0, x.Length).OrderByDescending(id => x[id] + 0f).ThenBy(id => id).ToList();
         if (options.Temperature == 0)
             return [(order[0], 1)];
-        List<(int Id, double P)> left = Normalised(order.Select(id => (id, Math.Exp((x[id] - (double)x[order[0]]) / options.Temperature))));
+        List<(int Id, double P)> left =
+            Normalised(order.Select(id => (id, Math.Exp((x[id] - (double)x[order[0]]) / options.Temperature))));
         if (options.TopK > 0)
             left = Normalised(left.Take(options.TopK));
         if (options.TopP < 1)
@@ -28,8 +33,11 @@ static class PlainSampler
         {
             double entropy = -left.Where(entry => entry.P > 0).Sum(entry => entry.P * Math.Log(entry.P));
             // Of equally distant ones the likelier; of equally likely ones the one that stands closer to the middle.
-            var byDistance = left.Select((entry, rank) => (entry.Id, entry.P, Rank: -Math.Log(entry.P) < entropy ? -rank : rank))
-                .OrderBy(entry => Math.Round(Math.Abs(-Math.Log(entry.P) - entropy), 9)).ThenByDescending(entry => Math.Round(entry.P, 12)).ThenBy(entry => entry.Rank).Select(entry => (entry.Id, entry.P));
+            var byDistance = left.Select((entry, rank) =>
+                (entry.Id, entry.P, Rank: -Math.Log(entry.P) < entropy ? -rank : rank))
+                .OrderBy(entry => Math.Round(Math.Abs(-Math.Log(entry.P) - entropy), 9))
+                .ThenByDescending(entry => Math.Round(entry.P, 12)).ThenBy(entry => entry.Rank)
+                .Select(entry => (entry.Id, entry.P));
             var kept = UntilSum(byDistance, options.Typical).Select(entry => entry.Id).ToHashSet();
             left = Normalised(left.Where(entry => kept.Contains(entry.Id)));
         }

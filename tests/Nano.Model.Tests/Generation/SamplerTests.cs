@@ -37,8 +37,10 @@ public class SamplerTests
     [InlineData(1, 2, 0.6, new[] { 0, 1.0, 0, 0 })] // among the top two the first has 0.625
     [InlineData(0.5, 0, 1, new[] { 0.0225 / 0.365, 0.25 / 0.365, 0.0025 / 0.365, 0.09 / 0.365 })] // squares
     [InlineData(0.5, 0, 0.6, new[] { 0, 1.0, 0, 0 })] // the nucleus is taken after the temperature: 0.25 / 0.365 = 0.68
-    public void Frequencies_are_those_of_the_kept_probabilities(double temperature, int topK, double topP, double[] expected) =>
-        AssertFrequencies(Four, new SamplerOptions { Temperature = temperature, TopK = topK, TopP = topP, Seed = 3 }, expected);
+    public void Frequencies_are_those_of_the_kept_probabilities(double temperature, int topK, double topP,
+        double[] expected) =>
+        AssertFrequencies(Four, new SamplerOptions { Temperature = temperature, TopK = topK, TopP = topP,
+            Seed = 3 }, expected);
 
     [Theory]
     [InlineData(1.0)]
@@ -49,7 +51,8 @@ public class SamplerTests
         var random = new Random(5);
         float[] logits = [.. Enumerable.Range(0, 30).Select(_ => (float)(random.NextDouble() * 6 - 3))];
         double[] weights = [.. logits.Select(logit => Math.Exp(logit / temperature))];
-        AssertFrequencies(logits, Plain with { Temperature = temperature, Seed = 11 }, [.. weights.Select(weight => weight / weights.Sum())]);
+        AssertFrequencies(logits, Plain with { Temperature = temperature, Seed = 11 },
+            [.. weights.Select(weight => weight / weights.Sum())]);
     }
 
     [Fact]
@@ -88,7 +91,8 @@ public class SamplerTests
             {
                 float[] logits = [1, 2, 3];
                 logits[at] = bad;
-                var e = Assert.Throws<NanoException>(() => new Sampler(Plain with { Temperature = temperature }).Next(logits, 0));
+                var e = Assert.Throws<NanoException>(() =>
+                    new Sampler(Plain with { Temperature = temperature }).Next(logits, 0));
                 Assert.Contains($"token {at}", e.Message, StringComparison.Ordinal);
             }
     }
@@ -104,7 +108,8 @@ public class SamplerTests
     }
 
     static readonly Gen<float> Logit = Gen.OneOf(
-        Gen.Choose(-5, 5).Select(i => (float)i), Gen.Choose(-1_000_000, 1_000_000).Select(i => i / 1e5f), Gen.Elements(-0f, 0f, float.NegativeInfinity, 1e30f, -1e30f));
+        Gen.Choose(-5, 5).Select(i => (float)i), Gen.Choose(-1_000_000, 1_000_000).Select(i => i / 1e5f),
+        Gen.Elements(-0f, 0f, float.NegativeInfinity, 1e30f, -1e30f));
 
     [Fact]
     public void The_id_is_always_among_the_most_likely() => Prop.ForAll(
@@ -117,7 +122,8 @@ public class SamplerTests
         example =>
         {
             var (logits, k, p, temperature, position) = example;
-            int id = new Sampler(new SamplerOptions { Temperature = temperature / 10.0, TopK = k, TopP = p / 100.0 }).Next(logits, position);
+            int id = new Sampler(new SamplerOptions { Temperature = temperature / 10.0, TopK = k, TopP = p / 100.0 })
+                .Next(logits, position);
             // Better ones, and equal ones with a lower id, come first.
             int rank = logits.Where((logit, i) => logit > logits[id] || (logit == logits[id] && i < id)).Count();
             return rank < (temperature == 0 ? 1 : k) && !float.IsNegativeInfinity(logits[id]);
@@ -147,6 +153,7 @@ public class SamplerTests
         for (int i = 0; i < Draws; i++)
             counts[sampler.Next(logits, i)]++;
         for (int id = 0; id < counts.Length; id++)
-            Assert.Equal(expected[id], counts[id] / (double)Draws, 5 * Math.Sqrt(expected[id] * (1 - expected[id]) / Draws));
+            Assert.Equal(expected[id], counts[id] / (double)Draws,
+                5 * Math.Sqrt(expected[id] * (1 - expected[id]) / Draws));
     }
 }

@@ -33,7 +33,8 @@ public class StopFilterTests
         return filter.Stopped == at >= 0 && passed == (at >= 0 ? text[..at] : text);
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(5000));
 
-    // Several stops: the one whose last character comes first ends the text, whatever the pieces; of two that end there, the longer.
+    // Several stops: the one whose last character comes first ends the text, whatever the pieces; of two that
+    // end there, the longer.
     [Fact]
     public void Of_several_stops_the_one_that_is_complete_first_counts() => Prop.ForAll(
         (from example in Cases
@@ -44,7 +45,8 @@ public class StopFilterTests
             var (text, stops, cuts) = example;
             string? expected = null;
             for (int length = 0; length <= text.Length && expected is null; length++)
-                if (stops.Where(stop => text[..length].EndsWith(stop, StringComparison.Ordinal)).MaxBy(stop => stop.Length) is { } met)
+                if (stops.Where(stop => text[..length].EndsWith(stop, StringComparison.Ordinal))
+                    .MaxBy(stop => stop.Length) is { } met)
                     expected = text[..(length - met.Length)];
             var filter = new StopFilter(stops);
             var (passed, from) = ("", 0);

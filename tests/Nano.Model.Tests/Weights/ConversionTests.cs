@@ -218,7 +218,7 @@ public class ConversionTests
         using var folder = new TempFolder();
         Make(folder.File("a"), Llama);
         File.WriteAllText(folder.File("b.gguf"), "mine");
-        Assert.Contains("--overwrite", Assert.Throws<NanoException>(() => Convert(folder.File("a"), folder.File("b.gguf"))).Hint, StringComparison.Ordinal);
+        Assert.Contains("`overwrite`", Assert.Throws<NanoException>(() => Convert(folder.File("a"), folder.File("b.gguf"))).Hint, StringComparison.Ordinal);
         Assert.Equal("mine", File.ReadAllText(folder.File("b.gguf")));
         Convert(folder.File("a"), folder.File("b.gguf"), new() { Overwrite = true });
         Assert.Equal(Llama with { TiedHead = false }, ModelLoaderTests.Config(folder.File("b.gguf")));

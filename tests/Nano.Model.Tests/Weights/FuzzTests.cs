@@ -10,7 +10,9 @@ public class FuzzTests
     {
         using var folder = new TempFolder();
         var corpus = FuzzCorpus.All(folder.Root);
-        Assert.Superset(new HashSet<string>(["config.json", "model.safetensors", "model.safetensors.index.json", "model.gguf", "metadata.gguf", "llmc.bin", "v0.bin", "v1.bin", "v2.bin", "tokenizer.json", "tokenizer.model", "tokenizer.bin", "vocab.bpe", "encoder.json", "vocabulary.gguf"]),
+        Assert.Superset(new HashSet<string>(["config.json", "model.safetensors", "model.safetensors.index.json",
+            "model.gguf", "metadata.gguf", "llmc.bin", "v0.bin", "v1.bin", "v2.bin", "tokenizer.json",
+                "tokenizer.model", "tokenizer.bin", "vocab.bpe", "encoder.json", "vocabulary.gguf"]),
             corpus.Select(seed => seed.Name).ToHashSet());
         FuzzResult result = FileFuzzer.Run(corpus, first: 0, count: 3000, folder.Root);
         Assert.Empty(result.Failures);

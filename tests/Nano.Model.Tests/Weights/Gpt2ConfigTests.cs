@@ -47,8 +47,10 @@ public class Gpt2ConfigTests
     [Fact]
     public void Absent_keys_take_the_defaults_of_transformers()
     {
-        var config = (Gpt2Config)ConfigFile.FromJson("""{"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"vocab_size":5,"n_ctx":16}""", "c");
-        Assert.Equal(new Gpt2Config { VocabSize = 5, ContextLength = 16, Layers = 1, Heads = 1, Channels = 8, Dropout = 0.1f }, config);
+        var config = (Gpt2Config)ConfigFile.FromJson(
+            """{"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"vocab_size":5,"n_ctx":16}""", "c");
+        Assert.Equal(new Gpt2Config { VocabSize = 5, ContextLength = 16, Layers = 1, Heads = 1, Channels = 8,
+            Dropout = 0.1f }, config);
         Assert.True(config.Bias && config.TiedHead && config.Gelu == GeluForm.Tanh && config.LayerNormEpsilon == 1e-5f);
     }
 
@@ -59,7 +61,8 @@ public class Gpt2ConfigTests
         [
             Expected,
             Gpt2Config.Named("gpt2-xl"),
-            Expected with { Bias = false, Gelu = GeluForm.Erf, Dropout = 0.2f, TiedHead = false, LayerNormEpsilon = 1e-6f },
+            Expected with { Bias = false, Gelu = GeluForm.Erf, Dropout = 0.2f, TiedHead = false,
+                LayerNormEpsilon = 1e-6f },
         ];
         foreach (Gpt2Config config in configs)
         {
@@ -75,7 +78,8 @@ public class Gpt2ConfigTests
         JsonObject json = JsonNode.Parse(Gpt2Config.Named("gpt2").ToJson())!.AsObject();
         Assert.Equal("GPT2LMHeadModel", (string?)json["architectures"]![0]);
         Assert.Equal("gpt2", (string?)json["model_type"]);
-        Assert.Equal((12, 12, 768, 50257), ((int)json["n_layer"]!, (int)json["n_head"]!, (int)json["n_embd"]!, (int)json["vocab_size"]!));
+        Assert.Equal((12, 12, 768, 50257),
+            ((int)json["n_layer"]!, (int)json["n_head"]!, (int)json["n_embd"]!, (int)json["vocab_size"]!));
         Assert.Equal((1024, 1024, 50256), ((int)json["n_positions"]!, (int)json["n_ctx"]!, (int)json["eos_token_id"]!));
         Assert.Equal("0.0", json["attn_pdrop"]!.ToJsonString());
         Assert.False(json.ContainsKey("bias"));
@@ -92,14 +96,16 @@ public class Gpt2ConfigTests
     {
         Gpt2Config c = Gpt2Config.Named(name);
         long width = c.Channels;
-        long block = 12 * width * width + 13 * width; // 4 matrices (3 + 1 + 4 + 4), their biases (3 + 1 + 4 + 1), two norms
+        // 4 matrices (3 + 1 + 4 + 4), their biases (3 + 1 + 4 + 1), two norms
+        long block = 12 * width * width + 13 * width;
         Assert.Equal(expected, (c.VocabSize + c.ContextLength) * width + c.Layers * block + 2 * width);
         c.Validate();
     }
 
     [Fact]
     public void An_unknown_name_lists_the_known_ones() =>
-        Assert.Contains("gpt2-medium", Assert.Throws<NanoException>(() => Gpt2Config.Named("gpt3")).Hint, StringComparison.Ordinal);
+        Assert.Contains("gpt2-medium", Assert.Throws<NanoException>(() => Gpt2Config.Named("gpt3")).Hint,
+            StringComparison.Ordinal);
 
     public static TheoryData<Gpt2Config, string> Impossible => new()
     {

@@ -40,7 +40,8 @@ public class LlamaConfigTests
         """;
 
     /// <summary>A file of sizes alone, for the numbers of parameters.</summary>
-    private static string Sizes(string type, int vocabulary, int channels, int intermediate, int layers, int heads, int keyHeads, bool tied) => $$"""
+    private static string Sizes(string type, int vocabulary, int channels, int intermediate, int layers, int heads,
+        int keyHeads, bool tied) => $$"""
         {"model_type":"{{type}}","vocab_size":{{vocabulary}},"hidden_size":{{channels}},"intermediate_size":{{intermediate}},"num_hidden_layers":{{layers}},"num_attention_heads":{{heads}},
          "num_key_value_heads":{{keyHeads}},"max_position_embeddings":2048,"tie_word_embeddings":{{(tied ? "true" : "false")}}}
         """;
@@ -99,9 +100,12 @@ public class LlamaConfigTests
     public void What_sets_Mistral_and_Qwen_apart_is_read()
     {
         var (mistral, qwen2, qwen3) = (Read(Mistral), Read(Qwen25), Read(Qwen3));
-        Assert.Equal((4096, 0, false, false, "mistral"), (mistral.Window, mistral.FirstWindowLayer, mistral.QkvBias, mistral.TiedHead, mistral.ModelType));
-        Assert.Equal((true, false, 0, false, true, "qwen2"), (qwen2.QkvBias, qwen2.OutputBias, qwen2.Window, qwen2.QkNorm, qwen2.TiedHead, qwen2.ModelType));
-        Assert.Equal((true, false, 128, 1024, 0, "qwen3"), (qwen3.QkNorm, qwen3.QkvBias, qwen3.HeadDim, qwen3.Channels, qwen3.Window, qwen3.ModelType));
+        Assert.Equal((4096, 0, false, false, "mistral"),
+            (mistral.Window, mistral.FirstWindowLayer, mistral.QkvBias, mistral.TiedHead, mistral.ModelType));
+        Assert.Equal((true, false, 0, false, true, "qwen2"),
+            (qwen2.QkvBias, qwen2.OutputBias, qwen2.Window, qwen2.QkNorm, qwen2.TiedHead, qwen2.ModelType));
+        Assert.Equal((true, false, 128, 1024, 0, "qwen3"),
+            (qwen3.QkNorm, qwen3.QkvBias, qwen3.HeadDim, qwen3.Channels, qwen3.Window, qwen3.ModelType));
         Assert.Equal(1e6, qwen3.RopeTheta);
         Assert.Equal([2], mistral.EosTokens);
         Assert.Empty(qwen3.EosTokens);
@@ -111,7 +115,8 @@ public class LlamaConfigTests
     public void Absent_keys_take_the_defaults_of_transformers()
     {
         var config = Read("""{"model_type":"llama","vocab_size":5,"hidden_size":8,"intermediate_size":16,"num_hidden_layers":1,"num_attention_heads":2,"max_position_embeddings":16}""");
-        Assert.Equal(new LlamaConfig { VocabSize = 5, Channels = 8, Intermediate = 16, Layers = 1, Heads = 2, ContextLength = 16, TiedHead = false, NormEpsilon = 1e-6f, RopeTheta = 10000 }, config);
+        Assert.Equal(new LlamaConfig { VocabSize = 5, Channels = 8, Intermediate = 16, Layers = 1, Heads = 2,
+            ContextLength = 16, TiedHead = false, NormEpsilon = 1e-6f, RopeTheta = 10000 }, config);
         Assert.Equal((2, 4), (config.KvHeads, config.HeadDim));
         Assert.Equal(4096, Read(With(Mistral, ("sliding_window", null))).Window);
         Assert.Equal(0, Read(With(Mistral, ("sliding_window", "null"))).Window);
@@ -121,10 +126,13 @@ public class LlamaConfigTests
 
     public static TheoryData<string, int, int> Windows => new()
     {
-        { With(Qwen25, ("use_sliding_window", "true"), ("max_window_layers", "20"), ("sliding_window", "512")), 512, 20 },
-        { With(Qwen25, ("use_sliding_window", "true"), ("max_window_layers", "30"), ("sliding_window", "512")), 512, 24 },
+        { With(Qwen25, ("use_sliding_window", "true"), ("max_window_layers", "20"), ("sliding_window", "512")), 512,
+            20 },
+        { With(Qwen25, ("use_sliding_window", "true"), ("max_window_layers", "30"), ("sliding_window", "512")), 512,
+            24 },
         { With(Qwen25, ("use_sliding_window", "false"), ("max_window_layers", "20"), ("sliding_window", "512")), 0, 0 },
-        { With(Qwen3, ("use_sliding_window", "true"), ("sliding_window", "64"), ("num_hidden_layers", "3"), ("layer_types", """["full_attention","sliding_attention","sliding_attention"]""")), 64, 1 },
+        { With(Qwen3, ("use_sliding_window", "true"), ("sliding_window", "64"), ("num_hidden_layers", "3"),
+            ("layer_types", """["full_attention","sliding_attention","sliding_attention"]""")), 64, 1 },
         { With(Qwen3, ("num_hidden_layers", "2"), ("layer_types", """["full_attention","full_attention"]""")), 0, 0 },
     };
 
@@ -141,10 +149,13 @@ public class LlamaConfigTests
     {
         { """{"type":"linear","factor":4.0}""", 2048, new RopeScaling.Linear(4) },
         { """{"type":"dynamic","factor":2.0}""", 4096, new RopeScaling.Dynamic(2, 2048) },
-        { """{"rope_type":"dynamic","factor":2.0,"original_max_position_embeddings":1024}""", 2048, new RopeScaling.Dynamic(2, 1024) },
-        { """{"type":"yarn","factor":4.0,"original_max_position_embeddings":2048}""", 8192, new RopeScaling.Yarn(4, 2048) },
+        { """{"rope_type":"dynamic","factor":2.0,"original_max_position_embeddings":1024}""", 2048,
+            new RopeScaling.Dynamic(2, 1024) },
+        { """{"type":"yarn","factor":4.0,"original_max_position_embeddings":2048}""", 8192,
+            new RopeScaling.Yarn(4, 2048) },
         { """{"rope_type":"yarn","factor":4.0,"original_max_position_embeddings":512,"beta_fast":16,"beta_slow":2,"attention_factor":1.5,"truncate":false}""", 2048, new RopeScaling.Yarn(4, 512, 16, 2, 1.5, false) },
-        { """{"rope_type":"yarn","original_max_position_embeddings":512,"mscale":1.0,"mscale_all_dim":1.0}""", 2048, new RopeScaling.Yarn(4, 512, AttentionFactor: 1) },
+        { """{"rope_type":"yarn","original_max_position_embeddings":512,"mscale":1.0,"mscale_all_dim":1.0}""", 2048,
+            new RopeScaling.Yarn(4, 512, AttentionFactor: 1) },
         { """{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":512}""", 2048, new RopeScaling.Llama3(8, 1, 4, 512) },
     };
 
@@ -157,7 +168,8 @@ public class LlamaConfigTests
         Assert.Equal(context, config.ContextLength);
         Assert.Equal(config, Read(config.ToJson()));
         Assert.Equal(config, Read(With(plain, ("rope_parameters", scaling))));
-        Assert.Contains(config.Describe(), pair => pair.Name == "rope_scaling" && pair.Value.Contains(expected.GetType().Name, StringComparison.Ordinal));
+        Assert.Contains(config.Describe(), pair =>
+            pair.Name == "rope_scaling" && pair.Value.Contains(expected.GetType().Name, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -172,7 +184,8 @@ public class LlamaConfigTests
             Assert.Equal((string?)JsonNode.Parse(json)!["model_type"], (string?)JsonNode.Parse(written)!["model_type"]);
         }
         var tiny = Read(Sizes("llama", 100, 64, 128, 2, 4, 4, true));
-        foreach (var config in new[] { tiny with { Dropout = 0.25f }, tiny with { QkvBias = true, OutputBias = true, MlpBias = true }, tiny with { HeadDim = 10, Window = 7 } })
+        foreach (var config in new[] { tiny with { Dropout = 0.25f },
+            tiny with { QkvBias = true, OutputBias = true, MlpBias = true }, tiny with { HeadDim = 10, Window = 7 } })
             Assert.Equal(config, Read(config.ToJson()));
     }
 
@@ -181,18 +194,23 @@ public class LlamaConfigTests
     {
         var json = JsonNode.Parse(Read(Llama31).ToJson())!.AsObject();
         foreach (var (key, value) in JsonNode.Parse(Llama31)!.AsObject())
-            if (key is not ("torch_dtype" or "transformers_version" or "use_cache" or "pretraining_tp" or "attention_dropout"))
+            if (key is not ("torch_dtype" or "transformers_version" or "use_cache" or "pretraining_tp"
+                or "attention_dropout"))
                 Assert.True(JsonNode.DeepEquals(value, json[key]), $"{key}: {value} became {json[key]}");
         Assert.Equal("float32", (string?)json["torch_dtype"]);
-        Assert.Equal(2048, (int)JsonNode.Parse((Read(Sizes("llama", 100, 64, 128, 2, 4, 2, true)) with { ContextLength = 4096, RopeScaling = new RopeScaling.Dynamic(2, 2048) }).ToJson())!["max_position_embeddings"]!);
+        Assert.Equal(2048, (int)JsonNode.Parse(
+            (Read(Sizes("llama", 100, 64, 128, 2, 4, 2, true)) with { ContextLength = 4096,
+                RopeScaling = new RopeScaling.Dynamic(2, 2048) }).ToJson())!["max_position_embeddings"]!);
     }
 
     [Fact]
     public void Features_that_no_model_type_has_together_cannot_be_written()
     {
         var tiny = Read(Sizes("llama", 100, 64, 128, 2, 4, 4, true));
-        foreach (var config in new[] { tiny with { OutputBias = true }, tiny with { Window = 5, MlpBias = true }, tiny with { QkNorm = true, MlpBias = true }, tiny with { Window = 5, FirstWindowLayer = 1 } })
-            Assert.Contains("no model_type", Assert.Throws<NanoException>(config.ToJson).Message, StringComparison.Ordinal);
+        foreach (var config in new[] { tiny with { OutputBias = true }, tiny with { Window = 5, MlpBias = true },
+            tiny with { QkNorm = true, MlpBias = true }, tiny with { Window = 5, FirstWindowLayer = 1 } })
+            Assert.Contains("no model_type", Assert.Throws<NanoException>(config.ToJson).Message,
+                StringComparison.Ordinal);
     }
 
     [Fact]
@@ -203,10 +221,14 @@ public class LlamaConfigTests
         Assert.Equal(config.GetHashCode(), (config with { KvHeads = 4, HeadDim = 16 }).GetHashCode());
         LlamaConfig[] others =
         [
-            config with { VocabSize = 9 }, config with { ContextLength = 9 }, config with { Layers = 9 }, config with { Heads = 2 }, config with { KvHeads = 2 }, config with { HeadDim = 18 },
-            config with { Channels = 128 }, config with { Dropout = 0.5f }, config with { TiedHead = false }, config with { Intermediate = 9 }, config with { NormEpsilon = 9 }, config with { RopeTheta = 9 },
-            config with { RopeScaling = new RopeScaling.Linear(2) }, config with { Pairing = RopePairing.Interleaved }, config with { QkvBias = true }, config with { OutputBias = true },
-            config with { MlpBias = true }, config with { QkNorm = true }, config with { Window = 9 }, config with { FirstWindowLayer = 1 },
+            config with { VocabSize = 9 }, config with { ContextLength = 9 }, config with { Layers = 9 },
+                config with { Heads = 2 }, config with { KvHeads = 2 }, config with { HeadDim = 18 },
+            config with { Channels = 128 }, config with { Dropout = 0.5f }, config with { TiedHead = false },
+                config with { Intermediate = 9 }, config with { NormEpsilon = 9 }, config with { RopeTheta = 9 },
+            config with { RopeScaling = new RopeScaling.Linear(2) }, config with { Pairing = RopePairing.Interleaved },
+                config with { QkvBias = true }, config with { OutputBias = true },
+            config with { MlpBias = true }, config with { QkNorm = true }, config with { Window = 9 },
+                config with { FirstWindowLayer = 1 },
         ];
         foreach (var other in others)
         {
@@ -219,7 +241,9 @@ public class LlamaConfigTests
     public void Other_sizes_keep_the_proportions()
     {
         var config = Read(Sizes("llama", 100, 64, 172, 2, 4, 4, true));
-        Assert.Equal(config with { ContextLength = 9, Layers = 3, Heads = 8, KvHeads = 8, Channels = 96, Intermediate = 264 }, config.WithSizes(9, 3, 8, 96)); // a key head for each, as before
+        // a key head for each, as before
+        Assert.Equal(config with { ContextLength = 9, Layers = 3, Heads = 8, KvHeads = 8, Channels = 96,
+            Intermediate = 264 }, config.WithSizes(9, 3, 8, 96));
         var grouped = config with { KvHeads = 2 };
         Assert.Equal(grouped with { ContextLength = 9, Heads = 8 }, grouped.WithSizes(9, null, 8, null));
         Assert.Equal(1, config.WithSizes(9, null, 1, null).KvHeads);
@@ -243,13 +267,17 @@ public class LlamaConfigTests
     [InlineData("partial_rotary_factor", "0.5", "'partial_rotary_factor' is 0.5")]
     [InlineData("quantization_config", "{\"bits\":4}", "'quantization_config'")]
     [InlineData("rope_scaling", "3", "'rope_scaling' is '3'; expected an object")]
-    [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"factor\":2}", "'rope_scaling.rope_type' is 'longrope'; supported: default, linear, dynamic, yarn, llama3")]
+    [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"factor\":2}",
+        "'rope_scaling.rope_type' is 'longrope'; supported: default, linear, dynamic, yarn, llama3")]
     [InlineData("rope_scaling", "{\"factor\":2}", "'rope_scaling.rope_type' is missing")]
     [InlineData("rope_scaling", "{\"type\":\"linear\"}", "'rope_scaling.factor' is missing")]
     [InlineData("rope_scaling", "{\"type\":\"linear\",\"factor\":0.5}", "factor of the rotary scaling is 0.5")]
-    [InlineData("rope_scaling", "{\"type\":\"linear\",\"factor\":\"2\"}", "'rope_scaling.factor' is '\"2\"'; expected a number")]
-    [InlineData("rope_scaling", "{\"type\":\"yarn\",\"factor\":2,\"original_max_position_embeddings\":0}", "original context of the rotary scaling is 0")]
-    [InlineData("rope_scaling", "{\"type\":\"llama3\",\"factor\":2,\"low_freq_factor\":4,\"high_freq_factor\":1}", "frequency factors")]
+    [InlineData("rope_scaling", "{\"type\":\"linear\",\"factor\":\"2\"}",
+        "'rope_scaling.factor' is '\"2\"'; expected a number")]
+    [InlineData("rope_scaling", "{\"type\":\"yarn\",\"factor\":2,\"original_max_position_embeddings\":0}",
+        "original context of the rotary scaling is 0")]
+    [InlineData("rope_scaling", "{\"type\":\"llama3\",\"factor\":2,\"low_freq_factor\":4,\"high_freq_factor\":1}",
+        "frequency factors")]
     [InlineData("rope_parameters", "{\"full_attention\":{},\"sliding_attention\":{}}", "differs by kind of layer")]
     [InlineData("eos_token_id", "[1,\"2\"]", "'eos_token_id'")]
     [InlineData("eos_token_id", "-1", "'eos_token_id' is negative")]
@@ -267,15 +295,20 @@ public class LlamaConfigTests
     [InlineData("layer_types", "7", "expected a list of strings")]
     [InlineData("num_key_value_heads", null, "'num_key_value_heads' is missing")]
     public void A_bad_value_in_a_file_of_Qwen_names_the_key(string key, string? value, string expected) =>
-        Assert.Contains(expected, Assert.Throws<BadFileException>(() => Read(With(Qwen3, (key, value)))).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<BadFileException>(() => Read(With(Qwen3, (key, value)))).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Kinds_of_layers_that_alternate_or_lack_a_window_are_refused()
     {
-        string Types(string types) => With(Qwen3, ("num_hidden_layers", "3"), ("layer_types", types), ("use_sliding_window", "true"), ("sliding_window", "8"));
-        var e = Assert.Throws<BadFileException>(() => Read(Types("""["sliding_attention","full_attention","sliding_attention"]""")));
+        string Types(string types) => With(Qwen3, ("num_hidden_layers", "3"), ("layer_types", types),
+            ("use_sliding_window", "true"), ("sliding_window", "8"));
+        var e = Assert.Throws<BadFileException>(() =>
+            Read(Types("""["sliding_attention","full_attention","sliding_attention"]""")));
         Assert.Contains("'full_attention' at 1", e.Message, StringComparison.Ordinal);
-        e = Assert.Throws<BadFileException>(() => Read(With(Types("""["full_attention","full_attention","sliding_attention"]"""), ("use_sliding_window", "false"))));
+        e = Assert.Throws<BadFileException>(() =>
+            Read(With(Types("""["full_attention","full_attention","sliding_attention"]"""),
+                ("use_sliding_window", "false"))));
         Assert.Contains("sliding_attention at 2", e.Message, StringComparison.Ordinal);
     }
 
@@ -283,7 +316,9 @@ public class LlamaConfigTests
     public void Mutations_are_read_or_refused()
     {
         var random = new Random(5);
-        foreach (string json in new[] { Llama31, Llama31InTransformers5, Qwen3, With(Qwen25, ("rope_scaling", """{"type":"yarn","factor":4.0,"original_max_position_embeddings":2048}""")) })
+        foreach (string json in new[] { Llama31, Llama31InTransformers5, Qwen3,
+            With(Qwen25, ("rope_scaling",
+                """{"type":"yarn","factor":4.0,"original_max_position_embeddings":2048}""")) })
             for (int i = 0; i < 2_000; i++)
             {
                 byte[] bytes = Encoding.UTF8.GetBytes(json);

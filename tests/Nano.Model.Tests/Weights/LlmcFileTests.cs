@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Nano.Tests.Formats;
 
-/// <summary>llm.c's files, put together here byte for byte from the golden GPT-2 and its layout as llm.c documents it.</summary>
+/// <summary>
+/// llm.c's files, put together here byte for byte from the golden GPT-2 and its layout as llm.c
+/// documents it.
+/// </summary>
 public class LlmcFileTests
 {
     const int V = 97, Padded = 128, T = 64, L = 2, H = 4, C = 64;
@@ -13,7 +16,10 @@ public class LlmcFileTests
         "ln_2.weight", "ln_2.bias", "mlp.c_fc.weight", "mlp.c_fc.bias", "mlp.c_proj.weight", "mlp.c_proj.bias",
     ];
 
-    /// <summary>All of one prefix's tensors (weights, or gradients) in llm.c's order; matrices are turned from [in, out].</summary>
+    /// <summary>
+    /// All of one prefix's tensors (weights, or gradients) in llm.c's order; matrices are turned
+    /// from [in, out].
+    /// </summary>
     static float[] InOrder(SafetensorsReader file, string prefix)
     {
         var all = new List<float>();
@@ -36,12 +42,14 @@ public class LlmcFileTests
         return [.. all];
     }
 
-    static byte[] Header(params int[] fields) => MemoryMarshal.AsBytes([.. fields, .. new int[256 - fields.Length]]).ToArray();
+    static byte[] Header(params int[] fields) =>
+        MemoryMarshal.AsBytes([.. fields, .. new int[256 - fields.Length]]).ToArray();
 
     static byte[] Checkpoint()
     {
         using var golden = SafetensorsReader.Open(Path.Combine(Models.GoldenFolder, "model.safetensors"));
-        return [.. Header(20240326, 3, T, V, L, H, C, Padded), .. MemoryMarshal.AsBytes(InOrder(golden, "transformer.").AsSpan())];
+        return [.. Header(20240326, 3, T, V, L, H, C, Padded),
+            .. MemoryMarshal.AsBytes(InOrder(golden, "transformer.").AsSpan())];
     }
 
     [Fact]
@@ -72,7 +80,8 @@ public class LlmcFileTests
         for (int i = 0; i < halves.Length; i++)
         {
             float stored = BitConverter.UInt32BitsToSingle((uint)halves[i] << 16);
-            Assert.True(Math.Abs(stored - expected[i]) <= Math.Abs(expected[i]) / 256, $"{i}: {stored} for {expected[i]}");
+            Assert.True(Math.Abs(stored - expected[i]) <= Math.Abs(expected[i]) / 256,
+                $"{i}: {stored} for {expected[i]}");
         }
         using var read = ModelLoader.Open(folder.File("a.bin"));
         Assert.All(read.Tensors, tensor => Assert.Equal(WeightType.BF16, tensor.Type));
@@ -115,7 +124,8 @@ public class LlmcFileTests
         byte[] bytes = Checkpoint();
         BitConverter.TryWriteBytes(bytes.AsSpan(at), value);
         File.WriteAllBytes(folder.File("a.bin"), bytes);
-        Assert.Contains(expected, Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("a.bin"))).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("a.bin"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -128,8 +138,10 @@ public class LlmcFileTests
         string prefix = golden.Entries.ContainsKey("grad.transformer.wte.weight") ? "grad.transformer." : "grad.";
         byte[] bytes =
         [
-            .. Header(20240327, 2, 2, 48), .. MemoryMarshal.AsBytes(ids.AsSpan()), .. MemoryMarshal.AsBytes(targets.AsSpan()),
-            .. MemoryMarshal.AsBytes(logits.AsSpan()), .. MemoryMarshal.AsBytes(loss.AsSpan()), .. MemoryMarshal.AsBytes(InOrder(golden, prefix).AsSpan()),
+            .. Header(20240327, 2, 2, 48), .. MemoryMarshal.AsBytes(ids.AsSpan()),
+                .. MemoryMarshal.AsBytes(targets.AsSpan()),
+            .. MemoryMarshal.AsBytes(logits.AsSpan()), .. MemoryMarshal.AsBytes(loss.AsSpan()),
+                .. MemoryMarshal.AsBytes(InOrder(golden, prefix).AsSpan()),
         ];
         string path = folder.File("debug_state.bin");
         File.WriteAllBytes(path, bytes);
@@ -140,16 +152,22 @@ public class LlmcFileTests
             Assert.Equal(ids, state.Ids);
             Assert.Equal(targets, state.Targets);
             Assert.Equal(logits, All(state.Logits));
-            float[] turned = All(state.Gradients.Single(tensor => tensor.Name == "h.1.mlp.c_fc.weight")), stored = Models.Floats(golden, prefix + "h.1.mlp.c_fc.weight");
+            float[] turned = All(state.Gradients.Single(tensor => tensor.Name == "h.1.mlp.c_fc.weight")),
+                stored = Models.Floats(golden, prefix + "h.1.mlp.c_fc.weight");
             Assert.Equal(stored[(3 * 4 * C) + 5], turned[(5 * C) + 3]);
-            Assert.Equal(Models.Floats(golden, prefix + "ln_f.bias"), All(state.Gradients.Single(tensor => tensor.Name == "ln_f.bias")));
+            Assert.Equal(Models.Floats(golden, prefix + "ln_f.bias"),
+                All(state.Gradients.Single(tensor => tensor.Name == "ln_f.bias")));
         }
-        Assert.Contains("asks for", Assert.Throws<BadFileException>(() => LlmcDebugState.Open(path, config with { Layers = 3 }, Padded)).Message, StringComparison.Ordinal);
+        Assert.Contains("asks for",
+            Assert.Throws<BadFileException>(() => LlmcDebugState.Open(path, config with { Layers = 3 },
+                Padded)).Message, StringComparison.Ordinal);
         File.WriteAllBytes(path, bytes[..^1]);
         Assert.Throws<BadFileException>(() => LlmcDebugState.Open(path, config, Padded));
         BitConverter.TryWriteBytes(bytes.AsSpan(1024), V);
         File.WriteAllBytes(path, bytes);
-        Assert.Contains($"token id is {V}", Assert.Throws<BadFileException>(() => LlmcDebugState.Open(path, config, Padded)).Message, StringComparison.Ordinal);
+        Assert.Contains($"token id is {V}",
+            Assert.Throws<BadFileException>(() => LlmcDebugState.Open(path, config, Padded)).Message,
+            StringComparison.Ordinal);
     }
 
     static float[] All(ModelTensor tensor)

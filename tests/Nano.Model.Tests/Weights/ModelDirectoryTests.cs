@@ -7,7 +7,8 @@ public class ModelDirectoryTests
     {
         using var folder = new TempFolder();
         var tokenizer = CharTokenizer.FromText("hello world\n, m");
-        foreach (var config in new[] { Models.Small, Models.Small with { Bias = false, TiedHead = false, Gelu = GeluForm.Erf, Dropout = 0.2f } })
+        foreach (var config in new[] { Models.Small,
+            Models.Small with { Bias = false, TiedHead = false, Gelu = GeluForm.Erf, Dropout = 0.2f } })
         {
             using var model = Models.Random(config with { VocabSize = tokenizer.VocabSize });
             ModelDirectory.Save(folder.Root, model, tokenizer);
@@ -86,20 +87,28 @@ public class ModelDirectoryTests
 
     [Fact]
     public void A_repeated_head_that_differs_from_the_tied_table_is_refused() => AssertRefused(
-        tensors => tensors["lm_head.weight"] = (tensors["transformer.wte.weight"].Item1, [.. tensors["transformer.wte.weight"].Item2.Reverse()]), "lm_head.weight", "tied");
+        tensors => tensors["lm_head.weight"] =
+            (tensors["transformer.wte.weight"].Item1, [.. tensors["transformer.wte.weight"].Item2.Reverse()]),
+            "lm_head.weight", "tied");
 
     [Fact]
-    public void A_missing_tensor_is_named() => AssertRefused(tensors => tensors.Remove("transformer.h.1.mlp.c_fc.bias"), "h.1.mlp.c_fc.bias", "missing");
+    public void A_missing_tensor_is_named() =>
+        AssertRefused(tensors => tensors.Remove("transformer.h.1.mlp.c_fc.bias"), "h.1.mlp.c_fc.bias", "missing");
 
     [Fact]
     public void A_tensor_of_another_shape_is_named_with_both_shapes() =>
-        AssertRefused(tensors => tensors["transformer.h.0.attn.c_attn.weight"] = ([24, 8], new float[192]), "h.0.attn.c_attn.weight", "[24, 8]", "[8, 24]");
+        AssertRefused(tensors => tensors["transformer.h.0.attn.c_attn.weight"] = ([24, 8], new float[192]),
+            "h.0.attn.c_attn.weight", "[24, 8]", "[8, 24]");
 
     [Fact]
-    public void A_tensor_that_does_not_belong_is_named() => AssertRefused(tensors => tensors["transformer.h.2.ln_1.weight"] = ([8], new float[8]), "transformer.h.2.ln_1.weight");
+    public void A_tensor_that_does_not_belong_is_named() =>
+        AssertRefused(tensors => tensors["transformer.h.2.ln_1.weight"] = ([8], new float[8]),
+            "transformer.h.2.ln_1.weight");
 
     [Fact]
-    public void A_tensor_given_under_both_names_is_refused() => AssertRefused(tensors => tensors["ln_f.weight"] = tensors["transformer.ln_f.weight"], "transformer.ln_f.weight");
+    public void A_tensor_given_under_both_names_is_refused() =>
+        AssertRefused(tensors => tensors["ln_f.weight"] = tensors["transformer.ln_f.weight"],
+            "transformer.ln_f.weight");
 
     [Fact]
     public void A_model_with_weights_cut_short_is_refused_by_name_wherever_it_ends()
@@ -109,7 +118,8 @@ public class ModelDirectoryTests
         string path = folder.File("model.safetensors");
         byte[] whole = File.ReadAllBytes(path);
         var random = new Random(1);
-        foreach (int length in Enumerable.Range(0, 60).Select(_ => random.Next(whole.Length)).Append(0).Append(whole.Length - 1))
+        foreach (int length in Enumerable.Range(0, 60).Select(_ => random.Next(whole.Length)).Append(0)
+            .Append(whole.Length - 1))
         {
             File.WriteAllBytes(path, whole[..length]);
             Assert.Equal(path, Assert.Throws<BadFileException>(() => ModelDirectory.Load(folder.Root)).Path);
@@ -160,7 +170,8 @@ public class ModelDirectoryTests
         using var folder = new TempFolder();
         Write(folder, Stored());
         File.Delete(folder.File("model.safetensors"));
-        Assert.Contains("model.safetensors", Assert.Throws<NanoException>(() => ModelDirectory.Load(folder.Root)).Message, StringComparison.Ordinal);
+        Assert.Contains("model.safetensors",
+            Assert.Throws<NanoException>(() => ModelDirectory.Load(folder.Root)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -192,7 +203,8 @@ public class ModelDirectoryTests
         foreach (string folder in new[] { outer.Root, run })
             File.WriteAllText(Path.Combine(folder, "config.json"), "{}");
         File.WriteAllText(Path.Combine(run, ModelFolder.Latest), content);
-        Assert.Equal(Path.Combine(run, ModelFolder.Latest), Assert.Throws<BadFileException>(() => ModelFolder.Resolve(run)).Path);
+        Assert.Equal(Path.Combine(run, ModelFolder.Latest),
+            Assert.Throws<BadFileException>(() => ModelFolder.Resolve(run)).Path);
     }
 
     [Fact]
@@ -206,10 +218,12 @@ public class ModelDirectoryTests
             Assert.Contains("nano train", e.Hint, StringComparison.Ordinal);
         }
         File.WriteAllText(folder.File(ModelFolder.Latest), "step-000001\n");
-        Assert.Contains("config.json", Assert.Throws<NanoException>(() => ModelFolder.Resolve(folder.Root)).Message, StringComparison.Ordinal);
+        Assert.Contains("config.json", Assert.Throws<NanoException>(() => ModelFolder.Resolve(folder.Root)).Message,
+            StringComparison.Ordinal);
     }
 
-    static void AssertRefused(Action<Dictionary<string, (long[] Shape, float[] Values)>> change, params string[] expected)
+    static void AssertRefused(Action<Dictionary<string, (long[] Shape, float[] Values)>> change,
+        params string[] expected)
     {
         using var folder = new TempFolder();
         var tensors = Stored();
@@ -227,14 +241,17 @@ public class ModelDirectoryTests
         using var model = Models.Random(Models.Small);
         ModelDirectory.Save(folder.Root, model, null);
         using var file = SafetensorsReader.Open(folder.File("model.safetensors"));
-        return file.Entries.ToDictionary(pair => pair.Key, pair => (pair.Value.Shape.ToArray(), Models.Floats(file, pair.Key)));
+        return file.Entries.ToDictionary(pair => pair.Key,
+            pair => (pair.Value.Shape.ToArray(), Models.Floats(file, pair.Key)));
     }
 
     static void Write(TempFolder folder, Dictionary<string, (long[] Shape, float[] Values)> tensors)
     {
         File.WriteAllText(folder.File("config.json"), Models.Small.ToJson());
-        SafetensorsWriter.Write(folder.File("model.safetensors"), [.. tensors.Select(pair => new SafetensorsTensor(pair.Key, pair.Value.Shape, () => pair.Value.Values))]);
+        SafetensorsWriter.Write(folder.File("model.safetensors"),
+            [.. tensors.Select(pair => new SafetensorsTensor(pair.Key, pair.Value.Shape, () => pair.Value.Values))]);
     }
 
-    static IEnumerable<string> Names(TempFolder folder) => Directory.GetFiles(folder.Root).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
+    static IEnumerable<string> Names(TempFolder folder) =>
+        Directory.GetFiles(folder.Root).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
 }

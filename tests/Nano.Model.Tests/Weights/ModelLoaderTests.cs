@@ -29,14 +29,17 @@ public class ModelLoaderTests
     {
         using var folder = new TempFolder();
         File.WriteAllBytes(folder.File("model.bin"), new byte[length]);
-        Assert.Equal(folder.File("model.bin"), Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("model.bin"))).Path);
+        Assert.Equal(folder.File("model.bin"),
+            Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("model.bin"))).Path);
     }
 
     [Fact]
     public void Where_there_is_nothing_the_path_is_told()
     {
         using var folder = new TempFolder();
-        Assert.Contains("none.gguf", Assert.Throws<NanoException>(() => ModelLoader.Open(folder.File("none.gguf"))).Message, StringComparison.Ordinal);
+        Assert.Contains("none.gguf",
+            Assert.Throws<NanoException>(() => ModelLoader.Open(folder.File("none.gguf"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

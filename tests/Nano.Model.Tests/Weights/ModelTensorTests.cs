@@ -67,6 +67,7 @@ public class ModelTensorTests
         ModelTensor tensor = Numbered(2 * headDim, 1).Tensor;
         float[] there = Range(RopeLayout.ToInterleaved(tensor, headDim), 0, 2 * headDim);
         Assert.Equal([0f, headDim / 2], there[..2]); // pair 0 of rotate-half is channels 0 and D / 2
-        Assert.Equal(Range(tensor, 0, 2 * headDim), Range(RopeLayout.ToRotateHalf(RopeLayout.ToInterleaved(tensor, headDim), headDim), 0, 2 * headDim));
+        Assert.Equal(Range(tensor, 0, 2 * headDim),
+            Range(RopeLayout.ToRotateHalf(RopeLayout.ToInterleaved(tensor, headDim), headDim), 0, 2 * headDim));
     }
 }

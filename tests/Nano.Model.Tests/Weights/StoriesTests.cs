@@ -3,7 +3,10 @@ using System.Text.Json;
 
 namespace Nano.Tests.Formats;
 
-/// <summary>The published stories260K in both of its formats: the recorded logits and ids, and each made from the other.</summary>
+/// <summary>
+/// The published stories260K in both of its formats: the recorded logits and ids, and each made
+/// from the other.
+/// </summary>
 public class StoriesTests
 {
     const string Bin = "stories260K/stories260K.bin", GgufFile = "stories260K/stories260K.gguf";
@@ -21,16 +24,19 @@ public class StoriesTests
         Assert.Equal(4, golden.RootElement.GetProperty("cases").GetArrayLength());
         foreach (JsonElement one in golden.RootElement.GetProperty("cases").EnumerateArray())
         {
-            int[] prompt = Ids(one, "prompt_ids"), expected = Ids(one, "ids"); // which end with the last step, or with BOS
+            // which end with the last step, or with BOS
+            int[] prompt = Ids(one, "prompt_ids"), expected = Ids(one, "ids");
             using var generator = new Generator(model, compute);
-            int[] ids = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).Take(expected.Length - prompt.Length)];
+            int[] ids = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 })
+                .Take(expected.Length - prompt.Length)];
             Assert.Equal(expected, ids);
             Assert.Equal(prompt, (int[])[1, .. tokenizer.Encode(one.GetProperty("prompt").GetString())]);
             Assert.Equal(one.GetProperty("text").GetString(), tokenizer.Decode(ids.AsSpan()[1..].TrimEnd(1)));
         }
     }
 
-    static int[] Ids(JsonElement one, string name) => [.. one.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
+    static int[] Ids(JsonElement one, string name) =>
+        [.. one.GetProperty(name).EnumerateArray().Select(id => id.GetInt32())];
 
     [Theory]
     [InlineData(Bin)]
@@ -75,7 +81,8 @@ public class StoriesTests
         int tables = 2 * 512 * 4 * sizeof(float);
         Assert.Equal(before.Length, after.Length);
         Assert.Equal(before[..^tables], after[..^tables]);
-        ReadOnlySpan<float> old = MemoryMarshal.Cast<byte, float>(before.AsSpan(before.Length - tables)), made = MemoryMarshal.Cast<byte, float>(after.AsSpan(after.Length - tables));
+        ReadOnlySpan<float> old = MemoryMarshal.Cast<byte, float>(before.AsSpan(before.Length - tables)),
+            made = MemoryMarshal.Cast<byte, float>(after.AsSpan(after.Length - tables));
         for (int i = 0; i < old.Length; i++)
             Assert.Equal(old[i], made[i], 1e-6f);
     }

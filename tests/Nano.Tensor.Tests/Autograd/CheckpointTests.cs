@@ -5,13 +5,15 @@ public class CheckpointTests
 {
     private static Tensor Block(Compute c, Tensor x, Tensor norm, Tensor w)
     {
-        var branch = c.Dropout(c.Activation(ActivationKind.GeluTanh, c.Linear(c.RmsNorm(x, norm, 1e-5f), w, null)), 0.3f, 5, 9);
+        var branch = c.Dropout(c.Activation(ActivationKind.GeluTanh, c.Linear(c.RmsNorm(x, norm, 1e-5f), w, null)),
+            0.3f, 5, 9);
         x = c.Add(x, branch);
         c.Release(branch);
         return c.Add(x, c.CausalAttention(x, x, x, 2, 2));
     }
 
-    private static (int[][] Bits, long Peak) Run(int threads, SimdWidth width, int depth, Func<Compute, Tensor, Func<Compute, Tensor, Tensor>, Tensor> around)
+    private static (int[][] Bits, long Peak) Run(int threads, SimdWidth width, int depth,
+        Func<Compute, Tensor, Func<Compute, Tensor, Tensor>, Tensor> around)
     {
         using var compute = new Compute(threads, width) { Tape = new Tape() };
         var random = new Random(3);
@@ -32,11 +34,14 @@ public class CheckpointTests
             {
                 var plain = Run(threads, width, 4, (c, x, body) => body(c, x));
                 var checkpointed = Run(threads, width, 4, (c, x, body) => c.Checkpoint(x, body));
-                var nested = Run(threads, width, 2, (c, x, body) => c.Checkpoint(x, (c, x) => body(c, c.Checkpoint(x, body))));
+                var nested = Run(threads, width, 2,
+                    (c, x, body) => c.Checkpoint(x, (c, x) => body(c, c.Checkpoint(x, body))));
                 for (int i = 0; i < plain.Bits.Length; i++)
                 {
-                    Assert.True(plain.Bits[i].AsSpan().SequenceEqual(checkpointed.Bits[i]), $"{width}, {threads} threads, tensor {i}");
-                    Assert.True(plain.Bits[i].AsSpan().SequenceEqual(nested.Bits[i]), $"nested, {width}, {threads} threads, tensor {i}");
+                    Assert.True(plain.Bits[i].AsSpan().SequenceEqual(checkpointed.Bits[i]),
+                        $"{width}, {threads} threads, tensor {i}");
+                    Assert.True(plain.Bits[i].AsSpan().SequenceEqual(nested.Bits[i]),
+                        $"nested, {width}, {threads} threads, tensor {i}");
                 }
             }
     }
@@ -83,7 +88,8 @@ public class CheckpointTests
         using var compute = new Compute(1) { Tape = new Tape() };
         var tape = compute.Tape;
         var x = new Random(1).Normal(8, 16);
-        Assert.Throws<ArgumentException>(() => compute.Checkpoint(x, (c, t) => c.Add(c.Scale(t, 2), new Tensor(new Shape(5)))));
+        Assert.Throws<ArgumentException>(() =>
+            compute.Checkpoint(x, (c, t) => c.Add(c.Scale(t, 2), new Tensor(new Shape(5)))));
         Assert.Same(tape, compute.Tape);
         Assert.Empty(tape.Ops);
         compute.New(new Shape(8, 16));

@@ -3,7 +3,8 @@ namespace Nano.Tests;
 /// <summary>The table of gradient checks: at least one case for each op. See <see cref="GradCheckTests"/>.</summary>
 internal static partial class GradCases
 {
-    public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(), .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored()];
+    public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
+        .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored()];
 
     private static IEnumerable<GradCase> Products()
     {
@@ -22,45 +23,64 @@ internal static partial class GradCases
             }
     }
 
-    private static GradCase Linear(string name, int rows, int inputs, int outputs, bool bias, double output, double gradient) => new(name, typeof(LinearOp),
-        r => bias ? [r.Normal(rows, inputs), r.Normal(outputs, inputs), r.Normal(outputs)] : [r.Normal(rows, inputs), r.Normal(outputs, inputs)],
+    private static GradCase Linear(string name, int rows, int inputs, int outputs, bool bias, double output,
+        double gradient) => new(name, typeof(LinearOp),
+        r => bias ? [r.Normal(rows, inputs), r.Normal(outputs, inputs), r.Normal(outputs)]
+            : [r.Normal(rows, inputs), r.Normal(outputs, inputs)],
         (c, x) => c.Linear(x[0], x[1], bias ? x[2] : null),
         x => Reference.Linear(x[0], x[1], bias ? x[2] : null, outputs, inputs), output, gradient);
 
-    private static GradCase MatMul(string name, int[] batch, int count, int m, int n, int k, bool transposeA, bool transposeB) => new(name, typeof(MatMulOp),
-        r => [r.Normal([.. batch, transposeA ? k : m, transposeA ? m : k]), r.Normal([.. batch, transposeB ? n : k, transposeB ? k : n])],
+    private static GradCase MatMul(string name, int[] batch, int count, int m, int n, int k, bool transposeA,
+        bool transposeB) => new(name, typeof(MatMulOp),
+        r => [r.Normal([.. batch, transposeA ? k : m, transposeA ? m : k]),
+            r.Normal([.. batch, transposeB ? n : k, transposeB ? k : n])],
         (c, x) => c.MatMul(x[0], x[1], transposeA, transposeB),
         x => Reference.MatMul(x[0], x[1], count, m, n, k, transposeA, transposeB), 3, 4);
 
     private static IEnumerable<GradCase> Elementwise()
     {
         int[] ids = [3, 0, 3, 3, 10, 7];
-        yield return new("add", typeof(AddOp), r => [r.Normal(3, 5, 7), r.Normal(3, 5, 7)], (c, x) => c.Add(x[0], x[1]), x => Reference.Add(x[0], x[1]), 1, 0);
-        yield return new("add a row", typeof(AddOp), r => [r.Normal(5, 37), r.Normal(37)], (c, x) => c.Add(x[0], x[1]), x => Reference.Add(x[0], x[1]), 1, 2);
-        yield return new("add a matrix", typeof(AddOp), r => [r.Normal(4, 5, 7), r.Normal(5, 7)], (c, x) => c.Add(x[0], x[1]), x => Reference.Add(x[0], x[1]), 1, 2);
-        yield return new("add a scalar", typeof(AddOp), r => [r.Normal(5, 7), r.Normal()], (c, x) => c.Add(x[0], x[1]), x => Reference.Add(x[0], x[1]), 1, 12);
-        yield return new("multiply", typeof(MultiplyOp), r => [r.Normal(3, 37), r.Normal(3, 37)], (c, x) => c.Multiply(x[0], x[1]), x => Reference.Multiply(x[0], x[1]), 1, 1);
-        yield return new("scale", typeof(ScaleOp), r => [r.Normal(3, 37)], (c, x) => c.Scale(x[0], -1.7f), x => Reference.Scale(x[0], -1.7f), 1, 1);
-        yield return new("embedding", typeof(EmbeddingOp), r => [r.Normal(11, 67)], (c, x) => c.Embedding(x[0], Tensor.From(new Shape(2, 3), ids)),
+        yield return new("add", typeof(AddOp), r => [r.Normal(3, 5, 7), r.Normal(3, 5, 7)], (c, x) => c.Add(x[0], x[1]),
+            x => Reference.Add(x[0], x[1]), 1, 0);
+        yield return new("add a row", typeof(AddOp), r => [r.Normal(5, 37), r.Normal(37)], (c, x) => c.Add(x[0], x[1]),
+            x => Reference.Add(x[0], x[1]), 1, 2);
+        yield return new("add a matrix", typeof(AddOp), r => [r.Normal(4, 5, 7), r.Normal(5, 7)],
+            (c, x) => c.Add(x[0], x[1]), x => Reference.Add(x[0], x[1]), 1, 2);
+        yield return new("add a scalar", typeof(AddOp), r => [r.Normal(5, 7), r.Normal()], (c, x) => c.Add(x[0], x[1]),
+            x => Reference.Add(x[0], x[1]), 1, 12);
+        yield return new("multiply", typeof(MultiplyOp), r => [r.Normal(3, 37), r.Normal(3, 37)],
+            (c, x) => c.Multiply(x[0], x[1]), x => Reference.Multiply(x[0], x[1]), 1, 1);
+        yield return new("scale", typeof(ScaleOp), r => [r.Normal(3, 37)], (c, x) => c.Scale(x[0], -1.7f),
+            x => Reference.Scale(x[0], -1.7f), 1, 1);
+        yield return new("embedding", typeof(EmbeddingOp), r => [r.Normal(11, 67)],
+            (c, x) => c.Embedding(x[0], Tensor.From(new Shape(2, 3), ids)),
             x => Reference.Embedding(x[0], ids, 67), 0, 2);
-        yield return new("dropout", typeof(DropoutOp), r => [r.Normal(5, 13)], (c, x) => c.Dropout(x[0], 0.3f, 5, 9), x => Reference.Multiply(x[0], Mask(x[0].Length)), 2, 2);
+        yield return new("dropout", typeof(DropoutOp), r => [r.Normal(5, 13)], (c, x) => c.Dropout(x[0], 0.3f, 5, 9),
+            x => Reference.Multiply(x[0], Mask(x[0].Length)), 2, 2);
     }
 
-    /// <summary>The mask of the dropout case: the op itself on ones, forward only, tells what is kept; the factor is the exact 1 / (1 - p).</summary>
+    /// <summary>
+    /// The mask of the dropout case: the op itself on ones, forward only, tells what is kept; the
+    /// factor is the exact 1 / (1 - p).
+    /// </summary>
     private static double[] Mask(int length)
     {
         using var compute = new Compute(1, SimdWidth.Scalar);
         var ones = new Tensor(new Shape(length));
         ones.Data.Fill(1);
-        return Array.ConvertAll(compute.Dropout(ones, 0.3f, 5, 9).Doubles(), kept => kept == 0 ? 0 : 1 / (1 - (double)0.3f));
+        return Array.ConvertAll(compute.Dropout(ones, 0.3f, 5, 9).Doubles(),
+            kept => kept == 0 ? 0 : 1 / (1 - (double)0.3f));
     }
 
     private static IEnumerable<GradCase> Activations()
     {
         foreach (var kind in Enum.GetValues<ActivationKind>())
-            yield return new($"activation {kind}", typeof(ActivationOp), r => [AwayFromZero(r.Normal(3, 37))], (c, x) => c.Activation(kind, x[0]),
-                x => Reference.Activation(kind, x[0]), kind == ActivationKind.Relu ? 0 : 3, kind == ActivationKind.Relu ? 0 : 4);
-        yield return new("swiglu", typeof(SwiGluOp), r => [r.Normal(3, 37), r.Normal(3, 37)], (c, x) => c.SwiGlu(x[0], x[1]), x => Reference.SwiGlu(x[0], x[1]), 3, 4);
+            yield return new($"activation {kind}", typeof(ActivationOp), r => [AwayFromZero(r.Normal(3, 37))],
+                (c, x) => c.Activation(kind, x[0]),
+                x => Reference.Activation(kind, x[0]), kind == ActivationKind.Relu ? 0 : 3,
+                kind == ActivationKind.Relu ? 0 : 4);
+        yield return new("swiglu", typeof(SwiGluOp), r => [r.Normal(3, 37), r.Normal(3, 37)],
+            (c, x) => c.SwiGlu(x[0], x[1]), x => Reference.SwiGlu(x[0], x[1]), 3, 4);
     }
 
     /// <summary>Moves inputs off the kink of ReLU, where a difference quotient is neither slope.</summary>
@@ -75,25 +95,35 @@ internal static partial class GradCases
     {
         foreach (int columns in new[] { 2, 5, 37, 130 })
         {
-            yield return new($"layernorm of {columns}", typeof(LayerNormOp), r => [r.Normal(3, columns), r.AroundOne(columns), r.Normal(columns)],
-                (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f), x => Reference.LayerNorm(x[0], x[1], x[2], 1e-5f), 4, columns == 2 ? 12 : 4);
-            yield return new($"layernorm of {columns} without bias", typeof(LayerNormOp), r => [r.Normal(2, 3, columns), r.AroundOne(columns)],
-                (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f), x => Reference.LayerNorm(x[0], x[1], null, 1e-5f), 4, columns == 2 ? 12 : 4);
-            yield return new($"rmsnorm of {columns}", typeof(RmsNormOp), r => [r.Normal(5, columns), r.AroundOne(columns)],
+            yield return new($"layernorm of {columns}", typeof(LayerNormOp),
+                r => [r.Normal(3, columns), r.AroundOne(columns), r.Normal(columns)],
+                (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f), x => Reference.LayerNorm(x[0], x[1], x[2], 1e-5f), 4,
+                columns == 2 ? 12 : 4);
+            yield return new($"layernorm of {columns} without bias", typeof(LayerNormOp),
+                r => [r.Normal(2, 3, columns), r.AroundOne(columns)],
+                (c, x) => c.LayerNorm(x[0], x[1], null, 1e-5f), x => Reference.LayerNorm(x[0], x[1], null, 1e-5f), 4,
+                columns == 2 ? 12 : 4);
+            yield return new($"rmsnorm of {columns}", typeof(RmsNormOp),
+                r => [r.Normal(5, columns), r.AroundOne(columns)],
                 (c, x) => c.RmsNorm(x[0], x[1], 1e-5f), x => Reference.RmsNorm(x[0], x[1], 1e-5f), 3, 4);
-            yield return new($"softmax of {columns}", typeof(SoftmaxOp), r => [r.Normal(3, columns)], (c, x) => c.Softmax(x[0]), x => Reference.Softmax(x[0], columns), 2, 2);
+            yield return new($"softmax of {columns}", typeof(SoftmaxOp), r => [r.Normal(3, columns)],
+                (c, x) => c.Softmax(x[0]), x => Reference.Softmax(x[0], columns), 2, 2);
         }
         foreach (var pairing in Enum.GetValues<RopePairing>())
             foreach (int headDim in new[] { 2, 6, 36 })
                 yield return new($"rope {pairing} {headDim}", typeof(RopeOp), r => [r.Normal(2, 3, 3 * headDim)],
-                    (c, x) => c.Rope(x[0], new RopeTable(RopeTable.InverseFrequencies(headDim, 10000), [5, 900, 8191]), pairing),
-                    x => Reference.Rope(x[0], [5, 900, 8191], 3, headDim, 10000, pairing == RopePairing.Interleaved), 3, 2);
+                    (c, x) => c.Rope(x[0], new RopeTable(RopeTable.InverseFrequencies(headDim, 10000),
+                        [5, 900, 8191]), pairing),
+                    x => Reference.Rope(x[0], [5, 900, 8191], 3, headDim, 10000, pairing == RopePairing.Interleaved), 3,
+                    2);
     }
 
     private static IEnumerable<GradCase> Losses()
     {
-        yield return new("sum", typeof(SumOp), r => [r.Normal(3, 37)], (c, x) => c.Sum(x[0]), x => Reference.Sum(x[0]), 4, 0);
-        yield return new("mean", typeof(SumOp), r => [r.Normal(2, 3, 19)], (c, x) => c.Mean(x[0]), x => Reference.Scale(Reference.Sum(x[0]), 1.0 / x[0].Length), 1, 1);
+        yield return new("sum", typeof(SumOp), r => [r.Normal(3, 37)], (c, x) => c.Sum(x[0]),
+            x => Reference.Sum(x[0]), 4, 0);
+        yield return new("mean", typeof(SumOp), r => [r.Normal(2, 3, 19)], (c, x) => c.Mean(x[0]),
+            x => Reference.Scale(Reference.Sum(x[0]), 1.0 / x[0].Length), 1, 1);
         yield return CrossEntropy("cross-entropy", 1, 0, 0, 0);
         yield return CrossEntropy("cross-entropy, rows left out", 1, 0, 3, 0);
         yield return CrossEntropy("cross-entropy, given denominator", 1, 0, 3, 11);
@@ -103,29 +133,37 @@ internal static partial class GradCases
         yield return CrossEntropy("cross-entropy, smoothed, logits around -40", 1, -40, 0, 1, smoothing: 0.9);
         yield return CrossEntropy("cross-entropy, z-loss", 1, 0, 3, 0, zLoss: 0.02);
         yield return CrossEntropy("cross-entropy, z-loss, logits around -40", 1, -40, 0, 0, zLoss: 1e-3);
-        yield return CrossEntropy("cross-entropy, smoothed, z-loss, wide logits", 20, 0, 3, 1, smoothing: 0.3, zLoss: 0.01);
-        yield return LinearCrossEntropy("linear cross-entropy, smoothed, z-loss", 7, 3, 11, 0, smoothing: 0.1, zLoss: 0.05);
-        yield return LinearCrossEntropy("linear cross-entropy, smoothed, z-loss, in chunks", 45, 4, 0, 32, smoothing: 0.2, zLoss: 0.01);
+        yield return CrossEntropy("cross-entropy, smoothed, z-loss, wide logits", 20, 0, 3, 1, smoothing: 0.3,
+            zLoss: 0.01);
+        yield return LinearCrossEntropy("linear cross-entropy, smoothed, z-loss", 7, 3, 11, 0, smoothing: 0.1,
+            zLoss: 0.05);
+        yield return LinearCrossEntropy("linear cross-entropy, smoothed, z-loss, in chunks", 45, 4, 0, 32,
+            smoothing: 0.2, zLoss: 0.01);
         yield return LinearCrossEntropy("linear cross-entropy", 7, 0, 0, 0);
         yield return LinearCrossEntropy("linear cross-entropy, rows left out", 7, 3, 0, 0);
         yield return LinearCrossEntropy("linear cross-entropy, given denominator", 7, 3, 11, 0);
         yield return LinearCrossEntropy("linear cross-entropy, in chunks", 45, 0, 0, 32);
     }
 
-    private static GradCase CrossEntropy(string name, float spread, float offset, int leaveOut, double denominator, double smoothing = 0, double zLoss = 0)
+    private static GradCase CrossEntropy(string name, float spread, float offset, int leaveOut, double denominator,
+        double smoothing = 0, double zLoss = 0)
     {
         int[] targets = new Random(3).Ids(7, 37, leaveOut);
         return new(name, typeof(CrossEntropyOp), r => [Affine(r.Normal(7, 37), spread, offset)],
-            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets), new LossOptions(denominator, smoothing, zLoss)).Loss,
+            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets),
+                new LossOptions(denominator, smoothing, zLoss)).Loss,
             x => Reference.CrossEntropy(x[0], targets, denominator, smoothing, zLoss), 2, 4);
     }
 
-    private static GradCase LinearCrossEntropy(string name, int rows, int leaveOut, double denominator, int rowsPerChunk, double smoothing = 0, double zLoss = 0)
+    private static GradCase LinearCrossEntropy(string name, int rows, int leaveOut, double denominator,
+        int rowsPerChunk, double smoothing = 0, double zLoss = 0)
     {
         int[] targets = new Random(3).Ids(rows, 37, leaveOut);
         return new(name, typeof(LinearCrossEntropyOp), r => [r.Normal(rows, 5), r.Normal(37, 5)],
-            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(rows), targets), new LossOptions(denominator, smoothing, zLoss), rowsPerChunk).Loss,
-            x => Reference.CrossEntropy(Reference.Linear(x[0], x[1], null, 37, 5), targets, denominator, smoothing, zLoss), 2, 4);
+            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(rows), targets),
+                new LossOptions(denominator, smoothing, zLoss), rowsPerChunk).Loss,
+            x => Reference.CrossEntropy(Reference.Linear(x[0], x[1], null, 37, 5), targets, denominator, smoothing,
+                zLoss), 2, 4);
     }
 
     private static Tensor Affine(Tensor x, float factor, float offset)

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Every op against its double-precision reference: output and all gradients, at every SIMD width, on one thread and on three.</summary>
+/// <summary>
+/// Every op against its double-precision reference: output and all gradients, at every SIMD width,
+/// on one thread and on three.
+/// </summary>
 public class GradCheckTests
 {
     public static TheoryData<string> Names => [.. GradCases.All.Select(c => c.Name)];
@@ -14,11 +17,13 @@ public class GradCheckTests
             {
                 using var compute = TestTensors.Dirty(threads, width);
                 var random = test.Seeded();
-                foreach (var result in GradCheck.Run(compute, test.Run, test.Reference, test.Inputs(random), shape => UpstreamOf(shape, random)))
+                foreach (var result in GradCheck.Run(compute, test.Run, test.Reference, test.Inputs(random),
+                    shape => UpstreamOf(shape, random)))
                 {
                     double allowed = result.Name == "output" ? test.Output : test.Gradient;
                     Assert.True(result.RelativeError <= (allowed * GradCase.Rounding) + GradCase.DifferenceNoise,
-                        $"{name}, {width}, {threads} threads: {result.Name} is off by {result.RelativeError / GradCase.Rounding:F2} roundings (allowed {allowed}), {result}");
+                        $"{name}, {width}, {threads} threads: {result.Name} is off by "
+                        + $"{result.RelativeError / GradCase.Rounding:F2} roundings (allowed {allowed}), {result}");
                 }
             }
     }
@@ -35,14 +40,16 @@ public class GradCheckTests
     [Fact]
     public void Every_op_has_a_case()
     {
-        var ops = typeof(Op).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Op)) && !type.IsAbstract).ToList();
+        var ops = typeof(Op).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Op)) && !type.IsAbstract)
+            .ToList();
         Assert.NotEmpty(ops);
         var without = ops.Except(GradCases.All.Select(c => c.Op)).Select(type => type.Name);
         Assert.True(!without.Any(), $"without a gradient check: {string.Join(", ", without)}; add a case to GradCases");
     }
 
     [Fact]
-    public void Case_names_are_unique() => Assert.Equal(GradCases.All.Count, GradCases.All.Select(c => c.Name).Distinct().Count());
+    public void Case_names_are_unique() =>
+        Assert.Equal(GradCases.All.Count, GradCases.All.Select(c => c.Name).Distinct().Count());
 
     [Fact]
     public void A_wrong_gradient_is_noticed()
@@ -50,7 +57,8 @@ public class GradCheckTests
         using var compute = new Compute(1);
         var x = Tensor.From(new Shape(3), [1f, 2, 3]);
         // The op is 2x, the reference 2x + 0.001 x^2: outputs and slopes differ by more than rounding.
-        var results = GradCheck.Run(compute, (c, t) => c.Scale(t[0], 2), t => [.. t[0].Select(v => (2 * v) + (0.001 * v * v))], [x], _ => Tensor.From(new Shape(3), [1f, 1, 1]));
+        var results = GradCheck.Run(compute, (c, t) => c.Scale(t[0], 2),
+            t => [.. t[0].Select(v => (2 * v) + (0.001 * v * v))], [x], _ => Tensor.From(new Shape(3), [1f, 1, 1]));
         Assert.Equal(0.009, results[0].Error, 1e-6);
         Assert.Equal(0.006, results[1].Error, 1e-6);
         Assert.Equal(2.006, results[1].Scale, 1e-6);
@@ -61,11 +69,13 @@ public class GradCheckTests
     {
         using var compute = new Compute(1);
         var x = Tensor.From(new Shape(3), [1f, 2, 3]);
-        Assert.Throws<ArgumentException>(() => GradCheck.Run(compute, (c, t) => c.Scale(t[0], 2), t => [2 * t[0][0]], [x], shape => new Tensor(shape)));
+        Assert.Throws<ArgumentException>(() => GradCheck.Run(compute, (c, t) => c.Scale(t[0], 2), t => [2 * t[0][0]],
+            [x], shape => new Tensor(shape)));
     }
 
     /// <summary>Normal numbers; 1 for a scalar, so that a loss has its own gradient.</summary>
-    private static Tensor UpstreamOf(Shape shape, Random random) => shape.Rank == 0 ? Tensor.From(shape, [1f]) : random.Normal(Dims(shape));
+    private static Tensor UpstreamOf(Shape shape, Random random) =>
+        shape.Rank == 0 ? Tensor.From(shape, [1f]) : random.Normal(Dims(shape));
 
     private static int[] Dims(Shape shape) => [.. Enumerable.Range(0, shape.Rank).Select(i => shape[i])];
 }

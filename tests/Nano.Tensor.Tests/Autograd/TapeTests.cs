@@ -23,7 +23,8 @@ public class TapeTests
         compute.Scale(z, 2);
         compute.Tape.Backward(compute, y);
         Assert.False(z.HasGradient);
-        Assert.Contains("[2] has no gradient", Assert.Throws<InvalidOperationException>(() => z.Gradient).Message, StringComparison.Ordinal);
+        Assert.Contains("[2] has no gradient", Assert.Throws<InvalidOperationException>(() => z.Gradient).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -63,12 +64,16 @@ public class TapeTests
         Assert.Equal(6, y.Data.Length);
         Assert.Equal([1, 1, 1, 1, 1, 1], Values(y.Gradient));
         Assert.Equal(6, x.Gradient.Data.Length);
-        Assert.Contains("[2, 3] was released", Assert.Throws<InvalidOperationException>(() => a.Data.Length).Message, StringComparison.Ordinal);
-        Assert.Contains("[6] was released", Assert.Throws<InvalidOperationException>(() => view.Data.Length).Message, StringComparison.Ordinal);
+        Assert.Contains("[2, 3] was released", Assert.Throws<InvalidOperationException>(() => a.Data.Length).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("[6] was released", Assert.Throws<InvalidOperationException>(() => view.Data.Length).Message,
+            StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(() => a.Gradient);
         Assert.Throws<InvalidOperationException>(() => compute.Scale(a, 2));
         Assert.Empty(compute.Tape.Ops);
-        Assert.Contains("walked already", Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, y)).Message, StringComparison.Ordinal);
+        Assert.Contains("walked already",
+            Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, y)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -89,7 +94,8 @@ public class TapeTests
         using var compute = new Compute(1);
         Tensor y = compute.New(new Shape(2, 3)), row = y.SliceRows(0, 1), ids = compute.New(new Shape(2), DType.Int32);
         compute.NextStep();
-        Assert.Contains("[2, 3] belongs to a step that has ended", Assert.Throws<InvalidOperationException>(() => y.Data.Length).Message, StringComparison.Ordinal);
+        Assert.Contains("[2, 3] belongs to a step that has ended",
+            Assert.Throws<InvalidOperationException>(() => y.Data.Length).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(() => row.Data.Length);
         Assert.Throws<InvalidOperationException>(() => ids.Ids.Length);
     }
@@ -105,7 +111,8 @@ public class TapeTests
         long forward = compute.StepArena.PeakBytes;
         Assert.Equal(50 * 4 * 64 * 64, forward);
         compute.Tape.Backward(compute, y);
-        // What is fed in and the output's gradient stay, and an op needs its own and its input's; these take the places of what is dead.
+        // What is fed in and the output's gradient stay, and an op needs its own and its input's; these take
+        // the places of what is dead.
         Assert.Equal(forward + (4 * 4 * 64 * 64), compute.StepArena.PeakBytes);
         Assert.Equal(compute.StepArena.PeakBytes, compute.StepArena.TouchedBytes);
     }

@@ -3,7 +3,8 @@ namespace Nano.Tests;
 public sealed class AdamWTests : IDisposable
 {
     private const int Length = 20011;
-    private static readonly AdamWNumbers Numbers = new(LearningRate: 3e-3, Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, GradientScale: 0.5, Step: 1);
+    private static readonly AdamWNumbers Numbers = new(LearningRate: 3e-3, Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8,
+        WeightDecay: 0.1, GradientScale: 0.5, Step: 1);
     private readonly List<Compute> computes = KernelData.EveryCompute();
 
     public void Dispose() => computes.ForEach(compute => compute.Dispose());
@@ -11,7 +12,8 @@ public sealed class AdamWTests : IDisposable
     [Fact]
     public void Steps_follow_the_formula_of_the_paper_in_double_precision()
     {
-        double[] p = Array.ConvertAll(KernelData.Random(1, Length), v => (double)v), m = new double[Length], v = new double[Length];
+        double[] p = Array.ConvertAll(KernelData.Random(1, Length), v => (double)v), m = new double[Length],
+            v = new double[Length];
         for (int step = 1; step <= 6; step++)
         {
             var gradient = KernelData.Random(100 + step, Length);
@@ -81,7 +83,8 @@ public sealed class AdamWTests : IDisposable
         double first = computes[0].SumOfSquares(x);
         Assert.InRange(first, exact * (1 - 1e-6), exact * (1 + 1e-6));
         foreach (var compute in computes)
-            Assert.Equal(BitConverter.DoubleToInt64Bits(first), BitConverter.DoubleToInt64Bits(compute.SumOfSquares(x)));
+            Assert.Equal(BitConverter.DoubleToInt64Bits(first),
+                BitConverter.DoubleToInt64Bits(compute.SumOfSquares(x)));
     }
 
     [Theory]
@@ -99,7 +102,8 @@ public sealed class AdamWTests : IDisposable
         var shape = new Shape(Length);
         Tensor parameter = Tensor.From(shape, KernelData.Random(1, Length)), mean = new(shape), square = new(shape);
         for (int step = 1; step <= 6; step++)
-            compute.AdamW(parameter, Tensor.From(shape, KernelData.Random(100 + step, Length)), mean, square, Numbers with { Step = step });
+            compute.AdamW(parameter, Tensor.From(shape, KernelData.Random(100 + step, Length)), mean, square,
+                Numbers with { Step = step });
         return (parameter.ToArray(), mean.ToArray(), square.ToArray());
     }
 }

@@ -1,28 +1,37 @@
 namespace Nano.Tests;
 
-/// <summary>Rounding to bfloat16 against its definition, at every length and alignment; nothing beyond the ends is touched.</summary>
+/// <summary>
+/// Rounding to bfloat16 against its definition, at every length and alignment; nothing beyond the
+/// ends is touched.
+/// </summary>
 public unsafe class BFloat16Tests
 {
     public static TheoryData<SimdWidth> Widths => TestTensors.Widths;
 
     private static readonly float[] Special =
     [
-        0f, -0f, 1f, -1f, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.MinValue, float.Epsilon, -float.Epsilon, 1e-39f, 1.17549435e-38f,
+        0f, -0f, 1f, -1f, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.MinValue, float.Epsilon,
+            -float.Epsilon, 1e-39f, 1.17549435e-38f,
         Bits(0x3f808000), // 1 + 2^-8, half way between 1 and 1 + 2^-7: down to the even one
         Bits(0x3f818000), // half way between 1 + 2^-7 and 1 + 2^-6: up to the even one
-        Bits(0xbf808000), Bits(0xbf818000), Bits(0x3f808001), Bits(0x3f807fff), Bits(0x7f7f7fff), Bits(0x7f7f8000), Bits(0x00008000), Bits(0x00018000), Bits(0x00007fff),
+        Bits(0xbf808000), Bits(0xbf818000), Bits(0x3f808001), Bits(0x3f807fff), Bits(0x7f7f7fff), Bits(0x7f7f8000),
+            Bits(0x00008000), Bits(0x00018000), Bits(0x00007fff),
         float.NaN, -float.NaN, Bits(0x7f800001), Bits(0xff80ffff), Bits(0x7fffffff), Bits(0xffffffff), Bits(0x7fbfffff),
     ];
 
     private static float Bits(uint bits) => BitConverter.UInt32BitsToSingle(bits);
 
-    /// <summary>By definition: of the two floats whose lower half is zero around x, the nearer; of equally near ones that whose upper half is even. Beyond the last is infinity.</summary>
+    /// <summary>
+    /// By definition: of the two floats whose lower half is zero around x, the nearer; of equally
+    /// near ones that whose upper half is even. Beyond the last is infinity.
+    /// </summary>
     internal static float Expected(float x)
     {
         if (!float.IsFinite(x))
             return x;
         uint below = BitConverter.SingleToUInt32Bits(x) & 0xffff0000u;
-        double magnitude = Math.Abs((double)x), low = Math.Abs((double)Bits(below)), high = below << 1 == 0xfefe0000u ? Math.ScaleB(1, 128) : Math.Abs((double)Bits(below + 0x10000));
+        double magnitude = Math.Abs((double)x), low = Math.Abs((double)Bits(below)),
+            high = below << 1 == 0xfefe0000u ? Math.ScaleB(1, 128) : Math.Abs((double)Bits(below + 0x10000));
         bool up = high - magnitude < magnitude - low || (high - magnitude == magnitude - low && (below & 0x10000) != 0);
         return up ? Bits(below + 0x10000) : Bits(below);
     }
@@ -32,7 +41,8 @@ public unsafe class BFloat16Tests
         if (float.IsNaN(x))
             Assert.True(float.IsNaN(actual), where);
         else
-            Assert.True(BitConverter.SingleToInt32Bits(Expected(x)) == BitConverter.SingleToInt32Bits(actual), $"{where}: {x:R} became {actual:R}, should be {Expected(x):R}");
+            Assert.True(BitConverter.SingleToInt32Bits(Expected(x)) == BitConverter.SingleToInt32Bits(actual),
+                $"{where}: {x:R} became {actual:R}, should be {Expected(x):R}");
     }
 
     private static float[] AnyBits(int count, int seed)
@@ -61,14 +71,16 @@ public unsafe class BFloat16Tests
                 AssertUntouched(half, offset + 1, words);
                 AssertUntouched(back, offset + 2, n);
                 for (int i = 0; i < n; i++)
-                    AssertRounded(values[i], back.Data[offset + 2 + i], $"{width}, element {i} of {n}, offset {offset}");
+                    AssertRounded(values[i], back.Data[offset + 2 + i],
+                        $"{width}, element {i} of {n}, offset {offset}");
                 KeepAlive(x, half, back);
             }
     }
 
     private static void AssertUntouched(Tensor tensor, int start, int count)
     {
-        Assert.True(tensor.Data[..start].IndexOfAnyExcept(77f) < 0 && tensor.Data[(start + count)..].IndexOfAnyExcept(77f) < 0, $"{count} from {start}");
+        Assert.True(tensor.Data[..start].IndexOfAnyExcept(77f) < 0
+            && tensor.Data[(start + count)..].IndexOfAnyExcept(77f) < 0, $"{count} from {start}");
     }
 
     [Theory, MemberData(nameof(Widths))]
@@ -79,7 +91,8 @@ public unsafe class BFloat16Tests
         foreach (int threads in new[] { 1, 3 })
         {
             using var compute = new Compute(threads, width);
-            Tensor x = Tensor.From(new Shape(values.Length), values), half = new(new Shape((int)BFloat16.Words(values.Length))), back = new(x.Shape);
+            Tensor x = Tensor.From(new Shape(values.Length), values),
+                half = new(new Shape((int)BFloat16.Words(values.Length))), back = new(x.Shape);
             BFloat16.Narrow(compute, values.Length, x.Pointer, half.Pointer);
             BFloat16.Widen(compute, values.Length, half.Pointer, back.Pointer);
             for (int i = 0; i < values.Length; i++)
@@ -95,8 +108,10 @@ public unsafe class BFloat16Tests
     public void What_is_bfloat16_already_stays_as_it_is(SimdWidth width)
     {
         using var compute = new Compute(2, width);
-        float[] values = [.. Enumerable.Range(0, 1 << 16).Select(i => Bits((uint)i << 16)).Where(value => !float.IsNaN(value))];
-        Tensor x = Tensor.From(new Shape(values.Length), values), half = new(new Shape((int)BFloat16.Words(values.Length))), back = new(x.Shape);
+        float[] values = [.. Enumerable.Range(0, 1 << 16).Select(i => Bits((uint)i << 16))
+            .Where(value => !float.IsNaN(value))];
+        Tensor x = Tensor.From(new Shape(values.Length), values),
+            half = new(new Shape((int)BFloat16.Words(values.Length))), back = new(x.Shape);
         BFloat16.Narrow(compute, values.Length, x.Pointer, half.Pointer);
         BFloat16.Widen(compute, values.Length, half.Pointer, back.Pointer);
         Assert.Equal(x.Bits(), back.Bits());

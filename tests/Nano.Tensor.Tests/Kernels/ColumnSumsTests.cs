@@ -37,7 +37,8 @@ public sealed class ColumnSumsTests : IDisposable
                 float[] actual = [.. before, Canary, Canary];
                 fixed (float* px = x, py = actual)
                     ColumnSums.Run(compute, rows, columns, px, stride, new GradientTarget(py, accumulate));
-                KernelData.AssertSameBits([.. expected, Canary, Canary], actual, $"accumulate {accumulate}, {KernelData.Describe(compute)}");
+                KernelData.AssertSameBits([.. expected, Canary, Canary], actual,
+                    $"accumulate {accumulate}, {KernelData.Describe(compute)}");
             }
         }
     }
@@ -49,7 +50,8 @@ public sealed class ColumnSumsTests : IDisposable
         for (int columns = 1; columns < 40; columns++)
             foreach (bool atEnd in new[] { true, false })
             {
-                using GuardedMemory x = new(KernelData.Random(1, 3 * columns), atEnd), y = new(new float[columns], atEnd);
+                using GuardedMemory x = new(KernelData.Random(1, 3 * columns), atEnd),
+                    y = new(new float[columns], atEnd);
                 foreach (var compute in computes.Where(c => c.Threads == 1))
                     ColumnSums.Run(compute, 3, columns, x.Pointer, columns, new GradientTarget(y.Pointer, true));
             }

@@ -1,8 +1,9 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// One product C[M, N] = start + A[M, K] B[K, N]: its values, how they lie in padded memory, and the answer by definition.
-/// Every float in memory that is not part of A, B, the bias or C is NaN (inputs) or a canary (C).
+/// One product C[M, N] = start + A[M, K] B[K, N]: its values, how they lie in padded memory, and
+/// the answer by definition. Every float in memory that is not part of A, B, the bias or C is NaN
+/// (inputs) or a canary (C).
 /// </summary>
 internal sealed class GemmCase
 {
@@ -27,7 +28,8 @@ internal sealed class GemmCase
     public Span<float> A => a;
 
     public static readonly (RightLayout Layout, bool ByColumns)[] Layouts =
-        [(RightLayout.RowsOfN, false), (RightLayout.RowsOfN, true), (RightLayout.RowsOfK, false), (RightLayout.RowsOfK, true)];
+        [(RightLayout.RowsOfN, false), (RightLayout.RowsOfN, true), (RightLayout.RowsOfK, false),
+            (RightLayout.RowsOfK, true)];
 
     public float Initial(ChainStart start, int row, int column) => start switch
     {
@@ -56,7 +58,10 @@ internal sealed class GemmCase
         return c;
     }
 
-    /// <summary>The true value of one element and the sum of the magnitudes that were added, in double precision.</summary>
+    /// <summary>
+    /// The true value of one element and the sum of the magnitudes that were added, in double
+    /// precision.
+    /// </summary>
     public (double Value, double Magnitude) True(ChainStart start, int row, int column)
     {
         double value = Initial(start, row, column), magnitude = Math.Abs(value);
@@ -79,7 +84,8 @@ internal sealed class GemmCase
         int ldc = N + pad;
         var c = Destination(ldc, pad);
         fixed (float* pa = left, pb = right, pc = c, pbias = biasPart)
-            Gemm.Run(compute, M, N, K, pa + pad, aRow, aCol, pb + pad, ldb, layout, start == ChainStart.Bias ? pbias + pad : null,
+            Gemm.Run(compute, M, N, K, pa + pad, aRow, aCol, pb + pad, ldb, layout,
+                start == ChainStart.Bias ? pbias + pad : null,
                 start == ChainStart.FromC, pc + pad, ldc);
         var dense = new float[M * N];
         for (int i = 0; i < c.Length; i++)
@@ -88,7 +94,8 @@ internal sealed class GemmCase
             if (at >= 0 && at < M * ldc && at % ldc < N)
                 dense[(at / ldc * N) + (at % ldc)] = c[i];
             else
-                Assert.True(KernelData.Bits(c[i]) == KernelData.Bits(Canary), $"{this}, {layout}: float {at} outside C was overwritten with {c[i]}");
+                Assert.True(KernelData.Bits(c[i]) == KernelData.Bits(Canary),
+                    $"{this}, {layout}: float {at} outside C was overwritten with {c[i]}");
         }
         return dense;
     }
@@ -98,8 +105,10 @@ internal sealed class GemmCase
     {
         var (left, aRow, aCol) = Left(byColumns, 0);
         var (right, ldb) = Right(layout, 0);
-        using GuardedMemory pa = new(left, atEnd), pb = new(right, atEnd), pbias = new(bias, atEnd), pc = new(before, atEnd);
-        Gemm.Run(compute, M, N, K, pa.Pointer, aRow, aCol, pb.Pointer, ldb, layout, start == ChainStart.Bias ? pbias.Pointer : null,
+        using GuardedMemory pa = new(left, atEnd), pb = new(right, atEnd), pbias = new(bias, atEnd),
+            pc = new(before, atEnd);
+        Gemm.Run(compute, M, N, K, pa.Pointer, aRow, aCol, pb.Pointer, ldb, layout,
+            start == ChainStart.Bias ? pbias.Pointer : null,
             start == ChainStart.FromC, pc.Pointer, N);
         return pc.Values.ToArray();
     }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Nano.Tests;
 
 /// <summary>
-/// Floats that touch a page nobody may access, on either side: reading or writing one float too many ends the process at once.
-/// Linux only.
+/// Floats that touch a page nobody may access, on either side: reading or writing one float too
+/// many ends the process at once. Linux only.
 /// </summary>
 internal sealed unsafe partial class GuardedMemory : IDisposable
 {

@@ -7,7 +7,10 @@ internal static class KernelData
 {
     public static readonly int[] ThreadCounts = [1, 2, 3, 7];
 
-    /// <summary>Numbers of both signs and of sizes from 1/8 to 8, so that rounding differs when an order changes.</summary>
+    /// <summary>
+    /// Numbers of both signs and of sizes from 1/8 to 8, so that rounding differs when an order
+    /// changes.
+    /// </summary>
     public static float[] Random(int seed, int count)
     {
         var random = new Random(seed);
@@ -34,7 +37,8 @@ internal static class KernelData
             return;
         for (int i = 0; i < expected.Length; i++)
             if (Bits(expected[i]) != Bits(actual[i]))
-                Assert.Fail($"{what}: element {i} of {expected.Length} is {actual[i]:R} ({Bits(actual[i]):x8}), expected {expected[i]:R} ({Bits(expected[i]):x8})");
+                Assert.Fail($"{what}: element {i} of {expected.Length} is {actual[i]:R} ({Bits(actual[i]):x8}), "
+                    + $"expected {expected[i]:R} ({Bits(expected[i]):x8})");
     }
 
     /// <summary>One context for every width and thread count.</summary>

@@ -18,7 +18,8 @@ public sealed class PackTests : IDisposable
                 var to = KernelData.Filled((rows * toRow) + 4, Canary);
                 fixed (float* pf = from, pt = to)
                     Pack.Transpose(rows, columns, pf, fromRow, padded, toRow, pt);
-                KernelData.AssertSameBits(Packed(rows, columns, padded, toRow, (r, c) => from[(c * fromRow) + r]), to, $"{rows} x {columns}");
+                KernelData.AssertSameBits(Packed(rows, columns, padded, toRow, (r, c) => from[(c * fromRow) + r]), to,
+                    $"{rows} x {columns}");
             }
     }
 
@@ -49,10 +50,12 @@ public sealed class PackTests : IDisposable
             for (int rows = 1; rows <= 18; rows++)
                 for (int columns = 1; columns <= 18; columns++)
                 {
-                    using GuardedMemory from = new(KernelData.Random(1, rows * columns), atEnd), to = new(new float[rows * columns], atEnd);
+                    using GuardedMemory from = new(KernelData.Random(1, rows * columns), atEnd),
+                        to = new(new float[rows * columns], atEnd);
                     Pack.Transpose(rows, columns, from.Pointer, rows, columns, columns, to.Pointer);
                     foreach (var compute in computes)
-                        compute.For(1, 1, 0, new CopyKernel(rows, columns, from.Pointer, columns, columns, columns, to.Pointer));
+                        compute.For(1, 1, 0, new CopyKernel(rows, columns, from.Pointer, columns, columns, columns,
+                            to.Pointer));
                 }
     }
 
@@ -74,7 +77,8 @@ public sealed class PackTests : IDisposable
         return expected;
     }
 
-    private readonly unsafe struct CopyKernel(int rows, int columns, float* from, nint fromRow, int padded, nint toRow, float* to) : IKernel
+    private readonly unsafe struct CopyKernel(int rows, int columns, float* from, nint fromRow, int padded, nint toRow,
+        float* to) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged =>
             Pack.Copy<S, V>(rows, columns, from, fromRow, padded, toRow, to);

@@ -100,7 +100,10 @@ public sealed class RowReduceTests : IDisposable
             }
     }
 
-    /// <summary>The definition: element i belongs to lane i mod 16, lanes fold in order, then 16 -> 8 -> 4 -> 2 -> 1.</summary>
+    /// <summary>
+    /// The definition: element i belongs to lane i mod 16, lanes fold in order, then 16 -> 8 -> 4
+    /// -> 2 -> 1.
+    /// </summary>
     private static float SixteenLanes(int n, Func<float, int, float> fold)
     {
         var lanes = new float[16];
@@ -110,9 +113,11 @@ public sealed class RowReduceTests : IDisposable
         return two[0] + two[1];
     }
 
-    private static float[] Halve(float[] lanes) => [.. Enumerable.Range(0, lanes.Length / 2).Select(i => lanes[i] + lanes[i + (lanes.Length / 2)])];
+    private static float[] Halve(float[] lanes) =>
+        [.. Enumerable.Range(0, lanes.Length / 2).Select(i => lanes[i] + lanes[i + (lanes.Length / 2)])];
 
-    private static unsafe float Reduce(Compute compute, Span<float> x, Span<float> y, Kind kind, float scale = 0, float shift = 0)
+    private static unsafe float Reduce(Compute compute, Span<float> x, Span<float> y, Kind kind, float scale = 0,
+        float shift = 0)
     {
         float result = 0;
         fixed (float* px = x, py = y)
@@ -128,9 +133,11 @@ public sealed class RowReduceTests : IDisposable
         Exponential,
     }
 
-    private readonly unsafe struct OneRow(Kind kind, int n, float* x, float* y, float scale, float shift, float* result) : IKernel
+    private readonly unsafe struct OneRow(Kind kind, int n, float* x, float* y, float scale, float shift,
+        float* result) : IKernel
     {
-        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged => *result = kind switch
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged =>
+            *result = kind switch
         {
             Kind.Sum => RowReduce.Sum<S, V, PlainTerm>(n, new PlainTerm(x)),
             Kind.Product => RowReduce.Sum<S, V, ProductTerm>(n, new ProductTerm(x, y)),

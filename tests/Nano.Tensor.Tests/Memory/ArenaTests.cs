@@ -123,7 +123,8 @@ public sealed class ArenaTests
                     {
                         var part = held[-action % held.Count];
                         held.Remove(part);
-                        Assert.True(new ReadOnlySpan<float>(part.Buffer.Pointer + part.Offset, part.Length).IndexOfAnyExcept(part.Mark) < 0, "a part in use was overwritten");
+                        Assert.True(new ReadOnlySpan<float>(part.Buffer.Pointer + part.Offset, part.Length)
+                            .IndexOfAnyExcept(part.Mark) < 0, "a part in use was overwritten");
                         arena.Give(part.Buffer, part.Offset, part.Length);
                         inUse -= Rounded(part.Length);
                     }
@@ -169,7 +170,8 @@ public sealed class ArenaTests
         using var arena = new Arena(chunkFloats: 1000);
         foreach (int size in new[] { 100, 5000, 100, 70_000, 100, 10_000 })
             arena.Take(size);
-        Assert.Equal(4 * (1000 + 16_000 + 70_000), arena.ReservedBytes); // 5,000 and 10,000 share the second, 70,000 has the third, the rest the first
+        // 5,000 and 10,000 share the second, 70,000 has the third, the rest the first
+        Assert.Equal(4 * (1000 + 16_000 + 70_000), arena.ReservedBytes);
         Assert.Equal(4 * (336 + 15_008 + 70_000), arena.TouchedBytes);
     }
 
@@ -184,6 +186,7 @@ public sealed class ArenaTests
             new Span<float>(buffer.Pointer + offset, sizes[i]).Fill(i);
         }
         for (int i = 0; i < parts.Length; i++)
-            Assert.True(new ReadOnlySpan<float>(parts[i].Buffer.Pointer + parts[i].Offset, sizes[i]).IndexOfAnyExcept((float)i) < 0, $"part {i} was overwritten");
+            Assert.True(new ReadOnlySpan<float>(parts[i].Buffer.Pointer + parts[i].Offset, sizes[i])
+                .IndexOfAnyExcept((float)i) < 0, $"part {i} was overwritten");
     }
 }

@@ -14,7 +14,10 @@ public sealed class ForgottenMemoryTests
         Assert.True(GC.CollectionCount(0) > collections);
     }
 
-    /// <summary>Memory counts once it is written; and the collector leaves some time between its rounds, which writing takes.</summary>
+    /// <summary>
+    /// Memory counts once it is written; and the collector leaves some time between its rounds,
+    /// which writing takes.
+    /// </summary>
     private static unsafe void Write(NativeBuffer buffer)
     {
         new Span<float>(buffer.Pointer, (int)buffer.Length).Fill(1);
@@ -51,12 +54,16 @@ public sealed class ForgottenMemoryTests
         }
     }
 
-    /// <summary>Optimised from the first call: only then does a variable end with its last use instead of with the method.</summary>
+    /// <summary>
+    /// Optimised from the first call: only then does a variable end with its last use instead of
+    /// with the method.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static double SumOfForgotten(Compute compute) => compute.SumOfSquares(Ones());
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void StepOfForgotten(Compute compute) => compute.AdamW(Ones(), Ones(), Ones(), Ones(), new(1, 0.9, 0.9, 1, 0, 1, 1));
+    private static void StepOfForgotten(Compute compute) =>
+        compute.AdamW(Ones(), Ones(), Ones(), Ones(), new(1, 0.9, 0.9, 1, 0, 1, 1));
 
     private static Tensor Ones()
     {

@@ -46,12 +46,15 @@ public class OverlapTests
 
         Tensor View()
         {
-            int columns = random.Next(1, 9), rows = random.Next(1, 60 / columns + 1), start = random.Next(61 - (rows * columns)), width = random.Next(columns + 1);
-            return x.SliceRows(start, rows * columns).Reshape(new Shape(rows, columns)).SliceColumns(random.Next(columns - width + 1), width);
+            int columns = random.Next(1, 9), rows = random.Next(1, 60 / columns + 1),
+                start = random.Next(61 - (rows * columns)), width = random.Next(columns + 1);
+            return x.SliceRows(start, rows * columns).Reshape(new Shape(rows, columns))
+                .SliceColumns(random.Next(columns - width + 1), width);
         }
 
         static unsafe HashSet<nint> Elements(Tensor t) =>
-            [.. from row in Enumerable.Range(0, (int)t.Shape.Rows) from column in Enumerable.Range(0, t.Shape.Columns) select Address(t, row, column)];
+            [.. from row in Enumerable.Range(0, (int)t.Shape.Rows) from column in Enumerable.Range(0, t.Shape.Columns)
+                select Address(t, row, column)];
 
         static unsafe nint Address(Tensor t, int row, int column) => (nint)(t.Pointer + (row * t.RowStride) + column);
     }
@@ -74,10 +77,12 @@ public class OverlapTests
         var x = new Tensor(new Shape(4, 6));
         Overlap.CheckPartial("attention", x.SliceColumns(0, 3), x.SliceColumns(0, 3));
         Overlap.CheckPartial("attention", x.SliceColumns(0, 3), x.SliceColumns(3, 3));
-        var e = Assert.Throws<ArgumentException>(() => Overlap.CheckPartial("attention", x.SliceColumns(0, 3), x.SliceColumns(2, 3)));
+        var e = Assert.Throws<ArgumentException>(() =>
+            Overlap.CheckPartial("attention", x.SliceColumns(0, 3), x.SliceColumns(2, 3)));
         Assert.Equal("attention: [4, 3] and [4, 3] overlap in memory without being the same", e.Message);
         Assert.Throws<ArgumentException>(() => Overlap.CheckPartial("attention", x, x.SliceColumns(0, 3)));
-        Assert.Throws<ArgumentException>(() => Overlap.CheckPartial("copy", x.Reshape(new Shape(24)).SliceRows(0, 20), x.Reshape(new Shape(24)).SliceRows(1, 20)));
+        Assert.Throws<ArgumentException>(() => Overlap.CheckPartial("copy", x.Reshape(new Shape(24)).SliceRows(0, 20),
+            x.Reshape(new Shape(24)).SliceRows(1, 20)));
     }
 
 #if DEBUG

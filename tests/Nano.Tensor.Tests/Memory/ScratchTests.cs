@@ -63,5 +63,6 @@ public sealed unsafe class ScratchTests
     [InlineData(1, 16)]
     [InlineData(16, 16)]
     [InlineData(17, 32)]
-    public void Parts_cost_whole_cache_lines(long floats, long expected) => Assert.Equal(expected, Scratch.RoundUp(floats));
+    public void Parts_cost_whole_cache_lines(long floats, long expected) =>
+        Assert.Equal(expected, Scratch.RoundUp(floats));
 }

@@ -1,8 +1,9 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Causal attention and its gradients in double precision, with the whole T x T matrix and the softmax derivative in its textbook form,
-/// ds_ij = p_ij (dp_ij - sum_l p_il dp_il). With a window w, query i sees keys i - w + 1 to i. q [B, T, H * D], k and v [B, T, KV * D], flattened.
+/// Causal attention and its gradients in double precision, with the whole T x T matrix and the
+/// softmax derivative in its textbook form, ds_ij = p_ij (dp_ij - sum_l p_il dp_il). With a window
+/// w, query i sees keys i - w + 1 to i. q [B, T, H * D], k and v [B, T, KV * D], flattened.
 /// </summary>
 internal sealed class AttentionReference
 {
@@ -12,9 +13,11 @@ internal sealed class AttentionReference
     public AttentionReference(Tensor q, Tensor k, Tensor v, Tensor dy, int heads, int keyHeads, int window = 0)
     {
         this.window = window == 0 ? int.MaxValue : window;
-        (batch, times, this.heads, this.keyHeads, headDim) = (q.Shape[0], q.Shape[1], heads, keyHeads, q.Shape[2] / heads);
+        (batch, times, this.heads, this.keyHeads, headDim) =
+            (q.Shape[0], q.Shape[1], heads, keyHeads, q.Shape[2] / heads);
         (this.q, this.k, this.v, this.dy) = (q.Doubles(), k.Doubles(), v.Doubles(), dy.Doubles());
-        (Y, DQ, DK, DV) = (new double[this.q.Length], new double[this.q.Length], new double[this.k.Length], new double[this.k.Length]);
+        (Y, DQ, DK, DV) = (new double[this.q.Length], new double[this.q.Length], new double[this.k.Length],
+            new double[this.k.Length]);
         for (int b = 0; b < batch; b++)
             for (int h = 0; h < heads; h++)
                 for (int i = 0; i < times; i++)

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Attention of every head dimension and awkward lengths against double precision; same bits for any split of the work; memory linear in T.</summary>
+/// <summary>
+/// Attention of every head dimension and awkward lengths against double precision; same bits for
+/// any split of the work; memory linear in T.
+/// </summary>
 public class AttentionTests
 {
     public static TheoryData<int> HeadDims => [.. Enumerable.Range(1, 20), 31, 33, 48, 80, 96, 160, 256];
@@ -16,8 +19,10 @@ public class AttentionTests
 
     private sealed record Inputs(Tensor Q, Tensor K, Tensor V, Tensor DY)
     {
-        public static Inputs Of(Random r, int batch, int times, int heads, int keyHeads, int headDim) => new(r.Normal(batch, times, heads * headDim),
-            r.Normal(batch, times, keyHeads * headDim), r.Normal(batch, times, keyHeads * headDim), r.Normal(batch, times, heads * headDim));
+        public static Inputs Of(Random r, int batch, int times, int heads, int keyHeads, int headDim) =>
+            new(r.Normal(batch, times, heads * headDim),
+            r.Normal(batch, times, keyHeads * headDim), r.Normal(batch, times, keyHeads * headDim),
+            r.Normal(batch, times, heads * headDim));
     }
 
     [Theory, MemberData(nameof(HeadDims))]
@@ -32,7 +37,8 @@ public class AttentionTests
     {
         foreach (int threads in new[] { 1, 7 })
             foreach (int headDim in new[] { 6, 32 })
-                Compare(Inputs.Of(new Random(times), 2, times, heads, keyHeads, headDim), heads, keyHeads, SimdWidths.Best(), threads);
+                Compare(Inputs.Of(new Random(times), 2, times, heads, keyHeads, headDim), heads, keyHeads,
+                    SimdWidths.Best(), threads);
     }
 
     public static TheoryData<int, int> Windows()
@@ -44,7 +50,10 @@ public class AttentionTests
         return data;
     }
 
-    /// <summary>Seven threads and one key head: gradients come from two passes, whose items may lie outside the window of every query.</summary>
+    /// <summary>
+    /// Seven threads and one key head: gradients come from two passes, whose items may lie outside
+    /// the window of every query.
+    /// </summary>
     [Theory, MemberData(nameof(Windows))]
     public void Every_window_agrees_with_double_precision(int times, int window)
     {
@@ -61,7 +70,8 @@ public class AttentionTests
     public void A_window_that_hides_nothing_has_the_bits_of_none(int window)
     {
         foreach (var width in SimdWidths.All)
-            Assert.Equal(Bits(Inputs.Of(new Random(5), 2, 130, 2, 1, 12), width, 2), Bits(Inputs.Of(new Random(5), 2, 130, 2, 1, 12), width, 2, window));
+            Assert.Equal(Bits(Inputs.Of(new Random(5), 2, 130, 2, 1, 12), width, 2),
+                Bits(Inputs.Of(new Random(5), 2, 130, 2, 1, 12), width, 2, window));
     }
 
     private static void Compare(Inputs x, int heads, int keyHeads, SimdWidth width, int threads, int window = 0)
@@ -71,9 +81,11 @@ public class AttentionTests
         compute.Tape = new Tape();
         var y = compute.CausalAttention(x.Q, x.K, x.V, heads, keyHeads, window: window);
         compute.Tape.Backward(compute, y, x.DY);
-        // Roundings of a chain of n operations add up like a random walk, to sqrt(n) of them: scores have D, dk and dv one for each query
+        // Roundings of a chain of n operations add up like a random walk, to sqrt(n) of them: scores have D,
+        // dk and dv one for each query
         // of each head. Gradients pass through two products and a difference that cancels.
-        double score = Math.Sqrt(x.Q.Shape[2] / heads), row = Math.Sqrt(x.Q.Shape[1]), column = Math.Sqrt(x.Q.Shape[1] * heads / keyHeads);
+        double score = Math.Sqrt(x.Q.Shape[2] / heads), row = Math.Sqrt(x.Q.Shape[1]),
+            column = Math.Sqrt(x.Q.Shape[1] * heads / keyHeads);
         AssertClose("y", y, expected.Y, 4 + ((score + row) / 2));
         AssertClose("dq", x.Q.Gradient, expected.DQ, 8 + score + row);
         AssertClose("dk", x.K.Gradient, expected.DK, 8 + score + column);
@@ -81,12 +93,18 @@ public class AttentionTests
 
         void AssertClose(string name, Tensor actual, double[] values, double roundings)
         {
-            double error = TestTensors.Error(actual.Data, values) / Math.Max(1, values.Max(Math.Abs)) / GradCase.Rounding;
-            Assert.True(error <= roundings, $"{name} of {x.Q}, {heads} heads, {keyHeads} key heads, window {window}, {width}, {threads} threads: off by {error:F1} roundings");
+            double error = TestTensors.Error(actual.Data, values) / Math.Max(1, values.Max(Math.Abs))
+                / GradCase.Rounding;
+            Assert.True(error <= roundings,
+                $"{name} of {x.Q}, {heads} heads, {keyHeads} key heads, window {window}, {width}, {threads} "
+                + $"threads: off by {error:F1} roundings");
         }
     }
 
-    /// <summary>One key head: with one thread the gradients come from one pass, with more from two passes whose items are single blocks.</summary>
+    /// <summary>
+    /// One key head: with one thread the gradients come from one pass, with more from two passes
+    /// whose items are single blocks.
+    /// </summary>
     [Theory]
     [InlineData(33, 0)]
     [InlineData(64, 0)]
@@ -157,7 +175,8 @@ public class AttentionTests
         static long[] Floats(int times)
         {
             var sizes = new AttentionSizes(1, times, times, 2, 1, 64, 1, 64, times);
-            return [AttentionForward.ScratchFloats(sizes), AttentionBackward.ScratchFloats(sizes), AttentionStep.ScratchFloats(sizes with { Queries = 1 })];
+            return [AttentionForward.ScratchFloats(sizes), AttentionBackward.ScratchFloats(sizes),
+                AttentionStep.ScratchFloats(sizes with { Queries = 1 })];
         }
 
         long[] one = Floats(10_000), two = Floats(20_000), three = Floats(30_000);

@@ -1,8 +1,8 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// NaN and infinity go through every op as IEEE arithmetic has it, and a bad row spoils no other: every other row has the bits it has without it,
-/// forward and backward.
+/// NaN and infinity go through every op as IEEE arithmetic has it, and a bad row spoils no other:
+/// every other row has the bits it has without it, forward and backward.
 /// </summary>
 public partial class BadNumberTests
 {
@@ -35,14 +35,20 @@ public partial class BadNumberTests
         new("softmax", new(Rows, 37), (c, x) => c.Softmax(x)),
         new("rope", new(3, 5, 12), (c, x) => c.Rope(x, Table, RopePairing.RotateHalf)),
         new("rope interleaved", new(3, 5, 12), (c, x) => c.Rope(x, Table, RopePairing.Interleaved)),
-        new("embedding", new(Rows, 37), (c, x) => c.Embedding(x, Tensor.From(new Shape(Rows), [.. Enumerable.Range(0, Rows)]))),
+        new("embedding", new(Rows, 37),
+            (c, x) => c.Embedding(x, Tensor.From(new Shape(Rows), [.. Enumerable.Range(0, Rows)]))),
         new("dropout", new(Rows, 37), (c, x) => c.Dropout(x, 0.1f, 1, 4)),
         new("cross-entropy", new(Rows, 37), (c, x) => c.CrossEntropy(x, Targets).Nll),
         new("linear cross-entropy", new(Rows, 37), (c, x) => c.LinearCrossEntropy(x, Other(41, 37), Targets).Nll),
-        new("checkpoint", new(Rows, 37), (c, x) => c.Checkpoint(x, (inner, input) => inner.Linear(input, Other(41, 37), null))),
-        new("bfloat16 storage", new(Rows, 37), (c, x) => c.StoringBFloat16(x, (inner, input) => inner.Activation(ActivationKind.Tanh, inner.Linear(input, Other(41, 37), null)))),
-        new("attention of a batch", new(3, 70, 30), (c, x) => c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
-        .. Enum.GetValues<ActivationKind>().Select(kind => new RowCase($"{kind}", new(Rows, 37), (c, x) => c.Activation(kind, x))),
+        new("checkpoint", new(Rows, 37),
+            (c, x) => c.Checkpoint(x, (inner, input) => inner.Linear(input, Other(41, 37), null))),
+        new("bfloat16 storage", new(Rows, 37),
+            (c, x) => c.StoringBFloat16(x,
+                (inner, input) => inner.Activation(ActivationKind.Tanh, inner.Linear(input, Other(41, 37), null)))),
+        new("attention of a batch", new(3, 70, 30),
+            (c, x) => c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
+        .. Enum.GetValues<ActivationKind>()
+            .Select(kind => new RowCase($"{kind}", new(Rows, 37), (c, x) => c.Activation(kind, x))),
     ];
 
     private static Tensor Targets => Tensor.From(new Shape(Rows), new Random(5).Ids(Rows, 37));
@@ -56,7 +62,8 @@ public partial class BadNumberTests
         foreach (var test in Cases)
             test.Run(compute, new Tensor(test.Shape));
         var ops = typeof(Op).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Op)) && !type.IsAbstract);
-        Assert.Equal(["SumOp"], ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name)); // it has a single row
+        // it has a single row
+        Assert.Equal(["SumOp"], ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
     }
 
     /// <summary>Output and gradient of x for an upstream gradient of ones, spoiled or not.</summary>
@@ -76,7 +83,8 @@ public partial class BadNumberTests
     private static void AssertOtherRowsSame(string what, Tensor expected, Tensor actual, int bad)
     {
         for (int row = 0; row < expected.Shape[0]; row++)
-            if (row != bad && !expected.SliceRows(row, 1).Bits().AsSpan().SequenceEqual(actual.SliceRows(row, 1).Bits()))
+            if (row != bad && !expected.SliceRows(row, 1).Bits().AsSpan()
+                .SequenceEqual(actual.SliceRows(row, 1).Bits()))
                 Assert.Fail($"{what}: row {row} changed");
     }
 
@@ -109,7 +117,8 @@ public partial class BadNumberTests
     public void A_bad_gradient_spoils_its_own_row_only(SimdWidth width)
     {
         using var compute = new Compute(2, width) { Tape = new Tape() };
-        foreach (var test in Cases.Where(test => !test.Name.EndsWith("cross-entropy", StringComparison.Ordinal))) // whose output is one number
+        // whose output is one number
+        foreach (var test in Cases.Where(test => !test.Name.EndsWith("cross-entropy", StringComparison.Ordinal)))
         {
             var random = new Random(4);
             var x = random.Normal((int)test.Shape.Length).Reshape(test.Shape).Copy();
@@ -118,10 +127,13 @@ public partial class BadNumberTests
                 foreach (float bad in Bad)
                 {
                     string what = $"{test.Name}, {width}, {bad} in row {row} of dy";
-                    var badDx = Run(compute, test, x, dy => dy.Data[(row * (int)(dy.Length / dy.Shape[0])) + random.Next((int)dy.Length / dy.Shape[0])] = bad).DX;
+                    var badDx = Run(compute, test, x,
+                        dy => dy.Data[(row * (int)(dy.Length / dy.Shape[0]))
+                            + random.Next((int)dy.Length / dy.Shape[0])] = bad).DX;
                     AssertOtherRowsSame(what, dx, badDx, row);
                     if (float.IsNaN(bad) && test.Name != "dropout")
-                        Assert.True(badDx.SliceRows(row, 1).Data.ToArray().Any(float.IsNaN), what + ": the NaN is lost");
+                        Assert.True(badDx.SliceRows(row, 1).Data.ToArray().Any(float.IsNaN),
+                            what + ": the NaN is lost");
                 }
         }
     }
@@ -132,7 +144,8 @@ public partial class BadNumberTests
         using var compute = new Compute(2, width);
         float[] queries = new Random(1).Normal(140 * 20).Data.ToArray();
         Tensor k = Other(1, 140, 20), v = new Random(78).Normal(1, 140, 20);
-        var y = compute.CausalAttention(Tensor.From(new Shape(1, 140, 20), queries), k, v, 2, 2).Copy().Reshape(new Shape(140, 20));
+        var y = compute.CausalAttention(Tensor.From(new Shape(1, 140, 20), queries), k, v, 2, 2).Copy()
+            .Reshape(new Shape(140, 20));
         foreach (int row in new[] { 0, 63, 64, 139 })
             foreach (float bad in Bad)
             {
@@ -140,8 +153,10 @@ public partial class BadNumberTests
                 q.Data[(row * 20) + 3] = bad;
                 var spoiled = compute.CausalAttention(q, k, v, 2, 2).Copy().Reshape(new Shape(140, 20));
                 AssertOtherRowsSame($"{width}, {bad} in query {row}", y, spoiled, row);
-                Assert.True(!float.IsNaN(bad) || spoiled.SliceRows(row, 1).SliceColumns(0, 10).Data.ToArray().All(float.IsNaN), "the NaN is lost");
-                Assert.True(y.SliceRows(row, 1).SliceColumns(10, 10).Bits().AsSpan().SequenceEqual(spoiled.SliceRows(row, 1).SliceColumns(10, 10).Bits()), "the other head");
+                Assert.True(!float.IsNaN(bad) || spoiled.SliceRows(row, 1).SliceColumns(0, 10).Data.ToArray()
+                    .All(float.IsNaN), "the NaN is lost");
+                Assert.True(y.SliceRows(row, 1).SliceColumns(10, 10).Bits().AsSpan()
+                    .SequenceEqual(spoiled.SliceRows(row, 1).SliceColumns(10, 10).Bits()), "the other head");
             }
     }
 

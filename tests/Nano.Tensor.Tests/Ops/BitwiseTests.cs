@@ -1,8 +1,9 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Canonical arithmetic: outputs and gradients have the same bits at every SIMD width and for any number of threads, and a row has the
-/// bits of its solo run. Sizes are odd and large enough for several chunks of work.
+/// Canonical arithmetic: outputs and gradients have the same bits at every SIMD width and for any
+/// number of threads, and a row has the bits of its solo run. Sizes are odd and large enough for
+/// several chunks of work.
 /// </summary>
 public class BitwiseTests
 {
@@ -11,37 +12,55 @@ public class BitwiseTests
     private static readonly BitCase[] Cases =
     [
         new("linear", r => [r.Normal(101, 67), r.Normal(131, 67), r.Normal(131)], (c, x) => c.Linear(x[0], x[1], x[2])),
-        new("linear, many rows", r => [r.Normal(700, 5), r.Normal(3, 5), r.Normal(3)], (c, x) => c.Linear(x[0], x[1], x[2])),
+        new("linear, many rows", r => [r.Normal(700, 5), r.Normal(3, 5), r.Normal(3)],
+            (c, x) => c.Linear(x[0], x[1], x[2])),
         new("linear, deep", r => [r.Normal(7, 1100), r.Normal(5, 1100)], (c, x) => c.Linear(x[0], x[1], null)),
-        new("linear of columns", r => [r.Normal(29, 71), r.Normal(19, 37)], (c, x) => c.Linear(x[0].SliceColumns(13, 37), x[1], null)),
+        new("linear of columns", r => [r.Normal(29, 71), r.Normal(19, 37)],
+            (c, x) => c.Linear(x[0].SliceColumns(13, 37), x[1], null)),
         new("matmul", r => [r.Normal(2, 30, 45), r.Normal(2, 45, 70)], (c, x) => c.MatMul(x[0], x[1])),
-        new("matmul a^T b", r => [r.Normal(45, 101), r.Normal(45, 70)], (c, x) => c.MatMul(x[0], x[1], transposeA: true)),
-        new("matmul a b^T", r => [r.Normal(2, 30, 45), r.Normal(2, 70, 45)], (c, x) => c.MatMul(x[0], x[1], transposeB: true)),
+        new("matmul a^T b", r => [r.Normal(45, 101), r.Normal(45, 70)],
+            (c, x) => c.MatMul(x[0], x[1], transposeA: true)),
+        new("matmul a b^T", r => [r.Normal(2, 30, 45), r.Normal(2, 70, 45)],
+            (c, x) => c.MatMul(x[0], x[1], transposeB: true)),
         new("matmul a^T b^T", r => [r.Normal(45, 30), r.Normal(70, 45)], (c, x) => c.MatMul(x[0], x[1], true, true)),
         new("add", r => [r.Normal(3, 7001), r.Normal(3, 7001)], (c, x) => c.Add(x[0], x[1])),
         new("add a row", r => [r.Normal(151, 137), r.Normal(137)], (c, x) => c.Add(x[0], x[1])),
         new("multiply", r => [r.Normal(3, 7001), r.Normal(3, 7001)], (c, x) => c.Multiply(x[0], x[1])),
         new("scale", r => [r.Normal(21001)], (c, x) => c.Scale(x[0], 0.37f)),
-        new("embedding", r => [r.Normal(50, 151)], (c, x) => c.Embedding(x[0], Tensor.From(new Shape(300), new Random(1).Ids(300, 50)))),
+        new("embedding", r => [r.Normal(50, 151)],
+            (c, x) => c.Embedding(x[0], Tensor.From(new Shape(300), new Random(1).Ids(300, 50)))),
         new("dropout", r => [r.Normal(21001)], (c, x) => c.Dropout(x[0], 0.4f, 7, 1)),
-        new("layernorm", r => [r.Normal(151, 137), r.AroundOne(137), r.Normal(137)], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
+        new("layernorm", r => [r.Normal(151, 137), r.AroundOne(137), r.Normal(137)],
+            (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("rmsnorm", r => [r.Normal(151, 137), r.AroundOne(137)], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f)),
         new("softmax", r => [r.Normal(151, 137)], (c, x) => c.Softmax(x[0])),
         new("swiglu", r => [r.Normal(3, 7001), r.Normal(3, 7001)], (c, x) => c.SwiGlu(x[0], x[1])),
         new("rope", r => [r.Normal(2, 53, 3 * 34)], (c, x) => c.Rope(x[0], Table(34, 53), RopePairing.RotateHalf)),
-        new("rope interleaved", r => [r.Normal(2, 53, 3 * 34)], (c, x) => c.Rope(x[0], Table(34, 53), RopePairing.Interleaved)),
-        new("attention", r => [r.Normal(2, 131, 4 * 21), r.Normal(2, 131, 2 * 21), r.Normal(2, 131, 2 * 21)], (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2)),
+        new("rope interleaved", r => [r.Normal(2, 53, 3 * 34)],
+            (c, x) => c.Rope(x[0], Table(34, 53), RopePairing.Interleaved)),
+        new("attention", r => [r.Normal(2, 131, 4 * 21), r.Normal(2, 131, 2 * 21), r.Normal(2, 131, 2 * 21)],
+            (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2)),
         new("attention in one [B, T, 3C]", r => [r.Normal(3, 70, 3 * 32)],
-            (c, x) => c.CausalAttention(x[0].SliceColumns(0, 32), x[0].SliceColumns(32, 32), x[0].SliceColumns(64, 32), 2, 2)),
-        new("cross-entropy", r => [r.Normal(151, 137)], (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
-        new("cross-entropy, smoothed, z-loss", r => [r.Normal(151, 137)], (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5)), new LossOptions(0, 0.1, 1e-3)).Loss),
+            (c, x) => c.CausalAttention(x[0].SliceColumns(0, 32), x[0].SliceColumns(32, 32),
+                x[0].SliceColumns(64, 32), 2, 2)),
+        new("cross-entropy", r => [r.Normal(151, 137)],
+            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
+        new("cross-entropy, smoothed, z-loss", r => [r.Normal(151, 137)],
+            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5)),
+                new LossOptions(0, 0.1, 1e-3)).Loss),
         new("linear cross-entropy", r => [r.Normal(151, 67), r.Normal(137, 67)],
-            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
-        new("checkpoint", r => [r.Normal(151, 67), r.Normal(67, 67)], (c, x) => c.Checkpoint(x[0], (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
-        new("bfloat16 storage", r => [r.Normal(151, 67), r.Normal(67, 67)], (c, x) => c.StoringBFloat16(x[0], (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
+            (c, x) => c.LinearCrossEntropy(x[0], x[1],
+                Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
+        new("checkpoint", r => [r.Normal(151, 67), r.Normal(67, 67)],
+            (c, x) => c.Checkpoint(x[0],
+                (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
+        new("bfloat16 storage", r => [r.Normal(151, 67), r.Normal(67, 67)],
+            (c, x) => c.StoringBFloat16(x[0],
+                (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
         new("sum", r => [r.Normal(21001)], (c, x) => c.Sum(x[0])),
         new("mean of rows", r => [r.Normal(151, 137)], (c, x) => c.Mean(x[0])),
-        .. Enum.GetValues<ActivationKind>().Select(kind => new BitCase($"activation {kind}", r => [r.Normal(3, 7001)], (c, x) => c.Activation(kind, x[0]))),
+        .. Enum.GetValues<ActivationKind>().Select(kind =>
+            new BitCase($"activation {kind}", r => [r.Normal(3, 7001)], (c, x) => c.Activation(kind, x[0]))),
     ];
 
     public static TheoryData<string> Names => [.. Cases.Select(c => c.Name)];
@@ -67,7 +86,9 @@ public class BitwiseTests
                 int[][] actual = ForwardAndBackward(test, width, threads);
                 expected ??= actual;
                 for (int i = 0; i < actual.Length; i++)
-                    Assert.True(expected[i].AsSpan().SequenceEqual(actual[i]), $"{name}, {width}, {threads} threads: {(i == 0 ? "output" : $"gradient of input {i - 1}")} has other bits");
+                    Assert.True(expected[i].AsSpan().SequenceEqual(actual[i]),
+                        $"{name}, {width}, {threads} threads: {(i == 0 ? "output" : $"gradient of input {i - 1}")} "
+                        + "has other bits");
             }
     }
 
@@ -96,21 +117,27 @@ public class BitwiseTests
                 var (mean, square) = (new Tensor(parameter.Shape), new Tensor(parameter.Shape));
                 double norm = Math.Sqrt(compute.SumOfSquares(gradient));
                 for (int step = 1; step <= 2; step++)
-                    compute.AdamW(parameter, gradient, mean, square, new AdamWNumbers(1e-3, 0.9, 0.95, 1e-8, 0.1, 1 / norm, step));
+                    compute.AdamW(parameter, gradient, mean, square,
+                        new AdamWNumbers(1e-3, 0.9, 0.95, 1e-8, 0.1, 1 / norm, step));
                 int[] actual = [.. parameter.Bits(), .. mean.Bits(), .. square.Bits()];
                 expected ??= actual;
                 Assert.True(expected.AsSpan().SequenceEqual(actual), $"{width}, {threads} threads");
             }
     }
 
-    /// <summary>Ops that treat each entry of the outermost dimension alone: the input is cut there, the rest stays.</summary>
-    private static readonly (string Name, Func<Random, Tensor> Input, Func<Compute, Tensor, Random, Tensor> Run)[] RowCases =
+    /// <summary>
+    /// Ops that treat each entry of the outermost dimension alone: the input is cut there, the rest
+    /// stays.
+    /// </summary>
+    private static readonly (string Name, Func<Random, Tensor> Input,
+        Func<Compute, Tensor, Random, Tensor> Run)[] RowCases =
     [
         ("linear", r => r.Normal(41, 67), (c, x, r) => c.Linear(x, r.Normal(131, 67), r.Normal(131))),
         ("layernorm", r => r.Normal(41, 67), (c, x, r) => c.LayerNorm(x, r.AroundOne(67), r.Normal(67), 1e-5f)),
         ("rmsnorm", r => r.Normal(41, 67), (c, x, r) => c.RmsNorm(x, r.AroundOne(67), 1e-5f)),
         ("softmax", r => r.Normal(41, 67), (c, x, r) => c.Softmax(x)),
-        ("attention", r => r.Normal(5, 70, 30), (c, x, r) => c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
+        ("attention", r => r.Normal(5, 70, 30), (c, x, r) =>
+            c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
     ];
 
     [Fact]
@@ -123,9 +150,12 @@ public class BitwiseTests
                 var x = input(new Random(2));
                 var batch = run(compute, x, new Random(3));
                 for (int row = 0; row < x.Shape[0]; row++)
-                    Assert.True(batch.SliceRows(row, 1).Bits().AsSpan().SequenceEqual(run(compute, x.SliceRows(row, 1), new Random(3)).Bits()), $"{name}, {width}, row {row}");
+                    Assert.True(batch.SliceRows(row, 1).Bits().AsSpan()
+                        .SequenceEqual(run(compute, x.SliceRows(row, 1), new Random(3)).Bits()),
+                        $"{name}, {width}, row {row}");
             }
     }
 
-    private static RopeTable Table(int headDim, int times) => new(RopeTable.InverseFrequencies(headDim, 10000), [.. Enumerable.Range(0, times)]);
+    private static RopeTable Table(int headDim, int times) =>
+        new(RopeTable.InverseFrequencies(headDim, 10000), [.. Enumerable.Range(0, times)]);
 }

@@ -25,13 +25,16 @@ public class CachedAttentionTests
     {
         using var compute = new Compute(2, width);
         var random = new Random(headDim);
-        var (q, k, v) = (random.Normal(1, Times, Heads * headDim), random.Normal(1, Times, KeyHeads * headDim), random.Normal(1, Times, KeyHeads * headDim));
+        var (q, k, v) = (random.Normal(1, Times, Heads * headDim), random.Normal(1, Times, KeyHeads * headDim),
+            random.Normal(1, Times, KeyHeads * headDim));
         int[] full = compute.CausalAttention(q, k, v, Heads, KeyHeads, window: window).Bits();
         foreach (int queries in new[] { 1, 2, 7, 8, 9, 64 })
             for (int end = queries; end <= Times; end += queries == 1 ? 1 : 13)
             {
-                var step = compute.CausalAttention(Rows(q, end - queries, queries), Rows(k, 0, end), Rows(v, 0, end), Heads, KeyHeads, window: window);
-                Assert.True(full.AsSpan((end - queries) * Heads * headDim, queries * Heads * headDim).SequenceEqual(step.Bits()), $"{queries} queries, {end} keys");
+                var step = compute.CausalAttention(Rows(q, end - queries, queries), Rows(k, 0, end), Rows(v, 0, end),
+                    Heads, KeyHeads, window: window);
+                Assert.True(full.AsSpan((end - queries) * Heads * headDim, queries * Heads * headDim)
+                    .SequenceEqual(step.Bits()), $"{queries} queries, {end} keys");
             }
     }
 

@@ -3,15 +3,18 @@ using System.Reflection;
 namespace Nano.Tests;
 
 /// <summary>
-/// Runs an op in memory full of a known pattern and checks that only its results were written: the arena is filled, emptied, used by the
-/// op, and looked at again.
+/// Runs an op in memory full of a known pattern and checks that only its results were written: the
+/// arena is filled, emptied, used by the op, and looked at again.
 /// </summary>
 internal static unsafe class Canary
 {
     private const int ArenaFloats = 1 << 14;
     private const float Pattern = -12345.675f;
 
-    /// <summary>Runs the op; everything in the arena but the tensors that the recorded op names (and extra results) must keep the pattern.</summary>
+    /// <summary>
+    /// Runs the op; everything in the arena but the tensors that the recorded op names (and extra
+    /// results) must keep the pattern.
+    /// </summary>
     public static Tensor Check(Compute compute, Func<Compute, Tensor> run, params Tensor[] inputs)
     {
         compute.Tape = new Tape();
@@ -31,6 +34,8 @@ internal static unsafe class Canary
         return y;
     }
 
-    private static IEnumerable<Tensor> Results(Op op) => op.GetType().GetProperties(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
-        .Where(property => property.PropertyType == typeof(Tensor)).Select(property => property.GetValue(op)).OfType<Tensor>().Where(tensor => tensor.Type == DType.Float32);
+    private static IEnumerable<Tensor> Results(Op op) =>
+        op.GetType().GetProperties(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
+        .Where(property => property.PropertyType == typeof(Tensor)).Select(property => property.GetValue(op))
+        .OfType<Tensor>().Where(tensor => tensor.Type == DType.Float32);
 }

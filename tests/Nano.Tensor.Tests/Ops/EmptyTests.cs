@@ -1,20 +1,30 @@
 namespace Nano.Tests;
 
-/// <summary>Every op with each of its dimensions 0: it works, forward and backward, or refuses by name. What an empty sum leaves behind is zero, not rubbish.</summary>
+/// <summary>
+/// Every op with each of its dimensions 0: it works, forward and backward, or refuses by name. What
+/// an empty sum leaves behind is zero, not rubbish.
+/// </summary>
 public class EmptyTests
 {
     private static Tensor T(params ReadOnlySpan<int> dims) => new Random(6).Normal(dims);
 
     private static Tensor Ids(int count) => new(new Shape(count), DType.Int32);
 
-    /// <summary>An op over sizes, all of which may be 0 one at a time; the shape its output must have; its inputs.</summary>
-    private sealed record Case(string Name, int[] Sizes, Func<int[], Tensor[]> Inputs, Func<Compute, Tensor[], Tensor> Run, Func<int[], Shape> Output);
+    /// <summary>
+    /// An op over sizes, all of which may be 0 one at a time; the shape its output must have; its
+    /// inputs.
+    /// </summary>
+    private sealed record Case(string Name, int[] Sizes, Func<int[], Tensor[]> Inputs,
+        Func<Compute, Tensor[], Tensor> Run, Func<int[], Shape> Output);
 
     private static readonly Case[] Cases =
     [
-        new("linear [B, T, K] [N, K] [N]", [2, 3, 4, 5], s => [T(s[0], s[1], s[2]), T(s[3], s[2]), T(s[3])], (c, x) => c.Linear(x[0], x[1], x[2]), s => new(s[0], s[1], s[3])),
-        new("matmul [B, M, K] [B, K, N]", [2, 3, 4, 5], s => [T(s[0], s[1], s[2]), T(s[0], s[2], s[3])], (c, x) => c.MatMul(x[0], x[1]), s => new(s[0], s[1], s[3])),
-        new("matmul transposed", [2, 3, 4, 5], s => [T(s[0], s[2], s[1]), T(s[0], s[3], s[2])], (c, x) => c.MatMul(x[0], x[1], true, true), s => new(s[0], s[1], s[3])),
+        new("linear [B, T, K] [N, K] [N]", [2, 3, 4, 5], s => [T(s[0], s[1], s[2]), T(s[3], s[2]), T(s[3])],
+            (c, x) => c.Linear(x[0], x[1], x[2]), s => new(s[0], s[1], s[3])),
+        new("matmul [B, M, K] [B, K, N]", [2, 3, 4, 5], s => [T(s[0], s[1], s[2]), T(s[0], s[2], s[3])],
+            (c, x) => c.MatMul(x[0], x[1]), s => new(s[0], s[1], s[3])),
+        new("matmul transposed", [2, 3, 4, 5], s => [T(s[0], s[2], s[1]), T(s[0], s[3], s[2])],
+            (c, x) => c.MatMul(x[0], x[1], true, true), s => new(s[0], s[1], s[3])),
         new("add", [3, 4], s => [T(s), T(s)], (c, x) => c.Add(x[0], x[1]), s => new(s)),
         new("add a row", [2, 3, 4], s => [T(s), T(s[1], s[2])], (c, x) => c.Add(x[0], x[1]), s => new(s)),
         new("multiply", [3, 4], s => [T(s), T(s)], (c, x) => c.Multiply(x[0], x[1]), s => new(s)),
@@ -22,20 +32,28 @@ public class EmptyTests
         new("activation", [3, 4], s => [T(s)], (c, x) => c.Activation(ActivationKind.GeluErf, x[0]), s => new(s)),
         new("swiglu", [3, 4], s => [T(s), T(s)], (c, x) => c.SwiGlu(x[0], x[1]), s => new(s)),
         new("dropout", [3, 4], s => [T(s)], (c, x) => c.Dropout(x[0], 0.5f, 1, 1), s => new(s)),
-        new("layernorm", [2, 3, 4], s => [T(s), T(s[2]), T(s[2])], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f), s => new(s)),
+        new("layernorm", [2, 3, 4], s => [T(s), T(s[2]), T(s[2])], (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f),
+            s => new(s)),
         new("rmsnorm", [2, 3, 4], s => [T(s), T(s[2])], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f), s => new(s)),
         new("softmax", [2, 3, 4], s => [T(s)], (c, x) => c.Softmax(x[0]), s => new(s)),
         new("rope [B, T, H D]", [2, 3, 2], s => [T(s[0], s[1], 4 * s[2])],
-            (c, x) => c.Rope(x[0], new RopeTable(RopeTable.InverseFrequencies(4, 10000), new int[x[0].Shape[1]]), RopePairing.RotateHalf), s => new(s[0], s[1], 4 * s[2])),
+            (c, x) => c.Rope(x[0], new RopeTable(RopeTable.InverseFrequencies(4, 10000), new int[x[0].Shape[1]]),
+                RopePairing.RotateHalf), s => new(s[0], s[1], 4 * s[2])),
         new("embedding [V, C], ids", [3, 4], s => [T(5, s[1])], (c, x) => c.Embedding(x[0], Ids(3)), s => new(3, s[1])),
         new("embedding without ids", [3, 4], s => [T(s)], (c, x) => c.Embedding(x[0], Ids(0)), s => new(0, s[1])),
-        new("attention [B, T, H D]", [2, 3, 4], s => [T(s[0], s[1], 4 * s[2]), T(s[0], s[1], 2 * s[2]), T(s[0], s[1], 2 * s[2])],
+        new("attention [B, T, H D]", [2, 3, 4],
+            s => [T(s[0], s[1], 4 * s[2]), T(s[0], s[1], 2 * s[2]), T(s[0], s[1], 2 * s[2])],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2), s => new(s[0], s[1], 4 * s[2])),
         new("sum", [3, 4], s => [T(s)], (c, x) => c.Sum(x[0]), _ => new()),
-        new("linear cross-entropy, denominator given", [0, 4], s => [T(0, s[1]), T(5, s[1])], (c, x) => c.LinearCrossEntropy(x[0], x[1], Ids(0), 7).Loss, _ => new()),
-        new("checkpoint", [3, 4], s => [T(s)], (c, x) => c.Checkpoint(x[0], (inner, t) => inner.Scale(t, 2)), s => new(s)),
-        new("bfloat16 storage", [3, 4], s => [T(s)], (c, x) => c.StoringBFloat16(x[0], (inner, t) => inner.Activation(ActivationKind.Tanh, inner.Scale(t, 2))), s => new(s)),
-        new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])], (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
+        new("linear cross-entropy, denominator given", [0, 4], s => [T(0, s[1]), T(5, s[1])],
+            (c, x) => c.LinearCrossEntropy(x[0], x[1], Ids(0), 7).Loss, _ => new()),
+        new("checkpoint", [3, 4], s => [T(s)], (c, x) => c.Checkpoint(x[0], (inner, t) => inner.Scale(t, 2)),
+            s => new(s)),
+        new("bfloat16 storage", [3, 4], s => [T(s)],
+            (c, x) => c.StoringBFloat16(x[0], (inner, t) => inner.Activation(ActivationKind.Tanh, inner.Scale(t, 2))),
+            s => new(s)),
+        new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])],
+            (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
     ];
 
     [Fact]
@@ -66,7 +84,8 @@ public class EmptyTests
                     {
                         Assert.Equal(input.Shape, input.Gradient.Shape);
                         if (y.Length == 0)
-                            Assert.True(input.Gradient.Data.IndexOfAnyExcept(0f) < 0, $"{test.Name} of {string.Join(", ", sizes)}: the gradient of {input} is not zero");
+                            Assert.True(input.Gradient.Data.IndexOfAnyExcept(0f) < 0,
+                                $"{test.Name} of {string.Join(", ", sizes)}: the gradient of {input} is not zero");
                     }
                 }
     }
@@ -78,9 +97,12 @@ public class EmptyTests
         Assert.Equal(0, compute.Sum(new Tensor(new Shape(3, 0))).Data[0]);
         Assert.Equal(float.NaN, compute.Mean(new Tensor(new Shape(0, 3))).Data[0]);
         Assert.Equal(0, compute.SumOfSquares(new Tensor(new Shape(0))));
-        Assert.All(compute.Linear(new Tensor(new Shape(2, 0)), new Tensor(new Shape(3, 0)), null).Data.ToArray(), value => Assert.Equal(0, value));
-        Assert.All(compute.MatMul(new Tensor(new Shape(2, 0)), new Tensor(new Shape(0, 3))).Data.ToArray(), value => Assert.Equal(0, value));
-        compute.AdamW(new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)), default);
+        Assert.All(compute.Linear(new Tensor(new Shape(2, 0)), new Tensor(new Shape(3, 0)), null).Data.ToArray(),
+            value => Assert.Equal(0, value));
+        Assert.All(compute.MatMul(new Tensor(new Shape(2, 0)), new Tensor(new Shape(0, 3))).Data.ToArray(),
+            value => Assert.Equal(0, value));
+        compute.AdamW(new Tensor(new Shape(0)), new Tensor(new Shape(0)), new Tensor(new Shape(0)),
+            new Tensor(new Shape(0)), default);
         compute.Sgd(T(0), T(0), T(0), default);
         compute.Lion(T(0), T(0), T(0), default);
         compute.Lamb(T(0), T(0), T(0), T(0), default, true);
@@ -91,8 +113,14 @@ public class EmptyTests
     public void What_has_no_answer_is_refused_by_name()
     {
         using var compute = new Compute(1);
-        Assert.StartsWith("cross-entropy: none of the 0 targets", Assert.Throws<ArgumentException>(() => compute.CrossEntropy(T(0, 4), Ids(0))).Message, StringComparison.Ordinal);
-        Assert.StartsWith("cross-entropy: target 0 is not below the vocabulary size 0", Assert.Throws<ArgumentException>(() => compute.CrossEntropy(T(2, 0), Ids(2))).Message, StringComparison.Ordinal);
-        Assert.StartsWith("embedding: id 0 at position 0 is not below the vocabulary size 0", Assert.Throws<ArgumentException>(() => compute.Embedding(T(0, 4), Ids(2))).Message, StringComparison.Ordinal);
+        Assert.StartsWith("cross-entropy: none of the 0 targets",
+            Assert.Throws<ArgumentException>(() => compute.CrossEntropy(T(0, 4), Ids(0))).Message,
+            StringComparison.Ordinal);
+        Assert.StartsWith("cross-entropy: target 0 is not below the vocabulary size 0",
+            Assert.Throws<ArgumentException>(() => compute.CrossEntropy(T(2, 0), Ids(2))).Message,
+            StringComparison.Ordinal);
+        Assert.StartsWith("embedding: id 0 at position 0 is not below the vocabulary size 0",
+            Assert.Throws<ArgumentException>(() => compute.Embedding(T(0, 4), Ids(2))).Message,
+            StringComparison.Ordinal);
     }
 }

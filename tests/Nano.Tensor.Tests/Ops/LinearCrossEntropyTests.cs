@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>The fused head and loss against the two ops that it is made of, bit for bit; their own tests are the independent source.</summary>
+/// <summary>
+/// The fused head and loss against the two ops that it is made of, bit for bit; their own tests are
+/// the independent source.
+/// </summary>
 public class LinearCrossEntropyTests
 {
     private const int Rows = 137, K = 19, V = 67;
@@ -16,8 +19,12 @@ public class LinearCrossEntropyTests
         }
     }
 
-    /// <summary>Runs forward and backward; the weight's gradient continues from numbers that are there already if wanted.</summary>
-    private static Result Run(Compute compute, bool continues, Func<Compute, Tensor, Tensor, (Tensor Loss, Tensor Nll)> op)
+    /// <summary>
+    /// Runs forward and backward; the weight's gradient continues from numbers that are there
+    /// already if wanted.
+    /// </summary>
+    private static Result Run(Compute compute, bool continues,
+        Func<Compute, Tensor, Tensor, (Tensor Loss, Tensor Nll)> op)
     {
         var random = new Random(4);
         Tensor x = random.Normal(Rows, K), w = random.Normal(V, K), before = random.Normal(V, K), dw = new(w.Shape);
@@ -44,16 +51,22 @@ public class LinearCrossEntropyTests
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 3 })
                 foreach (int leaveOut in new[] { 0, 5 })
-                    foreach (var options in new[] { default, new LossOptions(1000), new LossOptions(1000, 0.1, 1e-3), new LossOptions(0, 0.2) })
+                    foreach (var options in new[] { default, new LossOptions(1000), new LossOptions(1000, 0.1, 1e-3),
+                        new LossOptions(0, 0.2) })
                         foreach (bool continues in new[] { false, true })
                         {
                             using var compute = TestTensors.Dirty(threads, width);
                             var targets = Tensor.From(new Shape(Rows), new Random(3).Ids(Rows, V, leaveOut));
-                            var expected = Run(compute, continues, (c, x, w) => c.CrossEntropy(c.Linear(x, w, null), targets, options));
-                            Run(compute, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, options)).AssertSame(expected, $"{width}");
+                            var expected = Run(compute, continues,
+                                (c, x, w) => c.CrossEntropy(c.Linear(x, w, null), targets, options));
+                            Run(compute, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, options))
+                                .AssertSame(expected, $"{width}");
                             foreach (int chunk in new[] { 1, 32, 64, 100, 136, 137, 500 })
-                                Run(compute, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, options, chunk))
-                                    .AssertSame(expected, $"{width}, {threads} threads, {chunk} rows per chunk, leave out {leaveOut}, {options}, continues {continues}");
+                                Run(compute, continues,
+                                    (c, x, w) => c.LinearCrossEntropy(x, w, targets, options, chunk))
+                                    .AssertSame(expected,
+                                        $"{width}, {threads} threads, {chunk} rows per chunk, leave out {leaveOut}, "
+                                        + $"{options}, continues {continues}");
                         }
     }
 
@@ -64,7 +77,8 @@ public class LinearCrossEntropyTests
         {
             using var compute = TestTensors.Dirty(2, width);
             var random = new Random(4);
-            Tensor x = random.Normal(Rows, K), w = random.Normal(V, K), targets = Tensor.From(new Shape(Rows), random.Ids(Rows, V, 7));
+            Tensor x = random.Normal(Rows, K), w = random.Normal(V, K),
+                targets = Tensor.From(new Shape(Rows), random.Ids(Rows, V, 7));
             var (expected, expectedNll) = compute.CrossEntropy(compute.Linear(x, w, null), targets);
             var (loss, nll) = compute.LinearCrossEntropy(x, w, targets, 0, rowsPerChunk: 32);
             Assert.Equal(expected.Bits(), loss.Bits());
@@ -78,7 +92,8 @@ public class LinearCrossEntropyTests
     {
         using var compute = new Compute(1) { Tape = new Tape() };
         var random = new Random(4);
-        Tensor x = random.Normal(1024, 4), w = random.Normal(4096, 4), targets = Tensor.From(new Shape(1024), random.Ids(1024, 4096));
+        Tensor x = random.Normal(1024, 4), w = random.Normal(4096, 4),
+            targets = Tensor.From(new Shape(1024), random.Ids(1024, 4096));
         w.SetGradient(new Tensor(w.Shape));
         w.ForgetGradient();
         compute.Tape.Backward(compute, compute.LinearCrossEntropy(x, w, targets, 0, rowsPerChunk: 32).Loss);
@@ -103,7 +118,8 @@ public class LinearCrossEntropyTests
     {
         using var compute = new Compute(1) { Tape = new Tape() };
         var random = new Random(4);
-        var (loss, _) = compute.LinearCrossEntropy(random.Normal(2, 3), random.Normal(5, 3), Tensor.From(new Shape(2), [1, 4]));
+        var (loss, _) = compute.LinearCrossEntropy(random.Normal(2, 3), random.Normal(5, 3),
+            Tensor.From(new Shape(2), [1, 4]));
         var e = Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, compute.Scale(loss, 2)));
         Assert.Contains("linear-cross-entropy", e.Message, StringComparison.Ordinal);
         Assert.Contains("got 2", e.Message, StringComparison.Ordinal);
@@ -118,7 +134,8 @@ public class LinearCrossEntropyTests
         dw.Data.Fill(float.NaN);
         w.SetGradient(dw);
         w.ForgetGradient();
-        var (loss, nll) = compute.LinearCrossEntropy(new Tensor(new Shape(0, 3)), w, new Tensor(new Shape(0), DType.Int32), 4);
+        var (loss, nll) = compute.LinearCrossEntropy(new Tensor(new Shape(0, 3)), w,
+            new Tensor(new Shape(0), DType.Int32), 4);
         compute.Tape.Backward(compute, loss);
         Assert.Equal(0, loss.Data[0]);
         Assert.Equal(0, nll.Length);
@@ -135,10 +152,12 @@ public class LinearCrossEntropyTests
                 {
                     using var compute = TestTensors.Dirty(threads, width);
                     var targets = Tensor.From(new Shape(Rows), new int[Rows]);
-                    var result = Run(compute, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets, 0, chunk, new LabelDraw(7, 9)));
+                    var result = Run(compute, false,
+                        (c, x, w) => c.LinearCrossEntropy(x, w, targets, 0, chunk, new LabelDraw(7, 9)));
                     drawn ??= targets.Ids.ToArray();
                     Assert.Equal(drawn, targets.Ids.ToArray());
-                    Run(compute, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets)).AssertSame(result, $"{width}, {threads} threads, {chunk} rows per chunk");
+                    Run(compute, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets))
+                        .AssertSame(result, $"{width}, {threads} threads, {chunk} rows per chunk");
                 }
         Assert.True(drawn!.Distinct().Count() > 10);
     }
@@ -148,7 +167,9 @@ public class LinearCrossEntropyTests
     {
         const int rows = 40_000;
         double[] probabilities = [0.5, 0.001, 0.2, 0.249, 0.05];
-        Tensor x = new(new Shape(rows, 1)), weight = Tensor.From(new Shape(5, 1), [.. probabilities.Select(p => (float)Math.Log(p) + 3)]), targets = new(new Shape(rows), DType.Int32);
+        Tensor x = new(new Shape(rows, 1)), weight =
+            Tensor.From(new Shape(5, 1), [.. probabilities.Select(p => (float)Math.Log(p) + 3)]),
+            targets = new(new Shape(rows), DType.Int32);
         x.Data.Fill(1);
         using var compute = new Compute(2);
         int[] Draw(LabelDraw draw)
@@ -159,7 +180,8 @@ public class LinearCrossEntropyTests
         }
         int[] drawn = Draw(new LabelDraw(1, 2));
         for (int id = 0; id < 5; id++) // five standard deviations of a binomial
-            Assert.Equal(rows * probabilities[id], drawn.Count(target => target == id), 5 * Math.Sqrt(rows * probabilities[id] * (1 - probabilities[id])));
+            Assert.Equal(rows * probabilities[id], drawn.Count(target => target == id),
+                5 * Math.Sqrt(rows * probabilities[id] * (1 - probabilities[id])));
         Assert.Equal(drawn, Draw(new LabelDraw(1, 2)));
         Assert.NotEqual(drawn, Draw(new LabelDraw(1, 3)));
         Assert.NotEqual(drawn, Draw(new LabelDraw(2, 2)));

@@ -1,30 +1,39 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Gradients of parameters accumulated over micro-batches have the bits of one large batch: the sums over rows continue where they stopped.
+/// Gradients of parameters accumulated over micro-batches have the bits of one large batch: the
+/// sums over rows continue where they stopped.
 /// </summary>
 public class MicroBatchTests
 {
     private const int Rows = 37;
 
-    private sealed record BatchCase(string Name, Func<Random, Tensor> Input, Func<Random, Tensor[]> Parameters, Func<Compute, Tensor, int, Tensor[], Tensor> Run);
+    private sealed record BatchCase(string Name, Func<Random, Tensor> Input, Func<Random, Tensor[]> Parameters,
+        Func<Compute, Tensor, int, Tensor[], Tensor> Run);
 
     private static readonly int[] Tokens = new Random(8).Ids(Rows * 3, 11);
 
     private static readonly BatchCase[] Cases =
     [
-        new("linear", r => r.Normal(Rows, 3, 19), r => [r.Normal(35, 19), r.Normal(35)], (c, x, first, p) => c.Linear(x, p[0], p[1])),
-        new("linear, long", r => r.Normal(Rows, 30, 5), r => [r.Normal(3, 5), r.Normal(3)], (c, x, first, p) => c.Linear(x, p[0], p[1])), // more rows than a block of k
-        new("layernorm", r => r.Normal(Rows, 3, 19), r => [r.AroundOne(19), r.Normal(19)], (c, x, first, p) => c.LayerNorm(x, p[0], p[1], 1e-5f)),
-        new("rmsnorm", r => r.Normal(Rows, 3, 19), r => [r.AroundOne(19)], (c, x, first, p) => c.RmsNorm(x, p[0], 1e-5f)),
+        new("linear", r => r.Normal(Rows, 3, 19), r => [r.Normal(35, 19), r.Normal(35)],
+            (c, x, first, p) => c.Linear(x, p[0], p[1])),
+        // more rows than a block of k
+        new("linear, long", r => r.Normal(Rows, 30, 5), r => [r.Normal(3, 5), r.Normal(3)],
+            (c, x, first, p) => c.Linear(x, p[0], p[1])),
+        new("layernorm", r => r.Normal(Rows, 3, 19), r => [r.AroundOne(19), r.Normal(19)],
+            (c, x, first, p) => c.LayerNorm(x, p[0], p[1], 1e-5f)),
+        new("rmsnorm", r => r.Normal(Rows, 3, 19), r => [r.AroundOne(19)],
+            (c, x, first, p) => c.RmsNorm(x, p[0], 1e-5f)),
         new("add", r => r.Normal(Rows, 3, 19), r => [r.Normal(3, 19)], (c, x, first, p) => c.Add(x, p[0])),
-        new("multiply by a table row", r => r.Normal(Rows, 3, 19), r => [r.Normal(11, 19)], (c, x, first, p) => c.Multiply(x, c.Embedding(p[0], Part(first, x.Shape[0])))),
+        new("multiply by a table row", r => r.Normal(Rows, 3, 19), r => [r.Normal(11, 19)],
+            (c, x, first, p) => c.Multiply(x, c.Embedding(p[0], Part(first, x.Shape[0])))),
     ];
 
     public static TheoryData<string> Names => [.. Cases.Select(c => c.Name)];
 
     /// <summary>The ids of these rows, three each.</summary>
-    private static Tensor Part(int first, int rows) => Tensor.From(new Shape(rows, 3), Tokens.AsSpan(3 * first, 3 * rows));
+    private static Tensor Part(int first, int rows) =>
+        Tensor.From(new Shape(rows, 3), Tokens.AsSpan(3 * first, 3 * rows));
 
     [Theory, MemberData(nameof(Names))]
     public void Two_halves_give_the_gradient_of_the_whole(string name)
@@ -39,12 +48,17 @@ public class MicroBatchTests
                     {
                         var halves = Cut(test, width, threads, [first, Rows - first], forget);
                         for (int i = 0; i < whole.Length; i++)
-                            Assert.True(whole[i].AsSpan().SequenceEqual(halves[i]), $"{name}, {width}, {threads} threads, first {first} rows, forget {forget}: parameter {i}");
+                            Assert.True(whole[i].AsSpan().SequenceEqual(halves[i]),
+                                $"{name}, {width}, {threads} threads, first {first} rows, forget {forget}: "
+                                + $"parameter {i}");
                     }
             }
     }
 
-    /// <summary>The bits of the parameters' gradients after running these numbers of rows one after the other.</summary>
+    /// <summary>
+    /// The bits of the parameters' gradients after running these numbers of rows one after the
+    /// other.
+    /// </summary>
     private static int[][] Cut(BatchCase test, SimdWidth width, int threads, int[] counts, bool forget)
     {
         using var compute = TestTensors.Dirty(threads, width);

@@ -4,7 +4,10 @@ using Microsoft.FSharp.Core;
 
 namespace Nano.Tests;
 
-/// <summary>Laws that hold for any size and any numbers. Cases are drawn from a fixed seed, so a failure repeats.</summary>
+/// <summary>
+/// Laws that hold for any size and any numbers. Cases are drawn from a fixed seed, so a failure
+/// repeats.
+/// </summary>
 public class PropertyTests
 {
     /// <summary>Sizes (up to 40) of an op and the seed of its numbers.</summary>
@@ -24,7 +27,8 @@ public class PropertyTests
     private static void ForAll(Func<Compute, Sizes, bool> law)
     {
         using var compute = new Compute(2);
-        var config = Config.QuickThrowOnFailure.WithMaxTest(60).WithQuietOnSuccess(true).WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(20261121, 97), FSharpOption<int>.None)));
+        var config = Config.QuickThrowOnFailure.WithMaxTest(60).WithQuietOnSuccess(true)
+            .WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(20261121, 97), FSharpOption<int>.None)));
         Check.One(config, Prop.ForAll(AnySizes.ToArbitrary(), sizes => law(compute, sizes)));
     }
 
@@ -48,18 +52,24 @@ public class PropertyTests
             && c.Embedding(r.Normal(s.N, s.K), ids).Shape == new Shape(s.B, s.M, s.K)
             && c.LayerNorm(x, r.AroundOne(s.K), null, 1e-5f).Shape == x.Shape
             && c.RmsNorm(x, r.AroundOne(s.K), 1e-5f).Shape == x.Shape
-            && c.Softmax(x).Shape == x.Shape && c.Activation(ActivationKind.Silu, x).Shape == x.Shape && c.SwiGlu(x, x).Shape == x.Shape
-            && c.Add(x, r.Normal(s.K)).Shape == x.Shape && c.Multiply(x, x).Shape == x.Shape && c.Scale(x, 2).Shape == x.Shape && c.Dropout(x, 0.5f, 1, 1).Shape == x.Shape
+            && c.Softmax(x).Shape == x.Shape && c.Activation(ActivationKind.Silu, x).Shape == x.Shape
+            && c.SwiGlu(x, x).Shape == x.Shape
+            && c.Add(x, r.Normal(s.K)).Shape == x.Shape && c.Multiply(x, x).Shape == x.Shape
+            && c.Scale(x, 2).Shape == x.Shape && c.Dropout(x, 0.5f, 1, 1).Shape == x.Shape
             && c.Rope(r.Normal(s.B, s.M, 6 * s.K), table, RopePairing.Interleaved).Shape == new Shape(s.B, s.M, 6 * s.K)
-            && c.CausalAttention(r.Normal(s.B, s.M, 4 * s.K), r.Normal(s.B, s.M + s.N, 2 * s.K), r.Normal(s.B, s.M + s.N, 2 * s.K), 4, 2).Shape == new Shape(s.B, s.M, 4 * s.K)
-            && loss.Shape == new Shape() && nll.Shape == ids.Shape && c.Sum(x).Shape == new Shape() && c.Mean(x).Shape == new Shape();
+            && c.CausalAttention(r.Normal(s.B, s.M, 4 * s.K), r.Normal(s.B, s.M + s.N, 2 * s.K),
+                r.Normal(s.B, s.M + s.N, 2 * s.K), 4, 2).Shape == new Shape(s.B, s.M, 4 * s.K)
+            && loss.Shape == new Shape() && nll.Shape == ids.Shape && c.Sum(x).Shape == new Shape()
+            && c.Mean(x).Shape == new Shape();
     });
 
     [Fact]
     public void Softmax_rows_are_positive_and_sum_to_one() => ForAll((c, s) =>
     {
         var y = c.Softmax(c.Scale(s.Random().Normal(s.M, s.N), 5));
-        return Enumerable.Range(0, s.M).All(row => Math.Abs(y.SliceRows(row, 1).Doubles().Sum() - 1) < 4 * GradCase.Rounding) && y.Data.ToArray().All(p => p is >= 0 and <= 1);
+        return Enumerable.Range(0, s.M)
+            .All(row => Math.Abs(y.SliceRows(row, 1).Doubles().Sum() - 1) < 4 * GradCase.Rounding)
+            && y.Data.ToArray().All(p => p is >= 0 and <= 1);
     });
 
     [Fact]
@@ -73,7 +83,8 @@ public class PropertyTests
             shifted.Data[i] = x.Data[i] + 1024;
         }
         int[] targets = s.Random().Ids(s.M, s.N);
-        return c.Softmax(x).Bits().AsSpan().SequenceEqual(c.Softmax(shifted).Bits()) && LossGradient(c, x, targets).AsSpan().SequenceEqual(LossGradient(c, shifted, targets));
+        return c.Softmax(x).Bits().AsSpan().SequenceEqual(c.Softmax(shifted).Bits())
+            && LossGradient(c, x, targets).AsSpan().SequenceEqual(LossGradient(c, shifted, targets));
     });
 
     private static int[] LossGradient(Compute c, Tensor logits, int[] targets)
@@ -90,13 +101,15 @@ public class PropertyTests
     {
         var x = s.Random().Normal(s.M, s.N);
         LossGradient(c, x, s.Random().Ids(s.M, s.N));
-        return Enumerable.Range(0, s.M).All(row => Math.Abs(x.Gradient.SliceRows(row, 1).Doubles().Sum()) < 4 * GradCase.Rounding);
+        return Enumerable.Range(0, s.M)
+            .All(row => Math.Abs(x.Gradient.SliceRows(row, 1).Doubles().Sum()) < 4 * GradCase.Rounding);
     });
 
     [Fact]
     public void Layernorm_rows_have_mean_zero_and_variance_one() => ForAll((c, s) =>
     {
-        int columns = s.N + 7; // in a row of two or three, values may happen to be nearly equal, and x - mean loses its digits
+        // in a row of two or three, values may happen to be nearly equal, and x - mean loses its digits
+        int columns = s.N + 7;
         var ones = new Tensor(new Shape(columns));
         ones.Data.Fill(1);
         var y = c.LayerNorm(c.Add(c.Scale(s.Random().Normal(s.M, columns), 3), ones), ones, null, 0);
@@ -114,7 +127,8 @@ public class PropertyTests
         var ones = new Tensor(new Shape(s.N));
         ones.Data.Fill(1);
         var y = c.RmsNorm(s.Random().Normal(s.M, s.N), ones, 0);
-        return Enumerable.Range(0, s.M).All(row => Math.Abs((y.SliceRows(row, 1).Doubles().Sum(v => v * v) / s.N) - 1) < 8 * GradCase.Rounding);
+        return Enumerable.Range(0, s.M)
+            .All(row => Math.Abs((y.SliceRows(row, 1).Doubles().Sum(v => v * v) / s.N) - 1) < 8 * GradCase.Rounding);
     });
 
     [Fact]
@@ -125,7 +139,8 @@ public class PropertyTests
         var ofSum = c.Linear(c.Add(c.Scale(x, 2), z), w, null);
         var sumOf = c.Add(c.Scale(c.Linear(x, w, null), 2), c.Linear(z, w, null));
         var doubled = c.Linear(c.Scale(x, 2), w, null); // a power of two changes no digit
-        return Close(ofSum, sumOf, 40) && doubled.Bits().AsSpan().SequenceEqual(c.Scale(c.Linear(x, w, null), 2).Bits());
+        return Close(ofSum, sumOf, 40)
+            && doubled.Bits().AsSpan().SequenceEqual(c.Scale(c.Linear(x, w, null), 2).Bits());
     });
 
     [Fact]
@@ -135,8 +150,10 @@ public class PropertyTests
         var (a, b) = (r.Normal(s.M, s.K), r.Normal(s.K, s.N));
         var (at, bt) = (Transposed(a), Transposed(b));
         int[] y = c.MatMul(a, b).Bits();
-        return y.AsSpan().SequenceEqual(c.MatMul(at, b, transposeA: true).Bits()) && y.AsSpan().SequenceEqual(c.MatMul(a, bt, transposeB: true).Bits())
-            && y.AsSpan().SequenceEqual(c.MatMul(at, bt, true, true).Bits()) && y.AsSpan().SequenceEqual(c.Linear(a, bt, null).Bits())
+        return y.AsSpan().SequenceEqual(c.MatMul(at, b, transposeA: true).Bits())
+            && y.AsSpan().SequenceEqual(c.MatMul(a, bt, transposeB: true).Bits())
+            && y.AsSpan().SequenceEqual(c.MatMul(at, bt, true, true).Bits())
+            && y.AsSpan().SequenceEqual(c.Linear(a, bt, null).Bits())
             && y.AsSpan().SequenceEqual(Transposed(c.MatMul(bt, at)).Bits());
     });
 
@@ -173,10 +190,14 @@ public class PropertyTests
         int headDim = 2 * s.K;
         var (q, k) = (r.Normal(1, headDim), r.Normal(1, headDim));
         double[] frequencies = RopeTable.InverseFrequencies(headDim, 10000);
-        Tensor Turned(Tensor x, int position) => c.Rope(x, new RopeTable(frequencies, [position]), RopePairing.RotateHalf);
-        double Product(int p) => Reference.Sum(Reference.Multiply(Turned(q, p + s.N).Doubles(), Turned(k, p).Doubles()))[0];
-        double length = Reference.Sum(Reference.Multiply(q.Doubles(), q.Doubles()))[0], turned = Reference.Sum(Reference.Multiply(Turned(q, s.M).Doubles(), Turned(q, s.M).Doubles()))[0];
-        return Math.Abs(length - turned) < 8 * GradCase.Rounding * length && Math.Abs(Product(0) - Product(1000 * s.M)) < 8 * GradCase.Rounding * headDim;
+        Tensor Turned(Tensor x, int position) =>
+            c.Rope(x, new RopeTable(frequencies, [position]), RopePairing.RotateHalf);
+        double Product(int p) =>
+            Reference.Sum(Reference.Multiply(Turned(q, p + s.N).Doubles(), Turned(k, p).Doubles()))[0];
+        double length = Reference.Sum(Reference.Multiply(q.Doubles(), q.Doubles()))[0],
+            turned = Reference.Sum(Reference.Multiply(Turned(q, s.M).Doubles(), Turned(q, s.M).Doubles()))[0];
+        return Math.Abs(length - turned) < 8 * GradCase.Rounding * length
+            && Math.Abs(Product(0) - Product(1000 * s.M)) < 8 * GradCase.Rounding * headDim;
     });
 
     [Fact]
@@ -189,7 +210,8 @@ public class PropertyTests
         double kept = y.Data.ToArray().Count(v => v != 0) / 40000.0;
         bool scaled = y.Data.ToArray().All(v => v == 0 || v == 1 / (1 - p));
         // Five standard deviations of the share of 40,000 draws are below 0.0125.
-        return scaled && Math.Abs(kept - (1 - p)) < 0.0125 && y.Bits().AsSpan().SequenceEqual(c.Dropout(ones, p, (ulong)s.Seed, 3).Bits())
+        return scaled && Math.Abs(kept - (1 - p)) < 0.0125
+            && y.Bits().AsSpan().SequenceEqual(c.Dropout(ones, p, (ulong)s.Seed, 3).Bits())
             && !y.Bits().AsSpan().SequenceEqual(c.Dropout(ones, p, (ulong)s.Seed, 4).Bits());
     });
 }

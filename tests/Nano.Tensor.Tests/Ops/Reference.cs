@@ -1,8 +1,8 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Every op once more, in double precision and in the plainest loops, written from the formulas and sharing nothing with src.
-/// Arrays are flattened row by row.
+/// Every op once more, in double precision and in the plainest loops, written from the formulas and
+/// sharing nothing with src. Arrays are flattened row by row.
 /// </summary>
 internal static class Reference
 {
@@ -22,8 +22,12 @@ internal static class Reference
         return y;
     }
 
-    /// <summary>y[i, m, n] = sum_k a[i, m, k] b[i, k, n], where a is stored as [k, m] and b as [n, k] if transposed.</summary>
-    public static double[] MatMul(double[] a, double[] b, int batch, int rows, int columns, int depth, bool transposeA, bool transposeB)
+    /// <summary>
+    /// y[i, m, n] = sum_k a[i, m, k] b[i, k, n], where a is stored as [k, m] and b as [n, k] if
+    /// transposed.
+    /// </summary>
+    public static double[] MatMul(double[] a, double[] b, int batch, int rows, int columns, int depth, bool transposeA,
+        bool transposeB)
     {
         var y = new double[batch * rows * columns];
         for (int i = 0; i < batch; i++)
@@ -85,7 +89,10 @@ internal static class Reference
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "no such activation"),
     };
 
-    /// <summary>erf x = 2/sqrt(pi) exp(-x^2) sum_n 2^n x^(2n+1) / (1 3 5 .. (2n+1)): all terms of one sign, so nothing cancels.</summary>
+    /// <summary>
+    /// erf x = 2/sqrt(pi) exp(-x^2) sum_n 2^n x^(2n+1) / (1 3 5 .. (2n+1)): all terms of one sign,
+    /// so nothing cancels.
+    /// </summary>
     public static double Erf(double x)
     {
         if (Math.Abs(x) > 6)
@@ -164,9 +171,11 @@ internal static class Reference
     }
 
     /// <summary>
-    /// Attention over q [B, Tq, H * D] and k, v [B, Tk, KV * D]: query i sees keys j &lt;= i + Tk - Tq, only the last of them with a window; head h uses key head h / (H / KV).
+    /// Attention over q [B, Tq, H * D] and k, v [B, Tk, KV * D]: query i sees keys j &lt;= i + Tk -
+    /// Tq, only the last of them with a window; head h uses key head h / (H / KV).
     /// </summary>
-    public static double[] Attention(double[] q, double[] k, double[] v, int batch, int queries, int keys, int heads, int keyHeads, int headDim, double scale, int window = int.MaxValue)
+    public static double[] Attention(double[] q, double[] k, double[] v, int batch, int queries, int keys, int heads,
+        int keyHeads, int headDim, double scale, int window = int.MaxValue)
     {
         var y = new double[q.Length];
         for (int b = 0; b < batch; b++)
@@ -180,7 +189,8 @@ internal static class Reference
                         if (j < visible - window)
                             scores[j] = double.NegativeInfinity;
                         else for (int d = 0; d < headDim; d++)
-                            scores[j] += scale * q[qi + d] * k[(((((b * keys) + j) * keyHeads) + keyHead) * headDim) + d];
+                            scores[j] += scale * q[qi + d]
+                                * k[(((((b * keys) + j) * keyHeads) + keyHead) * headDim) + d];
                     double[] p = Softmax(scores, visible);
                     for (int j = 0; j < visible; j++)
                         for (int d = 0; d < headDim; d++)
@@ -189,7 +199,10 @@ internal static class Reference
         return y;
     }
 
-    /// <summary>Each pair of x [.., T, H * D] turned by positions[t] theta^(-2i/D); pairs are (i, i + D/2), or (2i, 2i + 1) if interleaved.</summary>
+    /// <summary>
+    /// Each pair of x [.., T, H * D] turned by positions[t] theta^(-2i/D); pairs are (i, i + D/2),
+    /// or (2i, 2i + 1) if interleaved.
+    /// </summary>
     public static double[] Rope(double[] x, int[] positions, int heads, int headDim, double theta, bool interleaved)
     {
         var y = new double[x.Length];
@@ -199,7 +212,8 @@ internal static class Reference
                 {
                     double angle = positions[row % positions.Length] * Math.Pow(theta, -2.0 * i / headDim);
                     int head = ((row * heads) + h) * headDim;
-                    int first = head + (interleaved ? 2 * i : i), second = head + (interleaved ? (2 * i) + 1 : i + (headDim / 2));
+                    int first = head + (interleaved ? 2 * i : i),
+                        second = head + (interleaved ? (2 * i) + 1 : i + (headDim / 2));
                     y[first] = (x[first] * Math.Cos(angle)) - (x[second] * Math.Sin(angle));
                     y[second] = (x[second] * Math.Cos(angle)) + (x[first] * Math.Sin(angle));
                 }
@@ -207,10 +221,12 @@ internal static class Reference
     }
 
     /// <summary>
-    /// sum over rows with a target other than -100 of -sum_j q_j log p_j + zLoss (log sum exp z)^2, over denominator (0: the number of such rows), where q is smoothing / V for
-    /// each id and 1 - smoothing more for the target.
+    /// sum over rows with a target other than -100 of -sum_j q_j log p_j + zLoss (log sum exp z)^2,
+    /// over denominator (0: the number of such rows), where q is smoothing / V for each id and 1 -
+    /// smoothing more for the target.
     /// </summary>
-    public static double[] CrossEntropy(double[] logits, int[] targets, double denominator, double smoothing = 0, double zLoss = 0)
+    public static double[] CrossEntropy(double[] logits, int[] targets, double denominator, double smoothing = 0,
+        double zLoss = 0)
     {
         int columns = logits.Length / targets.Length, kept = 0;
         double loss = 0;
@@ -226,7 +242,8 @@ internal static class Reference
                 sum += Math.Exp(logits[(row * columns) + c] - max);
             double logSumExp = Math.Log(sum) + max;
             for (int c = 0; c < columns; c++)
-                loss += ((smoothing / columns) + (c == targets[row] ? 1 - smoothing : 0)) * (logSumExp - logits[(row * columns) + c]);
+                loss += ((smoothing / columns) + (c == targets[row] ? 1 - smoothing : 0))
+                    * (logSumExp - logits[(row * columns) + c]);
             loss += zLoss * logSumExp * logSumExp;
         }
         return [loss / (denominator == 0 ? kept : denominator)];

@@ -1,8 +1,8 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Stretched rotary angles. The expected frequencies were computed in Python from the formulas of the papers and of transformers, for the settings of published
-/// models.
+/// Stretched rotary angles. The expected frequencies were computed in Python from the formulas of
+/// the papers and of transformers, for the settings of published models.
 /// </summary>
 public class RopeScalingTests
 {
@@ -10,15 +10,18 @@ public class RopeScalingTests
     {
         {
             "llama3", 500000, // Llama 3.1
-            [(0, 1.0), (20, 0.016560440080994446), (28, 0.0032114459947525913), (29, 0.002166570763503359), (33, 0.00031269375038406517), (40, 3.428102195952591e-05), (63, 3.068925988914511e-07)]
+            [(0, 1.0), (20, 0.016560440080994446), (28, 0.0032114459947525913), (29, 0.002166570763503359),
+                (33, 0.00031269375038406517), (40, 3.428102195952591e-05), (63, 3.068925988914511e-07)]
         },
         {
             "yarn", 1000000, // Qwen2.5: the ramp goes from pair 23 to pair 40
-            [(0, 1.0), (22, 0.008659643233600653), (24, 0.005375321490790102), (30, 0.0010643609812470017), (38, 9.262301704129459e-05), (41, 3.582531425592407e-05), (63, 3.102344401879299e-07)]
+            [(0, 1.0), (22, 0.008659643233600653), (24, 0.005375321490790102), (30, 0.0010643609812470017),
+                (38, 9.262301704129459e-05), (41, 3.582531425592407e-05), (63, 3.102344401879299e-07)]
         },
         {
             "yarn, not truncated", 10000, // 64 channels: the ramp goes from 8.064 to 20.105
-            [(0, 1.0), (7, 0.1333521432163324), (10, 0.048322912683723025), (16, 0.004233133441317673), (20, 0.00041945916862360614), (31, 1.666901790204155e-05)]
+            [(0, 1.0), (7, 0.1333521432163324), (10, 0.048322912683723025), (16, 0.004233133441317673),
+                (20, 0.00041945916862360614), (31, 1.666901790204155e-05)]
         },
         { "linear", 10000, [(0, 0.25), (16, 0.0025), (31, 3.3338035804083095e-05)] },
     };
@@ -32,7 +35,8 @@ public class RopeScalingTests
     };
 
     [Theory, MemberData(nameof(Published))]
-    public void Frequencies_are_those_of_the_formulas(string name, double theta, (int Pair, double Frequency)[] expected)
+    public void Frequencies_are_those_of_the_formulas(string name, double theta,
+        (int Pair, double Frequency)[] expected)
     {
         var (scaling, headDim) = Named(name);
         double[] frequencies = scaling.Frequencies(headDim, theta);
@@ -48,7 +52,9 @@ public class RopeScalingTests
         var plain = new RopeTable(64, 10000, null, 2048);
         Assert.Equal(plain.Cos.Data, table.Cos.Data[..(2048 * 32)]);
         Assert.Equal(plain.Sin.Data, table.Sin.Data[..(2048 * 32)]);
-        foreach (var (position, pair, frequency) in new[] { (2048, 1, 0.7498705980519518), (2048, 16, 0.009994963405703411), (2048, 31, 0.00013322204356441402), (4095, 1, 0.7237840223942559), (4095, 16, 0.005672099864306926), (4095, 31, 4.445071440544414e-05) })
+        foreach (var (position, pair, frequency) in new[] { (2048, 1, 0.7498705980519518),
+            (2048, 16, 0.009994963405703411), (2048, 31, 0.00013322204356441402), (4095, 1, 0.7237840223942559),
+                (4095, 16, 0.005672099864306926), (4095, 31, 4.445071440544414e-05) })
         {
             Assert.Equal(Math.Cos(position * frequency), table.Cos.Data[(position * 32) + pair], 1e-7);
             Assert.Equal(Math.Sin(position * frequency), table.Sin.Data[(position * 32) + pair], 1e-7);

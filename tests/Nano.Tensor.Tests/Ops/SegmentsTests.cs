@@ -4,15 +4,21 @@ using Microsoft.FSharp.Core;
 
 namespace Nano.Tests;
 
-/// <summary>Packed documents: each has the bits that it has alone, outputs and gradients, wherever it lies in the batch.</summary>
+/// <summary>
+/// Packed documents: each has the bits that it has alone, outputs and gradients, wherever it lies
+/// in the batch.
+/// </summary>
 public class SegmentsTests
 {
     /// <summary>Documents, sizes of an attention over them, and where it runs.</summary>
-    public sealed record Packing(int[] Lengths, int KeyHeads, int Group, int HeadDim, int Window, SimdWidth Width, int Threads, int Seed)
+    public sealed record Packing(int[] Lengths, int KeyHeads, int Group, int HeadDim, int Window, SimdWidth Width,
+        int Threads, int Seed)
     {
         public int Heads => KeyHeads * Group;
 
-        public override string ToString() => $"[{string.Join(", ", Lengths)}], {Heads}:{KeyHeads} heads of {HeadDim}, window {Window}, {Width}, {Threads} threads, seed {Seed}";
+        public override string ToString() =>
+            $"[{string.Join(", ", Lengths)}], {Heads}:{KeyHeads} heads of {HeadDim}, window {Window}, {Width}, "
+            + $"{Threads} threads, seed {Seed}";
     }
 
     private static readonly Gen<Packing> AnyPacking =
@@ -30,7 +36,8 @@ public class SegmentsTests
     [Fact]
     public void Attention_within_documents_has_the_bits_of_each_alone()
     {
-        var config = Config.QuickThrowOnFailure.WithMaxTest(80).WithQuietOnSuccess(true).WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(20261121, 97), FSharpOption<int>.None)));
+        var config = Config.QuickThrowOnFailure.WithMaxTest(80).WithQuietOnSuccess(true)
+            .WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(20261121, 97), FSharpOption<int>.None)));
         Check.One(config, Prop.ForAll(AnyPacking.ToArbitrary(), AttentionAgrees));
     }
 
@@ -40,7 +47,8 @@ public class SegmentsTests
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 2, 3, 7 })
                 foreach (int keyHeads in new[] { 1, 2 }) // with one, a large team takes two passes
-                    Assert.True(AttentionAgrees(new Packing([30, 1, 250, 97, 8, 9], keyHeads, 2, 12, 0, width, threads, 5)), $"{width}, {threads} threads, {keyHeads} key heads");
+                    Assert.True(AttentionAgrees(new Packing([30, 1, 250, 97, 8, 9], keyHeads, 2, 12, 0, width, threads,
+                        5)), $"{width}, {threads} threads, {keyHeads} key heads");
     }
 
     private static bool AttentionAgrees(Packing p)
@@ -68,7 +76,8 @@ public class SegmentsTests
     private static int[] Attend(Compute c, Tensor x, Tensor dy, Packing p, Segments? segments)
     {
         int queries = p.Heads * p.HeadDim, keys = p.KeyHeads * p.HeadDim;
-        var y = c.CausalAttention(x.SliceColumns(0, queries), x.SliceColumns(queries, keys), x.SliceColumns(queries + keys, keys), p.Heads, p.KeyHeads, window: p.Window, segments: segments);
+        var y = c.CausalAttention(x.SliceColumns(0, queries), x.SliceColumns(queries, keys),
+            x.SliceColumns(queries + keys, keys), p.Heads, p.KeyHeads, window: p.Window, segments: segments);
         int[] output = y.Bits();
         c.Tape!.Backward(c, y, dy);
         int[] bits = [.. output, .. x.Gradient.Bits()];
@@ -131,7 +140,8 @@ public class SegmentsTests
         using var compute = new Compute(1) { Tape = new Tape() };
         var x = new Random(1).Normal(1, 6, 4);
         compute.CausalAttention(x, x, x, 2, 2, segments: new Segments(compute, 1, 3, 2));
-        // Pairs of a query and a key: 1 + (1 + 2 + 3) + (1 + 2); a product takes 2 x 4 operations for each, and forward has two.
+        // Pairs of a query and a key: 1 + (1 + 2 + 3) + (1 + 2); a product takes 2 x 4 operations for each,
+        // and forward has two.
         Assert.Equal(2 * 8 * 10, compute.Tape.Ops[^1].ForwardWork.Flops);
     }
 
@@ -146,8 +156,10 @@ public class SegmentsTests
             (() => _ = new Segments(compute, 3, 0), "got 0"),
             (() => _ = new Segments(compute, 3, -1), "got -1"),
             (() => _ = new Segments(compute, int.MaxValue, 1), "too many"),
-            (() => compute.CausalAttention(x, x, x, 2, 2, segments: new Segments(compute, 4, 3)), "2 segments of 7 rows"),
-            (() => compute.CausalAttention(x.SliceRows(0, 1), x.Reshape(new Shape(1, 8, 8)), x.Reshape(new Shape(1, 8, 8)), 2, 2, segments: new Segments(compute, 4)), "1 segments of 4 rows"),
+            (() => compute.CausalAttention(x, x, x, 2, 2, segments: new Segments(compute, 4, 3)),
+                "2 segments of 7 rows"),
+            (() => compute.CausalAttention(x.SliceRows(0, 1), x.Reshape(new Shape(1, 8, 8)),
+                x.Reshape(new Shape(1, 8, 8)), 2, 2, segments: new Segments(compute, 4)), "1 segments of 4 rows"),
             (() => compute.Rope(x, table, RopePairing.RotateHalf, new Segments(compute, 4, 3)), "2 segments of 7 rows"),
             (() => compute.Rope(x, table, RopePairing.RotateHalf, new Segments(compute, 6, 2)), "the longest of 6"),
         })

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Wrong shapes are refused with the op's name and the shapes at hand; so are views with gaps where an op cannot walk them.</summary>
+/// <summary>
+/// Wrong shapes are refused with the op's name and the shapes at hand; so are views with gaps where
+/// an op cannot walk them.
+/// </summary>
 public class ShapeErrorTests
 {
     private static Tensor T(params ReadOnlySpan<int> dims) => new(new Shape(dims));
@@ -34,16 +37,20 @@ public class ShapeErrorTests
         ("rmsnorm", ["[2, 3]", "[1, 3]"], c => c.RmsNorm(T(2, 3), T(1, 3), 1e-5f)),
         ("rmsnorm", ["[2, 3]", "[2]"], c => c.RmsNorm(T(2, 3), T(2), 1e-5f)),
         ("embedding", ["[5]", "[2]"], c => c.Embedding(T(5), Ids(0, 1))),
-        ("embedding", ["[5, 2]", "[1, 1, 1, 1]"], c => c.Embedding(T(5, 2), new Tensor(new Shape(1, 1, 1, 1), DType.Int32))),
+        ("embedding", ["[5, 2]", "[1, 1, 1, 1]"], c =>
+            c.Embedding(T(5, 2), new Tensor(new Shape(1, 1, 1, 1), DType.Int32))),
         ("embedding", ["id 5", "position 1", "size 5"], c => c.Embedding(T(5, 2), Ids(0, 5))),
         ("embedding", ["id -1", "position 0"], c => c.Embedding(T(5, 2), Ids(-1))),
         ("rope", ["[3, 6]", "head dimension 4"], c => c.Rope(T(3, 6), Table, RopePairing.RotateHalf)),
         ("rope", ["[5, 8]", "3 positions"], c => c.Rope(T(5, 8), Table, RopePairing.Interleaved)),
         ("rope", ["[8]", "3 positions"], c => c.Rope(T(8), Table, RopePairing.Interleaved)),
-        ("rope", ["[3, 8]", "head dimension 0"], c => c.Rope(T(3, 8), new RopeTable([], [0, 1, 2]), RopePairing.Interleaved)),
+        ("rope", ["[3, 8]", "head dimension 0"], c =>
+            c.Rope(T(3, 8), new RopeTable([], [0, 1, 2]), RopePairing.Interleaved)),
         ("rope", ["got 3"], _ => RopeTable.InverseFrequencies(3, 10000)),
-        ("attention", ["[1, 3, 8]", "[1, 3, 6]", "4 heads"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 6), T(1, 3, 6), 4, 2)),
-        ("attention", ["[1, 3, 8]", "4 heads", "3 key heads"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 8), 4, 3)),
+        ("attention", ["[1, 3, 8]", "[1, 3, 6]", "4 heads"], c =>
+            c.CausalAttention(T(1, 3, 8), T(1, 3, 6), T(1, 3, 6), 4, 2)),
+        ("attention", ["[1, 3, 8]", "4 heads", "3 key heads"], c =>
+            c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 8), 4, 3)),
         ("attention", ["[1, 4, 8]", "[1, 3, 8]"], c => c.CausalAttention(T(1, 4, 8), T(1, 3, 8), T(1, 3, 8), 2, 2)),
         ("attention", ["[2, 3, 8]", "[1, 3, 8]"], c => c.CausalAttention(T(2, 3, 8), T(1, 3, 8), T(1, 3, 8), 2, 2)),
         ("attention", ["[1, 3, 8]", "[1, 3, 4]"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 4), 2, 2)),
@@ -58,16 +65,21 @@ public class ShapeErrorTests
         ("cross-entropy", ["target -1"], c => c.CrossEntropy(T(2, 5), Ids(0, -1))),
         ("cross-entropy", ["none of the 2 targets"], c => c.CrossEntropy(T(2, 5), Ids(-100, -100))),
         ("cross-entropy", ["label smoothing", "got 1"], c => c.CrossEntropy(T(2, 5), Ids(0, 1), new LossOptions(0, 1))),
-        ("cross-entropy", ["label smoothing", "got NaN"], c => c.CrossEntropy(T(2, 5), Ids(0, 1), new LossOptions(0, double.NaN))),
+        ("cross-entropy", ["label smoothing", "got NaN"], c =>
+            c.CrossEntropy(T(2, 5), Ids(0, 1), new LossOptions(0, double.NaN))),
         ("cross-entropy", ["z-loss", "got -1"], c => c.CrossEntropy(T(2, 5), Ids(0, 1), new LossOptions(0, 0, -1))),
-        ("linear-cross-entropy", ["label smoothing", "got -0.1"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 1), new LossOptions(0, -0.1))),
-        ("linear-cross-entropy", ["z-loss", "0 or more"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 1), new LossOptions(0, 0, double.PositiveInfinity))),
+        ("linear-cross-entropy", ["label smoothing",
+            "got -0.1"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 1), new LossOptions(0, -0.1))),
+        ("linear-cross-entropy", ["z-loss", "0 or more"], c =>
+            c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 1), new LossOptions(0, 0, double.PositiveInfinity))),
         ("linear-cross-entropy", ["[2, 5]", "[7, 4]"], c => c.LinearCrossEntropy(T(2, 5), T(7, 4), Ids(0, 1))),
-        ("linear-cross-entropy", ["[2, 5]", "[7, 5]", "[3]"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 1, 2))),
+        ("linear-cross-entropy", ["[2, 5]", "[7, 5]",
+            "[3]"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 1, 2))),
         ("linear-cross-entropy", ["[2, 5]", "[5]"], c => c.LinearCrossEntropy(T(2, 5), T(5), Ids(0, 1))),
         ("linear-cross-entropy", ["target 7", "size 7"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 7))),
         ("linear-cross-entropy", ["target -1"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, -1))),
-        ("linear-cross-entropy", ["none of the 2 targets"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(-100, -100))),
+        ("linear-cross-entropy", ["none of the 2 targets"], c =>
+            c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(-100, -100))),
         ("dropout", ["got 1"], c => c.Dropout(T(2), 1, 0, 0)),
         ("dropout", ["got -0.5"], c => c.Dropout(T(2), -0.5f, 0, 0)),
         ("dropout", ["got NaN"], c => c.Dropout(T(2), float.NaN, 0, 0)),
@@ -168,7 +180,9 @@ public class ShapeErrorTests
         using var compute = new Compute(1);
         var weight = T(5, 4);
         weight.Name = "h.0.mlp.c_fc.weight";
-        Assert.Contains("h.0.mlp.c_fc.weight [5, 4]", Assert.Throws<ArgumentException>(() => compute.Linear(T(2, 3), weight, null)).Message, StringComparison.Ordinal);
+        Assert.Contains("h.0.mlp.c_fc.weight [5, 4]",
+            Assert.Throws<ArgumentException>(() => compute.Linear(T(2, 3), weight, null)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

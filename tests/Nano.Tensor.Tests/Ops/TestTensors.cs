@@ -10,7 +10,8 @@ internal static class TestTensors
     {
         var tensor = new Tensor(new Shape(dims));
         foreach (ref float value in tensor.Data)
-            value = (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()));
+            value = (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble()))
+                * Math.Cos(2 * Math.PI * random.NextDouble()));
         return tensor;
     }
 
@@ -32,7 +33,10 @@ internal static class TestTensors
         return ids;
     }
 
-    /// <summary>A context whose step memory is full of NaN, as it may be in any step but the first: what an op forgets to write shows.</summary>
+    /// <summary>
+    /// A context whose step memory is full of NaN, as it may be in any step but the first: what an
+    /// op forgets to write shows.
+    /// </summary>
     public static Compute Dirty(int threads, SimdWidth width)
     {
         var compute = new Compute(threads, width);
@@ -64,7 +68,8 @@ internal static class TestTensors
         double error = 0;
         for (int i = 0; i < actual.Length; i++)
             if (!expected[i].Equals(actual[i]))
-                error = double.IsFinite(actual[i]) ? Math.Max(error, Math.Abs(actual[i] - expected[i])) : double.PositiveInfinity;
+                error = double.IsFinite(actual[i]) ? Math.Max(error, Math.Abs(actual[i] - expected[i]))
+                    : double.PositiveInfinity;
         return error;
     }
 

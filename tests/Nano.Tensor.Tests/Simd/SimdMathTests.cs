@@ -1,8 +1,8 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// SimdMath against double precision over a dense sweep of all floats (every 1021st: about 4.2 million, all mantissa endings),
-/// plus the neighbourhood of every point where a formula changes.
+/// SimdMath against double precision over a dense sweep of all floats (every 1021st: about 4.2
+/// million, all mantissa endings), plus the neighbourhood of every point where a formula changes.
 /// </summary>
 public unsafe class SimdMathTests
 {
@@ -58,7 +58,8 @@ public unsafe class SimdMathTests
             }
         }
         Assert.True(worst <= Bound(f), $"{f}({worstAt:R}) is {worst} ulp off, the bound is {Bound(f)}");
-        Assert.True(worst > 0.5 * Bound(f), $"{f} is never more than {worst} ulp off: its bound of {Bound(f)} could be tightened");
+        Assert.True(worst > 0.5 * Bound(f),
+            $"{f} is never more than {worst} ulp off: its bound of {Bound(f)} could be tightened");
     }
 
     [Theory]
@@ -72,7 +73,8 @@ public unsafe class SimdMathTests
             AtWidth.Run(width, new Map(f, x, vector));
             if (SameBits(scalar, vector, x.Length)) continue;
             for (int i = 0; i < x.Length; i++)
-                if (!SameBits(scalar[i], vector[i])) Assert.Fail($"{f}({x[i]:R}): {vector[i]:R} at {width}, {scalar[i]:R} for scalars");
+                if (!SameBits(scalar[i], vector[i]))
+                    Assert.Fail($"{f}({x[i]:R}): {vector[i]:R} at {width}, {scalar[i]:R} for scalars");
         }
     }
 
@@ -137,7 +139,8 @@ public unsafe class SimdMathTests
         foreach (var width in SimdWidths.All)
         {
             AtWidth.Run(width, new Map(f, [x], result));
-            Assert.True(SameBits(expected, result[0]) || (float.IsNaN(expected) && float.IsNaN(result[0])), $"{f}({x:R}) at {width} is {result[0]:R}, should be {expected:R}");
+            Assert.True(SameBits(expected, result[0]) || (float.IsNaN(expected) && float.IsNaN(result[0])),
+                $"{f}({x:R}) at {width} is {result[0]:R}, should be {expected:R}");
         }
     }
 
@@ -175,11 +178,13 @@ public unsafe class SimdMathTests
     [InlineData(3.0, 0.9999779095030014)]
     [InlineData(3.5, 0.9999992569016276)]
     [InlineData(-1.0, -0.8427007929497149)]
-    public void The_reference_for_erf_agrees_with_published_values(double x, double expected) => Assert.Equal(expected, Erf(x), 2e-15);
+    public void The_reference_for_erf_agrees_with_published_values(double x, double expected) =>
+        Assert.Equal(expected, Erf(x), 2e-15);
 
     /// <summary>
-    /// erf in double precision. |x| &lt; 3: 2/sqrt(pi) e^(-x^2) (x + 2x^3/3 + 4x^5/15 + ...), all terms of one sign (Abramowitz and
-    /// Stegun 7.1.6). Above: the continued fraction of erfc (7.1.14), evaluated from its 60th term upwards.
+    /// erf in double precision. |x| &lt; 3: 2/sqrt(pi) e^(-x^2) (x + 2x^3/3 + 4x^5/15 + ...), all
+    /// terms of one sign (Abramowitz and Stegun 7.1.6). Above: the continued fraction of erfc
+    /// (7.1.14), evaluated from its 60th term upwards.
     /// </summary>
     static double Erf(double x)
     {
@@ -197,17 +202,22 @@ public unsafe class SimdMathTests
     }
 
     /// <summary>
-    /// |y - t| in spacings of float32 at t. Where t rounds to infinity or is NaN, y must be just that: anything else is infinitely wrong.
+    /// |y - t| in spacings of float32 at t. Where t rounds to infinity or is NaN, y must be just
+    /// that: anything else is infinitely wrong.
     /// </summary>
     static double ErrorInUlps(float y, double t)
     {
-        if (!float.IsFinite((float)t)) return SameBits(y, (float)t) || (double.IsNaN(t) && float.IsNaN(y)) ? 0 : double.PositiveInfinity;
+        if (!float.IsFinite((float)t))
+            return SameBits(y, (float)t) || (double.IsNaN(t) && float.IsNaN(y)) ? 0 : double.PositiveInfinity;
         if (!float.IsFinite(y)) return double.PositiveInfinity;
         int exponent = t == 0 ? -126 : Math.Max(Math.ILogB(t), -126);
         return Math.Abs(y - t) / Math.ScaleB(1.0, exponent - 23);
     }
 
-    /// <summary>Every Stride-th float of all 2^32, then the special points, in blocks; only x &lt;= 0 and NaN for functions of those.</summary>
+    /// <summary>
+    /// Every Stride-th float of all 2^32, then the special points, in blocks; only x &lt;= 0 and
+    /// NaN for functions of those.
+    /// </summary>
     static IEnumerable<float[]> Inputs(Function f)
     {
         var sweep = new float[Block];
@@ -222,18 +232,24 @@ public unsafe class SimdMathTests
             count = 0;
         }
         yield return sweep[..count];
-        foreach (float[] block in SpecialPoints().Where(x => !IsForNonPositive(f) || !(x > 0)).Chunk(Block)) yield return block;
+        foreach (float[] block in SpecialPoints().Where(x => !IsForNonPositive(f) || !(x > 0)).Chunk(Block))
+            yield return block;
     }
 
     static bool IsForNonPositive(Function f) => f is Function.ExpNonPositive or Function.ExpNormalOrZero;
 
-    /// <summary>Four floats to either side of every boundary of a reduction, clamp, overflow or underflow, and of 0, 1 and the extremes.</summary>
+    /// <summary>
+    /// Four floats to either side of every boundary of a reduction, clamp, overflow or underflow,
+    /// and of 0, 1 and the extremes.
+    /// </summary>
     static IEnumerable<float> SpecialPoints()
     {
         double ln2 = Math.Log(2);
-        IEnumerable<double> points = [0, float.Epsilon, 1.17549435e-38, float.MaxValue, 88.72284, 89, 87.33655, 103.27893, 103.97208, 104, 10, 9.0109, 3.925, 3.92, 88.37627,
+        IEnumerable<double> points = [0, float.Epsilon, 1.17549435e-38, float.MaxValue, 88.72284, 89, 87.33655,
+            103.27893, 103.97208, 104, 10, 9.0109, 3.925, 3.92, 88.37627,
             .. Enumerable.Range(0, 152).SelectMany(n => (double[])[(n + 0.5) * ln2, (n + 0.5) * ln2 / 2, n * ln2]),
-            .. Enumerable.Range(-149, 277).SelectMany(e => (double[])[Math.ScaleB(1, e), Math.ScaleB(1.5, e), Math.ScaleB(0.75, e)])];
+            .. Enumerable.Range(-149, 277)
+                .SelectMany(e => (double[])[Math.ScaleB(1, e), Math.ScaleB(1.5, e), Math.ScaleB(0.75, e)])];
         foreach (float point in points.Select(p => (float)p))
         {
             for (int step = -4; step <= 4; step++)

@@ -109,7 +109,8 @@ public unsafe class SimdTests
     [MemberData(nameof(Widths))]
     public void Split_gives_back_every_normal_number_with_a_mantissa_around_one(SimdWidth width)
     {
-        float[] x = [.. Enumerable.Range(0, 20_000).Select(i => BitConverter.Int32BitsToSingle(0x00800000 + i * 106_497)).Where(float.IsFinite),
+        float[] x = [.. Enumerable.Range(0, 20_000)
+            .Select(i => BitConverter.Int32BitsToSingle(0x00800000 + i * 106_497)).Where(float.IsFinite),
             1f, 0.75f, 0.74999994f, 1.5f, 1.4999999f, 1.17549435e-38f, float.MaxValue];
         float[] mantissa = new float[x.Length], exponent = new float[x.Length];
         AtWidth.Run(width, new Member("Mantissa", x, x, x, mantissa));
@@ -123,13 +124,15 @@ public unsafe class SimdTests
 
     [Theory]
     [MemberData(nameof(Widths))]
-    public void Load_Store_and_Splat_touch_exactly_one_vector_at_any_alignment(SimdWidth width) => AtWidth.Run(width, new LoadStore(width));
+    public void Load_Store_and_Splat_touch_exactly_one_vector_at_any_alignment(SimdWidth width) =>
+        AtWidth.Run(width, new LoadStore(width));
 
     static (float[] A, float[] B, float[] C) Triples()
     {
         int n = Values.Length;
         var all = Enumerable.Range(0, n * n * n).ToArray();
-        return ([.. all.Select(i => Values[i / n / n])], [.. all.Select(i => Values[i / n % n])], [.. all.Select(i => Values[i % n])]);
+        return ([.. all.Select(i => Values[i / n / n])], [.. all.Select(i => Values[i / n % n])],
+            [.. all.Select(i => Values[i % n])]);
     }
 
     static void AssertResults(float[] expected, SimdWidth width, string member, float[] a, float[] b, float[] c)
@@ -143,7 +146,8 @@ public unsafe class SimdTests
     static void AssertSame(float expected, float actual, string what)
     {
         if (float.IsNaN(expected) && float.IsNaN(actual)) return;
-        if (BitConverter.SingleToInt32Bits(expected) != BitConverter.SingleToInt32Bits(actual)) Assert.Fail($"{what}: {actual:R}, should be {expected:R}");
+        if (BitConverter.SingleToInt32Bits(expected) != BitConverter.SingleToInt32Bits(actual))
+            Assert.Fail($"{what}: {actual:R}, should be {expected:R}");
     }
 
     /// <summary>Applies one member to whole arrays; the last vector is filled up with zeros.</summary>
@@ -151,7 +155,8 @@ public unsafe class SimdTests
     {
         public void Run<S, V>() where S : ISimd<V> where V : unmanaged
         {
-            float* a = stackalloc float[S.Lanes], b = stackalloc float[S.Lanes], c = stackalloc float[S.Lanes], y = stackalloc float[S.Lanes];
+            float* a = stackalloc float[S.Lanes], b = stackalloc float[S.Lanes], c = stackalloc float[S.Lanes],
+                y = stackalloc float[S.Lanes];
             for (int start = 0; start < A.Length; start += S.Lanes)
             {
                 int count = Math.Min(S.Lanes, A.Length - start);
@@ -193,7 +198,8 @@ public unsafe class SimdTests
             {
                 for (int i = 0; i < 40; i++) (source[i], target[i]) = (i, -1f);
                 S.Store(target + offset + 1, S.Load(source + offset));
-                for (int i = 0; i < 40; i++) Assert.Equal(i > offset && i <= offset + S.Lanes ? i - 1f : -1f, target[i]);
+                for (int i = 0; i < 40; i++)
+                    Assert.Equal(i > offset && i <= offset + S.Lanes ? i - 1f : -1f, target[i]);
                 S.Store(target + offset, S.Splat(2.5f));
                 for (int i = 0; i < S.Lanes; i++) Assert.Equal(2.5f, target[offset + i]);
             }

@@ -1,6 +1,9 @@
 namespace Nano.Tests;
 
-/// <summary>Tests that look at the whole process (its environment, its processor time, its collections) run while no other test does.</summary>
+/// <summary>
+/// Tests that look at the whole process (its environment, its processor time, its collections) run
+/// while no other test does.
+/// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class AloneCollection
 {

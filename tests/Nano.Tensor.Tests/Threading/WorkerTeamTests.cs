@@ -194,9 +194,11 @@ public sealed unsafe class WorkerTeamTests
         }
     }
 
-    private static void AddEven(void* context, nint begin, nint end, Scratch scratch) => ((SumJob*)context)->Add(begin, end, 0);
+    private static void AddEven(void* context, nint begin, nint end, Scratch scratch) =>
+        ((SumJob*)context)->Add(begin, end, 0);
 
-    private static void AddOdd(void* context, nint begin, nint end, Scratch scratch) => ((SumJob*)context)->Add(begin, end, 1);
+    private static void AddOdd(void* context, nint begin, nint end, Scratch scratch) =>
+        ((SumJob*)context)->Add(begin, end, 1);
 
     private record struct ThrowJob(int At)
     {

@@ -8,7 +8,8 @@ public class ChatTemplateTests
 {
     static readonly DateTime Now = new(2025, 2, 3);
 
-    static string Render(string template, params ChatMessage[] messages) => new ChatTemplate(template, "test").Render(messages, true, new Dictionary<string, string>(), Now);
+    static string Render(string template, params ChatMessage[] messages) =>
+        new ChatTemplate(template, "test").Render(messages, true, new Dictionary<string, string>(), Now);
 
     [Theory]
     [InlineData("{% include 'x' %}", 1, 4, "include")]
@@ -48,10 +49,14 @@ public class ChatTemplateTests
         "{% macro m(x) %}{{ x }}{{ m(m) }}{% endmacro %}{{ m(1) }}",
         "{% set n = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}",
         "{% set n = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l | tojson }}",
-        "{% set n = namespace(l=[]) %}{% set o = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] %}{% set o.l = [o.l] %}{% endfor %}{{ n.l == o.l }}",
-        "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l }}",
-        "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ n.l | tojson }}",
-        "{% set n = namespace(l=[1], o=[1]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% set n.o = [n.o, n.o] %}{% endfor %}{{ n.l == n.o }}",
+        "{% set n = namespace(l=[]) %}{% set o = namespace(l=[]) %}{% for i in range(100000) %}{% set n.l = [n.l] "
+        + "%}{% set o.l = [o.l] %}{% endfor %}{{ n.l == o.l }}",
+        "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor "
+        + "%}{{ n.l }}",
+        "{% set n = namespace(l=['x' * 1000]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% endfor %}{{ "
+        + "n.l | tojson }}",
+        "{% set n = namespace(l=[1], o=[1]) %}{% for i in range(40) %}{% set n.l = [n.l, n.l] %}{% set n.o = [n.o, "
+        + "n.o] %}{% endfor %}{{ n.l == n.o }}",
         "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
         "{{ 10 ** (10 ** 10) }}",
         "{% set n = namespace(x=2) %}{% for i in range(1000) %}{% set n.x = n.x * n.x %}{% endfor %}",
@@ -94,13 +99,15 @@ public class ChatTemplateTests
         "{{ 1" + string.Concat(Enumerable.Repeat(" if 1 else 1", 50_000)) + " }}",
         "{{ 'x'" + string.Concat(Enumerable.Repeat("|trim", 100_000)) + " }}",
         string.Concat(Enumerable.Repeat("{% if 1 %}", 50_000)),
-        string.Concat(Enumerable.Repeat("{% for a in [1] %}", 10_000)) + string.Concat(Enumerable.Repeat("{% endfor %}", 10_000)),
+        string.Concat(Enumerable.Repeat("{% for a in [1] %}", 10_000))
+            + string.Concat(Enumerable.Repeat("{% endfor %}", 10_000)),
         new string(' ', 2_000_000));
 
     /// <summary>Neither time nor memory without end, nor a stack overflow.</summary>
     [Theory]
     [MemberData(nameof(Hostile))]
-    public void A_hostile_template_ends_in_the_typed_error(string template) => Assert.Throws<ChatTemplateException>(() => Render(template));
+    public void A_hostile_template_ends_in_the_typed_error(string template) =>
+        Assert.Throws<ChatTemplateException>(() => Render(template));
 
     public static TheoryData<string> TupleOfTuples => new(
         "{% set t = namespace(x=(1,)) %}{% for i in range(60) %}{% set t.x = (t.x, t.x) %}"
@@ -118,9 +125,12 @@ public class ChatTemplateTests
     [Fact]
     public void A_long_conversation_stays_below_the_limits()
     {
-        var turns = Enumerable.Range(0, 10_000).Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", new string('x', 100))).ToArray();
+        var turns = Enumerable.Range(0, 10_000)
+            .Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", new string('x', 100))).ToArray();
         foreach (string name in ChatTemplate.BuiltInNames)
-            Assert.True(ChatTemplate.BuiltIn(name).Render(turns, true, new Dictionary<string, string> { ["bos_token"] = "<s>", ["eos_token"] = "</s>" }, Now).Length > 1_000_000);
+            Assert.True(ChatTemplate.BuiltIn(name)
+                .Render(turns, true, new Dictionary<string, string> { ["bos_token"] = "<s>", ["eos_token"] = "</s>" },
+                    Now).Length > 1_000_000);
     }
 
     [Fact]
@@ -128,14 +138,18 @@ public class ChatTemplateTests
     {
         using var golden = JsonDocument.Parse(File.ReadAllBytes(Goldens.Path("chat/constructs.json")));
         using var differential = JsonDocument.Parse(File.ReadAllBytes(Goldens.Path("chat/differential.json")));
-        string[] templates = [.. golden.RootElement.EnumerateArray().Concat(differential.RootElement.GetProperty("cases").EnumerateArray())
-            .Select(item => item.GetProperty("template").GetString()!), .. ChatTemplate.BuiltInNames.Select(BuiltInText)];
-        int rounds = int.TryParse(Environment.GetEnvironmentVariable("NANO_TEMPLATE_MUTATIONS"), out int given) ? given : 20_000;
+        string[] templates = [.. golden.RootElement.EnumerateArray()
+            .Concat(differential.RootElement.GetProperty("cases").EnumerateArray())
+            .Select(item => item.GetProperty("template").GetString()!),
+            .. ChatTemplate.BuiltInNames.Select(BuiltInText)];
+        int rounds = int.TryParse(Environment.GetEnvironmentVariable("NANO_TEMPLATE_MUTATIONS"), out int given)
+            ? given : 20_000;
         var random = new Random(7);
         int refused = 0;
         for (int i = 0; i < rounds; i++)
         {
-            string mutated = Mutate(templates[random.Next(templates.Length)], templates[random.Next(templates.Length)], random);
+            string mutated = Mutate(templates[random.Next(templates.Length)],
+                templates[random.Next(templates.Length)], random);
             try
             {
                 Render(mutated, new ChatMessage("user", "Hello"), new ChatMessage("assistant", "Hi"));

@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace Nano.Tests;
 
 /// <summary>
-/// The template engine against Jinja 3.1.6 itself: templates by construct and random ones (tests/goldens/chat/make_differential.py), and the templates
-/// of public bug reports (tests/cases/chat-templates).
+/// The template engine against Jinja 3.1.6 itself: templates by construct and random ones
+/// (tests/goldens/chat/make_differential.py), and the templates of public bug reports
+/// (tests/cases/chat-templates).
 /// </summary>
 public class JinjaDifferentialTests
 {
@@ -39,11 +40,13 @@ public class JinjaDifferentialTests
                 differences.Add($"{template}\n  Jinja: {expected ?? "an error"}\n  Nano:  {actual ?? "an error"}");
         }
         Assert.True(count > 1500);
-        Assert.True(differences.Count == 0, $"{differences.Count} of {count} differ:\n{string.Join('\n', differences.Take(20))}");
+        Assert.True(differences.Count == 0,
+            $"{differences.Count} of {count} differ:\n{string.Join('\n', differences.Take(20))}");
     }
 
     public static TheoryData<string> Cases() =>
-        [.. Directory.EnumerateDirectories(Goldens.Path("../cases/chat-templates")).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateDirectories(Goldens.Path("../cases/chat-templates"))
+            .Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Cases))]

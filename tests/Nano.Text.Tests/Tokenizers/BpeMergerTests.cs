@@ -5,7 +5,10 @@ namespace Nano.Tests.Tokenizers;
 
 public class BpeMergerTests
 {
-    /// <summary>Rules over few symbols, some of equal rank, so that merges overlap and follow each other in every way.</summary>
+    /// <summary>
+    /// Rules over few symbols, some of equal rank, so that merges overlap and follow each other in
+    /// every way.
+    /// </summary>
     static readonly Gen<List<Merge>> Rules = Gen.Choose(0, int.MaxValue).Select(seed =>
     {
         var random = new Random(seed);

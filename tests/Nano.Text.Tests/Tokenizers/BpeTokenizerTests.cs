@@ -7,7 +7,9 @@ namespace Nano.Tests.Tokenizers;
 /// <summary>What holds for every tokenizer that merges pairs.</summary>
 public class BpeTokenizerTests
 {
-    static readonly Lazy<ITokenizer> Trained = new(() => BpeTrainer.Train([string.Concat(Enumerable.Repeat("to be, or not to be: that's the question 中文😀é\n", 3))], 290));
+    static readonly Lazy<ITokenizer> Trained =
+        new(() => BpeTrainer.Train(
+            [string.Concat(Enumerable.Repeat("to be, or not to be: that's the question 中文😀é\n", 3))], 290));
 
     [Fact]
     public void Any_text_comes_back() => TextsComeBack(Trained.Value);
@@ -25,7 +27,8 @@ public class BpeTokenizerTests
     public void Any_text_without_the_sign_for_a_space_comes_back_from_SentencePiece(string name)
     {
         var tokenizer = Vocabularies.Get(name);
-        Prop.ForAll(Texts.Any.Where(text => !text.Contains('\u2581', StringComparison.Ordinal)).ToArbitrary(), text => Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)))).QuickCheckThrowOnFailure();
+        Prop.ForAll(Texts.Any.Where(text => !text.Contains('\u2581', StringComparison.Ordinal)).ToArbitrary(),
+            text => Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)))).QuickCheckThrowOnFailure();
     }
 
     static void TextsComeBack(ITokenizer tokenizer) => Prop.ForAll(Texts.Any.ToArbitrary(), text =>
@@ -78,8 +81,10 @@ public class BpeTokenizerTests
     public void Half_of_a_surrogate_pair_is_refused_with_its_place()
     {
         foreach ((string text, string expected) in ((string, string)[])
-            [("ab\uD83D", "U+D83D) stands alone at position 2"), ("😀\uDE00b", "U+DE00) stands alone at position 2"), ("\uD83Da", "U+D83D) stands alone at position 0"), ("\uD83D\uD83D\uDE00", "position 0")])
-            Assert.Contains(expected, Assert.Throws<NanoException>(() => Trained.Value.Encode(text)).Message, StringComparison.Ordinal);
+            [("ab\uD83D", "U+D83D) stands alone at position 2"), ("😀\uDE00b", "U+DE00) stands alone at position 2"),
+                ("\uD83Da", "U+D83D) stands alone at position 0"), ("\uD83D\uD83D\uDE00", "position 0")])
+            Assert.Contains(expected, Assert.Throws<NanoException>(() => Trained.Value.Encode(text)).Message,
+                StringComparison.Ordinal);
     }
 
     [Theory]
@@ -88,8 +93,11 @@ public class BpeTokenizerTests
     [InlineData(int.MaxValue)]
     public void An_id_out_of_range_is_named(int id)
     {
-        Assert.Contains($"id {id}", Assert.Throws<NanoException>(() => Trained.Value.Decode([0, id])).Message, StringComparison.Ordinal);
-        Assert.Contains($"id {id}", Assert.Throws<NanoException>(() => new StreamDecoder(Trained.Value).Push(id)).Message, StringComparison.Ordinal);
+        Assert.Contains($"id {id}", Assert.Throws<NanoException>(() => Trained.Value.Decode([0, id])).Message,
+            StringComparison.Ordinal);
+        Assert.Contains($"id {id}",
+            Assert.Throws<NanoException>(() => new StreamDecoder(Trained.Value).Push(id)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -97,14 +105,16 @@ public class BpeTokenizerTests
     {
         var gpt2 = Vocabularies.Get("gpt2");
         Assert.Equal([64, 50256, 65], gpt2.Encode("a<|endoftext|>b", allowSpecial: true));
-        Assert.Equal([64, 27, 91, 437, 1659, 5239, 91, 29, 65], gpt2.Encode("a<|endoftext|>b")); // as in the golden cases
+        // as in the golden cases
+        Assert.Equal([64, 27, 91, 437, 1659, 5239, 91, 29, 65], gpt2.Encode("a<|endoftext|>b"));
         Assert.Equal("a<|endoftext|>b", gpt2.Decode([64, 50256, 65]));
         Assert.Equal([50256, 50256], gpt2.Encode("<|endoftext|><|endoftext|>", allowSpecial: true));
         Assert.Equal(50257, gpt2.VocabSize);
         Assert.Equal([50256], gpt2.EndIds);
         Assert.Null(gpt2.BeginId);
         var cl100k = Vocabularies.Get("cl100k_base");
-        Assert.Equal([100257, 100258, 100276], cl100k.Encode("<|endoftext|><|fim_prefix|><|endofprompt|>", allowSpecial: true));
+        Assert.Equal([100257, 100258, 100276],
+            cl100k.Encode("<|endoftext|><|fim_prefix|><|endofprompt|>", allowSpecial: true));
         Assert.Equal(100277, cl100k.VocabSize);
         Assert.Equal(200019, Vocabularies.Get("o200k_base").VocabSize);
         Assert.Equal([199999, 200018], Vocabularies.Get("o200k_base").SpecialTokens.Values.Order());
@@ -133,7 +143,8 @@ public class BpeTokenizerTests
         Assert.Equal((0, 3, 1), Next("<a>", allowSpecial: true));
         Assert.Equal((-1, 0, -1), Next("<a>", allowSpecial: false));
 
-        (int, int, int) Next(string text, bool allowSpecial) => (added.Next(text, allowSpecial, out int length, out int id), length, id);
+        (int, int, int) Next(string text, bool allowSpecial) =>
+            (added.Next(text, allowSpecial, out int length, out int id), length, id);
     }
 
     /// <summary>A piece of a million characters; with a quadratic algorithm this test does not end.</summary>
@@ -145,7 +156,8 @@ public class BpeTokenizerTests
         int[] a = gpt2.Encode(new string('a', 1_000_000));
         Assert.Equal(250_000, a.Length);
         Assert.Equal([24794], a.Distinct()); // aaaa
-        Assert.Equal(gpt2.Encode("中"), gpt2.Encode(string.Concat(Enumerable.Repeat("中", 300_000)))[^gpt2.Encode("中").Length..]);
+        Assert.Equal(gpt2.Encode("中"),
+            gpt2.Encode(string.Concat(Enumerable.Repeat("中", 300_000)))[^gpt2.Encode("中").Length..]);
     }
 
     [Fact]
@@ -154,6 +166,7 @@ public class BpeTokenizerTests
         var gpt2 = Vocabularies.Get("gpt2");
         string[] texts = [.. Vocabularies.Cases("gpt2_bpe").Select(of => of.Text)];
         int[][] expected = [.. texts.Select(text => gpt2.Encode(text))];
-        Parallel.For(0, 8 * texts.Length, i => Assert.Equal(expected[i % texts.Length], gpt2.Encode(texts[i % texts.Length])));
+        Parallel.For(0, 8 * texts.Length,
+            i => Assert.Equal(expected[i % texts.Length], gpt2.Encode(texts[i % texts.Length])));
     }
 }

@@ -7,7 +7,9 @@ namespace Nano.Tests.Tokenizers;
 
 public class BpeTrainerTests
 {
-    static readonly Gen<string> SmallTexts = Gen.Elements("a", "b", "ab", "ba", " ", "aa", " a", "é", "1", "\n", "a b a b", "bab", "😀").ArrayOf(60).Select(string.Concat);
+    static readonly Gen<string> SmallTexts =
+        Gen.Elements("a", "b", "ab", "ba", " ", "aa", " a", "é", "1", "\n", "a b a b", "bab", "😀").ArrayOf(60)
+            .Select(string.Concat);
 
     [Fact]
     public void Merges_are_those_of_counting_everything_anew()
@@ -24,10 +26,12 @@ public class BpeTrainerTests
     [Fact]
     public void By_hand()
     {
-        // "aaab" twice and "ab" thrice: aa is there 4 times, ab 5 times. In "a a ab" aa and a+ab are both there twice, and aa has the smaller ids.
+        // "aaab" twice and "ab" thrice: aa is there 4 times, ab 5 times. In "a a ab" aa and a+ab are both
+        // there twice, and aa has the smaller ids.
         var tokenizer = BpeTrainer.Train(["aaab\naaab\nab\nab\nab"], 256 + 3 + 1);
         Assert.Equal(260, tokenizer.VocabSize);
-        Assert.Equal(["ab", "aa", "aaab", "<|endoftext|>"], Enumerable.Range(256, 4).Select(id => tokenizer.Decode([id])));
+        Assert.Equal(["ab", "aa", "aaab", "<|endoftext|>"],
+            Enumerable.Range(256, 4).Select(id => tokenizer.Decode([id])));
         Assert.Equal([258], tokenizer.Encode("aaab"));
         Assert.Equal([259], tokenizer.Encode("<|endoftext|>", allowSpecial: true));
         Assert.Equal([259], tokenizer.EndIds);
@@ -48,7 +52,8 @@ public class BpeTrainerTests
     {
         using var folder = new TempFolder();
         var random = new Random(5);
-        string text = string.Concat(Enumerable.Range(0, 500_000).Select(_ => "abcde \n/é!1"[random.Next(11)])) + new string('x', 1_200_000) + "\nend";
+        string text = string.Concat(Enumerable.Range(0, 500_000).Select(_ => "abcde \n/é!1"[random.Next(11)]))
+            + new string('x', 1_200_000) + "\nend";
         byte[]? first = null;
         foreach (int threads in (int[])[1, 2, 5])
         {
@@ -82,10 +87,14 @@ public class BpeTrainerTests
     {
         var e = Assert.Throws<NanoException>(() => BpeTrainer.Train(["aab aab"], 1000));
         Assert.Contains("only 259 tokens, not 1000", e.Message, StringComparison.Ordinal); // aa or ab, then aab
-        Assert.Contains("256", Assert.Throws<NanoException>(() => BpeTrainer.Train(["a"], 256)).Message, StringComparison.Ordinal);
-        Assert.Contains("gpt2", Assert.Throws<NanoException>(() => BpeTrainer.Train(["a"], 300, "gpt3")).Hint, StringComparison.Ordinal);
-        Assert.Contains("U+D800", Assert.Throws<NanoException>(() => BpeTrainer.Train(["a\uD800"], 300)).Message, StringComparison.Ordinal);
-        Assert.Throws<OperationCanceledException>(() => BpeTrainer.Train(["aab aab"], 258, cancel: new CancellationToken(canceled: true)));
+        Assert.Contains("256", Assert.Throws<NanoException>(() => BpeTrainer.Train(["a"], 256)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("gpt2", Assert.Throws<NanoException>(() => BpeTrainer.Train(["a"], 300, "gpt3")).Hint,
+            StringComparison.Ordinal);
+        Assert.Contains("U+D800", Assert.Throws<NanoException>(() => BpeTrainer.Train(["a\uD800"], 300)).Message,
+            StringComparison.Ordinal);
+        Assert.Throws<OperationCanceledException>(() =>
+            BpeTrainer.Train(["aab aab"], 258, cancel: new CancellationToken(canceled: true)));
     }
 
     /// <summary>The rules of a tokenizer as its file has them, left and right as bytes.</summary>
@@ -102,7 +111,10 @@ public class BpeTrainerTests
         static string Latin1(string token) => Encoding.Latin1.GetString(ByteAlphabet.ToBytes(token)!);
     }
 
-    /// <summary>Counts all pairs of all pieces before each merge. Tokens and rules as Latin-1 strings of their bytes.</summary>
+    /// <summary>
+    /// Counts all pairs of all pieces before each merge. Tokens and rules as Latin-1 strings of
+    /// their bytes.
+    /// </summary>
     static (List<string> Tokens, List<(string, string)> Rules) Naive(string text, int merges)
     {
         byte[] utf8 = Encoding.UTF8.GetBytes(text);
@@ -114,15 +126,20 @@ public class BpeTrainerTests
             pieces.Add([.. utf8[at..end].Select(b => ((char)b).ToString())]);
             at = end;
         }
-        List<string> tokens = [.. Enumerable.Range('!', '~' - '!' + 1).Concat(Enumerable.Range(0xA1, 12)).Concat(Enumerable.Range(0xAE, 82))
-            .Concat(Enumerable.Range(0, 256).Where(b => b is < '!' or (> '~' and < 0xA1) or 0xAD)).Select(b => ((char)b).ToString())];
+        List<string> tokens = [.. Enumerable.Range('!', '~' - '!' + 1).Concat(Enumerable.Range(0xA1, 12))
+            .Concat(Enumerable.Range(0xAE, 82))
+            .Concat(Enumerable.Range(0, 256).Where(b => b is < '!' or (> '~' and < 0xA1) or 0xAD))
+            .Select(b => ((char)b).ToString())];
         var rules = new List<(string, string)>();
         while (tokens.Count < 256 + merges)
         {
-            var counts = pieces.SelectMany(piece => piece.Zip(piece.Skip(1))).CountBy(pair => pair).Where(pair => pair.Value >= 2).ToList();
+            var counts = pieces.SelectMany(piece => piece.Zip(piece.Skip(1))).CountBy(pair => pair)
+                .Where(pair => pair.Value >= 2).ToList();
             if (counts.Count == 0)
                 break;
-            var (left, right) = counts.OrderByDescending(pair => pair.Value).ThenBy(pair => tokens.IndexOf(pair.Key.First)).ThenBy(pair => tokens.IndexOf(pair.Key.Second)).First().Key;
+            var (left, right) = counts.OrderByDescending(pair => pair.Value)
+                .ThenBy(pair => tokens.IndexOf(pair.Key.First)).ThenBy(pair => tokens.IndexOf(pair.Key.Second))
+                .First().Key;
             rules.Add((left, right));
             if (!tokens.Contains(left + right))
                 tokens.Add(left + right);

@@ -45,7 +45,8 @@ public class CharTokenizerFileTests
     public void Keys_that_say_nothing_may_be_absent()
     {
         using var folder = new TempFolder();
-        File.WriteAllText(folder.File("t.json"), """{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"b":1,"a":0}}}""");
+        File.WriteAllText(folder.File("t.json"),
+            """{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"b":1,"a":0}}}""");
         Assert.Equal([1, 0], CharTokenizer.Load(folder.File("t.json")).Encode("ba"));
     }
 
@@ -56,20 +57,30 @@ public class CharTokenizerFileTests
     [InlineData("""{"decoder":{"type":"ByteLevel"},"model":{}}""", "'decoder' is '{\"type\":\"ByteLevel\"}'")]
     [InlineData("""{"decoder":{"type":"Fuse"},"model":7}""", "'model' is not")]
     [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[]}}""", "'model.vocab' is missing")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"Unigram","merges":[],"vocab":{"a":0}}}""", "'model.type' is '\"Unigram\"'")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":["a b"],"vocab":{"a":0}}}""", "'model.merges'")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":[]}}""", "'model.vocab' is not")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"Unigram","merges":[],"vocab":{"a":0}}}""",
+        "'model.type' is '\"Unigram\"'")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":["a b"],"vocab":{"a":0}}}""",
+        "'model.merges'")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":[]}}""",
+        "'model.vocab' is not")]
     [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{}}}""", "empty")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"ab":0}}}""", "'ab' is not one character")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"":0}}}""", "'' is not one character")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":1}}}""", "the id '1' of 'a'")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":0,"b":0}}}""", "the id '0' of 'b'")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"ab":0}}}""",
+        "'ab' is not one character")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"":0}}}""",
+        "'' is not one character")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":1}}}""",
+        "the id '1' of 'a'")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":0,"b":0}}}""",
+        "the id '0' of 'b'")]
     [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":"0"}}}""", "of 'a'")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":1,"b":0}}}""", "code point order")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":0,"a":1}}}""", "not valid JSON")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":1,"b":0}}}""",
+        "code point order")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"a":0,"a":1}}}""",
+        "not valid JSON")]
     [InlineData("""{"decoder":{"type":"Fuse"},"model":{"type":"BPE","merges":[],"vocab":{"\ud800":0}}}""", "")]
     [InlineData("""{"decoder":{"type":"Fuse"},"normalizer":"\ud800","model":{"type":"BPE","merges":[],"vocab":{"a":0}}}""", "")]
-    [InlineData("""{"decoder":{"type":"Fuse"},"surprise":1,"model":{"type":"BPE","merges":[],"vocab":{"a":0}}}""", "'surprise' is unknown")]
+    [InlineData("""{"decoder":{"type":"Fuse"},"surprise":1,"model":{"type":"BPE","merges":[],"vocab":{"a":0}}}""",
+        "'surprise' is unknown")]
     [InlineData("""{"decoder":{"type":"Fuse"},"pre_tokenizer":{"type":"ByteLevel"},"model":{"type":"BPE","merges":[],"vocab":{"a":0}}}""", "'pre_tokenizer' is")]
     public void Anything_else_is_refused_saying_what_was_found(string json, string expected)
     {

@@ -47,10 +47,14 @@ public class CharTokenizerTests
     {
         // Not inline data: an attribute is stored as UTF-8 and would lose them.
         foreach ((string text, string expected) in ((string, string)[])
-            [("a\uD83D", "U+D83D) stands alone at position 1"), ("a\uDE00b", "U+DE00) stands alone at position 1"), ("\uD83Da", "U+D83D) stands alone at position 0")])
+            [("a\uD83D", "U+D83D) stands alone at position 1"), ("a\uDE00b", "U+DE00) stands alone at position 1"),
+                ("\uD83Da", "U+D83D) stands alone at position 0")])
         {
-            Assert.Contains(expected, Assert.Throws<NanoException>(() => CharTokenizer.FromText(text)).Message, StringComparison.Ordinal);
-            Assert.Contains(expected, Assert.Throws<NanoException>(() => CharTokenizer.FromText("ab").Encode(text)).Message, StringComparison.Ordinal);
+            Assert.Contains(expected, Assert.Throws<NanoException>(() => CharTokenizer.FromText(text)).Message,
+                StringComparison.Ordinal);
+            Assert.Contains(expected,
+                Assert.Throws<NanoException>(() => CharTokenizer.FromText("ab").Encode(text)).Message,
+                StringComparison.Ordinal);
         }
     }
 
@@ -70,13 +74,15 @@ public class CharTokenizerTests
     [Fact]
     public void Decoding_what_was_encoded_gives_the_text()
     {
-        Prop.ForAll(Texts.Any.Where(t => t.Length > 0).ToArbitrary(), Gen.Choose(0, int.MaxValue).ToArbitrary(), (alphabet, seed) =>
+        Prop.ForAll(Texts.Any.Where(t => t.Length > 0).ToArbitrary(), Gen.Choose(0, int.MaxValue).ToArbitrary(),
+            (alphabet, seed) =>
         {
             var tokenizer = CharTokenizer.FromText(alphabet);
             Rune[] symbols = [.. alphabet.EnumerateRunes()];
             string sample = string.Concat(new Random(seed).GetItems(symbols, 50));
             int[] ids = tokenizer.Encode(sample);
-            return ids.Length == 50 && tokenizer.Decode(ids) == sample && tokenizer.VocabSize == symbols.Distinct().Count();
+            return ids.Length == 50 && tokenizer.Decode(ids) == sample
+                && tokenizer.VocabSize == symbols.Distinct().Count();
         }).QuickCheckThrowOnFailure();
     }
 
@@ -89,13 +95,15 @@ public class CharTokenizerTests
             "NANO_DATA does not name a folder with tinyshakespeare.txt");
         string text = File.ReadAllText(path);
         var tokenizer = CharTokenizer.FromText(text);
-        Assert.Equal("\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", string.Concat(tokenizer.Symbols));
+        Assert.Equal("\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+            string.Concat(tokenizer.Symbols));
         Assert.Equal(65, tokenizer.VocabSize);
         int[] ids = tokenizer.Encode(text);
         Assert.Equal(1_115_394, ids.Length);
         Assert.Equal([18, 47, 56, 57, 58, 1, 15, 47, 58, 47, 64, 43, 52, 10, 0, 14], ids[..16]);
         Assert.Equal("130968a68ecd064b45089162431754dde73f0649ee4baac7a228f6caf4de5a02", Digest(ids));
-        Assert.Equal("6ec305602a99ac2802745a134e1f5e33e2231b4855525b00b9aebb730ac2626f", Digest(ids.AsSpan(0, 1_003_854)));
+        Assert.Equal("6ec305602a99ac2802745a134e1f5e33e2231b4855525b00b9aebb730ac2626f",
+            Digest(ids.AsSpan(0, 1_003_854)));
         Assert.Equal("d37d30cc0c8327c270d493299c3dca54135f6d5f1c9ef60cda78076e311204b1", Digest(ids.AsSpan(1_003_854)));
         Assert.Equal(text, tokenizer.Decode(ids));
     }

@@ -3,13 +3,16 @@ using System.Text.Json;
 namespace Nano.Tests.Tokenizers;
 
 /// <summary>
-/// Every name of tokenizer.ggml.pre against llama.cpp itself (tests/goldens/gguf_pre), over vocabularies whose merges would join what nothing cuts.
+/// Every name of tokenizer.ggml.pre against llama.cpp itself (tests/goldens/gguf_pre), over
+/// vocabularies whose merges would join what nothing cuts.
 /// </summary>
 public class GgufRulesTests
 {
-    static readonly string[] Texts = JsonSerializer.Deserialize<string[]>(File.ReadAllText(Goldens.Path("gguf_pre/texts.json")))!;
+    static readonly string[] Texts =
+        JsonSerializer.Deserialize<string[]>(File.ReadAllText(Goldens.Path("gguf_pre/texts.json")))!;
 
-    // The texts on which llama.cpp approximates the models' own patterns, by the first name of the rules; the README beside the golden values says why.
+    // The texts on which llama.cpp approximates the models' own patterns, by the first name of the rules; the
+    // README beside the golden values says why.
     static readonly Dictionary<string, int[]> Differences = new()
     {
         ["tekken"] = [9, 11, 15, 37, 43],
@@ -43,26 +46,34 @@ public class GgufRulesTests
         using var json = Open();
         var group = json.RootElement.GetProperty("groups")[index];
         // Names with the same rules are tested once.
-        foreach (var rules in group.GetProperty("names").EnumerateArray().Select(name => GgufRules.Find(name.GetString()!, "f")).Distinct())
+        foreach (var rules in group.GetProperty("names").EnumerateArray()
+            .Select(name => GgufRules.Find(name.GetString()!, "f")).Distinct())
         {
             Assert.Equal(group.GetProperty("begins").GetBoolean(), rules.Begins);
             var differing = new SortedSet<int>();
             foreach (var vocabulary in json.RootElement.GetProperty("vocabularies").EnumerateArray())
             {
                 var tokenizer = GgufVocabulary.Create(Metadata(vocabulary.GetProperty("merges"), rules.Names[0]));
-                foreach (var (t, text) in Texts.Index().Where(of => !rules.Composed || NormalFormC.Of(of.Item, compatible: false, composed: true).SequenceEqual(of.Item)))
+                foreach (var (t, text) in Texts.Index()
+                    .Where(of => !rules.Composed
+                        || NormalFormC.Of(of.Item, compatible: false, composed: true).SequenceEqual(of.Item)))
                 {
                     var of = vocabulary.GetProperty("texts")[t];
-                    var expected = of.GetProperty("ids")[of.GetProperty("of")[index].GetInt32()].EnumerateArray().Select(id => id.GetInt32());
+                    var expected = of.GetProperty("ids")[of.GetProperty("of")[index].GetInt32()].EnumerateArray()
+                        .Select(id => id.GetInt32());
                     if (!tokenizer.Encode(text).SequenceEqual(expected))
                         differing.Add(t);
                 }
             }
-            Assert.True(differing.SequenceEqual(Differences.GetValueOrDefault(rules.Names[0], [])), $"{rules.Names[0]} in {first}: {string.Join(' ', differing)}");
+            Assert.True(differing.SequenceEqual(Differences.GetValueOrDefault(rules.Names[0], [])),
+                $"{rules.Names[0]} in {first}: {string.Join(' ', differing)}");
         }
     }
 
-    /// <summary>Names that the library behind the golden values does not know yet; pieces by hand, from the patterns.</summary>
+    /// <summary>
+    /// Names that the library behind the golden values does not know yet; pieces by hand, from the
+    /// patterns.
+    /// </summary>
     [Theory]
     [InlineData("ufakzeka", "Ali'nin it's", "Ali|'nin| it|'s")]
     [InlineData("spark2_5", "a!!\n\n1234", "a|!!|\n|\n|1|2|3|4")]
@@ -105,7 +116,8 @@ public class GgufRulesTests
     public void A_name_that_is_not_known_is_an_error_with_the_nearest(string name, string expected)
     {
         var e = Assert.Throws<BadFileException>(() => GgufRules.Find(name, "some.gguf"));
-        Assert.StartsWith($"some.gguf: the way to cut text '{name}' (tokenizer.ggml.pre) is not ", e.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"some.gguf: the way to cut text '{name}' (tokenizer.ggml.pre) is not ", e.Message,
+            StringComparison.Ordinal);
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
     }
 
@@ -122,8 +134,10 @@ public class GgufRulesTests
             var cutter = new TextCutter(tokenizer);
             Assert.Equal(rules.Pattern.EndsWithWords, cutter.TryFindLast(text, out int end, out int next));
             var whole = tokenizer.Encode(text);
-            for (int length = text.Length; cutter.TryFindLast(text.AsSpan(0, length), out end, out next); length = Math.Max(0, end - 20))
-                Assert.Equal<IEnumerable<int>>(whole, [.. tokenizer.Encode(text.AsSpan(0, end)), .. tokenizer.Encode(text.AsSpan(next))]);
+            for (int length = text.Length; cutter.TryFindLast(text.AsSpan(0, length), out end, out next);
+                length = Math.Max(0, end - 20))
+                Assert.Equal<IEnumerable<int>>(whole,
+                    [.. tokenizer.Encode(text.AsSpan(0, end)), .. tokenizer.Encode(text.AsSpan(next))]);
         }
     }
 
@@ -143,7 +157,8 @@ public class GgufRulesTests
         var metadata = new GgufMetadata("f");
         metadata.Set("tokenizer.ggml.model", "gpt2");
         metadata.Set("tokenizer.ggml.pre", pre);
-        metadata.Set("tokenizer.ggml.tokens", ["<|begin|>", "<|user|>", .. tokens.Select(token => ByteAlphabet.ToText(token))]);
+        metadata.Set("tokenizer.ggml.tokens", ["<|begin|>", "<|user|>",
+            .. tokens.Select(token => ByteAlphabet.ToText(token))]);
         metadata.Set("tokenizer.ggml.token_type", (int[])[3, 4, .. Enumerable.Repeat(1, tokens.Count)]);
         metadata.Set("tokenizer.ggml.merges", rules);
         metadata.Set("tokenizer.ggml.bos_token_id", 0u);

@@ -16,7 +16,8 @@ public class GoldenTokenizerTests
     [InlineData("llama2.bin", "llama2_spm", 268)]
     [InlineData("gpt2.gguf", "gpt2_bpe", 270)]
     [InlineData("llama2.gguf", "llama2_spm", 268)]
-    public void Every_case_has_its_ids_and_comes_back(string name, string file, int count) => Vocabularies.AssertCases(Vocabularies.Get(name), file, count);
+    public void Every_case_has_its_ids_and_comes_back(string name, string file, int count) =>
+        Vocabularies.AssertCases(Vocabularies.Get(name), file, count);
 
     [Theory]
     [InlineData("gpt2", "gpt2_bpe", 270)]
@@ -31,7 +32,8 @@ public class GoldenTokenizerTests
         var read = TokenizerLoader.Load(folder.File("tokenizer.json"));
         Vocabularies.AssertCases(read, file, count);
         Assert.Equal(tokenizer.VocabSize, read.VocabSize);
-        Assert.Equal(tokenizer.SpecialTokens.OrderBy(token => token.Value), read.SpecialTokens.OrderBy(token => token.Value));
+        Assert.Equal(tokenizer.SpecialTokens.OrderBy(token => token.Value),
+            read.SpecialTokens.OrderBy(token => token.Value));
         Assert.Equal(tokenizer.BeginId, read.BeginId);
         Assert.Equal(tokenizer.EndIds, read.EndIds);
         read.Save(folder.File("again.json"));
@@ -66,7 +68,8 @@ public class GoldenTokenizerTests
         var tokenizer = Vocabularies.Get(name);
         int cut = (int)(text.Length * 0.9);
         using var json = JsonDocument.Parse(File.ReadAllText(Goldens.Path("tokenizer/tinyshakespeare.json")));
-        foreach (var (part, content) in ((string, string)[])[("whole", text), ("train", text[..cut]), ("val", text[cut..])])
+        foreach (var (part, content) in ((string, string)[])[("whole", text), ("train", text[..cut]),
+            ("val", text[cut..])])
         {
             int[] ids = tokenizer.Encode(content);
             var golden = json.RootElement.GetProperty(part).GetProperty(name);

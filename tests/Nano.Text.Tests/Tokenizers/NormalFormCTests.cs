@@ -6,13 +6,17 @@ namespace Nano.Tests.Tokenizers;
 
 public class NormalFormCTests
 {
-    /// <summary>Texts of marks, letters, jamo and everything that decomposes, and what another implementation (ICU, in Node) makes of them.</summary>
+    /// <summary>
+    /// Texts of marks, letters, jamo and everything that decomposes, and what another
+    /// implementation (ICU, in Node) makes of them.
+    /// </summary>
     [Fact]
     public void Golden_texts_are_composed_as_elsewhere()
     {
         using var json = JsonDocument.Parse(File.ReadAllText(Goldens.Path("tokenizer/nfc_cases.json")));
         Assert.Equal(400, json.RootElement.GetArrayLength());
-        Assert.All(json.RootElement.EnumerateArray(), of => Assert.Equal(of[1].GetString(), NormalFormC.Of(of[0].GetString()).ToString()));
+        Assert.All(json.RootElement.EnumerateArray(),
+            of => Assert.Equal(of[1].GetString(), NormalFormC.Of(of[0].GetString()).ToString()));
     }
 
     [Theory]

@@ -2,7 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace Nano.Tests;
 
-/// <summary>A folder whose tokenizer.json has something that is not supported, beside vocab.json and merges.txt.</summary>
+/// <summary>
+/// A folder whose tokenizer.json has something that is not supported, beside vocab.json and
+/// merges.txt.
+/// </summary>
 public sealed class OlderFilesTests : IDisposable
 {
     private readonly TempFolder temp = new();
@@ -11,9 +14,11 @@ public sealed class OlderFilesTests : IDisposable
     public OlderFilesTests()
     {
         TokenizerLoader.Noticed += Hear;
-        var json = JsonNode.Parse(File.ReadAllText(Goldens.Path("../cases/tokenizer-json/no-model-type-byte-level/tokenizer.json")))!;
+        var json = JsonNode.Parse(
+            File.ReadAllText(Goldens.Path("../cases/tokenizer-json/no-model-type-byte-level/tokenizer.json")))!;
         File.WriteAllText(temp.File("vocab.json"), json["model"]!["vocab"]!.ToJsonString());
-        File.WriteAllText(temp.File("merges.txt"), "#version: 0.2\n" + string.Join('\n', json["model"]!["merges"]!.AsArray().Select(merge =>
+        File.WriteAllText(temp.File("merges.txt"),
+            "#version: 0.2\n" + string.Join('\n', json["model"]!["merges"]!.AsArray().Select(merge =>
             merge is JsonArray pair ? $"{pair[0]} {pair[1]}" : (string)merge!)) + "\n");
         json["pre_tokenizer"] = new JsonObject { ["type"] = "SomethingNew" };
         File.WriteAllText(temp.File("tokenizer.json"), json.ToJsonString());

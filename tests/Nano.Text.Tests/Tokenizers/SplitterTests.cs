@@ -5,12 +5,17 @@ using FsCheck.Fluent;
 
 namespace Nano.Tests.Tokenizers;
 
-/// <summary>The hand-written splitters against .NET's own engine, which is right where no character takes two UTF-16 units.</summary>
+/// <summary>
+/// The hand-written splitters against .NET's own engine, which is right where no character takes
+/// two UTF-16 units.
+/// </summary>
 public class SplitterTests
 {
     // What the patterns tell apart, and letters and marks of every kind.
-    static readonly string[] Atoms = [" ", " ", "  ", "\n", "\r\n", "\t", "\u00A0", "\u3000", "\u0085", "'", "'s", "'S", "'ll", "'RE", "'x", "a", "b", "Z", "Q", "é", "Ж", "ǅ", "ʰ", "中", "ا",
-        "\u0301", "\u0903", "\u20DD", "1", "23", "½", "Ⅷ", "٤", "!", "/", "//", "_", "—", "€", "\u200B", "\0", "\uE000"];
+    static readonly string[] Atoms = [" ", " ", "  ", "\n", "\r\n", "\t", "\u00A0", "\u3000", "\u0085", "'", "'s", "'S",
+        "'ll", "'RE", "'x", "a", "b", "Z", "Q", "é", "Ж", "ǅ", "ʰ", "中", "ا",
+        "\u0301", "\u0903", "\u20DD", "1", "23", "½", "Ⅷ", "٤", "!", "/", "//", "_", "—", "€", "\u200B",
+            "\0", "\uE000"];
 
     public static TheoryData<string> Names => [.. SplitPattern.All.Select(pattern => pattern.Name)];
 
@@ -20,7 +25,9 @@ public class SplitterTests
     {
         var pattern = SplitPattern.All.Single(known => known.Name == name);
         var regex = new Regex(pattern.Regex, RegexOptions.CultureInvariant);
-        var texts = Gen.OneOf(Gen.Elements(Atoms), Gen.Choose(0, 0xD7FF).Where(c => c is not 0x17F).Select(c => ((char)c).ToString())).ArrayOf().Select(string.Concat);
+        var texts = Gen.OneOf(Gen.Elements(Atoms),
+            Gen.Choose(0, 0xD7FF).Where(c => c is not 0x17F).Select(c => ((char)c).ToString())).ArrayOf()
+            .Select(string.Concat);
         Prop.ForAll(texts.ToArbitrary(), text =>
         {
             // SmolLM cuts every number character out before the expression sees the rest.
@@ -38,9 +45,13 @@ public class SplitterTests
     [InlineData("o200k", "HTTPServer's中ABc中AB//\n", "HTTPServer's|中ABc中|AB|//\n")]
     [InlineData("tekken", "it's 12", "it|'s| |1|2")]
     public void Pieces_by_hand(string name, string text, string expected) =>
-        Assert.Equal(expected.Split('|'), Pieces(SplitPattern.All.Single(known => known.Name == name).NewSplitter(), text));
+        Assert.Equal(expected.Split('|'),
+            Pieces(SplitPattern.All.Single(known => known.Name == name).NewSplitter(), text));
 
-    /// <summary>Beyond the basic plane .NET's engine sees halves; these follow from the patterns and Unicode's categories.</summary>
+    /// <summary>
+    /// Beyond the basic plane .NET's engine sees halves; these follow from the patterns and
+    /// Unicode's categories.
+    /// </summary>
     [Fact]
     public void Characters_of_two_units_are_one()
     {
@@ -56,9 +67,14 @@ public class SplitterTests
     [Fact]
     public void The_patterns_are_found_by_their_published_form()
     {
-        Assert.Equal("cl100k", SplitPattern.OfRegex(@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")?.Name);
-        Assert.Equal("qwen2", SplitPattern.OfRegex(@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")?.Name);
-        Assert.Equal("gpt2", SplitPattern.OfRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")?.Name);
+        Assert.Equal("cl100k",
+            SplitPattern.OfRegex(
+                @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")?.Name);
+        Assert.Equal("qwen2",
+            SplitPattern.OfRegex(
+                @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")?.Name);
+        Assert.Equal("gpt2",
+            SplitPattern.OfRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")?.Name);
         Assert.Null(SplitPattern.OfRegex(@"\w+"));
     }
 

@@ -8,19 +8,26 @@ public class TextCutterTests
     // What the patterns and normal forms treat specially, close together.
     static readonly string[] Bits =
     [
-        "a", "Z", "the", "é", "e\u0301", "ß", "中", "文", "か\u3099", "한", "ᄒ", "ᅡ", "ᆫ", "ا", "1", "22", "٣", "½", " ", "  ", "\n", "\n\n", "\r\n", "\t", "\u00A0", "\u3000", "'", "'s", "'LL", "\u2019",
-        ".", "!?", "/", "\u0301", "\u0338", "=", "🐟", "𝐀", "\u200D", "\u2581", "<|endoftext|>", "ſ", "<think>", "x",
+        "a", "Z", "the", "é", "e\u0301", "ß", "中", "文", "か\u3099", "한", "ᄒ", "ᅡ", "ᆫ", "ا", "1", "22", "٣", "½", " ",
+        "  ", "\n", "\n\n", "\r\n", "\t", "\u00A0", "\u3000", "'", "'s", "'LL", "\u2019", ".", "!?", "/", "\u0301",
+        "\u0338", "=", "🐟", "𝐀", "\u200D", "\u2581", "<|endoftext|>", "ſ", "<think>", "x",
     ];
 
     static Gen<string> Text { get; } = Gen.Elements(Bits).ArrayOf(60).Select(string.Concat);
 
     static readonly Lazy<Dictionary<string, ITokenizer>> Trained = new(() =>
     {
-        string text = string.Concat(Enumerable.Range(0, 400).Select(i => $"{Bits[i % Bits.Length]}{Bits[i * 7 % Bits.Length]} the cat's 123 {Bits[i * 3 % Bits.Length]}. "));
-        return BpeTrainer.Splits.ToDictionary(split => split, split => BpeTrainer.Train([text], 360, split, threads: 1));
+        string text = string.Concat(Enumerable.Range(0, 400)
+            .Select(i => $"{Bits[i % Bits.Length]}{Bits[i * 7 % Bits.Length]} the cat's 123 "
+            + $"{Bits[i * 3 % Bits.Length]}. "));
+        return BpeTrainer.Splits.ToDictionary(split => split,
+            split => BpeTrainer.Train([text], 360, split, threads: 1));
     });
 
-    /// <summary>Cuts a text wherever a cut is found as it grows, and compares the ids of the parts with those of the whole. Returns the number of parts.</summary>
+    /// <summary>
+    /// Cuts a text wherever a cut is found as it grows, and compares the ids of the parts with
+    /// those of the whole. Returns the number of parts.
+    /// </summary>
     static int AssertSame(ITokenizer tokenizer, string text)
     {
         var cutter = new TextCutter(tokenizer);
@@ -45,7 +52,8 @@ public class TextCutterTests
         foreach (var (split, tokenizer) in Trained.Value)
         {
             int parts = 0;
-            Prop.ForAll(Text.ToArbitrary(), text => { parts += AssertSame(tokenizer, text); }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+            Prop.ForAll(Text.ToArbitrary(), text => { parts += AssertSame(tokenizer, text); })
+                .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
             Assert.True(parts > 300 * 5, $"{split}: only {parts} parts");
         }
     }
@@ -54,7 +62,8 @@ public class TextCutterTests
     public void Parts_have_the_ids_of_the_whole_for_characters()
     {
         var tokenizer = CharTokenizer.FromText(string.Concat(Bits));
-        Prop.ForAll(Text.ToArbitrary(), text => { AssertSame(tokenizer, text); }).Check(Config.QuickThrowOnFailure.WithMaxTest(100));
+        Prop.ForAll(Text.ToArbitrary(), text => { AssertSame(tokenizer, text); })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(100));
         Assert.Equal(5, AssertSame(tokenizer, "a🐟中𝐀ax"));
     }
 
@@ -70,7 +79,8 @@ public class TextCutterTests
     {
         var tokenizer = Vocabularies.Get(name);
         int parts = 0;
-        Prop.ForAll(Text.ToArbitrary(), text => { parts += AssertSame(tokenizer, text); }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        Prop.ForAll(Text.ToArbitrary(), text => { parts += AssertSame(tokenizer, text); })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
         Assert.True(parts > 300, $"only {parts} parts");
     }
 
@@ -82,16 +92,20 @@ public class TextCutterTests
         Trained.Value["qwen2"].Save(temp.File("tokenizer.json"));
         string json = File.ReadAllText(temp.File("tokenizer.json"));
         int V = Trained.Value["qwen2"].VocabSize;
-        string token(string content, int id) => $$"""{"id": {{id}}, "content": "{{content}}", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false}""";
+        string token(string content, int id) =>
+            $$"""{"id": {{id}}, "content": "{{content}}", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false}""";
         int added = json.IndexOf("\"added_tokens\"", StringComparison.Ordinal), bracket = json.IndexOf('[', added) + 1;
         json = json[..bracket] + token("x the a", V) + "," + token("<think>", V + 1) + "," + json[bracket..];
         if (json.Contains("\"normalizer\": null", StringComparison.Ordinal))
-            json = json.Replace("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}", StringComparison.Ordinal);
+            json = json.Replace("\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}",
+                StringComparison.Ordinal);
         File.WriteAllText(temp.File("tokenizer.json"), json);
         var tokenizer = TokenizerLoader.Load(temp.File("tokenizer.json"));
         Assert.Equal([V], tokenizer.Encode("x the a"));
-        Prop.ForAll(Text.ToArbitrary(), text => { AssertSame(tokenizer, text); }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
-        foreach (string text in (string[])["a x the a b", "the x the a. x the a", "x the x the a the a", "the <think> a"])
+        Prop.ForAll(Text.ToArbitrary(), text => { AssertSame(tokenizer, text); })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+        foreach (string text in (string[])["a x the a b", "the x the a. x the a", "x the x the a the a",
+            "the <think> a"])
             AssertSame(tokenizer, text);
     }
 
@@ -102,9 +116,11 @@ public class TextCutterTests
     [InlineData("12345678 ")]
     [InlineData("!!!!!!!!\n\n\n\n\n    ")]
     [InlineData("it's")]
-    public void Where_nothing_is_sure_there_is_no_cut(string text) => Assert.False(new TextCutter(Trained.Value["gpt2"]).TryFindLast(text, out _, out _));
+    public void Where_nothing_is_sure_there_is_no_cut(string text) =>
+        Assert.False(new TextCutter(Trained.Value["gpt2"]).TryFindLast(text, out _, out _));
 
     [Fact]
     public void A_cut_is_the_last_that_is_sure() =>
-        Assert.Equal((true, 7, 7), (new TextCutter(Trained.Value["gpt2"]).TryFindLast("one two three", out int end, out int next), end, next));
+        Assert.Equal((true, 7, 7),
+            (new TextCutter(Trained.Value["gpt2"]).TryFindLast("one two three", out int end, out int next), end, next));
 }

@@ -7,8 +7,9 @@ using FsCheck.Fluent;
 namespace Nano.Tests.Tokenizers;
 
 /// <summary>
-/// Regular expressions over whole characters against Oniguruma inside Hugging Face's tokenizers (make_regex.mjs; 60,000 more random cases agreed when
-/// it was made), and against the hand-written splitters.
+/// Regular expressions over whole characters against Oniguruma inside Hugging Face's tokenizers
+/// (make_regex.mjs; 60,000 more random cases agreed when it was made), and against the hand-written
+/// splitters.
 /// </summary>
 public class UnicodeRegexTests
 {
@@ -28,7 +29,8 @@ public class UnicodeRegexTests
                     Assert.Throws<BadFileException>(() => UnicodeRegex.Parse(pattern, "f"));
                     continue;
                 }
-                (int, int)[] expected = [.. on[1].EnumerateArray().Select(match => (match[0].GetInt32(), match[1].GetInt32()))];
+                (int, int)[] expected =
+                    [.. on[1].EnumerateArray().Select(match => (match[0].GetInt32(), match[1].GetInt32()))];
                 // The other library drops empty matches.
                 var actual = Matches(pattern, on[0].GetString()!).Where(match => match.Start < match.End);
                 Assert.True(expected.SequenceEqual(actual), $"{pattern} on {on[0]}: {string.Join(' ', actual)}");
@@ -42,13 +44,17 @@ public class UnicodeRegexTests
     {
         using var json = JsonDocument.Parse(File.ReadAllText(Goldens.Path("tokenizer/case_groups.json")));
         // Letters that are newer than .NET's tables have no case there.
-        var expected = json.RootElement.EnumerateArray().Select(group => group.EnumerateArray().Select(c => c.GetInt32()).ToArray())
-            .Where(group => group.All(c => CharUnicodeInfo.GetUnicodeCategory(c) != UnicodeCategory.OtherNotAssigned)).ToArray();
+        var expected = json.RootElement.EnumerateArray()
+            .Select(group => group.EnumerateArray().Select(c => c.GetInt32()).ToArray())
+            .Where(group => group.All(c => CharUnicodeInfo.GetUnicodeCategory(c) != UnicodeCategory.OtherNotAssigned))
+            .ToArray();
         Assert.InRange(expected.Length, 1400, 1500);
-        Assert.Equal(expected.Select(group => string.Join(' ', group)).Order(), UnicodeProperties.CaseGroups.Select(group => string.Join(' ', group)).Order());
+        Assert.Equal(expected.Select(group => string.Join(' ', group)).Order(),
+            UnicodeProperties.CaseGroups.Select(group => string.Join(' ', group)).Order());
     }
 
-    public static TheoryData<string> Names => [.. SplitPattern.All.Select(pattern => pattern.Name).Where(name => name != "gpt2-digits")];
+    public static TheoryData<string> Names =>
+        [.. SplitPattern.All.Select(pattern => pattern.Name).Where(name => name != "gpt2-digits")];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -56,8 +62,10 @@ public class UnicodeRegexTests
     {
         var pattern = SplitPattern.All.Single(known => known.Name == name);
         var regex = UnicodeRegex.Parse(pattern.Regex, "f");
-        var texts = Gen.OneOf(Gen.Elements(" ", "  ", "\n", "\r\n", "\t", "'", "'s", "'S", "'ll", "'ſ", "a", "Z", "中", "\u0301", "12", "½", "!", "/"),
-            Gen.Choose(0, 0x10FFFF).Where(Rune.IsValid).Select(c => new Rune(c).ToString()), Gen.Choose(0x10000, 0x1FFFF).Select(c => new Rune(c).ToString())).ArrayOf().Select(string.Concat);
+        var texts = Gen.OneOf(Gen.Elements(" ", "  ", "\n", "\r\n", "\t", "'", "'s", "'S", "'ll", "'ſ", "a", "Z", "中",
+            "\u0301", "12", "½", "!", "/"),
+            Gen.Choose(0, 0x10FFFF).Where(Rune.IsValid).Select(c => new Rune(c).ToString()),
+            Gen.Choose(0x10000, 0x1FFFF).Select(c => new Rune(c).ToString())).ArrayOf().Select(string.Concat);
         Prop.ForAll(texts.ToArbitrary(), text =>
         {
             var matches = new List<(int Start, int End)>();
@@ -101,8 +109,10 @@ public class UnicodeRegexTests
     [Fact]
     public void Length_depth_and_number_of_sets_are_bounded()
     {
-        string[] patterns = [new('a', 20_000), string.Concat(Enumerable.Repeat('(', 8000)), string.Concat(Enumerable.Repeat('[', 8000)), string.Concat(Enumerable.Repeat("a*", 2000)),
-            "a" + new string('*', 2000), string.Concat(Enumerable.Range(0, 1600).Select(i => $@"[\p{{L}}\x{{{0x10000 + 2 * i:X}}}]"))];
+        string[] patterns = [new('a', 20_000), string.Concat(Enumerable.Repeat('(', 8000)),
+            string.Concat(Enumerable.Repeat('[', 8000)), string.Concat(Enumerable.Repeat("a*", 2000)),
+            "a" + new string('*', 2000),
+                string.Concat(Enumerable.Range(0, 1600).Select(i => $@"[\p{{L}}\x{{{0x10000 + 2 * i:X}}}]"))];
         Assert.All(patterns, pattern => Assert.Throws<BadFileException>(() => UnicodeRegex.Parse(pattern, "f")));
     }
 

@@ -47,7 +47,9 @@ static class Vocabularies
     public static List<(string Text, int[] Ids)> Cases(string file)
     {
         using var json = JsonDocument.Parse(File.ReadAllText(Goldens.Path($"tokenizer/{file}_cases.json")));
-        return [.. json.RootElement.EnumerateArray().Select(of => (of.GetProperty("text").GetString()!, of.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()).ToArray()))];
+        return [.. json.RootElement.EnumerateArray()
+            .Select(of => (of.GetProperty("text").GetString()!, of.GetProperty("ids").EnumerateArray()
+                .Select(id => id.GetInt32()).ToArray()))];
     }
 
     /// <summary>Fails with the first case that is wrong and the number of those that are.</summary>
@@ -56,8 +58,11 @@ static class Vocabularies
         var cases = Cases(file);
         Assert.Equal(count, cases.Count);
         var wrong = cases.Where(of => !tokenizer.Encode(of.Text).SequenceEqual(of.Ids)).ToList();
-        Assert.True(wrong.Count == 0, wrong.Count == 0 ? "" : $"{wrong.Count} of {count} wrong, first {JsonSerializer.Serialize(wrong[0].Text)}: [{string.Join(' ', tokenizer.Encode(wrong[0].Text))}] instead of [{string.Join(' ', wrong[0].Ids)}]");
+        Assert.True(wrong.Count == 0, wrong.Count == 0 ? ""
+            : $"{wrong.Count} of {count} wrong, first {JsonSerializer.Serialize(wrong[0].Text)}: "
+            + $"[{string.Join(' ', tokenizer.Encode(wrong[0].Text))}] instead of [{string.Join(' ', wrong[0].Ids)}]");
         bool spaceSign = file.StartsWith("llama2", StringComparison.Ordinal); // which is a space to SentencePiece
-        Assert.All(cases, of => Assert.Equal(spaceSign ? of.Text.Replace('\u2581', ' ') : of.Text, tokenizer.Decode(of.Ids)));
+        Assert.All(cases, of => Assert.Equal(spaceSign ? of.Text.Replace('\u2581', ' ') : of.Text,
+            tokenizer.Decode(of.Ids)));
     }
 }

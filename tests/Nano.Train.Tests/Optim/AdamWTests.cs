@@ -11,7 +11,8 @@ public class AdamWTests
         return parameter;
     }
 
-    static void Give(Tensor parameter, params float[] gradient) => parameter.SetGradient(Tensor.From(parameter.Shape, gradient));
+    static void Give(Tensor parameter, params float[] gradient) =>
+        parameter.SetGradient(Tensor.From(parameter.Shape, gradient));
 
     [Theory]
     [InlineData("adamw_nanogpt")]
@@ -19,7 +20,8 @@ public class AdamWTests
     public void The_golden_traces_are_reproduced(string name)
     {
         using var index = JsonDocument.Parse(File.ReadAllBytes(Goldens.Path("ops/index.json")));
-        var golden = index.RootElement.GetProperty("cases").EnumerateArray().Single(one => one.GetProperty("case").GetString() == name);
+        var golden = index.RootElement.GetProperty("cases").EnumerateArray()
+            .Single(one => one.GetProperty("case").GetString() == name);
         var (attributes, errors) = (golden.GetProperty("attrs"), golden.GetProperty("f32_err"));
         using var file = SafetensorsReader.Open(Goldens.Path("ops/ops.safetensors"));
         float[] Values(string tensor)
@@ -30,16 +32,21 @@ public class AdamWTests
         }
         void AssertClose(string tensor, ReadOnlySpan<float> ours)
         {
-            double tolerance = (10 * errors.GetProperty(tensor)[1].GetDouble()) + (1e-6 * errors.GetProperty(tensor)[0].GetDouble());
+            double tolerance = (10 * errors.GetProperty(tensor)[1].GetDouble())
+                + (1e-6 * errors.GetProperty(tensor)[0].GetDouble());
             float[] expected = Values(tensor);
             for (int i = 0; i < expected.Length; i++)
-                Assert.True(Math.Abs((double)expected[i] - ours[i]) <= tolerance, $"{tensor}[{i}]: {ours[i]}, golden {expected[i]}, tolerance {tolerance}");
+                Assert.True(Math.Abs((double)expected[i] - ours[i]) <= tolerance,
+                    $"{tensor}[{i}]: {ours[i]}, golden {expected[i]}, tolerance {tolerance}");
         }
 
         Tensor[] parameters = [.. Enumerable.Range(0, 3).Select(i =>
-            Parameter($"p{i}", new Shape([.. file.Entries[$"{name}.p{i}"].Shape.Select(size => (int)size)]), Values($"p{i}")))];
+            Parameter($"p{i}", new Shape([.. file.Entries[$"{name}.p{i}"].Shape.Select(size => (int)size)]),
+                Values($"p{i}")))];
         using var compute = new Compute(2);
-        using var optimizer = new AdamW(parameters, new OptimizerOptions("adamw", attributes.GetProperty("betas")[0].GetDouble(), attributes.GetProperty("betas")[1].GetDouble(),
+        using var optimizer = new AdamW(parameters,
+            new OptimizerOptions("adamw", attributes.GetProperty("betas")[0].GetDouble(),
+                attributes.GetProperty("betas")[1].GetDouble(),
             attributes.GetProperty("eps").GetDouble(), attributes.GetProperty("weight_decay").GetDouble()));
         var gradients = new GradientNorm(parameters);
         var norms = new List<float>();
@@ -48,7 +55,8 @@ public class AdamWTests
             for (int i = 0; i < 3; i++)
                 Give(parameters[i], Values($"g{i}_{step}"));
             norms.Add((float)gradients.Measure(compute));
-            optimizer.Step(compute, attributes.GetProperty("lr").GetDouble(), GradientNorm.ClipScale(norms[^1], attributes.GetProperty("grad_clip").GetDouble()));
+            optimizer.Step(compute, attributes.GetProperty("lr").GetDouble(),
+                GradientNorm.ClipScale(norms[^1], attributes.GetProperty("grad_clip").GetDouble()));
             for (int i = 0; i < 3; i++)
                 AssertClose($"p{i}_after{step + 1}", parameters[i].Data);
         }
@@ -98,7 +106,8 @@ public class AdamWTests
     [Fact]
     public void A_parameter_that_no_gradient_reached_stays_with_its_moments()
     {
-        Tensor used = Parameter("used", new Shape(1, 1), [3]), unused = Parameter("unused", new Shape(1, 1), [3]), forgotten = Parameter("forgotten", new Shape(1, 1), [3]);
+        Tensor used = Parameter("used", new Shape(1, 1), [3]), unused = Parameter("unused", new Shape(1, 1), [3]),
+            forgotten = Parameter("forgotten", new Shape(1, 1), [3]);
         using var compute = new Compute(1);
         using var optimizer = new AdamW([used, unused, forgotten], new OptimizerOptions());
         Give(used, 0.5f);
@@ -109,7 +118,8 @@ public class AdamWTests
         Assert.NotEqual(3, used.Data[0]);
         Assert.Equal(3, unused.Data[0]);
         Assert.Equal(3, forgotten.Data[0]);
-        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("used", StringComparison.Ordinal)), slot => Assert.Equal(0, slot.Tensor.Data[0]));
+        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("used", StringComparison.Ordinal)),
+            slot => Assert.Equal(0, slot.Tensor.Data[0]));
     }
 
     [Fact]
@@ -124,7 +134,9 @@ public class AdamWTests
         Assert.Equal(13, norm, 1e-12);
         optimizer.Step(compute, 0.1, GradientNorm.ClipScale(norm, 2.6));
         // A fifth of the gradient, of which the mean takes a tenth.
-        Assert.Equal([0.06f, 0.08f, 0.24f], optimizer.State.Where(slot => slot.Name.EndsWith(".mean", StringComparison.Ordinal)).SelectMany(slot => slot.Tensor.Data.ToArray()), (x, y) => Math.Abs(x - y) < 1e-6);
+        Assert.Equal([0.06f, 0.08f, 0.24f],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".mean", StringComparison.Ordinal))
+                .SelectMany(slot => slot.Tensor.Data.ToArray()), (x, y) => Math.Abs(x - y) < 1e-6);
     }
 
     [Theory]

@@ -68,12 +68,16 @@ static class OptimizerRules
             for (int i = 0; i < p.Length; i++)
                 a[i] = (o.Momentum * a[i]) + g[i];
             double[] u = [.. g.Select((value, i) => o.Nesterov ? value + (o.Momentum * a[i]) : a[i])];
-            int parts = parameter.Contains("c_attn", StringComparison.Ordinal) ? 3 : 1, rows = shape[0] / parts, columns = shape[1];
+            int parts = parameter.Contains("c_attn", StringComparison.Ordinal) ? 3 : 1, rows = shape[0] / parts,
+                columns = shape[1];
             for (int part = 0; part < parts; part++)
             {
-                double[] orthogonal = NewtonSchulz(u[(part * rows * columns)..((part + 1) * rows * columns)], rows, columns);
+                double[] orthogonal = NewtonSchulz(u[(part * rows * columns)..((part + 1) * rows * columns)],
+                    rows, columns);
                 for (int i = 0; i < orthogonal.Length; i++)
-                    p[(part * rows * columns) + i] -= lr * ((0.2 * Math.Sqrt(Math.Max(rows, columns)) * orthogonal[i]) + (wd * p[(part * rows * columns) + i]));
+                    p[(part * rows * columns) + i] -= lr
+                        * ((0.2 * Math.Sqrt(Math.Max(rows, columns)) * orthogonal[i])
+                            + (wd * p[(part * rows * columns) + i]));
             }
         }
     }
@@ -88,14 +92,19 @@ static class OptimizerRules
         return v;
     }
 
-    /// <summary>Shazeer and Stern, algorithm 4: sums over rows and columns, as the paper has them, and the matrix that they stand for.</summary>
+    /// <summary>
+    /// Shazeer and Stern, algorithm 4: sums over rows and columns, as the paper has them, and the
+    /// matrix that they stand for.
+    /// </summary>
     static double[] Factored(double keep, double epsilon, Shape shape, double[] g, double[] rows, double[] columns)
     {
         int m = shape[0], n = shape[1];
         for (int r = 0; r < m; r++)
-            rows[r] = (keep * rows[r]) + ((1 - keep) * Enumerable.Range(0, n).Sum(c => (g[(r * n) + c] * g[(r * n) + c]) + epsilon));
+            rows[r] = (keep * rows[r])
+                + ((1 - keep) * Enumerable.Range(0, n).Sum(c => (g[(r * n) + c] * g[(r * n) + c]) + epsilon));
         for (int c = 0; c < n; c++)
-            columns[c] = (keep * columns[c]) + ((1 - keep) * Enumerable.Range(0, m).Sum(r => (g[(r * n) + c] * g[(r * n) + c]) + epsilon));
+            columns[c] = (keep * columns[c])
+                + ((1 - keep) * Enumerable.Range(0, m).Sum(r => (g[(r * n) + c] * g[(r * n) + c]) + epsilon));
         double all = rows[..m].Sum();
         return [.. g.Select((_, i) => rows[i / n] * columns[i % n] / all)];
     }
@@ -116,10 +125,12 @@ static class OptimizerRules
         return x;
     }
 
-    static double[] Transpose(double[] x, int m, int n) => [.. Enumerable.Range(0, m * n).Select(i => x[(i % m * n) + (i / m)])];
+    static double[] Transpose(double[] x, int m, int n) =>
+        [.. Enumerable.Range(0, m * n).Select(i => x[(i % m * n) + (i / m)])];
 
     static double[] Product(double[] a, double[] b, int m, int k, int n) =>
-        [.. Enumerable.Range(0, m * n).Select(i => Enumerable.Range(0, k).Sum(j => a[(i / n * k) + j] * b[(j * n) + (i % n)]))];
+        [.. Enumerable.Range(0, m * n)
+            .Select(i => Enumerable.Range(0, k).Sum(j => a[(i / n * k) + j] * b[(j * n) + (i % n)]))];
 
     /// <summary>A rule that treats each element alone: (t, index, value, gradient, decay) to the new value.</summary>
     static Rule Each(Func<int, int, double, double, double, double> rule) => (t, p, g, wd) =>

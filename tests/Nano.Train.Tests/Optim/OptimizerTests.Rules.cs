@@ -8,18 +8,25 @@ public partial class OptimizerTests
     {
         Tensor[] parameters = NewParameters();
         using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get("adafactor").Defaults);
-        Assert.Equal(Shapes.Sum(shape => shape.Shape.Rank == 2 ? shape.Shape[0] + shape.Shape[1] : shape.Shape[0]), optimizer.State.Sum(slot => slot.Tensor.Length));
+        Assert.Equal(Shapes.Sum(shape => shape.Shape.Rank == 2 ? shape.Shape[0] + shape.Shape[1] : shape.Shape[0]),
+            optimizer.State.Sum(slot => slot.Tensor.Length));
     }
 
     [Fact]
     public void Muon_keeps_a_velocity_for_a_blocks_matrices_and_two_moments_for_the_rest()
     {
-        using var optimizer = OptimizerKind.Create(NewParameters([.. Shapes, ("model.embed_tokens.weight", new Shape(3, 2)), ("model.layers.1.mlp.up_proj.weight", new Shape(3, 2)), ("lm_head.weight", new Shape(3, 2))]),
+        using var optimizer =
+            OptimizerKind.Create(NewParameters([.. Shapes, ("model.embed_tokens.weight", new Shape(3, 2)),
+                ("model.layers.1.mlp.up_proj.weight", new Shape(3, 2)), ("lm_head.weight", new Shape(3, 2))]),
             OptimizerKind.Get("muon").Defaults);
-        Assert.Equal(["h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight", "model.layers.1.mlp.up_proj.weight"],
-            optimizer.State.Where(slot => slot.Name.EndsWith(".velocity", StringComparison.Ordinal)).Select(slot => slot.Name[..^9]));
-        Assert.Equal(["wte.weight", "h.0.mlp.c_proj.bias", "ln_f.weight", "model.embed_tokens.weight", "lm_head.weight"],
-            optimizer.State.Where(slot => slot.Name.EndsWith(".square", StringComparison.Ordinal)).Select(slot => slot.Name[..^7]));
+        Assert.Equal(["h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight",
+            "h.0.mlp.c_proj.weight", "model.layers.1.mlp.up_proj.weight"],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".velocity", StringComparison.Ordinal))
+                .Select(slot => slot.Name[..^9]));
+        Assert.Equal(["wte.weight", "h.0.mlp.c_proj.bias", "ln_f.weight", "model.embed_tokens.weight",
+            "lm_head.weight"],
+            optimizer.State.Where(slot => slot.Name.EndsWith(".square", StringComparison.Ordinal))
+                .Select(slot => slot.Name[..^7]));
     }
 
     [Theory]
@@ -42,7 +49,8 @@ public partial class OptimizerTests
             matrix.Data[i] = (float)x[i / n, i % n];
         using var compute = new Compute(2);
         compute.Orthogonalize(matrix);
-        // <O, U V^T> is the sum of the singular values, |O|^2 that of their squares: all between 0.6 and 1.3, and nothing beside U V^T's directions.
+        // <O, U V^T> is the sum of the singular values, |O|^2 that of their squares: all between 0.6 and 1.3,
+        // and nothing beside U V^T's directions.
         double along = 0, squares = 0;
         for (int i = 0; i < m * n; i++)
         {
@@ -59,10 +67,12 @@ public partial class OptimizerTests
             int m = x.GetLength(0), n = x.GetLength(1);
             for (int i = 0; i + 1 < m; i++)
                 for (int c = 0; c < n; c++)
-                    (x[i, c], x[i + 1, c]) = ((0.8 * x[i, c]) - (0.6 * x[i + 1, c]), (0.6 * x[i, c]) + (0.8 * x[i + 1, c]));
+                    (x[i, c], x[i + 1, c]) =
+                        ((0.8 * x[i, c]) - (0.6 * x[i + 1, c]), (0.6 * x[i, c]) + (0.8 * x[i + 1, c]));
             for (int i = 0; i + 1 < n; i++)
                 for (int r = 0; r < m; r++)
-                    (x[r, i], x[r, i + 1]) = ((0.6 * x[r, i]) - (0.8 * x[r, i + 1]), (0.8 * x[r, i]) + (0.6 * x[r, i + 1]));
+                    (x[r, i], x[r, i + 1]) =
+                        ((0.6 * x[r, i]) - (0.8 * x[r, i + 1]), (0.8 * x[r, i]) + (0.6 * x[r, i + 1]));
         }
     }
 
@@ -82,8 +92,10 @@ public partial class OptimizerTests
         Tensor[] parameters = NewParameters();
         using var compute = new Compute(2);
         using var optimizer = new Sophia(parameters, new OptimizerOptions("sophia", b1, b2, epsilon, decay, Rho: rho));
-        double[][] expected = [.. parameters.Select(parameter => parameter.Data.ToArray().Select(value => (double)value).ToArray())];
-        double[][] m = [.. expected.Select(p => new double[p.Length])], h = [.. expected.Select(p => new double[p.Length])];
+        double[][] expected =
+            [.. parameters.Select(parameter => parameter.Data.ToArray().Select(value => (double)value).ToArray())];
+        double[][] m = [.. expected.Select(p => new double[p.Length])],
+            h = [.. expected.Select(p => new double[p.Length])];
         int clipped = 0, free = 0;
         for (int step = 1; step <= 24; step++)
         {
@@ -94,7 +106,8 @@ public partial class OptimizerTests
                 optimizer.Estimate(compute, 50);
                 for (int i = 0; i < parameters.Length; i++)
                     for (int e = 0; e < h[i].Length; e++)
-                        h[i][e] = (b2 * h[i][e]) + ((1 - b2) * 50 * parameters[i].Gradient.Data[e] * parameters[i].Gradient.Data[e]);
+                        h[i][e] = (b2 * h[i][e])
+                            + ((1 - b2) * 50 * parameters[i].Gradient.Data[e] * parameters[i].Gradient.Data[e]);
             }
             GiveGradients(parameters, step);
             optimizer.Step(compute, rate, scale);
@@ -106,7 +119,9 @@ public partial class OptimizerTests
                     double ratio = m[i][e] / Math.Max(rho * h[i][e], epsilon);
                     _ = Math.Abs(ratio) > 1 ? clipped++ : free++;
                     expected[i][e] -= rate * Math.Clamp(ratio, -1, 1);
-                    Assert.True(Math.Abs(expected[i][e] - parameters[i].Data[e]) < 2e-6, $"step {step}, {parameters[i].Name}[{e}]: {parameters[i].Data[e]}, by the paper {expected[i][e]}");
+                    Assert.True(Math.Abs(expected[i][e] - parameters[i].Data[e]) < 2e-6,
+                        $"step {step}, {parameters[i].Name}[{e}]: {parameters[i].Data[e]}, by the paper "
+                        + $"{expected[i][e]}");
                 }
         }
         Assert.True(clipped > 100 && free > 100, $"{clipped} clipped, {free} not");
@@ -115,7 +130,8 @@ public partial class OptimizerTests
     [Fact]
     public void A_steps_curvature_is_the_squared_gradient_of_labels_that_the_model_drew()
     {
-        var options = Learning with { Optimizer = OptimizerKind.Get("sophia").Defaults, Accumulate = 2, Model = Learning.Model with { Dropout = 0.2f } };
+        var options = Learning with { Optimizer = OptimizerKind.Get("sophia").Defaults, Accumulate = 2,
+            Model = Learning.Model with { Dropout = 0.2f } };
         using var compute = new Compute(2);
         var (model, step) = NewRun(options, compute);
         using var twin = Runs.NewModel(options);
@@ -129,10 +145,13 @@ public partial class OptimizerTests
             var shape = new Shape(2 * options.Batch, options.Time);
             Tensor ids = new(shape, DType.Int32), labels = new(shape, DType.Int32);
             for (int micro = 0; micro < 2; micro++)
-                loader.Random(options.Seed, RandomPurpose.TrainingWindows, micro, ids.SliceRows(micro * options.Batch, options.Batch), labels.SliceRows(micro * options.Batch, options.Batch));
+                loader.Random(options.Seed, RandomPurpose.TrainingWindows, micro,
+                    ids.SliceRows(micro * options.Batch, options.Batch),
+                    labels.SliceRows(micro * options.Batch, options.Batch));
             int[] text = labels.Ids.ToArray();
             using var other = new Compute(1);
-            twin.Loss(other, ids, labels, draw: new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), 0));
+            twin.Loss(other, ids, labels,
+                draw: new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), 0));
             Assert.NotEqual(text, labels.Ids.ToArray());
             other.NextStep();
             other.Tape = new Tape();
@@ -144,7 +163,8 @@ public partial class OptimizerTests
                 double largest = curvature.Max();
                 Assert.True(largest > 0);
                 for (int i = 0; i < curvature.Length; i++)
-                    Assert.Equal(0.01 * shape.Length * parameter.Gradient.Data[i] * parameter.Gradient.Data[i], curvature[i], 1e-4 * largest);
+                    Assert.Equal(0.01 * shape.Length * parameter.Gradient.Data[i] * parameter.Gradient.Data[i],
+                        curvature[i], 1e-4 * largest);
             }
             // What the step then learns from is not touched by it.
             step.Optimizer.StepCount = 1;
@@ -158,7 +178,8 @@ public partial class OptimizerTests
     {
         var parameter = NewParameters([("w", new Shape(3, 2049))]); // three blocks and a tail
         using var compute = new Compute(2);
-        using var optimizer = OptimizerKind.Create(parameter, new OptimizerOptions("adamw8bit", Beta1: 0.8, Beta2: 0.9));
+        using var optimizer = OptimizerKind.Create(parameter,
+            new OptimizerOptions("adamw8bit", Beta1: 0.8, Beta2: 0.9));
         GiveGradients(parameter, 1);
         float[] g = parameter[0].Gradient.Data.ToArray();
         for (int i = 0; i < 2048; i++)
@@ -167,12 +188,15 @@ public partial class OptimizerTests
         g.CopyTo(parameter[0].Gradient.Data);
         optimizer.Step(compute, 0.01, 1);
         var state = optimizer.State.ToDictionary(slot => slot.Name, slot => slot.Tensor);
-        byte[] mean = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(state["w.mean.codes"].Ids)], square = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(state["w.square.codes"].Ids)];
+        byte[] mean = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(state["w.mean.codes"].Ids)],
+            square = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes(state["w.square.codes"].Ids)];
         for (int i = 0; i < g.Length; i++)
         {
             double[] block = [.. g.Skip(i / 2048 * 2048).Take(2048).Select(value => (double)value)];
-            double m = 0.2 * g[i], v = 0.1 * g[i] * g[i], largestMean = 0.2 * block.Max(Math.Abs), largestSquare = 0.1 * block.Max(value => value * value);
-            // The code of m is its root's share of the largest root, in 127ths; that of v its fourth root's, in 255ths, and at least 1 above zero.
+            double m = 0.2 * g[i], v = 0.1 * g[i] * g[i], largestMean = 0.2 * block.Max(Math.Abs),
+                largestSquare = 0.1 * block.Max(value => value * value);
+            // The code of m is its root's share of the largest root, in 127ths; that of v its fourth root's,
+            // in 255ths, and at least 1 above zero.
             Assert.Equal(127 * Math.Sign(m) * Math.Sqrt(Math.Abs(m) / largestMean), (sbyte)mean[i], 0.501);
             Assert.Equal(Math.Max(v > 0 ? 1 : 0, 255 * Math.Pow(v / largestSquare, 0.25)), square[i], 0.501);
             Assert.Equal(g[i] == 0, square[i] == 0);
@@ -204,7 +228,8 @@ public partial class OptimizerTests
         }
         Assert.InRange(difference / way, 1e-6, 0.1);
         // Two bytes per element and, for each of four blocks, two floats: 2.01 bytes instead of 8.
-        Assert.Equal((2 * 6400) + (2 * 4 * sizeof(float)), actual.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
+        Assert.Equal((2 * 6400) + (2 * 4 * sizeof(float)),
+            actual.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
         Assert.Equal(8 * 6400, expected.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
     }
 }

@@ -88,10 +88,10 @@ public class ScheduleTests
     [Theory]
     [InlineData("cosin", null, 0, "did you mean 'cosine'")]
     [InlineData("wsdlinear", null, 0, "did you mean 'wsd-linear'")]
-    [InlineData("linear", 5, 0, "--decay-steps")]
-    [InlineData("wsd", 101, 0, "--decay-steps")]
-    [InlineData("wsd", -1, 0, "--decay-steps")]
-    [InlineData("cosine", null, -1, "--warmup")]
+    [InlineData("linear", 5, 0, "`decay_steps`")]
+    [InlineData("wsd", 101, 0, "`decay_steps`")]
+    [InlineData("wsd", -1, 0, "`decay_steps`")]
+    [InlineData("cosine", null, -1, "`warmup_steps`")]
     public void What_cannot_be_is_refused(string name, int? decaySteps, int warmup, string expected)
     {
         var e = Assert.Throws<NanoException>(() => (Runs.Tiny with { Steps = 100, WarmupSteps = warmup, Schedule = new(name, decaySteps) }).Validate());

@@ -26,7 +26,8 @@ public class ChartDataTests
         ChartPoint[] few = [new(1, 2), new(2, double.NaN)];
         Assert.Same(few, ChartData.Downsample(few, 1000));
 
-        ChartPoint[] many = [.. Enumerable.Range(0, 100).Select(i => new ChartPoint(i, i is >= 40 and < 60 ? double.NaN : i))];
+        ChartPoint[] many = [.. Enumerable.Range(0, 100)
+            .Select(i => new ChartPoint(i, i is >= 40 and < 60 ? double.NaN : i))];
         IReadOnlyList<ChartPoint> kept = ChartData.Downsample(many, 10);
         Assert.Equal([0, 19, 20, 39, 40, 60, 79, 80, 99], kept.Select(p => p.X));
         Assert.True(double.IsNaN(kept[4].Y));

@@ -2,7 +2,10 @@ using Nano.Bands;
 
 namespace Nano.Tests;
 
-/// <summary>The short version of `make check-bands`: a smaller recipe, whose bands come from five healthy seeds.</summary>
+/// <summary>
+/// The short version of `make check-bands`: a smaller recipe, whose bands come from five healthy
+/// seeds.
+/// </summary>
 public sealed class FaultTests : IClassFixture<FaultTests.Healthy>
 {
     static readonly TrainOptions Options = Runs.Tiny with
@@ -19,7 +22,8 @@ public sealed class FaultTests : IClassFixture<FaultTests.Healthy>
         Optimizer = new OptimizerOptions(Beta2: 0.99),
     };
 
-    static readonly TrainingData Data = TrainingData.FromText(new Corpus("built-in", BuiltInCorpus.Generate(1, 100_000), "made for this test"), null);
+    static readonly TrainingData Data =
+        TrainingData.FromText(new Corpus("built-in", BuiltInCorpus.Generate(1, 100_000), "made for this test"), null);
 
     readonly Healthy healthy;
 
@@ -27,7 +31,8 @@ public sealed class FaultTests : IClassFixture<FaultTests.Healthy>
 
     public sealed class Healthy
     {
-        public RecipeBands Bands { get; } = RecipeBands.Measure("built-in", "test", [.. new ulong[] { 1, 2, 3, 4, 5 }.Select(seed => Log(Fault.None, seed))]);
+        public RecipeBands Bands { get; } = RecipeBands.Measure("built-in", "test",
+            [.. new ulong[] { 1, 2, 3, 4, 5 }.Select(seed => Log(Fault.None, seed))]);
     }
 
     static List<RunLogEntry> Log(Fault fault, ulong seed)
@@ -59,7 +64,8 @@ public sealed class FaultTests : IClassFixture<FaultTests.Healthy>
     {
         var verdict = RunVerdict.Of(Log(fault, 9), [healthy.Bands]);
         Assert.True(verdict.Outcome is RunOutcome.High or RunOutcome.Low or RunOutcome.Unusual, verdict.Word);
-        Assert.True(verdict.Causes[0].Contains(cause, StringComparison.Ordinal), $"{verdict.Word}: {verdict.Reason}\n{string.Join('\n', verdict.Causes)}");
+        Assert.True(verdict.Causes[0].Contains(cause, StringComparison.Ordinal),
+            $"{verdict.Word}: {verdict.Reason}\n{string.Join('\n', verdict.Causes)}");
     }
 
     [Fact]

@@ -32,6 +32,28 @@ public sealed class ReportTests : IDisposable
         Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput"], page.Descendants("svg").Select(s => s.Attribute("aria-label")!.Value));
     }
 
+    /// <summary>A report is passed on: folders of the machine that trained, and .NET's way to write numbers and enums, are not for readers.</summary>
+    [Theory]
+    [InlineData("data/tinyshakespeare.txt", "data/tinyshakespeare.txt")]
+    [InlineData("/home/someone/data/tinyshakespeare.txt", "tinyshakespeare.txt")]
+    [InlineData("/home/someone/a.txt, downloaded from https://example.org/a.txt", "a.txt, downloaded from https://example.org/a.txt")]
+    public void Names_the_corpus_without_an_absolute_path_and_values_as_people_write_them(string origin, string shown)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "the paths are those of other systems");
+        var config = new OrderedDictionary<string, string>
+        {
+            ["gelu"] = "Erf",
+            ["epsilon"] = "1E-08",
+            ["lr"] = "0.001",
+            ["z"] = "1E-10",
+            ["on_spike"] = "off",
+        };
+        XElement page = Parse(Report.Render([SampleLog.Run() with { Corpus = origin, Config = config }]));
+        Assert.Contains($"parameters, {shown}. No step", ByClass(page, "lede").Single().Value, StringComparison.Ordinal);
+        string[] rows = [.. page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value)))];
+        Assert.Equal(["gelu|exact (erf)", "epsilon|1e-8", "lr|0.001", "z|1e-10", "on_spike|off"], rows[^5..]);
+    }
+
     [Fact]
     public void Validation_points_lie_where_the_axis_says()
     {
@@ -49,6 +71,15 @@ public sealed class ReportTests : IDisposable
         Assert.Equal(grid[0].Y + slope * (2.875 - grid[0].Value), Number(circles[0].Attribute("cy")!.Value), 0.2);
         Assert.Equal(Number(circles[3].Attribute("cx")!.Value) - Number(circles[1].Attribute("cx")!.Value),
             Number(circles[7].Attribute("cx")!.Value) - Number(circles[5].Attribute("cx")!.Value), 0.2);
+    }
+
+    [Fact]
+    public void No_line_joins_the_loss_before_the_first_step_to_the_next_evaluation()
+    {
+        XElement chart = Parse(Report.Render([SampleLog.Run(), Eval(0, 4), Step(250), Eval(250, 2), Eval(500, 1.5)])).Descendants("svg").First();
+        string line = chart.Descendants("path").Single(path => path.Attribute("class")?.Value == "points").Attribute("d")!.Value;
+        Assert.Equal((2, 1), (line.Count(c => c == 'M'), line.Count(c => c == 'L')));
+        Assert.Equal(3, chart.Descendants("circle").Count());
     }
 
     /// <summary>A run of the measured recipe whose validation losses lie where the bands say, times a factor.</summary>

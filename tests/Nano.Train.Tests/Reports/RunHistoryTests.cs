@@ -50,7 +50,8 @@ public sealed class RunHistoryTests
         var curve = CurveOf(points, 1024);
         Assert.InRange(curve.Points.Count, 512, 2048);
         Assert.Equal(new ChartPoint((count / 3) + 1, 99), curve.Points.MaxBy(point => point.Y));
-        Assert.Equal(points.Where(point => point.Y >= 0).MinBy(point => point.Y), curve.Points.Where(point => point.Y >= 0).MinBy(point => point.Y));
+        Assert.Equal(points.Where(point => point.Y >= 0).MinBy(point => point.Y),
+            curve.Points.Where(point => point.Y >= 0).MinBy(point => point.Y));
         Assert.Equal(curve.Points.OrderBy(point => point.X), curve.Points);
         Assert.All(curve.Points, point => Assert.Equal(points[(int)point.X - 1], point));
         Assert.Equal(curve.Points.Select(point => point.X), curve.Means.Select(point => point.X));
@@ -84,14 +85,16 @@ public sealed class RunHistoryTests
         int undone = 0;
         for (int step = 1; step <= steps; step++)
         {
-            yield return new StepEntry(step, 2 + random.NextDouble(), 1e-3, random.NextDouble(), 1 + (step % 3), 1000 + (step % 7), 400,
+            yield return new StepEntry(step, 2 + random.NextDouble(), 1e-3, random.NextDouble(), 1 + (step % 3),
+                1000 + (step % 7), 400,
                 step % 10 == 0 ? new() { ["embed"] = random.NextDouble(), ["block0"] = random.NextDouble() } : null);
             if (step % every == 0)
                 yield return Eval(step, 2 + (1000.0 / step) + random.NextDouble(), sample: "");
             else if (random.Next(steps / 8) == 0 && undone++ < 10)
             {
                 int back = step / every * every;
-                yield return new SpikeEntry(step, 9, 9, "rollback", back, string.Create(CultureInfo.InvariantCulture, $"step {step}"));
+                yield return new SpikeEntry(step, 9, 9, "rollback", back,
+                    string.Create(CultureInfo.InvariantCulture, $"step {step}"));
                 step = back;
             }
         }
@@ -116,14 +119,18 @@ public sealed class RunHistoryTests
         Assert.InRange(read.Evaluations.Count, 500, RunHistory.MostEvaluations);
         Assert.Equal(0, read.Evaluations[0].Step);
         Assert.Equal(60_000, read.LastEvaluation!.Step);
-        Assert.Equal(Long(60_000, 50).OfType<EvalEntry>().Min(eval => eval.ValLoss), read.Evaluations.Min(eval => eval.ValLoss));
-        Assert.Contains($"{read.Evaluations.Count:N0} of 1,201; the log has all", Report.Render(read), StringComparison.Ordinal);
+        Assert.Equal(Long(60_000, 50).OfType<EvalEntry>().Min(eval => eval.ValLoss),
+            read.Evaluations.Min(eval => eval.ValLoss));
+        Assert.Contains($"{read.Evaluations.Count:N0} of 1,201; the log has all", Report.Render(read),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_million_steps_keep_no_more_than_a_hundred_thousand()
     {
-        (int, int, int, int, int) Most(RunHistory of) => (of.Loss.Points.Count, of.GroupNorms["block0"].Points.Count, of.Evaluations.Count, of.Spikes.Count, of.Signals.Count);
+        (int, int, int, int, int) Most(RunHistory of) =>
+            (of.Loss.Points.Count, of.GroupNorms["block0"].Points.Count, of.Evaluations.Count, of.Spikes.Count,
+                of.Signals.Count);
         var history = new RunHistory();
         var most = (0, 0, 0, 0, 0);
         foreach (var entry in Long(1_000_000, 100))
@@ -132,7 +139,8 @@ public sealed class RunHistoryTests
             if (history.LastStep is 100_000 or 1_000_000)
                 most = Most(history);
             if (history.LastStep >= 100_000 && history.LastStep % 50_000 == 0)
-                Assert.True(most is ( <= 2 * RunHistory.MostSteps, <= 4096, <= RunHistory.MostEvaluations, <= RunHistory.MostSpikes, 0), $"{most}");
+                Assert.True(most is ( <= 2 * RunHistory.MostSteps, <= 4096, <= RunHistory.MostEvaluations,
+                    <= RunHistory.MostSpikes, 0), $"{most}");
         }
         Assert.InRange(Report.Render(history).Length, 100_000, 2_000_000);
         Assert.Equal(1_000_000, history.Loss.LastStep);
@@ -157,7 +165,8 @@ public sealed class RunHistoryTests
         {
             List<RunLogEntry> log = [.. Long(3000, every)];
             Assert.Contains(log, SpikeLog.IsRollback);
-            Assert.Equal(RunSignals.Of(Standing(log)).OrderBy(signal => signal.Name).ThenBy(signal => signal.Step), RunSignals.Of(log).OrderBy(signal => signal.Name).ThenBy(signal => signal.Step));
+            Assert.Equal(RunSignals.Of(Standing(log)).OrderBy(signal => signal.Name).ThenBy(signal => signal.Step),
+                RunSignals.Of(log).OrderBy(signal => signal.Name).ThenBy(signal => signal.Step));
         }
     }
 }

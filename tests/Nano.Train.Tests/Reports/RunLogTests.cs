@@ -29,7 +29,8 @@ public sealed class RunLogTests : IDisposable
     public void Entries_come_back_as_written()
     {
         RunEntry run = Run();
-        RunLogEntry[] others = [Step(1, 0.1 + 0.2), Eval(1, sample: "tab\t nul\0 line\r\n \u2028 emoji 🦉"), new EndEntry(1, 1 / 3.0, 1e-300, long.MaxValue, "interrupted")];
+        RunLogEntry[] others = [Step(1, 0.1 + 0.2), Eval(1, sample: "tab\t nul\0 line\r\n \u2028 emoji 🦉"),
+            new EndEntry(1, 1 / 3.0, 1e-300, long.MaxValue, "interrupted")];
         Write(null, [run, .. others]);
 
         IReadOnlyList<RunLogEntry> read = RunLog.Read(LogPath);
@@ -43,15 +44,20 @@ public sealed class RunLogTests : IDisposable
     public void What_later_versions_added_is_optional_and_comes_back_as_written()
     {
         var row = new ProfileRow("linear forward", "8 x 4 x 2", 3.5, 1.25, 40, 2.5, null, "arithmetic", 12.5);
-        Write(null, Step(10) with { GradNorms = new() { ["embed"] = 0.5, ["block0"] = double.NaN } }, Eval(10, sample: "") with { Health = new RunHealth(14.5, 33.75, 1L << 40) }, new EndEntry(10, 1, 1, 1, "done"),
+        Write(null, Step(10) with { GradNorms = new() { ["embed"] = 0.5, ["block0"] = double.NaN } },
+            Eval(10, sample: "") with { Health = new RunHealth(14.5, 33.75, 1L << 40) },
+            new EndEntry(10, 1, 1, 1, "done"),
             new ProfileEntry(10, 3, [row]));
         string[] lines = File.ReadAllLines(LogPath);
-        Assert.EndsWith(",\"gflops\":600,\"grad_norms\":{\"embed\":0.5,\"block0\":null}}", lines[0], StringComparison.Ordinal);
+        Assert.EndsWith(",\"gflops\":600,\"grad_norms\":{\"embed\":0.5,\"block0\":null}}", lines[0],
+            StringComparison.Ordinal);
         Assert.EndsWith(",\"sample\":\"\",\"health\":{\"matrix_norm\":14.5,\"vector_norm\":33.75,\"resident_bytes\":1099511627776}}", lines[1], StringComparison.Ordinal);
-        Assert.StartsWith("{\"kind\":\"profile\",\"steps\":10,\"ms_per_step\":3,\"rows\":[{\"name\":\"linear forward\",", lines[3], StringComparison.Ordinal);
+        Assert.StartsWith("{\"kind\":\"profile\",\"steps\":10,\"ms_per_step\":3,\"rows\":[{\"name\":\"linear "
+            + "forward\",", lines[3], StringComparison.Ordinal);
 
         var read = RunLog.Read(LogPath);
-        Assert.Equal([("embed", 0.5), ("block0", double.NaN)], Assert.IsType<StepEntry>(read[0]).GradNorms!.Select(norm => (norm.Key, norm.Value)));
+        Assert.Equal([("embed", 0.5), ("block0", double.NaN)],
+            Assert.IsType<StepEntry>(read[0]).GradNorms!.Select(norm => (norm.Key, norm.Value)));
         Assert.Equal(new RunHealth(14.5, 33.75, 1L << 40), Assert.IsType<EvalEntry>(read[1]).Health);
         Assert.Equal([row], Assert.IsType<ProfileEntry>(read[3]).Rows);
 
@@ -75,7 +81,8 @@ public sealed class RunLogTests : IDisposable
         using RunLog log = RunLog.Open(LogPath, null);
         log.Write(Step(1));
         log.Write(Step(2));
-        using var reader = new StreamReader(new FileStream(LogPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        using var reader = new StreamReader(new FileStream(LogPath, FileMode.Open, FileAccess.Read,
+            FileShare.ReadWrite));
         Assert.Equal(2, reader.ReadToEnd().Count(c => c == '\n'));
     }
 
@@ -160,19 +167,24 @@ public sealed class RunLogTests : IDisposable
         { "NULs, as a power cut leaves them", new byte[4096] },
         { "garbage", [1, 2, 255, 254, 13, 0, 27, .. "[2J"u8] },
         { "half a line", "{\"kind\":\"step\",\"step\":2,\"train_lo"u8.ToArray() },
-        { "half a line and a whole one", "{\"kind\":\"st{\"kind\":\"end\",\"step\":1,\"val_loss\":1,\"seconds\":1,\"tokens\":1,\"reason\":\"done\"}"u8.ToArray() },
-        { "not UTF-8", [.. "{\"kind\":\"eval\",\"step\":2,\"train_loss\":1,\"val_loss\":1,\"sample\":\""u8, 0xC3, .. "\"}"u8] },
-        { "half a surrogate pair", "{\"kind\":\"eval\",\"step\":2,\"train_loss\":1,\"val_loss\":1,\"sample\":\"\\ud800\"}"u8.ToArray() },
+        { "half a line and a whole one",
+            "{\"kind\":\"st{\"kind\":\"end\",\"step\":1,\"val_loss\":1,\"seconds\":1,\"tokens\":1,\"reason\":\"done\"}"u8.ToArray() },
+        { "not UTF-8", [.. "{\"kind\":\"eval\",\"step\":2,\"train_loss\":1,\"val_loss\":1,\"sample\":\""u8, 0xC3,
+            .. "\"}"u8] },
+        { "half a surrogate pair",
+            "{\"kind\":\"eval\",\"step\":2,\"train_loss\":1,\"val_loss\":1,\"sample\":\"\\ud800\"}"u8.ToArray() },
         { "half a surrogate pair as a key", "{\"kind\":\"step\",\"\\udc00\":2}"u8.ToArray() },
         { "an unknown kind", "{\"kind\":\"other\",\"step\":1}"u8.ToArray() },
         { "no kind", "{\"step\":1}"u8.ToArray() },
         { "another value", "[1]"u8.ToArray() },
         { "nothing", [] },
         { "null", "null"u8.ToArray() },
-        { "a null among the options", "{\"kind\":\"run\",\"preset\":\"a\",\"command\":\"b\",\"started\":\"2025-11-04T09:30:00+01:00\",\"config\":{\"lr\":null},\"machine\":{\"cpu\":\"c\",\"threads\":8,\"simd\":\"d\",\"peak_gflops\":1},\"corpus\":\"e\",\"parameters\":1}"u8.ToArray() },
+        { "a null among the options",
+            "{\"kind\":\"run\",\"preset\":\"a\",\"command\":\"b\",\"started\":\"2025-11-04T09:30:00+01:00\",\"config\":{\"lr\":null},\"machine\":{\"cpu\":\"c\",\"threads\":8,\"simd\":\"d\",\"peak_gflops\":1},\"corpus\":\"e\",\"parameters\":1}"u8.ToArray() },
         { "a null among the rows", "{\"kind\":\"profile\",\"steps\":1,\"ms_per_step\":1,\"rows\":[null]}"u8.ToArray() },
         { "deep nesting", [.. Enumerable.Repeat((byte)'[', 100_000)] },
-        { "a line longer than any entry", [.. "{\"kind\":\""u8, .. Enumerable.Repeat((byte)'x', RunLogReader.MaxLine + 100_000)] },
+        { "a line longer than any entry", [.. "{\"kind\":\""u8,
+            .. Enumerable.Repeat((byte)'x', RunLogReader.MaxLine + 100_000)] },
     };
 
     [Theory]
@@ -184,7 +196,8 @@ public sealed class RunLogTests : IDisposable
         foreach (int at in new[] { 0, 2, 3 })
             foreach (bool hasEnd in new[] { true, false })
             {
-                byte[] whole = [.. lines[..at].Append(line).Concat(lines[at..]).SelectMany(part => part.Append((byte)'\n'))];
+                byte[] whole = [.. lines[..at].Append(line).Concat(lines[at..])
+                    .SelectMany(part => part.Append((byte)'\n'))];
                 File.WriteAllBytes(LogPath, hasEnd ? whole : whole[..^1]);
                 File.Delete(RunLog.AsideOf(LogPath));
                 bool isTorn = !hasEnd && at == 3 && kind is ("half a line" or "nothing"); // as every kill leaves it
@@ -217,7 +230,8 @@ public sealed class RunLogTests : IDisposable
     {
         var spike = new SpikeEntry(3, 9, 9, "rollback", 2, "seen");
         Write(null, Step(1), Step(2), Step(3), spike, Step(3, 7), Step(4), Step(5));
-        File.WriteAllText(LogPath, File.ReadAllText(LogPath).Replace("\"rollback\"", "\"rollback", StringComparison.Ordinal));
+        File.WriteAllText(LogPath,
+            File.ReadAllText(LogPath).Replace("\"rollback\"", "\"rollback", StringComparison.Ordinal));
         RunLog.Open(LogPath, 4, rollbacks: 1).Dispose();
         Assert.DoesNotContain(Step(5), RunLog.Read(LogPath));
         Assert.Contains(Step(4), RunLog.Read(LogPath));
@@ -240,7 +254,8 @@ public sealed class RunLogTests : IDisposable
         byte[] bytes = File.ReadAllBytes(LogPath);
         bytes[bytes.AsSpan().IndexOf("abc"u8)] = 0xFF;
         File.WriteAllBytes(LogPath, bytes);
-        Assert.Contains("Line 1 ", Assert.Throws<FormatException>(() => RunLog.Read(LogPath)).Message, StringComparison.Ordinal);
+        Assert.Contains("Line 1 ", Assert.Throws<FormatException>(() => RunLog.Read(LogPath)).Message,
+            StringComparison.Ordinal);
     }
 
     void Write(int? resumeAtStep, params RunLogEntry[] entries)

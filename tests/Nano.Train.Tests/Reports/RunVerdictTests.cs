@@ -30,6 +30,13 @@ public class RunVerdictTests
     }
 
     [Fact]
+    public void While_the_only_evaluation_is_that_before_the_first_step_the_training_loss_is_told()
+    {
+        Assert.StartsWith("the training loss of step 1 is 4.000", Of(Eval(0, 4), SampleLog.Step(1, 4)).Reason, StringComparison.Ordinal);
+        Assert.StartsWith("the validation loss before the first step", Of(Eval(0, 4)).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_last_validation_loss_decides_between_high_and_low()
     {
         Assert.Equal("high", Of(Eval(0, 4), Eval(250, 2.61)).Word);
@@ -53,7 +60,7 @@ public class RunVerdictTests
     {
         var verdict = Of(Eval(0, 4, matrix: 18));
         Assert.Equal("unusual", verdict.Word);
-        Assert.Equal("the norm of the weights that decay before the first step is 18.00, expected 13.90 to 14.10", verdict.Reason);
+        Assert.Equal("the norm of the weights with decay before the first step is 18.00, expected 13.90 to 14.10", verdict.Reason);
         Assert.Contains("initial weights", verdict.Causes[0], StringComparison.Ordinal);
     }
 
@@ -73,6 +80,7 @@ public class RunVerdictTests
         Assert.Contains("nothing is logged yet", Of(Eval(17, 4)).Reason, StringComparison.Ordinal);
         var other = RunVerdict.Of([Run with { Config = new(Run.Config) { ["lr"] = "0.5" } }, Eval(250, 9)], Known);
         Assert.Equal(("no band", "shakespeare-char was not measured with these options: lr 0.5, not 0.001"), (other.Word, other.Reason));
+        Assert.Equal("the recipe 'auto' was not measured", RunVerdict.Of([Run with { Preset = "auto" }], Known).Reason);
     }
 
     [Fact]

@@ -13,7 +13,8 @@ static class SampleLog
 
     public static StepEntry Step(int step, double loss = 2.5) => new(step, loss, 1e-3, 0.75, 42.5, 18000, 600);
 
-    public static EvalEntry Eval(int step, double valLoss = 2.125, string sample = "ROMEO:\nO, speak!") => new(step, 2.0625, valLoss, sample);
+    public static EvalEntry Eval(int step, double valLoss = 2.125, string sample = "ROMEO:\nO, speak!") =>
+        new(step, 2.0625, valLoss, sample);
 
     /// <summary>A run of <paramref name="steps"/> steps with an evaluation every 250 and an end.</summary>
     public static List<RunLogEntry> Whole(int steps)

@@ -5,7 +5,8 @@ namespace Nano.Tests;
 /// <summary>Small runs, and ways to compare what they leave behind.</summary>
 static class Runs
 {
-    public static Gpt2Config TinyModel { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2, Channels = 16 };
+    public static Gpt2Config TinyModel { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2,
+        Channels = 16 };
 
     public static TrainOptions Tiny { get; } = new()
     {
@@ -40,7 +41,8 @@ static class Runs
     public static int[] Bits(ReadOnlySpan<float> values) => MemoryMarshal.Cast<float, int>(values).ToArray();
 
     /// <summary>The bits of every parameter, one after the other.</summary>
-    public static int[] Bits(LanguageModel model) => [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
+    public static int[] Bits(LanguageModel model) =>
+        [.. model.Parameters.All.SelectMany(parameter => Bits(parameter.Data))];
 
     /// <summary>The bits of everything that an optimizer keeps.</summary>
     public static int[] Bits(IOptimizer optimizer) => [.. optimizer.State.SelectMany(slot => Bits(slot.Tensor))];
@@ -50,10 +52,12 @@ static class Runs
 
     /// <summary>The content of every file of a folder by name, in hexadecimal.</summary>
     public static SortedDictionary<string, string> Files(string folder) =>
-        new(Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path), path => Convert.ToHexString(File.ReadAllBytes(path))), StringComparer.Ordinal);
+        new(Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path),
+            path => Convert.ToHexString(File.ReadAllBytes(path))), StringComparer.Ordinal);
 
     /// <summary>The names of the files and folders in a folder.</summary>
-    public static IEnumerable<string> Names(string folder) => Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
+    public static IEnumerable<string> Names(string folder) =>
+        Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
 
     /// <summary>Copies a folder with everything in it.</summary>
     public static void Copy(string from, string to)

@@ -1,5 +1,7 @@
-// Makes gguf_pre.json: what llama.cpp makes of texts.json under every name of tokenizer.ggml.pre that it knows, over three vocabularies whose
-// merges, in different orders, would join each text if nothing cut it. Run in a copy of this folder outside the repository: dotnet run make.cs (the package brings llama.cpp's library).
+// Makes gguf_pre.json: what llama.cpp makes of texts.json under every name of tokenizer.ggml.pre that it
+// knows, over three vocabularies whose
+// merges, in different orders, would join each text if nothing cut it. Run in a copy of this folder outside
+// the repository: dotnet run make.cs (the package brings llama.cpp's library).
 #:package LLamaSharp@0.30.0
 #:package LLamaSharp.Backend.Cpu@0.30.0
 #:property AllowUnsafeBlocks=true
@@ -14,12 +16,16 @@ using LLama.Native;
 const int MaxTokenBytes = 12, Vocabularies = 3;
 string[] names =
 [
-    "default", "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano", "minicpm5", "deepseek-llm", "deepseek-coder", "deepseek-v3", "spark2_5",
-    "youtu", "falcon", "mpt", "starcoder", "gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0", "mellum", "modern-bert", "jais-2", "jina-v1-en", "jina-v2-code",
-    "roberta-bpe", "refact", "command-r", "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "qwen35", "stablelm2", "olmo", "dbrx", "smaug-bpe", "poro-chat", "glm4", "chatglm-bpe", "viking", "jais",
-    "tekken", "smollm", "codeshell", "bloom", "gpt3-finnish", "exaone", "exaone4", "exaone-moe", "chameleon", "minerva-7b", "megrez", "gpt-4o", "llama4", "kanana2", "talkie",
-    "granite-embed-multi-97m", "tiny_aya", "cohere2moe", "superbpe", "trillion", "granite-docling", "bailingmoe", "bailingmoe2", "llada-moe", "seed-coder", "hunyuan", "hunyuan-dense", "hy_v4",
-    "joyai-llm", "kimi-k2", "ufakzeka", "grok-2", "afmoe", "laguna", "minimax-m2", "solar-open", "mellum2", "no-such-name",
+    "default", "llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
+    "minicpm5", "deepseek-llm", "deepseek-coder", "deepseek-v3", "spark2_5", "youtu", "falcon", "mpt", "starcoder",
+    "gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "a.x-4.0", "mellum", "modern-bert",
+    "jais-2", "jina-v1-en", "jina-v2-code", "roberta-bpe", "refact", "command-r", "qwen2", "deepseek-r1-qwen", "kormo",
+    "f2llmv2", "qwen35", "stablelm2", "olmo", "dbrx", "smaug-bpe", "poro-chat", "glm4", "chatglm-bpe", "viking", "jais",
+    "tekken", "smollm", "codeshell", "bloom", "gpt3-finnish", "exaone", "exaone4", "exaone-moe", "chameleon",
+    "minerva-7b", "megrez", "gpt-4o", "llama4", "kanana2", "talkie", "granite-embed-multi-97m", "tiny_aya",
+    "cohere2moe", "superbpe", "trillion", "granite-docling", "bailingmoe", "bailingmoe2", "llada-moe", "seed-coder",
+    "hunyuan", "hunyuan-dense", "hy_v4", "joyai-llm", "kimi-k2", "ufakzeka", "grok-2", "afmoe", "laguna", "minimax-m2",
+    "solar-open", "mellum2", "no-such-name",
 ];
 NativeLibraryConfig.All.WithLogCallback((level, message) => { });
 string[] texts = JsonSerializer.Deserialize<string[]>(File.ReadAllText("texts.json"))!;
@@ -38,7 +44,8 @@ foreach (string name in names)
             WriteModel("model.gguf", name, tokens, merges);
             using var weights = LLamaWeights.LoadFromFile(new ModelParams("model.gguf") { VocabOnly = true });
             begins = weights.Tokenize("a", true, true, Encoding.UTF8)[0] == 0;
-            ids.AddRange(texts.Select(text => $"[{string.Join(',', weights.Tokenize(text, false, true, Encoding.UTF8).Select(token => (int)token))}]"));
+            ids.AddRange(texts.Select(text =>
+                $"[{string.Join(',', weights.Tokenize(text, false, true, Encoding.UTF8).Select(token => (int)token))}]"));
         }
         string key = $"{begins} {string.Concat(ids)}";
         if (!groups.TryGetValue(key, out var group))
@@ -54,19 +61,28 @@ File.Delete("model.gguf");
 
 // Most groups agree on most texts: the different ids of each text, and which of them each group has.
 var json = new StringBuilder($"{{\n\"unknown\": {JsonSerializer.Serialize(unknown)},\n\"groups\": [\n");
-json.AppendJoin(",\n", groups.Values.Select(group => $"{{\"begins\": {(group.Begins ? "true" : "false")}, \"names\": {JsonSerializer.Serialize(group.Names)}}}")).Append("\n],\n\"vocabularies\": [\n");
+json.AppendJoin(",\n",
+    groups.Values.Select(group =>
+        $"{{\"begins\": {(group.Begins ? "true" : "false")}, \"names\": {JsonSerializer.Serialize(group.Names)}}}"))
+        .Append("\n],\n\"vocabularies\": [\n");
 for (int v = 0; v < Vocabularies; v++)
 {
-    json.Append(v == 0 ? "" : ",\n").Append($"{{\"merges\": [{string.Join(',', vocabularies[v].Merges.Select(merge => $"[{merge.Left},{merge.Right}]"))}],\n\"texts\": [\n");
+    json.Append(v == 0 ? "" : ",\n")
+        .Append($"{{\"merges\": "
+        + $"[{string.Join(',', vocabularies[v].Merges.Select(merge => $"[{merge.Left},{merge.Right}]"))}],\n\"texts\": [\n");
     for (int t = 0; t < texts.Length; t++)
     {
-        string[] all = [.. groups.Values.Select(group => group.Ids[v * texts.Length + t])], distinct = [.. all.Distinct()];
-        json.Append(t == 0 ? "" : ",\n").Append($"{{\"ids\": [{string.Join(',', distinct)}], \"of\": [{string.Join(',', all.Select(ids => Array.IndexOf(distinct, ids)))}]}}");
+        string[] all = [.. groups.Values.Select(group => group.Ids[v * texts.Length + t])],
+            distinct = [.. all.Distinct()];
+        json.Append(t == 0 ? "" : ",\n")
+            .Append($"{{\"ids\": [{string.Join(',', distinct)}], \"of\": "
+            + $"[{string.Join(',', all.Select(ids => Array.IndexOf(distinct, ids)))}]}}");
     }
     json.Append("]}");
 }
 File.WriteAllText("gguf_pre.json", json.Append("\n]\n}\n").ToString());
-Console.WriteLine($"{vocabularies[0].Tokens.Count} tokens, {groups.Count} groups, unknown: {string.Join(' ', unknown)}");
+Console.WriteLine($"{vocabularies[0].Tokens.Count} tokens, {groups.Count} groups, unknown: "
+    + $"{string.Join(' ', unknown)}");
 foreach (var group in groups.Values)
     Console.WriteLine($"{(group.Begins ? "begin " : "")}{string.Join(' ', group.Names)}");
 
@@ -84,7 +100,8 @@ foreach (var group in groups.Values)
         var counts = new Dictionary<(int, int), int>();
         foreach (var row in rows)
             for (int i = 0; i + 1 < row.Count; i++)
-                if (known[row[i]].Length + known[row[i + 1]].Length <= MaxTokenBytes && !made.Contains(Convert.ToHexString([.. known[row[i]], .. known[row[i + 1]]])))
+                if (known[row[i]].Length + known[row[i + 1]].Length <= MaxTokenBytes
+                    && !made.Contains(Convert.ToHexString([.. known[row[i]], .. known[row[i + 1]]])))
                     counts[(row[i], row[i + 1])] = counts.GetValueOrDefault((row[i], row[i + 1])) + 1;
         if (counts.Count == 0)
             break;

@@ -15,6 +15,7 @@ public sealed class Gpt2 : LanguageModel
     private readonly Block[] blocks;
     private readonly LayerNorm finalNorm;
 
+    /// <summary>A model with parameters that are zero until a file or <see cref="LanguageModel.Initialize"/> fills them.</summary>
     public Gpt2(Gpt2Config config) : this(config, new Parameters())
     {
     }
@@ -36,8 +37,10 @@ public sealed class Gpt2 : LanguageModel
         Linear Linear(string name, int inputs, int outputs) => Nano.Linear.Declare(parameters, name, inputs, outputs, config.Bias);
     }
 
+    /// <inheritdoc/>
     protected override Tensor Head { get; }
 
+    /// <inheritdoc/>
     protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments)
     {
         var tokens = c.Embedding(tokenTable, ids);
@@ -48,6 +51,7 @@ public sealed class Gpt2 : LanguageModel
         return x;
     }
 
+    /// <inheritdoc/>
     protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
     {
         int C = config.Channels, H = config.Heads;
@@ -57,6 +61,7 @@ public sealed class Gpt2 : LanguageModel
         return block.AttentionOut.Forward(c, cache is null ? c.CausalAttention(q, k, v, H, H, segments: segments) : cache.Attend(c, layer, q, k, v, H, H));
     }
 
+    /// <inheritdoc/>
     protected override Tensor Mlp(Compute c, int layer, Tensor x)
     {
         var block = blocks[layer];
@@ -64,7 +69,9 @@ public sealed class Gpt2 : LanguageModel
         return block.WideOut.Forward(c, c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf, wide));
     }
 
+    /// <inheritdoc/>
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
 
+    /// <inheritdoc/>
     protected override bool EntersResidual(string parameter) => parameter.EndsWith("c_proj.weight", StringComparison.Ordinal);
 }

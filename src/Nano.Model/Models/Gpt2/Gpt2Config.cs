@@ -21,6 +21,7 @@ public sealed record Gpt2Config : ModelConfig
 
     internal override LanguageModel NewModel(Parameters parameters) => new Gpt2(this, parameters);
 
+    /// <inheritdoc/>
     public override string ModelType => "gpt2";
 
     /// <summary>The names that <see cref="Named"/> knows.</summary>
@@ -48,6 +49,7 @@ public sealed record Gpt2Config : ModelConfig
         EosTokens = [EndOfText],
     };
 
+    /// <inheritdoc/>
     protected internal override string? Problem()
     {
         if (base.Problem() is { } problem)
@@ -59,8 +61,10 @@ public sealed record Gpt2Config : ModelConfig
         return Enum.IsDefined(Gelu) ? null : $"there is no GELU form {(int)Gelu}";
     }
 
+    /// <inheritdoc/>
     protected override bool IsLookup(string parameter) => parameter == "wpe.weight" || (parameter == "wte.weight" && !TiedHead);
 
+    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
         [.. base.Describe(), ("bias", Text(Bias)), ("gelu", Gelu.ToString()), ("norm_epsilon", Text(LayerNormEpsilon))];
 
@@ -119,6 +123,7 @@ public sealed record Gpt2Config : ModelConfig
                 throw file.Bad($"'{key}' is {(value ? "true" : "false")}, a variant of GPT-2 that is not supported");
     }
 
+    /// <inheritdoc/>
     protected override void WriteTo(Utf8JsonWriter json)
     {
         WriteKind(json, "GPT2LMHeadModel", ModelType);

@@ -16,6 +16,7 @@ public sealed class Llama : LanguageModel
     private readonly RmsNorm finalNorm;
     private RopeTable rotary; // of the positions seen so far, at least
 
+    /// <summary>A model with parameters that are zero until a file or <see cref="LanguageModel.Initialize"/> fills them.</summary>
     public Llama(LlamaConfig config) : this(config, new Parameters())
     {
     }
@@ -44,10 +45,13 @@ public sealed class Llama : LanguageModel
         Linear Linear(string name, int inputs, int outputs, bool bias) => Nano.Linear.Declare(parameters, name, inputs, outputs, bias);
     }
 
+    /// <inheritdoc/>
     protected override Tensor Head { get; }
 
+    /// <inheritdoc/>
     protected override Tensor Embed(Compute c, Tensor ids, KvCache? cache, Segments? segments) => c.Embedding(tokenTable, ids);
 
+    /// <inheritdoc/>
     protected override Tensor Attention(Compute c, int layer, Tensor x, KvCache? cache, Segments? segments)
     {
         var block = blocks[layer];
@@ -87,6 +91,7 @@ public sealed class Llama : LanguageModel
         return y;
     }
 
+    /// <inheritdoc/>
     protected override Tensor Mlp(Compute c, int layer, Tensor x)
     {
         var block = blocks[layer];
@@ -94,8 +99,10 @@ public sealed class Llama : LanguageModel
         return block.Down.Forward(c, c.SwiGlu(block.Gate.Forward(c, normed), block.Up.Forward(c, normed))); // [B, T, I] within
     }
 
+    /// <inheritdoc/>
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
 
+    /// <inheritdoc/>
     protected override bool EntersResidual(string parameter) =>
         parameter.EndsWith("o_proj.weight", StringComparison.Ordinal) || parameter.EndsWith("down_proj.weight", StringComparison.Ordinal);
 }

@@ -137,6 +137,7 @@ public sealed partial record LlamaConfig
         _ => null,
     };
 
+    /// <inheritdoc/>
     protected override void WriteTo(Utf8JsonWriter json)
     {
         var (type, architecture) = Published() ?? throw new NanoException(Pairing != RopePairing.RotateHalf

@@ -43,6 +43,7 @@ public sealed partial record LlamaConfig : ModelConfig
 
     internal override LanguageModel NewModel(Parameters parameters) => new Llama(this, parameters);
 
+    /// <inheritdoc/>
     public override string ModelType => Published()?.Type ?? "llama";
 
     /// <summary>How many keys a query of a layer sees; 0 for all.</summary>
@@ -55,6 +56,7 @@ public sealed partial record LlamaConfig : ModelConfig
         return resized.Channels == Channels ? resized : resized with { Intermediate = (int)Math.Min(MaxChannels, (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
     }
 
+    /// <inheritdoc/>
     protected internal override string? Problem()
     {
         if (base.Problem() is { } problem)
@@ -99,8 +101,10 @@ public sealed partial record LlamaConfig : ModelConfig
         };
     }
 
+    /// <inheritdoc/>
     protected override bool IsLookup(string parameter) => parameter == "model.embed_tokens.weight" && !TiedHead;
 
+    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
         .. base.Describe(), ("kv_heads", Text(KvHeads)), ("head_dim", Text(HeadDim)), ("intermediate", Text(Intermediate)), ("norm_epsilon", Text(NormEpsilon)),

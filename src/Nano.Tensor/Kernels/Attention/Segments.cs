@@ -55,5 +55,6 @@ public sealed class Segments
     /// <summary>Rows of segment i.</summary>
     public int LengthOf(int i) => Starts.Ids[i + 1] - Starts.Ids[i];
 
+    /// <inheritdoc/>
     public override string ToString() => $"{Count} segments of {Rows} rows";
 }

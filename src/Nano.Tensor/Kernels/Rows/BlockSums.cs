@@ -48,6 +48,7 @@ internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums
     }
 }
 
+/// <summary>Sums of squares over whole tensors.</summary>
 public static class SumOfSquaresExtensions
 {
     /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>

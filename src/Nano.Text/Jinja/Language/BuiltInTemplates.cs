@@ -9,9 +9,9 @@ internal static class BuiltInTemplates
     /// <summary>By name.</summary>
     public static IReadOnlyDictionary<string, string> All { get; } =
         new OrderedDictionary<string, string>(StringComparer.Ordinal)
-    {
-        // Qwen, SmolLM2, OpenHermes and many others.
-        ["chatml"] = """
+        {
+            // Qwen, SmolLM2, OpenHermes and many others.
+            ["chatml"] = """
             {%- for turn in messages %}
                 {{- '<|im_start|>' ~ turn.role ~ '\n' ~ turn.content ~ '<|im_end|>\n' }}
             {%- endfor %}
@@ -20,8 +20,8 @@ internal static class BuiltInTemplates
             {%- endif %}
             """,
 
-        // Llama-2-chat. The system text stands inside the first user's turn.
-        ["llama-2"] = """
+            // Llama-2-chat. The system text stands inside the first user's turn.
+            ["llama-2"] = """
             {%- set space = namespace(system='') %}
             {%- if messages and messages[0].role == 'system' %}
                 {%- set space.system = '<<SYS>>\n' ~ messages[0].content ~ '\n<</SYS>>\n\n' %}
@@ -40,8 +40,8 @@ internal static class BuiltInTemplates
             {%- endfor %}
             """,
 
-        // Llama-3-Instruct.
-        ["llama-3"] = """
+            // Llama-3-Instruct.
+            ["llama-3"] = """
             {{- bos_token }}
             {%- for turn in messages %}
                 {{- '<|start_header_id|>' ~ turn.role ~ '<|end_header_id|>\n\n' ~ turn.content | trim ~ '<|eot_id|>' }}
@@ -51,8 +51,8 @@ internal static class BuiltInTemplates
             {%- endif %}
             """,
 
-        // Mistral-7B-Instruct-v0.3; the system text stands before the last user's turn.
-        ["mistral"] = """
+            // Mistral-7B-Instruct-v0.3; the system text stands before the last user's turn.
+            ["mistral"] = """
             {%- set system = '' %}
             {%- if messages and messages[0].role == 'system' %}
                 {%- set system = messages[0].content ~ '\n\n' %}
@@ -71,8 +71,8 @@ internal static class BuiltInTemplates
             {%- endfor %}
             """,
 
-        // Stanford Alpaca, whose preamble gives way to a system message.
-        ["alpaca"] = """
+            // Stanford Alpaca, whose preamble gives way to a system message.
+            ["alpaca"] = """
             {%- if not messages or messages[0].role != 'system' %}
                 {{- 'Below is an instruction that describes a task. '
                     ~ 'Write a response that appropriately completes the request.\n\n' }}
@@ -92,5 +92,5 @@ internal static class BuiltInTemplates
                 {{- '### Response:\n' }}
             {%- endif %}
             """,
-    };
+        };
 }

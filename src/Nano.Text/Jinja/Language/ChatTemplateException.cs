@@ -10,7 +10,7 @@ namespace Nano;
 /// <param name="problem">What is wrong there.</param>
 public sealed class ChatTemplateException(string template, int line, int column, string problem)
     : NanoException($"chat template {template}, line {line}, column {column}: {problem}",
-        "--template NAME chooses a built-in template instead: " + string.Join(", ", BuiltInTemplates.All.Keys))
+        "`template` NAME chooses a built-in template instead: " + string.Join(", ", BuiltInTemplates.All.Keys))
 {
     /// <summary>The line, from 1.</summary>
     public int Line { get; } = line;

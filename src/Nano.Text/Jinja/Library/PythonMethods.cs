@@ -63,15 +63,15 @@ internal static class PythonMethods
 
     private static Func<JinjaCallArguments, object?>? OfDict(JinjaDict dict, string name,
         JinjaBudget budget) => name switch
-    {
-        "get" => arguments => arguments.BindUnnamed("key", "default?") is var given
-            && dict.TryGet(given[0], out object? value) ? value : given[1] == Missing ? null : given[1],
-        "items" or "keys" or "values" =>
-            arguments => arguments.BindUnnamed().Length == 0 ? new JinjaView(name, dict) : null,
-        "copy" => arguments => arguments.BindUnnamed().Length == 0 ? dict : null,
-        "fromkeys" => arguments => FromKeys(arguments.BindUnnamed("iterable", "value?"), budget),
-        _ => null,
-    };
+        {
+            "get" => arguments => arguments.BindUnnamed("key", "default?") is var given
+                && dict.TryGet(given[0], out object? value) ? value : given[1] == Missing ? null : given[1],
+            "items" or "keys" or "values" =>
+                arguments => arguments.BindUnnamed().Length == 0 ? new JinjaView(name, dict) : null,
+            "copy" => arguments => arguments.BindUnnamed().Length == 0 ? dict : null,
+            "fromkeys" => arguments => FromKeys(arguments.BindUnnamed("iterable", "value?"), budget),
+            _ => null,
+        };
 
     private static JinjaDict FromKeys(object?[] given, JinjaBudget budget)
     {
@@ -83,13 +83,13 @@ internal static class PythonMethods
 
     private static Func<JinjaCallArguments, object?>? OfList(JinjaList list, string name,
         JinjaBudget budget) => name switch
-    {
-        "count" => arguments => arguments.BindUnnamed("value")[0] is var sought
-            ? (long)list.Items.Count(item => PythonEquality.AreEqual(item, sought, budget)) : null,
-        "index" => arguments => Index(list, arguments, budget),
-        "copy" when !list.IsTuple => arguments => arguments.BindUnnamed().Length == 0 ? list : null,
-        _ => null,
-    };
+        {
+            "count" => arguments => arguments.BindUnnamed("value")[0] is var sought
+                ? (long)list.Items.Count(item => PythonEquality.AreEqual(item, sought, budget)) : null,
+            "index" => arguments => Index(list, arguments, budget),
+            "copy" when !list.IsTuple => arguments => arguments.BindUnnamed().Length == 0 ? list : null,
+            _ => null,
+        };
 
     private static long Index(JinjaList list, JinjaCallArguments arguments, JinjaBudget budget)
     {

@@ -82,8 +82,13 @@ internal sealed class PythonPercent
     {
         int start = ++at;
         for (int open = 1; open > 0; at++)
-            open += Peek() switch { '(' => 1, ')' => -1,
-                null => throw new JinjaError("the name in a format is not closed"), _ => 0 };
+            open += Peek() switch
+            {
+                '(' => 1,
+                ')' => -1,
+                null => throw new JinjaError("the name in a format is not closed"),
+                _ => 0
+            };
         if (values is not JinjaDict dict)
             throw new JinjaError("a format with names needs a mapping");
         string name = format[start..(at - 1)];

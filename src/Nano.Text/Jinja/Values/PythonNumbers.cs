@@ -53,10 +53,10 @@ internal static class PythonNumbers
 
     private static int? CompareFloats(double a, double b) =>
         double.IsNaN(a) || double.IsNaN(b) ? null : a.CompareTo(b) switch
-    {
-        _ when a == b => 0,
-        var order => order,
-    };
+        {
+            _ when a == b => 0,
+            var order => order,
+        };
 
     private static int? CompareFloat(double a, BigInteger b)
     {

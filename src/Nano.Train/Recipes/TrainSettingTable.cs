@@ -1,0 +1,216 @@
+using static System.FormattableString;
+using static Nano.TrainSetting;
+
+namespace Nano;
+
+/// <summary>The rows of <see cref="TrainSettings.All"/>: one setting each.</summary>
+internal static class TrainSettingTable
+{
+    public static IEnumerable<TrainSetting> Rows() =>
+    [
+        .. Under(SettingGroup.Data, OfData()), .. Under(SettingGroup.Schedule, OfSchedule()),
+        .. Under(SettingGroup.Optimizer, OfLossAndRule()), .. Under(SettingGroup.Memory, OfMemory()),
+        .. Under(SettingGroup.Safety, OfSafety()), .. Under(SettingGroup.Run, OfRun()),
+    ];
+
+    private static IEnumerable<TrainSetting> Under(SettingGroup group, TrainSetting[] rows) =>
+        rows.Select(row => row with { Group = group });
+
+    private static TrainSetting[] OfData() =>
+    [
+        Whole("seq", "Tokens per row, and the context of a new model",
+            o => o.Time, (o, value) => o with { Time = value }) with
+        {
+            Range = NumberRange.AtLeastOne,
+            Bound = "at most the model's context",
+            DefaultSource = "the model's context",
+            ChangesCost = true,
+        },
+        Word("sampling", "Order of the rows: random windows; epochs: every row once per pass, shuffled anew "
+            + "for each pass; in-order: every row once per pass, from the first to the last",
+            [("random", Sampling.Random), ("epochs", Sampling.Epochs), ("in-order", Sampling.InOrder)],
+            o => o.Sampling, (o, value) => o with { Sampling = value }),
+        Switch("pack", "Rows of whole documents that do not see each other; the data needs marks between "
+            + "documents, see 'nano data prepare'", o => o.Pack, (o, value) => o with { Pack = value }),
+    ];
+
+    private static TrainSetting[] OfSchedule() =>
+    [
+        Whole("batch", "Rows per micro-batch",
+            o => o.Batch, (o, value) => o with { Batch = value }) with
+        {
+            Range = NumberRange.AtLeastOne,
+            IsRequired = true,
+            ChangesCost = true,
+        },
+        Whole("accumulate", "Micro-batches per update: 8 x 1, 4 x 2 and 1 x 8 rows give the same bits",
+            o => o.Accumulate, (o, value) => o with { Accumulate = value }) with
+        {
+            Range = NumberRange.AtLeastOne,
+            ChangesCost = true,
+        },
+        Whole("steps", "Updates",
+            o => o.Steps, (o, value) => o with { Steps = value }) with
+        {
+            Range = NumberRange.NotNegative,
+            IsRequired = true,
+            ChangesCost = true,
+        },
+        Number("lr", "Peak learning rate",
+            o => o.LearningRate, (o, value) => o with { LearningRate = value }) with
+        {
+            Range = NumberRange.Positive,
+            IsRequired = true,
+        },
+        Number("min_lr", "Learning rate at the end; where only the peak is changed, it keeps its share of it",
+            o => o.MinLearningRate, (o, value) => o with { MinLearningRate = value }) with
+        {
+            Bound = "from 0 to `lr`",
+            DefaultSource = "a tenth of `lr`",
+        },
+        Whole("warmup_steps", "Steps over which the learning rate rises to its peak",
+            o => o.WarmupSteps, (o, value) => o with { WarmupSteps = value }) with
+        {
+            Option = "warmup",
+            Range = NumberRange.NotNegative,
+        },
+        Name("schedule", "Shape of the learning rate after the warm-up", Schedule.Names,
+            o => o.Schedule.Name, (o, value) => o with { Schedule = o.Schedule with { Name = value } }),
+        new("decay_steps", SettingKind.Whole, "Steps of the last phase of the schedules wsd and wsd-linear",
+            o => o.Schedule.DecayPhase(o.Steps)?.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            (o, text) => o with { Schedule = o.Schedule with { DecaySteps = ParseWhole(text) } })
+        {
+            Bound = "from 0 to `steps`",
+            DefaultSource = "a fifth of `steps`",
+        },
+    ];
+
+    private static TrainSetting[] OfLossAndRule() =>
+    [
+        Name("optimizer", "Update rule. Where it is changed and no learning rate is given, the preset's is "
+            + $"multiplied by the rule's factor: {RateFactors()}", [.. OptimizerKind.All.Select(kind => kind.Name)],
+            o => o.Optimizer.Name,
+            (o, value) => o with { Optimizer = OptimizerKind.Get(value).Under(o.Optimizer) }) with
+        {
+            ChangesCost = true,
+        },
+        Constant("beta1", "Decay of the mean of gradients",
+            o => o.Beta1, (o, value) => o with { Beta1 = value }),
+        Constant("beta2", "Decay of the mean of squared gradients (lion: of the mean)",
+            o => o.Beta2, (o, value) => o with { Beta2 = value }),
+        Constant("epsilon", "Term that keeps the division by the second moment finite",
+            o => o.Epsilon, (o, value) => o with { Epsilon = value }),
+        Constant("weight_decay", "Decay of matrices and embeddings",
+            o => o.WeightDecay, (o, value) => o with { WeightDecay = value }),
+        Constant("momentum", "Momentum factor",
+            o => o.Momentum, (o, value) => o with { Momentum = value }),
+        Constant("rho", "Sophia's scale of the curvature",
+            o => o.Rho, (o, value) => o with { Rho = value }),
+        new("nesterov", SettingKind.Switch, "Nesterov momentum, which looks ahead",
+            o => !OptimizerKind.Get(o.Optimizer.Name).Has("nesterov") ? null : o.Optimizer.Nesterov ? "true" : "false",
+            (o, text) => o with { Optimizer = o.Optimizer with { Nesterov = bool.Parse(text) } })
+        {
+            DefaultSource = "the rule's",
+        },
+        Number("clip_norm", "Norm that all gradients together are scaled down to if they exceed it; Infinity for never",
+            o => o.ClipNorm, (o, value) => o with { ClipNorm = value }) with
+        {
+            Range = NumberRange.PositiveOrInfinite,
+            Advice = "Infinity clips nothing",
+        },
+        Number("label_smoothing", "Share of each target's weight that is spread evenly over all tokens",
+            o => o.LabelSmoothing, (o, value) => o with { LabelSmoothing = value }) with
+        {
+            Range = NumberRange.BelowOne,
+        },
+        Number("z_loss", "Factor on the squared log of each position's sum of exponentials, such as 1e-4",
+            o => o.ZLoss, (o, value) => o with { ZLoss = value }) with
+        {
+            Range = NumberRange.NotNegative,
+        },
+    ];
+
+    private static string RateFactors() =>
+        string.Join(", ", OptimizerKind.All.Select(kind => Invariant($"{kind.Name} {kind.RateFactor}")));
+
+    private static TrainSetting[] OfMemory() =>
+    [
+        Switch("recompute", "Compute each block again in the backward pass: less memory for more time",
+            o => o.CheckpointActivations, (o, value) => o with { CheckpointActivations = value }) with
+        {
+            FormerKey = "checkpoint_activations",
+            ChangesResults = false,
+            ChangesCost = true,
+        },
+        Word("activations", "Storage of what the backward pass needs: bf16 halves the memory and rounds the gradients",
+            [("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16)],
+            o => o.Activations, (o, value) => o with { Activations = value }) with
+        {
+            ChangesCost = true,
+        },
+    ];
+
+    private static TrainSetting[] OfSafety() =>
+    [
+        Word("on_spike", "Answer to a step whose loss or gradient norm leaps up: off, warn, skip (its update) or "
+            + "rollback (to the last evaluation, without the batches since)",
+            [("off", OnSpike.Off), ("warn", OnSpike.Warn), ("skip", OnSpike.Skip), ("rollback", OnSpike.Rollback)],
+            o => o.Stability.OnSpike,
+            (o, value) => o with { Stability = o.Stability with { OnSpike = value } }),
+        Number("spike_z", "Standard deviations above the running mean that make a spike",
+            o => o.Stability.SpikeScore,
+            (o, value) => o with { Stability = o.Stability with { SpikeScore = value } }) with
+        {
+            Range = NumberRange.Positive,
+        },
+        Whole("max_rollbacks", "Rollbacks before the run ends with an error",
+            o => o.Stability.MaxRollbacks,
+            (o, value) => o with { Stability = o.Stability with { MaxRollbacks = value } }) with
+        {
+            Range = NumberRange.AtLeastOne,
+        },
+        Number("ema", "Decay of a moving average of the weights, 0.999 for example, which is evaluated, sampled from "
+            + "and saved in step-N/ema; 0 for none",
+            o => o.Stability.AverageDecay,
+            (o, value) => o with { Stability = o.Stability with { AverageDecay = value } }) with
+        {
+            Range = NumberRange.BelowOne,
+            Advice = "0.999 averages over about the last thousand steps",
+        },
+        Whole("patience", "Evaluations without a better validation loss after which the run ends; 0 never ends it",
+            o => o.Stability.Patience,
+            (o, value) => o with { Stability = o.Stability with { Patience = value } }) with
+        {
+            Range = NumberRange.NotNegative,
+        },
+        Number("min_delta", "Fall of the validation loss that counts as better, in nats per token",
+            o => o.Stability.MinDelta,
+            (o, value) => o with { Stability = o.Stability with { MinDelta = value } }) with
+        {
+            Range = NumberRange.NotNegative,
+        },
+    ];
+
+    private static TrainSetting[] OfRun() =>
+    [
+        Whole("eval_interval", "Steps between evaluations, each of which saves a checkpoint",
+            o => o.EvalInterval, (o, value) => o with { EvalInterval = value }) with
+        {
+            Range = NumberRange.AtLeastOne,
+        },
+        Whole("eval_batches", "Batches of each split that an evaluation looks at",
+            o => o.EvalBatches, (o, value) => o with { EvalBatches = value }) with
+        {
+            Range = NumberRange.AtLeastOne,
+        },
+        Whole("keep", "Newest checkpoints that are kept, besides the best",
+            o => o.Keep, (o, value) => o with { Keep = value }) with
+        {
+            Range = NumberRange.AtLeastOne,
+            ChangesResults = false,
+        },
+        new("seed", SettingKind.Seed, "Seed of all random numbers",
+            o => o.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            (o, text) => o with { Seed = ulong.Parse(text, System.Globalization.CultureInfo.InvariantCulture) }),
+    ];
+}
