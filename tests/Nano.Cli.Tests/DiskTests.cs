@@ -18,13 +18,15 @@ public sealed class DiskTests(TinyRun run) : IDisposable
 
     /// <summary>One checkpoint of this model (about 170 kB) fits on the disk, two do not.</summary>
     private string[] Train(string folder, params string[] more) =>
-        ["train", "--data", run.Data, "--out", folder, "--layers", "1", "--heads", "2", "--channels", "32", "--seq", "16", "--batch", "4", "--steps", "10", "--eval-interval", "5", .. more];
+        ["train", "--data", run.Data, "--out", folder, "--layers", "1", "--heads", "2", "--channels", "32", "--seq",
+            "16", "--batch", "4", "--steps", "10", "--eval-interval", "5", .. more];
 
     [Fact]
     public void A_full_disk()
     {
         string folder = Path.Combine(Mount("size=300k"), "run");
-        Cli.Run(Train(folder)).Fails(1, "the checkpoint of step 5 could not be saved", "no space left", "hint: the checkpoint before it is whole");
+        Cli.Run(Train(folder)).Fails(1, "the checkpoint of step 5 could not be saved", "no space left",
+            "hint: the checkpoint before it is whole");
         Assert.Equal(["step-000000"], Directory.EnumerateDirectories(folder).Select(Path.GetFileName));
         Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
 
@@ -47,11 +49,14 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         File.WriteAllText(Path.Combine(folder, "latest"), "step-000005\n");
         File.WriteAllText(Path.Combine(folder, "best"), "step-000005\n");
         File.Delete(Path.Combine(folder, "log.jsonl"));
-        var before = Tiny.Snapshot(folder).Where(entry => !entry.Key.EndsWith("report.html", StringComparison.Ordinal)).ToList();
+        var before = Tiny.Snapshot(folder).Where(entry => !entry.Key.EndsWith("report.html", StringComparison.Ordinal))
+            .ToList();
         var result = Cli.RunLimited(kilobytes, "train", "--resume", folder);
-        result.Fails(1, "the checkpoint of step 10 could not be saved", file, "hint: the checkpoint before it is whole");
+        result.Fails(1, "the checkpoint of step 10 could not be saved", file,
+            "hint: the checkpoint before it is whole");
         File.Delete(Path.Combine(folder, "log.jsonl"));
-        Assert.Equal(before, Tiny.Snapshot(folder).Where(entry => !entry.Key.EndsWith("report.html", StringComparison.Ordinal)));
+        Assert.Equal(before,
+            Tiny.Snapshot(folder).Where(entry => !entry.Key.EndsWith("report.html", StringComparison.Ordinal)));
         Cli.Run("train", "--resume", folder).Succeeds();
         Cli.Run(Train(temp.File("undisturbed"), "--keep", "9")).Succeeds();
         Assert.Equal(Tiny.Digests(temp.File("undisturbed")), Tiny.Digests(folder));
@@ -62,12 +67,14 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "'ulimit -f' is the shell's");
         string folder = temp.File("run");
-        string[] train = ["train", "--data", run.Data, .. Tiny.Model, "--steps", "700", "--eval-interval", "100", "--out", folder];
+        string[] train = ["train", "--data", run.Data, .. Tiny.Model, "--steps", "700", "--eval-interval", "100",
+            "--out", folder];
         var result = Cli.RunLimited(80, train);
         result.Fails(1, "cannot write", "log.jsonl", "would be longer", "hint: the last checkpoint is whole");
         string latest = File.ReadAllText(Path.Combine(folder, "latest")).Trim();
         Assert.NotEqual("step-000000", latest);
-        Assert.Equal((byte)'\n', File.ReadAllBytes(Path.Combine(folder, "log.jsonl"))[^1]); // what was written of the last line is taken back
+        // what was written of the last line is taken back
+        Assert.Equal((byte)'\n', File.ReadAllBytes(Path.Combine(folder, "log.jsonl"))[^1]);
         Cli.Run("generate", "--model", folder, "--max-tokens", "5").Succeeds();
         Cli.RunLimited(80, "train", "--resume", folder).Fails(1, "log.jsonl");
         Assert.Equal(latest, File.ReadAllText(Path.Combine(folder, "latest")).Trim());
@@ -80,7 +87,8 @@ public sealed class DiskTests(TinyRun run) : IDisposable
     [Fact]
     public void A_log_that_cannot_be_made_on_a_full_disk()
     {
-        string folder = Path.Combine(Mount("size=3m,nr_inodes=4"), "run"); // the disk, the run, the lock and its holder: no file more
+        // the disk, the run, the lock and its holder: no file more
+        string folder = Path.Combine(Mount("size=3m,nr_inodes=4"), "run");
         Cli.Run(Train(folder)).Fails(1, "log.jsonl", "no space left", "hint: ");
         Remount("nr_inodes=1000");
         Cli.Run(Train(folder)).Succeeds();
@@ -171,7 +179,6 @@ public sealed class DiskTests(TinyRun run) : IDisposable
         return mounted = folder;
     }
 
-    private void Remount(string options) =>
-        Assert.SkipUnless(Cli.HasRun("mount", "-o", "remount," + options, mounted!),
-            $"remounting a tmpfs with {options} is not allowed here");
+    private void Remount(string options) => Assert.SkipUnless(Cli.HasRun("mount", "-o", "remount," + options, mounted!),
+        $"remounting a tmpfs with {options} is not allowed here");
 }

@@ -64,7 +64,7 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
                 throw said;
             throw new NanoException(
                 $"'{session.Provider.Name}' has no room for what the graph computes on the way: {said.Message}",
-                "a smaller --batch (with --accumulate for as many rows) or --seq takes less", said);
+                "a smaller `batch` (with `accumulate` for as many rows) or `seq` takes less", said);
         }
         foreach (long bytes in down.Values)
             session.Traffic.Down += bytes;

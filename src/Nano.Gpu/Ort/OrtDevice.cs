@@ -83,7 +83,7 @@ public sealed class OrtDevice : IDisposable
             string said = (e is OnnxRuntimeException ? new OrtException(e.Message, e) : e).Message;
             throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, "
                 + $"beside {ReservedBytes:N0} of this run's tensors: {said}",
-                "a smaller --batch, --seq or model takes less", e);
+                "a smaller `batch`, `seq` or model takes less", e);
         }
     }
 

@@ -11,13 +11,16 @@ public sealed class GemmTests : IDisposable
     public void Dispose() => computes.ForEach(compute => compute.Dispose());
 
     [Fact]
-    public void Every_number_of_rows_gives_the_bits_of_the_definition() => Sizes.ToList().ForEach(m => CheckBits(new GemmCase(m, 37, 5)));
+    public void Every_number_of_rows_gives_the_bits_of_the_definition() =>
+        Sizes.ToList().ForEach(m => CheckBits(new GemmCase(m, 37, 5)));
 
     [Fact]
-    public void Every_number_of_columns_gives_the_bits_of_the_definition() => Sizes.ToList().ForEach(n => CheckBits(new GemmCase(13, n, 7)));
+    public void Every_number_of_columns_gives_the_bits_of_the_definition() =>
+        Sizes.ToList().ForEach(n => CheckBits(new GemmCase(13, n, 7)));
 
     [Fact]
-    public void Every_depth_gives_the_bits_of_the_definition() => Sizes.ToList().ForEach(k => CheckBits(new GemmCase(17, 35, k)));
+    public void Every_depth_gives_the_bits_of_the_definition() =>
+        Sizes.ToList().ForEach(k => CheckBits(new GemmCase(17, 35, k)));
 
     [Theory]
     [InlineData(1, 513, 513)]
@@ -29,9 +32,13 @@ public sealed class GemmTests : IDisposable
     [InlineData(16, 300, 257)]
     [InlineData(0, 0, 0)]
     [InlineData(1, 1, 1)]
-    public void Mixed_sizes_give_the_bits_of_the_definition(int m, int n, int k) => CheckBits(new GemmCase(m, n, k, seed: 77));
+    public void Mixed_sizes_give_the_bits_of_the_definition(int m, int n, int k) =>
+        CheckBits(new GemmCase(m, n, k, seed: 77));
 
-    /// <summary>More steps than one pass takes, and more columns than one pass's panels hold, in both orientations.</summary>
+    /// <summary>
+    /// More steps than one pass takes, and more columns than one pass's panels hold, in both
+    /// orientations.
+    /// </summary>
     [Theory]
     [InlineData(60, 40, 4200)]
     [InlineData(40, 60, 4200)]
@@ -42,7 +49,8 @@ public sealed class GemmTests : IDisposable
         var product = new GemmCase(m, n, k, seed: 21);
         var compute = computes.First(c => c.Threads == 2);
         foreach (var start in Enum.GetValues<ChainStart>())
-            KernelData.AssertSameBits(product.Expected(start), product.Run(compute, RightLayout.RowsOfK, byColumns: false, start), $"{product}, {start}");
+            KernelData.AssertSameBits(product.Expected(start),
+                product.Run(compute, RightLayout.RowsOfK, byColumns: false, start), $"{product}, {start}");
     }
 
     [Fact]
@@ -50,13 +58,15 @@ public sealed class GemmTests : IDisposable
     {
         var size = Gen.Choose(0, 70);
         var sizes = from m in size from n in size from k in size select (M: m, N: n, K: k);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(40), Prop.ForAll(sizes.ToArbitrary(), s => CheckBits(new GemmCase(s.M, s.N, s.K, seed: 5))));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(40),
+            Prop.ForAll(sizes.ToArbitrary(), s => CheckBits(new GemmCase(s.M, s.N, s.K, seed: 5))));
     }
 
     [Fact]
     public void The_error_stays_within_the_bound_of_a_chain_of_k_roundings()
     {
-        foreach (var (m, n, k) in new[] { (5, 9, 0), (3, 4, 1), (13, 33, 97), (4, 33, 513), (12, 5, 1100), (14, 47, 65) })
+        foreach (var (m, n, k) in new[] { (5, 9, 0), (3, 4, 1), (13, 33, 97), (4, 33, 513), (12, 5, 1100),
+            (14, 47, 65) })
         {
             var product = new GemmCase(m, n, k, seed: 9);
             foreach (var start in Enum.GetValues<ChainStart>())
@@ -86,7 +96,8 @@ public sealed class GemmTests : IDisposable
                 {
                     Gemm.Run(compute, m, n, k, pa, k, 1, pb, n, RightLayout.RowsOfN, null, accumulate: false, pw, n);
                     Gemm.Run(compute, m, n, cut, pa, k, 1, pb, n, RightLayout.RowsOfN, null, accumulate: false, pp, n);
-                    Gemm.Run(compute, m, n, k - cut, pa + cut, k, 1, pb + (cut * n), n, RightLayout.RowsOfN, null, accumulate: true, pp, n);
+                    Gemm.Run(compute, m, n, k - cut, pa + cut, k, 1, pb + (cut * n), n, RightLayout.RowsOfN, null,
+                        accumulate: true, pp, n);
                 }
             }
             KernelData.AssertSameBits(whole, parts, KernelData.Describe(compute));
@@ -111,7 +122,8 @@ public sealed class GemmTests : IDisposable
                     if (i is 3 or 14 or 28)
                         Assert.DoesNotContain(row.ToArray(), float.IsFinite);
                     else
-                        KernelData.AssertSameBits(clean.AsSpan(i * product.N, product.N), row, $"row {i}, {KernelData.Describe(compute)}");
+                        KernelData.AssertSameBits(clean.AsSpan(i * product.N, product.N), row,
+                            $"row {i}, {KernelData.Describe(compute)}");
                 }
             }
     }
@@ -120,7 +132,8 @@ public sealed class GemmTests : IDisposable
     public void Nothing_outside_the_matrices_is_touched()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "guard pages are set up with Linux calls");
-        foreach (var (m, n, k) in new[] { (1, 1, 1), (1, 33, 5), (3, 31, 3), (4, 7, 9), (12, 32, 16), (13, 33, 13), (25, 47, 21), (5, 3, 515), (110, 17, 6) })
+        foreach (var (m, n, k) in new[] { (1, 1, 1), (1, 33, 5), (3, 31, 3), (4, 7, 9), (12, 32, 16), (13, 33, 13),
+            (25, 47, 21), (5, 3, 515), (110, 17, 6) })
         {
             var product = new GemmCase(m, n, k, seed: 3);
             foreach (var start in Enum.GetValues<ChainStart>())
@@ -129,7 +142,9 @@ public sealed class GemmTests : IDisposable
                 foreach (var compute in computes.Where(c => c.Threads < 3))
                     foreach (var (layout, byColumns) in GemmCase.Layouts)
                         foreach (bool atEnd in new[] { true, false })
-                            KernelData.AssertSameBits(expected, product.RunGuarded(compute, layout, byColumns, start, atEnd), $"{product}, {layout}, {KernelData.Describe(compute)}");
+                            KernelData.AssertSameBits(expected,
+                                product.RunGuarded(compute, layout, byColumns, start, atEnd),
+                                $"{product}, {layout}, {KernelData.Describe(compute)}");
             }
         }
     }
@@ -143,7 +158,8 @@ public sealed class GemmTests : IDisposable
             foreach (var (layout, byColumns) in GemmCase.Layouts)
                 foreach (var compute in computes)
                     KernelData.AssertSameBits(expected, product.Run(compute, layout, byColumns, start),
-                        $"{product}, {layout}, A by {(byColumns ? "columns" : "rows")}, {start}, {KernelData.Describe(compute)}");
+                        $"{product}, {layout}, A by {(byColumns ? "columns" : "rows")}, {start}, "
+                        + $"{KernelData.Describe(compute)}");
         }
     }
 }
