@@ -26,7 +26,8 @@ internal static class BandsFile
         text.Append(string.Create(CultureInfo.InvariantCulture, 
             $"    \"preset\": {Quote(recipe.Preset)},\n    \"corpus\": {Quote(recipe.Corpus)},\n    \"command\": "
             + $"{Quote(recipe.Command)},\n"));
-        text.Append(string.Create(CultureInfo.InvariantCulture, $"    \"seeds\": [{string.Join(", ", recipe.Seeds)}],\n    \"config\": {{\n"));
+        text.Append(string.Create(CultureInfo.InvariantCulture,
+            $"    \"seeds\": [{string.Join(", ", recipe.Seeds)}],\n    \"config\": {{\n"));
         text.AppendJoin(",\n", recipe.Config.Select(option => $"      {Quote(option.Key)}: {Quote(option.Value)}"))
             .Append("\n    },\n    \"signals\": {\n");
         text.AppendJoin(",\n",
@@ -36,7 +37,8 @@ internal static class BandsFile
     }
 
     private static string Text(Band band) =>
-        string.Create(CultureInfo.InvariantCulture, $"        {{ \"step\": {band.Step}, \"mean\": {band.Mean:0.0000}, \"low\": {band.Low:0.0000}, "
+        string.Create(CultureInfo.InvariantCulture,
+            $"        {{ \"step\": {band.Step}, \"mean\": {band.Mean:0.0000}, \"low\": {band.Low:0.0000}, "
         + $"\"high\": {band.High:0.0000} }}");
 
     private static string Quote(string text) => JsonSerializer.Serialize(text);

@@ -10,20 +10,22 @@ internal static class Application
     /// <summary>All verbs.</summary>
     public static RootCommand Commands()
     {
-        const string about = "Nano: a large-language-model stack in C#. It trains GPT-2 and Llama models and writes text with them, "
+        const string about =
+            "Nano: a large-language-model stack in C#. It trains GPT-2 and Llama models and writes text with them, "
             + "on the processor with kernels of its own or on a device of ONNX Runtime.";
         var root = new RootCommand($"{about}\n\nExample:\n  nano train shakespeare-char")
         {
             TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(),
-            TokenizeVerb.Create(), TemplateVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(), ExportVerb.Create(),
-            VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(), RunsVerb.Create(),
+            TokenizeVerb.Create(), TemplateVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(),
+            ExportVerb.Create(), VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(),
+            RunsVerb.Create(),
         };
         root.Options.Add(Common.Debug);
         HelpPage.Use(root);
         return root;
     }
 
-    /// <summary>What leaves exceptions and signals to the caller.</summary>
+    /// <summary>The configuration that leaves exceptions and signals to the caller.</summary>
     public static InvocationConfiguration Plainly() =>
         new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
 

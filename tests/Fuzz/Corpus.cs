@@ -3,26 +3,32 @@ namespace Nano.Fuzz;
 /// <summary>Small valid files of every format, made by the writers.</summary>
 static class FuzzCorpus
 {
-    static readonly Gpt2Config Gpt2 = new() { VocabSize = 7, ContextLength = 4, Layers = 1, Heads = 1, Channels = 4, BosToken = 0, EosTokens = [1, 2] };
+    static readonly Gpt2Config Gpt2 = new() { VocabSize = 7, ContextLength = 4, Layers = 1, Heads = 1, Channels = 4,
+        BosToken = 0, EosTokens = [1, 2] };
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 7, ContextLength = 4, Layers = 2, Heads = 2, KvHeads = 1, Channels = 4, Intermediate = 3, NormEpsilon = 1e-5f, BosToken = 1, EosTokens = [2] };
+    static readonly LlamaConfig Llama = new() { VocabSize = 7, ContextLength = 4, Layers = 2, Heads = 2, KvHeads = 1,
+        Channels = 4, Intermediate = 3, NormEpsilon = 1e-5f, BosToken = 1, EosTokens = [2] };
 
     /// <summary>All of it.</summary>
-    public static IReadOnlyList<FuzzSeed> All(string folder) => [.. Models(folder), Metadata(folder), Questions(), .. TokenizerCorpus.All(folder)];
+    public static IReadOnlyList<FuzzSeed> All(string folder) =>
+        [.. Models(folder), Metadata(folder), Questions(), .. TokenizerCorpus.All(folder)];
 
     /// <summary>Models in every format. The folder is for making them.</summary>
     static List<FuzzSeed> Models(string folder)
     {
         var seeds = new List<FuzzSeed>();
-        foreach (ModelConfig config in (ModelConfig[])[Gpt2, Llama, Llama with { QkNorm = true, TiedHead = false, RopeTheta = 1e6, RopeScaling = new RopeScaling.Linear(2) }])
+        foreach (ModelConfig config in (ModelConfig[])[Gpt2, Llama,
+            Llama with { QkNorm = true, TiedHead = false, RopeTheta = 1e6, RopeScaling = new RopeScaling.Linear(2) }])
         {
             using LanguageModel model = LanguageModel.Create(config);
             model.Initialize(5);
             using var source = ModelSource.Of(model);
-            string name = $"{config.ModelType}-{seeds.Count}", made = Directory.CreateDirectory(Path.Combine(folder, "make", name)).FullName;
+            string name = $"{config.ModelType}-{seeds.Count}",
+                made = Directory.CreateDirectory(Path.Combine(folder, "make", name)).FullName;
             ModelDirectory.Write(made, source);
             AddFolder(seeds, made, name);
-            ModelConverter.Convert(made, made + "-shards", new() { Format = ModelFormat.Safetensors, ShardBytes = 200, Type = WeightType.BF16 });
+            ModelConverter.Convert(made, made + "-shards",
+                new() { Format = ModelFormat.Safetensors, ShardBytes = 200, Type = WeightType.BF16 });
             AddFolder(seeds, made + "-shards", name + "-shards");
             AddFile(seeds, made, "model.gguf", name, new() { Type = WeightType.F16 });
             if (config is Gpt2Config)
@@ -46,7 +52,8 @@ static class FuzzCorpus
         metadata.Set("tokenizer.ggml.add_bos_token", true);
         metadata.Set("general.alignment", 64u);
         metadata.Set("x.f", 0.5f);
-        byte[] nested = [9, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 8, 9];
+        byte[] nested = [9, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0,
+            0, 0, 0, 0, 0, 8, 9];
         metadata.Set("x.nested", GgufValueType.Array, nested);
         metadata.Set("x.i64", GgufValueType.Int64, BitConverter.GetBytes(-5L));
         metadata.Set("x.f64", GgufValueType.Float64, BitConverter.GetBytes(0.25));
@@ -59,7 +66,8 @@ static class FuzzCorpus
     {
         int[] header = new int[256];
         ((int[])[20240522, 1, 2, 34]).CopyTo(header, 0);
-        ushort[] examples = [65535, 26, 0, 1, 2, 2, 5, 6, 1, 7, 2, 8, 9, 65535, 34, 1, 0, 3, 3, 1, 2, 3, 2, 4, 5, 1, 6, 2, 7, 8];
+        ushort[] examples = [65535, 26, 0, 1, 2, 2, 5, 6, 1, 7, 2, 8, 9, 65535, 34, 1, 0, 3, 3, 1, 2, 3, 2, 4, 5, 1,
+            6, 2, 7, 8];
         byte[] bytes = [.. header.SelectMany(BitConverter.GetBytes), .. examples.SelectMany(BitConverter.GetBytes)];
         return new FuzzSeed("questions.bin", bytes, path =>
         {
@@ -72,7 +80,8 @@ static class FuzzCorpus
     static void AddFolder(List<FuzzSeed> seeds, string made, string set)
     {
         foreach (string file in Directory.GetFiles(made).Order(StringComparer.Ordinal))
-            seeds.Add(new FuzzSeed(Path.GetFileName(file), File.ReadAllBytes(file), path => ReadModel(Path.GetDirectoryName(path)!), set));
+            seeds.Add(new FuzzSeed(Path.GetFileName(file), File.ReadAllBytes(file),
+                path => ReadModel(Path.GetDirectoryName(path)!), set));
     }
 
     static void AddFile(List<FuzzSeed> seeds, string made, string name, string set, ConversionOptions options)
@@ -88,7 +97,8 @@ static class FuzzCorpus
         using var source = ModelLoader.Open(path);
         var floats = new float[4096];
         foreach (ModelTensor tensor in source.Tensors)
-            tensor.ReadFloat32(tensor.Shape.Length <= floats.Length ? floats.AsSpan(0, (int)tensor.Shape.Length) : new float[tensor.Shape.Length]);
+            tensor.ReadFloat32(tensor.Shape.Length <= floats.Length ? floats.AsSpan(0, (int)tensor.Shape.Length)
+                : new float[tensor.Shape.Length]);
     }
 
     /// <summary>Opens a GGUF file and asks every value for every type.</summary>
@@ -96,7 +106,9 @@ static class FuzzCorpus
     {
         using var file = GgufReader.Open(path);
         foreach (string key in file.Metadata.Keys)
-            foreach (Action<string> ask in (Action<string>[])[k => file.Metadata.String(k), k => file.Metadata.Integer(k), k => file.Metadata.Float(k), k => file.Metadata.Bool(k), k => file.Metadata.Strings(k), k => file.Metadata.Floats(k), k => file.Metadata.Integers(k)])
+            foreach (Action<string> ask in (Action<string>[])[k => file.Metadata.String(k),
+                k => file.Metadata.Integer(k), k => file.Metadata.Float(k), k => file.Metadata.Bool(k),
+                    k => file.Metadata.Strings(k), k => file.Metadata.Floats(k), k => file.Metadata.Integers(k)])
                 try
                 {
                     ask(key);

@@ -4,12 +4,13 @@ namespace Nano.Fuzz;
 /// <param name="Read">Mutations that were still valid.</param>
 /// <param name="Refused">Mutations that were refused as they should be.</param>
 /// <param name="Failures">The others: the file, the round, and what happened.</param>
-/// <param name="LargestAllocation">The most bytes that reading one file allocated, beyond what its size accounts for.</param>
+/// <param name="LargestAllocation">The most bytes that reading one file allocated, beyond what its
+/// size accounts for.</param>
 sealed record FuzzResult(long Read, long Refused, IReadOnlyList<string> Failures, long LargestAllocation);
 
 /// <summary>
-/// Mutates valid files and reads them: each is read or refused by <see cref="BadFileException"/>, and memory stays within a multiple of the file's size
-/// plus a constant. A function of its seed.
+/// Mutates valid files and reads them: each is read or refused by <see cref="BadFileException"/>,
+/// and memory stays within a multiple of the file's size plus a constant. A function of its seed.
 /// </summary>
 static class FileFuzzer
 {
@@ -24,7 +25,8 @@ static class FileFuzzer
     /// <param name="count">How many.</param>
     /// <param name="folder">A folder for the files.</param>
     /// <param name="progress">Told now and then how many are done.</param>
-    public static FuzzResult Run(IReadOnlyList<FuzzSeed> corpus, int first, int count, string folder, Action<int>? progress = null)
+    public static FuzzResult Run(IReadOnlyList<FuzzSeed> corpus, int first, int count, string folder,
+        Action<int>? progress = null)
     {
         foreach (FuzzSeed seed in corpus)
             File.WriteAllBytes(PathOf(seed, folder), seed.Bytes);
@@ -56,7 +58,8 @@ static class FileFuzzer
             long beyond = GC.GetAllocatedBytesForCurrentThread() - before - ((long)BytesPerByte * mutated.Length);
             largest = Math.Max(largest, beyond);
             if (beyond > ConstantBytes)
-                failures.Add($"mutation {number} of {seed.Set}/{seed.Name}: {beyond} bytes allocated beyond {BytesPerByte} for each of its {mutated.Length}");
+                failures.Add($"mutation {number} of {seed.Set}/{seed.Name}: {beyond} bytes allocated beyond "
+                    + $"{BytesPerByte} for each of its {mutated.Length}");
             File.WriteAllBytes(path, seed.Bytes);
             if ((number - first) % 10_000 == 9_999)
                 progress?.Invoke(number - first + 1);
@@ -64,5 +67,6 @@ static class FileFuzzer
         return new FuzzResult(read, refused, failures, largest);
     }
 
-    static string PathOf(FuzzSeed seed, string folder) => Path.Combine(Directory.CreateDirectory(Path.Combine(folder, seed.Set)).FullName, seed.Name);
+    static string PathOf(FuzzSeed seed, string folder) =>
+        Path.Combine(Directory.CreateDirectory(Path.Combine(folder, seed.Set)).FullName, seed.Name);
 }

@@ -33,8 +33,8 @@ public class DeviceReportTests
         Assert.Contains("| gemm | gpt2 | forward | 2 x 3 | 1.000 | 25 | 2.000 | 2.00 |  |  |  |  |", lines);
         Assert.Contains("| ops | gpt2 | lion | 2 x 3 | 4.000 | 25 |  |  |  |  |  |  |", lines);
         // sqrt(1/2 x 2)
-        Assert.Contains("- gemm: onnx-cpu takes 1.00 x our time over 2 cases, 1 of them faster", lines);
-        Assert.Contains("- gemm: a <gpu> takes 4.00 x our time over 1 cases, 0 of them faster", lines);
+        Assert.Contains("- gemm: onnx-cpu takes 1.00 x Nano's time over 2 cases, 1 of them faster", lines);
+        Assert.Contains("- gemm: a <gpu> takes 4.00 x Nano's time over 1 cases, 0 of them faster", lines);
         Assert.Contains("- load 3.5", lines);
         Assert.Contains("- ops big: too large for a <gpu>", lines);
         Assert.Contains("![Times over Nano's](x.svg)", lines);

@@ -80,7 +80,7 @@ public class RooflineTests
         Assert.Equal(2, lines.Length); // a family of one case needs no summary
         // sqrt(90 x 40), sqrt(2 x 1/2)
         Assert.Equal("gemm gpt2: geometric mean 60.0 % of peak over 2 cases, least 40.0 % (dX 2 x 3); OpenBLAS "
-            + "takes 1.00 x our time, 1 of 2 faster", lines[0]);
+            + "takes 1.00 x Nano's time, 1 of 2 faster", lines[0]);
         // (90 x 40 x 60)^(1/3)
         Assert.StartsWith("gemm gpt2 + llama: geometric mean 60.0 % of peak over 3 cases", lines[1],
             StringComparison.Ordinal);

@@ -2,7 +2,10 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>Texts and options that cannot be trained on: an error that says what and where, and nothing is written.</summary>
+/// <summary>
+/// Texts and options that cannot be trained on: an error that says what and where, and nothing is
+/// written.
+/// </summary>
 [Collection(nameof(TinyRun))]
 public sealed class BadTrainingTests(TinyRun run) : IDisposable
 {
@@ -16,7 +19,8 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     public void An_empty_text() => RefusesText([], "is empty", "text.txt");
 
     [Fact]
-    public void A_text_shorter_than_one_window() => RefusesText("to be or not"u8.ToArray(), "tokens, but a window takes 17", "--seq");
+    public void A_text_shorter_than_one_window() =>
+        RefusesText("to be or not"u8.ToArray(), "tokens, but a window takes 17", "--seq");
 
     [Fact]
     public void A_text_that_is_not_utf8()
@@ -27,7 +31,8 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     }
 
     [Fact]
-    public void A_text_that_is_missing() => Cli.Run(Tiny.Train(temp.File("nowhere.txt"), Run)).Fails(1, "there is no file", "nowhere.txt", "hint: ");
+    public void A_text_that_is_missing() => Cli.Run(Tiny.Train(temp.File("nowhere.txt"), Run))
+        .Fails(1, "there is no file", "nowhere.txt", "hint: ");
 
     private void RefusesText(byte[] text, params string[] words)
     {
@@ -52,7 +57,8 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     [InlineData("--label-smoothing 1", "--label-smoothing must be from 0 to below 1, got 1")]
     [InlineData("--label-smoothing NaN", "--label-smoothing", "got NaN")]
     [InlineData("--z-loss -1", "--z-loss must be 0 or more, got -1")]
-    [InlineData("--activations bf16 --checkpoint-activations", "--activations bf16 says how", "--recompute stores none", "leave out one of them")]
+    [InlineData("--activations bf16 --checkpoint-activations", "--activations bf16 says how", "--recompute stores none",
+        "leave out one of them")]
     [InlineData("--lr 0", "--lr must be a positive number, got 0")]
     [InlineData("--lr -0.1", "--lr must be a positive number, got -0.1")]
     [InlineData("--lr NaN", "--lr must be a positive number, got NaN")]
@@ -83,8 +89,10 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     [InlineData("1e300")]
     public void A_learning_rate_that_blows_the_model_up_names_the_step_and_the_first_bad_tensor(string rate)
     {
-        string[] options = ["train", "--data", run.Data, "--out", Run, .. Tiny.Model, "--steps", "50", "--eval-interval", "1"];
-        Cli.Run([.. options, "--lr", rate]).Fails(1, "error: step ", "not finite; first in ", "16], element ", "lower --lr");
+        string[] options = ["train", "--data", run.Data, "--out", Run, .. Tiny.Model, "--steps", "50",
+            "--eval-interval", "1"];
+        Cli.Run([.. options, "--lr", rate]).Fails(1, "error: step ", "not finite; first in ", "16], element ",
+            "lower --lr");
         AssertFinite(Run);
         Cli.Run("generate", "--model", Run, "--max-tokens", "5").Succeeds();
     }
@@ -101,7 +109,8 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     public void A_run_that_exists_is_left_untouched()
     {
         var before = Tiny.Snapshot(run.Folder);
-        var result = Cli.Run(Tiny.Train(run.Data, run.Folder)).Fails(1, "already holds a run", "--resume", "--overwrite");
+        var result = Cli.Run(Tiny.Train(run.Data, run.Folder))
+            .Fails(1, "already holds a run", "--resume", "--overwrite");
         Assert.Empty(result.Out);
         Assert.Equal(before, Tiny.Snapshot(run.Folder));
     }
@@ -120,7 +129,9 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     {
         File.WriteAllText(temp.File("tinyshakespeare.txt"), Tiny.Text());
         var environment = new Dictionary<string, string> { ["NANO_DATA"] = temp.Root };
-        string[] words = ["tinyshakespeare.txt", "expected sha256 86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", "nano data shakespeare"];
+        string[] words = ["tinyshakespeare.txt",
+            "expected sha256 86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+                "nano data shakespeare"];
         Cli.Run(["data", "shakespeare"], null, environment).Fails(1, words);
         Cli.Run(["train", .. Tiny.Options, "--out", Run], null, environment).Fails(1, words);
         Assert.Equal(Tiny.Text(), File.ReadAllText(temp.File("tinyshakespeare.txt")));
@@ -131,8 +142,10 @@ public sealed class BadTrainingTests(TinyRun run) : IDisposable
     public void Without_network_and_data_the_built_in_corpus_is_used_and_one_line_says_so()
     {
         var environment = new Dictionary<string, string> { ["NANO_DATA"] = temp.File("empty") };
-        var result = Cli.Run(["train", "--steps", "2", "--layers", "1", "--heads", "2", "--channels", "16", "--batch", "64", "--out", Run], null, environment).Succeeds();
-        string line = Assert.Single(result.Out.Split('\n'), line => line.Contains("built-in corpus", StringComparison.Ordinal));
+        var result = Cli.Run(["train", "--steps", "2", "--layers", "1", "--heads", "2", "--channels", "16", "--batch",
+            "64", "--out", Run], null, environment).Succeeds();
+        string line = Assert.Single(result.Out.Split('\n'),
+            line => line.Contains("built-in corpus", StringComparison.Ordinal));
         Assert.Contains("network", line, StringComparison.Ordinal);
         Assert.True(Checkpoint.Exists(Run));
         Cli.Run(["data", "shakespeare"], null, environment).Fails(1, "cannot download 'tinyshakespeare.txt'", "hint: ");

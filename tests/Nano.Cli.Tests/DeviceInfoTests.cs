@@ -6,7 +6,8 @@ namespace Nano.Cli.Tests;
 public class DeviceInfoTests
 {
     private static CliResult Info(params (string Name, string Value)[] environment) =>
-        Cli.Run(["info", "--threads", "1", "--json"], null, environment.ToDictionary(variable => variable.Name, variable => variable.Value)).Succeeds();
+        Cli.Run(["info", "--threads", "1", "--json"], null,
+            environment.ToDictionary(variable => variable.Name, variable => variable.Value)).Succeeds();
 
     [Fact]
     public void A_library_that_is_none_is_named_and_the_rest_is_shown()
@@ -18,7 +19,8 @@ public class DeviceInfoTests
         Assert.Contains($"ONNX Runtime at '{library}' cannot be loaded", broken.Error, StringComparison.Ordinal);
         Assert.Empty(broken.Json.GetProperty("devices").EnumerateArray());
         var missing = Info((OrtLibrary.Variable, folder.File("none.so")));
-        Assert.Contains($"ONNX Runtime is not here; looked for {folder.File("none.so")}", missing.Error, StringComparison.Ordinal);
+        Assert.Contains($"ONNX Runtime is not here; looked for {folder.File("none.so")}", missing.Error,
+            StringComparison.Ordinal);
         Assert.Contains("make ort", missing.Error, StringComparison.Ordinal);
     }
 
@@ -38,12 +40,15 @@ public class DeviceInfoTests
         using var folder = new TempFolder();
         string driver = folder.File("none.json");
         var result = Info(("VK_ICD_FILENAMES", driver), ("VK_DRIVER_FILES", driver));
-        Assert.Contains("onnx-cpu", result.Json.GetProperty("devices").EnumerateArray().Select(device => device.GetString()));
+        Assert.Contains("onnx-cpu", result.Json.GetProperty("devices").EnumerateArray()
+            .Select(device => device.GetString()));
         bool fails = result.Json.GetProperty("device_problems").TryGetProperty("webgpu", out var problem);
         Assert.SkipWhen(!fails || problem.GetString()!.Contains("built without", StringComparison.Ordinal),
             "this ONNX Runtime was built without webgpu, or does not use Vulkan");
-        Assert.Contains("device       webgpu: does not work here: " + problem.GetString(), result.Error, StringComparison.Ordinal);
-        Assert.StartsWith("ONNX Runtime: Failed to get a WebGPU adapter", problem.GetString(), StringComparison.Ordinal);
+        Assert.Contains("device       webgpu: does not work here: " + problem.GetString(), result.Error,
+            StringComparison.Ordinal);
+        Assert.StartsWith("ONNX Runtime: Failed to get a WebGPU adapter", problem.GetString(),
+            StringComparison.Ordinal);
         Assert.EndsWith("'make lavapipe' (Linux, x64)", problem.GetString(), StringComparison.Ordinal);
     }
 }

@@ -28,7 +28,8 @@ public class DeviceTests(TinyRun run)
     {
         using var temp = new TempFolder();
         File.WriteAllText(temp.File("template"), "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
-        string[] args = ["chat", "--model", run.Folder, "--template", temp.File("template"), "--max-tokens", "5", "--seed", "5"];
+        string[] args = ["chat", "--model", run.Folder, "--template", temp.File("template"), "--max-tokens", "5",
+            "--seed", "5"];
         Assert.Equal(Cli.Run(args, "to be\nor\n").Succeeds().Out, OnDevice(args, "to be\nor\n").Out);
     }
 
@@ -59,11 +60,13 @@ public class DeviceTests(TinyRun run)
     {
         using var temp = new TempFolder();
         string here = temp.File("here"), there = temp.File("there");
-        double expected = Cli.Run(Tiny.Train(run.Data, here, "--json")).Succeeds().Json.GetProperty("val_loss").GetDouble();
+        double expected = Cli.Run(Tiny.Train(run.Data, here, "--json")).Succeeds().Json.GetProperty("val_loss")
+            .GetDouble();
         var trained = OnDevice(Tiny.Train(run.Data, there, "--json"));
         Assert.Equal(expected, trained.Json.GetProperty("val_loss").GetDouble(), 1e-3);
         Assert.Contains("device   onnx-cpu, ONNX Runtime", trained.Error, StringComparison.Ordinal);
-        Assert.Contains("\"device\":\"onnx-cpu, float32 products\"", File.ReadLines(Path.Combine(there, "log.jsonl")).First(), StringComparison.Ordinal);
+        Assert.Contains("\"device\":\"onnx-cpu, float32 products\"",
+            File.ReadLines(Path.Combine(there, "log.jsonl")).First(), StringComparison.Ordinal);
         Assert.Contains("onnx-cpu", File.ReadAllText(Path.Combine(there, "report.html")), StringComparison.Ordinal);
         Cli.Run("generate", "--model", there, "--max-tokens", "5").Succeeds();
     }
@@ -79,7 +82,7 @@ public class DeviceTests(TinyRun run)
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float61"))
             .Fails(2, "there is no precision 'float61'");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--profile"))
-            .Fails(1, "--profile shows our own kernels");
+            .Fails(1, "--profile shows Nano's own kernels");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--dropout", "0.1"))
             .Fails(1, "--dropout has no form on a device");
     }

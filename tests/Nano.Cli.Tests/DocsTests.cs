@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>What README and guides say is so: their commands run, their links lead somewhere, their files exist.</summary>
+/// <summary>
+/// What README and guides say is so: their commands run, their links lead somewhere, their files
+/// exist.
+/// </summary>
 public sealed partial class DocsTests(DocumentedCommands commands) : IClassFixture<DocumentedCommands>
 {
     private const int LongestReadme = 10_000;
@@ -10,7 +13,8 @@ public sealed partial class DocsTests(DocumentedCommands commands) : IClassFixtu
     private static readonly string Root = DocumentedCommands.Root;
 
     private static string[] Guides() =>
-        [.. Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md").Select(file => "docs/" + Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFiles(Path.Combine(Root, "docs"), "*.md")
+            .Select(file => "docs/" + Path.GetFileName(file)).Order(StringComparer.Ordinal)];
 
     /// <summary>All pages for people but those of the projects.</summary>
     private static IEnumerable<string> Pages() => [.. Guides(), "README.md", "CONTRIBUTING.md", "SECURITY.md"];
@@ -37,7 +41,8 @@ public sealed partial class DocsTests(DocumentedCommands commands) : IClassFixtu
     public void Every_reason_to_skip_a_command_has_a_command()
     {
         var all = DocumentedCommands.Run.SelectMany(DocumentedCommands.In).ToList();
-        Assert.All(DocumentedCommands.SkippedParts, part => Assert.Contains(all, command => command.Contains(part, StringComparison.Ordinal)));
+        Assert.All(DocumentedCommands.SkippedParts,
+            part => Assert.Contains(all, command => command.Contains(part, StringComparison.Ordinal)));
     }
 
     /// <summary>Commands of all guides, whether they can be run here or not: verbs and options exist.</summary>
@@ -61,7 +66,8 @@ public sealed partial class DocsTests(DocumentedCommands commands) : IClassFixtu
             {
                 string[] target = link.Groups[1].Value.Split('#');
                 string path = target[0].Length == 0 ? page : Path.Combine(Path.GetDirectoryName(page)!, target[0]);
-                Assert.True(Path.Exists(Path.Combine(Root, path)), $"{page} links to {link.Groups[1].Value}, which is not there");
+                Assert.True(Path.Exists(Path.Combine(Root, path)),
+                    $"{page} links to {link.Groups[1].Value}, which is not there");
                 if (target.Length > 1)
                     Assert.Contains(target[1], Headings(path));
             }
@@ -71,17 +77,20 @@ public sealed partial class DocsTests(DocumentedCommands commands) : IClassFixtu
     public void The_table_of_contents_has_every_guide()
     {
         string contents = DocumentedCommands.Text("docs/README.md");
-        Assert.All(Guides().Where(guide => guide != "docs/README.md"), guide => Assert.Contains($"]({Path.GetFileName(guide)})", contents, StringComparison.Ordinal));
+        Assert.All(Guides().Where(guide => guide != "docs/README.md"),
+            guide => Assert.Contains($"]({Path.GetFileName(guide)})", contents, StringComparison.Ordinal));
     }
 
     [Fact]
     public void Source_files_that_the_guides_name_exist()
     {
         var files = ((string[])["src", "tests", "bench"])
-            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories))
+            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs",
+                SearchOption.AllDirectories))
             .Select(Path.GetFileName).ToHashSet();
         foreach (string page in Pages())
-            Assert.All(SourceFile().Matches(DocumentedCommands.Text(page)), name => Assert.Contains(name.Groups[1].Value, files));
+            Assert.All(SourceFile().Matches(DocumentedCommands.Text(page)),
+                name => Assert.Contains(name.Groups[1].Value, files));
     }
 
     [Fact]

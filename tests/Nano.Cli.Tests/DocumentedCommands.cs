@@ -56,20 +56,26 @@ public sealed partial class DocumentedCommands : IDisposable
     public static string Root { get; } = Path.GetFullPath(Path.Combine(Goldens.Path("."), "..", ".."));
 
     /// <summary>A document's text.</summary>
-    public static string Text(string document) => File.ReadAllText(Path.Combine(Root, document)).ReplaceLineEndings("\n");
+    public static string Text(string document) => File.ReadAllText(Path.Combine(Root, document))
+        .ReplaceLineEndings("\n");
 
     internal CliResult Result(string document, string command) => results[(document, command)];
 
     /// <summary>Every reason to skip, by what it looks for.</summary>
-    public static IEnumerable<string> SkippedParts => [.. Skipped.Select(one => one.Part), .. SkippedLines.Select(one => one.Line)];
+    public static IEnumerable<string> SkippedParts =>
+        [.. Skipped.Select(one => one.Part), .. SkippedLines.Select(one => one.Line)];
 
     /// <summary>Why a command is not run, or null if it is.</summary>
     public static string? Reason(string command) =>
         SkippedLines.Where(one => one.Line == command).Select(one => one.Reason)
-            .Concat(Skipped.Where(one => command.Contains(one.Part, StringComparison.Ordinal)).Select(one => one.Reason))
+            .Concat(Skipped.Where(one => command.Contains(one.Part, StringComparison.Ordinal))
+                .Select(one => one.Reason))
             .FirstOrDefault();
 
-    /// <summary>The lines of a document's shell blocks without their comments, and the commands in its tables.</summary>
+    /// <summary>
+    /// The lines of a document's shell blocks without their comments, and the commands in its
+    /// tables.
+    /// </summary>
     public static IEnumerable<string> In(string document)
     {
         bool isShell = false, isOther = false;
@@ -83,7 +89,10 @@ public sealed partial class DocumentedCommands : IDisposable
                     yield return command.Groups[1].Value;
     }
 
-    /// <summary>The words of a command line, with double quotes around those that hold spaces; the first is left out.</summary>
+    /// <summary>
+    /// The words of a command line, with double quotes around those that hold spaces; the first is
+    /// left out.
+    /// </summary>
     public static string[] Arguments(string command) =>
         [.. Word().Matches(command).Skip(1).Select(word => word.Value.Replace("\"", "", StringComparison.Ordinal))];
 
@@ -95,7 +104,8 @@ public sealed partial class DocumentedCommands : IDisposable
         string[] args = Arguments(command);
         try
         {
-            return Cli.Run(args, stdin, folder: args.Any(arg => arg.StartsWith("tests/", StringComparison.Ordinal)) ? Root : folder);
+            return Cli.Run(args, stdin, folder: args.Any(arg => arg.StartsWith("tests/", StringComparison.Ordinal))
+                ? Root : folder);
         }
         catch (TimeoutException e)
         {

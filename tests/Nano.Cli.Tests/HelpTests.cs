@@ -7,7 +7,8 @@ public class HelpTests
 {
     private static readonly RootCommand Root = Application.Commands();
 
-    private static IEnumerable<(string Path, Command Verb)> Verbs(Command of, string path) => of.Subcommands.SelectMany(verb =>
+    private static IEnumerable<(string Path, Command Verb)> Verbs(Command of, string path) =>
+        of.Subcommands.SelectMany(verb =>
         Verbs(verb, $"{path} {verb.Name}").Prepend(($"{path} {verb.Name}", verb)));
 
     public static TheoryData<string> Paths() => [.. Verbs(Root, "nano").Select(verb => verb.Path)];
@@ -21,7 +22,8 @@ public class HelpTests
         string[] lines = [.. HelpPage.Lines(Find(path))];
         int example = Array.IndexOf(lines, "Example:");
         Assert.True(example > 0, "there is no example");
-        Assert.Contains(lines.Skip(example + 1).TakeWhile(line => line.Length > 0), line => line.Contains(path, StringComparison.Ordinal));
+        Assert.Contains(lines.Skip(example + 1).TakeWhile(line => line.Length > 0),
+            line => line.Contains(path, StringComparison.Ordinal));
         Assert.All(lines, line => Assert.True(line.Length <= 100, $"{line.Length} columns: {line}"));
         Assert.Single(lines, line => line.StartsWith($"Usage: {path} ", StringComparison.Ordinal));
         foreach (var option in Find(path).Options)
@@ -37,7 +39,8 @@ public class HelpTests
             {
                 bool isEnum = (Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType).IsEnum;
                 Assert.False(isEnum && option is not IWordOption, $"{path} {option.Name}");
-                if (option is not IWordOption choice || (verb is GroupedCommand grouped && grouped.WithoutEffect.Contains(option)))
+                if (option is not IWordOption choice
+                    || (verb is GroupedCommand grouped && grouped.WithoutEffect.Contains(option)))
                     continue;
                 string shown = $"  {option.Name} {string.Join('|', choice.Words)}";
                 Assert.Contains(HelpPage.Lines(verb), line => line.StartsWith(shown, StringComparison.Ordinal));
@@ -45,7 +48,8 @@ public class HelpTests
                 {
                     words++;
                     Assert.Empty(Errors(path, option, word));
-                    Assert.Contains($"{option.Name} takes ", Assert.Single(Errors(path, option, word.ToUpperInvariant())), StringComparison.Ordinal);
+                    Assert.Contains($"{option.Name} takes ",
+                        Assert.Single(Errors(path, option, word.ToUpperInvariant())), StringComparison.Ordinal);
                     Assert.Single(Errors(path, option, word + "x"));
                 }
             }
@@ -77,10 +81,12 @@ public class HelpTests
     public void Options_of_train_stand_under_headings_and_those_that_cost_nothing_apart_in_plan()
     {
         string[] train = [.. HelpPage.Lines(Find("nano train"))], plan = [.. HelpPage.Lines(Find("nano plan"))];
-        string[] headings = ["Data:", "Model:", "Schedule:", "Loss and optimizer:", "Memory:", "Safety:", "Run:", "Machine:"];
+        string[] headings = ["Data:", "Model:", "Schedule:", "Loss and optimizer:", "Memory:", "Safety:", "Run:",
+            "Machine:"];
         Assert.Equal(headings, train.Where(headings.Contains));
         Assert.DoesNotContain(plan, line => line.StartsWith("  --lr ", StringComparison.Ordinal));
-        Assert.Contains("--min-lr", string.Join(' ', plan.SkipWhile(line => line != "Accepted, without effect on the plan:")), StringComparison.Ordinal);
+        Assert.Contains("--min-lr", string.Join(' ',
+            plan.SkipWhile(line => line != "Accepted, without effect on the plan:")), StringComparison.Ordinal);
         Assert.Contains(plan, line => line.StartsWith("  --batch ", StringComparison.Ordinal));
     }
 
@@ -98,11 +104,15 @@ public class HelpTests
         Assert.All(OptionNames.Others, key => Assert.Null(TrainSettings.Find(key)));
     }
 
-    /// <summary>A recipe's option under its name of before, in runs and sweeps that were written down with it.</summary>
+    /// <summary>
+    /// A recipe's option under its name of before, in runs and sweeps that were written down with
+    /// it.
+    /// </summary>
     [Fact]
     public void A_former_option_still_works()
     {
         foreach (string option in (string[])["--recompute", "--checkpoint-activations"])
-            Assert.True(TrainArguments.Read(Root.Parse(["train", option]), Presets.Get("shakespeare-char")).CheckpointActivations);
+            Assert.True(TrainArguments.Read(Root.Parse(["train", option]),
+                Presets.Get("shakespeare-char")).CheckpointActivations);
     }
 }

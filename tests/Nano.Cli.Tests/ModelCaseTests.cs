@@ -17,7 +17,8 @@ public sealed class ModelCaseTests : IDisposable
     {
         using var expected = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Model, "expect.json")));
         var root = expected.RootElement;
-        var made = Cli.Run(["generate", "--model", Model, "--prompt", root.GetProperty("prompt").GetString()!, "--max-tokens", "8", "--temperature", "0", "--json"]).Succeeds().Json;
+        var made = Cli.Run(["generate", "--model", Model, "--prompt", root.GetProperty("prompt").GetString()!,
+            "--max-tokens", "8", "--temperature", "0", "--json"]).Succeeds().Json;
         Assert.Equal(Ids(root.GetProperty("promptIds")), Ids(made.GetProperty("prompt_ids")));
         Assert.Equal(Ids(root.GetProperty("ids")), Ids(made.GetProperty("ids")).Take(8));
     }
@@ -33,8 +34,10 @@ public sealed class ModelCaseTests : IDisposable
         Cli.Run("eval", "--model", Model, "--data", text).Succeeds();
         Cli.Run("eval", "generate", "--model", Model, "--data", prompts, "--max-tokens", "4").Succeeds();
         Cli.Run("convert", Model, temp.File("copy")).Succeeds();
-        Cli.Run("generate", "--model", temp.File("copy"), "--prompt", "hello", "--max-tokens", "8", "--temperature", "0").Succeeds();
-        string[] train = ["train", "--from", Model, "--data", text, "--batch", "2", "--accumulate", "1", "--seq", "8", "--eval-interval", "2"];
+        Cli.Run("generate", "--model", temp.File("copy"), "--prompt", "hello", "--max-tokens", "8", "--temperature",
+            "0").Succeeds();
+        string[] train = ["train", "--from", Model, "--data", text, "--batch", "2", "--accumulate", "1", "--seq", "8",
+            "--eval-interval", "2"];
         Cli.Run([.. train, "--steps", "4", "--out", temp.File("run")]).Succeeds();
         Assert.Equal(272, ConfigFile.Load(Path.Combine(temp.File("run"), "step-000004", "config.json")).VocabSize);
         Cli.Run("generate", "--model", temp.File("run"), "--prompt", "hello", "--max-tokens", "8").Succeeds();
@@ -59,8 +62,10 @@ public sealed class ModelCaseTests : IDisposable
                 ["special"] = true,
             });
         File.WriteAllText(Path.Combine(model, "tokenizer.json"), json.ToJsonString());
-        Cli.Run("generate", "--model", model, "--prompt", "hello the", "--max-tokens", "8", "--temperature", "0").Succeeds();
-        Cli.Run("generate", "--model", model, "--prompt", "hello <|extra274|>", "--special", "--max-tokens", "2").Fails(1, "274", "the model's ids run from 0 to 271");
+        Cli.Run("generate", "--model", model, "--prompt", "hello the", "--max-tokens", "8", "--temperature", "0")
+            .Succeeds();
+        Cli.Run("generate", "--model", model, "--prompt", "hello <|extra274|>", "--special", "--max-tokens", "2")
+            .Fails(1, "274", "the model's ids run from 0 to 271");
     }
 
     [Fact]
@@ -71,9 +76,11 @@ public sealed class ModelCaseTests : IDisposable
         var json = JsonNode.Parse(File.ReadAllText(Path.Combine(model, "tokenizer.json")))!;
         json["pre_tokenizer"] = new JsonObject { ["type"] = "SomethingNew" };
         File.WriteAllText(Path.Combine(model, "tokenizer.json"), json.ToJsonString());
-        string[] generate = ["generate", "--model", model, "--prompt", "hello", "--max-tokens", "4", "--temperature", "0"];
+        string[] generate = ["generate", "--model", model, "--prompt", "hello", "--max-tokens", "4",
+            "--temperature", "0"];
         Cli.Run(generate).Fails(1, "SomethingNew", "--tokenizer");
-        Assert.Equal(Cli.Run("generate", "--model", Model, "--prompt", "hello", "--max-tokens", "4", "--temperature", "0").Succeeds().Out,
+        Assert.Equal(Cli.Run("generate", "--model", Model, "--prompt", "hello", "--max-tokens", "4", "--temperature",
+            "0").Succeeds().Out,
             Cli.Run([.. generate, "--tokenizer", Model]).Succeeds().Out);
         // A graph needs no tokenizer.
         Cli.Run("export", "--model", model, "--out", temp.File("a.onnx")).Succeeds();

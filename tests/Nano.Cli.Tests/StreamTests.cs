@@ -125,7 +125,7 @@ public sealed class StreamTests(TinyRun run) : IDisposable
         Assert.Equal(141, quiet.ExitCode); // as a shell reports SIGPIPE
         Assert.DoesNotContain("error", quiet.Error, StringComparison.Ordinal);
         Cli.RunInShell("\"$@\" | true; exit ${PIPESTATUS[0]}", "eval", "--model", run.Folder, "--data", run.Data,
-            "--json").Fails(1, "cannot write to stdout: its reader is gone");
+            "--json").Fails(1, "cannot write to stdout: its reader has closed the pipe");
         const string between = "yes 'to be' | \"$@\" | head -1; exit ${PIPESTATUS[1]}";
         Assert.Equal(141, Cli.RunInShell(between, "tokenize", "--tokenizer", Tokenizer).ExitCode);
     }

@@ -7,7 +7,8 @@ public class UsageTests
     public void Help_goes_to_stdout_and_shows_no_more_than_the_verb_has()
     {
         var help = Cli.Run("train", "--help").Succeeds();
-        Assert.Equal(HelpPage.Lines(Application.Commands().Subcommands[0]), help.Out.TrimEnd().ReplaceLineEndings("\n").Split('\n'));
+        Assert.Equal(HelpPage.Lines(Application.Commands().Subcommands[0]),
+            help.Out.TrimEnd().ReplaceLineEndings("\n").Split('\n'));
         Assert.Empty(help.Error);
     }
 
@@ -16,7 +17,8 @@ public class UsageTests
     {
         var help = Cli.Run("--help").Succeeds();
         Assert.Equal(help.Out, Cli.Run().Succeeds().Out); // nano alone
-        Assert.All((string[])["GPT-2 and Llama", "ONNX Runtime", "Example", "train", "generate", "tokenize", "data", "verify", "info", "bench"], word => Assert.Contains(word, help.Out, StringComparison.Ordinal));
+        Assert.All((string[])["GPT-2 and Llama", "ONNX Runtime", "Example", "train", "generate", "tokenize", "data",
+            "verify", "info", "bench"], word => Assert.Contains(word, help.Out, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -38,7 +40,8 @@ public class UsageTests
     [InlineData("sweep --lr 1e-3,3e-4", "--out", "nano sweep --help")]
     [InlineData("sweep --lr 1e-3,fast --out x", "--lr takes a number such as 0.001", "'fast'")]
     [InlineData("sweep --bacth 1,2 --out x", "no option '--bacth'", "did you mean '--batch'?")]
-    [InlineData("data shakespeare prepare x --tokenizer gpt2 --out y", "unexpected 'shakespeare'", "nano data prepare --help")]
+    [InlineData("data shakespeare prepare x --tokenizer gpt2 --out y", "unexpected 'shakespeare'",
+        "nano data prepare --help")]
     [InlineData("train --on-spike Skip", "--on-spike", "off, warn, skip or rollback, not 'Skip'")]
     [InlineData("train --precision Float16", "--precision takes float32 or float16, not 'Float16'")]
     [InlineData("generate", "--model", "nano generate --help")]

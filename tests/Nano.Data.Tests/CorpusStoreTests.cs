@@ -51,7 +51,8 @@ public class CorpusStoreTests
         Assert.SkipUnless(files.All(file => File.Exists(Path.Combine(store.Folder, file.Name))),
             $"not every file of data/sources.json is in '{store.Folder}' (NANO_DATA)");
         foreach (var source in store.Sources)
-            Assert.Equal(source.Files.Select(file => file.Bytes), (await store.FetchAsync(source.Name)).Select(path => new FileInfo(path).Length));
+            Assert.Equal(source.Files.Select(file => file.Bytes),
+                (await store.FetchAsync(source.Name)).Select(path => new FileInfo(path).Length));
         var corpus = await store.LoadTextAsync("shakespeare");
         Assert.StartsWith("First Citizen:\nBefore we proceed", corpus.Text, StringComparison.Ordinal);
         Assert.Equal(65, corpus.Text.Distinct().Count());
@@ -83,7 +84,8 @@ public class CorpusStoreTests
         {
             var e = await Assert.ThrowsAsync<NanoException>(attempt);
             // e3b0... is the well-known digest of nothing.
-            Assert.Equal($"'{folder.File(file)}' is damaged or another version: expected sha256 {Abc}, got e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", e.Message);
+            Assert.Equal($"'{folder.File(file)}' is damaged or another version: expected sha256 {Abc}, got "
+                + "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", e.Message);
             Assert.Equal($"delete it and run `nano data {name}`", e.Hint);
         }
         Assert.Equal(0, server.Requests);
@@ -96,7 +98,8 @@ public class CorpusStoreTests
         using var folder = new TempFolder();
         using var store = Store(folder, LocalServer.Nowhere);
         await File.WriteAllTextAsync(folder.File("default.txt"), "abc");
-        Assert.Equal(new Corpus("shakespeare", "abc", folder.File("default.txt")), await store.LoadTextAsync("shakespeare"));
+        Assert.Equal(new Corpus("shakespeare", "abc", folder.File("default.txt")),
+            await store.LoadTextAsync("shakespeare"));
     }
 
     [Fact]
@@ -106,7 +109,8 @@ public class CorpusStoreTests
         using var server = new LocalServer(request => request.Send("abc"u8));
         using var store = Store(folder, server.Root);
         var corpus = await store.LoadTextAsync("shakespeare");
-        Assert.Equal(new Corpus("shakespeare", "abc", $"{folder.File("default.txt")}, downloaded from {server.Root}default.txt"), corpus);
+        Assert.Equal(new Corpus("shakespeare", "abc",
+            $"{folder.File("default.txt")}, downloaded from {server.Root}default.txt"), corpus);
         Assert.Equal(Abc, corpus.Sha256);
     }
 
@@ -116,7 +120,8 @@ public class CorpusStoreTests
         using var folder = new TempFolder();
         using var server = new LocalServer(request => request.Send("abc"u8));
         using var store = Store(folder, server.Root);
-        Assert.Equal([folder.File(Path.Combine("v", "a")), folder.File(Path.Combine("v", "b"))], await store.FetchAsync("bits"));
+        Assert.Equal([folder.File(Path.Combine("v", "a")), folder.File(Path.Combine("v", "b"))],
+            await store.FetchAsync("bits"));
         Assert.Equal(2, server.Requests);
     }
 
@@ -140,7 +145,7 @@ public class CorpusStoreTests
         using var server = new LocalServer(request => request.Send("abd"u8));
         using var store = Store(folder, server.Root);
         var corpus = await store.LoadTextAsync("shakespeare");
-        Assert.StartsWith("built-in corpus (what came has another digest", corpus.Origin, StringComparison.Ordinal);
+        Assert.StartsWith("built-in corpus (the digest is wrong", corpus.Origin, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
     }
 
@@ -157,7 +162,8 @@ public class CorpusStoreTests
     {
         using var folder = new TempFolder();
         using var store = Store(folder, LocalServer.Nowhere);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.LoadTextAsync("shakespeare", null, new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            store.LoadTextAsync("shakespeare", null, new CancellationToken(canceled: true)));
     }
 
     [Fact]
@@ -201,7 +207,8 @@ public class CorpusStoreTests
         using var folder = new TempFolder();
         File.WriteAllBytes(folder.File("empty"), []);
         File.WriteAllBytes(folder.File("mark"), Encoding.UTF8.GetPreamble());
-        foreach (var (name, expected) in ((string, string)[])[("empty", "is empty"), ("mark", "is empty"), ("none", "there is no file"), ("no/ne", "there is no file"), ("", "is a folder")])
+        foreach (var (name, expected) in ((string, string)[])[("empty", "is empty"), ("mark", "is empty"),
+            ("none", "there is no file"), ("no/ne", "there is no file"), ("", "is a folder")])
         {
             var e = Assert.Throws<NanoException>(() => CorpusStore.LoadFile(Path.Combine(folder.Root, name)));
             Assert.Contains(expected, e.Message, StringComparison.Ordinal);

@@ -43,7 +43,8 @@ public class DeviceTests
         using var small = device.New(OnnxType.Float32, 1000);
         Assert.Equal(4000, device.ReservedBytes);
         var e = Assert.Throws<NanoException>(() => device.New(OnnxType.Float32, 1 << 20, 1 << 20));
-        Assert.Contains("no room for 4,398,046,511,104 bytes more, beside 4,000", e.Message, StringComparison.Ordinal);
+        Assert.Contains("no memory for 4,398,046,511,104 more bytes, besides the 4,000", e.Message,
+            StringComparison.Ordinal);
         small.Dispose();
         Assert.Equal(0, device.ReservedBytes);
 
@@ -54,7 +55,7 @@ public class DeviceTests
         using var session = device.Open(graph);
         using OrtTensor x = OrtTensor.OfFloats(1 << 20, 1), y = OrtTensor.OfFloats();
         var run = Assert.Throws<NanoException>(() => session.Run([("x", x)], [("y", y)]));
-        Assert.Contains("no room for what the graph computes on the way", run.Message, StringComparison.Ordinal);
+        Assert.Contains("no memory for the intermediate values of the graph", run.Message, StringComparison.Ordinal);
         Assert.Contains("4398046511104", run.Message, StringComparison.Ordinal);
     }
 }

@@ -9,9 +9,11 @@ public class HalfTests
     private const double Rounding = 1.0 / 2048;
 
     /// <summary>
-    /// Roundings on the longest path through a model of two layers: each product rounds two operands and its result, and a layer has six products one behind the other (queries,
-    /// scores, mixture, projection, two of the MLP), with the head thirteen. To first order no more than their sum can be off, in parts of the largest element of a tensor.
-    /// Measured: logits 2.2e-3 at most, gradients 8.7e-3; allowed 1.9e-2 and, for two passes, 3.8e-2.
+    /// Roundings on the longest path through a model of two layers: each product rounds two
+    /// operands and its result, and a layer has six products one behind the other (queries, scores,
+    /// mixture, projection, two of the MLP), with the head thirteen. To first order no more than
+    /// their sum can be off, in parts of the largest element of a tensor. Measured: logits 2.2e-3
+    /// at most, gradients 8.7e-3; allowed 1.9e-2 and, for two passes, 3.8e-2.
     /// </summary>
     private const double ForwardBound = 13 * 3 * Rounding, BackwardBound = 2 * ForwardBound;
 
@@ -42,7 +44,8 @@ public class HalfTests
         for (int i = 0; i < ours.Length; i++)
         {
             Assert.True(float.IsFinite(theirs[i]), $"element {i} is {theirs[i]}");
-            (largest, difference) = (Math.Max(largest, Math.Abs(ours[i])), Math.Max(difference, Math.Abs((double)ours[i] - theirs[i])));
+            (largest, difference) =
+                (Math.Max(largest, Math.Abs(ours[i])), Math.Max(difference, Math.Abs((double)ours[i] - theirs[i])));
         }
         return largest == 0 ? difference : difference / largest;
     }
@@ -55,21 +58,27 @@ public class HalfTests
         var where = Providers.Needs(provider);
         const float Scale = 1024;
         using var model = Model(name);
-        using var recording = new OnnxRecording(model, new() { Gradients = true, Int32 = true, HalfProducts = true }, lossBlocks: 2);
+        using var recording = new OnnxRecording(model, new() { Gradients = true, Int32 = true, HalfProducts = true },
+            lossBlocks: 2);
         recording.Graph.Result("loss", recording.Loss(default));
         recording.Backward(recording.Graph.Constant(Scale));
         foreach (var parameter in model.Parameters.All)
-            recording.Graph.Result("grad." + parameter.Name, recording.Gradient(parameter), OnnxGraph.Dimensions(parameter));
+            recording.Graph.Result("grad." + parameter.Name, recording.Gradient(parameter),
+                OnnxGraph.Dimensions(parameter));
         var (B, T) = (2, 7);
         int[] ids = Random(B * T), targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
         using var session = new OrtSession(recording.Graph.ToModel().Span, where, 1);
-        using OrtTensor input = OrtTensor.OfInts(ids, B, T), wanted = OrtTensor.OfInts(targets, B, T), loss = OrtTensor.OfFloats();
-        var gradients = model.Parameters.All.Select(parameter => (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(parameter.Shape.ToArray()))).ToList();
+        using OrtTensor input = OrtTensor.OfInts(ids, B, T), wanted = OrtTensor.OfInts(targets, B, T),
+            loss = OrtTensor.OfFloats();
+        var gradients = model.Parameters.All
+            .Select(parameter =>
+                (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(parameter.Shape.ToArray()))).ToList();
         session.Run([("input_ids", input), ("targets", wanted)], [("loss", loss), .. gradients]);
 
         model.Parameters.EnableGradients();
         using var compute = new Compute(1) { Tape = new Tape() };
-        var expected = model.Loss(compute, Tensor.From(new Shape(B, T), ids), Tensor.From(new Shape(B, T), targets)).Loss;
+        var expected = model.Loss(compute, Tensor.From(new Shape(B, T), ids),
+            Tensor.From(new Shape(B, T), targets)).Loss;
         compute.Tape!.Backward(compute, expected);
         double off = Off(expected.Data, loss.Floats), worst = 0;
         Assert.InRange(off, 0, ForwardBound);
@@ -83,7 +92,10 @@ public class HalfTests
         Assert.True(worst > Rounding / 8, $"these are no half products: {worst:E1}");
     }
 
-    /// <summary>Each of the operands and the result is rounded once: |error| is at most 3 roundings of sum |a| |b|, and a little for what float32 adds.</summary>
+    /// <summary>
+    /// Each of the operands and the result is rounded once: |error| is at most 3 roundings of sum
+    /// |a| |b|, and a little for what float32 adds.
+    /// </summary>
     [Theory]
     [InlineData(false, false)]
     [InlineData(true, false)]
@@ -93,8 +105,9 @@ public class HalfTests
     {
         ExportTests.NeedsLibrary();
         const int M = 5, K = 40, N = 6;
-        Tensor a = Normal("a", transposeA ? new(2, K, M) : new(2, M, K)), b = Normal("b", transposeB ? new(2, N, K) : new(2, K, N)), dy = Normal("dy", new(2, M, N));
-        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+        Tensor a = Normal("a", transposeA ? new(2, K, M) : new(2, M, K)),
+            b = Normal("b", transposeB ? new(2, N, K) : new(2, K, N)), dy = Normal("dy", new(2, M, N));
+        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { RetainsAll = true } };
         var planned = plan.MatMul(a, b, transposeA, transposeB);
         var graph = new OnnxGraph("product");
         var ops = new OnnxOps(graph) { FloatPositions = "", Positions = "", ContextLength = 1, HalfProducts = true };
@@ -106,12 +119,13 @@ public class HalfTests
         var op = Assert.Single(plan.Tape!.Ops);
         ops.Forward(op);
         graph.Result("y", ops.Value(planned), 2, M, N);
-        ops.Give(planned, "dy");
+        ops.AddGradient(planned, "dy");
         ops.Backward(op);
         graph.Result("da", ops.Gradient(a), OnnxGraph.Dimensions(a));
         graph.Result("db", ops.Gradient(b), OnnxGraph.Dimensions(b));
         using var session = new OrtSession(graph.ToModel().Span, OrtProvider.Cpu, 1);
-        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(a.Shape.ToArray()), db = OrtTensor.OfFloats(b.Shape.ToArray());
+        using OrtTensor y = OrtTensor.OfFloats(2, M, N), da = OrtTensor.OfFloats(a.Shape.ToArray()),
+            db = OrtTensor.OfFloats(b.Shape.ToArray());
         session.Run([], [("y", y), ("da", da), ("db", db)]);
 
         var (exact, exactA, exactB) = Ours(a, b, dy);
@@ -126,7 +140,7 @@ public class HalfTests
 
         (float[] Y, float[] DA, float[] DB) Ours(Tensor a, Tensor b, Tensor dy)
         {
-            using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+            using var compute = new Compute(1) { Tape = new Tape { RetainsAll = true } };
             var y = compute.MatMul(a, b, transposeA, transposeB);
             compute.Tape!.Backward(compute, y, dy);
             return (y.Data.ToArray(), a.Gradient.Data.ToArray(), b.Gradient.Data.ToArray());
@@ -148,13 +162,15 @@ public class HalfTests
     {
         var where = Providers.Needs(provider);
         using var model = Model(name);
-        using var session = new OrtSession(OnnxExporter.Build(model, new() { Float16 = true, Int32 = true }).ToModel().Span, where, 1);
+        using var session = new OrtSession(OnnxExporter.Build(model, new() { Float16 = true, Int32 = true })
+            .ToModel().Span, where, 1);
         var (B, T) = (2, 9);
         int[] ids = Random(B * T);
         using OrtTensor input = OrtTensor.OfInts(ids, B, T), logits = OrtTensor.OfFloats(B, T, 61);
         session.Run([("input_ids", input)], [("logits", logits)]);
         using var compute = new Compute(1);
-        Assert.InRange(Off(model.Forward(compute, Tensor.From(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8, ForwardBound);
+        Assert.InRange(Off(model.Forward(compute, Tensor.From(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
+            ForwardBound);
     }
 
     [Theory]
@@ -165,29 +181,37 @@ public class HalfTests
         var where = Providers.Needs(provider);
         using var model = Model("llama");
         var config = model.Config;
-        using var session = new OrtSession(OnnxExporter.Build(model, new() { Float16 = true, Int32 = true, Cache = true }).ToModel().Span, where, 1);
+        using var session = new OrtSession(
+            OnnxExporter.Build(model, new() { Float16 = true, Int32 = true, Cache = true }).ToModel().Span, where, 1);
         int[] ids = Random(9);
         using var compute = new Compute(1);
         var expected = model.Forward(compute, Tensor.From(new Shape(1, 9), ids));
         OrtTensor[] past = Keys(0);
         foreach (var (from, to) in new[] { (0, 5), (5, 6), (6, 9) })
         {
-            using OrtTensor input = OrtTensor.OfInts(ids.AsSpan(from..to), 1, to - from), mask = OrtTensor.OfInts([.. Enumerable.Repeat(1, to)], 1, to);
-            using OrtTensor places = OrtTensor.OfInts([.. Enumerable.Range(from, to - from)], 1, to - from), logits = OrtTensor.OfFloats(1, to - from, 61);
+            using OrtTensor input = OrtTensor.OfInts(ids.AsSpan(from..to), 1, to - from),
+                mask = OrtTensor.OfInts([.. Enumerable.Repeat(1, to)], 1, to);
+            using OrtTensor places = OrtTensor.OfInts([.. Enumerable.Range(from, to - from)], 1, to - from),
+                logits = OrtTensor.OfFloats(1, to - from, 61);
             var present = Keys(to);
-            session.Run([("input_ids", input), ("attention_mask", mask), ("position_ids", places), .. Named("past_key_values", past)], [("logits", logits), .. Named("present", present)]);
+            session.Run([("input_ids", input), ("attention_mask", mask), ("position_ids", places),
+                .. Named("past_key_values", past)], [("logits", logits), .. Named("present", present)]);
             Assert.InRange(Off(expected.Data[(from * 61)..(to * 61)], logits.Floats), Rounding / 8, ForwardBound);
             past = present;
         }
-        OrtTensor[] Keys(int length) => [.. Enumerable.Range(0, 2 * config.Layers).Select(_ => OrtTensor.OnHost(OnnxType.Float16, 1, config.KvHeads, length, config.HeadDim))];
-        static IEnumerable<(string, OrtTensor)> Named(string what, OrtTensor[] tensors) => tensors.Select((tensor, i) => ($"{what}.{i / 2}.{(i % 2 == 0 ? "key" : "value")}", tensor));
+        OrtTensor[] Keys(int length) =>
+            [.. Enumerable.Range(0, 2 * config.Layers)
+                .Select(_ => OrtTensor.OnHost(OnnxType.Float16, 1, config.KvHeads, length, config.HeadDim))];
+        static IEnumerable<(string, OrtTensor)> Named(string what, OrtTensor[] tensors) =>
+            tensors.Select((tensor, i) => ($"{what}.{i / 2}.{(i % 2 == 0 ? "key" : "value")}", tensor));
     }
 
     [Fact]
     public void Files_are_half_the_size()
     {
         using var folder = new TempFolder();
-        using var model = LanguageModel.Create(new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2, Channels = 128 });
+        using var model = LanguageModel.Create(new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2,
+            Heads = 2, Channels = 128 });
         long weights = 2 * model.Parameters.All.Sum(parameter => parameter.Length);
         var (_, bytes) = OnnxExporter.Export(model, folder.File("half.onnx"), new() { Float16 = true });
         Assert.InRange(bytes, weights, weights + 512); // a few constants
@@ -198,8 +222,10 @@ public class HalfTests
     public void Weights_are_rounded_to_the_nearest_ties_to_even_and_never_to_infinity()
     {
         const float Ulp = 1f / 1024;
-        var tensor = Tensor.From(new Shape(6), [1 + (Ulp / 2), 1 + (3 * Ulp / 2), 1 + (Ulp / 2) + 1e-5f, 65519, -3e-8f, float.NegativeInfinity]);
-        Assert.Equal([1, 1 + (2 * Ulp), 1 + Ulp, 65504, -1 / 16777216f, float.NegativeInfinity], [.. Halves(tensor).Select(half => (float)half)]);
+        var tensor = Tensor.From(new Shape(6), [1 + (Ulp / 2), 1 + (3 * Ulp / 2), 1 + (Ulp / 2) + 1e-5f, 65519, -3e-8f,
+            float.NegativeInfinity]);
+        Assert.Equal([1, 1 + (2 * Ulp), 1 + Ulp, 65504, -1 / 16777216f, float.NegativeInfinity],
+            [.. Halves(tensor).Select(half => (float)half)]);
         var error = Assert.Throws<NanoException>(() => Halves(Tensor.From(new Shape(2), [1, -65520f])));
         Assert.Equal("weight 'w' is -65520 at element 1, more than float16 holds (65504)", error.Message);
 
@@ -216,6 +242,8 @@ public class HalfTests
     {
         using var model = Model("gpt2");
         using var folder = new TempFolder();
-        Assert.Contains("float32", Assert.Throws<NanoException>(() => OnnxExporter.Export(model, folder.File("g.onnx"), new() { Gradients = true, Float16 = true })).Message, StringComparison.Ordinal);
+        Assert.Contains("float32",
+            Assert.Throws<NanoException>(() => OnnxExporter.Export(model, folder.File("g.onnx"),
+                new() { Gradients = true, Float16 = true })).Message, StringComparison.Ordinal);
     }
 }

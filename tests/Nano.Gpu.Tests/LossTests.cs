@@ -44,13 +44,13 @@ public class LossTests
 
         var graph = new OnnxGraph("loss");
         var ops = Begin(graph, inputs, denominator > 0 ? "denominator" : null, blocks, gradients: true);
-        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { RetainsAll = true } };
         var planned = Run(plan, new(denominator, smoothing, zLoss)).Loss;
         var op = Assert.Single(plan.Tape!.Ops);
         ops.Forward(op);
         Output(graph, ops.Value(planned), "loss", []);
         Output(graph, ops.NegativeLogLikelihoods(op), "nll", [B, T]);
-        ops.Give(planned, graph.Constant(Upstream));
+        ops.AddGradient(planned, graph.Constant(Upstream));
         ops.Backward(op);
         foreach (var input in inputs)
             Output(graph, ops.Gradient(input), "d" + input.Name, Sizes(input.Shape));
@@ -62,7 +62,7 @@ public class LossTests
         session.Run(denominator > 0 ? [("denominator", divisor)] : [], [("loss", loss), ("nll", nll),
             .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
 
-        using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+        using var compute = new Compute(1) { Tape = new Tape { RetainsAll = true } };
         var expected = Run(compute, new(denominator, smoothing, zLoss));
         compute.Tape!.Backward(compute, expected.Loss);
         AssertClose("loss", expected.Loss.Data, loss.Floats, 1);
@@ -83,7 +83,7 @@ public class LossTests
         Tensor[] inputs = [Random(1, new(B, T, C)), Random(2, new(V, C))];
         var graph = new OnnxGraph("loss");
         var ops = Begin(graph, inputs, null, blocks, gradients: false);
-        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { RetainsAll = true } };
         var planned = plan.LinearCrossEntropy(inputs[0], inputs[1], Targets).Loss;
         var op = Assert.Single(plan.Tape!.Ops);
         ops.Forward(op);
@@ -97,7 +97,7 @@ public class LossTests
         var expected = compute.LinearCrossEntropy(inputs[0], inputs[1], Targets);
         AssertClose("loss", expected.Loss.Data, loss.Floats, 1);
         AssertClose("nll", expected.Nll.Data, nll.Floats, 1);
-        ops.Give(planned, graph.Constant(1));
+        ops.AddGradient(planned, graph.Constant(1));
         Assert.Throws<InvalidOperationException>(() => ops.Backward(op));
     }
 

@@ -91,7 +91,7 @@ public class OpTests
         session.Run(given.Where(input => session.Inputs.Contains(input.Item1)),
             [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
 
-        using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+        using var compute = new Compute(1) { Tape = new Tape { RetainsAll = true } };
         var expected = one.Run(compute, inputs);
         AssertClose("y", expected.Data, y.Floats);
         compute.Tape!.Backward(compute, expected, isLoss ? null : upstream);
@@ -110,7 +110,7 @@ public class OpTests
     /// </summary>
     private static (OnnxGraph Graph, Tensor Y) Graph(Case one, Tensor[] inputs)
     {
-        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+        using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { RetainsAll = true } };
         var graph = new OnnxGraph("op");
         graph.Input("positions", OnnxType.Float32, B, T);
         var ops = new OnnxOps(graph) { FloatPositions = "positions",
@@ -133,7 +133,7 @@ public class OpTests
             ops.Forward(op);
         graph.Node("Identity", [ops.Value(planned)], ["y"]);
         graph.Output("y", OnnxType.Float32, Dimensions(planned.Shape));
-        ops.Give(planned, "upstream");
+        ops.AddGradient(planned, "upstream");
         foreach (var op in plan.Tape.Ops.Reverse())
             ops.Backward(op);
         foreach (var input in inputs)
@@ -183,7 +183,7 @@ public class OpTests
         var seen = new HashSet<Type>();
         foreach (var one in Cases)
         {
-            using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+            using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { RetainsAll = true } };
             one.Run(plan, [.. one.Shapes.Select((shape, i) => new Tensor(shape) { Name = $"x{i}" })]);
             seen.UnionWith(plan.Tape!.Ops.Select(op => op.GetType()));
         }

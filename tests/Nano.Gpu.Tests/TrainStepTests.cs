@@ -3,8 +3,10 @@ namespace Nano.Tests;
 /// <summary>The training step on a device against ours.</summary>
 public class TrainStepTests
 {
-    private static readonly Gpt2Config Gpt2 = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2, Channels = 32 };
-    private static readonly LlamaConfig Llama = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 2, Channels = 32, Intermediate = 56 };
+    private static readonly Gpt2Config Gpt2 = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2,
+        Channels = 32 };
+    private static readonly LlamaConfig Llama = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4,
+        KvHeads = 2, Channels = 32, Intermediate = 56 };
 
     private static TrainOptions Options(ModelConfig model) => new()
     {
@@ -40,7 +42,8 @@ public class TrainStepTests
             Model = LanguageModel.Create(options.Model);
             Model.Initialize(options.Seed);
             var loader = new BatchLoader(Tokens(), options.Batch, options.Time, "test");
-            Step = device is null ? new TrainStep(Model, compute, loader, options) : new OnnxTrainStep(Model, compute, loader, options, device, precision);
+            Step = device is null ? new TrainStep(Model, compute, loader, options)
+                : new OnnxTrainStep(Model, compute, loader, options, device, precision);
             Step.FromHost();
         }
 
@@ -93,7 +96,8 @@ public class TrainStepTests
         foreach (var (mine, other) in ours.Model.Parameters.All.Zip(theirs.Model.Parameters.All))
             Assert.True(Distance(mine, other) < 0.02, $"{mine.Name}: {Distance(mine, other)}");
         var rows = new BatchLoader(Tokens(), 4, 16, "test");
-        Assert.Equal(EvaluateRows.OnRandomRows(ours.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), EvaluateRows.OnRandomRows(theirs.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), 1e-3);
+        Assert.Equal(EvaluateRows.OnRandomRows(ours.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation),
+            EvaluateRows.OnRandomRows(theirs.Step.Losses, rows, 10, 1, RandomPurpose.ValidationEvaluation), 1e-3);
     }
 
     /// <summary>Norm of the difference over the norm.</summary>
@@ -129,16 +133,21 @@ public class TrainStepTests
         StepResult[] again = [side.Run(options, 3), side.Run(options, 4)];
         if (provider == "onnx-cpu")
             Assert.Equal(first, again);
-        for (int i = 0; i < first.Length; i++) // WebGPU adds the gradients of equal ids in whatever order its threads come
+        // WebGPU adds the gradients of equal ids in whatever order its threads come
+        for (int i = 0; i < first.Length; i++)
             Assert.Equal((first[i].Loss, first[i].GradientNorm), (again[i].Loss, again[i].GradientNorm), Nearly);
 
     }
 
-    private static bool Nearly((double, double) a, (double, double) b) => Math.Abs(a.Item1 - b.Item1) <= 1e-6 * a.Item1 && Math.Abs(a.Item2 - b.Item2) <= 1e-6 * a.Item2;
+    private static bool Nearly((double, double) a, (double, double) b) =>
+        Math.Abs(a.Item1 - b.Item1) <= 1e-6 * a.Item1 && Math.Abs(a.Item2 - b.Item2) <= 1e-6 * a.Item2;
 
     public static TheoryData<string, string> Models => Providers.With(["gpt2", "llama"]);
 
-    /// <summary>Each operand is rounded to 11 bits, so losses agree to about three digits while the two runs see the same weights, and both learn the same.</summary>
+    /// <summary>
+    /// Each operand is rounded to 11 bits, so losses agree to about three digits while the two runs
+    /// see the same weights, and both learn the same.
+    /// </summary>
     [Theory]
     [MemberData(nameof(Models))]
     public void With_products_of_float16_a_model_learns_as_well(string name, string provider)
@@ -187,7 +196,8 @@ public class TrainStepTests
     [InlineData(4096, 8)]
     [InlineData(1500, 2)]
     [InlineData(1031, 1)] // a prime
-    public void Blocks_of_the_loss_divide_its_rows(long rows, int blocks) => Assert.Equal(blocks, OnnxTraining.LossBlocks(rows));
+    public void Blocks_of_the_loss_divide_its_rows(long rows, int blocks) =>
+        Assert.Equal(blocks, OnnxTraining.LossBlocks(rows));
 
     [Fact]
     public void Losses_are_ours_for_batches_of_any_shape_in_turn()
@@ -201,7 +211,8 @@ public class TrainStepTests
         var random = new Random(1);
         foreach (var (B, T) in new[] { (64, 16), (1, 3), (64, 16), (2, 19) })
         {
-            int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(61))], targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
+            int[] ids = [.. Enumerable.Range(0, B * T).Select(_ => random.Next(61))],
+                targets = [.. ids.Select(id => id % 5 == 0 ? -100 : (id + 1) % 61)];
             void Fill(Tensor to, Tensor wanted)
             {
                 ids.CopyTo(to.Ids);
@@ -248,11 +259,17 @@ public class TrainStepTests
         using Side ours = new(options, null);
         var graph = OnnxTraining.Whole(ours.Model, new(), default, options.Optimizer);
         using var session = device.Open(graph);
-        var state = ours.Model.Parameters.All.Select(parameter => (parameter.Name!, Value: OrtTensor.OfFloats(parameter.Shape.ToArray()), Next: OrtTensor.OfFloats(parameter.Shape.ToArray()))).ToList();
+        var state = ours.Model.Parameters.All
+            .Select(parameter =>
+                (parameter.Name!, Value: OrtTensor.OfFloats(parameter.Shape.ToArray()),
+                    Next: OrtTensor.OfFloats(parameter.Shape.ToArray()))).ToList();
         foreach (var ((_, value, _), parameter) in state.Zip(ours.Model.Parameters.All))
             parameter.Data.CopyTo(value.Floats);
         foreach (string moment in (string[])[".mean", ".square"])
-            state.AddRange(ours.Model.Parameters.All.Select(parameter => (parameter.Name + moment, OrtTensor.OfFloats(parameter.Shape.ToArray()), OrtTensor.OfFloats(parameter.Shape.ToArray()))));
+            state.AddRange(ours.Model.Parameters.All
+                .Select(parameter =>
+                    (parameter.Name + moment, OrtTensor.OfFloats(parameter.Shape.ToArray()),
+                        OrtTensor.OfFloats(parameter.Shape.ToArray()))));
         Tensor ids = new(new Shape(4, 16), DType.Int32), targets = new(new Shape(4, 16), DType.Int32);
         var loader = new BatchLoader(Tokens(), 4, 16, "test");
         using OrtTensor loss = OrtTensor.OfFloats(), norm = OrtTensor.OfFloats();
@@ -260,9 +277,12 @@ public class TrainStepTests
         {
             loader.Training(options.Seed, step, ids, targets);
             double rate = options.LearningRateAt(step);
-            using OrtTensor lr = Scalar(rate), mean = Scalar(1 / (1 - Math.Pow(0.9, step + 1))), root = Scalar(1 / Math.Sqrt(1 - Math.Pow(0.95, step + 1))), clip = Scalar(options.ClipNorm);
+            using OrtTensor lr = Scalar(rate), mean = Scalar(1 / (1 - Math.Pow(0.9, step + 1))),
+                root = Scalar(1 / Math.Sqrt(1 - Math.Pow(0.95, step + 1))), clip = Scalar(options.ClipNorm);
             using OrtTensor inputIds = Given(ids), inputTargets = Given(targets);
-            session.Run([("input_ids", inputIds), ("targets", inputTargets), ("learning_rate", lr), ("mean_correction", mean), ("root_correction", root), ("clip_norm", clip), .. state.Select(one => (one.Item1, one.Value))],
+            session.Run([("input_ids", inputIds), ("targets", inputTargets), ("learning_rate", lr),
+                ("mean_correction", mean), ("root_correction", root), ("clip_norm", clip),
+                    .. state.Select(one => (one.Item1, one.Value))],
                 [("loss", loss), ("gradient_norm", norm), .. state.Select(one => ("next." + one.Item1, one.Next))]);
             state = [.. state.Select(one => (one.Item1, one.Next, one.Value))];
             var expected = ours.Run(options, step);
@@ -288,5 +308,6 @@ public class TrainStepTests
         return scalar;
     }
 
-    private static OrtTensor Given(Tensor ids) => OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
+    private static OrtTensor Given(Tensor ids) =>
+        OrtTensor.OfLongs([.. ids.Ids.ToArray().Select(id => (long)id)], ids.Shape[0], ids.Shape[1]);
 }

@@ -138,7 +138,7 @@ public sealed unsafe class ComputeTests
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
-            var part = new Span<float>(scratch.Take(floats), floats);
+            var part = new Span<float>(scratch.Allocate(floats), floats);
             part.Fill(begin);
             Thread.Yield();
             if (part.IndexOfAnyExcept((float)begin) < 0)

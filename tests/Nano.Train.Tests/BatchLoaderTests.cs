@@ -3,15 +3,19 @@ namespace Nano.Tests;
 public class BatchLoaderTests
 {
     /// <summary>Tokens that say where they are.</summary>
-    static BatchLoader Counting(int tokens, int batch, int time) => new([.. Enumerable.Range(0, tokens)], batch, time, "training");
+    static BatchLoader Counting(int tokens, int batch, int time) =>
+        new([.. Enumerable.Range(0, tokens)], batch, time, "training");
 
-    static (int[] Ids, int[] Targets) Random(BatchLoader loader, ulong seed, ulong stream, long step) => Fill(loader, (ids, targets) => loader.Random(seed, (RandomPurpose)stream, step, ids, targets));
+    static (int[] Ids, int[] Targets) Random(BatchLoader loader, ulong seed, ulong stream, long step) =>
+        Fill(loader, (ids, targets) => loader.Random(seed, (RandomPurpose)stream, step, ids, targets));
 
-    static (int[] Ids, int[] Targets) InOrder(BatchLoader loader, int first) => Fill(loader, (ids, targets) => loader.InOrder(first, ids, targets));
+    static (int[] Ids, int[] Targets) InOrder(BatchLoader loader, int first) =>
+        Fill(loader, (ids, targets) => loader.InOrder(first, ids, targets));
 
     static (int[] Ids, int[] Targets) Fill(BatchLoader loader, Action<Tensor, Tensor> fill)
     {
-        var (ids, targets) = (new Tensor(new Shape(loader.Batch, loader.Time), DType.Int32), new Tensor(new Shape(loader.Batch, loader.Time), DType.Int32));
+        var (ids, targets) = (new Tensor(new Shape(loader.Batch, loader.Time),
+            DType.Int32), new Tensor(new Shape(loader.Batch, loader.Time), DType.Int32));
         ids.Ids.Fill(-1);
         targets.Ids.Fill(-1);
         fill(ids, targets);
@@ -52,8 +56,12 @@ public class BatchLoaderTests
     [InlineData(3)]
     public void In_order_rows_follow_each_other_from_the_first_token_and_begin_again_behind_the_last(int batch)
     {
-        var loader = new BatchLoader(TokenSource.Of([.. Enumerable.Range(0, 30)]), batch, 4, "training", Sampling.InOrder); // 7 rows, of 28 tokens
-        var starts = Enumerable.Range(0, 21 / batch).SelectMany(number => Fill(loader, (ids, targets) => loader.Training(5, number, ids, targets)).Ids.Chunk(4)).ToList();
+        // 7 rows, of 28 tokens
+        var loader = new BatchLoader(TokenSource.Of([.. Enumerable.Range(0, 30)]), batch, 4, "training",
+            Sampling.InOrder);
+        var starts = Enumerable.Range(0, 21 / batch)
+            .SelectMany(number => Fill(loader, (ids, targets) => loader.Training(5, number, ids, targets)).Ids.Chunk(4))
+            .ToList();
         Assert.Equal(Enumerable.Range(0, 21).Select(row => row % 7 * 4), starts.Select(row => row[0]));
         Assert.All(starts, row => Assert.Equal(Enumerable.Range(row[0], 4), row));
     }
@@ -86,7 +94,8 @@ public class BatchLoaderTests
     [InlineData(12, 2, 4, 2)]
     [InlineData(13, 2, 4, 3)]
     [InlineData(100, 3, 7, 14)]
-    public void In_order_each_token_is_a_target_once_and_the_rest_is_left_out(int tokens, int batch, int time, int windows)
+    public void In_order_each_token_is_a_target_once_and_the_rest_is_left_out(int tokens, int batch, int time,
+        int windows)
     {
         var loader = Counting(tokens, batch, time);
         Assert.Equal(windows, loader.WindowCount);
@@ -132,7 +141,8 @@ public class BatchLoaderTests
         {
             var (ids, targets) = Fill(loader, (ids, targets) => loader.Training(7, micro, ids, targets));
             for (int row = 0; row < batch; row++)
-                rows.Add(string.Join(' ', ids[(row * 8)..((row + 1) * 8)]) + " > " + string.Join(' ', targets[(row * 8)..((row + 1) * 8)]));
+                rows.Add(string.Join(' ', ids[(row * 8)..((row + 1) * 8)]) + " > "
+                    + string.Join(' ', targets[(row * 8)..((row + 1) * 8)]));
         }
         return rows;
     }
@@ -154,16 +164,20 @@ public class BatchLoaderTests
     public void Random_sampling_is_what_it_always_was()
     {
         var loader = Counting(1000, 4, 8);
-        Assert.Equal(Random(loader, 3, (ulong)RandomPurpose.TrainingWindows, 5).Ids, Fill(loader, (ids, targets) => loader.Training(3, 5, ids, targets)).Ids);
+        Assert.Equal(Random(loader, 3, (ulong)RandomPurpose.TrainingWindows, 5).Ids,
+            Fill(loader, (ids, targets) => loader.Training(3, 5, ids, targets)).Ids);
     }
 
     [Fact]
     public void An_epoch_has_every_window_once_and_can_be_entered_anywhere()
     {
-        var loader = new BatchLoader(TokenSource.Of([.. Enumerable.Range(0, 101)]), 5, 4, "training", Sampling.Epochs); // 25 windows, 5 steps
+        // 25 windows, 5 steps
+        var loader = new BatchLoader(TokenSource.Of([.. Enumerable.Range(0, 101)]), 5, 4, "training", Sampling.Epochs);
         for (int epoch = 0; epoch < 3; epoch++)
         {
-            var starts = Enumerable.Range(0, 5).SelectMany(step => Fill(loader, (ids, targets) => loader.Training(1, (epoch * 5) + step, ids, targets)).Ids.Chunk(4).Select(row => row[0]));
+            var starts = Enumerable.Range(0, 5)
+                .SelectMany(step => Fill(loader, (ids, targets) =>
+                    loader.Training(1, (epoch * 5) + step, ids, targets)).Ids.Chunk(4).Select(row => row[0]));
             Assert.Equal(Enumerable.Range(0, 25).Select(window => window * 4), starts.Order());
         }
     }

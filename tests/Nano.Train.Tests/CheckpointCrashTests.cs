@@ -55,12 +55,14 @@ public class CheckpointCrashTests
     }
 
     /// <summary>
-    /// Save makes, in this order: step-4.tmp, its five files (each first under a temporary name), the rename to step-4, the new "latest"
-    /// (first under a temporary name), the removal of step-2 file by file. Here is the run's folder after each of these.
+    /// Save makes, in this order: step-4.tmp, its five files (each first under a temporary name),
+    /// the rename to step-4, the new "latest" (first under a temporary name), the removal of step-2
+    /// file by file. Here is the run's folder after each of these.
     /// </summary>
     static IEnumerable<(string Moment, long Resumes, Action<string> Make)> Moments(string before, string after)
     {
-        string[] files = ["config.json", "model.safetensors", "tokenizer.json", "optimizer.safetensors", "trainer.json"];
+        string[] files = ["config.json", "model.safetensors", "tokenizer.json", "optimizer.safetensors",
+            "trainer.json"];
         string Old(string run) => Path.Combine(run, "step-000002");
         string New(string run) => Path.Combine(run, "step-000004");
         void Start(string run) => Runs.Copy(before, run);
@@ -130,7 +132,8 @@ public class CheckpointCrashTests
             make(path);
             using var session = new TrainingSession();
             Assert.True(session.Load(path) == resumes, moment);
-            Assert.True(session.State.AsSpan().SequenceEqual(resumes == 2 ? TrainingSession.After2.Value : TrainingSession.After4.Value), moment);
+            Assert.True(session.State.AsSpan().SequenceEqual(resumes == 2 ? TrainingSession.After2.Value
+                : TrainingSession.After4.Value), moment);
             if (resumes == 2)
                 session.Train(2, 4).Save(path, 4);
             session.Train(4, 6).Save(path, 6);
@@ -159,7 +162,10 @@ public class CheckpointCrashTests
         Assert.Equal(2, session.Load(run.Root));
     }
 
-    /// <summary>A step that is saved once more in another way: the folder is there under its name or beside it, whole, whenever the process dies.</summary>
+    /// <summary>
+    /// A step that is saved once more in another way: the folder is there under its name or beside
+    /// it, whole, whenever the process dies.
+    /// </summary>
     [Theory]
     [InlineData("the old one is renamed")]
     [InlineData("the old one is renamed, and the new one is gone")]

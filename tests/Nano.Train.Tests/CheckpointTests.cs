@@ -10,7 +10,8 @@ public class CheckpointTests
         Assert.False(Checkpoint.Exists(run.Root));
         Assert.Equal(run.File("step-000004"), saved.Train(0, 4).Save(run.Root, 4));
         Assert.True(Checkpoint.Exists(run.Root));
-        Assert.Equal(["config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json", "trainer.json"], Runs.Files(run.File("step-000004")).Keys);
+        Assert.Equal(["config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json", "trainer.json"],
+            Runs.Files(run.File("step-000004")).Keys);
         Assert.Equal(["latest", "step-000004"], Runs.Names(run.Root));
         using var loaded = new TrainingSession();
         Assert.Equal(4, loaded.Load(run.Root));
@@ -27,7 +28,8 @@ public class CheckpointTests
         string folder = first.Train(0, 2).Save(run.Root, 2);
         byte[] before = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
         using var second = new TrainingSession();
-        second.Train(2, 4).Save(run.Root, 2); // says the same of itself: as a run that was interrupted twice at one step, it is taken for equal
+        // says the same of itself: as a run that was interrupted twice at one step, it is taken for equal
+        second.Train(2, 4).Save(run.Root, 2);
         Assert.Equal(before, File.ReadAllBytes(Path.Combine(folder, "model.safetensors")));
         var state = second.NewState(2);
         state.Numbers["spikes.rollbacks"] = 1;
@@ -69,9 +71,11 @@ public class CheckpointTests
         using var run = new TempFolder();
         using var session = new TrainingSession();
         session.Save(run.Root, 0);
-        var other = session.NewState(0, Runs.Tiny with { LearningRate = 0.5, Batch = 5 }) with { Data = new Dictionary<string, string> { ["tokenizer_sha256"] = "new" } };
+        var other = session.NewState(0, Runs.Tiny with { LearningRate = 0.5, Batch = 5 }) with {
+            Data = new Dictionary<string, string> { ["tokenizer_sha256"] = "new" } };
         var e = Assert.Throws<NanoException>(() => Checkpoint.Load(run.Root, session.Model, other));
-        Assert.EndsWith(": batch was 4 and is now 5; corpus_sha256 was abc and is now not set; lr was 0.01 and is now 0.5; tokenizer_sha256 was not set and is now new", e.Message, StringComparison.Ordinal);
+        Assert.EndsWith(": batch was 4 and is now 5; corpus_sha256 was abc and is now not set; lr was 0.01 and is "
+            + "now 0.5; tokenizer_sha256 was not set and is now new", e.Message, StringComparison.Ordinal);
         Assert.Contains("`out`", e.Hint, StringComparison.Ordinal);
     }
 
@@ -104,14 +108,16 @@ public class CheckpointTests
         using var session = new TrainingSession();
         var random = new Random(1);
         int refused = 0;
-        foreach (int length in Enumerable.Range(0, 50).Select(_ => random.Next(whole.Length)).Append(0).Append(whole.Length - 1))
+        foreach (int length in Enumerable.Range(0, 50).Select(_ => random.Next(whole.Length)).Append(0)
+            .Append(whole.Length - 1))
         {
             File.WriteAllBytes(path, whole[..length]);
             refused += Loads(session, run.Root) ? 0 : 1;
         }
         Assert.True(refused >= 40, $"{refused} of 52 refused"); // a last line feed may be missing
         File.Delete(path);
-        if (name is not ("tokenizer.json" or "../latest")) // a model without a tokenizer is whole, and so is the checkpoint beside a pointer that is gone
+        // a model without a tokenizer is whole, and so is the checkpoint beside a pointer that is gone
+        if (name is not ("tokenizer.json" or "../latest"))
             Assert.False(Loads(session, run.Root));
         File.WriteAllBytes(path, whole);
         Assert.True(Loads(session, run.Root));
@@ -130,7 +136,8 @@ public class CheckpointTests
         using var saved = new TrainingSession();
         string path = Path.GetFullPath(Path.Combine(saved.Train(0, 2).Save(run.Root, 2), name));
         byte[] whole = File.ReadAllBytes(path);
-        int text = name.EndsWith(".safetensors", StringComparison.Ordinal) ? 8 + BitConverter.ToInt32(whole) : whole.Length;
+        int text = name.EndsWith(".safetensors", StringComparison.Ordinal) ? 8 + BitConverter.ToInt32(whole)
+            : whole.Length;
         using var session = new TrainingSession();
         var random = new Random(2);
         int refused = 0;
@@ -144,14 +151,18 @@ public class CheckpointTests
         Assert.True(refused > 100, $"{refused} of 300 refused");
     }
 
-    /// <summary>Loads and checks that the state is then the saved one, or was left as it was; anything but the errors for people fails the test.</summary>
+    /// <summary>
+    /// Loads and checks that the state is then the saved one, or was left as it was; anything but
+    /// the errors for people fails the test.
+    /// </summary>
     static bool Loads(TrainingSession session, string run)
     {
         int[] before = session.State;
         try
         {
             Assert.Equal(2, session.Load(run));
-            Assert.True(session.State.AsSpan().SequenceEqual(TrainingSession.After2.Value), "loaded, but not what was saved");
+            Assert.True(session.State.AsSpan().SequenceEqual(TrainingSession.After2.Value),
+                "loaded, but not what was saved");
             session.Model.Initialize(99);
             foreach (var (_, moment) in session.Optimizer.State)
                 moment.Data.Fill(7);
@@ -168,7 +179,8 @@ public class CheckpointTests
     [Fact]
     public void A_checkpoint_of_another_model_under_these_options_is_refused()
     {
-        foreach (var config in new[] { Runs.TinyModel with { Channels = 8 }, Runs.TinyModel with { Layers = 1 }, Runs.TinyModel with { TiedHead = false }, Runs.TinyModel with { Gelu = GeluForm.Erf } })
+        foreach (var config in new[] { Runs.TinyModel with { Channels = 8 }, Runs.TinyModel with { Layers = 1 },
+            Runs.TinyModel with { TiedHead = false }, Runs.TinyModel with { Gelu = GeluForm.Erf } })
         {
             using var run = new TempFolder();
             using var session = new TrainingSession();

@@ -21,20 +21,23 @@ public class EvaluateTests
     {
         using var model = RandomModel();
         using var compute = new Compute(1);
-        // 109 targets in windows of 8: 13 windows, and one of the last 5 targets. The mean of -log softmax, in double precision.
+        // 109 targets in windows of 8: 13 windows, and one of the last 5 targets. The mean of -log softmax,
+        // in double precision.
         double sum = 0;
         for (int window = 0; window < 14; window++)
         {
             compute.NextStep();
             int length = window < 13 ? 8 : 5;
-            float[] logits = model.Forward(compute, Tensor.From(new Shape(1, length), Tokens.AsSpan(window * 8, length))).Data.ToArray();
+            float[] logits = model.Forward(compute,
+                Tensor.From(new Shape(1, length), Tokens.AsSpan(window * 8, length))).Data.ToArray();
             for (int t = 0; t < length; t++)
             {
                 double[] row = [.. logits.Skip(t * 11).Take(11).Select(value => (double)value)];
                 sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[(window * 8) + t + 1]];
             }
         }
-        Assert.Equal(sum / 109, EvaluateRows.OnAll(new ModelLosses(model, compute), new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
+        Assert.Equal(sum / 109,
+            EvaluateRows.OnAll(new ModelLosses(model, compute), new BatchLoader(Tokens, batch, 8, "test")), 1e-5);
     }
 
     // The text has 110 tokens, 109 of which are predicted; the model's context is 8.
@@ -51,10 +54,12 @@ public class EvaluateTests
         double sum = 0;
         for (int target = 1; target < 110; target++)
         {
-            int window = target <= time ? 0 : (target - time + stride - 1) / stride; // the first that begins at or after target - time
+            // the first that begins at or after target - time
+            int window = target <= time ? 0 : (target - time + stride - 1) / stride;
             int[] seen = Tokens[(window * stride)..target];
             compute.NextStep();
-            double[] row = [.. model.Forward(compute, Tensor.From(new Shape(1, seen.Length), seen)).Data[^11..].ToArray().Select(value => (double)value)];
+            double[] row = [.. model.Forward(compute, Tensor.From(new Shape(1, seen.Length), seen)).Data[^11..]
+                .ToArray().Select(value => (double)value)];
             sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[target]];
         }
         var done = new List<long>();
@@ -67,7 +72,8 @@ public class EvaluateTests
         Assert.Equal(done.Order(), done);
         using var two = new Compute(2);
         foreach (int batch in (int[])[1, 3, 7, 1000])
-            Assert.Equal(result, Evaluate.OnText(new ModelLosses(model, two), Tokens, 300, time, stride, batch)); // the same bits
+            // the same bits
+            Assert.Equal(result, Evaluate.OnText(new ModelLosses(model, two), Tokens, 300, time, stride, batch));
     }
 
     [Theory]
@@ -79,7 +85,8 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         int[] tokens = Tokens[..length];
-        Assert.Equal(EvaluateRows.OnAll(new ModelLosses(model, compute), new BatchLoader(tokens, 4, 8, "test")), Evaluate.OnText(new ModelLosses(model, compute), tokens, 1, 8, 8, 3).Loss);
+        Assert.Equal(EvaluateRows.OnAll(new ModelLosses(model, compute), new BatchLoader(tokens, 4, 8, "test")),
+            Evaluate.OnText(new ModelLosses(model, compute), tokens, 1, 8, 8, 3).Loss);
         Assert.Equal(1, Evaluate.OnText(new ModelLosses(model, compute), tokens.AsMemory(0, 2), 1, 8, 8, 3).Tokens);
     }
 
@@ -94,10 +101,13 @@ public class EvaluateTests
     {
         using var model = RandomModel();
         using var compute = new Compute(1);
-        var e = Assert.Throws<NanoException>(() => Evaluate.OnText(new ModelLosses(model, compute), Tokens.AsMemory(0, length), 1, time, stride, batch));
+        var e = Assert.Throws<NanoException>(() =>
+            Evaluate.OnText(new ModelLosses(model, compute), Tokens.AsMemory(0, length), 1, time, stride, batch));
         Assert.All(words, word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
         int[] foreign = [1, 2, 11];
-        Assert.Contains("the id 11", Assert.Throws<NanoException>(() => Evaluate.OnText(new ModelLosses(model, compute), foreign, 1, 8, 8, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("the id 11",
+            Assert.Throws<NanoException>(() => Evaluate.OnText(new ModelLosses(model, compute), foreign, 1, 8, 8,
+                1)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -107,7 +117,8 @@ public class EvaluateTests
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
         Assert.Equal(Math.Log(11), EvaluateRows.OnAll(new ModelLosses(model, compute), loader), 1e-6);
-        Assert.Equal(Math.Log(11), EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 12, 1, RandomPurpose.TrainingWindows), 1e-6);
+        Assert.Equal(Math.Log(11), EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 12, 1,
+            RandomPurpose.TrainingWindows), 1e-6);
     }
 
     [Fact]
@@ -116,10 +127,14 @@ public class EvaluateTests
         using var model = RandomModel();
         using var compute = new Compute(1);
         var loader = new BatchLoader(Tokens, 4, 8, "test");
-        double first = EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation);
-        Assert.Equal(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.TrainingEvaluation));
-        Assert.NotEqual(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1, RandomPurpose.ValidationEvaluation));
-        Assert.NotEqual(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 2, RandomPurpose.TrainingEvaluation));
+        double first = EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1,
+            RandomPurpose.TrainingEvaluation);
+        Assert.Equal(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1,
+            RandomPurpose.TrainingEvaluation));
+        Assert.NotEqual(first, EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 1,
+            RandomPurpose.ValidationEvaluation));
+        Assert.NotEqual(first,
+            EvaluateRows.OnRandomRows(new ModelLosses(model, compute), loader, 8, 2, RandomPurpose.TrainingEvaluation));
         // The mean of two batches, each evaluated alone by a loader whose steps are counted alike.
         double sum = 0;
         for (int step = 0; step < 2; step++)

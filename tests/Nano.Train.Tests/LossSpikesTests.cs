@@ -32,15 +32,18 @@ public class LossSpikesTests
         var numbers = new Dictionary<string, double>();
         spikes.Save(numbers);
 
-        // A value taken with share a leaves 1 - a to those before: from there to each one's weight, mean and variance as defined.
+        // A value taken with share a leaves 1 - a to those before: from there to each one's weight, mean and
+        // variance as defined.
         double[] share = [.. Enumerable.Range(1, count).Select(n => 1.0 / Math.Min(n, 50))];
-        double[] weights = [.. Enumerable.Range(0, count).Select(i => share[i] * share[(i + 1)..].Aggregate(1.0, (product, a) => product * (1 - a)))];
+        double[] weights = [.. Enumerable.Range(0, count)
+            .Select(i => share[i] * share[(i + 1)..].Aggregate(1.0, (product, a) => product * (1 - a)))];
         Assert.Equal(1, weights.Sum(), 1e-12);
         foreach (var (name, values) in new[] { ("loss", losses), ("norm", [.. norms.Select(norm => Math.Log(norm))]) })
         {
             double mean = values.Zip(weights, (x, w) => x * w).Sum();
             Assert.Equal(mean, numbers[$"spikes.{name}_mean"], 1e-12);
-            Assert.Equal(values.Zip(weights, (x, w) => w * (x - mean) * (x - mean)).Sum(), numbers[$"spikes.{name}_variance"], 1e-12);
+            Assert.Equal(values.Zip(weights, (x, w) => w * (x - mean) * (x - mean)).Sum(),
+                numbers[$"spikes.{name}_variance"], 1e-12);
         }
     }
 
@@ -69,7 +72,8 @@ public class LossSpikesTests
         Assert.Equal((0, 0), spikes.Scores(1e6, 1e6));
         spikes.Add(1, 1);
         Assert.True(spikes.AreSpike(spikes.Scores(1e6, 1)));
-        foreach (var (loss, norm) in new (double, double)[] { (double.NaN, 1), (1, double.NaN), (double.PositiveInfinity, 1), (1, double.PositiveInfinity) })
+        foreach (var (loss, norm) in new (double, double)[] { (double.NaN, 1), (1, double.NaN),
+            (double.PositiveInfinity, 1), (1, double.PositiveInfinity) })
             Assert.True(new LossSpikes(6).AreSpike(new LossSpikes(6).Scores(loss, norm)));
     }
 
@@ -118,7 +122,8 @@ public class LossSpikesTests
     {
         var patience = new EarlyStopping(2, 0.1);
         List<bool> over = [];
-        foreach (double loss in new[] { 3, 2.5, 2.45, 2.39, 2.35, 2.3, 2.5 }) // 2.39 is 0.11 below 2.5; then 2.35, 2.3 and 2.5 are not 0.1 below 2.39
+        // 2.39 is 0.11 below 2.5; then 2.35, 2.3 and 2.5 are not 0.1 below 2.39
+        foreach (double loss in new[] { 3, 2.5, 2.45, 2.39, 2.35, 2.3, 2.5 })
         {
             patience.Observe(loss);
             over.Add(patience.IsOver);
@@ -138,14 +143,21 @@ public class LossSpikesTests
     {
         (StabilityOptions Options, string Words)[] wrong =
         [
-            (new() { SpikeScore = 0 }, "`spike_z` must be a positive number, got 0"), (new() { SpikeScore = double.NaN }, "`spike_z`"), (new() { SpikeScore = double.PositiveInfinity }, "`spike_z`"),
-            (new() { MaxRollbacks = 0 }, "`max_rollbacks` must be at least 1, got 0"), (new() { AverageDecay = 1 }, "`ema` must be from 0 to below 1, got 1"),
-            (new() { AverageDecay = -0.5 }, "`ema`"), (new() { AverageDecay = double.NaN }, "`ema`"), (new() { Patience = -1 }, "`patience`"), (new() { MinDelta = -1 }, "`min_delta`"),
+            (new() { SpikeScore = 0 }, "`spike_z` must be a positive number, got 0"),
+                (new() { SpikeScore = double.NaN }, "`spike_z`"),
+                    (new() { SpikeScore = double.PositiveInfinity }, "`spike_z`"),
+            (new() { MaxRollbacks = 0 }, "`max_rollbacks` must be at least 1, got 0"),
+                (new() { AverageDecay = 1 }, "`ema` must be from 0 to below 1, got 1"),
+            (new() { AverageDecay = -0.5 }, "`ema`"), (new() { AverageDecay = double.NaN }, "`ema`"),
+                (new() { Patience = -1 }, "`patience`"), (new() { MinDelta = -1 }, "`min_delta`"),
             (new() { MinDelta = double.NaN }, "`min_delta`"),
         ];
         foreach (var (options, words) in wrong)
-            Assert.Contains(words, Assert.Throws<NanoException>((Runs.Tiny with { Stability = options }).Validate).Message, StringComparison.Ordinal);
+            Assert.Contains(words,
+                Assert.Throws<NanoException>((Runs.Tiny with { Stability = options }).Validate).Message,
+                StringComparison.Ordinal);
         Runs.Tiny.Validate();
-        Assert.Equal(("off", "0", "0"), (Runs.Tiny.Describe()["on_spike"], Runs.Tiny.Describe()["ema"], Runs.Tiny.Describe()["patience"]));
+        Assert.Equal(("off", "0", "0"),
+            (Runs.Tiny.Describe()["on_spike"], Runs.Tiny.Describe()["ema"], Runs.Tiny.Describe()["patience"]));
     }
 }

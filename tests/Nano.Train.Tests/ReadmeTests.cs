@@ -37,7 +37,8 @@ public class ReadmeTests
     [Fact]
     public void They_are_the_lines_of_the_readme()
     {
-        string readme = File.ReadAllText(Path.Combine(Goldens.Path("."), "..", "..", "README.md")).ReplaceLineEndings("\n");
+        string readme = File.ReadAllText(Path.Combine(Goldens.Path("."), "..", "..", "README.md"))
+            .ReplaceLineEndings("\n");
         string source = File.ReadAllText(Goldens.Path("../Nano.Train.Tests/ReadmeTests.cs")).ReplaceLineEndings("\n");
         string shown = Between(readme, "```csharp\n", "```");
         string compiled = Between(source, "        // <README>\n", "        // </README>");

@@ -74,10 +74,11 @@ public sealed class RunLockTests : IDisposable
         Assert.SkipWhen(OperatingSystem.IsWindows(), "links need rights on Windows");
         Directory.CreateDirectory(temp.File("run"));
         Directory.CreateSymbolicLink(temp.File("link"), temp.File("run"));
-        using (RunLock.Take(temp.File("run")))
+        using (RunLock.Acquire(temp.File("run")))
             Assert.Contains("is in use by process",
-                Assert.Throws<NanoException>(() => RunLock.Take(temp.File("link"))).Message, StringComparison.Ordinal);
-        RunLock.Take(temp.File("link")).Dispose();
+                Assert.Throws<NanoException>(() => RunLock.Acquire(temp.File("link"))).Message,
+                StringComparison.Ordinal);
+        RunLock.Acquire(temp.File("link")).Dispose();
     }
 
     [Theory]
@@ -88,10 +89,10 @@ public sealed class RunLockTests : IDisposable
     [InlineData("\0\0\0")]
     public void A_holder_that_cannot_be_read_is_another_process(string holder)
     {
-        using var taken = RunLock.Take(temp.Root);
+        using var taken = RunLock.Acquire(temp.Root);
         File.WriteAllText(temp.File("running.json"), holder);
         Assert.Contains("is in use by another process",
-            Assert.Throws<NanoException>(() => RunLock.Take(temp.Root)).Message, StringComparison.Ordinal);
+            Assert.Throws<NanoException>(() => RunLock.Acquire(temp.Root)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -101,7 +102,7 @@ public sealed class RunLockTests : IDisposable
         File.WriteAllText(temp.File("running.json"),
             "{\"Pid\":1,\"Host\":\"gone\",\"Since\":\"2025-01-01T00:00:00Z\"}");
         Assert.False(RunLock.IsHeld(temp.Root));
-        using (var taken = RunLock.Take(temp.Root))
+        using (var taken = RunLock.Acquire(temp.Root))
             Assert.True(taken.Excludes && RunLock.IsHeld(temp.Root) == true);
         Assert.False(RunLock.IsHeld(temp.Root));
         Assert.Null(RunLock.IsHeld(temp.File("never")));
@@ -125,7 +126,7 @@ public sealed class RunLockTests : IDisposable
     public void A_sweep_that_another_process_runs_is_refused()
     {
         var sweep = new Sweep(temp.Root, new SweepGrid("tiny", [SweepOption.Parse("--lr", "1e-2,1e-3")]));
-        using (RunLock.Take(temp.Root))
+        using (RunLock.Acquire(temp.Root))
         {
             var e = Assert.Throws<NanoException>(() =>
                 sweep.Run((_, _) => throw new InvalidOperationException(), (_, _) => { }, CancellationToken.None));
@@ -138,10 +139,11 @@ public sealed class RunLockTests : IDisposable
     public void A_folder_that_cannot_be_written_is_an_error_for_people()
     {
         File.WriteAllText(temp.File("file"), "");
-        Assert.Contains(temp.File("file"), Assert.Throws<NanoException>(() => RunLock.Take(temp.File("file"))).Message,
+        Assert.Contains(temp.File("file"),
+            Assert.Throws<NanoException>(() => RunLock.Acquire(temp.File("file"))).Message,
             StringComparison.Ordinal);
         Directory.CreateDirectory(temp.File("run/running.lock"));
-        Assert.Contains(temp.File("run"), Assert.Throws<NanoException>(() => RunLock.Take(temp.File("run"))).Message,
+        Assert.Contains(temp.File("run"), Assert.Throws<NanoException>(() => RunLock.Acquire(temp.File("run"))).Message,
             StringComparison.Ordinal);
     }
 }

@@ -14,7 +14,8 @@ public class SettingsPageTests
         string path = Path.Combine(Goldens.Path("."), "..", "..", "docs", "settings.md");
         if (Environment.GetEnvironmentVariable(Regenerate) is { Length: > 0 })
             File.WriteAllText(path, Page());
-        Assert.True(File.Exists(path) && File.ReadAllText(path) == Page(), "docs/settings.md is not what the table of settings gives; "
+        Assert.True(File.Exists(path) && File.ReadAllText(path) == Page(),
+            "docs/settings.md is not what the table of settings gives; "
             + $"write it with: {Regenerate}=1 dotnet test tests/Nano.Train.Tests --filter SettingsPageTests");
     }
 
@@ -32,16 +33,20 @@ public class SettingsPageTests
             write it anew.
 
             """.ReplaceLineEndings("\n"));
-        foreach (var group in TrainSettings.OfModel.Concat(TrainSettings.All).GroupBy(setting => setting.Group).OrderBy(group => group.Key))
+        foreach (var group in TrainSettings.OfModel.Concat(TrainSettings.All).GroupBy(setting => setting.Group)
+            .OrderBy(group => group.Key))
         {
-            page.Append($"\n## {Title(group.Key)}\n\n| setting | option | accepts | default | meaning |\n|---|---|---|---|---|\n");
+            page.Append($"\n## {Title(group.Key)}\n\n| setting | option | accepts | default | meaning "
+                + $"|\n|---|---|---|---|---|\n");
             foreach (var setting in group)
-                page.Append($"| `{setting.Key}` | `--{setting.Option}` | {setting.Accepts} | {Default(setting)} | {Meaning(setting)} |\n");
+                page.Append($"| `{setting.Key}` | `--{setting.Option}` | {setting.Accepts} | {Default(setting)} | "
+                    + $"{Meaning(setting)} |\n");
         }
         return page.ToString();
     }
 
-    private static string Title(SettingGroup group) => group == SettingGroup.Optimizer ? "Loss and optimizer" : group.ToString();
+    private static string Title(SettingGroup group) =>
+        group == SettingGroup.Optimizer ? "Loss and optimizer" : group.ToString();
 
     private static string Default(Setting setting) => setting switch
     {

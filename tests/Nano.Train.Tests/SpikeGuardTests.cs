@@ -8,7 +8,8 @@ public class SpikeGuardTests
 
     const int Batches = 500; // more than any run here sees
 
-    static readonly TrainOptions Options = Runs.Tiny with { Steps = 400, EvalInterval = 100, EvalBatches = 1, LearningRate = 2e-2, MinLearningRate = 2e-3, WarmupSteps = 5 };
+    static readonly TrainOptions Options = Runs.Tiny with { Steps = 400, EvalInterval = 100, EvalBatches = 1,
+        LearningRate = 2e-2, MinLearningRate = 2e-3, WarmupSteps = 5 };
 
     static readonly Corpus Poisoned = new("poisoned", Text(), "made for this test");
 
@@ -16,13 +17,19 @@ public class SpikeGuardTests
 
     static readonly TrainOptions Rolling = Options with { Stability = new() { OnSpike = OnSpike.Rollback } };
 
-    /// <summary>The alphabet over and over, and figures in one window of each bad batch, which no other batch sees.</summary>
+    /// <summary>
+    /// The alphabet over and over, and figures in one window of each bad batch, which no other
+    /// batch sees.
+    /// </summary>
     static string Text()
     {
         char[] text = string.Concat(Enumerable.Repeat("abcdefghijklmnopqrstuvwxyz\n", 2000)).ToCharArray();
-        var positions = new BatchLoader([.. Enumerable.Range(0, (int)(text.Length * 0.9))], Options.Batch, Options.Time, "test"); // tokens that tell where they stand
+        // tokens that tell where they stand
+        var positions = new BatchLoader([.. Enumerable.Range(0, (int)(text.Length * 0.9))], Options.Batch,
+            Options.Time, "test");
         using var compute = new Compute(1);
-        Tensor ids = compute.New(new Shape(Options.Batch, Options.Time), DType.Int32), targets = compute.New(new Shape(Options.Batch, Options.Time), DType.Int32);
+        Tensor ids = compute.New(new Shape(Options.Batch, Options.Time), DType.Int32),
+            targets = compute.New(new Shape(Options.Batch, Options.Time), DType.Int32);
         var seenBy = new Dictionary<int, HashSet<long>>();
         var starts = new Dictionary<long, int[]>();
         for (long batch = 0; batch < Batches; batch++)
@@ -35,7 +42,8 @@ public class SpikeGuardTests
         }
         foreach (long batch in BadBatches)
         {
-            int start = starts[batch].First(start => Enumerable.Range(start, Options.Time + 1).All(i => seenBy[i].Count == 1));
+            int start = starts[batch]
+                .First(start => Enumerable.Range(start, Options.Time + 1).All(i => seenBy[i].Count == 1));
             "0918273645".AsSpan(0, Options.Time + 1).CopyTo(text.AsSpan(start));
         }
         return new string(text);
@@ -45,7 +53,8 @@ public class SpikeGuardTests
         new(options, TrainingData.FromText(corpus ?? Poisoned, null), run, resume, compute, 100, "nano train test");
 
     /// <summary>Runs, and ends as if killed once an event satisfies the condition; or asks it to stop there.</summary>
-    static List<TrainEvent> RunUntil(string run, TrainOptions options, Func<TrainEvent, int, bool>? at = null, bool resume = false, bool gently = false)
+    static List<TrainEvent> RunUntil(string run, TrainOptions options, Func<TrainEvent, int, bool>? at = null,
+        bool resume = false, bool gently = false)
     {
         using var compute = new Compute(1);
         using var trainer = New(run, compute, options, resume);
@@ -86,14 +95,17 @@ public class SpikeGuardTests
         var events = RunUntil(run.Root, Skipping);
         long[] found = [.. events.OfType<SpikeFound>().Select(spike => spike.Step)];
         Assert.Equal([311, 346], found);
-        Assert.Equal(Enumerable.Range(1, 400).Select(step => (long)step), events.OfType<StepDone>().Select(step => step.Step));
-        Assert.All(events.OfType<SpikeFound>(), spike => Assert.True(spike.Spike.LossScore > 6 || spike.Spike.NormScore > 6));
+        Assert.Equal(Enumerable.Range(1, 400).Select(step => (long)step),
+            events.OfType<StepDone>().Select(step => step.Step));
+        Assert.All(events.OfType<SpikeFound>(),
+            spike => Assert.True(spike.Spike.LossScore > 6 || spike.Spike.NormScore > 6));
 
         using var compute = new Compute(1);
         var data = TrainingData.FromText(Poisoned, null);
         var options = Options.With(data.Tokenizer);
         using var model = Runs.NewModel(options);
-        using var step = new TrainStep(model, compute, new BatchLoader(data.Train, options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(data.Train, options.Batch, options.Time, "test"), options);
         for (long i = 0; i < 400; i++)
         {
             var gradients = step.FindGradients(i);
@@ -102,9 +114,11 @@ public class SpikeGuardTests
         }
         using var trained = ModelDirectory.Load(run.Root).Model;
         Assert.Equal(Runs.Bits(model), Runs.Bits(trained));
-        Assert.Equal(found.Select(at => $"{at}"), RunLog.Read(run.File("log.jsonl")).OfType<SpikeEntry>().Select(spike => $"{spike.Step}"));
+        Assert.Equal(found.Select(at => $"{at}"), RunLog.Read(run.File("log.jsonl")).OfType<SpikeEntry>()
+            .Select(spike => $"{spike.Step}"));
         string report = File.ReadAllText(run.File("report.html"));
-        Assert.All(found, at => Assert.Contains($"<tr><td>step {at:N0}: update skipped</td>", report, StringComparison.Ordinal));
+        Assert.All(found, at => Assert.Contains($"<tr><td>step {at:N0}: update skipped</td>", report,
+            StringComparison.Ordinal));
     }
 
     [Fact]
@@ -113,14 +127,16 @@ public class SpikeGuardTests
         using var run = new TempFolder();
         var events = RunUntil(run.Root, Rolling);
         var found = events.OfType<SpikeFound>().ToList();
-        Assert.Equal([(311, 300), (335, 300)], found.Select(spike => (spike.Step, spike.BackTo))); // eleven batches passed over: the second is met as much earlier
+        // eleven batches passed over: the second is met as much earlier
+        Assert.Equal([(311, 300), (335, 300)], found.Select(spike => (spike.Step, spike.BackTo)));
 
         // The same by hand: after each spike the weights of the evaluation, and every later step takes later data.
         using var compute = new Compute(1);
         var data = TrainingData.FromText(Poisoned, null);
         var options = Options.With(data.Tokenizer);
         using var model = Runs.NewModel(options);
-        using var step = new TrainStep(model, compute, new BatchLoader(data.Train, options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(data.Train, options.Batch, options.Time, "test"), options);
         Tensor[] live = [.. model.Parameters.All, .. step.Optimizer.State.Select(slot => slot.Tensor)];
         float[][] kept = [];
         var spikes = new Queue<long>(found.Select(spike => spike.Step));
@@ -131,12 +147,12 @@ public class SpikeGuardTests
             var gradients = step.FindGradients(i);
             if (spikes.TryPeek(out long at) && at == i + 1)
             {
-                Assert.Contains(i + step.PassedOver, BadBatches);
+                Assert.Contains(i + step.SkippedBatches, BadBatches);
                 spikes.Dequeue();
                 for (int t = 0; t < live.Length; t++)
                     kept[t].CopyTo(live[t].Data);
                 long back = i / 100 * 100;
-                step.PassedOver += i + 1 - back;
+                step.SkippedBatches += i + 1 - back;
                 (step.Optimizer.StepCount, i) = (back, back - 1);
                 continue;
             }
@@ -146,7 +162,9 @@ public class SpikeGuardTests
         Assert.Equal(Runs.Bits(model), Runs.Bits(trained));
 
         string report = File.ReadAllText(run.File("report.html"));
-        Assert.All(found, spike => Assert.Contains($"<tr><td>step {spike.Step:N0}: back to step {spike.BackTo:N0}, passing over the data between</td>", report, StringComparison.Ordinal));
+        Assert.All(found, spike =>
+            Assert.Contains($"<tr><td>step {spike.Step:N0}: back to step {spike.BackTo:N0}, skipping the batches in "
+            + "between</td>", report, StringComparison.Ordinal));
     }
 
     public static TheoryData<string, int, bool> Ends
@@ -162,7 +180,8 @@ public class SpikeGuardTests
         }
     }
 
-    static readonly Lazy<(TempFolder Run, List<TrainEvent> Events)> WholeSkipping = new(() => Whole(Skipping)), WholeRolling = new(() => Whole(Rolling));
+    static readonly Lazy<(TempFolder Run, List<TrainEvent> Events)> WholeSkipping = new(() => Whole(Skipping)),
+        WholeRolling = new(() => Whole(Rolling));
 
     static (TempFolder Run, List<TrainEvent> Events) Whole(TrainOptions options)
     {
@@ -172,13 +191,15 @@ public class SpikeGuardTests
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public void A_run_that_ended_near_a_spike_goes_on_to_the_same_bytes_and_the_same_log(string action, int past, bool gently)
+    public void A_run_that_ended_near_a_spike_goes_on_to_the_same_bytes_and_the_same_log(string action, int past,
+        bool gently)
     {
         var options = action == "skip" ? Skipping : Rolling;
         var (whole, events) = (action == "skip" ? WholeSkipping : WholeRolling).Value;
         int end = events.FindIndex(e => e is SpikeFound) + 1 + past;
         using var run = new TempFolder();
-        Assert.Equal(end, RunUntil(run.Root, options, (_, count) => count == end, gently: gently).Count(e => e is not Finished));
+        Assert.Equal(end, RunUntil(run.Root, options, (_, count) => count == end, gently: gently)
+            .Count(e => e is not Finished));
         RunUntil(run.Root, options, resume: true);
         AssertSame(whole, run);
     }
@@ -188,7 +209,8 @@ public class SpikeGuardTests
     {
         using var run = new TempFolder();
         RunUntil(run.Root, Rolling, (_, count) => count == 90, gently: true);
-        for (int session = 0; RunUntil(run.Root, Rolling, (_, count) => count == 90, resume: true, gently: true)[^1] is Finished { Interrupted: true }; session++)
+        for (int session = 0; RunUntil(run.Root, Rolling, (_, count) => count == 90, resume: true,
+            gently: true)[^1] is Finished { Interrupted: true }; session++)
             Assert.True(session < 20);
         AssertSame(WholeRolling.Value.Run, run);
     }
@@ -206,11 +228,13 @@ public class SpikeGuardTests
         {
             using var trainer = New(run, compute, options, corpus: corpus);
             Assert.DoesNotContain(trainer.Run(CancellationToken.None), e => e is SpikeFound);
-            return Runs.Files(Path.Combine(run, "step-000300")) is var files ? [files["model.safetensors"], files["config.json"]] : [];
+            return Runs.Files(Path.Combine(run, "step-000300")) is var files
+                ? [files["model.safetensors"], files["config.json"]] : [];
         }
         var options = Options with { Steps = 300, LearningRate = 1e-2, MinLearningRate = 1e-3 };
         Assert.Equal(Train(off.Root, options), Train(on.Root, options with { Stability = new() { OnSpike = action } }));
-        Assert.DoesNotContain("spikes.", File.ReadAllText(off.File("step-000300/trainer.json")), StringComparison.Ordinal);
+        Assert.DoesNotContain("spikes.", File.ReadAllText(off.File("step-000300/trainer.json")),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -220,15 +244,18 @@ public class SpikeGuardTests
         RunUntil(off.Root, Options);
         var events = RunUntil(warned.Root, Options with { Stability = new() { OnSpike = OnSpike.Warn } });
         Assert.Contains(events, e => e is SpikeFound { Spike.Action: OnSpike.Warn });
-        Assert.Equal(Runs.Files(off.File("step-000400"))["model.safetensors"], Runs.Files(warned.File("step-000400"))["model.safetensors"]);
-        Assert.Equal(Log(off.Root), Log(warned.Root).Where(line => !line.StartsWith(nameof(SpikeEntry), StringComparison.Ordinal)));
+        Assert.Equal(Runs.Files(off.File("step-000400"))["model.safetensors"],
+            Runs.Files(warned.File("step-000400"))["model.safetensors"]);
+        Assert.Equal(Log(off.Root),
+            Log(warned.Root).Where(line => !line.StartsWith(nameof(SpikeEntry), StringComparison.Ordinal)));
     }
 
     [Fact]
     public void Too_many_rollbacks_end_the_run_with_an_error_and_leave_the_last_checkpoint()
     {
         using var run = new TempFolder();
-        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { Stability = new() { OnSpike = OnSpike.Rollback, MaxRollbacks = 1 } }));
+        var e = Assert.Throws<DivergedException>(() =>
+            RunUntil(run.Root, Options with { Stability = new() { OnSpike = OnSpike.Rollback, MaxRollbacks = 1 } }));
         Assert.Contains("step 335: the loss of ", e.Message, StringComparison.Ordinal);
         Assert.Contains("1 rollbacks, as many as `max_rollbacks` allows", e.Message, StringComparison.Ordinal);
         Assert.Single(RunLog.Read(run.File("log.jsonl")), SpikeLog.IsRollback);
@@ -239,7 +266,9 @@ public class SpikeGuardTests
     public void Weights_gone_astray_are_not_skipped_over_for_ever()
     {
         using var run = new TempFolder();
-        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = new() { OnSpike = OnSpike.Skip } }));
+        var e = Assert.Throws<DivergedException>(() =>
+            RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0,
+                Stability = new() { OnSpike = OnSpike.Skip } }));
         Assert.Contains("10 steps before it were skipped in a row", e.Message, StringComparison.Ordinal);
         Assert.Contains("not finite; first in ", e.Message, StringComparison.Ordinal);
     }
@@ -249,18 +278,23 @@ public class SpikeGuardTests
     {
         using var run = new TempFolder();
         var stability = new StabilityOptions { OnSpike = OnSpike.Rollback, MaxRollbacks = 2 };
-        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = stability }));
+        var e = Assert.Throws<DivergedException>(() =>
+            RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0, Stability = stability }));
         Assert.Contains("2 rollbacks", e.Message, StringComparison.Ordinal);
-        Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0 }));
+        Assert.Throws<DivergedException>(() =>
+            RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0 }));
     }
 
     [Fact]
     public void Weights_that_are_not_finite_do_not_reach_a_checkpoint()
     {
         using var run = new TempFolder();
-        var e = Assert.Throws<DivergedException>(() => RunUntil(run.Root, Options with { LearningRate = 1e300, MinLearningRate = 0 }, (e, _) => e is StepDone, gently: true));
+        var e = Assert.Throws<DivergedException>(() =>
+            RunUntil(run.Root, Options with { LearningRate = 1e300, MinLearningRate = 0 }, (e, _) => e is StepDone,
+                gently: true));
         Assert.Contains("step 1: a weight is not finite; first in ", e.Message, StringComparison.Ordinal);
         using var kept = ModelDirectory.Load(run.Root).Model;
-        Assert.All(kept.Parameters.All, parameter => Assert.DoesNotContain(parameter.Data.ToArray(), value => !float.IsFinite(value)));
+        Assert.All(kept.Parameters.All,
+            parameter => Assert.DoesNotContain(parameter.Data.ToArray(), value => !float.IsFinite(value)));
     }
 }

@@ -1,16 +1,24 @@
 namespace Nano.Tests;
 
-/// <summary>Eight rows are one batch, however they are split into micro-batches: the same loss, gradients and weights, bit for bit.</summary>
+/// <summary>
+/// Eight rows are one batch, however they are split into micro-batches: the same loss, gradients
+/// and weights, bit for bit.
+/// </summary>
 public class SplitTests
 {
     const int Rows = 8, T = 12;
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 11, ContextLength = T, Layers = 2, Heads = 4, KvHeads = 2, Channels = 16, Intermediate = 40, QkNorm = true };
+    static readonly LlamaConfig Llama = new() { VocabSize = 11, ContextLength = T, Layers = 2, Heads = 4, KvHeads = 2,
+        Channels = 16, Intermediate = 40, QkNorm = true };
 
     static TrainOptions Options(ModelConfig model, int batch, bool checkpoint) =>
-        Runs.Tiny with { Model = model, Batch = batch, Accumulate = Rows / batch, Time = T, CheckpointActivations = checkpoint, ClipNorm = 0.5 };
+        Runs.Tiny with { Model = model, Batch = batch, Accumulate = Rows / batch, Time = T,
+            CheckpointActivations = checkpoint, ClipNorm = 0.5 };
 
-    /// <summary>All of row 3 of a batch is left out, which is a whole micro-batch where rows come one by one, and a fifth of the others.</summary>
+    /// <summary>
+    /// All of row 3 of a batch is left out, which is a whole micro-batch where rows come one by
+    /// one, and a fifth of the others.
+    /// </summary>
     static bool IsLeftOut(long row, int t) => row % Rows == 3 || ((row * 7) + (t * 3)) % 5 == 0;
 
     static Action<long, Tensor, Tensor> Fill(TrainOptions options, bool ignore)
@@ -37,7 +45,8 @@ public class SplitTests
             results[i] = step.FindGradients(i);
             step.Update(1e-2, results[i]);
         }
-        return (results, [.. model.Parameters.All.SelectMany(parameter => Runs.Bits(parameter.Gradient.Data))], Runs.Bits(model));
+        return (results, [.. model.Parameters.All.SelectMany(parameter => Runs.Bits(parameter.Gradient.Data))],
+            Runs.Bits(model));
     }
 
     [Theory]
@@ -51,13 +60,15 @@ public class SplitTests
         foreach (float dropout in (float[])[0, 0.3f])
             foreach (bool ignore in (bool[])[false, true])
             {
-                ModelConfig model = kind == "gpt2" ? Runs.TinyModel with { TiedHead = tied, Dropout = dropout } : Llama with { TiedHead = tied, Dropout = dropout };
+                ModelConfig model = kind == "gpt2" ? Runs.TinyModel with { TiedHead = tied, Dropout = dropout }
+                    : Llama with { TiedHead = tied, Dropout = dropout };
                 var expected = Train(Options(model, Rows, false), ignore, 1);
                 Assert.True(seen.Add(expected.Results[0].Loss), "dropout and ignored targets must change something");
                 foreach (int batch in (int[])[8, 4, 2, 1])
                     foreach (bool checkpoint in (bool[])[false, true])
                     {
-                        string what = $"{batch} rows at a time, checkpoint {checkpoint}, dropout {dropout}, ignore {ignore}";
+                        string what = $"{batch} rows at a time, checkpoint {checkpoint}, dropout {dropout}, ignore "
+                            + $"{ignore}";
                         var actual = Train(Options(model, batch, checkpoint), ignore, batch == 4 ? 3 : 2);
                         Assert.True(expected.Results.SequenceEqual(actual.Results), what);
                         Assert.True(expected.Gradients.AsSpan().SequenceEqual(actual.Gradients), what);
@@ -66,7 +77,10 @@ public class SplitTests
             }
     }
 
-    /// <summary>The mean over the kept targets of the whole batch, from logits and the definition of cross-entropy.</summary>
+    /// <summary>
+    /// The mean over the kept targets of the whole batch, from logits and the definition of
+    /// cross-entropy.
+    /// </summary>
     [Theory]
     [InlineData(8)]
     [InlineData(1)]
@@ -79,7 +93,8 @@ public class SplitTests
         double loss = step.FindGradients(0).Loss, sum = 0;
         int kept = 0;
         var (ids, targets) = (new Tensor(new Shape(Rows, T), DType.Int32), new Tensor(new Shape(Rows, T), DType.Int32));
-        new BatchLoader(Runs.RandomTokens(500, 11), Rows, T, "test").Random(1, RandomPurpose.TrainingWindows, 0, ids, targets);
+        new BatchLoader(Runs.RandomTokens(500, 11), Rows, T, "test")
+            .Random(1, RandomPurpose.TrainingWindows, 0, ids, targets);
         float[] logits = compute.WithoutTape(() => model.Forward(compute, ids)).Data.ToArray();
         for (int i = 0; i < Rows * T; i++)
             if (!IsLeftOut(i / T, i % T))
@@ -104,7 +119,8 @@ public class SplitTests
             targets.Ids.Fill(-100);
         }, options);
         int[] before = Runs.Bits(model);
-        Assert.Contains("step 8: every target", Assert.Throws<NanoException>(() => step.Run(7, 1e-2)).Message, StringComparison.Ordinal);
+        Assert.Contains("step 8: every target", Assert.Throws<NanoException>(() => step.Run(7, 1e-2)).Message,
+            StringComparison.Ordinal);
         Assert.Equal(before, Runs.Bits(model));
     }
 
@@ -113,7 +129,10 @@ public class SplitTests
     {
         using var model = Runs.NewModel(Runs.Tiny);
         using var compute = new Compute(2);
-        double[] losses = [.. new[] { 12, 6, 5, 4, 1, 50 }.Select(batch => EvaluateRows.OnRandomRows(new ModelLosses(model, compute), new BatchLoader(Runs.RandomTokens(500, 11), batch, 8, "test"), 12, 1, RandomPurpose.TrainingEvaluation))];
+        double[] losses = [.. new[] { 12, 6, 5, 4, 1, 50 }
+            .Select(batch => EvaluateRows.OnRandomRows(new ModelLosses(model, compute),
+                new BatchLoader(Runs.RandomTokens(500, 11), batch, 8, "test"), 12, 1,
+                RandomPurpose.TrainingEvaluation))];
         Assert.Single(losses.Distinct());
     }
 }

@@ -5,17 +5,20 @@ public class TrainActivationsTests
 {
     private static readonly TrainOptions Options = Runs.Tiny with
     {
-        Model = new Gpt2Config { VocabSize = 29, ContextLength = 72, Layers = 2, Heads = 3, Channels = 24, Dropout = 0.1f },
+        Model = new Gpt2Config { VocabSize = 29, ContextLength = 72, Layers = 2, Heads = 3, Channels = 24,
+            Dropout = 0.1f },
         Batch = 8,
         Time = 72,
         Activations = ActivationStorage.BFloat16,
     };
 
-    private static (int[] Parameters, StepResult[] Results) Train(TrainOptions options, int threads = 2, SimdWidth? width = null)
+    private static (int[] Parameters, StepResult[] Results) Train(TrainOptions options, int threads = 2,
+        SimdWidth? width = null)
     {
         using var model = Runs.NewModel(options);
         using var compute = new Compute(threads, width);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
         StepResult[] results = [.. Enumerable.Range(0, 3).Select(i => step.Run(i, 1e-2))];
         return (Runs.Bits(model), results);
     }
@@ -51,7 +54,8 @@ public class TrainActivationsTests
         var options = Options with { Batch = 4, Accumulate = 2 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(2);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
         for (int i = 0; i < 3; i++)
             step.Run(i, 1e-3);
         long reserved = step.ReservedBytes, before = GC.GetAllocatedBytesForCurrentThread();
@@ -68,7 +72,9 @@ public class TrainActivationsTests
         var options = Runs.Tiny with { Batch = 2, Time = 12, Activations = ActivationStorage.BFloat16 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(1);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options); // one window only
+        // one window only
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options);
         double last = 0;
         for (int i = 0; i < 150; i++)
             last = step.Run(i, 1e-2).Loss;
@@ -81,9 +87,11 @@ public class TrainActivationsTests
         var options = Runs.Tiny with { Activations = ActivationStorage.BFloat16 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(1) { Profiler = new Profiler() };
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(500, 11), options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(500, 11), options.Batch, options.Time, "test"), options);
         step.Run(0, 1e-3);
-        var rows = compute.Profiler.Rows(new Machine(1, 1, 1)).ToDictionary(row => row.Name + row.Shape, row => row.Calls);
+        var rows = compute.Profiler.Rows(new Machine(1, 1, 1))
+            .ToDictionary(row => row.Name + row.Shape, row => row.Calls);
         // Two blocks of seven tensors: two norms, qkv, attention, the sum after it, the wide layer and its GELU.
         Assert.Equal((14, 14), (rows["float32 to bfloat16"], rows["bfloat16 to float32"]));
     }

@@ -1,13 +1,17 @@
 namespace Nano.Tests;
 
-/// <summary>Label smoothing and z-loss in training: what is learned changes, what is reported stays comparable.</summary>
+/// <summary>
+/// Label smoothing and z-loss in training: what is learned changes, what is reported stays
+/// comparable.
+/// </summary>
 public class TrainLossOptionsTests
 {
     private static (StepResult First, int[] Parameters) Train(TrainOptions options)
     {
         using var model = Runs.NewModel(options);
         using var compute = new Compute(2);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(500, 11), options.Batch, options.Time, "test"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(500, 11), options.Batch, options.Time, "test"), options);
         var first = step.Run(0, 1e-2);
         step.Run(1, 1e-2);
         return (first, Runs.Bits(model));
@@ -33,7 +37,9 @@ public class TrainLossOptionsTests
         var options = Runs.Tiny with { Batch = 2, Time = 12, LabelSmoothing = 0.2 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(1);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options); // one window only
+        // one window only
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options);
         double last = 0;
         for (int i = 0; i < 300; i++)
             last = step.Run(i, i < 200 ? 1e-2 : 1e-3).Loss;
@@ -55,10 +61,12 @@ public class TrainLossOptionsTests
             var options = Runs.Tiny with { Batch = 2, Time = 12, ZLoss = zLoss };
             using var model = Runs.NewModel(options);
             using var compute = new Compute(1);
-            using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options);
+            using var step = new TrainStep(model, compute,
+                new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options);
             for (int i = 0; i < 150; i++)
                 step.Run(i, 1e-2);
-            float[] logits = model.Forward(compute, Tensor.From(new Shape(1, 12), Runs.RandomTokens(13, 11).AsSpan(0, 12))).Data.ToArray();
+            float[] logits = model.Forward(compute,
+                Tensor.From(new Shape(1, 12), Runs.RandomTokens(13, 11).AsSpan(0, 12))).Data.ToArray();
             return logits.Chunk(11).Average(row => Math.Pow(Math.Log(row.Sum(z => Math.Exp(z))), 2));
         }
 
@@ -70,9 +78,13 @@ public class TrainLossOptionsTests
     {
         var description = (Runs.Tiny with { LabelSmoothing = 0.1, ZLoss = 1e-4 }).Describe();
         Assert.Equal(("0.1", "0.0001"), (description["label_smoothing"], description["z_loss"]));
-        foreach (var options in new[] { Runs.Tiny with { LabelSmoothing = 1 }, Runs.Tiny with { LabelSmoothing = -0.1 }, Runs.Tiny with { LabelSmoothing = double.NaN } })
-            Assert.Contains("`label_smoothing`", Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
-        foreach (var options in new[] { Runs.Tiny with { ZLoss = -1 }, Runs.Tiny with { ZLoss = double.PositiveInfinity }, Runs.Tiny with { ZLoss = double.NaN } })
-            Assert.Contains("`z_loss`", Assert.Throws<NanoException>(options.Validate).Message, StringComparison.Ordinal);
+        foreach (var options in new[] { Runs.Tiny with { LabelSmoothing = 1 }, Runs.Tiny with { LabelSmoothing = -0.1 },
+            Runs.Tiny with { LabelSmoothing = double.NaN } })
+            Assert.Contains("`label_smoothing`", Assert.Throws<NanoException>(options.Validate).Message,
+                StringComparison.Ordinal);
+        foreach (var options in new[] { Runs.Tiny with { ZLoss = -1 },
+            Runs.Tiny with { ZLoss = double.PositiveInfinity }, Runs.Tiny with { ZLoss = double.NaN } })
+            Assert.Contains("`z_loss`", Assert.Throws<NanoException>(options.Validate).Message,
+                StringComparison.Ordinal);
     }
 }

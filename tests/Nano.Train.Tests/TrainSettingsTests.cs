@@ -14,7 +14,8 @@ public class TrainSettingsTests
         Setting[] all = [.. TrainSettings.All, .. TrainSettings.OfModel];
         Assert.Equal(all.Length, all.Select(setting => setting.Key).Distinct().Count());
         Assert.Equal(all.Length, all.Select(setting => setting.Option).Distinct().Count());
-        Assert.Empty(all.Select(setting => setting.FormerKey).OfType<string>().Intersect(all.Select(setting => setting.Key)));
+        Assert.Empty(all.Select(setting => setting.FormerKey).OfType<string>()
+            .Intersect(all.Select(setting => setting.Key)));
         Assert.All(all, setting => Assert.True(setting.Help.Length > 5 && setting.Accepts.Length > 5, setting.Key));
     }
 
@@ -46,7 +47,8 @@ public class TrainSettingsTests
     public void Bounds_are_accepted_and_what_lies_beyond_is_refused_by_its_key(string key, string within, string beyond)
     {
         Override((key, within)).Validate();
-        Assert.StartsWith($"`{key}` must be ", Assert.Throws<NanoException>(Override((key, beyond)).Validate).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"`{key}` must be ", Assert.Throws<NanoException>(Override((key, beyond)).Validate).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>What a recipe of three values gives: the table's defaults are those.</summary>
@@ -55,7 +57,8 @@ public class TrainSettingsTests
     {
         const string json = """{"name":"x","model":{"model_type":"gpt2","vocab_size":65,"n_positions":64,"n_layer":2,"n_head":2,"n_embd":32,"resid_pdrop":0,"embd_pdrop":0,"attn_pdrop":0},"training":{"batch":3,"steps":7,"lr":2e-3}}""";
         var options = Recipe.FromJson(json, "x.json");
-        foreach (var setting in TrainSettings.All.Where(setting => setting is { IsRequired: false, DefaultSource: null }))
+        foreach (var setting in TrainSettings.All
+            .Where(setting => setting is { IsRequired: false, DefaultSource: null }))
             Assert.Equal(setting.Get(options), setting.Default);
         Assert.Equal(("6", "10", "1337"), (Default("spike_z"), Default("max_rollbacks"), Default("seed")));
     }
@@ -66,7 +69,8 @@ public class TrainSettingsTests
     public void An_update_rule_brings_its_learning_rate_and_a_learning_rate_the_lowest_one()
     {
         var sgd = Override(("optimizer", "sgd"));
-        Assert.Equal((Preset.LearningRate * 100, Preset.MinLearningRate * 100), (sgd.LearningRate, sgd.MinLearningRate));
+        Assert.Equal((Preset.LearningRate * 100, Preset.MinLearningRate * 100),
+            (sgd.LearningRate, sgd.MinLearningRate));
         var given = Override(("lr", "0.5"));
         Assert.Equal(0.5 * Preset.MinLearningRate / Preset.LearningRate, given.MinLearningRate, 12);
         Assert.Equal(0.25, Override(("lr", "0.5"), ("min_lr", "0.25")).MinLearningRate);
@@ -78,7 +82,8 @@ public class TrainSettingsTests
         Assert.Equal((32, 32), (Override(("seq", "32")).Time, Override(("seq", "32")).Model.ContextLength));
         var big = Presets.Get("gpt2-124m");
         Assert.True(big.CheckpointActivations);
-        Assert.False(TrainSettings.Override(big, new Dictionary<string, string> { ["activations"] = "bf16" }).CheckpointActivations);
+        Assert.False(TrainSettings.Override(big,
+            new Dictionary<string, string> { ["activations"] = "bf16" }).CheckpointActivations);
         var both = new Dictionary<string, string> { ["activations"] = "bf16", ["recompute"] = "true" };
         Assert.True(TrainSettings.Override(big, both).CheckpointActivations);
     }
@@ -91,6 +96,7 @@ public class TrainSettingsTests
         var e = Assert.Throws<NanoException>(() => TrainSettings.Override(from, values));
         Assert.Contains("`layers` is 5, and the model 'other' has", e.Message, StringComparison.Ordinal);
         Assert.Throws<FormatException>(() => Override(("layers", "many")));
-        Assert.Contains("`rho` does not apply to adamw", Assert.Throws<NanoException>(() => Override(("rho", "1"))).Message, StringComparison.Ordinal);
+        Assert.Contains("`rho` does not apply to adamw",
+            Assert.Throws<NanoException>(() => Override(("rho", "1"))).Message, StringComparison.Ordinal);
     }
 }

@@ -6,10 +6,13 @@ public class TrainerTests
 
     static readonly TrainOptions Options = Runs.Tiny with { Steps = 7, EvalInterval = 3 };
 
-    static readonly string[] CheckpointFiles = ["config.json", "model.safetensors", "optimizer.safetensors", "tokenizer.json", "trainer.json"];
+    static readonly string[] CheckpointFiles = ["config.json", "model.safetensors", "optimizer.safetensors",
+        "tokenizer.json", "trainer.json"];
 
-    static Trainer New(string run, Compute compute, bool resume = false, TrainOptions? options = null, Corpus? corpus = null) =>
-        new(options ?? Options, TrainingData.FromText(corpus ?? Corpus, null), run, resume, compute, 100, "nano train test");
+    static Trainer New(string run, Compute compute, bool resume = false, TrainOptions? options = null,
+        Corpus? corpus = null) =>
+        new(options ?? Options, TrainingData.FromText(corpus ?? Corpus, null), run, resume, compute, 100,
+            "nano train test");
 
     /// <summary>Runs to the end, or asks to stop once an event satisfies the condition.</summary>
     static List<TrainEvent> RunToEnd(string run, bool resume = false, Func<TrainEvent, bool>? stopAt = null)
@@ -27,7 +30,10 @@ public class TrainerTests
         return events;
     }
 
-    /// <summary>Runs until an event satisfies the condition and then no further, as if the process had been killed.</summary>
+    /// <summary>
+    /// Runs until an event satisfies the condition and then no further, as if the process had been
+    /// killed.
+    /// </summary>
     static void RunUntilKilled(string run, Func<TrainEvent, bool> at, bool resume = false)
     {
         using var compute = new Compute(1);
@@ -35,11 +41,14 @@ public class TrainerTests
         Assert.NotNull(trainer.Run(CancellationToken.None).FirstOrDefault(at));
     }
 
-    static string Kind(TrainEvent e) => e switch { StepDone => $"step {e.Step}", Evaluated => $"eval {e.Step}", Finished => $"end {e.Step}", _ => "?" };
+    static string Kind(TrainEvent e) => e switch { StepDone => $"step {e.Step}", Evaluated => $"eval {e.Step}",
+        Finished => $"end {e.Step}", _ => "?" };
 
-    static string Kind(RunLogEntry entry) => entry switch { RunEntry => "run", StepEntry step => $"step {step.Step}", EvalEntry eval => $"eval {eval.Step}", EndEntry end => $"end {end.Step} {end.Reason}", _ => "?" };
+    static string Kind(RunLogEntry entry) => entry switch { RunEntry => "run", StepEntry step => $"step {step.Step}",
+        EvalEntry eval => $"eval {eval.Step}", EndEntry end => $"end {end.Step} {end.Reason}", _ => "?" };
 
-    static readonly string[] Whole = ["eval 0", "step 1", "step 2", "step 3", "eval 3", "step 4", "step 5", "step 6", "eval 6", "step 7", "eval 7", "end 7"];
+    static readonly string[] Whole = ["eval 0", "step 1", "step 2", "step 3", "eval 3", "step 4", "step 5", "step 6",
+        "eval 6", "step 7", "eval 7", "end 7"];
 
     static readonly string[] WholeLog = ["run", .. Whole[..^1], "end 7 done"];
 
@@ -58,7 +67,8 @@ public class TrainerTests
         Assert.Equal(["step-000007"], Directory.GetDirectories(run.Root).Select(Path.GetFileName));
         Assert.Equal(CheckpointFiles, Runs.Files(end.Checkpoint).Keys);
         for (int step = 0; step < 7; step++)
-            Assert.Equal(Schedule.WarmupCosine(step, 1e-2, 1e-3, 2, 7), events.OfType<StepDone>().ElementAt(step).LearningRate);
+            Assert.Equal(Schedule.WarmupCosine(step, 1e-2, 1e-3, 2, 7),
+                events.OfType<StepDone>().ElementAt(step).LearningRate);
         Assert.All(events.OfType<Evaluated>(), eval => Assert.Equal(200, eval.Sample.Length));
         Assert.All(events.OfType<Evaluated>(), eval => Assert.All(eval.Sample, c => Assert.Contains(c, Corpus.Text)));
     }
@@ -77,15 +87,19 @@ public class TrainerTests
         double[] losses = [.. events.OfType<Evaluated>().Select(eval => eval.ValLoss)];
         double end = ((Finished)events[^1]).ValLoss;
         Assert.Equal(Math.Log(vocabulary), losses[0], 0.05);
-        Assert.True(losses[1] < losses[0] && losses[2] < losses[1] && end < losses[1], $"{string.Join(", ", losses)}, {end}");
+        Assert.True(losses[1] < losses[0] && losses[2] < losses[1] && end < losses[1],
+            $"{string.Join(", ", losses)}, {end}");
 
-        // Whoever knows nothing but how often each character occurs loses the entropy of the text: the model must know more by now.
-        double entropy = Corpus.Text.GroupBy(c => c).Sum(group => -(double)group.Count() / tokens * Math.Log((double)group.Count() / tokens));
+        // Whoever knows nothing but how often each character occurs loses the entropy of the text: the model
+        // must know more by now.
+        double entropy = Corpus.Text.GroupBy(c => c)
+            .Sum(group => -(double)group.Count() / tokens * Math.Log((double)group.Count() / tokens));
         Assert.InRange(end, 0, entropy - 0.3);
 
         // The last loss is over the whole validation split: the last tenth of the text.
         int[] validation = trainer.Tokenizer.Encode(Corpus.Text)[(int)(tokens * 0.9)..];
-        Assert.Equal(EvaluateRows.OnAll(new ModelLosses(trainer.Model, compute), new BatchLoader(validation, 1, 8, "test")), end, 1e-9);
+        Assert.Equal(EvaluateRows.OnAll(new ModelLosses(trainer.Model, compute),
+            new BatchLoader(validation, 1, 8, "test")), end, 1e-9);
     }
 
     [Fact]
@@ -100,7 +114,8 @@ public class TrainerTests
         using var compute = new Compute(1);
         using var trainer = New(third.Root, compute, options: Options with { Seed = 6 });
         Assert.Equal(12, trainer.Run(CancellationToken.None).Count());
-        Assert.NotEqual(Runs.Files(first.File("step-000007"))["model.safetensors"], Runs.Files(third.File("step-000007"))["model.safetensors"]);
+        Assert.NotEqual(Runs.Files(first.File("step-000007"))["model.safetensors"],
+            Runs.Files(third.File("step-000007"))["model.safetensors"]);
     }
 
     [Theory]
@@ -155,7 +170,8 @@ public class TrainerTests
     {
         var options = Options with
         {
-            Model = new LlamaConfig { VocabSize = 1, ContextLength = 12, Layers = 2, Heads = 4, KvHeads = 2, Channels = 16, Intermediate = 40, QkNorm = true, Dropout = 0.1f },
+            Model = new LlamaConfig { VocabSize = 1, ContextLength = 12, Layers = 2, Heads = 4, KvHeads = 2,
+                Channels = 16, Intermediate = 40, QkNorm = true, Dropout = 0.1f },
             Steps = 40,
             EvalInterval = 10,
         };
@@ -179,7 +195,8 @@ public class TrainerTests
         Assert.Equal("qwen3", read.Config.ModelType);
     }
 
-    static IEnumerable<(double, double)> Losses(TempFolder run) => RunLog.Read(run.File("log.jsonl")).Select(entry => entry switch
+    static IEnumerable<(double, double)> Losses(TempFolder run) =>
+        RunLog.Read(run.File("log.jsonl")).Select(entry => entry switch
     {
         StepEntry step => (step.TrainLoss, step.GradNorm),
         EvalEntry eval => (eval.TrainLoss, eval.ValLoss),
@@ -191,7 +208,8 @@ public class TrainerTests
     public void An_evaluation_is_in_the_log_before_its_checkpoint_points_past_it()
     {
         using var run = new TempFolder();
-        // The save of step 3 fails (a file is in its way): had it succeeded and the process died right after, the log must already hold the evaluation.
+        // The save of step 3 fails (a file is in its way): had it succeeded and the process died right after,
+        // the log must already hold the evaluation.
         File.WriteAllText(run.File("step-000003"), "in the way");
         Assert.Throws<NanoException>(() => RunToEnd(run.Root));
         Assert.Equal("eval 3", Log(run).Last());
@@ -217,7 +235,8 @@ public class TrainerTests
         using var run = new TempFolder();
         var end = (Finished)RunToEnd(run.Root)[^1];
         var again = (Finished)Assert.Single(RunToEnd(run.Root, resume: true));
-        Assert.Equal((end.Step, end.ValLoss, end.Checkpoint, 0L), (again.Step, again.ValLoss, again.Checkpoint, again.Tokens));
+        Assert.Equal((end.Step, end.ValLoss, end.Checkpoint, 0L),
+            (again.Step, again.ValLoss, again.Checkpoint, again.Tokens));
         Assert.Equal(WholeLog, Log(run));
     }
 
@@ -244,8 +263,12 @@ public class TrainerTests
         RunToEnd(run.Root);
         var before = Runs.Files(run.Root);
         var other = Corpus with { Text = Corpus.Text[..^1] + "?" };
-        Assert.Contains("corpus_sha256", Assert.Throws<NanoException>(() => New(run.Root, compute, resume: true, corpus: other)).Message, StringComparison.Ordinal);
-        Assert.Contains("lr was 0.01 and is now 0.02", Assert.Throws<NanoException>(() => New(run.Root, compute, resume: true, options: Options with { LearningRate = 0.02 })).Message, StringComparison.Ordinal);
+        Assert.Contains("corpus_sha256",
+            Assert.Throws<NanoException>(() => New(run.Root, compute, resume: true, corpus: other)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("lr was 0.01 and is now 0.02",
+            Assert.Throws<NanoException>(() => New(run.Root, compute, resume: true,
+                options: Options with { LearningRate = 0.02 })).Message, StringComparison.Ordinal);
         Assert.Equal(before, Runs.Files(run.Root));
         Assert.Throws<NanoException>(() => New(run.File("none"), compute, resume: true));
     }
@@ -257,7 +280,9 @@ public class TrainerTests
         using var compute = new Compute(1);
         RunToEnd(run.Root);
         var before = Runs.Files(run.Root);
-        var e = Assert.Throws<NanoException>(() => New(run.Root, compute, corpus: Corpus with { Text = Corpus.Text[..80] })); // 8 to validate on, a window takes 9
+        // 8 to validate on, a window takes 9
+        var e = Assert.Throws<NanoException>(() =>
+            New(run.Root, compute, corpus: Corpus with { Text = Corpus.Text[..80] }));
         Assert.Contains("validation text has 8 tokens", e.Message, StringComparison.Ordinal);
         Assert.Contains("takes 9", e.Message, StringComparison.Ordinal);
         Assert.Throws<NanoException>(() => New(run.Root, compute, options: Options with { Batch = 0 }));
@@ -273,7 +298,9 @@ public class TrainerTests
         RunUntilKilled(run.Root, e => Kind(e) == "step 5");
         string log = run.File("log.jsonl");
         string[] lines = File.ReadAllLines(log);
-        File.WriteAllText(log, string.Join('\n', [new string('\0', 512), .. lines[1..3], "{\"kind\":\"st", .. lines[3..], ""])); // the description of the run is gone
+        // the description of the run is gone
+        File.WriteAllText(log,
+            string.Join('\n', [new string('\0', 512), .. lines[1..3], "{\"kind\":\"st", .. lines[3..], ""]));
         using (var compute = new Compute(1))
         using (var trainer = New(run.Root, compute, resume: true))
         {
@@ -282,12 +309,14 @@ public class TrainerTests
         }
         Assert.Equal(Runs.Files(whole.File("step-000007")), Runs.Files(run.File("step-000007")));
         Assert.Equal(new string('\0', 512) + "\n{\"kind\":\"st\n", File.ReadAllText(run.File("log.bad.jsonl")));
-        Assert.Contains("2 lines of the log could not be read", File.ReadAllText(run.File("report.html")), StringComparison.Ordinal);
+        Assert.Contains("2 lines of the log could not be read", File.ReadAllText(run.File("report.html")),
+            StringComparison.Ordinal);
         Assert.Equal(WholeLog.Where(entry => entry != "run"), Log(run).Where(entry => entry != "run"));
         Assert.Equal("tiny", RunSummary.Of(run.Root).Preset);
 
         RunToEnd(run.Root, resume: true); // once more, to the same end
-        Assert.Contains("2 lines of the log could not be read", File.ReadAllText(run.File("report.html")), StringComparison.Ordinal);
+        Assert.Contains("2 lines of the log could not be read", File.ReadAllText(run.File("report.html")),
+            StringComparison.Ordinal);
         RunToEnd(run.Root);
         Assert.False(File.Exists(run.File("log.bad.jsonl")));
     }
@@ -299,7 +328,8 @@ public class TrainerTests
         RunToEnd(whole.Root);
         RunUntilKilled(run.Root, e => Kind(e) == "step 5");
         RunToEnd(run.Root, resume: true);
-        string Timeless(TempFolder of) => Report.Render([.. RunLog.Read(of.File("log.jsonl")).Select(entry => entry switch
+        string Timeless(TempFolder of) =>
+            Report.Render([.. RunLog.Read(of.File("log.jsonl")).Select(entry => entry switch
         {
             StepEntry step => step with { Milliseconds = 1, TokensPerSecond = 1, Gflops = 1 },
             EvalEntry eval => eval with { Health = eval.Health! with { ResidentBytes = 1 } },

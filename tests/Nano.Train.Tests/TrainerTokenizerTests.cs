@@ -8,14 +8,17 @@ public class TrainerTokenizerTests
 {
     const int V = 300;
 
-    static readonly Corpus Corpus = new("test", PatternedText.Sentences().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal), "made for this test");
+    static readonly Corpus Corpus = new("test",
+        PatternedText.Sentences().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal), "made for this test");
 
     static readonly Lazy<ITokenizer> Bpe = new(() => BpeTrainer.Train([Corpus.Text], V, threads: 1));
 
     static readonly TrainOptions Options = Runs.Tiny with { Steps = 30, EvalInterval = 10 };
 
-    static Trainer New(string run, Compute compute, ITokenizer? tokenizer, bool resume = false, TrainOptions? options = null, Corpus? corpus = null) =>
-        new(options ?? Options, TrainingData.FromText(corpus ?? Corpus, tokenizer), run, resume, compute, 100, "nano train test");
+    static Trainer New(string run, Compute compute, ITokenizer? tokenizer, bool resume = false,
+        TrainOptions? options = null, Corpus? corpus = null) =>
+        new(options ?? Options, TrainingData.FromText(corpus ?? Corpus, tokenizer), run, resume, compute, 100,
+            "nano train test");
 
     [Fact]
     public void A_run_learns_and_killed_goes_on_to_the_same_bytes_and_its_checkpoint_is_enough_to_generate()
@@ -44,7 +47,8 @@ public class TrainerTokenizerTests
         using var dispose = model;
         Assert.Equal(Bpe.Value.Encode(Corpus.Text), tokenizer!.Encode(Corpus.Text));
         using var generator = new Generator(model, one);
-        int[] ids = [.. generator.Continue(Prompt.Encode("the old king", tokenizer), new SamplerOptions { Seed = 1 }).Take(40)];
+        int[] ids = [.. generator.Continue(Prompt.Encode("the old king", tokenizer), new SamplerOptions { Seed = 1 })
+            .Take(40)];
         Assert.Equal(40, ids.Length);
         Assert.NotEmpty(tokenizer.Decode(ids));
     }
@@ -56,10 +60,12 @@ public class TrainerTokenizerTests
         using var compute = new Compute(1);
         using var trainer = New(run.Root, compute, Bpe.Value);
         var runes = Corpus.Text.EnumerateRunes().Select(rune => rune.ToString()).ToList();
-        string training = string.Concat(runes[..(runes.Count * 9 / 10)]), validation = string.Concat(runes[(runes.Count * 9 / 10)..]);
+        string training = string.Concat(runes[..(runes.Count * 9 / 10)]),
+            validation = string.Concat(runes[(runes.Count * 9 / 10)..]);
         Assert.Equal((training, validation), Corpus.Split());
         Assert.Equal((Bpe.Value.Encode(training).Length, Bpe.Value.Encode(validation).Length), trainer.TokenCounts);
-        Assert.Equal(Encoding.UTF8.GetByteCount(validation), trainer.Data.ValidationBytesPerToken * trainer.TokenCounts.Validation, 1e-6);
+        Assert.Equal(Encoding.UTF8.GetByteCount(validation),
+            trainer.Data.ValidationBytesPerToken * trainer.TokenCounts.Validation, 1e-6);
         Assert.True(trainer.Data.ValidationBytesPerToken > 1.5);
     }
 
@@ -79,14 +85,17 @@ public class TrainerTokenizerTests
         string saved;
         using (var trainer = New(run.Root, compute, Bpe.Value, options: Options with { Steps = 0 }))
             saved = ((Finished)trainer.Run(CancellationToken.None).Last()).Checkpoint;
-        string digest = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(saved, "tokenizer.json"))));
+        string digest = Convert.ToHexStringLower(
+            SHA256.HashData(File.ReadAllBytes(Path.Combine(saved, "tokenizer.json"))));
         Assert.Equal(digest, TokenizerIdentity.Sha256(Bpe.Value));
         var before = Runs.Files(saved);
         var equallyLarge = BpeTrainer.Train([Corpus.Text[..400]], V, threads: 1);
         Assert.Equal(V, equallyLarge.VocabSize);
-        foreach (var (other, now) in new[] { (equallyLarge, TokenizerIdentity.Sha256(equallyLarge)), (null, "not set") })
+        foreach (var (other, now) in new[] { (equallyLarge, TokenizerIdentity.Sha256(equallyLarge)),
+            (null, "not set") })
         {
-            var e = Assert.Throws<NanoException>(() => New(run.Root, compute, other, resume: true, options: Options with { Steps = 0 }));
+            var e = Assert.Throws<NanoException>(() =>
+                New(run.Root, compute, other, resume: true, options: Options with { Steps = 0 }));
             Assert.Contains($"tokenizer_sha256 was {digest} and is now {now}", e.Message, StringComparison.Ordinal);
             Assert.NotNull(e.Hint);
         }
@@ -100,15 +109,19 @@ public class TrainerTokenizerTests
         using var compute = new Compute(1);
         using (var trainer = New(run.Root, compute, null, options: Options with { Steps = 0 }))
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
-        Assert.DoesNotContain("tokenizer_sha256", File.ReadAllText(run.File("step-000000/trainer.json")), StringComparison.Ordinal);
-        Assert.Contains("tokenizer_sha256 was not set", Assert.Throws<NanoException>(() => New(run.Root, compute, Bpe.Value, resume: true, options: Options with { Steps = 0 })).Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("tokenizer_sha256", File.ReadAllText(run.File("step-000000/trainer.json")),
+            StringComparison.Ordinal);
+        Assert.Contains("tokenizer_sha256 was not set",
+            Assert.Throws<NanoException>(() => New(run.Root, compute, Bpe.Value, resume: true,
+                options: Options with { Steps = 0 })).Message, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(V - 1, false)]
     [InlineData(V, true)]
     [InlineData(V + 1, true)]
-    public void A_published_model_takes_the_vocabulary_of_the_tokenizer_but_none_larger_than_its_own(int published, bool fits)
+    public void A_published_model_takes_the_vocabulary_of_the_tokenizer_but_none_larger_than_its_own(int published,
+        bool fits)
     {
         using var run = new TempFolder();
         using var compute = new Compute(1);
@@ -120,7 +133,8 @@ public class TrainerTokenizerTests
             return;
         }
         var e = Assert.Throws<NanoException>(() => New(run.Root, compute, Bpe.Value, options: options));
-        Assert.Contains("the tokenizer has 300 tokens and the model of 'tiny' 299", e.Message, StringComparison.Ordinal);
+        Assert.Contains("the tokenizer has 300 tokens and the model of 'tiny' 299", e.Message,
+            StringComparison.Ordinal);
         Assert.Contains("`tokenizer`", e.Hint, StringComparison.Ordinal);
         Assert.Empty(Runs.Names(run.Root));
     }
@@ -144,7 +158,8 @@ public class TrainerTokenizerTests
         if (expected is not null)
             return;
         var e = Assert.Throws<NanoException>(() => CorpusTokenizer.Load(null, options));
-        Assert.All([$"'{preset}'", "`tokenizer`", "32000"], word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
+        Assert.All([$"'{preset}'", "`tokenizer`", "32000"],
+            word => Assert.Contains(word, e.Message, StringComparison.Ordinal));
         Assert.Contains("nano tokenize train", e.Hint, StringComparison.Ordinal);
     }
 
@@ -160,13 +175,15 @@ public class TrainerTokenizerTests
         using var run = new TempFolder();
         using var compute = new Compute(1);
         var tokenizer = CorpusTokenizer.Load(null, Presets.Get("gpt2-124m"));
-        using (var trainer = New(run.Root, compute, tokenizer, corpus: CorpusStore.LoadFile(Path.Combine(folder, "tinyshakespeare.txt"))))
+        using (var trainer = New(run.Root, compute, tokenizer,
+            corpus: CorpusStore.LoadFile(Path.Combine(folder, "tinyshakespeare.txt"))))
         {
             Assert.Equal((301_966, 36_059), trainer.TokenCounts);
             Assert.Equal(50_257, trainer.Options.Model.VocabSize);
         }
         // What a checkpoint carries is the same tokenizer again.
         tokenizer!.Save(run.File("tokenizer.json"));
-        Assert.Equal(TokenizerIdentity.Sha256(tokenizer), TokenizerIdentity.Sha256(TokenizerLoader.Load(run.File("tokenizer.json"))));
+        Assert.Equal(TokenizerIdentity.Sha256(tokenizer),
+            TokenizerIdentity.Sha256(TokenizerLoader.Load(run.File("tokenizer.json"))));
     }
 }

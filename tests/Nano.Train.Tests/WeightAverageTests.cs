@@ -4,9 +4,11 @@ public class WeightAverageTests
 {
     static readonly Corpus Corpus = new("test", PatternedText.Sentences(), "made for this test");
 
-    static readonly TrainOptions Options = Runs.Tiny with { Steps = 9, EvalInterval = 3, Stability = new() { AverageDecay = 0.8 } };
+    static readonly TrainOptions Options = Runs.Tiny with { Steps = 9, EvalInterval = 3,
+        Stability = new() { AverageDecay = 0.8 } };
 
-    static Trainer New(string run, Compute compute, TrainOptions options, bool resume = false) => new(options, TrainingData.FromText(Corpus, null), run, resume, compute, 100, "nano train test");
+    static Trainer New(string run, Compute compute, TrainOptions options, bool resume = false) =>
+        new(options, TrainingData.FromText(Corpus, null), run, resume, compute, 100, "nano train test");
 
     [Fact]
     public void An_element_moves_by_its_share_at_every_width_and_team_size()
@@ -44,7 +46,8 @@ public class WeightAverageTests
                 continue;
             t++;
             double decay = Math.Min(0.8, (1.0 + t) / (10 + t));
-            trace = [.. trace.Zip(Weights(trainer.Model), (average, weight) => (decay * average) + ((1 - decay) * weight))];
+            trace = [.. trace.Zip(Weights(trainer.Model),
+                (average, weight) => (decay * average) + ((1 - decay) * weight))];
         }
         Assert.Equal(9, t);
         using var averaged = ModelDirectory.Load(run.File("step-000009/ema")).Model;
@@ -54,13 +57,15 @@ public class WeightAverageTests
         Assert.NotEqual(saved, Weights(trainer.Model));
 
         var validation = new BatchLoader(trainer.Data.Validation, Options.Batch, Options.Time, "test");
-        Assert.Equal(EvaluateRows.OnRandomRows(new ModelLosses(averaged, compute), validation, Options.EvalRows, Options.Seed, RandomPurpose.ValidationEvaluation), last!.ValLoss);
+        Assert.Equal(EvaluateRows.OnRandomRows(new ModelLosses(averaged, compute), validation, Options.EvalRows,
+            Options.Seed, RandomPurpose.ValidationEvaluation), last!.ValLoss);
         using var plain = ModelDirectory.Load(run.Root).Model;
         Assert.Equal(Runs.Bits(trainer.Model), Runs.Bits(plain));
         Assert.Equal(["config.json", "model.safetensors", "tokenizer.json"], Runs.Names(run.File("step-000009/ema")));
     }
 
-    static double[] Weights(LanguageModel model) => [.. model.Parameters.All.SelectMany(parameter => parameter.Data.ToArray()).Select(value => (double)value)];
+    static double[] Weights(LanguageModel model) =>
+        [.. model.Parameters.All.SelectMany(parameter => parameter.Data.ToArray()).Select(value => (double)value)];
 
     [Theory]
     [InlineData(2)]
@@ -90,24 +95,29 @@ public class WeightAverageTests
             using var trainer = New(folder.Root, compute, options);
             Assert.IsType<Finished>(trainer.Run(CancellationToken.None).Last());
         }
-        Assert.Equal(Runs.Files(without.File("step-000009"))["model.safetensors"], Runs.Files(with.File("step-000009"))["model.safetensors"]);
+        Assert.Equal(Runs.Files(without.File("step-000009"))["model.safetensors"],
+            Runs.Files(with.File("step-000009"))["model.safetensors"]);
         Assert.False(Directory.Exists(without.File("step-000009/ema")));
     }
 
     [Fact]
     public void A_run_whose_patience_is_over_ends_and_stays_ended()
     {
-        var options = Runs.Tiny with { Steps = 30, EvalInterval = 3, Stability = new() { Patience = 2, MinDelta = 100 } }; // no improvement is enough
+        // no improvement is enough
+        var options = Runs.Tiny with { Steps = 30, EvalInterval = 3,
+            Stability = new() { Patience = 2, MinDelta = 100 } };
         using var run = new TempFolder();
         using var compute = new Compute(1);
         Finished Ended(bool resume, Func<TrainEvent, bool>? killedAt = null)
         {
             using var trainer = New(run.Root, compute, options, resume);
-            return killedAt is null ? trainer.Run(CancellationToken.None).OfType<Finished>().Single() : trainer.Run(CancellationToken.None).First(killedAt) is Finished end ? end : null!;
+            return killedAt is null ? trainer.Run(CancellationToken.None).OfType<Finished>().Single()
+                : trainer.Run(CancellationToken.None).First(killedAt) is Finished end ? end : null!;
         }
         Assert.Null(Ended(false, e => e is StepDone { Step: 5 })); // after the first evaluation that was not better
         var end = Ended(true);
-        Assert.Equal((6, true, false, run.File("step-000006")), (end.Step, end.StoppedEarly, end.Interrupted, end.Checkpoint));
+        Assert.Equal((6, true, false, run.File("step-000006")),
+            (end.Step, end.StoppedEarly, end.Interrupted, end.Checkpoint));
         Assert.True(double.IsFinite(end.ValLoss));
         Assert.Equal("early stop", RunLog.Read(run.File("log.jsonl")).OfType<EndEntry>().Single().Reason);
         var again = Ended(true);
@@ -116,6 +126,7 @@ public class WeightAverageTests
         var patient = options with { Stability = new() { Patience = 2 } }; // it still learns
         using var longer = new TempFolder();
         using var trainer = New(longer.Root, compute, patient);
-        Assert.Equal((30, false), trainer.Run(CancellationToken.None).OfType<Finished>().Select(whole => ((int)whole.Step, whole.StoppedEarly)).Single());
+        Assert.Equal((30, false), trainer.Run(CancellationToken.None).OfType<Finished>()
+            .Select(whole => ((int)whole.Step, whole.StoppedEarly)).Single());
     }
 }

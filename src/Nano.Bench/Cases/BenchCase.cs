@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>Which ceiling a case is held against.</summary>
+/// <summary>The ceiling with which a case is compared.</summary>
 public enum BenchBound
 {
     /// <summary>The fused multiply-adds of all threads.</summary>
@@ -14,7 +14,7 @@ public enum BenchBound
 }
 
 /// <summary>
-/// Which product of a linear layer: Y = X W^T, dX = dY W or dW = dY^T X, with X [M, K], W [N, K], Y
+/// The product of a linear layer: Y = X W^T, dX = dY W or dW = dY^T X, with X [M, K], W [N, K], Y
 /// [M, N].
 /// </summary>
 public enum GemmProduct
@@ -40,8 +40,8 @@ public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
 /// from the code.
 /// </summary>
 /// <param name="Group">gemm, attention, ops, train-step or decode.</param>
-/// <param name="Family">Where its sizes come from, e.g. gpt2.</param>
-/// <param name="Name">What is computed.</param>
+/// <param name="Family">The origin of its sizes, e.g. gpt2.</param>
+/// <param name="Name">The computation.</param>
 /// <param name="Shape">Sizes, as text.</param>
 /// <param name="Flops">Floating-point operations of one run.</param>
 /// <param name="Bytes">Compulsory memory traffic of one run.</param>
@@ -53,18 +53,17 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
     /// <summary>The sizes, where the case is a matrix product.</summary>
     public GemmSizes? Gemm { get; init; }
 
-    /// <summary>The case with another step in the place of ours, where it is a training step.</summary>
+    /// <summary>The case with another step instead of Nano's, for a training step.</summary>
     internal Func<Func<TrainStepSetup, Compute, ITrainStep>, BenchWork>? Training { get; init; }
 
-    /// <summary>The case with another decoder in the place of ours, where it makes text.</summary>
+    /// <summary>The case with another decoder instead of Nano's, for text generation.</summary>
     internal Func<Func<LanguageModel, Compute, IDecoder>, BenchWork>? Decoding { get; init; }
 
     /// <summary>Tokens that one run processes; 0 where that says nothing.</summary>
     public int Tokens { get; init; }
 
     /// <summary>
-    /// Whether every part of a filter (they are separated by commas) occurs in "group family name
-    /// shape".
+    /// True if every part of a filter (separated by commas) occurs in "group family name shape".
     /// </summary>
     public bool Matches(string filter) =>
         filter.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
@@ -76,7 +75,7 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
 
 /// <summary>The data of a case and what is done with it.</summary>
 /// <param name="Run">The timed part.</param>
-/// <param name="Outputs">What the last run made, or the part of it that is checked.</param>
+/// <param name="Outputs">The outputs of the last run, or the part of them that is checked.</param>
 public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutput>> Outputs) : IDisposable
 {
     /// <summary>
@@ -98,12 +97,12 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     public Action<Compute>? Part { get; init; }
 
     /// <summary>
-    /// The same computation as ops that a tape records, where <see cref="Run"/> calls kernels; its
-    /// last op makes what <see cref="Result"/> gives.
+    /// The computation as ops that a tape records, where <see cref="Run"/> calls kernels; the last
+    /// op produces the <see cref="Result"/>.
     /// </summary>
     public Action<Compute>? Record { get; init; }
 
-    /// <summary>What the case starts from, where it is AdamW: a kernel that no tape records.</summary>
+    /// <summary>The initial state of an AdamW case, a kernel that no tape records.</summary>
     public AdamWStart? AdamW { get; init; }
 
     /// <summary>
@@ -115,7 +114,10 @@ public sealed record BenchWork(Action<Compute> Run, Func<IReadOnlyList<BenchOutp
     /// <summary>The whole result of the last run, for comparison with peers.</summary>
     public Func<Tensor>? Result { get; init; }
 
-    /// <summary>How far a peer may be from our result, as a fraction of its largest element.</summary>
+    /// <summary>
+    /// The largest allowed difference of a peer from Nano's result, as a fraction of the result's
+    /// largest element.
+    /// </summary>
     public float PeerTolerance { get; init; } = 1e-4f;
 
     /// <summary>Frees what the collector does not.</summary>
@@ -130,7 +132,7 @@ public sealed record AdamWStart(Tensor Parameter, Tensor Gradient, Tensor Mean, 
 
 /// <summary>A result and a way to compute any element of it independently, in double precision.</summary>
 /// <param name="Name">For the message when it is wrong.</param>
-/// <param name="Values">What the op made; contiguous.</param>
+/// <param name="Values">The output of the op; contiguous.</param>
 /// <param name="Expected">Element i as it must be, and the size of the terms it is summed from;
 /// null where only the bits are compared.</param>
 /// <param name="Tolerance">Allowed difference, as a fraction of that size.</param>

@@ -47,8 +47,7 @@ public static partial class BenchCases
     }
 
     /// <summary>
-    /// What generating text with a model takes: reading a prompt, and making token by token what
-    /// follows.
+    /// Cases of text generation with a model: reading a prompt, and generating token by token.
     /// </summary>
     /// <exception cref="NanoException">No such model or preset.</exception>
     public static IEnumerable<BenchCase> Generation(string name) => [Decode(name), Prefill(name)];
@@ -67,7 +66,7 @@ public static partial class BenchCases
         return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}",
             (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
             (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read,
-            () => DecodeWork(config, Ours))
+            () => DecodeWork(config, OnCpu))
         { Tokens = DecodedTokens, Decoding = decoder => DecodeWork(config, decoder) };
     }
 
@@ -81,14 +80,14 @@ public static partial class BenchCases
         double T = Math.Min(LongPrompt, config.ContextLength), head = (double)config.VocabSize * config.Channels;
         return new BenchCase("decode", name, "prefill", $"{T} tokens",
             (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
-            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, Ours))
+            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, OnCpu))
         { Tokens = (int)T, Decoding = decoder => PrefillWork(config, (int)T, decoder) };
     }
 
     /// <summary>Arithmetic of a token's attention to one key, scores and values, in all layers.</summary>
     private static double AttentionFlops(ModelConfig config) => 4.0 * config.Layers * config.Heads * config.HeadDim;
 
-    private static IDecoder Ours(LanguageModel model, Compute compute) => new ModelDecoder(model, compute);
+    private static IDecoder OnCpu(LanguageModel model, Compute compute) => new ModelDecoder(model, compute);
 
     private static BenchWork PrefillWork(ModelConfig config, int T, Func<LanguageModel, Compute, IDecoder> newDecoder)
     {

@@ -3,12 +3,12 @@ namespace Nano;
 public static partial class BenchCases
 {
     /// <summary>
-    /// What flows through memory: every op of a training step that is not a product, on tensors
-    /// that fit no cache, forward and backward.
+    /// The memory-bound cases: every op of a training step that is not a product, on tensors too
+    /// large for any cache, forward and backward.
     /// </summary>
     public static IEnumerable<BenchCase> Ops() => Ops(rows: 8192, wide: 3072, channels: 768, vocabulary: 50257);
 
-    /// <summary>The same ops at other sizes.</summary>
+    /// <summary>The memory-bound ops at given sizes.</summary>
     internal static IEnumerable<BenchCase> Ops(int rows, int wide, int channels, int vocabulary) =>
     [
         Op("add", rows, wide, flops: 1, streams: 3, Add),
@@ -37,7 +37,7 @@ public static partial class BenchCases
     ];
 
     /// <summary>
-    /// An op over rows x columns with so many flops and so many floats of compulsory traffic per
+    /// An op over rows x columns with the given flops and floats of compulsory traffic per
     /// element; one stream is only read.
     /// </summary>
     private static BenchCase Op(string name, int rows, int columns, int flops, int streams,
@@ -168,7 +168,7 @@ public static partial class BenchCases
         v0.Data.Fill(0.01f);
         var numbers = new AdamWNumbers(1e-3, 0.9, 0.95, 1e-8, 0.1, 0.5, 10);
         void Step(Compute c) => c.AdamW(p, g, m, v, numbers);
-        void Restart(Compute c) // timing goes on from wherever the numbers are; checking starts afresh
+        void Restart(Compute c) // timing continues from the present values; checking restarts
         {
             p.CopyFrom(p0);
             m.CopyFrom(m0);

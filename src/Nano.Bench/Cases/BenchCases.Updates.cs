@@ -48,7 +48,7 @@ public static partial class BenchCases
             return new BenchWork(c => run(c, p, g, m, v),
                 () => [new("parameter", p, i => Sized(expected(At(p0, i), At(g, i), At(m0, i))))])
             {
-                Twin = c => // timing goes on from wherever the numbers are; checking starts afresh
+                Twin = c => // timing continues from the present values; checking restarts
                 {
                     p.CopyFrom(p0);
                     m.CopyFrom(m0);

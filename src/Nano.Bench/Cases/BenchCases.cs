@@ -19,8 +19,8 @@ public static partial class BenchCases
     };
 
     /// <summary>
-    /// What devices are compared on: products at 256 tokens, few tokens and small sizes, attention,
-    /// the ops of a training step, whole steps and text, of a small model too.
+    /// The cases for comparing devices: products at 256 tokens, few tokens and small sizes,
+    /// attention, the ops of a training step, and whole steps and generation, of a small model too.
     /// </summary>
     public static IEnumerable<BenchCase> ForDevices() =>
     [
@@ -29,7 +29,9 @@ public static partial class BenchCases
         .. Of("train-step"), .. Generation("gpt2"), .. Generation("shakespeare-char"),
     ];
 
-    /// <summary>How much arithmetic the scalar code is given to check a case: a fraction of a second.</summary>
+    /// <summary>
+    /// The arithmetic that the scalar code may spend on checking a case: a fraction of a second.
+    /// </summary>
     private const double ScalarFlops = 5e8;
 
     /// <summary>

@@ -8,11 +8,11 @@ internal sealed class TrainStepSetup : IDisposable
 {
     private const double LearningRate = 1e-4;
 
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="name">The model's.</param>
     /// <param name="batch">Rows.</param>
     /// <param name="time">Tokens of each.</param>
-    /// <param name="step">What steps; null for ours.</param>
+    /// <param name="step">The training step; null for Nano's own.</param>
     /// <exception cref="NanoException">No such model or preset, or sizes that do not fit it.</exception>
     public TrainStepSetup(Compute compute, string name, int batch, int time,
         Func<TrainStepSetup, Compute, ITrainStep>? step = null)

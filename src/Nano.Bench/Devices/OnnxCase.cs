@@ -5,7 +5,7 @@ namespace Nano;
 /// <param name="Besides">Makes the graph of what <paramref name="Whole"/> computes that the case
 /// does not time; null for nothing.</param>
 /// <param name="Inputs">Operands by name; a graph takes those that it has inputs for.</param>
-/// <param name="Outputs">Results by name, and what we made of the same operands.</param>
+/// <param name="Outputs">Results by name, and Nano's results for the same operands.</param>
 internal sealed record OnnxCase(Func<OnnxGraph> Whole, Func<OnnxGraph>? Besides,
     IReadOnlyList<(string Name, Tensor Values)> Inputs, IReadOnlyList<OnnxResult> Outputs)
 {
@@ -35,5 +35,5 @@ internal sealed record OnnxCase(Func<OnnxGraph> Whole, Func<OnnxGraph>? Besides,
     }
 }
 
-/// <summary>A result of a graph, and ours.</summary>
-internal sealed record OnnxResult(string Name, long[] Shape, float[] Ours);
+/// <summary>A result of a graph, and Nano's.</summary>
+internal sealed record OnnxResult(string Name, long[] Shape, float[] Own);

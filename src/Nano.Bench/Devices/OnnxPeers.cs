@@ -1,13 +1,14 @@
 namespace Nano;
 
 /// <summary>
-/// ONNX Runtime's providers as peers in the benchmarks. Kernels: they run the graph that <see cref="RecordedCase"/> makes of a case, on operands that lie on the device
-/// already, and what it takes to bring operands up and results down is timed apart. Training steps and texts: as <c>--device</c> makes them, transfers included. Threads are as
-/// many as ours.
+/// ONNX Runtime's providers as peers in the benchmarks. Kernels: they run the graph that
+/// <see cref="RecordedCase"/> makes of a case, on operands that lie on the device already, and what
+/// it takes to bring operands up and results down is timed apart. Training steps and texts: as
+/// <c>--device</c> makes them, transfers included. Threads are as many as Nano's.
 /// </summary>
 public sealed class OnnxPeers : IDisposable
 {
-    /// <summary>What a device in software is given at most: a second of it, or three.</summary>
+    /// <summary>The largest cases for a software device: one second of work, or three.</summary>
     private const double SoftwareFlops = 2.6e8, SoftwareBytes = 3.1e8, SoftwareModelFlops = 5e9;
 
     private readonly Compute compute;
@@ -17,8 +18,9 @@ public sealed class OnnxPeers : IDisposable
     private readonly List<(BenchCase Of, string Reason)> leftOut = [];
 
     /// <summary>Opens devices.</summary>
-    /// <param name="compute">Where our own code runs when a case is recorded.</param>
-    /// <param name="providers">Which.</param>
+    /// <param name="compute">The context in which Nano's code runs while a case is
+    /// recorded.</param>
+    /// <param name="providers">The providers.</param>
     /// <exception cref="NanoException">One of them cannot be used here.</exception>
     public OnnxPeers(Compute compute, IEnumerable<OrtProvider> providers)
     {
@@ -41,15 +43,20 @@ public sealed class OnnxPeers : IDisposable
 
     /// <summary>A line for each reason why a provider was not asked for a case or cannot run it.</summary>
     public IReadOnlyList<string> LeftOut =>
-        [.. leftOut.GroupBy(one => one.Reason, one => one.Of).Select(cases => $"{cases.Key}: {(cases.Count() > 3 ? $"{cases.Count()} cases" : string.Join("; ", cases))}")];
+        [.. leftOut.GroupBy(one => one.Reason, one => one.Of)
+            .Select(cases => $"{cases.Key}: "
+            + $"{(cases.Count() > 3 ? $"{cases.Count()} cases" : string.Join("; ", cases))}")];
 
     /// <summary>A line about each provider.</summary>
     public IEnumerable<string> Descriptions => providers.Select(provider =>
         $"{NameOf(provider)}: ONNX Runtime {OrtLibrary.Version}, {provider.LibraryName}"
-        + (provider == OrtProvider.Cpu ? $", {compute.Threads} thread{(compute.Threads == 1 ? "" : "s")} that do not spin" : VulkanDevice.Described(provider)));
+        + (provider == OrtProvider.Cpu
+            ? $", {compute.Threads} thread{(compute.Threads == 1 ? "" : "s")} that do not spin"
+            : VulkanDevice.Described(provider)));
 
-    /// <summary>What figures call a provider.</summary>
-    private static string NameOf(OrtProvider provider) => VulkanDevice.IsSoftware(provider) ? provider.Name + " (software)" : provider.Name;
+    /// <summary>The name of a provider in figures.</summary>
+    private static string NameOf(OrtProvider provider) =>
+        VulkanDevice.IsSoftware(provider) ? provider.Name + " (software)" : provider.Name;
 
     /// <summary>The peers of a case: those providers that can run it.</summary>
     public IEnumerable<BenchPeer> Of(BenchCase of, BenchWork work)
@@ -60,7 +67,8 @@ public sealed class OnnxPeers : IDisposable
         bool isModel = IsModel(of);
         var turns = isModel ? [] : Turns(of, work);
         foreach (var provider in isModel || turns.Count > 0 ? asked : [])
-            if (Try(of, provider, isModel ? () => Model(of, work, provider) : () => Kernel(work, provider, turns)) is { } peer)
+            if (Try(of, provider, isModel ? () => Model(of, work, provider)
+                : () => Kernel(work, provider, turns)) is { } peer)
                 yield return peer;
     }
 
@@ -81,7 +89,8 @@ public sealed class OnnxPeers : IDisposable
 
     private bool IsWorthIt(BenchCase of, OrtProvider provider)
     {
-        bool small = !VulkanDevice.IsSoftware(provider) || (of.Bytes <= SoftwareBytes && of.Flops <= (IsModel(of) ? SoftwareModelFlops : SoftwareFlops));
+        bool small = !VulkanDevice.IsSoftware(provider)
+            || (of.Bytes <= SoftwareBytes && of.Flops <= (IsModel(of) ? SoftwareModelFlops : SoftwareFlops));
         if (!small)
             leftOut.Add((of, $"too large for {NameOf(provider)}"));
         return small;
@@ -115,7 +124,8 @@ public sealed class OnnxPeers : IDisposable
             OnnxRun[] runs = [.. turns.Select(turn => all.Add(new OnnxRun(device, turn.Whole(), turn)))];
             var besides = turns[0].Besides is { } graph ? all.Add(new OnnxRun(device, graph(), turns[0])) : null;
             int next = 0;
-            return new BenchPeer(NameOf(provider), () => runs[next = (next + 1) % runs.Length].Run(), () => runs[next].Outputs())
+            return new BenchPeer(NameOf(provider), () => runs[next = (next + 1) % runs.Length].Run(),
+                () => runs[next].Outputs())
             {
                 Tolerance = work.PeerTolerance,
                 Besides = besides is null ? null : besides.Run,
@@ -136,12 +146,14 @@ public sealed class OnnxPeers : IDisposable
     private BenchPeer Model(BenchCase of, BenchWork work, OrtProvider provider)
     {
         var device = devices[provider];
-        var theirs = of.Training is not null ? of.Training((setup, c) => Step(setup, c, device)) : of.Decoding!((model, _) => new OnnxDecoder(model, device));
+        var theirs = of.Training is not null ? of.Training((setup, c) => Step(setup, c, device))
+            : of.Decoding!((model, _) => new OnnxDecoder(model, device));
         try
         {
             if (of.Training is not null)
                 theirs.Twin!(compute);
-            return new BenchPeer(NameOf(provider), () => theirs.Run(compute), () => [.. theirs.Outputs().Zip(work.Outputs(),
+            return new BenchPeer(NameOf(provider), () => theirs.Run(compute),
+                () => [.. theirs.Outputs().Zip(work.Outputs(),
                 (their, our) => new PeerOutput(our.Name, their.Values.Data.ToArray(), our.Values.Data.ToArray()))])
             {
                 Prepare = theirs.Prepare is null ? null : () => theirs.Prepare(compute),
@@ -163,8 +175,12 @@ public sealed class OnnxPeers : IDisposable
         return step;
     }
 
-    /// <summary>Waits for a device that only takes orders: a copy comes back when everything before it is done.</summary>
-    private Action? Finish(OrtProvider provider) => marks.TryGetValue(provider, out var mark) ? () => devices[provider].Copy(mark, mark) : null;
+    /// <summary>
+    /// Waits for a device that only takes orders: a copy comes back when everything before it is
+    /// done.
+    /// </summary>
+    private Action? Finish(OrtProvider provider) =>
+        marks.TryGetValue(provider, out var mark) ? () => devices[provider].Copy(mark, mark) : null;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -54,13 +54,13 @@ internal sealed class OnnxRun : IDisposable
             device.Copy(there, host);
     }
 
-    /// <summary>What the last run made, beside ours.</summary>
+    /// <summary>The peer's outputs of the last run, each beside Nano's.</summary>
     public IReadOnlyList<PeerOutput> Outputs()
     {
         foreach (var (_, host, there) in outputs)
             device.Copy(there, host);
         return [.. outputs.Select(output => new PeerOutput(output.Of.Name, output.Host.Floats.ToArray(),
-            output.Of.Ours))];
+            output.Of.Own))];
     }
 
     public void Dispose() => all.Dispose();

@@ -19,7 +19,7 @@ internal sealed class RecordedCase
     {
         holdsWeight = of.Gemm is { M: <= 16 };
         compute.NextStep();
-        compute.Tape = new Tape { KeepsAll = true };
+        compute.Tape = new Tape { RetainsAll = true };
         try
         {
             work.Prepare?.Invoke(compute);
@@ -57,7 +57,9 @@ internal sealed class RecordedCase
         return [.. turns.Select(turn => turn.Case!)];
     }
 
-    /// <summary>Operands, and our own results as they are now; the backward pass runs here.</summary>
+    /// <summary>
+    /// Operands, and Nano's results as they are now; the backward pass runs here.
+    /// </summary>
     private OnnxCase NewCase(BenchWork work, Compute compute)
     {
         var y = ops[^1].Output;
@@ -120,7 +122,7 @@ internal sealed class RecordedCase
             if (!gradients)
                 return leaves;
             Graph.Input(Upstream, OnnxType.Float32, OnnxGraph.Dimensions(y));
-            lowered.Give(y, Upstream);
+            lowered.AddGradient(y, Upstream);
             foreach (var op in of.ops.Reverse())
                 lowered.Backward(op);
             for (int i = 0; i < leaves.Count; i++)

@@ -23,7 +23,7 @@ public static class BenchReport
     /// <param name="cpu">The processor's name.</param>
     /// <param name="figure">File name of the roofline.</param>
     /// <param name="peers">A line about each peer, measured or absent.</param>
-    /// <param name="passes">What was measured.</param>
+    /// <param name="passes">The measurements.</param>
     public static string Markdown(string cpu, string figure, IEnumerable<string> peers, IReadOnlyList<BenchPass> passes)
     {
         var page = new StringBuilder();
@@ -32,7 +32,7 @@ public static class BenchReport
             + "thread the time is processor time, which other load on the machine\n");
         page.Append("does not distort; with more it is wall time. Bytes are compulsory traffic (each operand and "
             + "result once). Every case was first checked against scalar code, bit by bit,\n");
-        page.Append("and against double precision. `x` columns: the peer's time over ours, more is better for us.\n\n");
+        page.Append("and against double precision. `x` columns: the peer's time over Nano's, higher is better.\n\n");
         page.Append("| threads | SIMD | peak GFLOP/s | read GB/s | triad GB/s |\n|---|---|---|---|---|\n");
         foreach (var pass in passes)
             page.Append(Invariant,

@@ -4,9 +4,9 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// How long others take over Nano's time, as one SVG file: a row per kind of case, a dot per case
-/// and device on a logarithmic axis, the line at 1 where both are equally fast. Each dot has a
-/// hover title; geometric means stand at the end of the row.
+/// The ratio of others' time to Nano's, as one SVG file: a row per kind of case, a dot per case and
+/// device on a logarithmic axis, and a line at 1 for equal speed. Each dot has a hover title;
+/// geometric means stand at the end of the row.
 /// </summary>
 public sealed class DeviceChart
 {
@@ -31,7 +31,7 @@ public sealed class DeviceChart
 
     /// <summary>The figure for those cases that have peers.</summary>
     /// <param name="title">Machine and threads, for the heading.</param>
-    /// <param name="results">What was measured.</param>
+    /// <param name="results">The results.</param>
     public static string Render(string title, IEnumerable<BenchResult> results) =>
         new DeviceChart(results).Render(title);
 

@@ -4,7 +4,7 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// The same cases on Nano's kernels and on other runtimes and devices, as one table of Markdown;
+/// Nano's kernels beside other runtimes and devices on the same cases, as one table of Markdown;
 /// <see cref="DeviceChart"/> is its figure.
 /// </summary>
 public static class DeviceReport
@@ -15,8 +15,8 @@ public static class DeviceReport
     /// <param name="cpu">The processor's name.</param>
     /// <param name="figure">File name of the figure.</param>
     /// <param name="notes">Lines about each device, and about the machine while it was measured.</param>
-    /// <param name="pass">What was measured.</param>
-    /// <param name="leftOut">What was not, and why.</param>
+    /// <param name="pass">The measurements.</param>
+    /// <param name="leftOut">The cases that were left out, with the reasons.</param>
     public static string Markdown(string cpu, string figure, IEnumerable<string> notes, BenchPass pass,
         IReadOnlyList<string> leftOut)
     {
@@ -33,8 +33,8 @@ public static class DeviceReport
 
             How to read it:
 
-            - Median times, all contenders taking turns; every result was compared with ours first, and
-              ours with scalar code and double precision. `x`: their time over ours, more is better for
+            - Median times, all contenders taking turns; every result was compared with Nano's first, and
+              Nano's with scalar code and double precision. `x`: their time over Nano's, more is better for
               Nano.
             - ONNX Runtime runs the graphs that Nano makes of the recorded ops, not the fastest that
               somebody could write for it by hand.
@@ -61,17 +61,19 @@ public static class DeviceReport
         return page.ToString();
     }
 
-    /// <summary>Whom the results are compared with, in the order in which they appear.</summary>
+    /// <summary>The names of the peers, in the order in which they first appear.</summary>
     internal static IEnumerable<string> Names(IEnumerable<BenchResult> results) =>
         results.SelectMany(result => result.Peers).Select(peer => peer.Name).Distinct();
 
-    /// <summary>One line per group and device: the geometric mean of their times over ours.</summary>
+    /// <summary>
+    /// One line per group and device: the geometric mean of their times over Nano's.
+    /// </summary>
     private static IEnumerable<string> Summary(IReadOnlyList<BenchResult> results) =>
         from result in results
         from peer in result.Peers
         group peer.MedianMs / result.MedianMs by (result.Group, peer.Name) into ratios
         select string.Create(Invariant,
-            $"{ratios.Key.Group}: {ratios.Key.Name} takes {BenchResult.GeometricMean(ratios):F2} x our time over "
+            $"{ratios.Key.Group}: {ratios.Key.Name} takes {BenchResult.GeometricMean(ratios):F2} x Nano's time over "
             + $"{ratios.Count()} cases, {ratios.Count(ratio => ratio < 1)} of them faster");
 
     private static void Table(StringBuilder page, IReadOnlyList<BenchResult> results, string[] names)

@@ -38,24 +38,24 @@ public static class BenchCheck
     }
 
     /// <summary>
-    /// Compares a peer's results with ours: both are float32 sums of the same terms, in another
+    /// Compares a peer's results with Nano's: both are float32 sums of the same terms, in another
     /// order.
     /// </summary>
     /// <exception cref="NanoException">They are not the same computation.</exception>
     public static void Compare(BenchCase of, BenchPeer peer)
     {
-        foreach (var (name, theirs, ours) in peer.Outputs())
+        foreach (var (name, theirs, own) in peer.Outputs())
         {
-            if (theirs.Length != ours.Length)
+            if (theirs.Length != own.Length)
                 throw new NanoException(
-                    $"{of}: {peer.Name} computes {theirs.Length} elements of {name}, we {ours.Length}");
+                    $"{of}: {peer.Name} computes {theirs.Length} elements of {name}, Nano {own.Length}");
             float scale = 0;
-            foreach (float value in ours)
+            foreach (float value in own)
                 scale = Math.Max(scale, Math.Abs(value));
-            for (int i = 0; i < ours.Length; i++)
-                if (!(Math.Abs(ours[i] - theirs[i]) <= peer.Tolerance * scale))
+            for (int i = 0; i < own.Length; i++)
+                if (!(Math.Abs(own[i] - theirs[i]) <= peer.Tolerance * scale))
                     throw new NanoException(
-                        $"{of}: {peer.Name} computes {theirs[i]} for element {i} of {name}, we {ours[i]}; largest "
+                        $"{of}: {peer.Name} computes {theirs[i]} for element {i} of {name}, Nano {own[i]}; largest "
                         + $"element {scale}");
         }
     }

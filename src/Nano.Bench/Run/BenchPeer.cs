@@ -1,21 +1,23 @@
 namespace Nano;
 
 /// <summary>Somebody else's code for the case that <see cref="BenchWork"/> holds.</summary>
-/// <param name="Name">Who.</param>
+/// <param name="Name">The name of the peer.</param>
 /// <param name="Run">The timed part; takes its operands from <see cref="BenchWork.Inputs"/>, or has
 /// them already.</param>
-/// <param name="Outputs">What the last run computed, beside what we did.</param>
+/// <param name="Outputs">The results of the peer's last run, each beside Nano's.</param>
 public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerOutput>> Outputs) : IDisposable
 {
-    /// <summary>Allowed difference from our result, as a fraction of its largest element.</summary>
+    /// <summary>
+    /// Allowed difference from Nano's result, as a fraction of its largest element.
+    /// </summary>
     public float Tolerance { get; init; } = 1e-4f;
 
     /// <summary>Runs before each <see cref="Run"/> outside the timing; null for nothing.</summary>
     public Action? Prepare { get; init; }
 
     /// <summary>
-    /// What <see cref="Run"/> does besides and ours does outside the timing: its own time is taken
-    /// away. Null for nothing.
+    /// Work that <see cref="Run"/> does in addition, and Nano does outside the timing: its own time
+    /// is subtracted. Null for none.
     /// </summary>
     public Action? Besides { get; init; }
 
@@ -41,5 +43,5 @@ public sealed record BenchPeer(string Name, Action Run, Func<IReadOnlyList<PeerO
     public void Dispose() => Release?.Invoke();
 }
 
-/// <summary>One result of a peer and ours.</summary>
-public sealed record PeerOutput(string Name, float[] Theirs, float[] Ours);
+/// <summary>One result of a peer, and Nano's.</summary>
+public sealed record PeerOutput(string Name, float[] Theirs, float[] Own);

@@ -1,15 +1,17 @@
 namespace Nano;
 
-/// <summary>The peers of one case, each proved to compute what we do before it is timed.</summary>
+/// <summary>
+/// The peers of one case, each verified to compute the same as Nano before it is timed.
+/// </summary>
 internal sealed class BenchPeers : IDisposable
 {
     private readonly BenchPeer[] peers;
 
-    /// <summary>Makes and checks them.</summary>
-    /// <param name="compute">Where we run.</param>
+    /// <summary>Makes the peers of a case and checks their results.</summary>
+    /// <param name="compute">The context of Nano's work.</param>
     /// <param name="of">The case.</param>
-    /// <param name="work">Ours, proved right already.</param>
-    /// <param name="make">Who can do it; null for nobody.</param>
+    /// <param name="work">Nano's work, already verified.</param>
+    /// <param name="make">Makes the peers that can run the case; null for none.</param>
     /// <exception cref="NanoException">A peer computes something else.</exception>
     public BenchPeers(Compute compute, BenchCase of, BenchWork work,
         Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? make)
@@ -36,19 +38,23 @@ internal sealed class BenchPeers : IDisposable
         }
     }
 
-    /// <summary>Whether a peer works elsewhere while the processor waits: its time is seen on the wall only.</summary>
+    /// <summary>
+    /// True if a peer computes elsewhere while the CPU waits: only wall-clock time includes its
+    /// work.
+    /// </summary>
     public bool WaitsForDevice => peers.Any(peer => peer.Finish is not null);
 
     /// <summary>
-    /// Our median and that of each peer, all taking turns. A peer whose time is lost in the noise
-    /// of what it does besides is left out.
+    /// Nano's median and that of each peer, all taking turns. A peer whose time is lost in the
+    /// noise
+    /// of its additional work is left out.
     /// </summary>
-    public (double Seconds, IReadOnlyList<PeerResult> Peers) Times(Contender ours, bool processorTime,
+    public (double Seconds, IReadOnlyList<PeerResult> Peers) Times(Contender nano, bool processorTime,
         double minSeconds)
     {
         var contenders = peers.SelectMany(peer => ((Action?[])[peer.Run, peer.Besides, peer.Transfer]).OfType<Action>()
             .Select(action => new Contender(peer.Prepare, action, peer.Finish)));
-        double[] seconds = BenchTimer.Medians(processorTime, minSeconds, [ours, .. contenders]);
+        double[] seconds = BenchTimer.Medians(processorTime, minSeconds, [nano, .. contenders]);
         var results = new List<PeerResult>();
         int next = 1;
         foreach (var peer in peers)

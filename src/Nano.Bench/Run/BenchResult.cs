@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Nano;
 
 /// <summary>One measured case.</summary>
-/// <param name="Name">What was run.</param>
+/// <param name="Name">The name of the case.</param>
 /// <param name="Shape">Its sizes.</param>
 /// <param name="MedianMs">Median time of one run, in milliseconds.</param>
 /// <param name="Gflops">Arithmetic done, in GFLOP/s.</param>
@@ -28,7 +28,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     /// <summary>"processor" where the time is that which the process had a processor, else "wall".</summary>
     public string Clock { get; init; } = "wall";
 
-    /// <summary>The same computation by others, in the same run.</summary>
+    /// <summary>The results of peers on the same computation, in the same run.</summary>
     public IReadOnlyList<PeerResult> Peers { get; init; } = [];
 
     /// <summary>Percent of the ceiling that bounds the case.</summary>
@@ -65,7 +65,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
 
     /// <summary>
     /// One line per family of a group: geometric mean and minimum of the percentages, and the
-    /// geometric mean of the peers' times over ours.
+    /// geometric mean of the peers' times over Nano's.
     /// </summary>
     public static IEnumerable<string> Summary(IReadOnlyList<BenchResult> results)
     {
@@ -90,7 +90,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
             results.SelectMany(result => result.Peers
                 .Select(peer => (peer.Name, Ratio: peer.MedianMs / result.MedianMs))).GroupBy(peer => peer.Name))
             line += string.Create(CultureInfo.InvariantCulture,
-                $"; {peer.Key} takes {GeometricMean(peer.Select(p => p.Ratio)):F2} x our time, "
+                $"; {peer.Key} takes {GeometricMean(peer.Select(p => p.Ratio)):F2} x Nano's time, "
                 + $"{peer.Count(p => p.Ratio < 1)} of {peer.Count()} faster");
         return line;
     }
@@ -99,7 +99,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     internal static double GeometricMean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
 }
 
-/// <summary>The median time of somebody else's code for the same case.</summary>
+/// <summary>The median time of a peer for the same case.</summary>
 public sealed record PeerResult(string Name, double MedianMs)
 {
     /// <summary>
@@ -111,10 +111,10 @@ public sealed record PeerResult(string Name, double MedianMs)
     /// <summary>Operands and results over that time, in GB/s.</summary>
     public double? TransferGbps { get; init; }
 
-    /// <summary>For people: name, time, and how that compares with ours.</summary>
-    internal string Line(double oursMs) => string.Create(CultureInfo.InvariantCulture,
-        $"{Name} {MedianMs:F3} ms ({MedianMs / oursMs:F2} x "
-        + $"ours){(TransferMs is { } transfer ? Transfers(transfer) : "")}");
+    /// <summary>The line for people: name, time, and its ratio to Nano's.</summary>
+    internal string Line(double nanoMs) => string.Create(CultureInfo.InvariantCulture,
+        $"{Name} {MedianMs:F3} ms ({MedianMs / nanoMs:F2} x "
+        + $"Nano){(TransferMs is { } transfer ? Transfers(transfer) : "")}");
 
     private static string Transfers(double ms) =>
         string.Create(CultureInfo.InvariantCulture, $" + {ms:F3} ms of transfers");

@@ -20,9 +20,9 @@ internal static class BenchTimer
     /// <summary>Median seconds of one run of each contender.</summary>
     /// <param name="processorTime">Counts the time that this process had a processor, which other
     /// processes do not distort: right for one thread only.</param>
-    /// <param name="minSeconds">At least so long for each contender, and at least five samples, or
+    /// <param name="minSeconds">The least time for each contender, with at least five samples, or
     /// three of runs that take a second.</param>
-    /// <param name="contenders">What to time.</param>
+    /// <param name="contenders">The contenders, timed in turns.</param>
     public static double[] Medians(bool processorTime, double minSeconds, params ReadOnlySpan<Contender> contenders)
     {
         var repeats = new int[contenders.Length];

@@ -13,9 +13,9 @@ public static class QuickBench
     /// Checks and measures cases one after another. With one thread, processor time is counted:
     /// other processes do not distort it.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="machine">The ceilings.</param>
-    /// <param name="cases">What to measure.</param>
+    /// <param name="cases">The cases to measure.</param>
     /// <param name="peers">Others that can do a case, or null.</param>
     /// <exception cref="NanoException">A result is wrong.</exception>
     public static IEnumerable<BenchResult> Run(Compute compute, Machine machine, IEnumerable<BenchCase> cases,
@@ -31,11 +31,11 @@ public static class QuickBench
         using var work = of.Create();
         BenchCheck.Verify(of, work, compute);
         using var others = new BenchPeers(compute, of, work, peers);
-        var ours = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
+        var nano = new Contender(work.Prepare is null ? null : () => work.Prepare(compute), () => work.Run(compute));
         bool processorTime = compute.Threads == 1 && !others.WaitsForDevice;
         try
         {
-            var (seconds, results) = others.Times(ours, processorTime, minSeconds: 0.2);
+            var (seconds, results) = others.Times(nano, processorTime, minSeconds: 0.2);
             return BenchResult.Of(of, machine, seconds, processorTime) with { Peers = results };
         }
         finally
@@ -61,7 +61,8 @@ public static class QuickBench
         var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time),
             others, profiler);
         if (peers is null)
-            // afterwards: its models would leave memory behind that the system still counts as ours
+            // afterwards: its models would leave memory behind that the system still counts for
+            // this process
             BenchCheck.Verify(of, work, compute);
         return result;
     }

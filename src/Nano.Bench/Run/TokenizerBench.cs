@@ -3,11 +3,11 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>How fast a tokenizer is on one thread.</summary>
+/// <summary>The speed of a tokenizer on one thread.</summary>
 /// <param name="Bytes">UTF-8 bytes of the text.</param>
 /// <param name="Tokens">Ids that it becomes.</param>
 /// <param name="EncodeSeconds">Median processor time of encoding all of it.</param>
-/// <param name="DecodeSeconds">The same of decoding.</param>
+/// <param name="DecodeSeconds">Median processor time of decoding all ids.</param>
 /// <param name="Allocated">Managed bytes that one encoding allocates, the ids it returns among them.</param>
 /// <param name="Runs">Wall time of a million times one character, without any pause between, once.</param>
 public sealed record TokenizerSpeed(long Bytes, int Tokens, double EncodeSeconds, double DecodeSeconds, long Allocated,

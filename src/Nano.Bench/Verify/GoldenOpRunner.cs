@@ -36,7 +36,7 @@ internal static class GoldenOpRunner
 
     /// <summary>Runs an op from these inputs to y and, where the case has gradients, back.</summary>
     /// <param name="test">The case.</param>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="names">The inputs that are differentiated.</param>
     /// <param name="op">From these inputs to the output.</param>
     /// <param name="heads">Whether the case's tensors are [B, H, T, D], which is [B, T, H * D] here.</param>
@@ -155,7 +155,7 @@ internal static class GoldenOpRunner
         var (heads, times, headDim) = (shape[1], shape[2], shape[3]);
         var y = new Tensor(new Shape(shape[0], times, heads * headDim));
         for (int row = 0; row < x.Length / headDim; row++)
-            x.Slice(row * headDim, headDim).CopyTo(y.Data[OurRow(row, heads, times, headDim)..]);
+            x.Slice(row * headDim, headDim).CopyTo(y.Data[NanoRow(row, heads, times, headDim)..]);
         return y;
     }
 
@@ -165,12 +165,14 @@ internal static class GoldenOpRunner
         var (heads, times, headDim) = (shape[1], shape[2], shape[3]);
         var x = new float[y.Length];
         for (int row = 0; row < y.Length / headDim; row++)
-            y.Slice(OurRow(row, heads, times, headDim), headDim).CopyTo(x.AsSpan(row * headDim));
+            y.Slice(NanoRow(row, heads, times, headDim), headDim).CopyTo(x.AsSpan(row * headDim));
         return x;
     }
 
-    /// <summary>Where row (b, h, t) of [B, H, T, D] starts in [B, T, H * D].</summary>
-    private static int OurRow(int row, int heads, int times, int headDim)
+    /// <summary>
+    /// The start of row (b, h, t) of [B, H, T, D] in Nano's layout [B, T, H * D].
+    /// </summary>
+    private static int NanoRow(int row, int heads, int times, int headDim)
     {
         int batch = row / (heads * times), head = row / times % heads, time = row % times;
         return ((((batch * times) + time) * heads) + head) * headDim;

@@ -145,11 +145,11 @@ public sealed class ModelVerifier : IDisposable
         return compute.CrossEntropy(model.Forward(compute, ids, new() { Watch = watch }), targets).Loss;
     }
 
-    private void Compare(string name, ReadOnlySpan<float> ours)
+    private void Compare(string name, ReadOnlySpan<float> computed)
     {
         if (!golden.Entries.TryGetValue(name, out var entry))
             return;
-        var (error, scale) = Difference(ours, Golden(name, entry, ours.Length), null);
+        var (error, scale) = Difference(computed, Golden(name, entry, computed.Length), null);
         double reference = ReferenceError(name);
         rows.Add(new VerificationRow(name, error, scale, reference,
             double.IsFinite(error) && error <= (10 * reference) + (1e-6 * scale)));
@@ -161,26 +161,26 @@ public sealed class ModelVerifier : IDisposable
     /// values (softmax ignores a shift common to all keys) and in a stray element elsewhere. Those
     /// may be off by 3 lr, three elements per tensor at most; all others by 1e-5.
     /// </summary>
-    private void CompareWeights(string name, ReadOnlySpan<float> ours, Tensor parameter, double learningRate)
+    private void CompareWeights(string name, ReadOnlySpan<float> computed, Tensor parameter, double learningRate)
     {
         if (!golden.Entries.TryGetValue(name, out var entry))
             return;
-        var expected = Golden(name, entry, ours.Length);
+        var expected = Golden(name, entry, computed.Length);
         bool attentionBias = parameter.Parameter is { Role: ParameterRole.Bias, Parts: 3 };
-        int strays = 0, third = ours.Length / 3;
+        int strays = 0, third = computed.Length / 3;
         bool Free(int i, double error) => error <= 3 * learningRate
             && ((attentionBias && i / third == 1) || (error > 1e-5 && ++strays <= 3));
-        var (error, scale) = Difference(ours, expected, Free);
+        var (error, scale) = Difference(computed, expected, Free);
         rows.Add(new VerificationRow(name, error, scale, ReferenceError(name), error <= 1e-5));
     }
 
-    private static (double Error, double Scale) Difference(ReadOnlySpan<float> ours, ReadOnlySpan<float> expected,
+    private static (double Error, double Scale) Difference(ReadOnlySpan<float> computed, ReadOnlySpan<float> expected,
         Func<int, double, bool>? free)
     {
         double worst = 0, scale = 0;
-        for (int i = 0; i < ours.Length; i++)
+        for (int i = 0; i < computed.Length; i++)
         {
-            double error = Math.Abs((double)ours[i] - expected[i]);
+            double error = Math.Abs((double)computed[i] - expected[i]);
             if (double.IsNaN(error))
                 error = double.PositiveInfinity;
             scale = Math.Max(scale, Math.Abs(expected[i]));

@@ -18,7 +18,8 @@ public static class OpVerifier
     /// and gradient.
     /// </summary>
     /// <param name="directory">The folder.</param>
-    /// <param name="compute">Where to run; its step memory and tape are used and left empty.</param>
+    /// <param name="compute">The context to run in; its step memory and tape are used and left
+    /// empty.</param>
     /// <exception cref="NanoException">A file is missing.</exception>
     /// <exception cref="BadFileException">A file is damaged, or a case names an op or a tensor that
     /// is not known here.</exception>

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Nano.Cli;
 
-/// <summary>What several verbs share: options, where text goes, and the JSON line.</summary>
+/// <summary>Common parts of the verbs: options, the writer for text, and the JSON line.</summary>
 internal static class Common
 {
     private static readonly JsonSerializerOptions SnakeCase = new()
@@ -14,33 +14,43 @@ internal static class Common
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    public static Option<bool> Debug { get; } = new("--debug") { Description = "Show a stack trace when something fails", Recursive = true };
+    public static Option<bool> Debug { get; } = new("--debug") { Description = "Show the stack trace of an error",
+        Recursive = true };
 
-    public static Option<int?> Threads() => new("--threads") { Description = "Worker threads (default: NANO_THREADS, or all processors)" };
+    public static Option<int?> Threads() =>
+        new("--threads") { Description = "Worker threads (default: NANO_THREADS, or all processors)" };
 
-    public static Option<bool> Json() => new("--json") { Description = "The last line of stdout is one JSON object; text for people goes to stderr" };
+    public static Option<bool> Json() =>
+        new("--json") { Description =
+            "Print one JSON object as the last line of stdout; text for people goes to stderr" };
 
-    /// <summary>Where to run: "cpu" is our own kernels.</summary>
+    /// <summary>The option for the device; "cpu" means Nano's own kernels.</summary>
     public static Option<string> Device() => new("--device")
     {
-        Description = $"Where to run: cpu, or through ONNX Runtime {string.Join(", ", OrtProvider.All.Select(provider => provider.Name))} ('nano info' says which work here)",
+        Description = $"Device: cpu (Nano's own kernels), or through ONNX Runtime "
+            + $"{string.Join(", ", OrtProvider.All.Select(provider => provider.Name))} ('nano info' says which "
+            + "work here)",
         DefaultValueFactory = _ => Cpu,
     };
 
     private const string Cpu = "cpu";
 
-    /// <summary>The device of a name; null for our own kernels.</summary>
+    /// <summary>The device of a name; null for Nano's own kernels.</summary>
     /// <exception cref="NanoException">There is no such device, or it cannot be used here.</exception>
-    public static OrtDevice? OpenDevice(string name, int? threads) => name == Cpu ? null : new OrtDevice(OrtProvider.Find(name), threads ?? 0);
+    public static OrtDevice? OpenDevice(string name, int? threads) =>
+        name == Cpu ? null : new OrtDevice(OrtProvider.Find(name), threads ?? 0);
 
-    /// <summary>What makes texts: a model on a device, or on this processor where there is none.</summary>
+    /// <summary>A generator for a model on a device, or on the CPU if there is none.</summary>
     /// <exception cref="NanoException">The device cannot run it.</exception>
-    public static Generator NewGenerator(LanguageModel model, ITokenizer tokenizer, Compute compute, OrtDevice? device) =>
-        device is null ? new(model, compute) { Tokens = tokenizer.VocabSize } : new(new OnnxDecoder(model, device)) { Tokens = tokenizer.VocabSize };
+    public static Generator NewGenerator(LanguageModel model, ITokenizer tokenizer, Compute compute,
+        OrtDevice? device) =>
+        device is null ? new(model, compute) { Tokens = tokenizer.VocabSize }
+            : new(new OnnxDecoder(model, device)) { Tokens = tokenizer.VocabSize };
 
-    public static Option<bool> Profile() => new("--profile") { Description = "Show which ops the time of a training step goes to" };
+    public static Option<bool> Profile() => new("--profile") { Description = "Show the time of a training step by op" };
 
-    public static Option<ulong> Seed(ulong value = 1337) => new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
+    public static Option<ulong> Seed(ulong value = 1337) =>
+        new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 
     public static Option<ActivationStorage?> Activations() => new WordOption<ActivationStorage?>("--activations",
         "Storage of what the backward pass of a training step needs: bf16 halves the memory and rounds the gradients "
@@ -48,10 +58,12 @@ internal static class Common
 
     /// <summary>An option that takes float32 or float16.</summary>
     public static Option<Precision?> Precision(string name, string description) =>
-        new WordOption<Precision?>(name, description, ("float32", Nano.Precision.Float32), ("float16", Nano.Precision.Float16));
+        new WordOption<Precision?>(name, description, ("float32", Nano.Precision.Float32),
+            ("float16", Nano.Precision.Float16));
 
     /// <summary>An option whose text a method reads, which throws a FormatException for what it cannot read.</summary>
-    public static Option<T?> Parsed<T>(string name, string description, Func<string, T> parse) where T : struct => new(name)
+    public static Option<T?> Parsed<T>(string name, string description, Func<string, T> parse)
+        where T : struct => new(name)
     {
         Description = description,
         CustomParser = result =>
@@ -68,13 +80,17 @@ internal static class Common
         },
     };
 
-    /// <summary>An option that takes a number with a decimal point; a comma, which .NET would pass over, is an error.</summary>
+    /// <summary>
+    /// An option that takes a number with a decimal point; a comma, which .NET would ignore, is an
+    /// error.
+    /// </summary>
     public static Option<double?> Number(string name, string description) => new(name)
     {
         Description = description,
         CustomParser = result =>
         {
-            if (double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
+            if (double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture,
+                out double value))
                 return value;
             result.AddError($"{name} takes a number such as 0.001 or 1e-3, not {Quoted.Of(result.Tokens[0].Value)}");
             return null;
@@ -92,7 +108,10 @@ internal static class Common
             : throw new NanoException($"--threads must be from 1 to 1024, got {threads}",
                 "leave it out to use all processors");
 
-    /// <summary>A model and the tokenizer that goes with it: the one named, or else its own. Its own need not be usable where another is named.</summary>
+    /// <summary>
+    /// A model and the tokenizer that goes with it: the one named, or else its own. Its own need
+    /// not be usable where another is named.
+    /// </summary>
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
     {
@@ -106,19 +125,21 @@ internal static class Common
         ITokenizer tokenizer;
         try
         {
-            tokenizer = TokenizerLoader.Load(tokenizerPath ?? source.TokenizerPath ?? throw new NanoException($"the model at '{path}' brings no tokenizer", Hint));
+            tokenizer = TokenizerLoader.Load(tokenizerPath ?? source.TokenizerPath
+                ?? throw new NanoException($"the model at '{path}' brings no tokenizer", Hint));
         }
         catch (BadFileException e) when (e.IsUnsupported && tokenizerPath is null)
         {
             throw new NanoException(e.Message, Hint, e);
         }
         if (tokenizerPath is null && !Prompt.Fits(tokenizer, source.Config))
-            throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+            throw new BadFileException(source.TokenizerPath!,
+                $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         Prompt.CheckFit(tokenizer, source.Config);
         return (source.Load(), tokenizer);
     }
 
-    /// <summary>Where text for people goes.</summary>
+    /// <summary>The writer for text that people read.</summary>
     public static TextWriter Human(bool json) => json ? Screen.Error : Screen.Out;
 
     /// <summary>Prints one object as one line of JSON with snake_case names.</summary>

@@ -3,7 +3,9 @@ using System.CommandLine.Parsing;
 
 namespace Nano.Cli;
 
-/// <summary>How the program says that something went wrong: on stderr, "error: ..." and, where there is one, "hint: ...".</summary>
+/// <summary>
+/// Error messages of the program: on stderr, "error: ..." and, if there is advice, "hint: ...".
+/// </summary>
 internal static class Failure
 {
     public const int Wrong = 1, WrongUsage = 2, Interrupted = 130, BrokenPipe = 141;
@@ -26,7 +28,7 @@ internal static class Failure
         return Wrong;
     }
 
-    /// <summary>What an exception says to people, on one line each: what is wrong, and what to do about it.</summary>
+    /// <summary>The message of an exception for people, and a hint, on one line each.</summary>
     public static (string Message, string? Hint) Words(Exception e) =>
         IsForPeople(e) ? (OptionNames.In(Quoted.Line(MessageOf(e))), Hint(e) is { } hint ? OptionNames.In(hint) : null)
         : (Quoted.Line($"{e.GetType().Name}: {e.Message}"), "this should not happen; --debug shows where it did");
@@ -41,7 +43,9 @@ internal static class Failure
         return lost.IsPipe && !isResult ? BrokenPipe : Report(lost, parsed.GetValue(Common.Debug));
     }
 
-    /// <summary>What is behind the exceptions that only say that another was thrown elsewhere.</summary>
+    /// <summary>
+    /// The inner exception of those that only report that another was thrown elsewhere.
+    /// </summary>
     private static Exception Cause(Exception e) =>
         e is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
             && e.InnerException is { } inner ? Cause(inner) : e;
@@ -69,8 +73,8 @@ internal static class Failure
     };
 
     /// <summary>
-    /// Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass
-    /// for an argument.
+    /// True if the command line cannot be run as it stands. A mistyped option is an error even
+    /// where it could be an argument.
     /// </summary>
     public static bool IsWrong(ParseResult parsed) =>
         (parsed.Errors.Count > 0 || MistypedOption(parsed) is not null || ArgumentOfOuter(parsed) is not null)
@@ -81,7 +85,10 @@ internal static class Failure
         (parsed.CommandResult.Parent as CommandResult)?.Children.OfType<ArgumentResult>()
             .SelectMany(argument => argument.Tokens).FirstOrDefault()?.Value;
 
-    /// <summary>Prints what is wrong with a command line, with the nearest verb or option, and returns the exit code.</summary>
+    /// <summary>
+    /// Prints what is wrong with a command line, with the nearest verb or option, and returns the
+    /// exit code.
+    /// </summary>
     public static int Usage(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
@@ -89,7 +96,8 @@ internal static class Failure
         var verbs = command.Subcommands.Select(verb => verb.Name).ToList();
         var options = command.Options.Append(Common.Debug).SelectMany(option => option.Aliases.Append(option.Name));
         string? mistyped = MistypedOption(parsed);
-        string? stray = mistyped ?? ArgumentOfOuter(parsed) ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
+        string? stray = mistyped ?? ArgumentOfOuter(parsed)
+            ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
         string? near = stray is null ? null : NearestMatch.Of(stray, mistyped is not null ? options : verbs);
         if (stray is not null)
         {
@@ -107,20 +115,27 @@ internal static class Failure
     }
 
     /// <summary>A verb, behind the one it belongs to if it does.</summary>
-    private static string Path(CommandResult of) => of.Parent is CommandResult { Parent: not null } outer ? $"{Path(outer)} {of.Command.Name}" : of.Command.Name;
+    private static string Path(CommandResult of) =>
+        of.Parent is CommandResult { Parent: not null } outer ? $"{Path(outer)} {of.Command.Name}" : of.Command.Name;
 
-    private static string? MistypedOption(ParseResult parsed) => parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash) ? null
-        : parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens.Select(token => token.Value)).Concat(parsed.UnmatchedTokens).FirstOrDefault(LooksLikeOption);
+    private static string? MistypedOption(ParseResult parsed) =>
+        parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash) ? null
+        : parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(argument => argument.Tokens.Select(token => token.Value)).Concat(parsed.UnmatchedTokens)
+            .FirstOrDefault(LooksLikeOption);
 
     private static bool LooksLikeOption(string token) => token.Length > 1 && token[0] == '-';
 
-    /// <summary>What is wrong with a command line, with the words of the option.</summary>
+    /// <summary>
+    /// The explanation of an error in a command line, with the words of the option.
+    /// </summary>
     public static string Explain(ParseError error) =>
         error.SymbolResult is OptionResult { Tokens: [var token], Option: var option }
             && Kind(option.ValueType) is { } kind ? $"{option.Name} takes {kind}, not {Quoted.Of(token.Value)}"
             : error.Message;
 
-    private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number ? null : Type.GetTypeCode(number) switch
+    private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number
+        ? null : Type.GetTypeCode(number) switch
     {
         TypeCode.Int32 => "a whole number of at most nine digits",
         TypeCode.Int64 => "a whole number",

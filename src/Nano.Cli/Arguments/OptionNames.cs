@@ -8,7 +8,7 @@ namespace Nano.Cli;
 /// </summary>
 internal static partial class OptionNames
 {
-    /// <summary>Keys that libraries name and that are no settings of training.</summary>
+    /// <summary>Keys that libraries name and that are not settings of training.</summary>
     public static IReadOnlyList<string> Others { get; } =
     [
         "tokenizer", "validation_data", "separator", "validation", "overwrite", "out", "field", "skip_bad", "format",

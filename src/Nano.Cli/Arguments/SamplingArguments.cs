@@ -6,24 +6,40 @@ namespace Nano.Cli;
 /// <summary>The options that say how tokens are chosen, shared by the verbs that make text.</summary>
 internal static class SamplingArguments
 {
-    public static readonly Option<double?> Temperature = Common.Number("--temperature", "0 takes the most likely token; higher is wilder (default: 0.8)");
-    public static readonly Option<int?> TopK = new("--top-k") { Description = "Consider only this many tokens, 0 for all (default: 200)" };
-    public static readonly Option<double?> TopP = Common.Number("--top-p", "Consider only the likeliest tokens up to this probability (default: 1)");
-    public static readonly Option<double?> MinP = Common.Number("--min-p", "Consider only tokens at least this many times as likely as the likeliest (default: 0)");
-    public static readonly Option<double?> Typical = Common.Number("--typical", "Consider only the most typical tokens up to this probability (default: 1)");
-    public static readonly Option<double?> RepetitionPenalty = Common.Number("--repetition-penalty", "Divides positive logits of tokens of prompt and text, multiplies negative ones (default: 1)");
-    public static readonly Option<double?> PresencePenalty = Common.Number("--presence-penalty", "Taken from the logit of each token of the text (default: 0)");
-    public static readonly Option<double?> FrequencyPenalty = Common.Number("--frequency-penalty", "Taken from a token's logit each time it occurs in the text (default: 0)");
-    public static readonly Option<string[]> LogitBias = new("--logit-bias") { Description = "ID:VALUE is added to a token's logit; several times for several tokens" };
+    public static readonly Option<double?> Temperature =
+        Common.Number("--temperature",
+            "Divisor of the logits: 0 always takes the most likely token, higher values give more varied text "
+            + "(default: 0.8)");
+    public static readonly Option<int?> TopK =
+        new("--top-k") { Description = "Number of most likely tokens to sample from; 0 for all (default: 200)" };
+    public static readonly Option<double?> TopP = Common.Number("--top-p",
+        "Cumulative probability of the most likely tokens to sample from (default: 1)");
+    public static readonly Option<double?> MinP = Common.Number("--min-p",
+        "Smallest probability of a token, as a fraction of the most likely token's (default: 0)");
+    public static readonly Option<double?> Typical =
+        Common.Number("--typical", "Cumulative probability of the most typical tokens to sample from (default: 1)");
+    public static readonly Option<double?> RepetitionPenalty =
+        Common.Number("--repetition-penalty",
+            "Factor against repetition: divides positive and multiplies negative logits of tokens in prompt and "
+            + "text (default: 1)");
+    public static readonly Option<double?> PresencePenalty =
+        Common.Number("--presence-penalty",
+            "Amount subtracted from the logit of each token that occurs in the text (default: 0)");
+    public static readonly Option<double?> FrequencyPenalty =
+        Common.Number("--frequency-penalty",
+            "Amount subtracted from a token's logit for each occurrence in the text (default: 0)");
+    public static readonly Option<string[]> LogitBias =
+        new("--logit-bias") { Description = "ID:VALUE to add to a token's logit; may be given more than once" };
     public static readonly Option<ulong> Seed = Common.Seed();
 
     public static void AddTo(Command verb)
     {
-        foreach (var option in (Option[])[Temperature, TopK, TopP, MinP, Typical, RepetitionPenalty, PresencePenalty, FrequencyPenalty, LogitBias, Seed])
+        foreach (var option in (Option[])[Temperature, TopK, TopP, MinP, Typical, RepetitionPenalty, PresencePenalty,
+            FrequencyPenalty, LogitBias, Seed])
             verb.Options.Add(option);
     }
 
-    /// <summary>The options as given; what is left out has its standard value.</summary>
+    /// <summary>The options as given, with defaults for the others.</summary>
     /// <exception cref="NanoException">A bias is malformed.</exception>
     public static SamplerOptions Read(ParseResult args)
     {
@@ -47,7 +63,8 @@ internal static class SamplingArguments
     {
         var biases = new Dictionary<int, double>();
         foreach (string pair in pairs)
-            if (pair.Split(':') is not [var id, var bias] || !int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int token)
+            if (pair.Split(':') is not [var id, var bias]
+                || !int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out int token)
                 || !double.TryParse(bias, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
                 throw new NanoException(
                     $"--logit-bias takes the id of a token and a number, such as 50256:-100, not {Quoted.Of(pair)}");

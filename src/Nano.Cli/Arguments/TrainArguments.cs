@@ -3,8 +3,8 @@ using System.CommandLine;
 namespace Nano.Cli;
 
 /// <summary>
-/// The options of nano train that change what a run computes, made from the table of settings; what is left
-/// out comes from the preset.
+/// The options of nano train that change what a run computes, made from the table of settings; the
+/// others come from the preset.
 /// </summary>
 internal static class TrainArguments
 {

@@ -2,38 +2,48 @@ using System.CommandLine;
 
 namespace Nano.Cli;
 
-/// <summary>What a command line of nano train asks for: options, text in tokens, and the model to start from.</summary>
-/// <param name="Options">How to train.</param>
+/// <summary>
+/// The inputs of a training run, from the command line of nano train: options, text in tokens, and
+/// the model to start from.
+/// </summary>
+/// <param name="Options">The options of the run.</param>
 /// <param name="Data">On what.</param>
-/// <param name="Chosen">What was chosen by the text, for people; null if nothing was.</param>
+/// <param name="Chosen">A description of what was chosen by the text; null if nothing was.</param>
 /// <param name="Start">The model to start from; null for random weights and for a run that is resumed.</param>
-internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string? Chosen = null, ModelStart? Start = null) : IDisposable
+internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string? Chosen = null,
+    ModelStart? Start = null) : IDisposable
 {
     private static readonly Option<string?> DataPath = new("--data")
     {
-        Description = "A UTF-8 text file, a folder that 'nano data prepare' made, or a token file of llm.c (default: the shakespeare corpus, see 'nano data')",
+        Description = "Training text: a UTF-8 file, a folder made by 'nano data prepare', or a token file of llm.c "
+            + "(default: the shakespeare corpus, see 'nano data')",
     };
 
     private static readonly Option<string?> ValidationData = new("--validation-data")
     {
-        Description = "With a token file as --data: the token file to validate on (default: the one named val instead of train)",
+        Description = "Validation tokens, if --data is a token file (default: the file named val instead of train)",
     };
 
     private static readonly Option<string?> Tokenizer = new("--tokenizer")
     {
-        Description = $"{CorpusTokenizer.Characters} (those of the text), {string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the model gets its vocabulary "
-            + "(default: with --from the model's own; else that of the recipe: characters, gpt2 for the gpt2- presets, to be named for llama-15m, llama-42m, llama-110m)",
+        Description = $"{CorpusTokenizer.Characters} (the characters of the text), "
+            + $"{string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model or run; the "
+            + "model gets its vocabulary "
+            + "(default: with --from the model's own; else that of the recipe: characters, gpt2 for the gpt2- "
+            + "presets, to be named for llama-15m, llama-42m, llama-110m)",
     };
 
     private static readonly Option<string?> From = new("--from")
     {
-        Description = "Train a model further instead of a new one: a model folder, a GGUF file, a run, a file of llm.c or llama2.c, or OWNER/MODEL on the hub. Its tokenizer, sizes and chat template come with it",
+        Description = "Model to train further: a model folder, a GGUF file, a run, a file of llm.c or llama2.c, or "
+            + "OWNER/MODEL on the hub; its tokenizer, sizes and chat template are used",
         HelpName = "MODEL",
     };
 
     private static readonly Option<string?> Reinit = new("--reinit")
     {
-        Description = "With --from: parameters to draw at random instead, by name, with * for any characters and commas between several, such as lm_head.weight",
+        Description = "With --from: names of parameters to initialize at random, separated by commas, with * for "
+            + "any characters, such as lm_head.weight",
         HelpName = "NAMES",
     };
 
@@ -44,16 +54,20 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
     }
 
     /// <summary>The run that a command line means.</summary>
-    public static RunPlan ReadPlan(ParseResult args) => RunPlan.Read(args, args.GetValue(DataPath), args.GetValue(From));
+    public static RunPlan ReadPlan(ParseResult args) =>
+        RunPlan.Read(args, args.GetValue(DataPath), args.GetValue(From));
 
     /// <summary>Opens all that a command line asks for.</summary>
     /// <exception cref="NanoException">Something is missing, or two things do not go together.</exception>
     public static TrainWork Prepare(ParseResult args, RunPlan plan, TextWriter human)
     {
-        string? from = plan.Saved is not null ? null : args.GetValue(From) ?? (plan.Preset == AutoRecipe.Name ? null : Presets.Get(plan.Preset).From);
+        string? from = plan.Saved is not null ? null
+            : args.GetValue(From) ?? (plan.Preset == AutoRecipe.Name ? null : Presets.Get(plan.Preset).From);
         if (args.GetValue(Reinit) is not null && from is null)
-            throw new NanoException("--reinit draws weights of the model at random that --from names", plan.Saved is null ? "name a model with --from" : "a run that is resumed has its weights already");
-        var work = plan.Saved is not null ? Continue(args, plan, human) : from is not null ? StartFrom(args, plan.Preset, from, human)
+            throw new NanoException("--reinit draws weights of the model at random that --from names",
+                plan.Saved is null ? "name a model with --from" : "a run that is resumed has its weights already");
+        var work = plan.Saved is not null ? Continue(args, plan, human) : from is not null
+            ? StartFrom(args, plan.Preset, from, human)
             : plan.Preset == AutoRecipe.Name ? Choose(args, human) : Follow(args, plan.Preset, human);
         return work with
         {
@@ -65,21 +79,28 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
         };
     }
 
-    /// <summary>Closes the files of the model to start from. The data lives as long as the trainer that reads it.</summary>
+    /// <summary>
+    /// Closes the files of the model to start from. The data lives as long as the trainer that
+    /// reads it.
+    /// </summary>
     public void Dispose() => Start?.Dispose();
 
     /// <summary>The checkpoint's options, and its text in its tokens.</summary>
     private static TrainWork Continue(ParseResult args, RunPlan plan, TextWriter human)
     {
         if (args.GetValue(From) is { } from && from != plan.Saved!.Options.From)
-            throw new NanoException(plan.Saved.Options.From is { } was ? $"the run to resume started from '{was}', not from '{from}'" : $"the run to resume started from random weights, not from '{from}'",
+            throw new NanoException(plan.Saved.Options.From is { } was
+                ? $"the run to resume started from '{was}', not from '{from}'"
+                : $"the run to resume started from random weights, not from '{from}'",
                 "leave out --from: a run that is resumed has its weights already");
         var options = TrainArguments.Read(args, plan.SavedOptions);
         string? data = args.GetValue(DataPath);
-        string? validation = args.GetValue(ValidationData) ?? (data is null ? options.ValidationData : null); // that of the data before it does not go with other data
+        // that of the data before it does not go with other data
+        string? validation = args.GetValue(ValidationData) ?? (data is null ? options.ValidationData : null);
         if (Tokens(args, data ?? options.Data, validation, plan.SavedTokenizer) is { } tokens)
             return new TrainWork(options, tokens);
-        var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options) : plan.SavedTokenizer();
+        var tokenizer = args.GetValue(Tokenizer) is { } named ? CorpusTokenizer.Load(named, options)
+            : plan.SavedTokenizer();
         return new TrainWork(options, TrainingData.FromText(LoadCorpus(data ?? options.Data, human), tokenizer));
     }
 
@@ -93,20 +114,22 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
         return new TrainWork(options, TrainingData.FromText(LoadCorpus(args.GetValue(DataPath), human), tokenizer));
     }
 
-    /// <summary>What suits the text.</summary>
+    /// <summary>Chooses a recipe that suits the text.</summary>
     private static TrainWork Choose(ParseResult args, TextWriter human)
     {
         var data = Tokens(args, args.GetValue(DataPath), args.GetValue(ValidationData), null);
-        string? why = null; // where it is not our choice
+        string? why = null; // null if the user has chosen
         if (data is null)
         {
             var corpus = LoadCorpus(args.GetValue(DataPath), human);
-            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), null) : AutoRecipe.Tokenizer(corpus.Text);
+            (var tokenizer, why) = args.GetValue(Tokenizer) is { } named ? (CorpusTokenizer.Load(named), null)
+                : AutoRecipe.Tokenizer(corpus.Text);
             data = TrainingData.FromText(corpus, tokenizer);
         }
         var (options, size) = AutoRecipe.Options(data);
         return new TrainWork(TrainArguments.Read(args, options), data,
-            $"chosen   {(why is null ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, --layers, --channels, --seq, --batch, --steps, or a preset)");
+            $"chosen   {(why is null ? "" : why + "\n         ")}{size}\n         (other choices: --tokenizer, "
+            + "--layers, --channels, --seq, --batch, --steps, or a preset)");
     }
 
     /// <summary>A model to train further, with a preset's options or those that suit the text and the model.</summary>
@@ -114,18 +137,25 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
     {
         string? name = args.GetValue(Tokenizer);
         if (name == CorpusTokenizer.Characters)
-            throw new NanoException("the characters of a text are a vocabulary of their own, and the model to start from has one already", "leave out --tokenizer");
-        var start = ModelStart.Open(HubModels.Find(from, human), name is null ? null : TokenizerLoader.Load(name), args.GetValue(Reinit));
+            throw new NanoException(
+                "the characters of a text are a vocabulary of their own, and the model to start from has one already",
+                "leave out --tokenizer");
+        var start = ModelStart.Open(HubModels.Find(from, human), name is null ? null : TokenizerLoader.Load(name),
+            args.GetValue(Reinit));
         try
         {
             var data = Tokens(args, args.GetValue(DataPath), args.GetValue(ValidationData), () => start.Tokenizer);
             if (data is not null && start.Tokenizer is not null)
                 data.CheckIdsOf(start.Tokenizer);
             data ??= TrainingData.FromText(LoadCorpus(args.GetValue(DataPath), human), start.Tokenizer
-                ?? throw new NanoException($"the model '{from}' brings no tokenizer", "name the one it was trained with: --tokenizer gpt2 for files of llm.c"));
-            var (options, why) = preset == AutoRecipe.Name ? AutoRecipe.TuningOptions(data, start.Config) : (Presets.Get(preset), null);
-            options = options with { From = from, Reinit = args.GetValue(Reinit), Model = start.Config, Time = Math.Min(options.Time, start.Config.ContextLength) };
-            string? chosen = why is null ? null : $"chosen   {why}\n         (other choices: --steps, --lr, --batch, --accumulate, --seq, or a preset)";
+                ?? throw new NanoException($"the model '{from}' brings no tokenizer",
+                    "name the one it was trained with: --tokenizer gpt2 for files of llm.c"));
+            var (options, why) = preset == AutoRecipe.Name ? AutoRecipe.TuningOptions(data, start.Config)
+                : (Presets.Get(preset), null);
+            options = options with { From = from, Reinit = args.GetValue(Reinit), Model = start.Config,
+                Time = Math.Min(options.Time, start.Config.ContextLength) };
+            string? chosen = why is null ? null
+                : $"chosen   {why}\n         (other choices: --steps, --lr, --batch, --accumulate, --seq, or a preset)";
             return new TrainWork(TrainArguments.Read(args, options), data, chosen, start);
         }
         catch
@@ -139,8 +169,10 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
     private static TrainingData? Tokens(ParseResult args, string? path, string? validation, Func<ITokenizer?>? own)
     {
         if (path is not null && TrainingData.AreTokens(path))
-            return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named ? TokenizerLoader.Load(named) : Directory.Exists(path) ? null : own?.Invoke());
-        return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data", "of a text, the last tenth validates");
+            return TrainingData.FromShards(path, validation, args.GetValue(Tokenizer) is { } named
+                ? TokenizerLoader.Load(named) : Directory.Exists(path) ? null : own?.Invoke());
+        return validation is null ? null : throw new NanoException("--validation-data goes with a token file as --data",
+            "of a text, the last tenth validates");
     }
 
     private static Corpus LoadCorpus(string? path, TextWriter human)
@@ -148,6 +180,7 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
         if (path is not null)
             return CorpusStore.LoadFile(path);
         using var store = new CorpusStore();
-        return store.LoadTextAsync("shakespeare", new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();
+        return store.LoadTextAsync("shakespeare", new DownloadLine(human), CancellationToken.None).GetAwaiter()
+            .GetResult();
     }
 }

@@ -3,11 +3,12 @@ using System.Globalization;
 
 namespace Nano.Cli;
 
-/// <summary>How the verbs of nano eval show progress and scores.</summary>
+/// <summary>Progress and scores of the verbs of nano eval, as text.</summary>
 internal static class EvalOutput
 {
     /// <summary>The option that takes only the first examples of a file.</summary>
-    public static Option<int?> Limit() => new("--limit") { Description = "Take only so many examples from the beginning of the file" };
+    public static Option<int?> Limit() =>
+        new("--limit") { Description = "Number of examples to use, from the beginning of the file (default: all)" };
 
     /// <summary>A line per tenth of the work.</summary>
     public static Action<long> Progress(TextWriter human, long total, string unit)
@@ -23,18 +24,22 @@ internal static class EvalOutput
     }
 
     /// <summary>One score with its standard error and interval.</summary>
-    public static void Line(TextWriter human, string name, Score score, string what) => human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"{name,-12} {score.Value:F4} +- {score.StandardError:F4}, 95 % from {score.Low:F4} to {score.High:F4}  {what}"));
+    public static void Line(TextWriter human, string name, Score score, string what) =>
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"{name,-12} {score.Value:F4} +- {score.StandardError:F4}, 95 % from {score.Low:F4} to {score.High:F4} "
+        + $" {what}"));
 
     /// <summary>Says of how many examples the model did not see everything.</summary>
     public static void Truncated(TextWriter human, int count, string what)
     {
         if (count > 0)
-            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"note     the beginning of {count:N0} {what} is left out: they are longer than the model's context"));
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"note     the beginning of {count:N0} {what} is left out: they are longer than the model's context"));
     }
 
     /// <summary>A score for --json.</summary>
-    public static object Json(Score score) => new { score.Value, stderr = Common.Finite(score.StandardError), score.Low, score.High };
+    public static object Json(Score score) => new { score.Value, stderr = Common.Finite(score.StandardError), score.Low,
+        score.High };
 
     /// <summary>Prints the scores of texts.</summary>
     public static void Print(TextWriter human, TextScores scores)

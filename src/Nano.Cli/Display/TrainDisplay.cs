@@ -19,17 +19,22 @@ internal sealed class TrainDisplay
 
     private TrainDisplay(Trainer trainer, double peak) => (this.trainer, this.peak) = (trainer, peak);
 
-    /// <summary>Whether stdout is a terminal in which a panel can be redrawn and has room.</summary>
-    public static bool CanBeLive => !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi && Console.WindowWidth >= NarrowestPanel;
+    /// <summary>
+    /// True if stdout is a terminal that can redraw a panel and is wide enough for it.
+    /// </summary>
+    public static bool CanBeLive => !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi
+        && Console.WindowWidth >= NarrowestPanel;
 
     /// <summary>Drains the events of a run; the last one goes to finished.</summary>
-    public static void Show(Trainer trainer, double peak, TextWriter human, bool plain, IEnumerable<TrainEvent> events, Action<Finished> finished)
+    public static void Show(Trainer trainer, double peak, TextWriter human, bool plain, IEnumerable<TrainEvent> events,
+        Action<Finished> finished)
     {
         var display = new TrainDisplay(trainer, peak);
         if (plain)
             display.ShowLines(human, events, finished);
         else
-            AnsiConsole.Live(new Text("starting ...")).Overflow(VerticalOverflow.Ellipsis).Cropping(VerticalOverflowCropping.Bottom).Start(live => display.ShowLive(live, events, finished));
+            AnsiConsole.Live(new Text("starting ...")).Overflow(VerticalOverflow.Ellipsis)
+                .Cropping(VerticalOverflowCropping.Bottom).Start(live => display.ShowLive(live, events, finished));
     }
 
     private void ShowLines(TextWriter human, IEnumerable<TrainEvent> events, Action<Finished> finished)
@@ -37,23 +42,28 @@ internal sealed class TrainDisplay
         int every = Math.Clamp(trainer.Options.Steps / 20, 1, 100);
         foreach (var e in events)
         {
-            Take(e);
+            Handle(e);
             switch (e)
             {
                 case StepDone done when done.Step % every == 0:
-                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {done.Step,6}/{trainer.Options.Steps}  loss {done.Result.Loss:F4}  lr {done.LearningRate:0.00e+0}  grad norm {done.Result.GradientNorm:F2}  {Speed()}"));
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"step {done.Step,6}/{trainer.Options.Steps}  loss {done.Result.Loss:F4}  lr "
+                        + $"{done.LearningRate:0.00e+0}  grad norm {done.Result.GradientNorm:F2}  {Speed()}"));
                     break;
                 case SpikeFound spike:
                     human.WriteLine($"spike  {Describe(spike)}");
                     break;
                 case Started start:
-                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"before   {start.ValLoss:F4} over the whole validation split"));
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"before   {start.ValLoss:F4} over the whole validation split"));
                     break;
                 case FilesKept kept:
                     human.WriteLine($"kept   {Describe(kept)}");
                     break;
                 case Evaluated at:
-                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation {at.ValLoss:F4}"));
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"eval {at.Step,6}/{trainer.Options.Steps}  train {at.TrainLoss:F4}  validation "
+                        + $"{at.ValLoss:F4}"));
                     human.WriteLine("  | " + Printable(at.Sample).Replace("\n", "\n  | ", StringComparison.Ordinal));
                     if (at.Verdict.Outcome != RunOutcome.NoBand)
                         foreach (string line in VerdictLines.Of(at.Verdict))
@@ -71,19 +81,20 @@ internal sealed class TrainDisplay
         long drawn = 0;
         foreach (var e in events)
         {
-            Take(e);
+            Handle(e);
             if (e is Finished end)
                 finished(end);
             if (e is StepDone && Environment.TickCount64 - drawn < 200)
                 continue;
             drawn = Environment.TickCount64;
-            // A terminal writes "^C" after the panel; without room for it the line would wrap and spoil the next drawing.
+            // A terminal writes "^C" after the panel; without room for it the line would wrap and spoil the
+            // next drawing.
             AnsiConsole.Profile.Width = Math.Max(NarrowestPanel, Console.WindowWidth) - RoomRight;
             live.UpdateTarget(Panel());
         }
     }
 
-    private void Take(TrainEvent e)
+    private void Handle(TrainEvent e)
     {
         if (e is StepDone done)
         {
@@ -114,17 +125,22 @@ internal sealed class TrainDisplay
     private string Speed()
     {
         double gflops = TokensPerSecond() * trainer.FlopsPerToken / 1e9;
-        return string.Create(CultureInfo.InvariantCulture, $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s{OfPeak(gflops)}  ETA {Eta()}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{MedianMilliseconds():F1} ms  {TokensPerSecond():N0} tokens/s  {gflops:F0} GFLOP/s{OfPeak(gflops)}  "
+            + $"ETA {Eta()}");
     }
 
-    private TimeSpan Remaining() => TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
+    private TimeSpan Remaining() =>
+        TimeSpan.FromMilliseconds((trainer.Options.Steps - (step?.Step ?? 0)) * MedianMilliseconds());
 
-    private string OfPeak(double gflops) => double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $" ({gflops / peak:P0} of peak)") : "";
+    private string OfPeak(double gflops) => double.IsFinite(peak)
+        ? string.Create(CultureInfo.InvariantCulture, $" ({gflops / peak:P0} of peak)") : "";
 
     private string Eta()
     {
         var left = Remaining();
-        return left.TotalHours < 1 ? left.ToString("m\\:ss", CultureInfo.InvariantCulture) : string.Create(CultureInfo.InvariantCulture, $"{(int)left.TotalHours}:{left:mm\\:ss}");
+        return left.TotalHours < 1 ? left.ToString("m\\:ss", CultureInfo.InvariantCulture)
+            : string.Create(CultureInfo.InvariantCulture, $"{(int)left.TotalHours}:{left:mm\\:ss}");
     }
 
     private Panel Panel()
@@ -134,18 +150,23 @@ internal sealed class TrainDisplay
         {
             int width = AnsiConsole.Profile.Width - Frame, done = (int)(step.Step * width / trainer.Options.Steps);
             rows.Add(new Text(new string('█', done) + new string('░', width - done), new Style(Color.Green)));
-            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   lr {step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture,
+                $"step {step.Step:N0} of {trainer.Options.Steps:N0}   loss {step.Result.Loss:F4}   lr "
+                + $"{step.LearningRate:0.00e+0}   gradient norm {step.Result.GradientNorm:F2}")));
             rows.Add(new Text(Speed()));
         }
         if (spiked is not null)
             rows.Add(new Text(Describe(spiked), new Style(Color.Red)));
         if (started is not null)
-            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"before the first step: {started.ValLoss:F4} over the whole validation split")));
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture,
+                $"before the first step: {started.ValLoss:F4} over the whole validation split")));
         if (kept is not null)
             rows.Add(new Text(TerminalText.Clean(Describe(kept))));
         if (evaluated is not null)
         {
-            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture, $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation {evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));
+            rows.Add(new Text(string.Create(CultureInfo.InvariantCulture,
+                $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation "
+                + $"{evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));
             rows.Add(new Text(TerminalText.Clean(Printable(evaluated.Sample)), new Style(Color.Grey70)));
         }
         string header = TerminalText.Clean($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ");
@@ -153,5 +174,6 @@ internal sealed class TrainDisplay
     }
 
     /// <summary>A sample without the characters that would move the cursor: carriage returns, tabs, escapes.</summary>
-    private static string Printable(string sample) => string.Concat(sample.Trim().Select(c => c != '\n' && char.IsControl(c) ? ' ' : c));
+    private static string Printable(string sample) =>
+        string.Concat(sample.Trim().Select(c => c != '\n' && char.IsControl(c) ? ' ' : c));
 }

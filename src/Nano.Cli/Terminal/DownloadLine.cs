@@ -13,6 +13,7 @@ internal sealed class DownloadLine(TextWriter human) : IProgress<DownloadProgres
         if (now == last)
             return;
         last = now;
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"download {value.File}: {value.Bytes:N0} of {value.TotalBytes:N0} bytes"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"download {value.File}: {value.Bytes:N0} of {value.TotalBytes:N0} bytes"));
     }
 }

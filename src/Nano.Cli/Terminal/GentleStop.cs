@@ -9,8 +9,8 @@ internal sealed class GentleStop : IDisposable
     private readonly IDisposable registration;
     private volatile bool isSignalled;
 
-    /// <param name="asked">What happens besides at the first signal; null for nothing.</param>
-    /// <param name="signals">Which signals.</param>
+    /// <param name="asked">Called at the first signal; null for nothing.</param>
+    /// <param name="signals">The signals to handle.</param>
     public GentleStop(Action? asked, params PosixSignal[] signals)
     {
         Screen.StopInsteadOfThrowing(stop.Cancel); // work that nobody watches any more is stopped as gently

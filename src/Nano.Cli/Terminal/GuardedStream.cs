@@ -3,7 +3,7 @@ namespace Nano.Cli;
 /// <summary>
 /// A stream for writing that tells when the system takes no more, and from then on drops what is written.
 /// </summary>
-/// <param name="inner">Where to; null for a stream that is closed.</param>
+/// <param name="inner">The stream to write to; null for a closed one.</param>
 /// <param name="lost">Told once why nothing can be written any more; it may throw.</param>
 internal sealed class GuardedStream(Stream? inner, Action<Exception> lost) : Stream
 {

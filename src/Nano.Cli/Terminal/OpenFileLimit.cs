@@ -11,10 +11,10 @@ namespace Nano.Cli;
 /// </summary>
 internal static class OpenFileLimit
 {
-    /// <summary>What every verb gets along with.</summary>
+    /// <summary>The number of open files that suffices for every verb.</summary>
     private const int Enough = 160;
 
-    /// <summary>Whether enough files may be open; if not, stderr says so.</summary>
+    /// <summary>Checks whether enough files may be open; if not, prints so to stderr.</summary>
     public static bool IsEnough()
     {
         if (Read() is not { } limit || limit >= Enough)

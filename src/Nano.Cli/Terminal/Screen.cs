@@ -23,13 +23,13 @@ internal static class Screen
     /// <summary>Errors and notes; where it can be written no more, it is silent.</summary>
     public static TextWriter Error { get; private set; } = TextWriter.Null;
 
-    /// <summary>Why stdout takes no more; null while it does.</summary>
+    /// <summary>The reason why stdout accepts no more output; null while it does.</summary>
     public static OutputLostException? Lost { get; private set; }
 
-    /// <summary>Whether stdin is open.</summary>
+    /// <summary>True if stdin is open.</summary>
     public static bool HasInput { get; private set; }
 
-    /// <summary>Whether a person types the input.</summary>
+    /// <summary>True if a person types the input.</summary>
     public static bool IsTypedInto => HasInput && !Console.IsInputRedirected;
 
     /// <summary>
@@ -74,7 +74,8 @@ internal static class Screen
         encoding is UTF8Encoding ? new UTF8Encoding(false) : encoding;
 
     /// <summary>
-    /// Stdout. The runtime's own stream passes over a broken pipe, so a program behind one would go on for
+    /// Stdout. The runtime's own stream ignores a broken pipe, so a program before one would keep
+    /// running for
     /// nobody.
     /// </summary>
     private static Stream Stdout()
@@ -93,7 +94,7 @@ internal static class Screen
     {
         string reason = e.HResult switch
         {
-            BrokenPipe => "its reader is gone",
+            BrokenPipe => "its reader has closed the pipe",
             Full => "no space left on the disk",
             _ => e.Message.TrimEnd('.'),
         };
@@ -109,8 +110,9 @@ internal static class Screen
     }
 
     /// <summary>
-    /// Whether a stream was open when the program was started. What the runtime opened since carries a flag
-    /// (close-on-exec) that no inherited file can have; only Linux shows it, and elsewhere all count as open.
+    /// True if a stream was open when the program was started. Files that the runtime opened since
+    /// carry a flag (close-on-exec) that no inherited file can have; only Linux shows it, and on
+    /// other systems all streams count as open.
     /// </summary>
     private static bool IsOpen(int descriptor)
     {

@@ -3,9 +3,10 @@ using System.Runtime.InteropServices;
 namespace Nano.Cli;
 
 /// <summary>
-/// SIGINT, SIGTERM and SIGHUP. A verb that can stop gently handles them; otherwise temporary files are deleted and the signal ends the program as it would have,
-/// with exit code 130, 143 or 129. A signal that the parent has told to be ignored, as nohup does with SIGHUP and a shell's script with the SIGINT of
-/// what it runs in the background, stays ignored: the runtime leaves it alone.
+/// SIGINT, SIGTERM and SIGHUP. A verb that can stop gently handles them; otherwise temporary files
+/// are deleted and the signal ends the program as it would have, with exit code 130, 143 or 129. A
+/// signal that the parent has told to be ignored, as nohup does with SIGHUP and a shell's script
+/// with the SIGINT of what it runs in the background, stays ignored: the runtime leaves it alone.
 /// </summary>
 internal static class Signals
 {
@@ -16,7 +17,8 @@ internal static class Signals
     private static readonly List<Func<PosixSignal, bool>> Handlers = []; // the last one is asked first
 
     /// <summary>Watches until the end of the program.</summary>
-    public static PosixSignalRegistration[] Watch() => [.. All.Select(signal => PosixSignalRegistration.Create(signal, Take))];
+    public static PosixSignalRegistration[] Watch() =>
+        [.. All.Select(signal => PosixSignalRegistration.Create(signal, Dispatch))];
 
     /// <summary>Asks something, until the result is disposed of, whether it takes care of a signal.</summary>
     public static IDisposable Handle(Func<PosixSignal, bool> handler)
@@ -34,7 +36,7 @@ internal static class Signals
         _ => 2,
     };
 
-    private static void Take(PosixSignalContext context)
+    private static void Dispatch(PosixSignalContext context)
     {
         Func<PosixSignal, bool>[] handlers;
         lock (Gate)

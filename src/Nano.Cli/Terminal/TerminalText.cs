@@ -65,7 +65,7 @@ internal sealed class TerminalText(TextWriter terminal) : TextWriter(CultureInfo
     }
 
     /// <summary>
-    /// Whether it is a C1 control, or an embedding, override or isolate of the bidirectional algorithm
+    /// True for a C1 control, or an embedding, override or isolate of the bidirectional algorithm
     /// (Unicode annex 9).
     /// </summary>
     private static bool IsHidden(char c) => c is >= '\u0080' and <= '\u009f' or >= '\u202a' and <= '\u202e'

@@ -6,21 +6,33 @@ namespace Nano.Cli;
 /// <summary>nano chat: a conversation in the terminal, or line by line from a pipe.</summary>
 internal static class ChatVerb
 {
-    private const string Commands = "/reset begins a new conversation, /exit ends the program, // begins a line that starts with a slash; Ctrl+C stops an answer";
+    private const string Commands =
+        "/reset begins a new conversation, /exit ends the program, // begins a line that starts with a slash; "
+        + "Ctrl+C stops an answer";
 
-    private static readonly Option<string> Model = new("--model") { Description = "Folder or file of a model", Required = true };
-    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
-    private static readonly Option<string?> Template = new("--template") { Description = $"Chat template instead of the model's own: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file" };
-    private static readonly Option<string?> System = new("--system") { Description = "What the model is told before the conversation" };
-    private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Longest answer", DefaultValueFactory = _ => 1000 };
-    private static readonly Option<bool> DropOldest = new("--drop-oldest") { Description = "Forget the oldest turns when the conversation outgrows the context (otherwise that is an error)" };
+    private static readonly Option<string> Model = new("--model") { Description = "Folder or file of a model",
+        Required = true };
+    private static readonly Option<string?> TokenizerPath =
+        new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string?> Template =
+        new("--template") { Description =
+            $"Chat template instead of the model's own: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file" };
+    private static readonly Option<string?> System =
+        new("--system") { Description = "System message, before the conversation" };
+    private static readonly Option<int> MaxTokens =
+        new("--max-tokens") { Description = "Largest number of tokens in an answer", DefaultValueFactory = _ => 1000 };
+    private static readonly Option<bool> DropOldest =
+        new("--drop-oldest") {
+            Description = "Drop the oldest turns when the conversation outgrows the context (default: an error)" };
     private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("chat", $"Talk with a model; from a pipe, each line is a turn. {Commands}.\n\nExample:\n  nano chat --model data/models/HuggingFaceTB/SmolLM2-135M-Instruct")
+        var verb = new Command("chat",
+            $"Talk with a model; from a pipe, each line is a turn. {Commands}.\n\nExample:\n  nano chat --model "
+            + $"data/models/HuggingFaceTB/SmolLM2-135M-Instruct")
         {
             Model, TokenizerPath, Template, System, MaxTokens, DropOldest, Device, Threads, Json,
         };
@@ -42,8 +54,10 @@ internal static class ChatVerb
         var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath));
         using var disposeModel = model;
         var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
-        var session = new ChatSession(format, tokenizer, model.Config.ContextLength, args.GetValue(System)) { DropsOldest = args.GetValue(DropOldest) };
-        var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens, EndIds = Prompt.Known(session.EndIds, model.Config) };
+        var session = new ChatSession(format, tokenizer, model.Config.ContextLength,
+            args.GetValue(System)) { DropsOldest = args.GetValue(DropOldest) };
+        var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens,
+            EndIds = Prompt.Known(session.EndIds, model.Config) };
         using var generator = Common.NewGenerator(model, tokenizer, compute, device);
         using var interrupt = new Interrupt();
         if (live)
@@ -57,14 +71,16 @@ internal static class ChatVerb
             else if (line.StartsWith('/') && !line.StartsWith("//", StringComparison.Ordinal))
                 Unless(live, new NanoException($"there is no command {Quoted.Of(line)}", Commands));
             else if (line.Length > 0)
-                Turn(line.StartsWith('/') ? line[1..] : line, session, generator, tokenizer, options, human, live, interrupt);
+                Turn(line.StartsWith('/') ? line[1..] : line, session, generator, tokenizer, options, human,
+                    live, interrupt);
         }
         if (json)
-            Common.PrintJson(new { messages = session.Messages.Select(message => new { message.Role, message.Content }) });
+            Common.PrintJson(new { messages = session.Messages
+                .Select(message => new { message.Role, message.Content }) });
         return 0;
     }
 
-    /// <summary>What the user says next; null when there is no more.</summary>
+    /// <summary>The next message of the user; null at the end of the input.</summary>
     private static string? Next(TextWriter human, bool live, InputLines lines)
     {
         if (live)
@@ -75,7 +91,8 @@ internal static class ChatVerb
         return (live ? Console.ReadLine() : lines.Read()) is { } line && line != "/exit" ? line : null;
     }
 
-    private static void Turn(string text, ChatSession session, Generator generator, ITokenizer tokenizer, GenerationOptions options, TextWriter human, bool live, Interrupt interrupt)
+    private static void Turn(string text, ChatSession session, Generator generator, ITokenizer tokenizer,
+        GenerationOptions options, TextWriter human, bool live, Interrupt interrupt)
     {
         int[] prompt;
         try
@@ -101,14 +118,17 @@ internal static class ChatVerb
         string? why = answer.Finished switch
         {
             FinishReason.Cancelled => "stopped",
-            FinishReason.Length => answer.Ids.Count == options.MaxTokens ? $"cut after {options.MaxTokens} tokens; --max-tokens allows more" : "the context is full",
+            FinishReason.Length => answer.Ids.Count == options.MaxTokens
+                ? $"cut after {options.MaxTokens} tokens; --max-tokens allows more" : "the context is full",
             _ => null,
         };
         if (why is not null)
             Screen.Error.WriteLine($"({why})");
     }
 
-    /// <summary>Somebody at a terminal is told what is wrong and goes on; a script ends.</summary>
+    /// <summary>
+    /// Reports a problem: at a terminal as a message, in a script as an error that ends it.
+    /// </summary>
     private static void Unless(bool live, NanoException problem)
     {
         if (!live)
@@ -116,7 +136,10 @@ internal static class ChatVerb
         Failure.Report(problem, debug: false);
     }
 
-    /// <summary>Ctrl+C stops an answer; when there is none, or it has been stopped already, it ends the program as usual.</summary>
+    /// <summary>
+    /// Ctrl+C stops an answer; when there is none, or it has been stopped already, it ends the
+    /// program as usual.
+    /// </summary>
     private sealed class Interrupt : IDisposable
     {
         private readonly IDisposable registration;

@@ -16,17 +16,25 @@ internal static class ConvertVerb
         ["llama2.c-int8"] = (ModelFormat.Llama2C, 2),
     };
 
-    private static readonly Argument<string> Input = new("in") { Description = "Folder of a model or run, .safetensors, .gguf, or .bin of llm.c or llama2.c" };
-    private static readonly Argument<string> Output = new("out") { Description = "A new folder (safetensors), or a .gguf or .bin file" };
-    private static readonly Option<string?> To = Choice("--to", "Format (default: what OUT's name suggests)", [.. Formats.Keys]);
-    private static readonly Option<string?> Type = Choice("--dtype", "Type of the weights (default: as they are, where the format has it)", "f32", "f16", "bf16");
-    private static readonly Option<string?> ShardSize = new("--shard-size") { Description = "Split safetensors into files of at most this much, e.g. 5GB or 500MB" };
+    private static readonly Argument<string> Input =
+        new("in") { Description =
+            "Model to convert: a folder of a model or run, .safetensors, .gguf, or .bin of llm.c or llama2.c" };
+    private static readonly Argument<string> Output =
+        new("out") { Description = "Output: a new folder (safetensors), or a .gguf or .bin file" };
+    private static readonly Option<string?> To = Choice("--to", "Output format (default: by the name of OUT)",
+        [.. Formats.Keys]);
+    private static readonly Option<string?> Type =
+        Choice("--dtype", "Type of the weights (default: unchanged, if the format supports it)", "f32", "f16", "bf16");
+    private static readonly Option<string?> ShardSize =
+        new("--shard-size") {
+            Description = "Largest size of a safetensors file, e.g. 5GB or 500MB; more files are written as needed" };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Replace OUT if it is a file" };
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("convert", "Write a model in another format.\n\nExample:\n  nano convert runs/shakespeare-char model.gguf --dtype f16")
+        var verb = new Command("convert",
+            "Write a model in another format.\n\nExample:\n  nano convert runs/shakespeare-char model.gguf --dtype f16")
         {
             Input, Output, To, Type, ShardSize, Overwrite, Json,
         };
@@ -66,7 +74,8 @@ internal static class ConvertVerb
             human.WriteLine("stopped; nothing was written");
             return stop.ExitCode;
         }
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{input} ({made.From}) -> {output} ({made.To}), {made.Bytes:N0} bytes"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{input} ({made.From}) -> {output} ({made.To}), {made.Bytes:N0} bytes"));
         foreach (string note in made.Notes)
             human.WriteLine($"note: {note}");
         if (json)
@@ -87,7 +96,8 @@ internal static class ConvertVerb
             if (value.TotalBytes < Large || now == tenth)
                 return;
             tenth = now;
-            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"convert: {value.Bytes:N0} of {value.TotalBytes:N0} bytes"));
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"convert: {value.Bytes:N0} of {value.TotalBytes:N0} bytes"));
         }
     }
 }

@@ -6,12 +6,16 @@ namespace Nano.Cli;
 /// <summary>nano data: list, fetch and check corpora and vocabularies.</summary>
 internal static class DataVerb
 {
-    private static readonly Argument<string?> Name = new("name") { Description = "What to fetch; without it, everything known is listed", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Name =
+        new("name") { Description = "Corpus or vocabulary to fetch (default: list all)",
+            Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("data", "Fetch a corpus or vocabulary into $NANO_DATA (default: data/) and check its digest.\n\nExample:\n  nano data shakespeare") { Name, Json, DataPrepareVerb.Create() };
+        var verb = new Command("data",
+            "Fetch a corpus or vocabulary into $NANO_DATA (default: data/) and check its digest.\n\nExample:\n  "
+            + "nano data shakespeare") { Name, Json, DataPrepareVerb.Create() };
         verb.SetAction(Run);
         return verb;
     }
@@ -27,10 +31,14 @@ internal static class DataVerb
             {
                 human.WriteLine($"{source.Name,-16} {source.Description} ({source.Licence})");
                 foreach (var file in source.Files)
-                    human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"",-16} {file.Name}, {file.Bytes:N0} bytes{(File.Exists(Path.Combine(store.Folder, file.Name)) ? ", here" : "")}"));
+                    human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"{"",-16} {file.Name}, {file.Bytes:N0} "
+                        + $"bytes{(File.Exists(Path.Combine(store.Folder, file.Name)) ? ", here" : "")}"));
             }
             if (json)
-                Common.PrintJson(new { folder = store.Folder, sources = store.Sources.Select(source => new { source.Name, source.Description, files = source.Files.Select(file => file.Name) }) });
+                Common.PrintJson(new { folder = store.Folder,
+                    sources = store.Sources.Select(source => new { source.Name, source.Description,
+                        files = source.Files.Select(file => file.Name) }) });
             return 0;
         }
         var paths = store.FetchAsync(name, new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();

@@ -6,17 +6,28 @@ namespace Nano.Cli;
 /// <summary>nano eval choices: multiple choice by log-likelihood.</summary>
 internal static class EvalChoicesVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
-    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
-    private static readonly Option<string> Data = new("--data") { Description = "JSON lines: {\"context\": \"...\", \"choices\": [\"...\", \"...\"], \"answer\": 0}", Required = true };
-    private static readonly Option<string> Delimiter = new("--delimiter") { Description = "Text between context and choice that does not count as the choice's length; \" \" is lm-evaluation-harness's default (default: none)", DefaultValueFactory = _ => "" };
+    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
+        Required = true };
+    private static readonly Option<string?> TokenizerPath =
+        new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string> Data =
+        new("--data") { Description =
+            "JSON lines: {\"context\": \"...\", \"choices\": [\"...\", \"...\"], \"answer\": 0}", Required = true };
+    private static readonly Option<string> Delimiter =
+        new("--delimiter") {
+            Description = "Text between context and choice, not counted in the choice's length; \" \" is "
+                + "lm-evaluation-harness's default (default: none)", DefaultValueFactory = _ => "" };
     private static readonly Option<int?> Limit = EvalOutput.Limit();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("choices", "Multiple choice: how often the right choice is the likeliest behind its context, by lm-evaluation-harness's rules: acc by the whole log-probability, acc_norm by that per character, acc_bytes per byte.\n\nExample:\n  nano eval choices --model runs/shakespeare-char --data questions.jsonl")
+        var verb = new Command("choices",
+            "Multiple choice: the share of examples whose right choice is the most likely after its context, by "
+            + "lm-evaluation-harness's rules: acc by the whole log-probability, acc_norm by that per character, "
+            + "acc_bytes per byte.\n\nExample:\n  nano eval choices --model runs/shakespeare-char --data "
+            + "questions.jsonl")
         {
             Model, TokenizerPath, Data, Delimiter, Limit, Threads, Json,
         };
@@ -33,15 +44,18 @@ internal static class EvalChoicesVerb
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
         using var disposeModel = model;
         int choices = examples.Sum(example => example.Choices.Count);
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"data     {examples.Count:N0} questions with {choices:N0} choices"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"data     {examples.Count:N0} questions with {choices:N0} choices"));
         var progress = EvalOutput.Progress(human, choices, "choices");
-        var result = MultipleChoice.Evaluate(model, tokenizer, compute, examples, args.GetValue(Delimiter)!, progress: (done, _) => progress(done));
+        var result = MultipleChoice.Evaluate(model, tokenizer, compute, examples, args.GetValue(Delimiter)!,
+            progress: (done, _) => progress(done));
         EvalOutput.Truncated(human, result.Truncated, "contexts");
         EvalOutput.Line(human, "acc", result.Accuracy, "by log-probability");
         EvalOutput.Line(human, "acc_norm", result.PerCharacter, "by log-probability per character");
         EvalOutput.Line(human, "acc_bytes", result.PerByte, "by log-probability per byte");
         if (json)
-            Common.PrintJson(new { result.Examples, result.Truncated, acc = EvalOutput.Json(result.Accuracy), acc_norm = EvalOutput.Json(result.PerCharacter), acc_bytes = EvalOutput.Json(result.PerByte) });
+            Common.PrintJson(new { result.Examples, result.Truncated, acc = EvalOutput.Json(result.Accuracy),
+                acc_norm = EvalOutput.Json(result.PerCharacter), acc_bytes = EvalOutput.Json(result.PerByte) });
         return 0;
     }
 }

@@ -6,13 +6,21 @@ namespace Nano.Cli;
 /// <summary>nano eval generate: greedy continuations against references.</summary>
 internal static class EvalGenerateVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
-    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
-    private static readonly Option<string> Data = new("--data") { Description = "JSON lines: {\"prompt\": \"...\", \"references\": [\"...\"]}", Required = true };
-    private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "The most tokens of a text", DefaultValueFactory = _ => 64 };
-    private static readonly Option<string[]> Stops = new("--stop") { Description = "A text ends before this; several times for several" };
-    private static readonly Option<int> Batch = new("--batch") { Description = "Texts made together; changes none of them", DefaultValueFactory = _ => 8 };
-    private static readonly Option<string?> Out = new("--out") { Description = "Write the predictions as JSON lines, which 'nano eval score' reads" };
+    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
+        Required = true };
+    private static readonly Option<string?> TokenizerPath =
+        new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string> Data =
+        new("--data") { Description = "JSON lines: {\"prompt\": \"...\", \"references\": [\"...\"]}", Required = true };
+    private static readonly Option<int> MaxTokens =
+        new("--max-tokens") { Description = "Largest number of tokens of a text", DefaultValueFactory = _ => 64 };
+    private static readonly Option<string[]> Stops =
+        new("--stop") { Description = "String that ends a text and is not part of it; may be given more than once" };
+    private static readonly Option<int> Batch =
+        new("--batch") { Description = "Texts generated at the same time; does not change them",
+            DefaultValueFactory = _ => 8 };
+    private static readonly Option<string?> Out =
+        new("--out") { Description = "JSON-lines file for the predictions, as 'nano eval score' reads it" };
     private static readonly Option<int?> Limit = EvalOutput.Limit();
     private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<int?> Threads = Common.Threads();
@@ -20,7 +28,10 @@ internal static class EvalGenerateVerb
 
     public static Command Create()
     {
-        var verb = new Command("generate", "Continue prompts with the likeliest tokens, and compare with references: BLEU, ROUGE-L, exact match and F1.\n\nExample:\n  nano eval generate --model runs/shakespeare-char --data prompts.jsonl --max-tokens 32 --stop \".\"")
+        var verb = new Command("generate",
+            "Continue prompts greedily and compare the texts with references: BLEU, ROUGE-L, exact match and "
+            + "F1.\n\nExample:\n  nano eval generate --model runs/shakespeare-char --data prompts.jsonl "
+            + "--max-tokens 32 --stop \".\"")
         {
             Model, TokenizerPath, Data, MaxTokens, Stops, Batch, Out, Limit, Seed, Threads, Json,
         };
@@ -38,7 +49,8 @@ internal static class EvalGenerateVerb
         using var disposeModel = model;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"data     {examples.Count:N0} prompts"));
         var progress = EvalOutput.Progress(human, examples.Count, "texts");
-        var (pairs, truncated) = GreedyTexts.Make(model, tokenizer, compute, examples, args.GetValue(MaxTokens), args.GetValue(Stops) ?? [], args.GetValue(Batch), done => progress(done));
+        var (pairs, truncated) = GreedyTexts.Make(model, tokenizer, compute, examples, args.GetValue(MaxTokens),
+            args.GetValue(Stops) ?? [], args.GetValue(Batch), done => progress(done));
         if (args.GetValue(Out) is { } path)
             TextPair.Write(path, pairs);
         var scores = TextScores.Of(pairs, args.GetValue(Seed));

@@ -8,12 +8,22 @@ namespace Nano.Cli;
 /// <summary>nano eval: how well a model predicts a text; its verbs measure other things.</summary>
 internal static class EvalVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run", Required = true };
-    private static readonly Option<string?> TokenizerPath = new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
-    private static readonly Option<string> Data = new("--data") { Description = "A UTF-8 text file, a folder that 'nano data prepare' made (its validation split), or a token file of llm.c", Required = true };
-    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens of a window (default: the model's context)" };
-    private static readonly Option<int?> Stride = new("--stride") { Description = "Tokens from one window to the next: fewer give each token more context and take longer (default: a window)" };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "Windows computed together; changes no result (default: about 1,024 tokens)" };
+    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
+        Required = true };
+    private static readonly Option<string?> TokenizerPath =
+        new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
+    private static readonly Option<string> Data =
+        new("--data") { Description =
+            "Text to evaluate: a UTF-8 file, a folder made by 'nano data prepare' (its validation split), or a "
+            + "token file of llm.c", Required = true };
+    private static readonly Option<int?> Seq =
+        new("--seq") { Description = "Tokens per window (default: the model's context)" };
+    private static readonly Option<int?> Stride =
+        new("--stride") { Description =
+            "Tokens from one window to the next: fewer give each token more context and take longer (default: a "
+            + "window)" };
+    private static readonly Option<int?> Batch =
+        new("--batch") { Description = "Windows per batch; does not change the result (default: about 1,024 tokens)" };
     private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -22,7 +32,10 @@ internal static class EvalVerb
 
     public static Command Create()
     {
-        var verb = new Command("eval", "Loss, perplexity and bits per byte of a text: every token but the first is predicted once. Other measures are verbs of their own.\n\nExample:\n  nano eval --model runs/shakespeare-char --data my.txt --stride 32")
+        var verb = new Command("eval",
+            "Loss, perplexity and bits per byte of a text: every token but the first is predicted once. Other "
+            + "measures have verbs of their own.\n\nExample:\n  nano eval --model runs/shakespeare-char --data "
+            + "my.txt --stride 32")
         {
             Model, TokenizerPath, Data, Seq, Stride, Batch, Device, Threads, Json,
             EvalChoicesVerb.Create(), EvalHellaSwagVerb.Create(), EvalGenerateVerb.Create(), EvalScoreVerb.Create(),
@@ -46,14 +59,20 @@ internal static class EvalVerb
             throw new NanoException($"--seq must be from 1 to {context}, the model's context, got {time}");
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"text     {ids.Length:N0} tokens, windows of {time} that begin every {stride}"));
         long start = Stopwatch.GetTimestamp();
-        var result = Evaluate.OnText(losses, ids, bytes, time, stride, args.GetValue(Batch) ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
+        var result = Evaluate.OnText(losses, ids, bytes, time, stride, args.GetValue(Batch)
+            ?? Math.Max(1, TokensTogether / Math.Max(1, time)), EvalOutput.Progress(human, ids.Length - 1, "tokens"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} bits per byte"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"loss     {result.Loss:F4} nats per token, perplexity {result.Perplexity:F3}, {result.BitsPerByte:F4} "
+            + $"bits per byte"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
-            Common.PrintJson(new { tokens = result.Tokens, loss = Common.Finite(result.Loss), perplexity = Common.Finite(result.Perplexity), bits_per_byte = Common.Finite(result.BitsPerByte) });
+            Common.PrintJson(new { tokens = result.Tokens, loss = Common.Finite(result.Loss),
+                perplexity = Common.Finite(result.Perplexity), bits_per_byte = Common.Finite(result.BitsPerByte) });
         return 0;
     }
 
@@ -62,6 +81,7 @@ internal static class EvalVerb
         if (TrainingData.AreTokens(path))
             return TokenFiles.ReadAll(path, tokenizer);
         string text = CorpusStore.LoadFile(path).Text;
-        return (tokenizer.BeginId is { } begin ? [begin, .. tokenizer.Encode(text)] : tokenizer.Encode(text), Encoding.UTF8.GetByteCount(text));
+        return (tokenizer.BeginId is { } begin ? [begin, .. tokenizer.Encode(text)]
+            : tokenizer.Encode(text), Encoding.UTF8.GetByteCount(text));
     }
 }

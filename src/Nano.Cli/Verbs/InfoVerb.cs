@@ -6,18 +6,27 @@ namespace Nano.Cli;
 /// <summary>nano info: the machine, or a model.</summary>
 internal static class InfoVerb
 {
-    private static readonly Option<string?> Model = new("--model") { Description = "Folder of a model or run, or a name: " + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names]) };
-    private static readonly Option<int?> Batch = new("--batch") { Description = "With --model: the memory of a training step with this many rows" };
-    private static readonly Option<int?> Seq = new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
-    private static readonly Option<bool> CheckpointActivations = new("--recompute", "--checkpoint-activations") { Description = "That step computes each block again in the backward pass" };
+    private static readonly Option<string?> Model =
+        new("--model") { Description = "Folder of a model or run, or a name: "
+            + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names]) };
+    private static readonly Option<int?> Batch =
+        new("--batch") { Description = "With --model: rows of a training step whose memory is shown" };
+    private static readonly Option<int?> Seq =
+        new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
+    private static readonly Option<bool> CheckpointActivations = new("--recompute",
+        "--checkpoint-activations") { Description = "Recompute each block in the backward pass of that step" };
     private static readonly Option<ActivationStorage?> Activations = Common.Activations();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new Command("info", "Show what this machine can do at best (measured), or what a model consists of.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq, CheckpointActivations, Activations, Threads, Json };
-        verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args) : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
+        var verb = new Command("info",
+            "Show the measured peak performance of this machine, or the components and memory of a "
+            + "model.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq,
+                CheckpointActivations, Activations, Threads, Json };
+        verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args)
+            : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
         return verb;
     }
 
@@ -30,33 +39,46 @@ internal static class InfoVerb
         human.WriteLine($"processor    {cpu}, {Environment.ProcessorCount} processors");
         human.WriteLine($"system       {system}, .NET {Environment.Version}");
         human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
         var (devices, problems) = Devices(human);
         if (json)
-            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond, devices, device_problems = problems });
+            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(),
+                peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond,
+                triad_gbps = machine.TriadGigabytesPerSecond, devices, device_problems = problems });
         return 0;
     }
 
-    /// <summary>The devices that ONNX Runtime can use here, each proved with a graph of one node, and what keeps it from using others.</summary>
+    /// <summary>
+    /// The devices that ONNX Runtime can use here, each proved with a graph of one node, and what
+    /// keeps it from using others.
+    /// </summary>
     private static (string[] Work, Dictionary<string, string> Problems) Devices(TextWriter human)
     {
         try
         {
             var tried = ProviderProbe.Try().ToList();
             foreach (var (provider, problem) in tried)
-                human.WriteLine($"device       {provider.Name}: {(problem is null ? "works, ONNX Runtime" + provider.Hardware : "does not work here: " + OneLine(problem))}");
-            return ([.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)], tried.Where(one => one.Problem is not null).ToDictionary(one => one.Provider.Name, one => OneLine(one.Problem!)));
+                human.WriteLine($"device       {provider.Name}: "
+                    + $"{(problem is null ? "works, ONNX Runtime" + provider.Hardware : "does not work here: " + OneLine(problem))}");
+            return ([.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)],
+                tried.Where(one => one.Problem is not null)
+                    .ToDictionary(one => one.Provider.Name, one => OneLine(one.Problem!)));
         }
         catch (NanoException e)
         {
-            human.WriteLine($"devices      none: {OptionNames.In(e.Message)}\n             {OptionNames.In(e.Hint ?? "")}");
+            human.WriteLine($"devices      none: {OptionNames.In(e.Message)}\n             "
+                + $"{OptionNames.In(e.Hint ?? "")}");
             return ([], new() { ["onnx-cpu"] = e.Message });
         }
     }
 
-    private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+    private static string OneLine(string text) =>
+        string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
     private static int ShowModel(string path, ParseResult args)
     {
@@ -67,17 +89,22 @@ internal static class InfoVerb
         var memory = step is null ? null : MemoryPlan.Of(step, threads);
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        human.WriteLine($"{config.ModelType}: {config.Layers} layers, {config.Heads} heads, {config.Channels} channels, context {config.ContextLength}, vocabulary {config.VocabSize}");
+        human.WriteLine($"{config.ModelType}: {config.Layers} layers, {config.Heads} heads, {config.Channels} "
+            + $"channels, context {config.ContextLength}, vocabulary {config.VocabSize}");
         human.WriteLine("  " + string.Join(", ", config.Describe().Select(entry => $"{entry.Name} {entry.Value}")));
         foreach (var (name, count) in summary.Components)
-            Line(human, name, count, "parameters" + (name == "head" && config.TiedHead ? " of its own: it is the token embedding" : ""));
+            Line(human, name, count,
+                "parameters" + (name == "head" && config.TiedHead ? " of its own: it is the token embedding" : ""));
         Line(human, "all", summary.Parameters, "parameters");
         if (stored is not null)
             Line(human, "stored", stored.Value, "bytes");
         Line(human, "in memory", summary.MemoryBytes, "bytes, float32");
-        Line(human, "inference", summary.InferenceFlopsPerToken, $"FLOPs per token behind {config.ContextLength} tokens");
-        Line(human, "training", summary.TrainingFlopsPerToken, $"FLOPs per training token at {config.ContextLength} tokens");
-        Line(human, "cache", summary.CacheBytesPerToken, $"bytes of keys and values per token, {summary.CacheBytes:N0} at full context");
+        Line(human, "inference", summary.InferenceFlopsPerToken,
+            $"FLOPs per token behind {config.ContextLength} tokens");
+        Line(human, "training", summary.TrainingFlopsPerToken,
+            $"FLOPs per training token at {config.ContextLength} tokens");
+        Line(human, "cache", summary.CacheBytesPerToken,
+            $"bytes of keys and values per token, {summary.CacheBytes:N0} at full context");
         if (memory is not null)
             ShowMemory(human, step!, memory);
         if (json)
@@ -126,7 +153,8 @@ internal static class InfoVerb
     /// <summary>The training step that was asked about, or null.</summary>
     private static TrainOptions? StepOf(ModelConfig config, ParseResult args)
     {
-        if (args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations) && args.GetValue(Activations) is null)
+        if (args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations)
+            && args.GetValue(Activations) is null)
             return null;
         return new TrainOptions
         {
@@ -144,24 +172,31 @@ internal static class InfoVerb
 
     private static void ShowMemory(TextWriter human, TrainOptions step, MemoryPlan memory)
     {
-        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} tokens{(step.CheckpointActivations ? ", activations computed again" : step.Activations == ActivationStorage.BFloat16 ? ", activations stored as bfloat16" : "")}:");
+        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} "
+            + $"tokens{(step.CheckpointActivations ? ", activations computed again" : step.Activations == ActivationStorage.BFloat16 ? ", activations stored as bfloat16" : "")}:");
         foreach (var (name, bytes) in new[]
         {
-            ("parameters", memory.Parameters), ("gradients", memory.Gradients), ("moments", memory.Moments), ("activations", memory.Activations),
-            ("scratch", memory.Scratch), ("runtime", MemoryPlan.Runtime), ("all", memory.Total),
+            ("parameters", memory.Parameters), ("gradients", memory.Gradients), ("moments", memory.Moments),
+            ("activations", memory.Activations), ("scratch", memory.Scratch), ("runtime", MemoryPlan.Runtime),
+            ("all", memory.Total),
         })
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {bytes,14:N0} bytes"));
     }
 
-    /// <summary>The configuration of a model by path or name, and how many bytes its weights take where they are stored, if they are.</summary>
+    /// <summary>
+    /// The configuration of a model by path or name, and how many bytes its weights take where they
+    /// are stored, if they are.
+    /// </summary>
     private static (ModelConfig Config, long? Stored) Find(string path)
     {
         if (!File.Exists(path) && !Directory.Exists(path))
             return (Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at {Quoted.Of(path)}, and no known one is called that",
-                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.Names], "give the folder of a model or run, or one of")), null);
-        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelFolder.Resolve(path) is var folder && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
+                    NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.Names],
+                        "give the folder of a model or run, or one of")), null);
+        if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelFolder.Resolve(path) is var folder
+            && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
             return (ConfigFile.Load(Path.Combine(folder, "config.json")), null);
         using var source = ModelLoader.Open(path);
         return (source.Config, source.Tensors.Sum(tensor => tensor.Bytes));

@@ -9,15 +9,23 @@ internal static class PlanVerb
     /// <summary>Seconds that a step may take to be tried out.</summary>
     private const double LongestStep = 2;
 
-    private static readonly Argument<string> Preset = new("preset") { Description = $"Recipe: {string.Join(", ", Presets.Names)}, or a file like those in data/recipes" };
-    private static readonly Option<long?> DataTokens = new("--data-tokens") { Description = "Tokens of text there are: shows how often a run reads them" };
-    private static readonly Option<double?> Share = Common.Number("--share", "Share of the machine's peak to expect (default: measured by a few steps if one takes less than 2 s, else 0.6)");
+    private static readonly Argument<string> Preset =
+        new("preset")
+        {
+            Description = $"Recipe: {string.Join(", ", Presets.Names)}, or a file like those in data/recipes",
+        };
+    private static readonly Option<long?> DataTokens =
+        new("--data-tokens") { Description = "Number of tokens of text; shows how often a run reads them" };
+    private static readonly Option<double?> Share =
+        Common.Number("--share",
+            "Share of the machine's peak to expect (default: measured by a few steps if one takes less than 2 s, "
+            + "else 0.6)");
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var verb = new GroupedCommand("plan", "Show what nano train with these options would cost: parameters, "
+        var verb = new GroupedCommand("plan", "Show the cost of nano train with these options: parameters, "
             + "arithmetic, memory, time on this machine, and the amount of text that suits the model.\n\nExample:\n"
             + "  nano plan gpt2-124m --batch 4 --accumulate 1 --data-tokens 300000000")
         {
@@ -39,14 +47,18 @@ internal static class PlanVerb
         if (data is < 1)
             throw new NanoException($"--data-tokens must be 1 or more, got {data}");
         if (share is not (null or > 0 and <= 1))
-            throw new NanoException(string.Create(CultureInfo.InvariantCulture, $"--share must be above 0 and at most 1, got {share}"));
+            throw new NanoException(string.Create(CultureInfo.InvariantCulture,
+                $"--share must be above 0 and at most 1, got {share}"));
         using var compute = Common.NewCompute(args.GetValue(Threads));
         double peak = Machine.MeasurePeak(compute);
-        TrainingEstimate[] ways = [plan.Estimate(compute, peak, recompute: false, share, LongestStep), plan.Estimate(compute, peak, recompute: true, share, LongestStep)];
+        TrainingEstimate[] ways = [plan.Estimate(compute, peak, recompute: false, share, LongestStep),
+            plan.Estimate(compute, peak, recompute: true, share, LongestStep)];
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         ShowRun(human, plan, data);
-        ShowWays(human, plan, ways, $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}, peak {peak:F0} GFLOP/s (measured)", share is not null);
+        ShowWays(human, plan, ways,
+            $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}, peak {peak:F0} "
+            + "GFLOP/s (measured)", share is not null);
         if (json)
             Common.PrintJson(PlanJson(plan, data, peak, ways));
         return 0;
@@ -55,18 +67,27 @@ internal static class PlanVerb
     private static void ShowRun(TextWriter human, TrainingPlan plan, long? data)
     {
         var (o, model) = (plan.Options, plan.Options.Model);
-        Line(human, $"model       {model.Layers} layers, {model.Heads} heads, {model.Channels:N0} channels, context {model.ContextLength:N0}, vocabulary {model.VocabSize:N0}");
+        Line(human, $"model       {model.Layers} layers, {model.Heads} heads, {model.Channels:N0} channels, context "
+            + $"{model.ContextLength:N0}, vocabulary {model.VocabSize:N0}");
         Line(human, $"parameters  {plan.Parameters:N0}; {plan.ParametersWithoutEmbeddings:N0} without embeddings");
-        Line(human, $"run         {o.Steps:N0} steps of {o.Accumulate:N0} x {o.Batch:N0} x {o.Time:N0} tokens: {plan.Tokens:N0} tokens{Epochs(plan.Tokens, data)}");
-        Line(human, $"            {plan.FlopsPerToken:0.000E+0} FLOPs per token as counted, {plan.FlopsPerToken * plan.Tokens:0.000E+0} in all");
-        Line(human, $"            {plan.EstimatedFlopsPerToken:0.000E+0} FLOPs per token by 6 N, {plan.EstimatedFlopsPerToken * plan.Tokens:0.000E+0} in all by 6 N D");
-        Line(human, $"best use    {plan.OptimalTokens:N0} tokens ({TrainingPlan.OptimalTokensPerParameter} per parameter; Hoffmann et al., 2022): {plan.OptimalSteps:N0} such steps{Epochs(plan.OptimalTokens, data)}");
-        Line(human, $"            {plan.FlopsPerToken * plan.OptimalTokens:0.000E+0} FLOPs as counted, {plan.EstimatedFlopsPerToken * plan.OptimalTokens:0.000E+0} by 6 N D");
+        Line(human, $"run         {o.Steps:N0} steps of {o.Accumulate:N0} x {o.Batch:N0} x {o.Time:N0} tokens: "
+            + $"{plan.Tokens:N0} tokens{Epochs(plan.Tokens, data)}");
+        Line(human, $"            {plan.FlopsPerToken:0.000E+0} FLOPs per token as counted, "
+            + $"{plan.FlopsPerToken * plan.Tokens:0.000E+0} in all");
+        Line(human, $"            {plan.EstimatedFlopsPerToken:0.000E+0} FLOPs per token by 6 N, "
+            + $"{plan.EstimatedFlopsPerToken * plan.Tokens:0.000E+0} in all by 6 N D");
+        Line(human, $"best use    {plan.OptimalTokens:N0} tokens ({TrainingPlan.OptimalTokensPerParameter} per "
+            + $"parameter; Hoffmann et al., 2022): {plan.OptimalSteps:N0} such "
+            + $"steps{Epochs(plan.OptimalTokens, data)}");
+        Line(human, $"            {plan.FlopsPerToken * plan.OptimalTokens:0.000E+0} FLOPs as counted, "
+            + $"{plan.EstimatedFlopsPerToken * plan.OptimalTokens:0.000E+0} by 6 N D");
     }
 
-    private static string Epochs(long tokens, long? data) => data is null ? "" : string.Create(CultureInfo.InvariantCulture, $", {tokens / (double)data:N2} epochs of {data:N0}");
+    private static string Epochs(long tokens, long? data) => data is null ? ""
+        : string.Create(CultureInfo.InvariantCulture, $", {tokens / (double)data:N2} epochs of {data:N0}");
 
-    private static void ShowWays(TextWriter human, TrainingPlan plan, TrainingEstimate[] ways, string machine, bool given)
+    private static void ShowWays(TextWriter human, TrainingPlan plan, TrainingEstimate[] ways,
+        string machine, bool given)
     {
         Line(human, $"machine     {machine}");
         Line(human, $"{"",-24}{"as it is",20}{"--recompute",28}");
@@ -77,7 +98,8 @@ internal static class PlanVerb
         Row("scratch", way => $"{way.Memory.Scratch:N0} bytes");
         Row("runtime", _ => $"{MemoryPlan.Runtime:N0} bytes");
         Row("memory", way => $"{way.Memory.Total:N0} bytes");
-        Row("share of peak", way => $"{100 * way.Share:F0} % {(given ? "given" : way.Measured ? "measured" : "assumed")}");
+        Row("share of peak",
+            way => $"{100 * way.Share:F0} % {(given ? "given" : way.Measured ? "measured" : "assumed")}");
         Row("one step", way => Duration(way.StepSeconds));
         Row("the run", way => Duration(way.Seconds));
         Row("best use", way => Duration(way.OptimalSeconds));
@@ -85,10 +107,12 @@ internal static class PlanVerb
             Line(human, $"note        nano train {plan.Options.Preset} computes activations again, as on the right");
 
         void Row(string name, Func<TrainingEstimate, FormattableString> of) =>
-            Line(human, $"  {name,-22}{of(ways[0]).ToString(CultureInfo.InvariantCulture),20}{of(ways[1]).ToString(CultureInfo.InvariantCulture),28}");
+            Line(human, $"  {name,-22}{of(ways[0]).ToString(CultureInfo.InvariantCulture),20}"
+                + $"{of(ways[1]).ToString(CultureInfo.InvariantCulture),28}");
     }
 
-    private static void Line(TextWriter human, FormattableString text) => human.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+    /// <summary>Numbers are written without regard to a culture, for the program has none but the invariant one.</summary>
+    private static void Line(TextWriter human, string text) => human.WriteLine(text);
 
     private static FormattableString Duration(double seconds) => seconds switch
     {

@@ -6,18 +6,24 @@ namespace Nano.Cli;
 /// <summary>nano runs: what was trained here, and how runs differ.</summary>
 internal static class RunsVerb
 {
-    private static readonly Argument<string> Folder = new("folder") { Description = "Where to look for runs", DefaultValueFactory = _ => "runs" };
-    private static readonly Argument<string[]> Compared = new("run") { Description = "Folders of runs, two or more", Arity = ArgumentArity.OneOrMore };
-    private static readonly Option<string?> Out = new("--out") { Description = "An HTML file to write: curves over each other, options that differ" };
+    private static readonly Argument<string> Folder = new("folder") { Description = "Folder to search for runs",
+        DefaultValueFactory = _ => "runs" };
+    private static readonly Argument<string[]> Compared = new("run") { Description = "Folders of runs, two or more",
+        Arity = ArgumentArity.OneOrMore };
+    private static readonly Option<string?> Out =
+        new("--out") { Description = "HTML file to write: the curves of all runs, and the options that differ" };
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
     {
-        var list = new Command("list", "Every run below a folder, the latest first.\n\nExample:\n  nano runs list") { Folder, Json };
+        var list = new Command("list",
+            "List every run below a folder, the latest first.\n\nExample:\n  nano runs list") { Folder, Json };
         list.SetAction(List);
-        var compare = new Command("compare", "Runs beside each other: losses, verdicts, and the options that differ.\n\nExample:\n  nano runs compare runs/a runs/b --out compare.html") { Compared, Out, Json };
+        var compare = new Command("compare",
+            "Compare runs: losses, verdicts, and the options that differ.\n\nExample:\n  nano runs compare runs/a "
+            + "runs/b --out compare.html") { Compared, Out, Json };
         compare.SetAction(Compare);
-        return new Command("runs", "What was trained here, and how runs differ.\n\nExample:\n  nano runs list") { list, compare };
+        return new Command("runs", "List and compare runs.\n\nExample:\n  nano runs list") { list, compare };
     }
 
     private static int List(ParseResult args)
@@ -31,7 +37,7 @@ internal static class RunsVerb
             PrintRuns(human, runs);
         SayBadLines(runs);
         foreach (var error in broken)
-            Screen.Error.WriteLine($"passed over: {error.Message}");
+            Screen.Error.WriteLine($"skipped: {error.Message}");
         if (json)
             Common.PrintJson(new { runs = runs.Select(Fields), broken = broken.Select(error => error.Message) });
         return 0;
@@ -47,12 +53,14 @@ internal static class RunsVerb
         var (evaluations, differences) = (comparison.Evaluations, comparison.Differences);
         human.WriteLine();
         PrintTable(human, ["validation loss", .. comparison.Runs.Select(run => run.Folder)],
-            evaluations.Select(row => (string[])[string.Create(CultureInfo.InvariantCulture, $"step {row.Step:N0}"), .. row.Losses.Select(Loss)]));
+            evaluations.Select(row => (string[])[string.Create(CultureInfo.InvariantCulture, $"step {row.Step:N0}"),
+                .. row.Losses.Select(Loss)]));
         human.WriteLine();
         if (differences.Count == 0)
             human.WriteLine("no option differs");
         else
-            PrintTable(human, ["option", .. comparison.Runs.Select(run => run.Folder)], differences.Select(row => (string[])[row.Option, .. row.Values]));
+            PrintTable(human, ["option", .. comparison.Runs.Select(run => run.Folder)],
+                differences.Select(row => (string[])[row.Option, .. row.Values]));
         if (args.GetValue(Out) is { } path)
         {
             comparison.Write(path);
@@ -62,7 +70,8 @@ internal static class RunsVerb
             Common.PrintJson(new
             {
                 runs = comparison.Runs.Select(Fields),
-                evaluations = evaluations.Select(row => new { row.Step, val_losses = row.Losses.Select(Common.Finite) }),
+                evaluations = evaluations.Select(row => new { row.Step,
+                    val_losses = row.Losses.Select(Common.Finite) }),
                 differences = differences.Select(row => new { row.Option, row.Values }),
             });
         return 0;
@@ -71,7 +80,9 @@ internal static class RunsVerb
     private static void SayBadLines(IEnumerable<RunSummary> runs)
     {
         foreach (var run in runs.Where(run => run.BadLines > 0))
-            Screen.Error.WriteLine($"left out: {run.BadLines} {(run.BadLines == 1 ? "line" : "lines")} of '{Path.Combine(run.Folder, RunSummary.LogName)}', which could not be read");
+            Screen.Error.WriteLine(
+                $"left out: {run.BadLines} {(run.BadLines == 1 ? "line" : "lines")} of "
+                + $"'{Path.Combine(run.Folder, RunSummary.LogName)}', which could not be read");
     }
 
     private static object Fields(RunSummary run) => new
@@ -90,20 +101,32 @@ internal static class RunsVerb
     };
 
     private static void PrintRuns(TextWriter human, IEnumerable<RunSummary> runs) =>
-        PrintTable(human, ["run", "recipe", "state", "steps", "val loss", "lowest", "s in steps", "started", "verdict"], runs.Select(run => (string[])
+        PrintTable(human, ["run", "recipe", "state", "steps", "val loss", "lowest", "s in steps", "started", "verdict"],
+            runs.Select(run => (string[])
         [
-            run.Folder, run.Preset, run.Progress.ToString().ToLowerInvariant(), string.Create(CultureInfo.InvariantCulture, $"{run.Step}/{run.Steps?.ToString(CultureInfo.InvariantCulture) ?? "?"}"),
-            Loss(run.ValLoss), Loss(run.BestValLoss), run.Seconds.ToString("N0", CultureInfo.InvariantCulture), run.Started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), run.Verdict.Word,
+            run.Folder, run.Preset, run.Progress.ToString().ToLowerInvariant(),
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{run.Step}/{run.Steps?.ToString(CultureInfo.InvariantCulture) ?? "?"}"),
+            Loss(run.ValLoss), Loss(run.BestValLoss), run.Seconds.ToString("N0", CultureInfo.InvariantCulture),
+                run.Started.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture), run.Verdict.Word,
         ]));
 
-    /// <summary>Columns as wide as their widest cell; characters that move or hide others, which a log may hold, become spaces.</summary>
+    /// <summary>
+    /// Columns as wide as their widest cell; characters that move or hide others, which a log may
+    /// hold, become spaces.
+    /// </summary>
     private static void PrintTable(TextWriter human, string[] head, IEnumerable<string[]> rows)
     {
-        string[][] all = [head, .. rows.Select(row => row.Select(cell => string.Concat(cell.Select(c => char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format ? ' ' : c))).ToArray())];
+        string[][] all = [head,
+            .. rows.Select(row =>
+                row.Select(cell => string.Concat(
+                    cell.Select(c => char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format
+                        ? ' ' : c))).ToArray())];
         int[] widths = [.. head.Select((_, column) => all.Max(row => row[column].Length))];
         foreach (string[] row in all)
             human.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
     }
 
-    private static string Loss(double value) => double.IsFinite(value) ? value.ToString("F4", CultureInfo.InvariantCulture) : "-";
+    private static string Loss(double value) => double.IsFinite(value)
+        ? value.ToString("F4", CultureInfo.InvariantCulture) : "-";
 }

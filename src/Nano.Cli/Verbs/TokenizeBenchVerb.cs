@@ -6,13 +6,16 @@ namespace Nano.Cli;
 /// <summary>nano tokenize bench: how fast a tokenizer is.</summary>
 internal static class TokenizeBenchVerb
 {
-    private static readonly Option<string> Tokenizer = new("--tokenizer") { Description = "A name, file or folder, as for nano tokenize", Required = true };
+    private static readonly Option<string> Tokenizer =
+        new("--tokenizer") { Description = "A name, file or folder, as for nano tokenize", Required = true };
     private static readonly Option<bool> Json = Common.Json();
     private static readonly Argument<string> File = new("file") { Description = "A text file in UTF-8" };
 
     public static Command Create()
     {
-        var verb = new Command("bench", "Measure encoding and decoding of a text on one thread, and the time for a million times one character.\n\nExample:\n  nano tokenize bench --tokenizer gpt2 data/tinyshakespeare.txt")
+        var verb = new Command("bench",
+            "Measure encoding and decoding of a text on one thread, and of a million copies of one "
+            + "character.\n\nExample:\n  nano tokenize bench --tokenizer gpt2 data/tinyshakespeare.txt")
         {
             Tokenizer, Json, File,
         };
@@ -27,8 +30,13 @@ internal static class TokenizeBenchVerb
         var human = Common.Human(json);
         var speed = TokenizerBench.Measure(TokenizerLoader.Load(name), CorpusStore.LoadFile(args.GetValue(File)!).Text);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{name}: {speed.Bytes:N0} bytes, {speed.Tokens:N0} tokens; encodes {speed.EncodeMegabytesPerSecond:F1} MB/s, decodes {speed.DecodeMegabytesPerSecond:F1} MB/s, {speed.Allocated:N0} managed bytes per encoding"));
-        human.WriteLine("1,000,000 times: " + string.Join(", ", speed.Runs.Select(run => string.Create(CultureInfo.InvariantCulture, $"{(run.Character == " " ? "space" : run.Character)} {run.Seconds * 1000:F0} ms"))));
+            $"{name}: {speed.Bytes:N0} bytes, {speed.Tokens:N0} tokens; encodes {speed.EncodeMegabytesPerSecond:F1} "
+            + $"MB/s, decodes {speed.DecodeMegabytesPerSecond:F1} MB/s, {speed.Allocated:N0} managed bytes per "
+            + $"encoding"));
+        human.WriteLine("1,000,000 times: "
+            + string.Join(", ", speed.Runs
+                .Select(run => string.Create(CultureInfo.InvariantCulture,
+                    $"{(run.Character == " " ? "space" : run.Character)} {run.Seconds * 1000:F0} ms"))));
         if (json)
             Common.PrintJson(new
             {

@@ -7,16 +7,23 @@ namespace Nano.Cli;
 /// <summary>nano tokenize train: learn a vocabulary from text.</summary>
 internal static class TokenizeTrainVerb
 {
-    private static readonly Option<int> Vocab = new("--vocab") { Description = "V: the 256 bytes, the merges and <|endoftext|>", Required = true };
-    private static readonly Option<string> Out = new("--out") { Description = "The tokenizer.json to write", Required = true };
-    private static readonly Option<string> Split = new("--split") { Description = $"How text is cut before merging: {string.Join(", ", BpeTrainer.Splits)}", DefaultValueFactory = _ => "gpt2" };
+    private static readonly Option<int> Vocab = new(
+        "--vocab") { Description = "Vocabulary size V: the 256 bytes, the merges and <|endoftext|>", Required = true };
+    private static readonly Option<string> Out = new("--out") { Description = "Path of the new tokenizer.json",
+        Required = true };
+    private static readonly Option<string> Split =
+        new("--split") { Description = $"Pattern that cuts text before merging: {string.Join(", ", BpeTrainer.Splits)}",
+            DefaultValueFactory = _ => "gpt2" };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
-    private static readonly Argument<string[]> Files = new("files") { Description = "Text files in UTF-8", Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string[]> Files = new("files") { Description = "Text files in UTF-8",
+        Arity = ArgumentArity.OneOrMore };
 
     public static Command Create()
     {
-        var verb = new Command("train", "Learn a byte-level BPE vocabulary from text: the same files give the same vocabulary on any number of threads.\n\nExample:\n  nano tokenize train --vocab 4353 --out tokenizer.json data/tinyshakespeare.txt")
+        var verb = new Command("train",
+            "Train a byte-level BPE vocabulary on text: the same files give the same vocabulary on any number of "
+            + "threads.\n\nExample:\n  nano tokenize train --vocab 4353 --out tokenizer.json data/tinyshakespeare.txt")
         {
             Vocab, Out, Split, Threads, Json, Files,
         };
@@ -37,9 +44,12 @@ internal static class TokenizeTrainVerb
         tokenizer.Save(path);
         int tokens = texts.Sum(text => tokenizer.Encode(text).Length);
         long bytes = texts.Sum(text => (long)System.Text.Encoding.UTF8.GetByteCount(text));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{path}: {vocab:N0} tokens learned in {seconds:F2} s; the text is {tokens:N0} of them, {(double)bytes / tokens:F2} bytes each"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{path}: {vocab:N0} tokens learned in {seconds:F2} s; the text is {tokens:N0} of them, "
+            + $"{(double)bytes / tokens:F2} bytes each"));
         if (json)
-            Common.PrintJson(new { path, vocab, seconds, tokens, bytes_per_token = Common.Finite((double)bytes / tokens) });
+            Common.PrintJson(new { path, vocab, seconds, tokens,
+                bytes_per_token = Common.Finite((double)bytes / tokens) });
         return 0;
     }
 

@@ -10,17 +10,23 @@ internal static class TokenizeVerb
 {
     private static readonly Option<string> Tokenizer = new("--tokenizer")
     {
-        Description = $"{string.Join(", ", TokenizerLoader.Names)}; a tokenizer file (tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, *.tiktoken, *.gguf); or the folder of a model or run",
+        Description = $"{string.Join(", ", TokenizerLoader.Names)}; a tokenizer file (tokenizer.json, "
+            + "tokenizer.model, tokenizer.bin, vocab.bpe, *.tiktoken, *.gguf); or the folder of a model or run",
         Required = true,
     };
 
-    private static readonly Option<bool> Decode = new("--decode") { Description = "Ids to text" };
-    private static readonly Option<bool> AllowSpecial = new("--allow-special") { Description = "The text of a special token, such as <|endoftext|>, becomes its id" };
-    private static readonly Option<bool> Json = new("--json") { Description = "stdin: one JSON string (or array of ids) per line; stdout: one JSON array (or string) per line" };
+    private static readonly Option<bool> Decode = new("--decode") { Description = "Convert ids to text" };
+    private static readonly Option<bool> AllowSpecial =
+        new("--allow-special") { Description = "Encode the text of a special token, such as <|endoftext|>, as its id" };
+    private static readonly Option<bool> Json =
+        new("--json") { Description =
+            "stdin: one JSON string (or array of ids) per line; stdout: one JSON array (or string) per line" };
 
     public static Command Create()
     {
-        var verb = new Command("tokenize", "Turn stdin into token ids, or ids into text, line by line.\n\nExample:\n  echo \"to be\" | nano tokenize --tokenizer gpt2")
+        var verb = new Command("tokenize",
+            "Convert text on stdin to token ids, or ids to text, line by line.\n\nExample:\n  echo \"to be\" | nano "
+            + "tokenize --tokenizer gpt2")
         {
             Tokenizer, Decode, AllowSpecial, Json, TokenizeTrainVerb.Create(), TokenizeBenchVerb.Create(),
         };
@@ -48,22 +54,27 @@ internal static class TokenizeVerb
             catch (Exception e) when (Screen.Lost is null && e is JsonException or InvalidOperationException
                 or NanoException or FormatException or OverflowException or DecoderFallbackException)
             {
-                throw new NanoException($"line {number} of stdin: {(e is DecoderFallbackException ? "this line, or one soon after it, is not valid UTF-8" : e.Message)}", (e as NanoException)?.Hint, e);
+                throw new NanoException(
+                    $"line {number} of stdin: "
+                    + $"{(e is DecoderFallbackException ? "this line, or one soon after it, is not valid UTF-8" : e.Message)}", (e as NanoException)?.Hint, e);
             }
         }
     }
 
     private static string Ids(ITokenizer tokenizer, string line, bool special, bool json)
     {
-        string text = json ? JsonSerializer.Deserialize<string>(line) ?? throw new FormatException("null is not a text") : line;
+        string text = json ? JsonSerializer.Deserialize<string>(line)
+            ?? throw new FormatException("null is not a text") : line;
         var ids = tokenizer.Encode(text, special);
         return json ? JsonSerializer.Serialize(ids) : string.Join(' ', ids);
     }
 
     private static string Text(ITokenizer tokenizer, string line, bool json)
     {
-        int[] ids = json ? JsonSerializer.Deserialize<int[]>(line) ?? throw new FormatException("null is not an array of ids")
-            : Array.ConvertAll(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), word => int.Parse(word, CultureInfo.InvariantCulture));
+        int[] ids = json ? JsonSerializer.Deserialize<int[]>(line)
+            ?? throw new FormatException("null is not an array of ids")
+            : Array.ConvertAll(line.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+                word => int.Parse(word, CultureInfo.InvariantCulture));
         string text = tokenizer.Decode(ids);
         return json ? JsonSerializer.Serialize(text) : text;
     }

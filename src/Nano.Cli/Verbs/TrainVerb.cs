@@ -7,15 +7,19 @@ namespace Nano.Cli;
 internal static class TrainVerb
 {
     private static readonly Option<string> Device = Common.Device();
-    private static readonly Option<Precision?> Products = Common.Precision("--precision", "What a device computes matrix products in: float32 or float16; weights and all else are float32 (default: float32)");
+    private static readonly Option<Precision?> Products =
+        Common.Precision("--precision",
+            "What a device computes matrix products in: float32 or float16; weights and all else are float32 "
+            + "(default: float32)");
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
     public static GroupedCommand Create()
     {
-        var verb = new GroupedCommand("train", "Train a model on text. An option that is left out has the preset's "
-            + "value, or else the default shown.\n\nExample:\n  nano train shakespeare-char --steps 500 --out runs/try\n"
+        var verb = new GroupedCommand("train", "Train a model on text. An option that is not given has the preset's "
+            + "value, or else the default shown.\n\nExample:\n  nano train shakespeare-char --steps 500 --out "
+            + "runs/try\n"
             + "  nano train --data my.txt\n  nano train --from openai-community/gpt2 --data my.txt");
         TrainWork.AddTo(verb);
         RunPlan.AddTo(verb);
@@ -36,17 +40,20 @@ internal static class TrainVerb
         var human = Common.Human(json);
         using var work = TrainWork.Prepare(args, plan, human);
         double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
-        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak, CommandLine(args), Steps(args, device), plan.Overwrites, work.Start);
+        using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak,
+            CommandLine(args), Steps(args, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
         var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
         Introduce(human, trainer, work.Start, compute, peak, run, device, args.GetValue(Products));
 
         bool plain = json || !TrainDisplay.CanBeLive;
-        using var stop = new GentleStop(() => (plain ? human : null)?.WriteLine("stopping after this step; once more to stop at once"), Signals.All);
+        using var stop = new GentleStop(() => (plain ? human
+            : null)?.WriteLine("stopping after this step; once more to stop at once"), Signals.All);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
-        return Conclude(end!, trainer, human, json, run, device, profiler is null ? null : Profiled(profiler, trainer, compute, human));
+        return Conclude(end!, trainer, human, json, run, device,
+            profiler is null ? null : Profiled(profiler, trainer, compute, human));
     }
 
     /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
@@ -54,15 +61,17 @@ internal static class TrainVerb
     {
         var plan = TrainWork.ReadPlan(args);
         using var work = TrainWork.Prepare(args, plan, human);
-        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args), null, plan.Overwrites, work.Start);
+        return new Trainer(work.Options, work.Data, plan.Run, plan.Saved is not null, compute, peak, CommandLine(args),
+            null, plan.Overwrites, work.Start);
     }
 
-    /// <summary>The device that is asked for; null for our own kernels.</summary>
+    /// <summary>The device that the command line names; null for Nano's own kernels.</summary>
     private static OrtDevice? OpenDevice(ParseResult args)
     {
         var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
-        string? misplaced = device is null ? (args.GetValue(Products) is Precision.Float16 ? "--precision float16 takes a --device other than cpu" : null)
-            : args.GetValue(Profile) ? "--profile shows our own kernels, --device cpu" : null;
+        string? misplaced = device is null ? (args.GetValue(Products) is Precision.Float16
+            ? "--precision float16 takes a --device other than cpu" : null)
+            : args.GetValue(Profile) ? "--profile shows Nano's own kernels, --device cpu" : null;
         if (misplaced is null)
             return device;
         device?.Dispose();
@@ -72,10 +81,14 @@ internal static class TrainVerb
     private static TrainingDevice? Steps(ParseResult args, OrtDevice? device)
     {
         var precision = args.GetValue(Products) ?? Precision.Float32;
-        return device is null ? null : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products", (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device, precision));
+        return device is null ? null
+            : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products",
+                (model, compute, loader, options) =>
+                    new OnnxTrainStep(model, compute, loader, options, device, precision));
     }
 
-    private static string CommandLine(ParseResult args) => "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
+    private static string CommandLine(ParseResult args) =>
+        "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
 
     private static object? Profiled(Profiler profiler, Trainer trainer, Compute compute, TextWriter human)
     {
@@ -86,47 +99,65 @@ internal static class TrainVerb
         return ProfileTable.Json(profiler, machine);
     }
 
-    private static void Introduce(TextWriter human, Trainer trainer, ModelStart? start, Compute compute, double peak, string run, OrtDevice? device, Precision? precision)
+    private static void Introduce(TextWriter human, Trainer trainer, ModelStart? start, Compute compute, double peak,
+        string run, OrtDevice? device, Precision? precision)
     {
         var o = trainer.Options;
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"corpus   {trainer.Data.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, {trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, {trainer.Model.Parameters.Count:N0} parameters"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"corpus   {trainer.Data.Origin}\n         {trainer.TokenCounts.Train:N0} tokens to train on, "
+            + $"{trainer.TokenCounts.Validation:N0} to validate, {Vocabulary(trainer)}"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"model    {o.Model.Layers} layers, {o.Model.Heads} heads, {o.Model.Channels} channels, "
+            + $"{trainer.Model.Parameters.Count:N0} parameters"));
         if (start is not null)
             human.WriteLine($"from     {StartLine(o, start)}");
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"training {o.Steps:N0} steps of {Rows(o)} x {o.Time} tokens"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"machine  {Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"training {o.Steps:N0} steps of {Rows(o)} x {o.Time} tokens"));
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"machine  {Machine.CpuName()}, {compute.Threads} threads, "
+            + $"{SimdWidths.NameOf(compute.Width)}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
         if (device is not null)
-            human.WriteLine($"device   {device.Provider.Name}, {device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
+            human.WriteLine($"device   {device.Provider.Name}, "
+                + $"{device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
         foreach (string note in trainer.Notes)
             human.WriteLine($"note     {note}");
     }
 
-    /// <summary>Where the weights come from, and whatever of them is not as the model's files say.</summary>
+    /// <summary>The origin of the weights, and every difference from the model's files.</summary>
     private static string StartLine(TrainOptions options, ModelStart start)
     {
         string line = $"{options.From}, every weight";
         if (start.Drawn.Count > 0)
             line = $"{options.From}, but {string.Join(", ", start.Drawn)} drawn at random";
         if (options.Model.VocabSize > (start.Tokenizer?.VocabSize ?? options.Model.VocabSize))
-            line += string.Create(CultureInfo.InvariantCulture, $"\n         its {options.Model.VocabSize:N0} rows of the token table are kept, {start.Tokenizer!.VocabSize:N0} of them have a token");
+            line += string.Create(CultureInfo.InvariantCulture,
+                $"\n         its {options.Model.VocabSize:N0} rows of the token table are kept, "
+                + $"{start.Tokenizer!.VocabSize:N0} of them have a token");
         return options.Model.Dropout == start.DropoutOfFile ? line
-            : line + string.Create(CultureInfo.InvariantCulture, $"\n         dropout {options.Model.Dropout}, though its files say {start.DropoutOfFile}; --dropout sets another");
+            : line + string.Create(CultureInfo.InvariantCulture,
+                $"\n         dropout {options.Model.Dropout}, though its files say {start.DropoutOfFile}; --dropout "
+                + $"sets another");
     }
 
-    private static string Rows(TrainOptions o) => o.Accumulate == 1 ? $"{o.Batch} rows" : $"{o.Accumulate} x {o.Batch} rows";
+    private static string Rows(TrainOptions o) => o.Accumulate == 1 ? $"{o.Batch} rows"
+        : $"{o.Accumulate} x {o.Batch} rows";
 
-    private static string Vocabulary(Trainer trainer) => trainer.Tokenizer is CharTokenizer ? $"{trainer.Tokenizer.VocabSize} characters"
+    private static string Vocabulary(Trainer trainer) =>
+        trainer.Tokenizer is CharTokenizer ? $"{trainer.Tokenizer.VocabSize} characters"
         : string.Create(CultureInfo.InvariantCulture, $"vocabulary of {trainer.Tokenizer.VocabSize:N0}");
 
     private static string BitsPerByte(Finished end, Trainer trainer) => trainer.Tokenizer is CharTokenizer ? ""
-        : string.Create(CultureInfo.InvariantCulture, $", {end.ValLoss / Math.Log(2) / trainer.Data.ValidationBytesPerToken:F4} bits per byte");
+        : string.Create(CultureInfo.InvariantCulture,
+            $", {end.ValLoss / Math.Log(2) / trainer.Data.ValidationBytesPerToken:F4} bits per byte");
 
-    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run, OrtDevice? device, object? profile)
+    private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run,
+        OrtDevice? device, object? profile)
     {
         double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         if (end.Interrupted)
-            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train --resume {run}{(device is null ? "" : $" --device {device.Provider.Name}")}");
+            human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train "
+                + $"--resume {run}{(device is null ? "" : $" --device {device.Provider.Name}")}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
                 done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)

@@ -10,7 +10,7 @@ namespace Nano;
 /// </summary>
 public static class BuiltInCorpus
 {
-    /// <summary>What <see cref="Corpus.Name"/> says of it.</summary>
+    /// <summary>The <see cref="Corpus.Name"/> of the built-in corpus.</summary>
     public const string Name = "built-in";
 
     /// <summary>

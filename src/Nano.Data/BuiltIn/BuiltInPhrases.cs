@@ -188,6 +188,9 @@ internal static class BuiltInPhrases
         ],
     };
 
-    /// <summary>What can be asked; for each there is a phrase "ask ..." and a phrase "answer ...".</summary>
+    /// <summary>
+    /// Topics that a character can ask about; for each there is a phrase "ask ..." and a phrase
+    /// "answer ...".
+    /// </summary>
     public static readonly string[] Questions = ["where", "who", "why", "if", "when", "news"];
 }

@@ -2,7 +2,7 @@ namespace Nano;
 
 /// <summary>Somebody in a play.</summary>
 /// <param name="Label">The speech prefix.</param>
-/// <param name="Called">What others call them.</param>
+/// <param name="Called">The name that others use for them.</param>
 /// <param name="Lord">The title they are addressed by.</param>
 /// <param name="Woman">Whether she is a she.</param>
 internal sealed record BuiltInPlayer(string Label, string Called, string Lord, bool Woman)

@@ -21,7 +21,7 @@ internal sealed class BuiltInScene
 
     /// <summary>Chooses who is on stage and what they speak of.</summary>
     /// <param name="random">Decides everything.</param>
-    /// <param name="play">Where the scene is added.</param>
+    /// <param name="play">The text to which the scene is added.</param>
     public BuiltInScene(SplitMix64 random, StringBuilder play)
     {
         (this.random, this.play) = (random, play);
@@ -43,7 +43,8 @@ internal sealed class BuiltInScene
     }
 
     /// <summary>
-    /// Plays the scene: a greeting, speeches in which questions are answered by whoever was asked,
+    /// Plays the scene: a greeting, speeches in which questions are answered by the one who was
+    /// asked,
     /// and somebody leaves.
     /// </summary>
     public void Write()

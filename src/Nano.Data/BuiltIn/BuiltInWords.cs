@@ -120,7 +120,9 @@ internal static class BuiltInWords
         "Helen Isbel Clara Phoebe Nerys Hester Agnes Alys Juno Bridget Lettice Ursel Sybil Flora Daphne Ellen "
         + "Audrey Maudlin Xanthe");
 
-    /// <summary>What commoners are called on the page and, its last word, by others.</summary>
+    /// <summary>
+    /// Names of commoners as the page prints them; other characters use the last word.
+    /// </summary>
     public static readonly string[] Commoners =
     [
         "First Soldier", "Second Soldier", "First Keeper", "Second Keeper", "Old Shepherd", "Young Sailor",

@@ -4,7 +4,7 @@ using System.Text;
 namespace Nano;
 
 /// <summary>Text to train on.</summary>
-/// <param name="Name">What it is called: a source's name or a file's.</param>
+/// <param name="Name">The name of the source or file.</param>
 /// <param name="Text">The text, exactly as it was in the file but for a byte order mark.</param>
 /// <param name="Origin">One line for people: where it came from.</param>
 public sealed record Corpus(string Name, string Text, string Origin)

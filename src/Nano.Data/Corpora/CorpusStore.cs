@@ -15,13 +15,15 @@ public sealed class CorpusStore : IDisposable
 
     /// <summary>Opens a data folder, which need not exist yet.</summary>
     /// <param name="folder">The folder; <see cref="DefaultFolder"/> if null.</param>
-    /// <param name="sources">What can be had; <see cref="DataSource.Known"/> if null.</param>
+    /// <param name="sources">The sources; <see cref="DataSource.Known"/> if null.</param>
     public CorpusStore(string? folder = null, IReadOnlyList<DataSource>? sources = null)
         : this(folder, sources, new Downloader())
     {
     }
 
-    /// <summary>The same with its own way to servers, disposed with the store.</summary>
+    /// <summary>
+    /// A store that downloads with the given downloader, which is disposed with it.
+    /// </summary>
     internal CorpusStore(string? folder, IReadOnlyList<DataSource>? sources, Downloader downloader)
     {
         Folder = folder ?? DefaultFolder;
@@ -39,7 +41,7 @@ public sealed class CorpusStore : IDisposable
     /// <summary>The data folder.</summary>
     public string Folder { get; }
 
-    /// <summary>What can be had.</summary>
+    /// <summary>Corpora that can be downloaded.</summary>
     public IReadOnlyList<DataSource> Sources { get; }
 
     /// <summary>
@@ -72,7 +74,8 @@ public sealed class CorpusStore : IDisposable
     /// <see cref="DefaultCorpus"/> is in neither place, it is the built-in corpus and
     /// <see cref="Corpus.Origin"/> says why.
     /// </summary>
-    /// <exception cref="NanoException">As <see cref="FetchAsync"/>, or the source is no corpus. A
+    /// <exception cref="NanoException">As <see cref="FetchAsync"/>, or the source is not a corpus.
+    /// A
     /// file with a wrong digest is never replaced silently.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<Corpus> LoadTextAsync(string name, IProgress<DownloadProgress>? progress = null,

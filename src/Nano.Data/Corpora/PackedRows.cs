@@ -45,7 +45,7 @@ public sealed class PackedRows
         starts.Add(tokens.Length);
     }
 
-    /// <summary>How many rows there are.</summary>
+    /// <summary>Number of rows.</summary>
     public int Count => starts.Count - 1;
 
     /// <summary>The id that every document begins with.</summary>
@@ -62,7 +62,7 @@ public sealed class PackedRows
     /// Targets of a row that count: the token after each of its own. The last of a document is the
     /// end of text behind it; of the text, there is none.
     /// </summary>
-    public int Kept(long row)
+    public int CountedTargets(long row)
     {
         var (start, length) = this[row];
         return start + length < Tokens ? length : length - 1;

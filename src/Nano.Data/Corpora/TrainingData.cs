@@ -4,7 +4,7 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// What a run learns from and is judged by: the tokens of two splits, and the tokenizer that made
+/// The data of a run: the tokens of the training and validation splits, and the tokenizer that made
 /// them.
 /// </summary>
 /// <param name="Tokenizer">Text to ids.</param>
@@ -13,7 +13,8 @@ namespace Nano;
 /// <param name="ValidationBytesPerToken">UTF-8 bytes of the validation text per token: what a loss
 /// is divided by to compare tokenizers.</param>
 /// <param name="Origin">One line for people: where the text came from.</param>
-/// <param name="Identity">What tells this data from other data: a run is only resumed with equal values.</param>
+/// <param name="Identity">Values that identify the data: a run is only resumed with equal
+/// ones.</param>
 /// <param name="Separator">The id that every document begins with, or null if nothing marks them.</param>
 public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, TokenSource Validation,
     double ValidationBytesPerToken, string Origin, IReadOnlyDictionary<string, string> Identity,
@@ -37,7 +38,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// sees when it generates and is evaluated.
     /// </summary>
     /// <param name="corpus">The text.</param>
-    /// <param name="tokenizer">What makes ids of it; null means its characters.</param>
+    /// <param name="tokenizer">The tokenizer; null for one of its characters.</param>
     public static TrainingData FromText(Corpus corpus, ITokenizer? tokenizer)
     {
         var identity = new Dictionary<string, string> { ["corpus_sha256"] = corpus.Sha256 };
@@ -56,7 +57,9 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
             corpus.Origin, identity);
     }
 
-    /// <summary>Whether a path names token files, and not text: prepared data, or a file of llm.c.</summary>
+    /// <summary>
+    /// True if a path names token files instead of text: prepared data, or a file of llm.c.
+    /// </summary>
     public static bool AreTokens(string path) =>
         PreparedData.IsFolder(path) || path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase);
 
@@ -65,7 +68,7 @@ public sealed record TrainingData(ITokenizer Tokenizer, TokenSource Train, Token
     /// several of them where the name has a *.</param>
     /// <param name="validation">Files of llm.c to validate on; null for those named "val" where the
     /// others are named "train". Not with a folder.</param>
-    /// <param name="tokenizer">What made the ids of files of llm.c; a folder has its own.</param>
+    /// <param name="tokenizer">The tokenizer of files of llm.c; a folder has its own.</param>
     /// <exception cref="NanoException">Something is missing.</exception>
     /// <exception cref="BadFileException">A file is malformed, or they do not belong together.</exception>
     public static TrainingData FromShards(string path, string? validation = null, ITokenizer? tokenizer = null)

@@ -2,8 +2,8 @@ using System.Globalization;
 
 namespace Nano;
 
-/// <summary>How far preparing has come.</summary>
-/// <param name="Doing">What is being done.</param>
+/// <summary>The progress of a preparation.</summary>
+/// <param name="Doing">The present stage.</param>
 /// <param name="Bytes">Of the input files, read so far.</param>
 /// <param name="Of">Their size.</param>
 /// <param name="Tokens">Written so far.</param>
@@ -45,7 +45,7 @@ public sealed class DataPreparer : IDisposable
     }
 
     /// <summary>Prepares data.</summary>
-    /// <returns>What was made.</returns>
+    /// <returns>The prepared data.</returns>
     /// <exception cref="NanoException">Options are impossible, an input is missing or is not what
     /// it should be, there is too little text for both splits, or the disk is full.</exception>
     /// <exception cref="BadFileException">A compressed file is damaged.</exception>
@@ -177,7 +177,9 @@ public sealed class DataPreparer : IDisposable
         return count;
     }
 
-    /// <summary>UTF-16 units of the first so many characters, or of all.</summary>
+    /// <summary>
+    /// UTF-16 units of the first <paramref name="characters"/> characters, or of all.
+    /// </summary>
     private static int Prefix(ReadOnlySpan<char> text, long characters)
     {
         if (text.Length <= characters)

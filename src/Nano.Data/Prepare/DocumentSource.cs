@@ -2,7 +2,7 @@ namespace Nano;
 
 /// <summary>The documents of all input files, in order; read once.</summary>
 /// <param name="sources">The files.</param>
-/// <param name="options">How they are read.</param>
+/// <param name="options">The options for reading them.</param>
 /// <param name="stop">Ends reading.</param>
 internal sealed class DocumentSource(IReadOnlyList<SourceFile> sources, PrepareOptions options, CancellationToken stop)
 {
@@ -17,14 +17,17 @@ internal sealed class DocumentSource(IReadOnlyList<SourceFile> sources, PrepareO
     /// <summary>Documents without a character, which are left out.</summary>
     public long Empty { get; private set; }
 
-    /// <summary>Lines that are no document, and were left out.</summary>
+    /// <summary>Lines that are not documents and were skipped.</summary>
     public long SkippedLines { get; private set; }
 
-    /// <summary>What was wrong with the first of them.</summary>
+    /// <summary>
+    /// Descriptions of the first skipped lines: where each is and what was wrong with it.
+    /// </summary>
     public List<string> FirstSkipped { get; } = [];
 
     /// <summary>Reads on.</summary>
-    /// <exception cref="NanoException">A file is unreadable, not UTF-8, or has a line that is no document.</exception>
+    /// <exception cref="NanoException">A file is unreadable, not UTF-8, or has a line that is not a
+    /// document.</exception>
     /// <exception cref="BadFileException">A compressed file is damaged.</exception>
     public IEnumerable<DocumentText> Read()
     {

@@ -3,7 +3,7 @@ using System.Text;
 namespace Nano;
 
 /// <summary>A stretch of a document in an <see cref="EncodeJob"/>.</summary>
-/// <param name="Start">Where its text begins.</param>
+/// <param name="Start">The start of its text.</param>
 /// <param name="Length">Of its text.</param>
 /// <param name="Begins">Whether the document begins here.</param>
 /// <param name="Validation">Whether it goes to the validation split.</param>
@@ -19,7 +19,7 @@ internal sealed class EncodeJob(ITokenizer tokenizer)
     /// <summary>Characters so far.</summary>
     public int Length { get; private set; }
 
-    /// <summary>What the text consists of.</summary>
+    /// <summary>The stretches that make up the text.</summary>
     public List<Stretch> Stretches { get; } = [];
 
     /// <summary>The ids of each stretch, and the bytes of its text in UTF-8.</summary>

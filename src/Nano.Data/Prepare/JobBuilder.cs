@@ -11,10 +11,10 @@ namespace Nano;
 /// <param name="full">Takes a finished job.</param>
 internal sealed class JobBuilder(ITokenizer tokenizer, Action<EncodeJob> full)
 {
-    /// <summary>A job is full with so many characters,</summary>
+    /// <summary>The number of characters with which a job is full.</summary>
     public const int Characters = 1 << 16;
 
-    /// <summary>and has at most so many where a text cannot be cut.</summary>
+    /// <summary>The most characters of a job whose text cannot be cut.</summary>
     private const int MostCharacters = 1 << 22;
 
     private readonly TextCutter cutter = new(tokenizer);
@@ -28,7 +28,8 @@ internal sealed class JobBuilder(ITokenizer tokenizer, Action<EncodeJob> full)
     /// <param name="stretch">Its text.</param>
     /// <param name="opens">Whether a document begins here.</param>
     /// <param name="closes">Whether it, or its part in this split, ends here.</param>
-    /// <param name="validation">Which split it goes to; does not change before <paramref name="closes"/>.</param>
+    /// <param name="validation">True for the validation split; does not change before
+    /// <paramref name="closes"/>.</param>
     /// <param name="where">File and line, for errors.</param>
     /// <exception cref="NanoException">The text is long and can nowhere be cut.</exception>
     public void Add(ReadOnlySpan<char> stretch, bool opens, bool closes, bool validation, string where)
@@ -52,7 +53,7 @@ internal sealed class JobBuilder(ITokenizer tokenizer, Action<EncodeJob> full)
             Emit();
     }
 
-    /// <summary>Hands over what is left.</summary>
+    /// <summary>Hands over the last, unfilled job.</summary>
     public void Complete()
     {
         if (job.Stretches.Count > 0)

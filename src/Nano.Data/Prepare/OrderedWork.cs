@@ -95,7 +95,7 @@ internal sealed class OrderedWork<T> : IDisposable where T : class
         {
             work(item.Value);
         }
-        catch (Exception e) // goes to whoever takes the item out
+        catch (Exception e) // is thrown where the item is taken out
         {
             item.Error = e;
         }

@@ -102,7 +102,7 @@ internal static class PlainTextReader
         }
     }
 
-    /// <summary>What is said of a byte that is not UTF-8.</summary>
+    /// <summary>The error for a byte that is not valid UTF-8.</summary>
     internal static NanoException NotUtf8(string path, string where, byte value, long offset) =>
         new(FormattableString.Invariant(
             $"'{path}'{where} is not UTF-8 text: byte 0x{value:X2} at offset {offset} is not valid there"),

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>How input files are read.</summary>
+/// <summary>The format of the input files.</summary>
 public enum DataFormat
 {
     /// <summary>By name: .jsonl and .ndjson, also before .gz, are JSON lines; all else is text.</summary>
@@ -19,7 +19,7 @@ public enum DataFormat
     Jsonl,
 }
 
-/// <summary>Which part of the data validates.</summary>
+/// <summary>The part of the data that is the validation split.</summary>
 public enum ValidationKind
 {
     /// <summary>The last characters, as in nanoGPT's data/shakespeare/prepare.py.</summary>
@@ -32,14 +32,14 @@ public enum ValidationKind
     Documents,
 }
 
-/// <summary>Which part of the data validates, and how much of it.</summary>
-/// <param name="Kind">Which part.</param>
+/// <summary>The validation split: which part of the data it is, and its size.</summary>
+/// <param name="Kind">The part.</param>
 /// <param name="Fraction">Of characters or documents, above 0 and below 1.</param>
 /// <param name="Tokens">For <see cref="ValidationKind.FirstTokens"/>.</param>
 public sealed record ValidationSplit(ValidationKind Kind, double Fraction = 0, long Tokens = 0)
 {
     private const string DocumentsPrefix = "documents:",
-        Hint = "write 0.1 for the last tenth of the characters, 32768 for so many tokens at the beginning, "
+        Hint = "write 0.1 for the last tenth of the characters, 32768 for that many tokens at the beginning, "
         + "documents:0.01 for every hundredth document";
 
     /// <summary>Reads what the command line has: 0.1, 32768 or documents:0.01.</summary>
@@ -54,7 +54,7 @@ public sealed record ValidationSplit(ValidationKind Kind, double Fraction = 0, l
             System.Globalization.NumberStyles.AllowDecimalPoint, culture, out double fraction)
             && fraction is > 0 and < 1
             ? new ValidationSplit(documents ? ValidationKind.Documents : ValidationKind.LastCharacters, fraction)
-            : throw new NanoException($"'{text}' says nothing about which part of the data validates", Hint);
+            : throw new NanoException($"'{text}' is not a validation split", Hint);
     }
 
     /// <inheritdoc/>
@@ -66,7 +66,9 @@ public sealed record ValidationSplit(ValidationKind Kind, double Fraction = 0, l
     };
 }
 
-/// <summary>What `nano data prepare` makes of which files.</summary>
+/// <summary>
+/// The settings of a preparation: input files, tokenizer, splits and output (`nano data prepare`).
+/// </summary>
 public sealed record PrepareOptions
 {
     /// <summary>The name that leaves documents without anything between them.</summary>
@@ -102,10 +104,10 @@ public sealed record PrepareOptions
     /// <summary>0 for all processors. No result depends on it.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Whether lines that are no JSON object with the field are left out and counted.</summary>
+    /// <summary>True to skip, and count, lines that are not a JSON object with the field.</summary>
     public bool SkipBad { get; init; }
 
-    /// <summary>Whether prepared data in the folder is replaced.</summary>
+    /// <summary>True to replace prepared data that is already in the folder.</summary>
     public bool Overwrite { get; init; }
 
     /// <summary>
@@ -131,7 +133,8 @@ public sealed record PrepareOptions
     };
 
     /// <summary>Reads a number of tokens: 100M, 500K or 1048576.</summary>
-    /// <exception cref="NanoException">It is no such number, or more than a file can have.</exception>
+    /// <exception cref="NanoException">It is not such a number, or more than a file can
+    /// have.</exception>
     public static int ParseTokens(string text)
     {
         long factor = text.Length == 0 ? 1 : char.ToUpperInvariant(text[^1]) switch

@@ -14,18 +14,18 @@ public sealed record PreparedTokenizer(int VocabSize, string Sha256, int? Separa
 public sealed record PreparedSource(string Path, long Bytes, string Sha256);
 
 /// <summary>
-/// What the file dataset.json says about a folder of token files. It is the last that is written;
-/// the folder has the tokenizer too, so a run needs nothing else.
+/// The content of dataset.json, which describes a folder of token files. It is written last; the
+/// folder also holds the tokenizer, so a run needs nothing else.
 /// </summary>
 /// <param name="Version">Of the format: 1.</param>
-/// <param name="Tokenizer">Which tokenizer made the ids.</param>
+/// <param name="Tokenizer">The tokenizer that made the ids.</param>
 /// <param name="Train">Files to train on.</param>
 /// <param name="Validation">Files to validate on.</param>
 /// <param name="ValidationBytesPerToken">UTF-8 bytes of the validation text per token.</param>
 /// <param name="EmptyDocuments">Documents without a character, which were left out.</param>
-/// <param name="SkippedLines">Lines that are no document, and were left out.</param>
-/// <param name="FirstSkipped">What was wrong with the first of them.</param>
-/// <param name="Options">How the data was prepared.</param>
+/// <param name="SkippedLines">Lines that are not documents and were skipped.</param>
+/// <param name="FirstSkipped">Descriptions of the first of them.</param>
+/// <param name="Options">The options of the preparation.</param>
 /// <param name="Sources">From which files.</param>
 public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, SplitInfo Train, SplitInfo Validation,
     double ValidationBytesPerToken, long EmptyDocuments, long SkippedLines,
@@ -53,10 +53,12 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     [JsonIgnore]
     public string Folder { get; init; } = "";
 
-    /// <summary>Whether a folder has prepared data.</summary>
+    /// <summary>True if a folder holds prepared data.</summary>
     public static bool Exists(string folder) => File.Exists(Path.Combine(folder, FileName));
 
-    /// <summary>Whether a path is a folder, or was one until a process was killed that was replacing it.</summary>
+    /// <summary>
+    /// True if a path is a folder, or was one before a process was killed while it replaced it.
+    /// </summary>
     internal static bool IsFolder(string path) => Directory.Exists(path) || AtomicFolder.IsInterrupted(path);
 
     /// <summary>Reads what a folder has; its token files are not opened. Where a process was killed that was replacing
@@ -152,7 +154,7 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
             throw new BadFileException(path, $"{Quoted.Of(wrong)} is not a SHA-256 in lower-case hexadecimal");
         if (Tokenizer.VocabSize < 1 || (Tokenizer.Separator is { } id && (uint)id >= (uint)Tokenizer.VocabSize))
             throw new BadFileException(path,
-                $"a vocabulary of {Tokenizer.VocabSize} with the separator {Tokenizer.Separator} cannot be");
+                $"the separator {Tokenizer.Separator} is not an id of a vocabulary of {Tokenizer.VocabSize}");
         foreach (var split in (SplitInfo[])[Train, Validation])
         {
             if (split.Files.Count == 0 || split.Files.Sum(file => (decimal)file.Tokens) != split.Tokens)
@@ -162,7 +164,8 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
                 throw new BadFileException(path, $"{Quoted.Of(odd.Name)} is not the name of a file in the folder");
         }
         return double.IsFinite(ValidationBytesPerToken) && ValidationBytesPerToken >= 0 ? this
-            : throw new BadFileException(path, $"{ValidationBytesPerToken} bytes per token cannot be");
+            : throw new BadFileException(path,
+                $"expected a finite number of bytes per token from 0, got {ValidationBytesPerToken}");
     }
 
     private static bool IsDigest(string text) =>

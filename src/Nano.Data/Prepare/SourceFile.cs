@@ -5,7 +5,7 @@ namespace Nano;
 /// <summary>An input file of a data set.</summary>
 /// <param name="Path">As it is named: by the caller, or below the folder that the caller named.</param>
 /// <param name="Bytes">Its size.</param>
-/// <param name="Format">How it is read; not <see cref="DataFormat.Auto"/>.</param>
+/// <param name="Format">The format; not <see cref="DataFormat.Auto"/>.</param>
 public sealed record SourceFile(string Path, long Bytes, DataFormat Format)
 {
     /// <summary>

@@ -4,11 +4,11 @@ namespace Nano;
 
 /// <summary>A token file of a split.</summary>
 /// <param name="Name">Its name in the folder.</param>
-/// <param name="Tokens">How many it has.</param>
+/// <param name="Tokens">Number of ids.</param>
 /// <param name="Sha256">Its digest in lower-case hexadecimal.</param>
 public sealed record ShardFile(string Name, long Tokens, string Sha256);
 
-/// <summary>What a split has.</summary>
+/// <summary>Sizes and files of a split.</summary>
 /// <param name="Tokens">Ids, those between documents included.</param>
 /// <param name="Documents">Documents that begin in it.</param>
 /// <param name="Bytes">Of its text in UTF-8.</param>
@@ -16,11 +16,11 @@ public sealed record ShardFile(string Name, long Tokens, string Sha256);
 public sealed record SplitInfo(long Tokens, long Documents, long Bytes, IReadOnlyList<ShardFile> Files);
 
 /// <summary>Writes the files of one split, one after the other.</summary>
-/// <param name="folder">Where they go.</param>
-/// <param name="prefix">What their names begin with.</param>
+/// <param name="folder">The folder for the files.</param>
+/// <param name="prefix">The prefix of their names.</param>
 /// <param name="first">The number of the first.</param>
 /// <param name="vocabulary">V.</param>
-/// <param name="shardTokens">How many tokens one holds.</param>
+/// <param name="shardTokens">Number of tokens per file.</param>
 internal sealed class SplitWriter(string folder, string prefix, int first, int vocabulary, int shardTokens)
     : IDisposable
 {

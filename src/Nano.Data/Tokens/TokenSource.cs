@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>The ids of a split, in memory or in files.</summary>
 public abstract class TokenSource : IDisposable
 {
-    /// <summary>How many there are.</summary>
+    /// <summary>Number of ids.</summary>
     public abstract long Length { get; }
 
     /// <summary>Copies the ids from a position on, as many as the destination holds.</summary>

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>How well a model predicts a text.</summary>
+/// <summary>The loss of a model on a text, in several units.</summary>
 /// <param name="Tokens">Tokens that were predicted: all but the first.</param>
 /// <param name="Nats">The sum of -log p over them.</param>
 /// <param name="Bytes">Of the whole text in UTF-8.</param>
@@ -13,8 +13,8 @@ public sealed record Evaluation(long Tokens, double Nats, long Bytes)
     public double Perplexity => Math.Exp(Loss);
 
     /// <summary>
-    /// What coding the text with the model takes, divided by its length: comparable between
-    /// tokenizers.
+    /// Bits that the model needs per byte of text: independent of the tokenizer, so it compares
+    /// models with different ones.
     /// </summary>
     public double BitsPerByte => Nats / Math.Log(2) / Bytes;
 }
@@ -25,7 +25,7 @@ public static class Evaluate
     /// <summary>
     /// Over a whole text in windows of T inputs that begin every stride tokens; each token is
     /// predicted once, in the first window that reaches it, so it sees at least T - stride tokens
-    /// before it where there are so many. The last window may be shorter. Neither batch nor threads
+    /// before it, or all that there are. The last window may be shorter. Neither batch nor threads
     /// change the result.
     /// </summary>
     /// <param name="losses">The model, where it is computed.</param>

@@ -1,6 +1,8 @@
 namespace Nano;
 
-/// <summary>What an evaluation needs of a model, wherever it is computed.</summary>
+/// <summary>
+/// A source of per-token losses for evaluation: a model on the CPU or on a device.
+/// </summary>
 public interface ITokenLosses
 {
     /// <summary>The model's sizes.</summary>
@@ -10,7 +12,7 @@ public interface ITokenLosses
     /// Adds -log p of every target of a batch to a sum, in nats, token by token: how a text is
     /// split into batches then changes no bit of it.
     /// </summary>
-    /// <param name="sum">What there is so far.</param>
+    /// <param name="sum">The sum so far.</param>
     /// <param name="B">Rows.</param>
     /// <param name="T">Tokens of a row.</param>
     /// <param name="fill">Fills ids and targets [B, T]; a target of -100 is left out.</param>

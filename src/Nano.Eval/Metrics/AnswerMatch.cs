@@ -12,7 +12,9 @@ namespace Nano;
 /// </summary>
 public static class AnswerMatch
 {
-    /// <summary>Whether the prediction is one of the references.</summary>
+    /// <summary>
+    /// True if the normalised prediction equals one of the normalised references.
+    /// </summary>
     public static bool Exact(string prediction, IReadOnlyList<string> references)
     {
         string text = string.Join(' ', Words(prediction));

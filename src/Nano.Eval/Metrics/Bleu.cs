@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Nano;
 
-/// <summary>What BLEU counts in a text or a corpus; counts of texts add up.</summary>
+/// <summary>
+/// The counts from which BLEU is computed, of one text or a corpus; the counts of a corpus are the
+/// sums over its texts.
+/// </summary>
 /// <param name="Length">Words of the predictions.</param>
 /// <param name="ReferenceLength">Words of the references, of each text the one whose length is
 /// closest, the shorter of two.</param>
@@ -68,7 +71,7 @@ public static partial class Bleu
     /// <summary>The longest n-grams that count.</summary>
     internal const int Order = 4;
 
-    /// <summary>What a text adds to its corpus.</summary>
+    /// <summary>The counts of one text, to be added to those of its corpus.</summary>
     public static BleuCounts Count(string prediction, IReadOnlyList<string> references)
     {
         string[] words = Words(prediction);

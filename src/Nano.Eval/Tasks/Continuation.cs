@@ -2,12 +2,12 @@ namespace Nano;
 
 /// <summary>Tokens that a model is to predict, behind tokens that it sees.</summary>
 /// <param name="Context">At least one id.</param>
-/// <param name="Ids">What follows: at least one id.</param>
+/// <param name="Ids">The continuation: at least one id.</param>
 public sealed record Continuation(int[] Context, int[] Ids);
 
-/// <summary>How likely a model finds a <see cref="Continuation"/>.</summary>
+/// <summary>The log-probability that a model gives to a <see cref="Continuation"/>.</summary>
 /// <param name="LogProbability">The sum of log p of its tokens, in nats.</param>
-/// <param name="Tokens">How many they are.</param>
+/// <param name="Tokens">Number of tokens.</param>
 /// <param name="Truncated">Whether context was left out because the model sees no more tokens at once.</param>
 public readonly record struct ContinuationScore(double LogProbability, int Tokens, bool Truncated)
 {
@@ -29,8 +29,8 @@ public static class ContinuationScorer
 
     /// <summary>Scores continuations, those of similar length together.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="compute">Where to run.</param>
-    /// <param name="rows">What to score.</param>
+    /// <param name="compute">The context to run in.</param>
+    /// <param name="rows">The rows to score.</param>
     /// <param name="tokensTogether">Tokens of a batch, at least 1.</param>
     /// <param name="progress">Is told how many rows are done.</param>
     /// <returns>In the order of the rows.</returns>

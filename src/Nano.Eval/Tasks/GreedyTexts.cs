@@ -1,16 +1,16 @@
 namespace Nano;
 
-/// <summary>A text to continue, and how it may go on.</summary>
-/// <param name="Prompt">What the model sees.</param>
+/// <summary>A text to continue, and its accepted continuations.</summary>
+/// <param name="Prompt">The text to continue.</param>
 /// <param name="References">At least one.</param>
 public sealed record PromptExample(string Prompt, IReadOnlyList<string> References)
 {
     /// <summary>
     /// Reads a file of JSON lines such as {"prompt": "The capital of France is", "references":
-    /// ["Paris"]}; other keys are passed over.
+    /// ["Paris"]}; other keys are ignored.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="limit">How many lines to read at most; null for all.</param>
+    /// <param name="limit">The most lines to read; null for all.</param>
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">A line is not an example; the message gives its number.</exception>
     public static IReadOnlyList<PromptExample> Read(string path, int? limit = null) =>
@@ -29,7 +29,7 @@ public static class GreedyTexts
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="examples">At least one.</param>
     /// <param name="maxTokens">The most tokens of a text, from 1 to less than the model's context.</param>
     /// <param name="stops">Texts before which a text ends.</param>

@@ -3,10 +3,11 @@ using System.Buffers.Binary;
 namespace Nano;
 
 /// <summary>
-/// A question of an <see cref="LlmcEvalFile"/>: the beginning of a text and how it may go on, as
+/// A question of an <see cref="LlmcEvalFile"/>: the beginning of a text and its possible
+/// completions, as
 /// ids.
 /// </summary>
-/// <param name="Context">What all completions share; at least one id.</param>
+/// <param name="Context">The context of all completions; at least one id.</param>
 /// <param name="Completions">At least two of at least one id each.</param>
 /// <param name="Label">Index of the right one.</param>
 public sealed record TokenChoices(int[] Context, IReadOnlyList<int[]> Completions, int Label);
@@ -66,7 +67,7 @@ public sealed class LlmcEvalFile : IDisposable
         }
     }
 
-    /// <summary>The number of examples in the header, if the file can hold so many.</summary>
+    /// <summary>The number of examples in the header, if the file can hold that many.</summary>
     private int CheckedCount()
     {
         if (file.Int32(0) != Magic)
@@ -138,7 +139,9 @@ public sealed class LlmcEvalFile : IDisposable
 
     private int Field(long at, int index) => Value(file.Slice(at + (index * sizeof(ushort)), sizeof(ushort)), 0);
 
-    /// <summary>A list of tokens behind its length, which is so many fields on; moves to its end.</summary>
+    /// <summary>
+    /// A list of tokens that follows its length, which is this many fields on; moves to its end.
+    /// </summary>
     private int[] Tokens(ref long at, int fields)
     {
         int[] tokens = new int[Field(at, fields)];

@@ -3,17 +3,17 @@ using System.Text;
 namespace Nano;
 
 /// <summary>A question with answers to choose from.</summary>
-/// <param name="Context">What the model sees before each choice.</param>
+/// <param name="Context">The text before each choice.</param>
 /// <param name="Choices">At least two, none empty.</param>
 /// <param name="Answer">Index of the right one.</param>
 public sealed record ChoiceExample(string Context, IReadOnlyList<string> Choices, int Answer)
 {
     /// <summary>
     /// Reads a file of JSON lines such as {"context": "A dog says", "choices": ["woof", "meow"],
-    /// "answer": 0}; other keys are passed over.
+    /// "answer": 0}; other keys are ignored.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="limit">How many lines to read at most; null for all.</param>
+    /// <param name="limit">The most lines to read; null for all.</param>
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">A line is not an example; the message gives its number.</exception>
     public static IReadOnlyList<ChoiceExample> Read(string path, int? limit = null) => JsonLines.Read(path, line =>
@@ -26,10 +26,10 @@ public sealed record ChoiceExample(string Context, IReadOnlyList<string> Choices
 }
 
 /// <summary>
-/// How often a model found the right choice the best, and how sure that is
+/// Accuracy of a model on multiple-choice examples, with confidence intervals
 /// (<see cref="Confidence.OfShare"/>).
 /// </summary>
-/// <param name="Examples">How many there were.</param>
+/// <param name="Examples">Number of examples.</param>
 /// <param name="Truncated">Examples of which the model did not see the whole context.</param>
 /// <param name="Accuracy">By the largest sum of log-probabilities: "acc".</param>
 /// <param name="PerCharacter">By the largest sum divided by the choice's length in characters: "acc_norm".</param>
@@ -56,9 +56,9 @@ public static class MultipleChoice
     /// <summary>Scores every choice of every example.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="examples">At least one.</param>
-    /// <param name="delimiter">What stands between context and choice.</param>
+    /// <param name="delimiter">The text between context and choice.</param>
     /// <param name="tokensTogether">Tokens of a batch; changes no result.</param>
     /// <param name="progress">Is told how many choices are done, and of how many.</param>
     /// <exception cref="NanoException">A text cannot be tokenized, or a choice is longer than the
@@ -97,8 +97,7 @@ public static class MultipleChoice
     }
 
     /// <summary>
-    /// Whether a choice has the largest log-probability divided by its length, and is the first
-    /// that has.
+    /// True if a choice is the first with the largest log-probability divided by its length.
     /// </summary>
     internal static bool IsBest(int choice, IReadOnlyList<ContinuationScore> scores, Func<int, double> length)
     {

@@ -10,10 +10,10 @@ public sealed record TextPair(string Prediction, IReadOnlyList<string> Reference
 {
     /// <summary>
     /// Reads a file of JSON lines such as {"prediction": "A cat sat.", "references": ["The cat
-    /// sat."]}; other keys are passed over.
+    /// sat."]}; other keys are ignored.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="limit">How many lines to read at most; null for all.</param>
+    /// <param name="limit">The most lines to read; null for all.</param>
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">A line is not a pair; the message gives its number.</exception>
     public static IReadOnlyList<TextPair> Read(string path, int? limit = null) =>
@@ -38,10 +38,10 @@ public sealed record TextPair(string Prediction, IReadOnlyList<string> Reference
         new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }
 
-/// <summary>How near texts come to their references.</summary>
-/// <param name="Pairs">How many texts there were.</param>
+/// <summary>Similarity of texts to their references.</summary>
+/// <param name="Pairs">Number of texts.</param>
 /// <param name="Bleu">Of the corpus, from 0 to 100.</param>
-/// <param name="BleuParts">What it is made of.</param>
+/// <param name="BleuParts">The parts of BLEU.</param>
 /// <param name="RougeL">Mean F1, from 0 to 1.</param>
 /// <param name="ExactMatch">Share of texts that match.</param>
 /// <param name="F1">Mean F1 over words, from 0 to 1.</param>

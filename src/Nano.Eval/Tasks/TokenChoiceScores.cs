@@ -1,7 +1,7 @@
 namespace Nano;
 
-/// <summary>How often a model found the right completion the best.</summary>
-/// <param name="Examples">How many there were.</param>
+/// <summary>Accuracy of a model in choosing the right one of several completions.</summary>
+/// <param name="Examples">Number of examples.</param>
 /// <param name="Truncated">Examples of which the model did not see the whole context.</param>
 /// <param name="Accuracy">By the largest sum of log-probabilities.</param>
 /// <param name="PerToken">By the smallest mean loss of a token: what llm.c prints as HellaSwag's accuracy.</param>
@@ -20,9 +20,9 @@ public static class TokenChoiceScores
 
     /// <summary>Scores every completion of every question, or of the first ones.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="file">The questions.</param>
-    /// <param name="limit">How many to ask at most; null for all.</param>
+    /// <param name="limit">The most examples to use; null for all.</param>
     /// <param name="tokensTogether">Tokens of a batch; changes no result.</param>
     /// <param name="progress">Is told how many questions are done, how many there are, and how many
     /// were right by mean loss.</param>

@@ -106,12 +106,14 @@ public static class AtomicFile
             && !temporary.AsSpan(end + 10, 3).ContainsAny('/', '.') ? temporary[..end] : null;
     }
 
-    /// <summary>Whether an exception tells of the disk, of permissions or of limits on files.</summary>
+    /// <summary>
+    /// True if an exception comes from the disk, from permissions or from limits on files.
+    /// </summary>
     internal static bool IsOfTheDisk(Exception e) => e is IOException or UnauthorizedAccessException || IsTooLong(e);
 
     /// <summary>
-    /// How the runtime says that the file system, or a limit on the process, takes no file of this
-    /// length (EFBIG).
+    /// True if the file system, or a limit on the process, allows no file of this length: EFBIG, as
+    /// the runtime reports it.
     /// </summary>
     private static bool IsTooLong(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value" };
 
@@ -127,7 +129,7 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>Why a file could not be written, for people.</summary>
+    /// <summary>The error that explains why a file could not be written.</summary>
     internal static NanoException Explain(string path, Exception e)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;

@@ -24,12 +24,16 @@ public static class AtomicFolder
     /// deleted.</summary>
     public static string OldOf(string folder) => FullPath(folder) + OldSuffix;
 
-    /// <summary>Whether a process was killed while it made the folder, or a moment later: it is not to be taken for a
-    /// finished one, and may be replaced.</summary>
+    /// <summary>
+    /// True if a process was killed while it made the folder, or right after: the folder is
+    /// incomplete and may be replaced.
+    /// </summary>
     public static bool IsUnfinished(string folder) => File.Exists(Path.Combine(folder, Marker));
 
-    /// <summary>Whether a process was killed between the two renames: the folder is not there, and the old one still
-    /// is.</summary>
+    /// <summary>
+    /// True if a process was killed between the two renames: the folder is missing, and the old one
+    /// still exists.
+    /// </summary>
     public static bool IsInterrupted(string folder) => !Path.Exists(folder) && Directory.Exists(OldOf(folder));
 
     /// <summary>
@@ -50,7 +54,7 @@ public static class AtomicFolder
     {
         CheckPlace(folder);
         string place = FullPath(folder), temporary = NewOf(folder), old = OldOf(folder);
-        using var turn = Begin(folder, own);
+        using var folderLock = Begin(folder, own);
         using var unfinished = UnfinishedFiles.Add(() => Delete(temporary, own(temporary)));
         try
         {
@@ -143,7 +147,7 @@ public static class AtomicFolder
         for (int i = 0; IsInterrupted(folder); i++)
             try
             {
-                using var turn = Lock(folder);
+                using var folderLock = Lock(folder);
                 RefuseForeign(OldOf(folder), own(OldOf(folder)));
                 if (IsInterrupted(folder))
                     Complete(folder);
@@ -220,22 +224,24 @@ public static class AtomicFolder
                 "name a folder in it that does not exist yet");
     }
 
-    /// <summary>Takes the turn to replace a folder and puts remains right.</summary>
+    /// <summary>
+    /// Locks a folder for its replacement and repairs the remains of killed processes.
+    /// </summary>
     private static FileStream Begin(string folder, Func<string, IReadOnlyCollection<string>> own)
     {
-        FileStream? turn = null;
+        FileStream? folderLock = null;
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(FullPath(folder))!);
-            turn = Lock(folder);
+            folderLock = Lock(folder);
             string temporary = NewOf(folder);
             RefuseForeign(FullPath(folder), own(FullPath(folder)));
             Recover(folder, remains => remains == temporary && !IsUnfinished(remains) ? [] : own(remains));
-            return turn;
+            return folderLock;
         }
         catch (Exception e)
         {
-            turn?.Dispose();
+            folderLock?.Dispose();
             if (e is IOException or UnauthorizedAccessException)
                 throw Explain(folder, e);
             throw;

@@ -44,7 +44,8 @@ internal sealed class BinaryFile : IDisposable
     /// <exception cref="BadFileException">The file ends before them.</exception>
     public ReadOnlySpan<byte> Slice(long offset, int length)
     {
-        // It may have been cut since it was opened, and a mapped page that is gone cannot be survived.
+        // It may have been cut since it was opened, and reading a mapped page beyond the end would
+        // kill the process.
         long available = Math.Min(map.Length, InputFile.Length(file, Path));
         if (offset < 0 || offset > available - length)
             throw new BadFileException(Path,

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Nano;
 
-/// <summary>What a path names.</summary>
+/// <summary>The kind of file system entry that a path names.</summary>
 public enum FileKind
 {
     /// <summary>Not known: there is nothing, or the system does not tell.</summary>
@@ -30,7 +30,7 @@ public enum FileKind
 /// system call of this program that .NET does not offer; elsewhere the kind is <see cref="FileKind.Unknown"/> unless it
 /// is a folder.
 /// </summary>
-/// <param name="Kind">What it is.</param>
+/// <param name="Kind">The kind.</param>
 /// <param name="Device">The number of the file system, 0 where it is not known.</param>
 /// <param name="Inode">The number of the file in it; two names of one file have the same.</param>
 public readonly partial record struct FileStatus(FileKind Kind, ulong Device, ulong Inode)

@@ -36,7 +36,9 @@ internal static class InputFile
         }
     }
 
-    /// <summary>Refuses what is there but is no file; of what is missing or unreadable, opening tells.</summary>
+    /// <summary>
+    /// Refuses a path that is not a file; opening reports missing and unreadable files.
+    /// </summary>
     /// <exception cref="NanoException">It is a folder, a pipe, a socket or a device.</exception>
     public static void CheckKind(string path, string folderHint)
     {

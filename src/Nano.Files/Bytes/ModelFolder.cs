@@ -53,6 +53,8 @@ public static class ModelFolder
             ? throw new BadFileException(path, "it does not name a checkpoint folder") : name;
     }
 
-    /// <summary>Whether a path is that of a file that names a checkpoint.</summary>
+    /// <summary>
+    /// True if a path names an existing file that points to a checkpoint (latest or best).
+    /// </summary>
     internal static bool IsPointer(string path) => Path.GetFileName(path) is Latest or Best && File.Exists(path);
 }

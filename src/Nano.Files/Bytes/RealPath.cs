@@ -32,10 +32,12 @@ internal static class RealPath
         return resolved;
     }
 
-    /// <summary>Whether a path is a folder or lies in it, whatever links either goes through.</summary>
+    /// <summary>
+    /// True if a path is a folder or lies in it, after all links have been resolved.
+    /// </summary>
     public static bool Contains(string folder, string path) => Lies(Of(path), Of(folder));
 
-    /// <summary>Whether a path without links is a folder without links or lies in it.</summary>
+    /// <summary>True if a path is a folder or lies in it. Both must be free of links.</summary>
     public static bool Lies(string path, string folder) =>
         path.Equals(folder, Comparison)
         || path.StartsWith(Path.TrimEndingDirectorySeparator(folder) + Path.DirectorySeparatorChar, Comparison)

@@ -24,12 +24,12 @@ internal sealed class SourceStream : IDisposable
         content = IsGzip(path) ? new GZipStream(file, CompressionMode.Decompress) : file;
     }
 
-    /// <summary>Whether a file is packed, by its name.</summary>
+    /// <summary>True if a file's name says that it is compressed with gzip.</summary>
     public static bool IsGzip(string path) => path.EndsWith(Gzip, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="missingHint">What to do where there is none.</param>
+    /// <param name="missingHint">Advice for the error if there is none.</param>
     /// <param name="stop">Ends reading.</param>
     /// <exception cref="NanoException">It is missing, unreadable, or a pipe or a device.</exception>
     public static SourceStream Open(string path, string missingHint, CancellationToken stop = default)
@@ -60,7 +60,7 @@ internal sealed class SourceStream : IDisposable
         {
             int count = content.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
             // GZipStream looks for another member until the file ends; before, it stops only where something else
-            // follows, which it passes over.
+            // follows, which it ignores.
             if (count < buffer.Length && content is GZipStream && (!file.IsAtEnd || file.Count == 0))
                 throw new BadFileException(path, file.Count == 0 ? "it is empty, and not gzip data"
                     : "something that is not gzip data follows the gzip data");

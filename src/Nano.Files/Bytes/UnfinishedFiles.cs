@@ -23,7 +23,7 @@ public static class UnfinishedFiles
 
     /// <summary>Remembers how to delete something until the result is disposed of.</summary>
     /// <param name="delete">Deletes it; called at most once, on another thread. Errors of the disk
-    /// are passed over.</param>
+    /// are ignored.</param>
     public static IDisposable Add(Action delete)
     {
         var file = new File(delete);
@@ -34,7 +34,7 @@ public static class UnfinishedFiles
 
     /// <summary>
     /// Deletes all of them, for a process that ends at once. From here on no other thread can begin
-    /// or finish a file: each waits until the process is gone.
+    /// or finish a file: each waits until the process has ended.
     /// </summary>
     public static void DeleteAllAndHold()
     {

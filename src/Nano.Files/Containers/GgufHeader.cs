@@ -71,7 +71,7 @@ internal ref struct GgufHeader
             _ = StringBytes(what, Gguf.MaxStringBytes);
         else if (type == GgufValueType.Array)
             SkipArray(what, depth + 1);
-        else if (Take(Gguf.SizeOf(type), what) is var value && type == GgufValueType.Bool && value[0] > 1)
+        else if (ReadBytes(Gguf.SizeOf(type), what) is var value && type == GgufValueType.Bool && value[0] > 1)
             throw Bad($"{what} at byte {at - 1} is {value[0]}; expected 0 or 1");
     }
 
@@ -82,11 +82,11 @@ internal ref struct GgufHeader
         GgufValueType type = ValueType(what);
         ulong count = UInt64(what);
         int size = Gguf.SizeOf(type);
-        // No element is shorter than one byte, so a count beyond what is left is a lie.
+        // No element is shorter than one byte, so a count beyond the remaining bytes is false.
         if (count > (ulong)(bytes.Length - at) / (ulong)Math.Max(1, size))
             throw Bad($"{what} claims {count} elements at byte {at}, where {fileBytes - at} bytes are left");
         if (size > 0 && type != GgufValueType.Bool)
-            _ = Take((int)count * size, what);
+            _ = ReadBytes((int)count * size, what);
         else
             for (ulong i = 0; i < count; i++)
                 SkipValue(type, what, depth);
@@ -178,15 +178,15 @@ internal ref struct GgufHeader
     private ReadOnlySpan<byte> StringBytes(string what, int maxBytes)
     {
         ulong length = UInt64(what);
-        return length <= (ulong)maxBytes ? Take((int)length, what)
+        return length <= (ulong)maxBytes ? ReadBytes((int)length, what)
             : throw Bad($"{what} at byte {at - 8} is a string of {length} bytes; the limit is {maxBytes}");
     }
 
-    private uint UInt32(string what) => BinaryPrimitives.ReadUInt32LittleEndian(Take(4, what));
+    private uint UInt32(string what) => BinaryPrimitives.ReadUInt32LittleEndian(ReadBytes(4, what));
 
-    private ulong UInt64(string what) => BinaryPrimitives.ReadUInt64LittleEndian(Take(8, what));
+    private ulong UInt64(string what) => BinaryPrimitives.ReadUInt64LittleEndian(ReadBytes(8, what));
 
-    private ReadOnlySpan<byte> Take(int count, string what)
+    private ReadOnlySpan<byte> ReadBytes(int count, string what)
     {
         if (count > bytes.Length - at)
             throw Bad($"the file ends at byte {bytes.Length} in {what}, where {count} bytes from byte {at} were "

@@ -26,24 +26,28 @@ public sealed class GgufMetadata(string path)
     /// <summary>All keys in order.</summary>
     public IReadOnlyList<string> Keys => keys;
 
-    /// <summary>Whether there is such a key.</summary>
+    /// <summary>True if the key exists.</summary>
     public bool Has(string key) => values.ContainsKey(key);
 
     /// <summary>The type of a value that is there.</summary>
     public GgufValueType TypeOf(string key) => values[key].Type;
 
-    /// <summary>The type of an array's elements, or null if the value is no array or absent.</summary>
+    /// <summary>
+    /// The type of an array's elements, or null if the value is absent or not an array.
+    /// </summary>
     public GgufValueType? ElementType(string key) =>
         values.TryGetValue(key, out var value) && value.Type == GgufValueType.Array
         ? (GgufValueType)BinaryPrimitives.ReadUInt32LittleEndian(value.Payload.Span) : null;
 
     /// <summary>A string.</summary>
-    /// <exception cref="BadFileException">The value is no string or is not valid UTF-8.</exception>
+    /// <exception cref="BadFileException">The value is not a string or is not valid
+    /// UTF-8.</exception>
     public string? String(string key) => Find(key, "a string", GgufValueType.String) is { } payload
         ? Text(key, payload.Span[8..]) : null;
 
     /// <summary>A whole number of any integer type.</summary>
-    /// <exception cref="BadFileException">The value is no integer, or is beyond 63 bits.</exception>
+    /// <exception cref="BadFileException">The value is not an integer, or is beyond 63
+    /// bits.</exception>
     public long? Integer(string key)
     {
         if (!values.TryGetValue(key, out var value))

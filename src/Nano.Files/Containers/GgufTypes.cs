@@ -31,7 +31,7 @@ public enum GgufTensorType
 /// <param name="Count">Number of elements.</param>
 public sealed record GgufTensor(string Name, GgufTensorType Type, IReadOnlyList<long> Shape, long Offset, long Count);
 
-/// <summary>How GGUF stores things: sizes, and the limits of a file that is not an attack.</summary>
+/// <summary>Constants of the GGUF format, and limits that protect against hostile files.</summary>
 internal static class Gguf
 {
     /// <summary>"GGUF".</summary>

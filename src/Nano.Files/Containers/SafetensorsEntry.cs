@@ -11,7 +11,7 @@ public enum SafetensorsType
 #pragma warning restore CS1591
 }
 
-/// <summary>Where one tensor lies in a safetensors file.</summary>
+/// <summary>The type, shape and position of one tensor in a safetensors file.</summary>
 /// <param name="Name">The tensor's name, any Unicode text.</param>
 /// <param name="Type">Type of the elements, little-endian.</param>
 /// <param name="Shape">Sizes, slowest dimension first (row-major, no strides); empty for a scalar;

@@ -25,7 +25,7 @@ internal ref struct SafetensorsHeader
 
     /// <summary>Parses a header.</summary>
     /// <param name="header">The header's bytes.</param>
-    /// <param name="dataStart">Where the data begins in the file.</param>
+    /// <param name="dataStart">The start of the data in the file.</param>
     /// <param name="dataBytes">Length of the data.</param>
     /// <param name="path">The file, for errors.</param>
     /// <exception cref="BadFileException">Any rule of the format is broken.</exception>

@@ -30,7 +30,9 @@ public sealed class TokenShard : IDisposable
     /// <summary>Number of ids.</summary>
     public int Count { get; }
 
-    /// <summary>Whether a file begins as a token file does; it may still be malformed.</summary>
+    /// <summary>
+    /// True if a file begins with the magic number of a token file; it may still be malformed.
+    /// </summary>
     /// <exception cref="NanoException">It is missing or unreadable.</exception>
     public static bool Recognises(string path)
     {
@@ -73,7 +75,7 @@ public sealed class TokenShard : IDisposable
 
     /// <summary>Copies the ids from a position on, as many as the destination holds.</summary>
     /// <param name="start">The first one.</param>
-    /// <param name="ids">Where they go.</param>
+    /// <param name="ids">Receives the ids.</param>
     /// <param name="vocabulary">V: every id is below it.</param>
     /// <exception cref="BadFileException">The file has become shorter, or an id is V or more.</exception>
     public void CopyTo(int start, Span<int> ids, int vocabulary)

@@ -6,7 +6,7 @@ namespace Nano;
 /// file's size justifies.
 /// </summary>
 /// <param name="path">The file, as the caller named it.</param>
-/// <param name="problem">What is wrong and at which tensor, key or offset.</param>
+/// <param name="problem">The problem and its place: a tensor, key or offset.</param>
 /// <param name="inner">The parser's own exception, where there is one.</param>
 public sealed class BadFileException(string path, string problem, Exception? inner = null)
     : FormatException(Quoted.Line($"{Quoted.Path(path)}: {problem}"), inner)
@@ -14,6 +14,8 @@ public sealed class BadFileException(string path, string problem, Exception? inn
     /// <summary>The file, as the caller named it.</summary>
     public string Path { get; } = path;
 
-    /// <summary>Whether the file may be in order, but has something that is not supported here.</summary>
+    /// <summary>
+    /// True if the file may be valid but uses a feature that is not supported here.
+    /// </summary>
     public bool IsUnsupported { get; init; }
 }

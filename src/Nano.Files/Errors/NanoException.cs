@@ -7,6 +7,6 @@ namespace Nano;
 public class NanoException(string message, string? hint = null, Exception? inner = null)
     : Exception(Quoted.Line(message), inner)
 {
-    /// <summary>What to do about it, or null.</summary>
+    /// <summary>Advice on what to do about the error, or null.</summary>
     public string? Hint { get; } = hint is null ? null : Quoted.Line(hint);
 }

@@ -26,7 +26,7 @@ public sealed class NumberRange
     /// <summary>The range in words, as they follow "must be".</summary>
     public string Text { get; }
 
-    /// <summary>Whether a number lies in the range; NaN lies in none.</summary>
+    /// <summary>True if a number lies in the range; NaN lies in none.</summary>
     public bool Contains(double value) => contains(value);
 
     /// <summary>Refuses a number outside of the range.</summary>

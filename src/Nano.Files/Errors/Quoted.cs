@@ -29,7 +29,10 @@ public static partial class Quoted
         return line.ToString();
     }
 
-    /// <summary>What another library says is wrong, as one line: what it quotes is cut like other quotes.</summary>
+    /// <summary>
+    /// The message of another library's exception, as one line; its quotes are shortened like other
+    /// quotes.
+    /// </summary>
     public static string Reason(Exception e) =>
         Shorten(Escape(LongQuote().Replace(e.Message, quote => Of(quote.Groups[1].Value))), LongestReason);
 
@@ -46,8 +49,8 @@ public static partial class Quoted
     public static string Line(string message) => Shorten(Escape(message), LongestLine);
 
     /// <summary>
-    /// Whether a character shows neither itself nor a space: controls, format characters such as
-    /// bidirectional overrides, unassigned ones.
+    /// True for a character that shows neither a glyph nor a space: controls, format characters
+    /// such as bidirectional overrides, unassigned ones.
     /// </summary>
     private static bool IsInvisible(Rune rune) => rune.Value is < ' ' or > '~' && Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Nano;
 
-/// <summary>What a source is good for.</summary>
+/// <summary>The use of a source.</summary>
 public enum DataKind
 {
     /// <summary>One file of text to train on.</summary>
@@ -13,15 +13,15 @@ public enum DataKind
 }
 
 /// <summary>A file as its publisher has it.</summary>
-/// <param name="Name">Where it lies in the data folder, with forward slashes.</param>
+/// <param name="Name">The path in the data folder, with forward slashes.</param>
 /// <param name="Url">Its public address.</param>
 /// <param name="Bytes">Its exact size.</param>
 /// <param name="Sha256">Its digest, in hexadecimal.</param>
 public sealed record DataFile(string Name, Uri Url, long Bytes, string Sha256);
 
 /// <summary>A named corpus or vocabulary that `nano data NAME` can fetch.</summary>
-/// <param name="Name">What it is called on the command line.</param>
-/// <param name="Kind">What it is good for.</param>
+/// <param name="Name">The name for users.</param>
+/// <param name="Kind">The use.</param>
 /// <param name="Description">One line.</param>
 /// <param name="Licence">The terms it comes under.</param>
 /// <param name="Files">Its files; a corpus has exactly one.</param>

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace Nano;
 
-/// <summary>How far a download is.</summary>
+/// <summary>The progress of a download.</summary>
 /// <param name="File">The file's name in the data folder.</param>
 /// <param name="Bytes">Bytes received so far.</param>
 /// <param name="TotalBytes">Bytes the file has.</param>
@@ -98,7 +98,7 @@ internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposab
         string actual = Convert.ToHexStringLower(digest.GetHashAndReset());
         if (actual != file.Sha256)
             throw new DownloadException(file,
-                $"what came has another digest: expected sha256 {file.Sha256}, got {actual}");
+                $"the digest is wrong: expected sha256 {file.Sha256}, got {actual}");
     }
 
     private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor,
@@ -116,13 +116,13 @@ internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposab
         }
     }
 
-    /// <summary>What an end by the clock means.</summary>
+    /// <summary>The reason for a timeout, in half a sentence.</summary>
     internal static string Explain(OperationCanceledException e, TimeSpan StallTimeout) =>
         e.InnerException is TimeoutException
         ? "no network: the server cannot be reached in time"
         : FormattableString.Invariant($"nothing came from the server for {StallTimeout.TotalSeconds} s");
 
-    /// <summary>Why a request failed, in half a sentence.</summary>
+    /// <summary>The reason for a failed request, in half a sentence.</summary>
     internal static string Explain(HttpRequestException e)
     {
         bool unreachable = e.HttpRequestError is HttpRequestError.NameResolutionError

@@ -22,7 +22,8 @@ public sealed partial class HubClient : IDisposable
 
     /// <param name="endpoint">The hub; <see cref="PublicEndpoint"/> if null.</param>
     /// <param name="token">Sent to the hub, if not null.</param>
-    /// <param name="handler">How to reach servers; disposed with this. It must not follow redirects.</param>
+    /// <param name="handler">The handler of requests; disposed with this. It must not follow
+    /// redirects.</param>
     public HubClient(Uri? endpoint = null, string? token = null, HttpMessageHandler? handler = null)
     {
         endpoint ??= PublicEndpoint;
@@ -40,10 +41,10 @@ public sealed partial class HubClient : IDisposable
     /// <summary>The hub's address, with a slash at its end.</summary>
     public Uri Endpoint { get; }
 
-    /// <summary>How long to wait for an answer, and then for each next piece of it.</summary>
+    /// <summary>The longest wait for an answer, and then for each next piece of it.</summary>
     internal TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long to wait before the first new attempt; twice as long before each further one.</summary>
+    /// <summary>The delay before the first retry; it doubles with each further one.</summary>
     internal TimeSpan RetryDelay { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -52,7 +53,9 @@ public sealed partial class HubClient : IDisposable
     /// </summary>
     internal TimeSpan LongestWait { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long a server may send less than <see cref="RateFloor.BytesPerSecond"/>.</summary>
+    /// <summary>
+    /// The time for which a server may send less than <see cref="RateFloor.BytesPerSecond"/>.
+    /// </summary>
     internal TimeSpan RateWindow { get; init; } = RateFloor.Usual;
 
     /// <summary>A hub's address from an option or the environment.</summary>
@@ -101,7 +104,7 @@ public sealed partial class HubClient : IDisposable
         return files;
     }
 
-    /// <summary>Where the content of a file is.</summary>
+    /// <summary>The address of a file's content.</summary>
     internal Uri UrlOf(HubModelName name, string commit, HubFile file) =>
         new(Endpoint, $"{name.Id}/resolve/{commit}/"
             + string.Join('/', file.Name.Split('/').Select(Uri.EscapeDataString)));
@@ -136,7 +139,7 @@ public sealed partial class HubClient : IDisposable
                 var location = response.Headers.Location ?? throw Strange(name, "it redirects to nowhere");
                 url = Uri.TryCreate(url, location, out var next) && next.Scheme is "http" or "https"
                     && !(url.Scheme == "https" && next.Scheme == "http")
-                    ? next : throw Strange(name, "it redirects to where nothing is safe");
+                    ? next : throw Strange(name, "it redirects to an unsafe address");
             }
         }
         throw Strange(name, $"it redirects more than {MaxRedirects} times");
@@ -261,7 +264,7 @@ public sealed partial class HubClient : IDisposable
             ? next : null;
     }
 
-    /// <summary>Whether an address is on the hub itself.</summary>
+    /// <summary>True if an address is on the hub itself.</summary>
     private bool IsHub(Uri url) =>
         Uri.Compare(url, Endpoint, UriComponents.SchemeAndServer, UriFormat.UriEscaped,
             StringComparison.OrdinalIgnoreCase) == 0;
@@ -312,7 +315,8 @@ public sealed partial class HubClient : IDisposable
     }
 
     /// <summary>
-    /// How long the header Retry-After asks to wait, in seconds or until a time; null where it is not there.
+    /// The delay that the header Retry-After asks for, in seconds or until a time; null without the
+    /// header.
     /// </summary>
     private static TimeSpan? WaitOf(HttpResponseMessage response)
     {

@@ -5,7 +5,7 @@ using System.Security.Cryptography;
 namespace Nano;
 
 /// <summary>
-/// Fetches one file of a model. What has arrived lies in NAME.part and is gone on from, by the next
+/// Fetches one file of a model. Received bytes lie in NAME.part and are continued by the next
 /// attempt or the next run; the file appears under its name when size and digest are right. A
 /// digest that is wrong throws all of it away.
 /// </summary>
@@ -14,7 +14,7 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
     private const int ChunkBytes = 1 << 17;
     private const long Hopeful = 1 << 20;
 
-    /// <summary>Whether the file is there already, with the right size and digest.</summary>
+    /// <summary>Checks whether the file already exists with the right size and digest.</summary>
     public static async Task<bool> IsHereAsync(HubFile file, string path, CancellationToken cancellation)
     {
         if (!File.Exists(path) || new FileInfo(path).Length != file.Bytes)
@@ -26,7 +26,8 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
     }
 
     /// <exception cref="NanoException">The file cannot be had or written.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; what has arrived is kept.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the received bytes are
+    /// kept.</exception>
     public async Task FetchAsync(HubFile file, Uri url, string folder, CancellationToken cancellation)
     {
         string path = file.PathIn(folder), part = path + ".part";
@@ -48,7 +49,7 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new NanoException($"cannot write '{part}': {Quoted.Reason(e)}",
-                "what has arrived is kept: make room or check the permissions, then run the same command again", e);
+                "the received bytes are kept: make room or check the permissions, then run the same command again", e);
         }
     }
 
@@ -84,12 +85,12 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                     string.Create(CultureInfo.InvariantCulture,
                         $"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
                     string.Create(CultureInfo.InvariantCulture,
-                        $"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to go on "
+                        $"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to continue "
                         + $"from there"), e),
                 cancellation).ConfigureAwait(false);
             string actual = Hex(digest);
             return actual == file.Digest ? null : new NanoException(
-                $"what came for {Quoted.Of(file.Name)} of '{model}' has another digest: "
+                $"the digest of {Quoted.Of(file.Name)} of '{model}' is wrong: "
                     + $"expected {file.DigestName} {file.Digest}, got {actual}",
                     "it was thrown away; run the same command again");
         }
@@ -103,7 +104,8 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
             using var response = await hub.GetAsync(url, target.Length, model, stall).ConfigureAwait(false);
             if (response.StatusCode != HttpStatusCode.PartialContent)
             {
-                // The whole file from its beginning, or a server that cannot go on from here: what there is has no use.
+                // The whole file from its beginning, or a server that cannot continue from here:
+                // the received part is useless.
                 target.SetLength(0);
                 digest.Dispose();
                 digest = file.BeginDigest();

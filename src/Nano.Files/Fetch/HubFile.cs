@@ -13,7 +13,7 @@ namespace Nano;
 /// of digest it states.</param>
 public sealed record HubFile(string Name, long Bytes, string Digest, bool IsLarge)
 {
-    /// <summary>What kind of digest is stated, for messages.</summary>
+    /// <summary>The name of the digest's algorithm, for messages.</summary>
     public string DigestName => IsLarge ? "sha256" : "git blob sha1";
 
     /// <summary>
@@ -32,8 +32,9 @@ public sealed record HubFile(string Name, long Bytes, string Digest, bool IsLarg
         return digest;
     }
 
-    /// <summary>Where the file belongs in a folder.</summary>
-    /// <exception cref="NanoException">The name would leave the folder or is none that every file
+    /// <summary>The path of the file in a folder.</summary>
+    /// <exception cref="NanoException">The name would leave the folder or is not one that every
+    /// file
     /// system takes.</exception>
     public string PathIn(string folder)
     {
@@ -41,7 +42,7 @@ public sealed record HubFile(string Name, long Bytes, string Digest, bool IsLarg
         if (Name.Length > 200
             || parts.Any(part => part.Length == 0 || part[0] == '.' || part[^1] is '.' or ' '
                 || part.Any(c => c is < ' ' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|' or '\x7f')))
-            throw new NanoException($"the hub names a file {Quoted.Of(Name)}, which is no name to write to",
+            throw new NanoException($"the hub names a file {Quoted.Of(Name)}, which is not a safe file name",
                 "do not use this model, or report it to the hub");
         return Path.Combine([folder, .. parts]);
     }

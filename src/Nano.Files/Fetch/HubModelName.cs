@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Nano;
 
-/// <summary>What `nano pull` names: a model of the Hugging Face hub and a revision of it.</summary>
+/// <summary>
+/// The name of a model on the Hugging Face hub, with its revision, as `nano pull` takes it.
+/// </summary>
 /// <param name="Id">"owner/model", or "model" for the few that have no owner.</param>
 /// <param name="Revision">A branch, tag or commit.</param>
 public sealed partial record HubModelName(string Id, string Revision)
@@ -21,13 +23,13 @@ public sealed partial record HubModelName(string Id, string Revision)
     }
 
     /// <summary>
-    /// Whether a text has the form OWNER/MODEL or OWNER/MODEL@REVISION; the few models without an
+    /// True if a text has the form OWNER/MODEL or OWNER/MODEL@REVISION; the few models without an
     /// owner look like any other word.
     /// </summary>
     public static bool IsWithOwner(string text) =>
         text.Length <= 200 && !text.Contains("..", StringComparison.Ordinal) && WithOwnerForm().IsMatch(text);
 
-    /// <summary>Where the model lies in a data folder.</summary>
+    /// <summary>The folder of the model in a data folder.</summary>
     public string FolderIn(string data) => Path.Combine([data, "models", .. Id.Split('/')]);
 
     /// <inheritdoc/>

@@ -1,13 +1,13 @@
 namespace Nano;
 
 /// <summary>A request failed for a reason that may pass.</summary>
-/// <param name="reason">Why, in half a sentence.</param>
-/// <param name="inner">What caused it, if anything did.</param>
+/// <param name="reason">The reason, in half a sentence.</param>
+/// <param name="inner">The cause, or null.</param>
 internal sealed class HubRetryException(string reason, Exception? inner = null) : Exception(reason, inner)
 {
-    /// <summary>How long the server asks to wait.</summary>
+    /// <summary>The delay that the server asks for.</summary>
     public TimeSpan? Wait { get; init; }
 
-    /// <summary>Whether a good deal came before, so that there is hope.</summary>
+    /// <summary>True if the attempt received enough data to make another one worthwhile.</summary>
     public bool MadeProgress { get; init; }
 }

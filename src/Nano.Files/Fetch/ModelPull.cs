@@ -1,17 +1,17 @@
 namespace Nano;
 
-/// <summary>What a pull did.</summary>
-/// <param name="Folder">Where the model lies now.</param>
+/// <summary>The result of a pull.</summary>
+/// <param name="Folder">The folder of the model.</param>
 /// <param name="Commit">The commit that it is of.</param>
 /// <param name="Files">Its files.</param>
-/// <param name="FetchedBytes">How much of them was not there before.</param>
+/// <param name="FetchedBytes">Bytes that were downloaded.</param>
 public sealed record PulledModel(string Folder, string Commit, IReadOnlyList<HubFile> Files, long FetchedBytes);
 
 /// <summary>
 /// Copies a model from the hub into the data folder: configuration, tokenizer, weights as
 /// safetensors (one file, or those that an index names).
 /// </summary>
-/// <param name="hub">Whom to ask.</param>
+/// <param name="hub">The hub.</param>
 /// <param name="data">The data folder; the model goes to models/OWNER/MODEL in it.</param>
 public sealed class ModelPull(HubClient hub, string data)
 {
@@ -27,14 +27,14 @@ public sealed class ModelPull(HubClient hub, string data)
     /// Fetches what is missing or different. Files that are here with the right digest are left
     /// alone.
     /// </summary>
-    /// <param name="name">Which model.</param>
+    /// <param name="name">The name of the model.</param>
     /// <param name="chosen">The files to fetch; if empty, those a model needs.</param>
     /// <param name="progress">Told how far each file is.</param>
     /// <param name="cancellation">Cancels.</param>
     /// <exception cref="NanoException">There is no such model or file, it may not be had, the hub
     /// fails, a digest is wrong, or the disk refuses.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; what has arrived is kept, and the
-    /// next pull goes on from there.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the received bytes are kept, and the
+    /// next pull continues from there.</exception>
     public async Task<PulledModel> PullAsync(HubModelName name, IReadOnlyCollection<string> chosen,
         IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {

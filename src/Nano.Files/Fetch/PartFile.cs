@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// The file NAME.part beside a file that is being downloaded, with what has arrived of it. No link is
+/// The file NAME.part beside a file that is being downloaded, with the bytes received so far. No
+/// link is
 /// followed out of the model's folder.
 /// </summary>
 internal static class PartFile
@@ -12,7 +13,8 @@ internal static class PartFile
     /// <param name="folder">The model's folder; those in it on the way to the file are made if they are
     /// missing.</param>
     /// <param name="path">The part.</param>
-    /// <exception cref="NanoException">It, or a folder on the way, is a link, or it is no file.</exception>
+    /// <exception cref="NanoException">It, or a folder on the way, is a link, or it is not a
+    /// file.</exception>
     /// <exception cref="IOException">It cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be opened.</exception>
     public static FileStream Open(string folder, string path)

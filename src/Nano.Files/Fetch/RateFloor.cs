@@ -4,19 +4,19 @@ namespace Nano;
 /// The least that a server must send, so that one that sends a byte now and then is given up: a whole window
 /// of time with fewer bytes than the floor ends the download.
 /// </summary>
-/// <param name="window">How long a window is.</param>
+/// <param name="window">The length of a window.</param>
 internal sealed class RateFloor(TimeSpan window)
 {
     /// <summary>Bytes per second.</summary>
     public const int BytesPerSecond = 1024;
 
-    /// <summary>What downloads use.</summary>
+    /// <summary>The default window of downloads.</summary>
     public static readonly TimeSpan Usual = TimeSpan.FromMinutes(1);
 
     private long start = Environment.TickCount64, bytes;
 
     /// <summary>Counts bytes that have come, or 0 for the end.</summary>
-    /// <returns>What is wrong, in half a sentence, or null.</returns>
+    /// <returns>The problem, in half a sentence, or null.</returns>
     public string? Count(int received)
     {
         bytes += received;

@@ -33,7 +33,7 @@ internal sealed class ConfigJson : IDisposable
     private JsonElement? Find(string key) =>
         root.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    /// <summary>Whether the key is there, even as null.</summary>
+    /// <summary>True if the key exists, even with the value null.</summary>
     public bool Has(string key) => root.TryGetProperty(key, out _);
 
     /// <summary>

@@ -4,7 +4,7 @@ namespace Nano;
 
 /// <summary>
 /// Cuts a file into the lines that hold JSON. A byte order mark is dropped, and lines of nothing but white space are
-/// passed over, as ndjson allows; they count
+/// skipped, as ndjson allows; they count
 /// in line numbers. Memory is bounded by the longest line that is allowed.
 /// </summary>
 /// <param name="stream">The file.</param>
@@ -27,8 +27,9 @@ internal sealed class JsonLineReader(SourceStream stream, int longest = JsonLine
     /// <summary>The line without its end; valid until the next is read.</summary>
     public ReadOnlySpan<byte> Line => bytes.AsSpan(start, lineLength);
 
-    /// <summary>Whether the line is longer than is allowed; it is cut off then, and nothing can be read behind
-    /// it.</summary>
+    /// <summary>
+    /// True if the line is longer than allowed; it is cut off, and nothing can be read after it.
+    /// </summary>
     public bool IsTooLong { get; private set; }
 
     /// <summary>Reads the next line that is not blank.</summary>

@@ -11,7 +11,7 @@ internal sealed class JsonLine(string path, long number, ReadOnlyMemory<byte> li
     /// <summary>A required string.</summary>
     public string Text(string key) => Decode(Find(key, JsonValueKind.String, "a string"));
 
-    /// <summary>A required list of strings, at least so many.</summary>
+    /// <summary>A required list of at least <paramref name="atLeast"/> strings.</summary>
     public IReadOnlyList<string> Texts(string key, int atLeast)
     {
         var items = JsonScanner.Elements(line.Span, Find(key, JsonValueKind.Array, "a list of strings"));
@@ -63,7 +63,7 @@ internal static class JsonLines
     /// <summary>Reads all lines, or the first ones.</summary>
     /// <param name="path">The file.</param>
     /// <param name="read">Makes an example of a line.</param>
-    /// <param name="limit">How many lines to read at most; null for all.</param>
+    /// <param name="limit">The most lines to read; null for all.</param>
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">A line is not what it should be, or there is none.</exception>
     public static IReadOnlyList<T> Read<T>(string path, Func<JsonLine, T> read, int? limit = null)

@@ -7,7 +7,7 @@ namespace Nano;
 
 /// <summary>A value in a JSON text.</summary>
 /// <param name="Kind">Its kind; <see cref="JsonValueKind.Undefined"/> if there is none.</param>
-/// <param name="Start">Where its text begins; of a string behind the quote.</param>
+/// <param name="Start">The start of its text; of a string, after the quote.</param>
 /// <param name="Length">Of its text; of a string without the quotes.</param>
 internal readonly record struct JsonSlice(JsonValueKind Kind, int Start, int Length);
 
@@ -19,7 +19,7 @@ internal readonly record struct JsonSlice(JsonValueKind Kind, int Start, int Len
 /// </summary>
 internal ref struct JsonScanner
 {
-    /// <summary>How deep lists and objects may lie in each other, as Python's recursion limit.</summary>
+    /// <summary>The deepest nesting of lists and objects: Python's recursion limit.</summary>
     private const int Deepest = 1000;
 
     private static readonly SearchValues<byte> StringEnds = SearchValues.Create(
@@ -34,7 +34,7 @@ internal ref struct JsonScanner
     /// <summary>The value of a field of the object that a text is.</summary>
     /// <param name="text">Valid UTF-8.</param>
     /// <param name="name">The field's name.</param>
-    /// <param name="utf8Name">The same as UTF-8.</param>
+    /// <param name="utf8Name">The name as UTF-8.</param>
     /// <param name="found">The value, or one of kind Undefined.</param>
     /// <returns>The kind of the whole text; only an object has fields.</returns>
     /// <exception cref="JsonException">It is not JSON.</exception>
@@ -95,7 +95,7 @@ internal ref struct JsonScanner
         return written + Encoding.UTF8.GetChars(content, characters[written..]);
     }
 
-    /// <summary>What a person calls a value.</summary>
+    /// <summary>The name of a kind of value, for messages.</summary>
     public static string Name(JsonValueKind kind) => kind switch
     {
         JsonValueKind.Null => "null",

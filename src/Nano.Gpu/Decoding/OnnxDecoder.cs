@@ -1,12 +1,16 @@
 namespace Nano;
 
 /// <summary>
-/// A model on a device: weights, keys and values stay there; ids go up, and the logits of the last position come down. Each row has tensors of its own, in which nothing changes once they are made: a
-/// step makes longer ones, and rows that have said the same share theirs.
+/// A model on a device: weights, keys and values stay there; ids go up, and the logits of the last
+/// position come down. Each row has tensors of its own, in which nothing changes once they are
+/// made: a step makes longer ones, and rows that have said the same share theirs.
 /// </summary>
 public sealed class OnnxDecoder : IDecoder
 {
-    /// <summary>Weights of more bytes pass through files that the library maps: they are then in memory once, not four times.</summary>
+    /// <summary>
+    /// Weights of more bytes pass through files that the library maps: they are then in memory
+    /// once, not four times.
+    /// </summary>
     private const long LargestMessage = 64 << 20;
 
     private readonly OrtDevice device;
@@ -44,14 +48,14 @@ public sealed class OnnxDecoder : IDecoder
 
     /// <summary>Brings a model to a device. The model itself is not needed any more.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="device">Where to; to be disposed after this.</param>
+    /// <param name="device">The device; to be disposed after this.</param>
     /// <exception cref="NanoException">The device cannot run it, or has no room.</exception>
     public OnnxDecoder(LanguageModel model, OrtDevice device) : this(model, device, LargestMessage)
     {
     }
 
     /// <param name="model">The model.</param>
-    /// <param name="device">Where to.</param>
+    /// <param name="device">The device.</param>
     /// <param name="largest">Weights of more bytes pass through temporary files.</param>
     internal OnnxDecoder(LanguageModel model, OrtDevice device, long largest)
     {
@@ -77,7 +81,9 @@ public sealed class OnnxDecoder : IDecoder
     /// <inheritdoc/>
     public ModelConfig Config { get; }
 
-    /// <summary>Where weights lie that a message cannot hold; null where it can.</summary>
+    /// <summary>
+    /// The folder of weights that are too large for a message; null if there is none.
+    /// </summary>
     internal string? TemporaryFolder => Path.GetDirectoryName(files?.Model);
 
     /// <inheritdoc/>
@@ -116,7 +122,8 @@ public sealed class OnnxDecoder : IDecoder
     {
         int T = ids.Length, length = past.Length + T;
         var next = New(length);
-        using OrtTensor input = OrtTensor.OfInts(ids, 1, T), positions = OrtTensor.OnHost(OnnxType.Int32, 1, T), mask = OrtTensor.OnHost(OnnxType.Int32, 1, length);
+        using OrtTensor input = OrtTensor.OfInts(ids, 1, T), positions = OrtTensor.OnHost(OnnxType.Int32, 1, T),
+            mask = OrtTensor.OnHost(OnnxType.Int32, 1, length);
         for (int t = 0; t < T; t++)
             positions.Ints[t] = past.Length + t;
         mask.Ints.Fill(1);
@@ -142,7 +149,7 @@ public sealed class OnnxDecoder : IDecoder
         }
     }
 
-    /// <summary>Room for so many positions.</summary>
+    /// <summary>Memory for this many positions.</summary>
     private Past New(int length)
     {
         var tensors = new OrtTensor[2 * Config.Layers];

@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// An ONNX graph in the making: nodes in the order in which they are asked for, each value under a name. Opset 17 and IR version 8, which every ONNX Runtime
-/// since 1.12 reads; field numbers are those of onnx.proto.
+/// An ONNX graph in the making: nodes in the order in which they are asked for, each value under a
+/// name. Opset 17 and IR version 8, which every ONNX Runtime since 1.12 reads; field numbers are
+/// those of onnx.proto.
 /// </summary>
 internal sealed class OnnxGraph(string name)
 {
@@ -28,11 +29,15 @@ internal sealed class OnnxGraph(string name)
     /// <summary>Bytes of the weights.</summary>
     public long WeightBytes => weights.Sum(weight => weight.Bytes);
 
-    /// <summary>What the names of nodes begin with, such as "h.3.attn.c_attn/Linear/": where in the model they are.</summary>
+    /// <summary>
+    /// The prefix of the names of nodes, which tells their place in the model, such as
+    /// "h.3.attn.c_attn/Linear/".
+    /// </summary>
     public string Scope { get; set; } = "";
 
     /// <summary>Adds a node and returns the name of its one output, which is its own: scope, type and number.</summary>
-    public string Node(string op, IReadOnlyList<string> from, params ReadOnlySpan<(string Key, object Value)> attributes)
+    public string Node(string op, IReadOnlyList<string> from,
+        params ReadOnlySpan<(string Key, object Value)> attributes)
     {
         string output = $"{Scope}{op}_{nodes.Count}";
         Node(op, from, [output], attributes);
@@ -43,7 +48,8 @@ internal sealed class OnnxGraph(string name)
     public string Cast(string value, OnnxType type) => Node("Cast", [value], ("to", (int)type));
 
     /// <summary>Adds a node whose outputs have names already.</summary>
-    public void Node(string op, IReadOnlyList<string> from, IReadOnlyList<string> to, params ReadOnlySpan<(string Key, object Value)> attributes)
+    public void Node(string op, IReadOnlyList<string> from, IReadOnlyList<string> to,
+        params ReadOnlySpan<(string Key, object Value)> attributes)
     {
         var node = new Protobuf();
         foreach (string input in from)
@@ -59,7 +65,8 @@ internal sealed class OnnxGraph(string name)
 
     /// <summary>Values one behind the other, along their first axis.</summary>
     public string Joined(IReadOnlyList<string> parts) => parts.Count == 1 ? parts[0]
-        : Joined([.. parts.Chunk(MostParts).Select(some => some.Length == 1 ? some[0] : Node("Concat", some, ("axis", 0)))]);
+        : Joined([.. parts.Chunk(MostParts)
+            .Select(some => some.Length == 1 ? some[0] : Node("Concat", some, ("axis", 0)))]);
 
     private static void Attribute(Protobuf attribute, string key, object value)
     {
@@ -84,18 +91,22 @@ internal sealed class OnnxGraph(string name)
                 attribute.Integer(20, 7);
                 break;
             default:
-                throw new ArgumentException($"an attribute cannot be {value}");
+                throw new ArgumentException($"unsupported attribute type {value.GetType().Name} of the value {value}");
         }
     }
 
     /// <summary>A number as a constant; equal ones are one.</summary>
-    public string Constant(float value) => Constant(string.Create(CultureInfo.InvariantCulture, $"f{value:R}"), OnnxType.Float32, [], MemoryMarshal.AsBytes([value]));
+    public string Constant(float value) => Constant(string.Create(CultureInfo.InvariantCulture, $"f{value:R}"),
+        OnnxType.Float32, [], MemoryMarshal.AsBytes([value]));
 
     /// <summary>Numbers as a constant vector of 64-bit integers: shapes and axes.</summary>
-    public string Integers(params ReadOnlySpan<long> values) => Constant("i" + string.Join('_', values.ToArray()), OnnxType.Int64, [values.Length], MemoryMarshal.AsBytes(values));
+    public string Integers(params ReadOnlySpan<long> values) =>
+        Constant("i" + string.Join('_', values.ToArray()), OnnxType.Int64, [values.Length],
+            MemoryMarshal.AsBytes(values));
 
     /// <summary>An integer without dimensions, of a type.</summary>
-    public string Scalar(long value, OnnxType type = OnnxType.Int64) => type == OnnxType.Int64 ? Constant($"s{value}", type, [], MemoryMarshal.AsBytes([value]))
+    public string Scalar(long value, OnnxType type = OnnxType.Int64) =>
+        type == OnnxType.Int64 ? Constant($"s{value}", type, [], MemoryMarshal.AsBytes([value]))
         : Constant($"t{value}", type, [], MemoryMarshal.AsBytes([(int)value]));
 
     /// <summary>A constant under a name that tells its value.</summary>
@@ -105,7 +116,8 @@ internal sealed class OnnxGraph(string name)
             return known;
         byte[] copy = bytes.ToArray();
         string constant = $"const_{key.Replace('-', 'm')}";
-        weights.Add(new OnnxWeight(constant, type, shape, copy.Length, stream => stream.Write(copy)) { IsSmall = true });
+        weights.Add(new OnnxWeight(constant, type, shape, copy.Length,
+            stream => stream.Write(copy)) { IsSmall = true });
         return constants[key] = constant;
     }
 
@@ -116,10 +128,12 @@ internal sealed class OnnxGraph(string name)
     public static object[] Dimensions(Tensor tensor) => [.. tensor.Shape.ToArray().Cast<object>()];
 
     /// <summary>Declares an input; a dimension is a number, or a name for one that is known when it runs.</summary>
-    public void Input(string input, OnnxType type, params ReadOnlySpan<object> shape) => inputs.Add(ValueInfo(input, type, shape));
+    public void Input(string input, OnnxType type, params ReadOnlySpan<object> shape) =>
+        inputs.Add(ValueInfo(input, type, shape));
 
     /// <summary>Declares a value that has been made as an output.</summary>
-    public void Output(string output, OnnxType type, params ReadOnlySpan<object> shape) => Output(output, ValueInfo(output, type, shape));
+    public void Output(string output, OnnxType type, params ReadOnlySpan<object> shape) =>
+        Output(output, ValueInfo(output, type, shape));
 
     /// <summary>Declares an input whose shape is not known before it runs.</summary>
     public void InputOfAnyShape(string input, OnnxType type) => inputs.Add(OfAnyShape(input, type));
@@ -186,7 +200,8 @@ internal sealed class OnnxGraph(string name)
     }
 
     /// <summary>The model as an .onnx file.</summary>
-    /// <param name="external">The file beside it that holds the weights, or null to have them inside: 2 GB at most.</param>
+    /// <param name="external">The file beside it that holds the weights, or null to have them
+    /// inside: 2 GB at most.</param>
     public ReadOnlyMemory<byte> ToModel(string? external = null)
     {
         var model = new Protobuf();

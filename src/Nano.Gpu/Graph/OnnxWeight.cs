@@ -8,19 +8,29 @@ namespace Nano;
 /// <param name="Shape">Its dimensions.</param>
 /// <param name="Bytes">Its size.</param>
 /// <param name="Write">Writes the elements, little-endian.</param>
-internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long> Shape, long Bytes, Action<Stream> Write)
+internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long> Shape, long Bytes,
+    Action<Stream> Write)
 {
-    /// <summary>Where tensors begin in a file of external data, as ONNX recommends for mapping it.</summary>
+    /// <summary>
+    /// The alignment of tensors in a file of external data, as ONNX recommends for memory mapping.
+    /// </summary>
     private const int Alignment = 4096;
 
-    /// <summary>Whether it always lies inside the model: a number or two that shape inference wants to see.</summary>
+    /// <summary>
+    /// True to store the tensor inside the model in any case: a number or two that shape inference
+    /// needs to see.
+    /// </summary>
     public bool IsSmall { get; init; }
 
     /// <summary>A float tensor as it is, or rounded to float16 (to nearest, ties to even).</summary>
-    /// <exception cref="NanoException">When it is written: an element is too large for float16.</exception>
-    public static OnnxWeight Of(string name, Tensor tensor, OnnxType type = OnnxType.Float32) => type == OnnxType.Float16
-        ? new(name, type, tensor.Shape.ToArray(), tensor.Length * sizeof(short), stream => WriteHalves(name, tensor.Data, stream))
-        : new(name, OnnxType.Float32, tensor.Shape.ToArray(), tensor.Length * sizeof(float), stream => stream.Write(MemoryMarshal.AsBytes(tensor.Data)));
+    /// <exception cref="NanoException">During writing: an element is too large for
+    /// float16.</exception>
+    public static OnnxWeight Of(string name, Tensor tensor, OnnxType type = OnnxType.Float32) =>
+        type == OnnxType.Float16
+        ? new(name, type, tensor.Shape.ToArray(), tensor.Length * sizeof(short),
+            stream => WriteHalves(name, tensor.Data, stream))
+        : new(name, OnnxType.Float32, tensor.Shape.ToArray(), tensor.Length * sizeof(float),
+            stream => stream.Write(MemoryMarshal.AsBytes(tensor.Data)));
 
     private static void WriteHalves(string name, ReadOnlySpan<float> values, Stream stream)
     {
@@ -32,17 +42,19 @@ internal sealed record OnnxWeight(string Name, OnnxType Type, IReadOnlyList<long
             {
                 halves[i] = (Half)some[i];
                 if (Half.IsInfinity(halves[i]) && float.IsFinite(some[i]))
-                    throw new NanoException($"weight '{name}' is {some[i]} at element {start + i}, more than float16 holds (65504)", "export it as float32");
+                    throw new NanoException(
+                        $"weight '{name}' is {some[i]} at element {start + i}, more than float16 holds (65504)",
+                        "export it as float32");
             }
             stream.Write(MemoryMarshal.AsBytes(halves.AsSpan(0, some.Length)));
         }
     }
 
     /// <summary>Writes a TensorProto.</summary>
-    /// <param name="tensor">Where to.</param>
+    /// <param name="tensor">The tensor message to complete.</param>
     /// <param name="external">The file that holds the elements, or null for here.</param>
-    /// <param name="offset">Where that file is free.</param>
-    /// <returns>Where it is free then.</returns>
+    /// <param name="offset">The first free byte of that file.</param>
+    /// <returns>The first free byte afterwards.</returns>
     public long WriteTo(Protobuf tensor, string? external, long offset)
     {
         foreach (long dimension in Shape)

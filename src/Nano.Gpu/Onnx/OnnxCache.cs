@@ -1,10 +1,12 @@
 namespace Nano;
 
 /// <summary>
-/// Keys and values of earlier positions as inputs of a graph, those of all positions as its outputs. Recorded models know nothing of it: each attention, as it is lowered, puts its own keys and values
-/// behind those of its layer. Names are those of Hugging Face's optimum.
+/// Keys and values of earlier positions as inputs of a graph, those of all positions as its
+/// outputs. Recorded models know nothing of it: each attention, as it is lowered, puts its own keys
+/// and values behind those of its layer. Names are those of Hugging Face's optimum.
 /// </summary>
-/// <param name="QueryPlaces">Which key each query comes with, floats [B, T]: S, S + 1 ...</param>
+/// <param name="QueryPlaces">The key that each query comes with, floats [B, T]: S, S + 1
+/// ...</param>
 /// <param name="KeyPlaces">Floats [B, S + T]: 0, 1 ...</param>
 /// <param name="KeyMask">Floats [B, S + T]: more than 0 where a key is to be seen.</param>
 internal sealed record OnnxCache(string QueryPlaces, string KeyPlaces, string KeyMask)
@@ -13,7 +15,8 @@ internal sealed record OnnxCache(string QueryPlaces, string KeyPlaces, string Ke
     public int Layers { get; private set; }
 
     /// <summary>Inputs of a layer, keys and values [B, KV, S, D].</summary>
-    public static IReadOnlyList<string> PastNames(int layer) => [$"past_key_values.{layer}.key", $"past_key_values.{layer}.value"];
+    public static IReadOnlyList<string> PastNames(int layer) =>
+        [$"past_key_values.{layer}.key", $"past_key_values.{layer}.value"];
 
     /// <summary>Outputs of a layer, keys and values [B, KV, S + T, D].</summary>
     public static IReadOnlyList<string> PresentNames(int layer) => [$"present.{layer}.key", $"present.{layer}.value"];

@@ -11,7 +11,7 @@ internal sealed partial class OnnxOps
     /// <summary>The position of every token, int32 [B, T]: row of position tables and angles.</summary>
     public required string Positions { get; init; }
 
-    /// <summary>The same as floats [B, T].</summary>
+    /// <summary>The positions as floats [B, T].</summary>
     public required string FloatPositions { get; init; }
 
     /// <summary>Longest sequence that tables of angles must hold.</summary>
@@ -21,7 +21,8 @@ internal sealed partial class OnnxOps
     public OnnxCache? Cache { get; init; }
 
     /// <summary>Heads of x [B, T, H D] side by side: [B, H, T, D].</summary>
-    private string Heads(string x, int heads, int headDim) => Transposed(Reshaped(x, 0, -1, heads, headDim), 0, 2, 1, 3);
+    private string Heads(string x, int heads, int headDim) =>
+        Transposed(Reshaped(x, 0, -1, heads, headDim), 0, 2, 1, 3);
 
     /// <summary>[B, H, T, D] as rows [B, T, H D].</summary>
     private string Rows(string heads, int columns) => Reshaped(Transposed(heads, 0, 2, 1, 3), 0, -1, columns);
@@ -31,7 +32,8 @@ internal sealed partial class OnnxOps
     {
         if (masks.TryGetValue(window, out string? known))
             return known;
-        string query = graph.Node("Unsqueeze", [Cache?.QueryPlaces ?? FloatPositions, graph.Integers(1, 3)]), key = OfKeys(Cache?.KeyPlaces ?? FloatPositions);
+        string query = graph.Node("Unsqueeze", [Cache?.QueryPlaces ?? FloatPositions, graph.Integers(1, 3)]),
+            key = OfKeys(Cache?.KeyPlaces ?? FloatPositions);
         string age = Node("Sub", query, key), sees = Node("GreaterOrEqual", age, graph.Constant(0));
         if (window > 0)
             sees = Node("And", sees, Node("Less", age, graph.Constant(window)));
@@ -56,15 +58,22 @@ internal sealed partial class OnnxOps
     private string Gathered(string dx, CausalAttentionOp op, int headDim)
     {
         int group = op.Heads / op.KeyHeads;
-        return group == 1 ? dx : graph.Node("ReduceSum", [Reshaped(dx, 0, op.KeyHeads, group, -1, headDim), graph.Integers(2L)], ("keepdims", 0));
+        return group == 1 ? dx
+            : graph.Node("ReduceSum", [Reshaped(dx, 0, op.KeyHeads, group, -1, headDim), graph.Integers(2L)],
+                ("keepdims", 0));
     }
 
-    /// <summary>Queries [B, H, T, D], keys and values [B, KV, T, D] as operands of products; scaled are the queries, so that float16 holds all scores.</summary>
+    /// <summary>
+    /// Queries [B, H, T, D], keys and values [B, KV, T, D] as operands of products; scaled are the
+    /// queries, so that float16 holds all scores.
+    /// </summary>
     private (string Q, string K, string V) Operands(CausalAttentionOp op, int D) =>
-        (Heads(Operand(Times(Value(op.Q), op.Scale)), op.Heads, D), Heads(Operand(op.K), op.KeyHeads, D), Heads(Operand(op.V), op.KeyHeads, D));
+        (Heads(Operand(Times(Value(op.Q), op.Scale)), op.Heads, D), Heads(Operand(op.K), op.KeyHeads, D),
+            Heads(Operand(op.V), op.KeyHeads, D));
 
     /// <summary>Softmax of q k^T where it is seen: [B, H, T, S].</summary>
-    private string Probabilities(string q, string k, int window) => graph.Node("Softmax", [Node("Add", Product(q, Transposed(k, 0, 1, 3, 2)), Mask(window))], ("axis", -1));
+    private string Probabilities(string q, string k, int window) =>
+        graph.Node("Softmax", [Node("Add", Product(q, Transposed(k, 0, 1, 3, 2)), Mask(window))], ("axis", -1));
 
     private string Forward(CausalAttentionOp op)
     {
@@ -77,8 +86,9 @@ internal sealed partial class OnnxOps
     }
 
     /// <summary>
-    /// The probabilities are computed again, from queries to which nothing times the output's gradient is added: so they wait for the backward pass, and no
-    /// two layers' [B, H, T, T] need to be there at once.
+    /// The probabilities are computed again, from queries to which nothing times the output's
+    /// gradient is added: so they wait for the backward pass, and no two layers' [B, H, T, T] need
+    /// to be there at once.
     /// </summary>
     private void Backward(CausalAttentionOp op, string dy)
     {
@@ -88,29 +98,36 @@ internal sealed partial class OnnxOps
         (q, k, v) = (Node("Add", q, Operand(Times(dO, 0))), Repeated(k, op, D), Repeated(v, op, D));
         string p = Probabilities(q, k, op.Window), dP = Product(Operand(dO), Transposed(v, 0, 1, 3, 2));
         string dS = Operand(Node("Mul", p, Node("Sub", dP, RowSum(Node("Mul", dO, o)))));
-        Give(op.V, Rows(Gathered(Product(Transposed(Operand(p), 0, 1, 3, 2), Operand(dO)), op, D), op.KeyHeads * D));
-        Give(op.Q, Times(Rows(Product(dS, k), op.Heads * D), op.Scale));
-        Give(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), op.KeyHeads * D));
+        AddGradient(op.V, Rows(Gathered(Product(Transposed(Operand(p), 0, 1, 3, 2), Operand(dO)), op, D),
+            op.KeyHeads * D));
+        AddGradient(op.Q, Times(Rows(Product(dS, k), op.Heads * D), op.Scale));
+        AddGradient(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), op.KeyHeads * D));
     }
 
-    /// <summary>x with every head turned by the angles of its position, or back.</summary>
+    /// <summary>x with every head rotated by the angles of its position, or back.</summary>
     private string Rotated(RopeOp op, string x, bool back)
     {
         int D = op.Table.HeadDim, half = D / 2, heads = op.X.Shape.Columns / D;
         var (cos, sin) = Angles(op.Table);
         bool halves = op.Pairing == RopePairing.RotateHalf;
-        string split = halves ? Reshaped(x, 0, -1, heads, D) : Reshaped(x, 0, -1, heads * half, 2); // [B, T, H, D] or pairs
+        // [B, T, H, D] or pairs
+        string split = halves ? Reshaped(x, 0, -1, heads, D) : Reshaped(x, 0, -1, heads * half, 2);
         if (!halves)
             split = Reshaped(split, 0, -1, heads, D); // pairs are taken with a step of two below
-        string x1 = halves ? Columns(split, 3, 0, half) : EverySecond(split, 0), x2 = halves ? Columns(split, 3, half, half) : EverySecond(split, 1);
+        string x1 = halves ? Columns(split, 3, 0, half) : EverySecond(split, 0),
+            x2 = halves ? Columns(split, 3, half, half) : EverySecond(split, 1);
         if (back)
             sin = Node("Neg", sin);
-        string y1 = Node("Sub", Node("Mul", x1, cos), Node("Mul", x2, sin)), y2 = Node("Add", Node("Mul", x2, cos), Node("Mul", x1, sin));
+        string y1 = Node("Sub", Node("Mul", x1, cos), Node("Mul", x2, sin)),
+            y2 = Node("Add", Node("Mul", x2, cos), Node("Mul", x1, sin));
         string y = halves ? graph.Node("Concat", [y1, y2], ("axis", 3))
-            : graph.Node("Concat", [graph.Node("Unsqueeze", [y1, graph.Integers(4L)]), graph.Node("Unsqueeze", [y2, graph.Integers(4L)])], ("axis", 4));
+            : graph.Node("Concat", [graph.Node("Unsqueeze", [y1, graph.Integers(4L)]),
+                graph.Node("Unsqueeze", [y2, graph.Integers(4L)])], ("axis", 4));
         return Reshaped(y, 0, -1, heads * D);
 
-        string EverySecond(string value, int start) => graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)D), graph.Integers(3L), graph.Integers(2L)]);
+        string EverySecond(string value, int start) =>
+            graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)D), graph.Integers(3L),
+                graph.Integers(2L)]);
     }
 
     /// <summary>Cosines and sines of the tokens' positions, [B, T, 1, D/2]; one table for all layers.</summary>

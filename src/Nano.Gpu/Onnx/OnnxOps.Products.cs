@@ -3,16 +3,19 @@ namespace Nano;
 internal sealed partial class OnnxOps
 {
     /// <summary>
-    /// Values rounded to float16, each once. One that both directions need is kept between them, and its float32 is not, where nothing else needs that. A weight's is
-    /// kept too: ONNX Runtime makes one of equal nodes anyway.
+    /// Values rounded to float16, each once. One that both directions need is kept between them,
+    /// and its float32 is not, where nothing else needs that. A weight's is kept too: ONNX Runtime
+    /// makes one of equal nodes anyway.
     /// </summary>
     private readonly Dictionary<string, string> halves = [];
 
     private readonly Dictionary<Tensor, string> halfWeights = [];
 
     /// <summary>
-    /// Whether matrix products take float16 and give float16, while all else stays float32: norms, softmax, the residual stream, losses, sums of gradients, and weights unless
-    /// <see cref="DefineHalf"/> says otherwise (Micikevicius et al., "Mixed Precision Training", 2018). How a product is summed inside is the device's affair.
+    /// True to use float16 for the inputs and outputs of matrix products, while all else stays
+    /// float32: norms, softmax, the residual stream, losses, sums of gradients, and weights unless
+    /// <see cref="DefineHalf"/> says otherwise (Micikevicius et al., "Mixed Precision Training",
+    /// 2018). The precision of the sum inside a product is up to the device.
     /// </summary>
     public bool HalfProducts { get; init; }
 
@@ -20,7 +23,8 @@ internal sealed partial class OnnxOps
     public void DefineHalf(Tensor parameter, string value) => halfWeights[parameter] = value;
 
     /// <summary>A tensor as matrix products take it.</summary>
-    private string Operand(Tensor tensor) => HalfProducts && halfWeights.TryGetValue(tensor, out string? half) ? half : Operand(Value(tensor));
+    private string Operand(Tensor tensor) => HalfProducts && halfWeights.TryGetValue(tensor, out string? half) ? half
+        : Operand(Value(tensor));
 
     /// <summary>A float32 value as matrix products take it.</summary>
     private string Operand(string value)
@@ -38,7 +42,10 @@ internal sealed partial class OnnxOps
     /// <summary>x W^T as float32, of operands with two dimensions.</summary>
     private string ProductByRows(string x, string weight) => OfProduct(graph.Node("Gemm", [x, weight], ("transB", 1)));
 
-    /// <summary>a^T b as float32, of operands with two dimensions: a sum over rows, if there is one behind that of earlier rows.</summary>
+    /// <summary>
+    /// a^T b as float32, of operands with two dimensions: a sum over rows, if there is one behind
+    /// that of earlier rows.
+    /// </summary>
     private string ProductOverRows(string a, string b, string? earlier = null)
     {
         if (earlier is null || HalfProducts)
@@ -61,7 +68,8 @@ internal sealed partial class OnnxOps
 
     /// <summary>Rows of a table as float32.</summary>
     private string RowsOf(Tensor table, string ids) =>
-        halfWeights.TryGetValue(table, out string? half) ? Cast(Node("Gather", half, ids), OnnxType.Float32) : Node("Gather", Value(table), ids);
+        halfWeights.TryGetValue(table, out string? half) ? Cast(Node("Gather", half, ids), OnnxType.Float32)
+            : Node("Gather", Value(table), ids);
 
     private string Cast(string value, OnnxType type) => graph.Cast(value, type);
 }

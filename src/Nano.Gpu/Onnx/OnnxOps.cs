@@ -4,7 +4,7 @@ namespace Nano;
 /// The one place that knows every <see cref="Op"/> and its ONNX form, forward and backward: each
 /// pair of methods says in nodes what the op's own file derives. A tensor of the record becomes a
 /// value of the same shape; what its gradient is made of is collected until it is asked for. Batch
-/// and sequence stay open: shapes say 0 (as it was) and -1 (what is left), never a number that was
+/// and sequence stay open: shapes say 0 (as it was) and -1 (the rest), never a number that was
 /// only true while recording.
 /// </summary>
 internal sealed partial class OnnxOps(OnnxGraph graph)
@@ -99,20 +99,20 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             case MatMulOp product: Backward(product, dy); break;
             case AddOp add: Backward(add, dy); break;
             case MultiplyOp multiply:
-                Give(multiply.A, Node("Mul", dy, Value(multiply.B)));
-                Give(multiply.B, Node("Mul", dy, Value(multiply.A)));
+                AddGradient(multiply.A, Node("Mul", dy, Value(multiply.B)));
+                AddGradient(multiply.B, Node("Mul", dy, Value(multiply.A)));
                 break;
-            case ScaleOp scale: Give(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
-            case SumOp sum: Give(sum.X,
+            case ScaleOp scale: AddGradient(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
+            case SumOp sum: AddGradient(sum.X,
                 Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)),
                     graph.Constant((float)sum.Factor)), dy)); break;
-            case SoftmaxOp softmax: Give(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;
-            case ActivationOp activation: Give(activation.X, Node("Mul", dy, Derivative(activation))); break;
+            case SoftmaxOp softmax: AddGradient(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;
+            case ActivationOp activation: AddGradient(activation.X, Node("Mul", dy, Derivative(activation))); break;
             case SwiGluOp gated: Backward(gated, dy); break;
             case LayerNormOp norm: Backward(norm, dy); break;
             case RmsNormOp norm: Backward(norm, dy); break;
             case EmbeddingOp lookup: ScatterAdd(lookup.Weight, Value(lookup.Ids), dy); break;
-            case RopeOp rope: Give(rope.X, Rotated(rope, dy, back: true)); break;
+            case RopeOp rope: AddGradient(rope.X, Rotated(rope, dy, back: true)); break;
             case CausalAttentionOp attention: Backward(attention, dy); break;
             case CrossEntropyOp loss: Backward(loss, dy); break;
             case LinearCrossEntropyOp loss: Backward(loss, dy); break;
@@ -155,7 +155,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     private static NotSupportedException NotKnown(Op op) => new($"onnx: {op.GetType().Name} has no ONNX form");
 
     /// <summary>Adds a contribution to a tensor's gradient; that of a view is part of its root's.</summary>
-    public void Give(Tensor tensor, string gradient)
+    public void AddGradient(Tensor tensor, string gradient)
     {
         var root = tensor.Root;
         if (root != tensor && !IsColumns(tensor))
@@ -166,7 +166,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             : new(0, root.Shape.Columns, gradient));
     }
 
-    /// <summary>Whether anything has contributed to a tensor's gradient.</summary>
+    /// <summary>True if a tensor has at least one gradient contribution.</summary>
     public bool HasGradient(Tensor tensor) => gradients.ContainsKey(tensor);
 
     /// <summary>The sum of what has been given so far.</summary>
@@ -195,7 +195,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
 
     private string Sum(IReadOnlyList<string> parts) => parts.Aggregate((a, b) => Node("Add", a, b));
 
-    /// <summary>Whether a tensor is a view of some columns of every row of its root.</summary>
+    /// <summary>True if a tensor is a view of some columns of every row of its root.</summary>
     private static bool IsColumns(Tensor tensor) => tensor.Root != tensor && tensor.Shape.Rows == tensor.Root.Shape.Rows
         && tensor.Shape.Columns < tensor.Root.Shape.Columns && tensor.RowStride == tensor.Root.RowStride;
 
@@ -205,7 +205,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)start + count),
             graph.Integers((long)axis)]);
 
-    /// <summary>A value in the shape of a tensor: the first dimension as it was, the second what is left.</summary>
+    /// <summary>
+    /// A value in the shape of a tensor: the first dimension as it was, the second the rest.
+    /// </summary>
     private string Reshaped(string value, Shape shape) => shape.Rank switch
     {
         0 => Reshaped(value),

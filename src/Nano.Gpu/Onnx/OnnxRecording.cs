@@ -20,14 +20,14 @@ internal sealed class OnnxRecording : IDisposable
 
     private readonly LanguageModel model;
     private readonly Compute compute = new(1) { OnlyPlans = true,
-        Tape = new Tape { KeepsAll = true, RecordsAll = true } };
+        Tape = new Tape { RetainsAll = true, RecordsAll = true } };
     private readonly OnnxOps ops;
     private readonly Tensor ids;
     private Tensor? loss;
 
     /// <summary>Begins a graph: ids, positions, weights.</summary>
-    /// <param name="model">What is recorded.</param>
-    /// <param name="options">What it is for.</param>
+    /// <param name="model">The model to record.</param>
+    /// <param name="options">The options of the graph.</param>
     /// <param name="weightsAreInputs">Whether each run is given the weights, or the graph has them.</param>
     /// <param name="denominator">See <see cref="OnnxOps.Denominator"/>.</param>
     /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
@@ -87,7 +87,7 @@ internal sealed class OnnxRecording : IDisposable
     }
 
     /// <summary>Records the loss for targets, a further input [B, T].</summary>
-    /// <param name="options">What is added to it.</param>
+    /// <param name="options">The additional terms.</param>
     /// <returns>The loss, without dimensions.</returns>
     public string Loss(LossOptions options)
     {
@@ -105,7 +105,7 @@ internal sealed class OnnxRecording : IDisposable
     /// <summary>After <see cref="Loss"/>: the backward pass, from a gradient of the loss.</summary>
     public void Backward(string gradient)
     {
-        ops.Give(loss!, gradient);
+        ops.AddGradient(loss!, gradient);
         foreach (var op in compute.Tape!.Ops.Reverse())
             ops.Backward(op);
     }

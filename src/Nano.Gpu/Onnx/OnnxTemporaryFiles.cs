@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>A graph as files, for weights that are too large for one message: the library maps them while a session is open.</summary>
+/// <summary>
+/// A graph as files, for weights that are too large for one message: the library maps them while a
+/// session is open.
+/// </summary>
 internal sealed class OnnxTemporaryFiles : IDisposable
 {
     private readonly DirectoryInfo folder = MakeFolder();
@@ -28,7 +31,8 @@ internal sealed class OnnxTemporaryFiles : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot make a folder for temporary files in '{Path.GetTempPath()}': {Quoted.Reason(e)}",
+            throw new NanoException(
+                $"cannot make a folder for temporary files in '{Path.GetTempPath()}': {Quoted.Reason(e)}",
                 "set TMPDIR to a folder that can be written", e);
         }
     }

@@ -11,8 +11,8 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
     private readonly OrtIoBinding binding = session.Opened.CreateIoBinding();
 
     /// <summary>
-    /// Gives an input its tensor. A device copies one that lies on the host now: after its elements have changed this is
-    /// needed again.
+    /// Gives an input its tensor. A device copies one that lies on the host now: after its elements
+    /// have changed this is needed again.
     /// </summary>
     /// <exception cref="OrtException">The graph has no such input.</exception>
     public void Input(string name, OrtTensor tensor)
@@ -48,7 +48,8 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
     /// Runs the graph. Outputs on the host are there when it returns; a device may still be at work on those it keeps.
     /// </summary>
     /// <exception cref="OrtException">A type or shape does not fit, or the run failed.</exception>
-    /// <exception cref="NanoException">The device has no room for what is in between.</exception>
+    /// <exception cref="NanoException">The device has no memory for intermediate
+    /// values.</exception>
     public void Run()
     {
         try
@@ -63,7 +64,7 @@ public sealed class OrtBinding(OrtSession session) : IDisposable
                 && !said.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
                 throw said;
             throw new NanoException(
-                $"'{session.Provider.Name}' has no room for what the graph computes on the way: {said.Message}",
+                $"'{session.Provider.Name}' has no memory for the intermediate values of the graph: {said.Message}",
                 "a smaller `batch` (with `accumulate` for as many rows) or `seq` takes less", said);
         }
         foreach (long bytes in down.Values)

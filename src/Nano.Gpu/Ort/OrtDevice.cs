@@ -5,8 +5,9 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 namespace Nano;
 
 /// <summary>
-/// A device that has been opened: makes sessions and tensors in its memory, and copies between that and the host's. All tensors of one device fit all its
-/// sessions. Everything made here must be disposed before it.
+/// A device that has been opened: makes sessions and tensors in its memory, and copies between that
+/// and the host's. All tensors of one device fit all its sessions. Everything made here must be
+/// disposed before it.
 /// </summary>
 public sealed class OrtDevice : IDisposable
 {
@@ -16,7 +17,7 @@ public sealed class OrtDevice : IDisposable
     private readonly OrtAllocator? allocator; // null where memory is the host's
 
     /// <summary>Opens a device.</summary>
-    /// <param name="provider">Which.</param>
+    /// <param name="provider">The provider.</param>
     /// <param name="threads">Threads, where it is the processor; 0 for all.</param>
     /// <exception cref="NanoException">No library, or a provider that cannot be used here.</exception>
     public OrtDevice(OrtProvider provider, int threads = 0)
@@ -37,16 +38,19 @@ public sealed class OrtDevice : IDisposable
         }
     }
 
-    /// <summary>What it runs on.</summary>
+    /// <summary>The provider of the device.</summary>
     public OrtProvider Provider { get; }
 
-    /// <summary>What runs it, and which version.</summary>
+    /// <summary>The name and version of the runtime.</summary>
     public string Library { get; } = $"ONNX Runtime {OrtLibrary.Version}";
 
     /// <summary>Bytes of the tensors that are here now.</summary>
     public long ReservedBytes { get; private set; }
 
-    /// <summary>Bytes that have gone from the host to the device and back, graph inputs and outputs included; counted alike where both share their memory.</summary>
+    /// <summary>
+    /// Bytes that have gone from the host to the device and back, graph inputs and outputs
+    /// included; counted alike where both share their memory.
+    /// </summary>
     public OrtTraffic Traffic { get; } = new();
 
     /// <summary>Makes a graph ready.</summary>
@@ -55,7 +59,10 @@ public sealed class OrtDevice : IDisposable
     /// <summary>Makes a graph in a file ready.</summary>
     internal OrtSession Open(string path) => new(path, Provider, threads) { Traffic = Traffic };
 
-    /// <summary>A tensor in the device's memory, or the host's where it has none of its own. What it holds at first is not known.</summary>
+    /// <summary>
+    /// A tensor in the device's memory, or the host's where it has none of its own. What it holds
+    /// at first is not known.
+    /// </summary>
     /// <exception cref="NanoException">The device has no room.</exception>
     public OrtTensor New(OnnxType type, params ReadOnlySpan<long> shape)
     {
@@ -81,19 +88,22 @@ public sealed class OrtDevice : IDisposable
             e is OrtException or OnnxRuntimeException or OutOfMemoryException or OverflowException)
         {
             string said = (e is OnnxRuntimeException ? new OrtException(e.Message, e) : e).Message;
-            throw new NanoException($"'{Provider.Name}' has no room for {bytes:N0} bytes more, "
-                + $"beside {ReservedBytes:N0} of this run's tensors: {said}",
+            throw new NanoException(
+                $"'{Provider.Name}' has no memory for {bytes:N0} more bytes, besides the {ReservedBytes:N0} of this "
+                + $"run's tensors: {said}",
                 "a smaller `batch`, `seq` or model takes less", e);
         }
     }
 
     /// <summary>
-    /// Memory that has been handed back, or new. Sizes are powers of two, so that tensors which grow step by step find what others have left; of the rest of a new one the system
-    /// finds no pages, for nobody touches it.
+    /// Memory that has been handed back, or new. Sizes are powers of two, so that tensors which
+    /// grow step by step find what others have left; of the rest of a new one the system finds no
+    /// pages, for nobody touches it.
     /// </summary>
     private Tensor HostMemory(long bytes)
     {
-        long floats = (long)BitOperations.RoundUpToPowerOf2((ulong)Math.Max(1024, (bytes + sizeof(float) - 1) / sizeof(float)));
+        long floats = (long)BitOperations.RoundUpToPowerOf2(
+            (ulong)Math.Max(1024, (bytes + sizeof(float) - 1) / sizeof(float)));
         if (!free.TryGetValue(floats, out var left))
             free[floats] = left = new();
         return left.TryPop(out var memory) ? memory : new Tensor(new Shape(checked((int)floats)));

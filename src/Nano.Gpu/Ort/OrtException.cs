@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Nano;
 
-/// <summary>What ONNX Runtime says is wrong, in its own words without the place in its source.</summary>
+/// <summary>
+/// An error of ONNX Runtime, with its own message, stripped of the place in its source.
+/// </summary>
 public sealed partial class OrtException(string message, Exception? cause = null)
     : NanoException("ONNX Runtime: " + Spaces().Replace(Place().Replace(message, ""), " ").Trim(), null, cause)
 {

@@ -34,8 +34,12 @@ public static class OrtLibrary
     /// <summary>The library's place, as part of a sentence.</summary>
     internal static string Place => Named is null ? "beside the program" : $"at '{Named}'";
 
-    /// <summary>The file or folder that the variable names, or null. What is named is meant: nothing else is tried.</summary>
-    private static string? Named => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given ? given : null;
+    /// <summary>
+    /// The file or folder that the variable names, or null. What is named is meant: nothing else is
+    /// tried.
+    /// </summary>
+    private static string? Named => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
+        ? given : null;
 
     private static OrtEnv Open()
     {

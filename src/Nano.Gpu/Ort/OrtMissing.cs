@@ -4,8 +4,10 @@ using Microsoft.ML.OnnxRuntime;
 namespace Nano;
 
 /// <summary>
-/// Says which nodes a device cannot compute when a session fails for that reason. ONNX Runtime names such a node where it is its processor kernels that lack it; for the other
-/// devices the session is begun once more with a full log, in which a device says of each node that it leaves to the processor.
+/// Says which nodes a device cannot compute when a session fails for that reason. ONNX Runtime
+/// names such a node where it is its processor kernels that lack it; for the other devices the
+/// session is begun once more with a full log, in which a device says of each node that it leaves
+/// to the processor.
 /// </summary>
 internal static partial class OrtMissing
 {
@@ -21,8 +23,8 @@ internal static partial class OrtMissing
     };
 
     /// <summary>The error, with the nodes by name where it is about ops that a device lacks.</summary>
-    /// <param name="error">Why the session could not be made.</param>
-    /// <param name="provider">Where it was to run.</param>
+    /// <param name="error">The error of creating the session.</param>
+    /// <param name="provider">The provider of the session.</param>
     /// <param name="openAgain">Makes the session once more, saying everything that it does.</param>
     public static NanoException Explain(OrtException error, OrtProvider provider, Action openAgain)
     {
@@ -32,22 +34,28 @@ internal static partial class OrtMissing
                 ? LeftToProcessor(Log(openAgain)) : [];
         if (nodes.Length == 0)
             return error;
-        var kinds = nodes.GroupBy(Op).Select(alike => $"{alike.Key} in {Place(alike.First())}" + (alike.Count() > 1 ? $" and {alike.Count() - 1} more" : ""));
-        return new NanoException($"'{provider.Name}' cannot compute {string.Join("; ", kinds)}: it lacks the op, or has it for other types only", "'nano info' says which devices there are", error);
+        var kinds = nodes.GroupBy(Op).Select(alike =>
+            $"{alike.Key} in {Place(alike.First())}" + (alike.Count() > 1 ? $" and {alike.Count() - 1} more" : ""));
+        return new NanoException(
+            $"'{provider.Name}' cannot compute {string.Join("; ", kinds)}: the op is missing there, or exists for "
+            + "other types only", "'nano info' says which devices there are", error);
     }
 
     /// <summary>The type of a node that <see cref="OnnxGraph"/> has named: layer/op/type_number.</summary>
     private static string Op(string node) => node[(node.LastIndexOf('/') + 1)..].Split('_')[0];
 
-    private static string Place(string node) => node.Split('/') is [var layer, var op, var rest] ? $"{op} of '{layer}' (node {rest})" : $"node '{node}'";
+    private static string Place(string node) => node.Split('/') is [var layer, var op, var rest]
+        ? $"{op} of '{layer}' (node {rest})" : $"node '{node}'";
 
     private static string[] LeftToProcessor(IEnumerable<string> log) =>
-        [.. log.Select(line => Left().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value).Distinct().OrderBy(Number)];
+        [.. log.Select(line => Left().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value)
+            .Distinct().OrderBy(Number)];
 
-    /// <summary>Where in the graph a node is.</summary>
-    private static int Number(string node) => int.TryParse(node[(node.LastIndexOf('_') + 1)..], out int number) ? number : int.MaxValue;
+    /// <summary>The number of a node in the graph.</summary>
+    private static int Number(string node) => int.TryParse(node[(node.LastIndexOf('_') + 1)..], out int number) ? number
+        : int.MaxValue;
 
-    /// <summary>What is logged while a session is made.</summary>
+    /// <summary>The log lines of creating a session.</summary>
     private static List<string> Log(Action open)
     {
         lock (OneAtATime)

@@ -1,11 +1,12 @@
 namespace Nano;
 
 /// <summary>A kind of device that ONNX Runtime may run a graph on.</summary>
-/// <param name="Name">What the command line calls it.</param>
-/// <param name="LibraryName">What ONNX Runtime calls it when it lists what was compiled in.</param>
-/// <param name="Short">What ONNX Runtime calls it when asked for it.</param>
-/// <param name="Needs">What it needs of the system besides the library.</param>
-/// <param name="MemoryName">What ONNX Runtime calls its memory; null where tensors lie in the host's.</param>
+/// <param name="Name">The name for users.</param>
+/// <param name="LibraryName">The name in ONNX Runtime's list of compiled providers.</param>
+/// <param name="Short">The name by which ONNX Runtime creates it.</param>
+/// <param name="Needs">The requirements besides the library.</param>
+/// <param name="MemoryName">The name of its memory in ONNX Runtime; null if tensors lie in the
+/// host's.</param>
 public sealed record OrtProvider(string Name, string LibraryName, string Short, string Needs, string? MemoryName = null)
 {
     /// <summary>The processor.</summary>
@@ -34,8 +35,12 @@ public sealed record OrtProvider(string Name, string LibraryName, string Short, 
         ?? throw new NanoException($"there is no device {Quoted.Of(name)}",
             NearestMatch.Hint(name, ["cpu", .. All.Select(provider => provider.Name)], "devices"));
 
-    /// <summary>The providers of a list of names, separated by commas; "cpu" is ours and needs none.</summary>
+    /// <summary>
+    /// The providers of a list of names, separated by commas; "cpu" means Nano's own kernels and
+    /// needs none.
+    /// </summary>
     /// <exception cref="NanoException">There is none of a name.</exception>
     public static IReadOnlyList<OrtProvider> Named(string names) =>
-        [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct().Where(name => name != "cpu").Select(Find)];
+        [.. names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Distinct()
+            .Where(name => name != "cpu").Select(Find)];
 }

@@ -2,22 +2,29 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Nano;
 
-/// <summary>A graph, made ready for one device. Nothing falls back to another device silently: a node that the device lacks is an error.</summary>
+/// <summary>
+/// A graph, made ready for one device. Nothing falls back to another device silently: a node that
+/// the device lacks is an error.
+/// </summary>
 public sealed class OrtSession : IDisposable
 {
     /// <summary>Opens a graph.</summary>
     /// <param name="model">The bytes of an .onnx file without external data.</param>
-    /// <param name="provider">Where to run.</param>
+    /// <param name="provider">The provider to run on.</param>
     /// <param name="threads">Threads of the processor; 0 for all.</param>
-    /// <exception cref="NanoException">No library, a provider that cannot be used here, or a graph that it cannot run, in its own words.</exception>
+    /// <exception cref="NanoException">No library, a provider that cannot be used here, or a graph
+    /// that it cannot run, in its own words.</exception>
     public OrtSession(ReadOnlySpan<byte> model, OrtProvider provider, int threads = 0)
         : this(model.ToArray(), null, provider, threads)
     {
     }
 
-    /// <summary>Opens a graph in a file that may have external data beside it; both must stay there as long as the session.</summary>
+    /// <summary>
+    /// Opens a graph in a file that may have external data beside it; both must stay there as long
+    /// as the session.
+    /// </summary>
     /// <param name="path">The .onnx file.</param>
-    /// <param name="provider">Where to run.</param>
+    /// <param name="provider">The provider to run on.</param>
     /// <param name="threads">Threads of the processor; 0 for all.</param>
     /// <exception cref="NanoException">As above.</exception>
     public OrtSession(string path, OrtProvider provider, int threads = 0) : this([], path, provider, threads)
@@ -45,16 +52,16 @@ public sealed class OrtSession : IDisposable
         }
     }
 
-    /// <summary>How every run is run: nothing asked for.</summary>
+    /// <summary>The default options of all runs.</summary>
     internal static RunOptions RunOptions { get; } = new();
 
     /// <summary>The session as the managed API holds it.</summary>
     internal InferenceSession Opened { get; }
 
-    /// <summary>Where what crosses between host and device is counted.</summary>
+    /// <summary>The counters of traffic between host and device.</summary>
     internal OrtTraffic Traffic { get; init; } = new();
 
-    /// <summary>Where it runs.</summary>
+    /// <summary>The provider that runs the session.</summary>
     public OrtProvider Provider { get; }
 
     /// <summary>Names of the inputs.</summary>
@@ -65,9 +72,10 @@ public sealed class OrtSession : IDisposable
 
     /// <summary>Runs the graph.</summary>
     /// <param name="inputs">By name.</param>
-    /// <param name="outputs">Where each output goes, of its exact shape.</param>
+    /// <param name="outputs">The tensors for the outputs, of their exact shapes.</param>
     /// <exception cref="OrtException">A name, type or shape does not fit, or the run failed.</exception>
-    public void Run(IEnumerable<(string Name, OrtTensor Tensor)> inputs, IEnumerable<(string Name, OrtTensor Tensor)> outputs)
+    public void Run(IEnumerable<(string Name, OrtTensor Tensor)> inputs,
+        IEnumerable<(string Name, OrtTensor Tensor)> outputs)
     {
         using var binding = new OrtBinding(this);
         foreach (var (name, tensor) in inputs)

@@ -3,7 +3,10 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Nano;
 
-/// <summary>A tensor for ONNX Runtime: in host memory, whose elements can be read and set, or in a device's, see <see cref="OrtDevice.New"/>.</summary>
+/// <summary>
+/// A tensor for ONNX Runtime: in host memory, whose elements can be read and set, or in a device's,
+/// see <see cref="OrtDevice.New"/>.
+/// </summary>
 public sealed unsafe class OrtTensor : IDisposable
 {
     private readonly Tensor? memory; // of the host
@@ -41,10 +44,13 @@ public sealed unsafe class OrtTensor : IDisposable
     /// <summary>Its dimensions.</summary>
     public ReadOnlySpan<long> Shape => shape;
 
-    /// <summary>Whether its memory is the host's.</summary>
+    /// <summary>True if the memory is the host's.</summary>
     public bool IsOnHost => memory is not null;
 
-    /// <summary>Whether using it in a graph takes a copy between host and device, or would if they did not share their memory.</summary>
+    /// <summary>
+    /// True if using the tensor in a graph requires a copy between host and device, or would if
+    /// they did not share memory.
+    /// </summary>
     internal bool IsCopied { get; init; } = true;
 
     private Action? HandBack { get; init; }
@@ -68,7 +74,8 @@ public sealed unsafe class OrtTensor : IDisposable
     public static OrtTensor OnHost(OnnxType type, params ReadOnlySpan<long> shape) => new(type, shape);
 
     /// <summary>The memory of a device that shares the host's: at least as large, and handed back in the end.</summary>
-    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape, Tensor memory, Action handBack) => new(type, shape, memory) { IsCopied = false, HandBack = handBack };
+    internal static OrtTensor OfDevice(OnnxType type, ReadOnlySpan<long> shape, Tensor memory, Action handBack) =>
+        new(type, shape, memory) { IsCopied = false, HandBack = handBack };
 
     /// <summary>Floats on the host, zeros at first.</summary>
     public static OrtTensor OfFloats(params ReadOnlySpan<long> shape) => new(OnnxType.Float32, shape);
@@ -89,10 +96,11 @@ public sealed unsafe class OrtTensor : IDisposable
         return tensor;
     }
 
-    /// <summary>A tensor of ours as it lies in memory, of floats or int32.</summary>
-    public static OrtTensor Over(Tensor tensor) => new(tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32, tensor.Contiguous("onnx").Shape.ToArray(), tensor);
+    /// <summary>A tensor over the memory of a Nano tensor, of floats or int32.</summary>
+    public static OrtTensor Over(Tensor tensor) => new(tensor.Type == DType.Int32 ? OnnxType.Int32 : OnnxType.Float32,
+        tensor.Contiguous("onnx").Shape.ToArray(), tensor);
 
-    /// <summary>Bytes of so many elements.</summary>
+    /// <summary>Bytes of a tensor of this type and shape.</summary>
     internal static long SizeOf(OnnxType type, ReadOnlySpan<long> shape)
     {
         long bytes = type switch { OnnxType.Int64 => 8, OnnxType.Float16 => 2, OnnxType.Bool => 1, _ => 4 };
@@ -102,7 +110,9 @@ public sealed unsafe class OrtTensor : IDisposable
     }
 
     private Span<T> Elements<T>(OnnxType type) where T : unmanaged =>
-        memory is not null && type == Type ? new Span<T>(memory.Pointer, checked((int)(Bytes / sizeof(T)))) : throw new InvalidOperationException($"these are {(memory is null ? "a device's " : "")}{Type} elements, not {type} on the host");
+        memory is not null && type == Type ? new Span<T>(memory.Pointer, checked((int)(Bytes / sizeof(T))))
+            : throw new InvalidOperationException(
+                $"these are {(memory is null ? "a device's " : "")}{Type} elements, not {type} on the host");
 
     /// <inheritdoc/>
     public void Dispose()

@@ -7,8 +7,8 @@ internal sealed class DeviceTensors : IDisposable
     private readonly List<(string Name, Tensor Host, OrtTensor Copy)> tensors = [];
 
     /// <summary>Reserves memory; what it holds at first is not known.</summary>
-    /// <param name="device">Where.</param>
-    /// <param name="tensors">What the host has.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="tensors">The host's tensors.</param>
     /// <exception cref="NanoException">The device has no room.</exception>
     public DeviceTensors(OrtDevice device, IEnumerable<(string Name, Tensor Host)> tensors)
     {

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What matrix products are computed in.</summary>
+/// <summary>The number format of matrix products.</summary>
 public enum Precision
 {
     /// <summary>As everything else.</summary>
@@ -11,8 +11,10 @@ public enum Precision
 }
 
 /// <summary>
-/// The factor on the loss that keeps small gradients above the smallest float16 (Micikevicius et al., "Mixed Precision Training", 2018): halved until a step's gradients are
-/// finite, doubled after many that were. A power of two, so it changes no bit of what is neither too small nor too large.
+/// The factor on the loss that keeps small gradients above the smallest float16 (Micikevicius et
+/// al., "Mixed Precision Training", 2018): halved until a step's gradients are finite, doubled
+/// after many that were. A power of two, so it changes no bit of what is neither too small nor too
+/// large.
 /// </summary>
 internal sealed class LossScale(Precision precision)
 {

@@ -15,7 +15,10 @@ public sealed class OnnxLosses : ITokenLosses, IDisposable
 
     /// <summary>Takes the weights of a model to a device.</summary>
     /// <exception cref="NanoException">The device lacks an op, or has no room.</exception>
-    public OnnxLosses(LanguageModel model, OrtDevice device) : this(model, device, [new DeviceTensors(device, model.Parameters.All.Select(parameter => (parameter.Name!, parameter)))], () => 0)
+    public OnnxLosses(LanguageModel model, OrtDevice device)
+        : this(model, device,
+            [new DeviceTensors(device, model.Parameters.All.Select(parameter => (parameter.Name!, parameter)))],
+            () => 0)
     {
         ownsWeights = true;
         weights[0].Up();
@@ -23,9 +26,9 @@ public sealed class OnnxLosses : ITokenLosses, IDisposable
 
     /// <summary>For weights that are there already.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="device">Where.</param>
+    /// <param name="device">The device.</param>
     /// <param name="weights">Copies of its weights.</param>
-    /// <param name="current">Which of them is meant.</param>
+    /// <param name="current">The index of the current copy.</param>
     internal OnnxLosses(LanguageModel model, OrtDevice device, DeviceTensors[] weights, Func<int> current) =>
         (this.model, this.device, this.weights, this.current) = (model, device, weights, current);
 
@@ -47,13 +50,17 @@ public sealed class OnnxLosses : ITokenLosses, IDisposable
         return sum;
     }
 
-    /// <summary>A session for batches of a shape: into how many blocks the rows of logits are divided depends on it.</summary>
+    /// <summary>
+    /// A session for batches of a shape: into how many blocks the rows of logits are divided
+    /// depends on it.
+    /// </summary>
     private void Prepare(Shape shape)
     {
         forShape?.Dispose();
         var all = forShape = new Resources();
         (ids, targets) = (new Tensor(shape, DType.Int32), new Tensor(shape, DType.Int32));
-        (inputIds, inputTargets, output) = (all.Add(OrtTensor.Over(ids)), all.Add(OrtTensor.Over(targets)), all.Add(OrtTensor.OfFloats(shape[0], shape[1])));
+        (inputIds, inputTargets, output) = (all.Add(OrtTensor.Over(ids)), all.Add(OrtTensor.Over(targets)),
+            all.Add(OrtTensor.OfFloats(shape[0], shape[1])));
         var session = all.Add(device.Open(OnnxTraining.TokenLosses(model, OnnxTraining.LossBlocks(shape.Length))));
         bindings = [.. weights.Select(copy =>
         {

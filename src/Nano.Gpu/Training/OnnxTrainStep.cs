@@ -25,11 +25,11 @@ public sealed class OnnxTrainStep : ITrainStep
     private bool hostIsOld;
 
     /// <summary>Makes the graphs ready.</summary>
-    /// <param name="model">What is trained; its parameters are the host's copy.</param>
+    /// <param name="model">The model to train; its parameters are the host's copy.</param>
     /// <param name="compute">For what the host computes: looking for numbers that are not finite.</param>
-    /// <param name="loader">Where batches come from.</param>
-    /// <param name="options">How.</param>
-    /// <param name="device">Where; to be disposed after this.</param>
+    /// <param name="loader">The source of batches.</param>
+    /// <param name="options">The options of the run.</param>
+    /// <param name="device">The device; to be disposed after this.</param>
     /// <param name="precision">Of matrix products.</param>
     /// <exception cref="NanoException">The device has no room, lacks an op, or an option has no form there.</exception>
     public OnnxTrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options,
@@ -74,7 +74,7 @@ public sealed class OnnxTrainStep : ITrainStep
     public GradientNorm Norm { get; }
 
     /// <inheritdoc/>
-    public long PassedOver { get; set; }
+    public long SkippedBatches { get; set; }
 
     /// <inheritdoc/>
     public ITokenLosses Losses => losses;
@@ -141,11 +141,11 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <inheritdoc/>
     public StepResult FindGradients(long step)
     {
-        int kept = batch.Read(step, PassedOver);
+        int counted = batch.Read(step, SkippedBatches);
         while (true)
         {
-            double sum = AddGradients(step, kept);
-            double norm = Norm.Take(squares.Floats, scale.Value);
+            double sum = AddGradients(step, counted);
+            double norm = Norm.SetFrom(squares.Floats, scale.Value);
             if (double.IsFinite(norm))
                 return new StepResult(sum, norm);
             if (!scale.Halve())
@@ -157,7 +157,7 @@ public sealed class OnnxTrainStep : ITrainStep
     /// Forward and backward for every micro-batch of a step; returns the mean loss of the targets
     /// of all of them.
     /// </summary>
-    private double AddGradients(long step, int kept)
+    private double AddGradients(long step, int counted)
     {
         double sum = 0;
         for (int micro = 0; micro < batch.Count; micro++)
@@ -167,10 +167,10 @@ public sealed class OnnxTrainStep : ITrainStep
             batch[micro].Targets.Ids.CopyTo(targets.Ints);
             binding.Input(OnnxRecording.Ids, ids);
             binding.Input(OnnxRecording.Targets, targets);
-            Give(binding, OnnxTraining.Denominator, kept);
-            Give(binding, OnnxTraining.LossScale, scale.Value);
+            SetScalar(binding, OnnxTraining.Denominator, counted);
+            SetScalar(binding, OnnxTraining.LossScale, scale.Value);
             if (batch.Count > 1)
-                Give(binding, OnnxTraining.Keep, micro == 0 ? 0 : 1);
+                SetScalar(binding, OnnxTraining.Keep, micro == 0 ? 0 : 1);
             binding.Run();
             sum += loss.Floats[0];
             if (!double.IsFinite(sum))
@@ -185,17 +185,17 @@ public sealed class OnnxTrainStep : ITrainStep
         var binding = updates[current];
         var numbers = new AdamWNumbers(learningRate, options.Optimizer.Beta1, options.Optimizer.Beta2,
             options.Optimizer.Epsilon, 0, 1, ++Optimizer.StepCount);
-        Give(binding, OnnxTraining.LearningRate, learningRate);
-        Give(binding, OnnxTraining.MeanCorrection, numbers.MeanCorrection);
-        Give(binding, OnnxTraining.RootCorrection, numbers.RootCorrection);
-        Give(binding, OnnxTraining.GradientScale,
+        SetScalar(binding, OnnxTraining.LearningRate, learningRate);
+        SetScalar(binding, OnnxTraining.MeanCorrection, numbers.MeanCorrection);
+        SetScalar(binding, OnnxTraining.RootCorrection, numbers.RootCorrection);
+        SetScalar(binding, OnnxTraining.GradientScale,
             GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm) / scale.Value);
         binding.Run();
         scale.Succeeded();
         (current, hostIsOld) = (1 - current, true);
     }
 
-    private void Give(OrtBinding binding, string name, double value)
+    private void SetScalar(OrtBinding binding, string name, double value)
     {
         if (!scalars.TryGetValue(name, out var scalar))
             scalars[name] = scalar = all.Add(OrtTensor.OfFloats());
@@ -216,7 +216,7 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <inheritdoc/>
     public DivergedException DivergedAt(long step)
     {
-        batch.Read(step, PassedOver);
+        batch.Read(step, SkippedBatches);
         return Diverged($"step {step}: the loss of the evaluation", 0);
     }
 

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What must be disposed together, the last first.</summary>
+/// <summary>Objects that are disposed together, in reverse order.</summary>
 internal sealed class Resources : IDisposable
 {
     private readonly Stack<IDisposable> all = new();

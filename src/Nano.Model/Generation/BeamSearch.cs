@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What a beam search looks for.</summary>
+/// <summary>Options of a beam search.</summary>
 public sealed record BeamOptions
 {
     /// <summary>Texts that are followed at the same time.</summary>
@@ -9,7 +9,10 @@ public sealed record BeamOptions
     /// <summary>The most tokens of a text; the context is a limit too.</summary>
     public int MaxTokens { get; init; } = 100;
 
-    /// <summary>A text's score is its log-probability divided by its length to this power: 0 favours short texts, 1 is the mean of a token.</summary>
+    /// <summary>
+    /// A text's score is its log-probability divided by its length to this power: 0 favours short
+    /// texts, 1 is the mean of a token.
+    /// </summary>
     public double LengthPenalty { get; init; } = 1;
 
     /// <summary>Ids that end a text; they count for its length.</summary>
@@ -37,10 +40,12 @@ public sealed record BeamOptions
 public sealed record Beam(IReadOnlyList<int> Ids, double LogProbability, double Score, FinishReason Finished);
 
 /// <summary>
-/// Beam search (Lowerre, 1976; for language models Sutskever et al., 2014), scores as Hugging Face's transformers define them. At each step every one of
-/// B texts is continued by every token; of all these, by falling log-probability, those that end are set aside with their score if they are
-/// among the first B, and the first B that do not end go on. It stops when B texts have ended, or at the limit of tokens, where the texts that still go on
-/// count as well. Of equals, the lower beam and then the lower id comes first.
+/// Beam search (Lowerre, 1976; for language models Sutskever et al., 2014), scores as Hugging
+/// Face's transformers define them. At each step every one of B texts is continued by every token;
+/// of all these, by falling log-probability, those that end are set aside with their score if they
+/// are among the first B, and the first B that do not end are continued. It stops when B texts have
+/// ended, or at the limit of tokens, where the unfinished texts count as well. Of equals, the lower
+/// beam and then the lower id comes first.
 /// </summary>
 internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt, BeamOptions options)
 {
@@ -48,7 +53,9 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
     private readonly Ranking ranking = new();
     private readonly HashSet<int> endIds = [.. options.EndIds];
 
-    /// <summary>A text that goes on, and the row that has its keys and values but for its last token.</summary>
+    /// <summary>
+    /// An unfinished text, and the row that holds its keys and values except for its last token.
+    /// </summary>
     private sealed record Path(int[] Ids, double LogProbability, int Row);
 
     /// <summary>The texts found, best first.</summary>
@@ -57,15 +64,18 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
         var found = new List<Beam>();
         Path[] going = [new([], 0, 0)];
         int limit = Math.Min(options.MaxTokens, decoder.Config.ContextLength + 1 - prompt.Length);
-        for (int length = 0; length < limit && found.Count < options.Beams && going.Length > 0 && !cancel.IsCancellationRequested; length++)
+        for (int length = 0; length < limit && found.Count < options.Beams && going.Length > 0
+            && !cancel.IsCancellationRequested; length++)
             going = Step(going, found);
         if (found.Count < options.Beams)
-            found.AddRange(going.Select(path => Scored(path, cancel.IsCancellationRequested ? FinishReason.Cancelled : FinishReason.Length)));
+            found.AddRange(going.Select(path =>
+                Scored(path, cancel.IsCancellationRequested ? FinishReason.Cancelled : FinishReason.Length)));
         return [.. found.OrderByDescending(beam => beam.Score).Take(options.Beams)];
     }
 
     private Beam Scored(Path path, FinishReason reason) =>
-        new(path.Ids, path.LogProbability, path.LogProbability / Math.Pow(Math.Max(1, path.Ids.Length), options.LengthPenalty), reason);
+        new(path.Ids, path.LogProbability,
+            path.LogProbability / Math.Pow(Math.Max(1, path.Ids.Length), options.LengthPenalty), reason);
 
     private Path[] Step(Path[] going, List<Beam> found)
     {
@@ -73,14 +83,19 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
         var candidates = new List<Path>();
         for (int b = 0; b < going.Length; b++)
             candidates.AddRange(Continuations(going[b], logits.SliceRows(b, 1).Data[..vocabulary]));
-        Path[] best = [.. candidates.OrderByDescending(path => path.LogProbability).Take(options.Beams * (endIds.Count + 1))]; // a stable order
+        // a stable order
+        Path[] best = [.. candidates.OrderByDescending(path => path.LogProbability)
+            .Take(options.Beams * (endIds.Count + 1))];
         found.AddRange(best.Take(options.Beams).Where(Ends).Select(path => Scored(path, FinishReason.Stop)));
         return InOwnRows([.. best.Where(path => !Ends(path)).Take(options.Beams)]);
     }
 
     private bool Ends(Path path) => endIds.Contains(path.Ids[^1]);
 
-    /// <summary>The likeliest tokens after a text: as many as could be needed if all end tokens were among them.</summary>
+    /// <summary>
+    /// The likeliest tokens after a text: as many as could be needed if all end tokens were among
+    /// them.
+    /// </summary>
     private List<Path> Continuations(Path path, ReadOnlySpan<float> logits)
     {
         if (options.Changes.ChangesLogits)
@@ -92,11 +107,15 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
         var paths = new List<Path>(count);
         for (int i = 0; i < count; i++)
             if (logits[ranking[i]] > float.NegativeInfinity)
-                paths.Add(new([.. path.Ids, ranking[i]], path.LogProbability + (logits[ranking[i]] - normalizer), path.Row));
+                paths.Add(new([.. path.Ids, ranking[i]],
+                    path.LogProbability + (logits[ranking[i]] - normalizer), path.Row));
         return paths;
     }
 
-    /// <summary>Gives each text a row of its own: the first that comes from a row keeps it, others copy what differs from the prompt into rows that nobody keeps.</summary>
+    /// <summary>
+    /// Gives each text a row of its own: the first that comes from a row keeps it, others copy what
+    /// differs from the prompt into rows that nobody keeps.
+    /// </summary>
     private Path[] InOwnRows(Path[] paths)
     {
         var kept = paths.Select(path => path.Row).ToHashSet();
@@ -114,5 +133,6 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
 
     /// <summary>The logits [B, V] behind each text.</summary>
     private Tensor Forward(Path[] going) =>
-        decoder.Next([.. going.Select(path => path.Row)], going[0].Ids.Length == 0 ? prompt : [.. going.Select(path => path.Ids[^1])]);
+        decoder.Next([.. going.Select(path => path.Row)],
+            going[0].Ids.Length == 0 ? prompt : [.. going.Select(path => path.Ids[^1])]);
 }

@@ -15,7 +15,7 @@ public sealed class GeneratedText
     /// <summary>Its place among the prompts.</summary>
     public int Row { get; }
 
-    /// <summary>What it continues.</summary>
+    /// <summary>The prompt.</summary>
     public IReadOnlyList<int> Prompt => prompt;
 
     /// <summary>The tokens generated so far.</summary>
@@ -24,7 +24,7 @@ public sealed class GeneratedText
     /// <summary>Of each generated token, where the options ask for them.</summary>
     public IReadOnlyList<LogProbabilities> LogProbabilities => logProbabilities;
 
-    /// <summary>Why it ended, or null while it goes on.</summary>
+    /// <summary>The reason why the text ended, or null before its end.</summary>
     public FinishReason? Finished { get; private set; }
 
     /// <summary>Ends it where it is, e.g. because a stop string has come.</summary>
@@ -49,12 +49,17 @@ public sealed class GeneratedText
 }
 
 /// <summary>
-/// Texts in the making, one for each prompt, a token of each with every step. Prompts are read one by one; after that, one pass over the weights serves all
-/// texts that go on, and each attends to its own keys and values. A text has the bits of its solo run, whoever its neighbours are.
+/// Texts being generated, one for each prompt; every step adds a token to each. Prompts are read
+/// one by one; after that, one pass over the weights serves all
+/// unfinished texts, and each attends to its own keys and values. A text has the bits of its solo
+/// run, whatever its neighbours.
 /// </summary>
 public sealed class Generation
 {
-    /// <summary>Tokens of a prompt that are read at once: enough for products to run at their peak, and little memory for a long prompt.</summary>
+    /// <summary>
+    /// Tokens of a prompt that are read at once: enough for products to run at their peak, and
+    /// little memory for a long prompt.
+    /// </summary>
     private const int PromptChunk = 512;
 
     private readonly IDecoder decoder;
@@ -68,7 +73,8 @@ public sealed class Generation
     private TimeSpan prefill, decode;
     private long prefillTokens, decodeTokens;
 
-    internal Generation(IDecoder decoder, int vocabulary, IReadOnlyList<int[]> prompts, GenerationOptions options, CancellationToken cancel)
+    internal Generation(IDecoder decoder, int vocabulary, IReadOnlyList<int[]> prompts, GenerationOptions options,
+        CancellationToken cancel)
     {
         (this.decoder, this.vocabulary, this.options, this.cancel) = (decoder, vocabulary, options, cancel);
         (sampler, endIds) = (new Sampler(options.Sampler), [.. options.EndIds]);
@@ -97,7 +103,7 @@ public sealed class Generation
         if (going.Length == 0)
             return false;
         long start = Stopwatch.GetTimestamp();
-        bool first = going[0].Ids.Count == 0; // all texts that go on have equally many tokens
+        bool first = going[0].Ids.Count == 0; // all unfinished texts have equally many tokens
         if (first)
             foreach (var text in going)
                 Read(text, text.PromptSpan);
@@ -118,7 +124,10 @@ public sealed class Generation
             text.Finish(FinishReason.Cancelled);
     }
 
-    /// <summary>One more token of each text, all in one batch but those whose context is full: their newer half is read again.</summary>
+    /// <summary>
+    /// One more token of each text, all in one batch but those whose context is full: their newer
+    /// half is read again.
+    /// </summary>
     private void Continue(GeneratedText[] going)
     {
         int context = decoder.Config.ContextLength;
@@ -151,7 +160,8 @@ public sealed class Generation
         text.Add(id, options.LogProbabilities is { } top ? LogProbabilities.Of(logits, id, top, ranking) : null);
         if (endIds.Contains(id))
             text.Finish(FinishReason.Stop);
-        else if (text.Ids.Count == options.MaxTokens || (!options.Slide && decoder.LengthOf(text.Row) == decoder.Config.ContextLength))
+        else if (text.Ids.Count == options.MaxTokens
+            || (!options.Slide && decoder.LengthOf(text.Row) == decoder.Config.ContextLength))
             text.Finish(FinishReason.Length);
     }
 }

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>Why a text ended.</summary>
+/// <summary>The reason why a text ended.</summary>
 public enum FinishReason
 {
     /// <summary>An end token, or a stop string.</summary>
@@ -13,10 +13,10 @@ public enum FinishReason
     Cancelled,
 }
 
-/// <summary>How texts are made, apart from the choice of each token.</summary>
+/// <summary>Options of text generation, apart from the choice of each token.</summary>
 public sealed record GenerationOptions
 {
-    /// <summary>How each token is chosen.</summary>
+    /// <summary>Options of the choice of each token.</summary>
     public SamplerOptions Sampler { get; init; } = new();
 
     /// <summary>The most tokens of a text; without slide, the context is a limit too.</summary>
@@ -26,7 +26,8 @@ public sealed record GenerationOptions
     public IReadOnlyList<int> EndIds { get; init; } = [];
 
     /// <summary>
-    /// Goes on when the context is full: the older half of it is dropped and the rest is read again, so each token then sees between half a context and
+    /// True to continue when the context is full: its older half is dropped and the rest is read
+    /// again, so each token then sees between half a context and
     /// a whole one. Otherwise the text ends there.
     /// </summary>
     public bool Slide { get; init; }

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Makes texts with a model: everything that makes text drains a <see cref="Generation"/> from here. Keys and values of earlier positions come from a cache
-/// that is kept from one to the next; so there is one at a time, and starting another ends the one before.
+/// Makes texts with a model: everything that makes text drains a <see cref="Generation"/> from
+/// here. Keys and values of earlier positions come from a cache that is kept from one to the next;
+/// so there is one at a time, and starting another ends the one before.
 /// </summary>
 /// <param name="decoder">The model, wherever it runs; disposed with the generator.</param>
 public sealed class Generator(IDecoder decoder) : IDisposable
@@ -10,8 +11,9 @@ public sealed class Generator(IDecoder decoder) : IDisposable
     private Generation? current;
 
     /// <summary>
-    /// Only ids below this are chosen, as if the logits of the others were minus infinity: the size of the tokenizer, where the model has rows to spare that no token
-    /// belongs to (Qwen2.5: 151,936 rows, 151,665 tokens). Null for every row of the model.
+    /// Only ids below this are chosen, as if the logits of the others were minus infinity: the size
+    /// of the tokenizer, where the model has rows to spare that no token belongs to (Qwen2.5:
+    /// 151,936 rows, 151,665 tokens). Null for every row of the model.
     /// </summary>
     public int? Tokens { get; init; }
 
@@ -27,27 +29,38 @@ public sealed class Generator(IDecoder decoder) : IDisposable
 
     /// <summary>Starts texts that continue prompts; nothing is computed before its first step.</summary>
     /// <param name="prompts">At least one, each of at least one token and no more than the context holds.</param>
-    /// <param name="options">How the texts are made.</param>
+    /// <param name="options">The options of the generation.</param>
     /// <param name="cancel">Ends all texts between two tokens.</param>
-    /// <exception cref="NanoException">A prompt is empty, longer than the context, or holds an id that is not the model's; an option is out of range.</exception>
-    public Generation Start(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options, CancellationToken cancel = default)
+    /// <exception cref="NanoException">A prompt is empty, longer than the context, or holds an id
+    /// that is not the model's; an option is out of range.</exception>
+    public Generation Start(IReadOnlyList<IReadOnlyList<int>> prompts, GenerationOptions options,
+        CancellationToken cancel = default)
     {
         options.Validate(Vocabulary);
         foreach (var prompt in prompts)
             Check(prompt);
         current?.Abandon();
         Reserve(prompts.Count, prompts.Max(prompt => prompt.Count + (long)options.MaxTokens));
-        return current = new Generation(decoder, Vocabulary, [.. prompts.Select(prompt => prompt.ToArray())], options, cancel);
+        return current = new Generation(decoder, Vocabulary, [.. prompts.Select(prompt => prompt.ToArray())],
+            options, cancel);
     }
 
-    /// <summary>Continues one prompt without end, as <see cref="GenerationOptions.Slide"/> describes it: stop taking when you have enough.</summary>
+    /// <summary>
+    /// Continues one prompt without end, as <see cref="GenerationOptions.Slide"/> describes it:
+    /// stop taking when you have enough.
+    /// </summary>
     /// <exception cref="NanoException">See <see cref="Start"/>.</exception>
-    public IEnumerable<int> Continue(IReadOnlyList<int> prompt, SamplerOptions options, CancellationToken cancel = default) =>
+    public IEnumerable<int> Continue(IReadOnlyList<int> prompt, SamplerOptions options,
+        CancellationToken cancel = default) =>
         Drain(Start([prompt], new GenerationOptions { Sampler = options, Slide = true }, cancel));
 
-    /// <summary>Searches for the likeliest continuations of a prompt, see <see cref="BeamSearch"/>; best first.</summary>
+    /// <summary>
+    /// Searches for the likeliest continuations of a prompt, see <see cref="BeamSearch"/>; best
+    /// first.
+    /// </summary>
     /// <exception cref="NanoException">See <see cref="Start"/>.</exception>
-    public IReadOnlyList<Beam> Search(IReadOnlyList<int> prompt, BeamOptions options, CancellationToken cancel = default)
+    public IReadOnlyList<Beam> Search(IReadOnlyList<int> prompt, BeamOptions options,
+        CancellationToken cancel = default)
     {
         options.Validate(Vocabulary);
         Check(prompt);
@@ -69,14 +82,22 @@ public sealed class Generator(IDecoder decoder) : IDisposable
         if (prompt.Count == 0)
             throw new NanoException("the prompt is empty: the model needs at least one token to continue");
         if (prompt.Count > config.ContextLength)
-            throw new NanoException($"the prompt has {prompt.Count} tokens and the model's context only {config.ContextLength}", "shorten the prompt");
+            throw new NanoException(
+                $"the prompt has {prompt.Count} tokens and the model's context only {config.ContextLength}",
+                "shorten the prompt");
         for (int i = 0; i < prompt.Count; i++)
             if ((uint)prompt[i] >= (uint)Vocabulary)
-                throw new NanoException($"the prompt has id {prompt[i]} at position {i}; the model's ids run from 0 to {Vocabulary - 1}", "is this the model's tokenizer?");
+                throw new NanoException(
+                    $"the prompt has id {prompt[i]} at position {i}; the model's ids run from 0 to {Vocabulary - 1}",
+                    "is this the model's tokenizer?");
     }
 
-    /// <summary>Makes room for so many sequences of so many positions, or of a whole context if that is less.</summary>
-    private void Reserve(int rows, long positions) => decoder.Reserve(rows, (int)Math.Min(decoder.Config.ContextLength, positions));
+    /// <summary>
+    /// Reserves memory for this many sequences of this many positions, or of a whole context if
+    /// that is less.
+    /// </summary>
+    private void Reserve(int rows, long positions) =>
+        decoder.Reserve(rows, (int)Math.Min(decoder.Config.ContextLength, positions));
 
     /// <inheritdoc/>
     public void Dispose() => decoder.Dispose();

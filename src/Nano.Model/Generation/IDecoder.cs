@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// What making texts needs of a model, wherever it runs: it holds the keys and values of several sequences, rows, each of its own length, and says which token may come next.
+/// A model as the generator uses it, on the CPU or a device: it holds the keys and values of
+/// several sequences (rows), each of its own length, and computes the logits of their next tokens.
 /// </summary>
 public interface IDecoder : IDisposable
 {
@@ -23,7 +24,7 @@ public interface IDecoder : IDisposable
     void CopyRow(int from, int to, int start);
 
     /// <summary>Puts tokens behind what rows hold.</summary>
-    /// <param name="rows">Which rows, all different.</param>
+    /// <param name="rows">The rows, all different.</param>
     /// <param name="ids">The next tokens of the first row, of the second ..., equally many of each.</param>
     /// <returns>The logits [rows, V] behind the last token of each, until the next call.</returns>
     Tensor Next(ReadOnlySpan<int> rows, ReadOnlySpan<int> ids);

@@ -4,8 +4,8 @@ namespace Nano;
 public readonly record struct TokenLogProbability(int Id, double LogProbability);
 
 /// <summary>
-/// What a model thought of a token: log-softmax of its logits as they come from the model, before bias, penalties, temperature and everything else that a
-/// <see cref="SamplerOptions"/> does, in nats.
+/// Log-probabilities of a position, in nats: the log-softmax of the model's logits before bias,
+/// penalties, temperature and the other changes that <see cref="SamplerOptions"/> makes.
 /// </summary>
 /// <param name="Chosen">The token that was taken.</param>
 /// <param name="Top">The likeliest tokens, best first, of equals the lower id.</param>
@@ -14,7 +14,7 @@ public sealed record LogProbabilities(TokenLogProbability Chosen, IReadOnlyList<
     /// <summary>Log-probabilities of a choice.</summary>
     /// <param name="logits">[V].</param>
     /// <param name="chosen">The id that was taken.</param>
-    /// <param name="top">How many of the likeliest to list.</param>
+    /// <param name="top">Number of most likely tokens to list.</param>
     /// <param name="ranking">Working memory.</param>
     internal static LogProbabilities Of(ReadOnlySpan<float> logits, int chosen, int top, Ranking ranking)
     {

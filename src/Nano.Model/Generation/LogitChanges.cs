@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Bias and penalties: what changes logits before a token is chosen. Only the logits of tokens that are named or have occurred change.</summary>
+/// <summary>
+/// Bias and penalties: what changes logits before a token is chosen. Only the logits of tokens that
+/// are named or have occurred change.
+/// </summary>
 internal sealed class LogitChanges(SamplerOptions options)
 {
     private float[] changed = [];
@@ -34,7 +37,8 @@ internal sealed class LogitChanges(SamplerOptions options)
     {
         foreach (int id in ids)
             if (counts[id]++ == 0)
-                changed[id] = (float)(changed[id] < 0 ? changed[id] * options.RepetitionPenalty : changed[id] / options.RepetitionPenalty);
+                changed[id] = (float)(changed[id] < 0 ? changed[id] * options.RepetitionPenalty
+                    : changed[id] / options.RepetitionPenalty);
     }
 
     /// <summary>OpenAI's definition: logit - count * frequency - (count > 0) * presence.</summary>

@@ -1,13 +1,16 @@
 namespace Nano;
 
-/// <summary>A model of ours and its cache: one pass over the weights serves all rows, and each attends to its own keys and values.</summary>
+/// <summary>
+/// A model on the CPU and its cache: one pass over the weights serves all rows, and each attends to
+/// its own keys and values.
+/// </summary>
 internal sealed class ModelDecoder(LanguageModel model, Compute compute) : IDecoder
 {
     private KvCache? cache;
 
     public ModelConfig Config => model.Config;
 
-    private KvCache Cache => cache ?? throw new InvalidOperationException("no room has been made for any row");
+    private KvCache Cache => cache ?? throw new InvalidOperationException("no memory has been reserved for rows");
 
     public void Reserve(int rows, int positions)
     {

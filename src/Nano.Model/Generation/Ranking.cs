@@ -1,17 +1,21 @@
 namespace Nano;
 
 /// <summary>
-/// Ids by falling score, equal ones by rising id, as far as anybody asks. The first few hundred of fifty thousand are found in one pass that keeps
-/// the best so far; only whoever asks for a large part of them pays for sorting all.
+/// Ids by falling score, equal ones by rising id, as far as they are needed. The first few hundred
+/// of fifty thousand are found in one pass that retains
+/// the best so far; only a request for a large part of them sorts all.
 /// </summary>
 internal sealed class Ranking
 {
-    /// <summary>Up to one in so many, a pass that keeps the best is faster than sorting all.</summary>
+    /// <summary>
+    /// Below this fraction (1 / 8) of all ids, selecting the best in one pass is faster than a full
+    /// sort.
+    /// </summary>
     private const int PartWorthSelecting = 8;
 
     private ulong[] keys = [];
 
-    /// <summary>How many ids are in order.</summary>
+    /// <summary>Number of ids in order.</summary>
     public int Count { get; private set; }
 
     /// <summary>The id in place i, below <see cref="Count"/>.</summary>
@@ -33,7 +37,10 @@ internal sealed class Ranking
         return scores.Length;
     }
 
-    /// <summary>Collects scores above the n-th best of those seen so far; when 2n have come together, only the best n stay.</summary>
+    /// <summary>
+    /// Collects scores above the n-th best of those seen so far; when 2n have come together, only
+    /// the best n stay.
+    /// </summary>
     private int Select(ReadOnlySpan<float> scores, int n)
     {
         if (n == 0)
@@ -56,8 +63,8 @@ internal sealed class Ranking
     }
 
     /// <summary>
-    /// Float bits in an order that integers share (all bits flipped when negative, else the sign bit), upside down, then the id. Adding 0 makes both
-    /// zeros the same.
+    /// Float bits in an order that integers share (all bits flipped when negative, else the sign
+    /// bit), upside down, then the id. Adding 0 makes both zeros the same.
     /// </summary>
     private static ulong Key(float score, int id)
     {

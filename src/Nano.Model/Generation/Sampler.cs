@@ -1,14 +1,19 @@
 namespace Nano;
 
 /// <summary>
-/// Draws tokens from logits. A draw is a pure function of logits, options, position and, where there are penalties, of the tokens so far. In order:
-/// <list type="number">
-/// <item>the logit bias is added; then the repetition penalty, for tokens of prompt and text; then the presence and frequency penalties, for tokens of the text;</item>
-/// <item>a temperature of 0 takes the largest logit, the first of equals; otherwise logits are divided by the temperature;</item>
-/// <item>top-k, top-p, min-p and typical each keep a part of what the one before has left, whose probabilities add up to 1 again;</item>
-/// <item>one uniform number walks what is left by falling probability, equal ones by rising id.</item>
+/// Draws tokens from logits. A draw is a pure function of logits, options, position and, where
+/// there are penalties, of the tokens so far. In order: <list type="number">
+/// <item>the logit bias is added; then the repetition penalty, for tokens of prompt and text; then
+/// the presence and frequency penalties, for tokens of the text;</item>
+/// <item>a temperature of 0 takes the largest logit, the first of equals; otherwise logits are
+/// divided by the temperature;</item>
+/// <item>top-k, top-p, min-p and typical each retain a part of the remaining tokens, whose
+/// probabilities are scaled to add up to 1;</item>
+/// <item>one uniform number selects among the remaining tokens by falling probability, equal ones
+/// by rising id.</item>
 /// </list>
-/// Every part that is kept is a stretch of that order, so nobody has to sort the whole vocabulary to draw from its likely end.
+/// Every part that remains is a stretch of that order, so drawing from its likely end does not
+/// require sorting the whole vocabulary.
 /// </summary>
 public sealed class Sampler(SamplerOptions options)
 {
@@ -20,13 +25,18 @@ public sealed class Sampler(SamplerOptions options)
     /// <param name="position">The position in the text, counted from 0.</param>
     /// <param name="prompt">Tokens before the text.</param>
     /// <param name="text">Tokens of the text so far.</param>
-    /// <exception cref="NanoException">A logit is NaN or positive infinity, which no probability can be made of; the message names its token. Or no token is possible.</exception>
-    public int Next(ReadOnlySpan<float> logits, long position, ReadOnlySpan<int> prompt = default, ReadOnlySpan<int> text = default)
+    /// <exception cref="NanoException">A logit is NaN or positive infinity, which no probability
+    /// can be made of; the message names its token. Or no token is possible.</exception>
+    public int Next(ReadOnlySpan<float> logits, long position, ReadOnlySpan<int> prompt = default,
+        ReadOnlySpan<int> text = default)
     {
-        Check(logits, "the model's logit", "the weights are damaged or their training diverged; use another checkpoint");
+        Check(logits, "the model's logit",
+            "the weights are damaged or their training diverged; use another checkpoint");
         if (options.ChangesLogits)
-            Check(logits = changes.Apply(logits, prompt, text), "with its bias and penalties, the logit", "use smaller ones");
-        return options.Temperature == 0 ? ArgMax(logits) : Draw(logits, Philox.Uniform(options.Seed, 0, (ulong)position));
+            Check(logits = changes.Apply(logits, prompt, text), "with its bias and penalties, the logit",
+                "use smaller ones");
+        return options.Temperature == 0 ? ArgMax(logits)
+            : Draw(logits, Philox.Uniform(options.Seed, 0, (ulong)position));
     }
 
     /// <summary>The index of the largest logit, the first of equals.</summary>
@@ -39,7 +49,7 @@ public sealed class Sampler(SamplerOptions options)
         return best;
     }
 
-    /// <summary>Refuses what is no number, and a text that cannot go on.</summary>
+    /// <summary>Refuses a logit that is not a number, and logits that allow no token.</summary>
     internal static void Check(ReadOnlySpan<float> logits, string what, string hint)
     {
         bool possible = false;
@@ -55,7 +65,7 @@ public sealed class Sampler(SamplerOptions options)
 
     private int Draw(ReadOnlySpan<float> logits, double uniform)
     {
-        var (begin, end, total) = Kept(logits);
+        var (begin, end, total) = Candidates(logits);
         double target = uniform * total;
         int last = begin; // rounding may leave a little of the target behind the last one
         for (int i = begin; i < end; i++)
@@ -71,7 +81,7 @@ public sealed class Sampler(SamplerOptions options)
     }
 
     /// <summary>The stretch of the order from which a token is drawn, and the sum of its weights.</summary>
-    private (int Begin, int End, double Total) Kept(ReadOnlySpan<float> logits)
+    private (int Begin, int End, double Total) Candidates(ReadOnlySpan<float> logits)
     {
         ranking.Rank(logits, Math.Min(logits.Length, options.TopK > 0 ? options.TopK : FirstLook));
         int end = options.TopK > 0 ? Math.Min(options.TopK, logits.Length) : logits.Length;
@@ -83,7 +93,10 @@ public sealed class Sampler(SamplerOptions options)
         return options.Typical < 1 ? TypicalOf(logits, end, total) : (0, end, total);
     }
 
-    /// <summary>How many ids are put in order at first, where top-k does not say; each time they run out, eight times as many are.</summary>
+    /// <summary>
+    /// Number of ids that are ranked at first if top-k does not say; each time they run out, eight
+    /// times as many are.
+    /// </summary>
     private const int FirstLook = 256, Further = 8;
 
     private int IdAt(ReadOnlySpan<float> logits, int i)
@@ -136,8 +149,10 @@ public sealed class Sampler(SamplerOptions options)
     }
 
     /// <summary>
-    /// Those whose -log p is closest to the entropy H. As -log p rises along the order, they lie around the place where it passes H: the stretch
-    /// grows from there to the side that is closer, the likelier one of equals, and so always to its neighbour in the order, until it has the probability that is asked for.
+    /// Those whose -log p is closest to the entropy H. As -log p rises along the order, they lie
+    /// around the place where it passes H: the stretch grows from there to the side that is closer,
+    /// the likelier one of equals, and so always to its neighbour in the order, until it has the
+    /// probability that is asked for.
     /// </summary>
     private (int Begin, int End, double Total) TypicalOf(ReadOnlySpan<float> logits, int end, double total)
     {
@@ -149,7 +164,8 @@ public sealed class Sampler(SamplerOptions options)
         double sum = 0;
         while (sum < options.Typical * total && stop - begin < end)
         {
-            bool left = stop == end || (begin > 0 && expected - Surprise(logits, begin - 1) <= Surprise(logits, stop) - expected);
+            bool left = stop == end
+                || (begin > 0 && expected - Surprise(logits, begin - 1) <= Surprise(logits, stop) - expected);
             sum += Weight(logits, left ? --begin : stop++);
         }
         return (begin, stop, sum);
@@ -170,5 +186,6 @@ public sealed class Sampler(SamplerOptions options)
     }
 
     /// <summary>-log weight of the id in place i: -log p less the logarithm of the total.</summary>
-    private double Surprise(ReadOnlySpan<float> logits, int i) => ((double)logits[ranking[0]] - logits[IdAt(logits, i)]) / options.Temperature;
+    private double Surprise(ReadOnlySpan<float> logits, int i) =>
+        ((double)logits[ranking[0]] - logits[IdAt(logits, i)]) / options.Temperature;
 }

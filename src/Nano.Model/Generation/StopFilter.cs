@@ -1,15 +1,16 @@
 namespace Nano;
 
 /// <summary>
-/// Passes text on piece by piece and ends before a stop string, also one that arrives in parts. Holds back what might be the beginning of one.
-/// Of several, the one that is complete first counts, so it does not matter how the text is cut into pieces.
+/// Passes text on piece by piece and ends before a stop string, also one that arrives in parts.
+/// Holds back what might be the beginning of one. Of several, the one that is complete first
+/// counts, so it does not matter how the text is cut into pieces.
 /// </summary>
 public sealed class StopFilter(params IReadOnlyList<string?> stops)
 {
     private readonly string[] stops = [.. stops.OfType<string>().Where(stop => stop.Length > 0)];
     private string held = "";
 
-    /// <summary>Whether a stop string has been met.</summary>
+    /// <summary>True once a stop string has been found.</summary>
     public bool Stopped { get; private set; }
 
     /// <summary>Takes a piece and returns the text that is now certain to come before any stop string.</summary>
@@ -32,7 +33,7 @@ public sealed class StopFilter(params IReadOnlyList<string?> stops)
         return passed;
     }
 
-    /// <summary>What is still held back when no more text comes.</summary>
+    /// <summary>Ends the text: returns the characters that are still held back.</summary>
     public string Flush()
     {
         string rest = held;

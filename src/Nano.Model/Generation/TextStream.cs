@@ -3,8 +3,8 @@ using System.Text;
 namespace Nano;
 
 /// <summary>
-/// A <see cref="GeneratedText"/> as text that grows: whole characters only, and nothing of a stop string, which ends it. End tokens do not show. A piece
-/// is decoded as what follows the prompt.
+/// A <see cref="GeneratedText"/> as text that grows: whole characters only, and nothing of a stop
+/// string, which ends it. End tokens do not show. A piece is decoded as what follows the prompt.
 /// </summary>
 public sealed class TextStream
 {
@@ -16,12 +16,13 @@ public sealed class TextStream
     private int read;
 
     /// <param name="source">The tokens.</param>
-    /// <param name="tokenizer">What they mean.</param>
+    /// <param name="tokenizer">The tokenizer of the ids.</param>
     /// <param name="endIds">Ids that end the text and do not show.</param>
     /// <param name="stops">Stop strings.</param>
     public TextStream(GeneratedText source, ITokenizer tokenizer, IEnumerable<int> endIds, IReadOnlyList<string> stops)
     {
-        (this.source, decoder, filter, this.endIds) = (source, Behind(source.Prompt, tokenizer), new StopFilter([.. stops]), [.. endIds]);
+        (this.source, decoder, filter, this.endIds) =
+            (source, Behind(source.Prompt, tokenizer), new StopFilter([.. stops]), [.. endIds]);
     }
 
     /// <summary>The text of ids that follow a prompt.</summary>
@@ -43,7 +44,10 @@ public sealed class TextStream
     /// <summary>All the text so far.</summary>
     public string Text => text.ToString();
 
-    /// <summary>Takes the tokens that are new; returns the text that has become certain with them. A stop string among it ends the source.</summary>
+    /// <summary>
+    /// Takes the tokens that are new; returns the text that has become certain with them. A stop
+    /// string among it ends the source.
+    /// </summary>
     public string Read()
     {
         var piece = new StringBuilder();

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// The keys and values of every position seen so far, per layer: a new token then costs one row, not all. Holds several sequences, rows, each of
-/// its own length. A model's batch stands for the rows that were selected last: at first all, in order.
+/// The keys and values of every position seen so far, per layer: a new token then costs one row,
+/// not all. Holds several sequences, rows, each of its own length. A model's batch stands for the
+/// rows that were selected last: at first all, in order.
 /// </summary>
 public sealed class KvCache : IDisposable
 {
@@ -73,30 +74,35 @@ public sealed class KvCache : IDisposable
     }
 
     /// <summary>
-    /// Puts the keys and values [B, T, channels] of new positions behind those held, and attends to all of them: each row to its own, so that it gets the
-    /// bits of its solo run. q [B, T, H * D] gives [B, T, H * D]; see <see cref="CausalAttentionExtensions.CausalAttention"/>.
+    /// Puts the keys and values [B, T, channels] of new positions behind those held, and attends to
+    /// all of them: each row to its own, so that it gets the bits of its solo run. q [B, T, H * D]
+    /// gives [B, T, H * D]; see <see cref="CausalAttentionExtensions.CausalAttention"/>.
     /// </summary>
     public Tensor Attend(Compute c, int layer, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, int window = 0)
     {
         int B = selected.Length, T = k.Shape[1];
         if (k.Shape[0] != B || Length + T > Capacity)
-            throw new ArgumentException($"a cache of {Capacity} positions for {B} sequences, {Length} in use, cannot take {k}");
+            throw new ArgumentException(
+                $"a cache of {Capacity} positions for {B} sequences, {Length} in use, cannot take {k}");
         if (B == 1)
             return AttendRow(c, layer, 0, q, k, v, heads, keyHeads, window);
         var y = c.New(new Shape(B, T, q.Shape[2]));
         for (int b = 0; b < B; b++)
-            y.SliceRows(b, 1).CopyFrom(AttendRow(c, layer, b, q.SliceRows(b, 1), k.SliceRows(b, 1), v.SliceRows(b, 1), heads, keyHeads, window));
+            y.SliceRows(b, 1).CopyFrom(AttendRow(c, layer, b, q.SliceRows(b, 1), k.SliceRows(b, 1), v.SliceRows(b, 1),
+                heads, keyHeads, window));
         return y;
     }
 
-    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, int window = 0)
+    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, int heads, int keyHeads,
+        int window = 0)
     {
         int row = selected[b], T = k.Shape[1], channels = k.Shape[2], first = row * Capacity, length = lengths[row];
         var (keys, values) = layers[layer];
         keys.SliceRows(first + length, T).CopyFrom(k.Reshape(new Shape(T, channels)));
         values.SliceRows(first + length, T).CopyFrom(v.Reshape(new Shape(T, channels)));
         var all = new Shape(1, length + T, channels);
-        return c.CausalAttention(q, keys.SliceRows(first, length + T).Reshape(all), values.SliceRows(first, length + T).Reshape(all), heads, keyHeads, window: window);
+        return c.CausalAttention(q, keys.SliceRows(first, length + T).Reshape(all),
+            values.SliceRows(first, length + T).Reshape(all), heads, keyHeads, window: window);
     }
 
     /// <summary>Counts new positions of the selected rows once every layer has them.</summary>
@@ -112,7 +118,8 @@ public sealed class KvCache : IDisposable
         int count = lengths[from] - start;
         foreach (var (k, v) in layers)
             foreach (var tensor in (ReadOnlySpan<Tensor>)[k, v])
-                tensor.SliceRows((to * Capacity) + start, count).CopyFrom(tensor.SliceRows((from * Capacity) + start, count));
+                tensor.SliceRows((to * Capacity) + start, count)
+                    .CopyFrom(tensor.SliceRows((from * Capacity) + start, count));
         lengths[to] = lengths[from];
     }
 

@@ -42,7 +42,7 @@ public sealed record RmsNorm(Tensor Weight, float Epsilon)
 /// The masks of one training step: each use in the model draws from its own stream of random
 /// numbers.
 /// </summary>
-/// <param name="Probability">How much is dropped, in [0, 1).</param>
+/// <param name="Probability">The dropout probability, in [0, 1).</param>
 /// <param name="Seed">The run's seed.</param>
 /// <param name="Step">The training step, so that masks differ from step to step.</param>
 /// <param name="FirstRow">The row of the step's whole batch that a micro-batch begins with: a row's
@@ -50,7 +50,7 @@ public sealed record RmsNorm(Tensor Weight, float Epsilon)
 public sealed record Dropout(float Probability, ulong Seed, ulong Step, long FirstRow = 0)
 {
     /// <summary>Drops elements of x.</summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="x">Rows of any shape.</param>
     /// <param name="use">The place in the model, below 65,536: the same place has the same mask
     /// whenever it is computed.</param>

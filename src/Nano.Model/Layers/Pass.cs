@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>How the inside of a block waits for the backward pass.</summary>
+/// <summary>The form in which the inside of a block is retained for the backward pass.</summary>
 public enum Keep
 {
     /// <summary>As it was computed.</summary>
@@ -13,7 +13,7 @@ public enum Keep
     BFloat16,
 
     /// <summary>
-    /// Not at all: each block is computed again in the backward pass, see
+    /// Not at all: each block is recomputed in the backward pass, see
     /// <see cref="CheckpointExtensions"/>.
     /// </summary>
     Nothing,
@@ -40,7 +40,9 @@ public sealed record Pass
     /// <summary>Dropout masks while training; null for none.</summary>
     public Dropout? Masks { get; init; }
 
-    /// <summary>How blocks wait for the backward pass, where there is a tape.</summary>
+    /// <summary>
+    /// The form in which blocks are retained for the backward pass, if there is a tape.
+    /// </summary>
     public Keep Keep { get; init; }
 
     /// <summary>

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>What random numbers are drawn for below one seed: each purpose has a key of its own (<see cref="Philox.Key"/>).</summary>
+/// <summary>
+/// The purposes of random numbers under one seed; each has a key of its own
+/// (<see cref="Philox.Key"/>).
+/// </summary>
 public enum RandomPurpose
 {
     /// <summary>Initial weights.</summary>

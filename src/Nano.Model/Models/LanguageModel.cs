@@ -1,10 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// What all decoder-only transformers share: embeddings, L blocks that each add attention and an
-/// MLP to the residual stream, a final norm and a head. A model says how each of these is made;
-/// this page says in which order they run and what may be forgotten on the way. Letters: B batch, T
-/// time, C channels, V vocabulary, H heads, D channels per head.
+/// The common part of all decoder-only transformers: embeddings, L blocks that each add attention
+/// and an MLP to the residual stream, a final norm and a head. A model defines each of these; this
+/// class defines the order in which they run and which intermediate values may be released.
+/// Letters: B batch, T time, C channels, V vocabulary, H heads, D channels per head.
 /// </summary>
 public abstract class LanguageModel : IDisposable
 {
@@ -50,14 +50,18 @@ public abstract class LanguageModel : IDisposable
     /// </summary>
     protected abstract Tensor Attention(Compute c, int layer, Tensor x, Pass pass);
 
-    /// <summary>What a block's MLP, its norm included, adds to the residual stream x [B, T, C].</summary>
+    /// <summary>
+    /// The output of a block's MLP, norm included, which is added to the residual stream x [B, T,
+    /// C].
+    /// </summary>
     protected abstract Tensor Mlp(Compute c, int layer, Tensor x);
 
     /// <summary>The norm before the head.</summary>
     protected abstract Tensor FinalNorm(Compute c, Tensor x);
 
     /// <summary>Logits for every position.</summary>
-    /// <param name="c"> Where to run. With a tape, ops that lead to a gradient are recorded for the
+    /// <param name="c"> The context to run in. With a tape, ops that lead to a gradient are
+    /// recorded for the
     /// backward pass; the inner tensors of a block of which nothing was recorded are released at
     /// once. </param>
     /// <param name="ids">Token ids [B, T].</param>
@@ -74,7 +78,7 @@ public abstract class LanguageModel : IDisposable
     /// Logits for the token after the last of each row, [B, V]: the same bits as the last ones of
     /// <see cref="Forward"/>, without computing the others.
     /// </summary>
-    /// <param name="c">Where to run.</param>
+    /// <param name="c">The context to run in.</param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="cache">Keys and values of the positions before, which are extended.</param>
     public Tensor NextLogits(Compute c, Tensor ids, KvCache cache)
@@ -89,7 +93,7 @@ public abstract class LanguageModel : IDisposable
     /// cross-entropy, but the logits never exist all at once. With a tape, the head's gradient is
     /// added here, see <see cref="LinearCrossEntropyExtensions"/>.
     /// </summary>
-    /// <param name="c">Where to run.</param>
+    /// <param name="c">The context to run in.</param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="targets">The token after each, [B, T]; -100 leaves one out.</param>
     /// <param name="options">

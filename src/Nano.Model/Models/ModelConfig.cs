@@ -46,12 +46,12 @@ public abstract record ModelConfig
     private int? GivenHeadDim { get; init; }
 
     /// <summary>
-    /// How much is dropped while training, in [0, 1): after the embedding and at the end of both
+    /// The dropout probability in training, in [0, 1): after the embedding and at the end of both
     /// branches of a block, not inside attention.
     /// </summary>
     public float Dropout { get; init; }
 
-    /// <summary>Whether the output matrix is the token embedding.</summary>
+    /// <summary>True if the output matrix is the token embedding.</summary>
     public bool TiedHead { get; init; } = true;
 
     /// <summary>The id that begins a text, if there is one.</summary>
@@ -78,7 +78,7 @@ public abstract record ModelConfig
             throw new NanoException($"the model configuration is impossible: {problem}");
     }
 
-    /// <summary>What is wrong with the sizes, or null.</summary>
+    /// <summary>The error in the sizes, or null.</summary>
     protected internal virtual string? Problem()
     {
         ReadOnlySpan<(string Name, int Value, int Max)> sizes =
@@ -100,9 +100,9 @@ public abstract record ModelConfig
     }
 
     /// <summary>
-    /// The same kind of model in other sizes; null leaves one as it is. What is proportional to the
-    /// channels stays so; key heads stay as many as heads, and heads share the channels, where they
-    /// do now.
+    /// A configuration with other sizes; null leaves a size as it is. Sizes proportional to the
+    /// channels stay proportional; the number of key heads follows the heads if it equals theirs
+    /// now, and heads share the channels if they do now.
     /// </summary>
     public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
     {
@@ -131,8 +131,8 @@ public abstract record ModelConfig
         ParameterShapes().Where(parameter => !IsLookup(parameter.Info.Role)).Sum(parameter => parameter.Shape.Length);
 
     /// <summary>
-    /// Whether a parameter is only looked up, as positions are, and tokens where the head has a
-    /// matrix of its own.
+    /// True if a parameter is only looked up: positions, and tokens if the head has a matrix of its
+    /// own.
     /// </summary>
     private bool IsLookup(ParameterRole role) =>
         role == ParameterRole.Position || (role == ParameterRole.Embedding && !TiedHead);

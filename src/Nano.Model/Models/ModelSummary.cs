@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What a model consists of and what it costs, from its configuration alone.</summary>
+/// <summary>The components and the cost of a model, from its configuration alone.</summary>
 /// <param name="Components">Parameters of embedding (tokens and positions), attention, mlp, norms
 /// (those of single heads too) and head; a tied head has none of its own.</param>
 /// <param name="InferenceFlopsPerToken"> Arithmetic of a token behind a full context: 2 per weight

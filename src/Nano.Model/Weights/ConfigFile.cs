@@ -10,15 +10,19 @@ public static class ConfigFile
     /// <summary>Reads a config.json; see <see cref="FromJson"/>.</summary>
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">It is not the configuration of a supported model.</exception>
-    public static ModelConfig Load(string path) => FromJson(Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json")), path);
+    public static ModelConfig Load(string path) =>
+        FromJson(Encoding.UTF8
+            .GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json")), path);
 
     /// <summary>
-    /// Reads a Hugging Face config.json; model_type decides the kind of model. Sizes are required; for other absent keys the defaults of
-    /// transformers hold. Keys that do not change the arithmetic are passed over.
+    /// Reads a Hugging Face config.json; model_type decides the kind of model. Sizes are required;
+    /// for other absent keys the defaults of transformers hold. Keys that do not change the
+    /// arithmetic are skipped.
     /// </summary>
     /// <param name="json">The file's text.</param>
     /// <param name="path">The file, for errors.</param>
-    /// <exception cref="BadFileException">Malformed, another kind of model, or a variant that is not supported.</exception>
+    /// <exception cref="BadFileException">Malformed, another kind of model, or a variant that is
+    /// not supported.</exception>
     public static ModelConfig FromJson(string json, string path)
     {
         using var file = new ConfigJson(json, path);
@@ -27,7 +31,9 @@ public static class ConfigFile
         {
             "gpt2" => Gpt2Config.Read(file),
             "llama" or "mistral" or "qwen2" or "qwen3" => LlamaConfig.Read(file, kind),
-            _ => throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, qwen2, qwen3"),
+            _ => throw file.Bad(
+                $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, "
+                + "qwen2, qwen3"),
         };
         config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
         if (config.BosToken < 0 || config.EosTokens.Any(id => id < 0))

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>A model's configuration as GGUF metadata, for the architectures gpt2, llama (Mistral included), qwen2 and qwen3.</summary>
+/// <summary>
+/// A model's configuration as GGUF metadata, for the architectures gpt2, llama (Mistral included),
+/// qwen2 and qwen3.
+/// </summary>
 internal static class GgufConfig
 {
     private const string Architecture = "general.architecture", FileType = "general.file_type";
@@ -10,13 +13,22 @@ internal static class GgufConfig
     // What llama.cpp numbers the types of most of a file's weights.
     private const uint FileF32 = 0, FileF16 = 1, FileBF16 = 32;
 
-    /// <summary>The scalings that Llama 3.1 and 3.2 were published with, which a file holds as the factors they come to.</summary>
+    /// <summary>
+    /// The scalings that Llama 3.1 and 3.2 were published with, which a file holds as the factors
+    /// they come to.
+    /// </summary>
     private static readonly RopeScaling.Llama3[] KnownScalings = [new(8, 1, 4, 8192), new(32, 1, 4, 8192)];
 
-    /// <summary>Whether rows of queries and keys lie in interleaved pairs: llama's do, those of the others as in transformers.</summary>
+    /// <summary>
+    /// True if rows of queries and keys lie in interleaved pairs: in llama they do; other
+    /// architectures use the layout of transformers.
+    /// </summary>
     public static bool IsInterleaved(GgufMetadata metadata) => metadata.String(Architecture) == "llama";
 
-    /// <summary>What a file's metadata says, with what only its tensors tell: the vocabulary, and which parameters there are.</summary>
+    /// <summary>
+    /// Reads a configuration from a file's metadata, and from its tensors what only they tell: the
+    /// vocabulary, and which parameters exist.
+    /// </summary>
     /// <exception cref="BadFileException">Something is missing, or the model is not supported.</exception>
     public static ModelConfig Read(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors, float[]? factors)
     {
@@ -36,7 +48,8 @@ internal static class GgufConfig
             "llama" or "qwen2" or "qwen3" => ReadLlama(file, tensors, arch, factors),
             _ => throw Bad(file, $"the architecture {Quoted.Of(arch)} is not supported; supported: {Supported}"),
         };
-        config = config with { BosToken = Token(file, Gguf.BosKey), EosTokens = Token(file, Gguf.EosKey) is { } eos ? [eos] : [] };
+        config = config with { BosToken = Token(file, Gguf.BosKey),
+            EosTokens = Token(file, Gguf.EosKey) is { } eos ? [eos] : [] };
         try
         {
             config.Validate();
@@ -45,16 +58,20 @@ internal static class GgufConfig
         {
             throw new BadFileException(file.Path, $"the metadata: {e.Message}", e);
         }
-        if (file.Size($"{arch}.feed_forward_length") is { } wide && wide != (config is LlamaConfig llama ? llama.Intermediate : 4L * config.Channels))
-            throw Bad(file, $"the metadata key '{arch}.feed_forward_length' is {wide}; supported for {arch}: 4 times the embedding length");
+        if (file.Size($"{arch}.feed_forward_length") is { } wide
+            && wide != (config is LlamaConfig llama ? llama.Intermediate : 4L * config.Channels))
+            throw Bad(file, $"the metadata key '{arch}.feed_forward_length' is {wide}; supported for {arch}: 4 "
+                + "times the embedding length");
         return config;
     }
 
-    private static LlamaConfig ReadLlama(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors, string arch, float[]? factors)
+    private static LlamaConfig ReadLlama(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
+        string arch, float[]? factors)
     {
         if (file.Size($"{arch}.expert_count") is > 0)
             throw Bad(file, $"it is a mixture of {file.Size($"{arch}.expert_count")} experts, which is not supported");
-        int heads = Required(file, $"{arch}.attention.head_count"), channels = Required(file, $"{arch}.embedding_length");
+        int heads = Required(file, $"{arch}.attention.head_count"),
+            channels = Required(file, $"{arch}.embedding_length");
         int headDim = file.Size($"{arch}.attention.key_length") ?? (heads == 0 ? 0 : channels / heads);
         foreach (string key in (string[])[$"{arch}.attention.value_length", $"{arch}.rope.dimension_count"])
             if (file.Size(key) is { } other && other != headDim)
@@ -69,7 +86,8 @@ internal static class GgufConfig
             Channels = channels,
             HeadDim = headDim,
             Intermediate = Required(file, $"{arch}.feed_forward_length"),
-            NormEpsilon = file.Float($"{arch}.attention.layer_norm_rms_epsilon") ?? throw Bad(file, $"the metadata key '{arch}.attention.layer_norm_rms_epsilon' is missing"),
+            NormEpsilon = file.Float($"{arch}.attention.layer_norm_rms_epsilon")
+                ?? throw Bad(file, $"the metadata key '{arch}.attention.layer_norm_rms_epsilon' is missing"),
             RopeTheta = file.Float($"{arch}.rope.freq_base") ?? 10_000,
             Window = file.Size($"{arch}.attention.sliding_window") ?? 0,
             TiedHead = !tensors.ContainsKey("output.weight"),
@@ -78,19 +96,24 @@ internal static class GgufConfig
             MlpBias = tensors.ContainsKey("blk.0.ffn_up.bias"),
             QkNorm = tensors.ContainsKey("blk.0.attn_q_norm.weight"),
         };
-        return config with { RopeScaling = factors is null ? ReadScaling(file, arch, config) : FromFactors(file, config, factors) };
+        return config with { RopeScaling = factors is null ? ReadScaling(file, arch, config)
+            : FromFactors(file, config, factors) };
     }
 
     private static RopeScaling? ReadScaling(GgufMetadata file, string arch, LlamaConfig config)
     {
         string type = file.String($"{arch}.rope.scaling.type") ?? "none";
-        double Factor() => file.Float($"{arch}.rope.scaling.factor") ?? throw Bad(file, $"the metadata key '{arch}.rope.scaling.factor' is missing");
+        double Factor() => file.Float($"{arch}.rope.scaling.factor")
+            ?? throw Bad(file, $"the metadata key '{arch}.rope.scaling.factor' is missing");
         return type switch
         {
             "none" => null,
             "linear" => new RopeScaling.Linear(Factor()),
-            "yarn" => new RopeScaling.Yarn(Factor(), file.Size($"{arch}.rope.scaling.original_context_length") ?? config.ContextLength),
-            _ => throw Bad(file, $"the rotary scaling {Quoted.Of(type)} is not supported; supported: none, linear, yarn, and the factors of Llama 3"),
+            "yarn" => new RopeScaling.Yarn(Factor(),
+                file.Size($"{arch}.rope.scaling.original_context_length") ?? config.ContextLength),
+            _ => throw Bad(file,
+                $"the rotary scaling {Quoted.Of(type)} is not supported; supported: none, linear, yarn, and the "
+                + "factors of Llama 3"),
         };
     }
 
@@ -98,32 +121,40 @@ internal static class GgufConfig
     {
         if (factors.Length == config.HeadDim / 2 && config.RopeTheta > 1 && config.HeadDim > 0)
             foreach (RopeScaling.Llama3 scaling in KnownScalings)
-                if (Factors(config, scaling).Zip(factors).All(pair => Math.Abs(pair.First - pair.Second) <= 1e-4 * Math.Abs(pair.First)))
+                if (Factors(config, scaling).Zip(factors)
+                    .All(pair => Math.Abs(pair.First - pair.Second) <= 1e-4 * Math.Abs(pair.First)))
                     return scaling;
-        throw Bad(file, $"its {factors.Length} rotary factors are none that Llama 3.1 or 3.2 has, and no others are supported");
+        throw Bad(file, $"its {factors.Length} rotary factors are not those of Llama 3.1 or 3.2; no others are "
+            + "supported");
     }
 
-    /// <summary>What Llama 3's scaling divides each rotary frequency by.</summary>
+    /// <summary>The divisors of the rotary frequencies under Llama 3's scaling.</summary>
     public static float[] Factors(LlamaConfig config, RopeScaling.Llama3 scaling)
     {
-        double[] plain = RopeTable.InverseFrequencies(config.HeadDim, config.RopeTheta), scaled = scaling.Frequencies(config.HeadDim, config.RopeTheta);
+        double[] plain = RopeTable.InverseFrequencies(config.HeadDim, config.RopeTheta),
+            scaled = scaling.Frequencies(config.HeadDim, config.RopeTheta);
         return [.. plain.Zip(scaled, (before, after) => (float)(before / after))];
     }
 
-    /// <summary>Why no file can hold a model, or null.</summary>
+    /// <summary>The reason why a GGUF file cannot hold a model, or null.</summary>
     public static string? Refusal(ModelConfig config) => config switch
     {
         Gpt2Config { Bias: false } => "GGUF's gpt2 has biases",
         Gpt2Config { Gelu: not GeluForm.Tanh } => "it uses the erf form of GELU; GGUF's gpt2 means the tanh form",
         LlamaConfig { RopeScaling: RopeScaling.Dynamic } => "its rotary scaling is dynamic, which GGUF does not know",
-        LlamaConfig { RopeScaling: RopeScaling.Yarn yarn } when yarn != new RopeScaling.Yarn(yarn.Factor, yarn.OriginalContext) => "its YaRN has settings of its own, which GGUF does not know",
-        LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } when !KnownScalings.Contains(scaling) => "its Llama 3 scaling is not one of the published",
+        LlamaConfig { RopeScaling: RopeScaling.Yarn yarn } when yarn != new RopeScaling.Yarn(yarn.Factor,
+            yarn.OriginalContext) => "its YaRN has settings of its own, which GGUF does not know",
+        LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } when !KnownScalings.Contains(scaling) =>
+            "its Llama 3 scaling is not one of the published",
         LlamaConfig { Window: > 0, FirstWindowLayer: > 0 } => "its window is for some layers only",
         LlamaConfig { QkNorm: true, QkvBias: true } => "it has both norms and biases of queries and keys",
         _ => null,
     };
 
-    /// <summary>The metadata of a model: what its own file said, or new; with the type of the weights as they will be.</summary>
+    /// <summary>
+    /// The metadata of a model: what its own file said, or new; with the type of the weights as
+    /// they will be.
+    /// </summary>
     public static GgufMetadata Write(ModelSource source, WeightType? type, string path)
     {
         var metadata = new GgufMetadata(path);
@@ -135,7 +166,8 @@ internal static class GgufConfig
                 metadata.Set(FileType, FileTypeOf(type.Value));
             return metadata;
         }
-        string arch = source.Config switch { LlamaConfig { QkNorm: true } => "qwen3", LlamaConfig { QkvBias: true, OutputBias: false } => "qwen2", LlamaConfig => "llama", _ => "gpt2" };
+        string arch = source.Config switch { LlamaConfig { QkNorm: true } => "qwen3",
+            LlamaConfig { QkvBias: true, OutputBias: false } => "qwen2", LlamaConfig => "llama", _ => "gpt2" };
         metadata.Set(Architecture, arch);
         metadata.Set(FileType, FileTypeOf(type ?? source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type));
         WriteSizes(metadata, source.Config, arch);
@@ -150,7 +182,8 @@ internal static class GgufConfig
         metadata.Set($"{arch}.context_length", (uint)config.ContextLength);
         metadata.Set($"{arch}.embedding_length", (uint)config.Channels);
         metadata.Set($"{arch}.block_count", (uint)config.Layers);
-        metadata.Set($"{arch}.feed_forward_length", (uint)(config is LlamaConfig llama ? llama.Intermediate : 4 * config.Channels));
+        metadata.Set($"{arch}.feed_forward_length",
+            (uint)(config is LlamaConfig llama ? llama.Intermediate : 4 * config.Channels));
         metadata.Set($"{arch}.attention.head_count", (uint)config.Heads);
         if (config is Gpt2Config gpt2)
             metadata.Set($"{arch}.attention.layer_norm_epsilon", gpt2.LayerNormEpsilon);
@@ -185,20 +218,24 @@ internal static class GgufConfig
         metadata.Set($"{arch}.rope.scaling.factor", (float)factor);
     }
 
-    private static uint FileTypeOf(WeightType type) => type switch { WeightType.F16 => FileF16, WeightType.BF16 => FileBF16, _ => FileF32 };
+    private static uint FileTypeOf(WeightType type) =>
+        type switch { WeightType.F16 => FileF16, WeightType.BF16 => FileBF16, _ => FileF32 };
 
     private static int Vocabulary(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors)
     {
         if (!tensors.TryGetValue("token_embd.weight", out GgufTensor? table))
             throw Bad(file, "tensor 'token_embd.weight' is missing");
         return table.Shape.Count == 2 && table.Shape[0] <= int.MaxValue ? (int)table.Shape[0]
-            : throw Bad(file, $"tensor 'token_embd.weight' has shape [{string.Join(", ", table.Shape)}]; expected a row for each token");
+            : throw Bad(file, $"tensor 'token_embd.weight' has shape [{string.Join(", ", table.Shape)}]; expected a "
+            + "row for each token");
     }
 
     /// <summary>A token's id; the largest uint32 means none.</summary>
-    private static int? Token(GgufMetadata file, string key) => file.Integer(key) == uint.MaxValue ? null : file.Size(key);
+    private static int? Token(GgufMetadata file, string key) =>
+        file.Integer(key) == uint.MaxValue ? null : file.Size(key);
 
-    private static int Required(GgufMetadata file, string key) => file.Size(key) ?? throw Bad(file, $"the metadata key '{key}' is missing");
+    private static int Required(GgufMetadata file, string key) =>
+        file.Size(key) ?? throw Bad(file, $"the metadata key '{key}' is missing");
 
     private static BadFileException Bad(GgufMetadata file, string problem) => new(file.Path, problem);
 }

@@ -39,7 +39,7 @@ public static class GgufModel
         }
     }
 
-    /// <summary>What each rotary frequency is divided by, where a file says so.</summary>
+    /// <summary>The divisors of the rotary frequencies, if the file has any.</summary>
     private static float[]? Factors(GgufReader file)
     {
         if (!file.Tensors.TryGetValue(RopeFactors, out GgufTensor? found))
@@ -77,7 +77,7 @@ public static class GgufModel
         if (file.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } stray)
             throw new BadFileException(file.Path,
                 $"tensor {Quoted.Of(stray)} is not part of a {file.Metadata.String("general.architecture")} as it "
-                + $"is supported here");
+                + "is supported here");
         return found;
     }
 
@@ -101,7 +101,7 @@ public static class GgufModel
     /// <param name="source">The model.</param>
     /// <param name="type">The type of its matrices; null means each one's own. Vectors become F32,
     /// which llama.cpp insists on, unless they come from a GGUF file as something else.</param>
-    /// <returns>What a person should know, such as a tokenizer that has no form in GGUF.</returns>
+    /// <returns>Remarks for the user, such as a tokenizer that has no form in GGUF.</returns>
     /// <exception cref="NanoException">The format cannot hold this model, or the file cannot be written.</exception>
     public static IReadOnlyList<string> Write(string path, ModelSource source, WeightType? type = null)
     {

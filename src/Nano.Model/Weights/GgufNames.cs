@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What GGUF files call the parameters of our models.</summary>
+/// <summary>The names of parameters in GGUF files.</summary>
 internal static class GgufNames
 {
     private static readonly Dictionary<string, string> Outside = new(StringComparer.Ordinal)

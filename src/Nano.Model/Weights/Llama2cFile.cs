@@ -49,7 +49,9 @@ public static class Llama2cFile
         }
     }
 
-    /// <summary>Where the flag for a shared head lies: behind magic, version and seven sizes.</summary>
+    /// <summary>
+    /// The position of the flag for a shared head: after magic, version and seven sizes.
+    /// </summary>
     private const int HeaderFields = 36;
 
     private static LlamaConfig ReadHeader(BinaryFile file, int version)

@@ -2,14 +2,17 @@ using System.Runtime.InteropServices;
 
 namespace Nano;
 
-/// <summary>int8 weights as llama2.c's export.py makes them: groups of a flat tensor, each with one scale, the largest magnitude over 127.</summary>
+/// <summary>
+/// int8 weights as llama2.c's export.py makes them: groups of a flat tensor, each with one scale,
+/// the largest magnitude over 127.
+/// </summary>
 internal static class Llama2cGroups
 {
     // A multiple of any group size that is a power of two up to 64.
     private const int ChunkElements = 1 << 16;
 
     /// <summary>Writes all numbers, then all scales.</summary>
-    /// <param name="stream">Where to.</param>
+    /// <param name="stream">The file.</param>
     /// <param name="tensor">Float32, a multiple of the group in length.</param>
     /// <param name="group">Elements that share a scale: a power of two up to 64.</param>
     public static void Write(Stream stream, ModelTensor tensor, int group)

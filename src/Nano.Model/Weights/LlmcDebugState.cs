@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// What llm.c's PyTorch script records of one training step for comparison (format: its train_gpt2.py): a batch, its logits, loss and gradients.
+/// The record of one training step by llm.c's PyTorch script, for comparison (format: its
+/// train_gpt2.py): a batch, its logits, loss and gradients.
 /// </summary>
 public sealed class LlmcDebugState : IDisposable
 {
@@ -15,21 +16,28 @@ public sealed class LlmcDebugState : IDisposable
     {
         this.file = file;
         if (file.Int32(0) != LlmcFile.DebugMagic || file.Int32(4) != Version)
-            throw file.Bad($"it starts with {file.Int32(0)} {file.Int32(4)}; a debug state of llm.c starts with {LlmcFile.DebugMagic} {Version}");
+            throw file.Bad($"it starts with {file.Int32(0)} {file.Int32(4)}; a debug state of llm.c starts with "
+                + $"{LlmcFile.DebugMagic} {Version}");
         (Batch, Time) = (file.Int32(8), file.Int32(12));
         if (Batch < 1 || Time < 1 || Time > config.ContextLength)
-            throw file.Bad($"its batch is {Batch} x {Time}; expected sequences of at most {config.ContextLength} tokens");
-        Int128 tokens = (Int128)Batch * Time, elements = (tokens * (2 + config.VocabSize)) + 1 + LlmcFile.Elements(config, paddedVocabulary);
+            throw file.Bad($"its batch is {Batch} x {Time}; expected sequences of at most "
+                + $"{config.ContextLength} tokens");
+        Int128 tokens = (Int128)Batch * Time, elements =
+            (tokens * (2 + config.VocabSize)) + 1 + LlmcFile.Elements(config, paddedVocabulary);
         if (file.Length != LlmcFile.HeaderBytes + (elements * sizeof(float)))
-            throw file.Bad($"it has {file.Length} bytes; a batch of {Batch} x {Time} of this model asks for {LlmcFile.HeaderBytes + (elements * sizeof(float))}");
+            throw file.Bad($"it has {file.Length} bytes; a batch of {Batch} x {Time} of this model asks for "
+                + $"{LlmcFile.HeaderBytes + (elements * sizeof(float))}");
         if (tokens * config.VocabSize > int.MaxValue)
             throw file.Bad($"the logits of {tokens} tokens are more than {int.MaxValue} numbers");
-        long ids = (long)tokens * sizeof(int), logits = LlmcFile.HeaderBytes + (2 * ids), loss = logits + (ids * config.VocabSize);
-        (Ids, Targets) = (Numbers<int>(LlmcFile.HeaderBytes, (int)tokens), Numbers<int>(LlmcFile.HeaderBytes + ids, (int)tokens));
+        long ids = (long)tokens * sizeof(int), logits = LlmcFile.HeaderBytes + (2 * ids),
+            loss = logits + (ids * config.VocabSize);
+        (Ids, Targets) = (Numbers<int>(LlmcFile.HeaderBytes, (int)tokens), Numbers<int>(LlmcFile.HeaderBytes + ids,
+            (int)tokens));
         foreach (int id in Ids.Concat(Targets))
             if (id < 0 || id >= config.VocabSize)
                 throw file.Bad($"a token id is {id}; the vocabulary has {config.VocabSize}");
-        Logits = new ModelTensor("logits", new Shape(Batch, Time, config.VocabSize), WeightType.F32, (start, destination) => file.Copy(logits + (start * sizeof(float)), destination));
+        Logits = new ModelTensor("logits", new Shape(Batch, Time, config.VocabSize), WeightType.F32,
+            (start, destination) => file.Copy(logits + (start * sizeof(float)), destination));
         Loss = Numbers<float>(loss, 1)[0];
         Gradients = LlmcFile.Tensors(file, config, paddedVocabulary, WeightType.F32, loss + sizeof(float));
     }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Nano;
 
-/// <summary>What to make of a model.</summary>
+/// <summary>Options of a conversion.</summary>
 public sealed record ConversionOptions
 {
     /// <summary>The format; null means the one that the output's name suggests.</summary>
@@ -11,36 +11,40 @@ public sealed record ConversionOptions
     /// <summary>The type of the weights; null means what they are, where the format has it.</summary>
     public WeightType? Type { get; init; }
 
-    /// <summary>Safetensors files hold at most so many bytes of weights; 0 means one file.</summary>
+    /// <summary>The most bytes of weights in one safetensors file; 0 means a single file.</summary>
     public long ShardBytes { get; init; }
 
     /// <summary>llama2.c: 0 legacy, 1 float32, 2 int8.</summary>
     public int Llama2cVersion { get; init; }
 
-    /// <summary>Whether a file of the output's name may be replaced.</summary>
+    /// <summary>True to replace an existing file of the output's name.</summary>
     public bool Overwrite { get; init; }
 }
 
-/// <summary>What was made.</summary>
+/// <summary>The result of a conversion.</summary>
 /// <param name="From">The format of the input.</param>
 /// <param name="To">The format of the output.</param>
 /// <param name="Config">The model.</param>
 /// <param name="Bytes">Length of all files written.</param>
-/// <param name="Notes">What a person should know, such as a tokenizer that did not come along.</param>
-public sealed record Conversion(ModelFormat From, ModelFormat To, ModelConfig Config, long Bytes, IReadOnlyList<string> Notes);
+/// <param name="Notes">Remarks for the user, such as a tokenizer that could not be
+/// converted.</param>
+public sealed record Conversion(ModelFormat From, ModelFormat To, ModelConfig Config, long Bytes,
+    IReadOnlyList<string> Notes);
 
-/// <summary>How far a conversion is.</summary>
+/// <summary>The progress of a conversion.</summary>
 /// <param name="Bytes">Bytes of weights read so far.</param>
-/// <param name="TotalBytes">Of so many.</param>
+/// <param name="TotalBytes">Bytes of all weights.</param>
 public readonly record struct ConversionProgress(long Bytes, long TotalBytes);
 
 /// <summary>Writes any model in any format, a chunk of a tensor at a time.</summary>
 public static class ModelConverter
 {
     /// <summary>Reads one path and writes another.</summary>
-    /// <exception cref="NanoException">There is no model, the output is in the way or cannot be written, or its format cannot hold this model.</exception>
+    /// <exception cref="NanoException">There is no model, the output is in the way or cannot be
+    /// written, or its format cannot hold this model.</exception>
     /// <exception cref="BadFileException">The input is malformed.</exception>
-    public static Conversion Convert(string input, string output, ConversionOptions options, IProgress<ConversionProgress>? progress = null)
+    public static Conversion Convert(string input, string output, ConversionOptions options,
+        IProgress<ConversionProgress>? progress = null)
     {
         ModelFormat from = ModelLoader.FormatOf(input);
         using ModelSource opened = ModelLoader.Open(input);
@@ -69,12 +73,14 @@ public static class ModelConverter
                 break;
         }
         NoteLosses(from, to, opened, notes);
-        long bytes = to == ModelFormat.Safetensors ? Directory.EnumerateFiles(output).Sum(file => new FileInfo(file).Length) : new FileInfo(output).Length;
+        long bytes = to == ModelFormat.Safetensors
+            ? Directory.EnumerateFiles(output).Sum(file => new FileInfo(file).Length) : new FileInfo(output).Length;
         return new Conversion(from, to, opened.Config, bytes, notes);
     }
 
     /// <summary>The format that a name suggests.</summary>
-    private static ModelFormat Suggested(string output, ModelConfig config) => Path.GetExtension(output).ToLower(CultureInfo.InvariantCulture) switch
+    private static ModelFormat Suggested(string output, ModelConfig config) =>
+        Path.GetExtension(output).ToLower(CultureInfo.InvariantCulture) switch
     {
         ".gguf" => ModelFormat.Gguf,
         ".bin" => config is Gpt2Config ? ModelFormat.LlmC : ModelFormat.Llama2C,
@@ -86,7 +92,8 @@ public static class ModelConverter
         if (to == ModelFormat.Safetensors)
         {
             if (output.EndsWith(".safetensors", StringComparison.Ordinal))
-                throw new NanoException($"'{output}' would be a file without the config.json that belongs to it", "name a folder; it gets model.safetensors and config.json");
+                throw new NanoException($"'{output}' would be a file without the config.json that belongs to it",
+                    "name a folder; it gets model.safetensors and config.json");
             if (File.Exists(output) || (Directory.Exists(output) && !AtomicFolder.IsUnfinished(output)
                 && Directory.EnumerateFileSystemEntries(output).Any()))
                 throw new NanoException($"'{output}' is there already", "name a new or empty folder");
@@ -95,7 +102,8 @@ public static class ModelConverter
         if (options.ShardBytes != 0)
             throw new NanoException("only safetensors can be split into several files", "leave `shard_size` out");
         if (to == ModelFormat.Llama2C && options.Type is { } type and not WeightType.F32)
-            throw new NanoException($"llama2.c has no {type} checkpoints", "its versions 0 and 1 are F32, version 2 is int8");
+            throw new NanoException($"llama2.c has no {type} checkpoints",
+                "its versions 0 and 1 are F32, version 2 is int8");
         if (Directory.Exists(output) || (File.Exists(output) && !options.Overwrite))
             throw new NanoException($"'{output}' is there already", Directory.Exists(output) ? "name a file" : "name "
                 + "another file, or add `overwrite`");
@@ -106,6 +114,7 @@ public static class ModelConverter
         if (source.TokenizerPath is not null && to is (ModelFormat.LlmC or ModelFormat.Llama2C))
             notes.Add("the tokenizer stays behind: such a file has none; keep the old one for it");
         if (to == ModelFormat.Gguf && from != to && source.Config.EosTokens.Count > 1)
-            notes.Add($"of the {source.Config.EosTokens.Count} tokens that end a text, GGUF holds the first, {source.Config.EosTokens[0]}");
+            notes.Add($"of the {source.Config.EosTokens.Count} tokens that end a text, GGUF holds the first, "
+                + $"{source.Config.EosTokens[0]}");
     }
 }

@@ -6,14 +6,14 @@ namespace Nano;
 /// <summary>
 /// A model in Hugging Face's layout: config.json, model.safetensors (or several such files and an
 /// index), and the files of a tokenizer where there is one. GPT-2's linear weights lie there as
-/// Conv1D, [in, out], and are transposed on the way to our [out, in]; its names are read with and
+/// Conv1D, [in, out], and are transposed to Nano's [out, in]; its names are read with and
 /// without the prefix "transformer.", and written with it.
 /// </summary>
 public static class ModelDirectory
 {
     private const string Prefix = "transformer.";
 
-    /// <summary>Where newer folders keep their chat template.</summary>
+    /// <summary>The file of the chat template in newer folders.</summary>
     internal const string ChatTemplateFile = "chat_template.jinja";
 
     /// <summary>The file that a tokenizer is written to.</summary>
@@ -23,8 +23,7 @@ public static class ModelDirectory
     private const int MaxTokenizerConfigBytes = 1 << 24, MaxTokenizerFileBytes = 1 << 28;
 
     /// <summary>
-    /// What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken
-    /// users give it.
+    /// The files of a tokenizer, by the names that transformers, SentencePiece and tiktoken use.
     /// </summary>
     private static readonly string[] TokenizerFiles =
     [
@@ -161,7 +160,9 @@ public static class ModelDirectory
     public static string FileName(ModelConfig config, string parameter, ParameterFacts info) =>
         config is Gpt2Config && info.Role != ParameterRole.Head ? Prefix + parameter : parameter;
 
-    /// <summary>Whether a parameter lies transposed in the file: the matrices in GPT-2's blocks do.</summary>
+    /// <summary>
+    /// True if a parameter lies transposed in the file, as the matrices in GPT-2's blocks do.
+    /// </summary>
     public static bool IsConv1D(ModelConfig config, ParameterFacts info) => config is Gpt2Config && info.IsInner;
 
     /// <summary>[rows, columns] as [columns, rows].</summary>
@@ -184,7 +185,7 @@ public static class ModelDirectory
         if (config.Layers > files.Names.Count)
             throw new BadFileException(files.Path,
                 $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; "
-                + $"tensors of the last are missing");
+                + "tensors of the last are missing");
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (name, shape, info) in config.ParameterShapes())

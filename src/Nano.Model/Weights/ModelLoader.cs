@@ -23,8 +23,10 @@ public static class ModelLoader
     private const uint ZipMagic = 0x04034B50, PickleMagic = 0x0A8A0280;
 
     /// <summary>
-    /// What a path is: a model folder, a run folder (its newest checkpoint), a file in one, a .safetensors file beside its config.json, a GGUF file,
-    /// or a .bin of llm.c or llama2.c. Files are told apart by their first bytes; llama2.c's oldest, which have no mark, by the name ".bin".
+    /// The format of a path: a model folder, a run folder (its newest checkpoint), a file in one, a
+    /// .safetensors file beside its config.json, a GGUF file, or a .bin of llm.c or llama2.c. Files
+    /// are told apart by their first bytes; the oldest of llama2.c, which have no magic number, by
+    /// the extension ".bin".
     /// </summary>
     /// <exception cref="NanoException">It is none of these.</exception>
     public static ModelFormat FormatOf(string path)
@@ -39,8 +41,10 @@ public static class ModelLoader
             Gguf.Magic => ModelFormat.Gguf,
             LlmcFile.Magic => ModelFormat.LlmC,
             Llama2cFile.Magic => ModelFormat.Llama2C,
-            LlmcFile.DebugMagic => throw new BadFileException(path, "it is a debug state of llm.c, which goes with a model but is none"),
-            ZipMagic or PickleMagic => throw new BadFileException(path, "it is a pickle of PyTorch, a program rather than data; open it where it is from and save it as safetensors"),
+            LlmcFile.DebugMagic => throw new BadFileException(path, "expected a model, got a debug state of llm.c"),
+            ZipMagic or PickleMagic => throw new BadFileException(path,
+                "it is a pickle of PyTorch, a program rather than data; open it where it is from and save it as "
+                + "safetensors"),
             _ => path.EndsWith(".bin", StringComparison.Ordinal) ? ModelFormat.Llama2C
                 : path.EndsWith(".gguf", StringComparison.Ordinal) ? ModelFormat.Gguf : ModelFormat.Safetensors,
         };
@@ -57,16 +61,21 @@ public static class ModelLoader
         _ => ModelDirectory.Open(path),
     };
 
-    /// <summary>Loads a model, and the tokenizer that it brings: that of its folder, that in a GGUF file, or for a .bin the tokenizer.bin beside it.</summary>
+    /// <summary>
+    /// Loads a model, and the tokenizer that it brings: that of its folder, that in a GGUF file, or
+    /// for a .bin the tokenizer.bin beside it.
+    /// </summary>
     /// <returns>The model, and the tokenizer or null.</returns>
     /// <exception cref="NanoException">There is no model.</exception>
-    /// <exception cref="BadFileException">A file is malformed, or does not fit what goes with it, such as a tokenizer with more tokens than the model has.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or does not fit what goes with it,
+    /// such as a tokenizer with more tokens than the model has.</exception>
     public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path)
     {
         using var source = Open(path);
         var tokenizer = source.TokenizerPath is { } file ? TokenizerLoader.Load(file) : null;
         if (tokenizer is not null && !Prompt.Fits(tokenizer, source.Config))
-            throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+            throw new BadFileException(source.TokenizerPath!,
+                $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         return (source.Load(), tokenizer);
     }
 

@@ -10,10 +10,10 @@ public sealed class ModelSource : IDisposable
     private readonly IReadOnlyList<IDisposable> files;
 
     /// <summary>A model whose tensors read from open files.</summary>
-    /// <param name="path">Where it is, for errors.</param>
-    /// <param name="config">What it is.</param>
+    /// <param name="path">The path, for errors.</param>
+    /// <param name="config">The configuration of the model.</param>
     /// <param name="tensors">One for each parameter of the config, in order.</param>
-    /// <param name="files">What to close in the end.</param>
+    /// <param name="files">The files to close when it is disposed.</param>
     internal ModelSource(string path, ModelConfig config, IReadOnlyList<ModelTensor> tensors,
         params IReadOnlyList<IDisposable> files)
     {
@@ -26,10 +26,10 @@ public sealed class ModelSource : IDisposable
             throw new ArgumentException($"the tensors of '{path}' are not the parameters of its configuration");
     }
 
-    /// <summary>Where it is, as the caller named it.</summary>
+    /// <summary>The path of the model, as the caller gave it.</summary>
     public string Path { get; }
 
-    /// <summary>What it is.</summary>
+    /// <summary>The configuration of the model.</summary>
     public ModelConfig Config { get; }
 
     /// <summary>Every parameter once, in the order in which the model declares them.</summary>
@@ -59,7 +59,9 @@ public sealed class ModelSource : IDisposable
             System.Runtime.InteropServices.MemoryMarshal
                 .AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
 
-    /// <summary>The same model, telling how much of it has been read; this one still owns the files.</summary>
+    /// <summary>
+    /// A view of the model that reports how much has been read; this object still owns the files.
+    /// </summary>
     internal ModelSource Watched(IProgress<ConversionProgress> progress)
     {
         long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;

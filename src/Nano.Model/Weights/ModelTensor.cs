@@ -3,12 +3,17 @@ using CommunityToolkit.HighPerformance.Buffers;
 
 namespace Nano;
 
-/// <summary>Gives stored elements of a tensor, row-major, from the one numbered <paramref name="start"/> on: as many whole ones as the destination holds.</summary>
+/// <summary>
+/// Gives stored elements of a tensor, row-major, from the one numbered <paramref name="start"/> on:
+/// as many whole ones as the destination holds.
+/// </summary>
 internal delegate void ReadElements(long start, Span<byte> destination);
 
 /// <summary>
-/// One tensor of a model wherever it lies: a name, a shape, a stored type, and a way to get any range of its elements. Readers and writers of all formats meet here.
-/// What a format lays out otherwise (transposed, rows permuted, another type) is a view that reads through, so that no more than a chunk is ever in memory.
+/// One tensor of a model wherever it lies: a name, a shape, a stored type, and a way to get any
+/// range of its elements. Readers and writers of all formats meet here. What a format lays out
+/// otherwise (transposed, rows permuted, another type) is a view that reads through, so that no
+/// more than a chunk is ever in memory.
 /// </summary>
 public sealed class ModelTensor
 {
@@ -17,20 +22,29 @@ public sealed class ModelTensor
 
     private readonly ReadElements read;
 
-    // What this is the transposed of, if it is: two transpositions in a row are none, and would cost a pass over the matrix for every few columns.
-    private readonly ModelTensor? turned;
+    // The tensor of which this is the transpose, or null: transposing twice gives it back, without
+    // a pass over the matrix for every few columns.
+    private readonly ModelTensor? transposed;
 
-    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read, ModelTensor? turned = null) =>
-        (Name, Shape, Type, this.read, this.turned) = (name, shape, type, read, turned);
+    internal ModelTensor(string name, Shape shape, WeightType type, ReadElements read,
+        ModelTensor? transposed = null) =>
+        (Name, Shape, Type, this.read, this.transposed) = (name, shape, type, read, transposed);
 
-    /// <summary>A tensor of at most four dimensions in a safetensors file that stays open meanwhile; F64 is rounded to float32 as it is read.</summary>
-    /// <exception cref="BadFileException">It does not hold floating-point numbers, or has too many dimensions.</exception>
+    /// <summary>
+    /// A tensor of at most four dimensions in a safetensors file that stays open meanwhile; F64 is
+    /// rounded to float32 as it is read.
+    /// </summary>
+    /// <exception cref="BadFileException">It does not hold floating-point numbers, or has too many
+    /// dimensions.</exception>
     internal static ModelTensor Of(SafetensorsReader file, SafetensorsEntry entry)
     {
         if (entry.Shape.Count > 4 || entry.Shape.Any(size => size > int.MaxValue))
-            throw new BadFileException(file.Path, $"tensor {Quoted.Of(entry.Name)} has shape [{string.Join(", ", entry.Shape.Take(8))}]; expected at most 4 dimensions of 31 bits");
+            throw new BadFileException(file.Path,
+                $"tensor {Quoted.Of(entry.Name)} has shape [{string.Join(", ", entry.Shape.Take(8))}]; expected at "
+                + "most 4 dimensions of 31 bits");
         var shape = new Shape([.. entry.Shape.Select(size => (int)size)]);
-        return new ModelTensor(entry.Name, shape, file.WeightTypeOf(entry), (start, destination) => file.ReadWeights(entry, start, destination));
+        return new ModelTensor(entry.Name, shape, file.WeightTypeOf(entry),
+            (start, destination) => file.ReadWeights(entry, start, destination));
     }
 
     /// <summary>Its name: in a <see cref="ModelSource"/> that of the model's parameter.</summary>
@@ -56,7 +70,8 @@ public sealed class ModelTensor
             throw new ArgumentException($"'{Name}' {Shape} does not fit {destination.Length} elements");
         ModelTensor floats = As(WeightType.F32);
         for (int done = 0; done < destination.Length; done += ChunkElements)
-            floats.Read(done, MemoryMarshal.AsBytes(destination[done..Math.Min(destination.Length, done + ChunkElements)]));
+            floats.Read(done, MemoryMarshal.AsBytes(
+                destination[done..Math.Min(destination.Length, done + ChunkElements)]));
     }
 
     /// <summary>Writes all elements as stored.</summary>
@@ -88,7 +103,10 @@ public sealed class ModelTensor
         _ => GgufTensorType.F32,
     }, Shape.ToArray(), WriteTo);
 
-    /// <summary>Whether the other tensor, of equal shape, has the same elements to the bit, whatever the types.</summary>
+    /// <summary>
+    /// True if the other tensor, of equal shape, has the same elements, bit for bit, whatever the
+    /// types.
+    /// </summary>
     internal bool SameElements(ModelTensor other)
     {
         ModelTensor mine = As(WeightType.F32), theirs = other.As(WeightType.F32);
@@ -105,18 +123,21 @@ public sealed class ModelTensor
         return true;
     }
 
-    /// <summary>The same tensor under another name.</summary>
-    internal ModelTensor Named(string name) => new(name, Shape, Type, read, turned?.Named(name));
+    /// <summary>The tensor under another name.</summary>
+    internal ModelTensor Named(string name) => new(name, Shape, Type, read, transposed?.Named(name));
 
-    /// <summary>The same tensor, telling of every read how many bytes it gave.</summary>
+    /// <summary>
+    /// The tensor with a callback that receives the number of bytes of each read.
+    /// </summary>
     internal ModelTensor Watched(Action<int> bytesRead) => new(Name, Shape, Type, (start, destination) =>
     {
         Read(start, destination);
         bytesRead(destination.Length);
-    }, turned?.Watched(bytesRead));
+    }, transposed?.Watched(bytesRead));
 
-    /// <summary>The same tensor in another type; itself if that is its own.</summary>
-    internal ModelTensor As(WeightType type) => type == Type ? this : new ModelTensor(Name, Shape, type, (start, destination) =>
+    /// <summary>The tensor in another type; itself if it already has that type.</summary>
+    internal ModelTensor As(WeightType type) => type == Type ? this
+        : new ModelTensor(Name, Shape, type, (start, destination) =>
     {
         int count = destination.Length / WeightTypes.SizeOf(type);
         using var stored = SpanOwner<byte>.Allocate(count * WeightTypes.SizeOf(Type));
@@ -134,8 +155,8 @@ public sealed class ModelTensor
     /// <summary>A matrix with rows and columns exchanged.</summary>
     internal ModelTensor Transposed()
     {
-        if (turned is not null)
-            return turned;
+        if (transposed is not null)
+            return transposed;
         int rows = Shape[1], columns = Shape[0];
         return new ModelTensor(Name, new Shape(rows, columns), Type, (start, destination) =>
         {
@@ -146,7 +167,10 @@ public sealed class ModelTensor
         }, this);
     }
 
-    /// <summary>A range of the transposed matrix [rows, columns]: of each stored row, the piece that the range needs, scattered.</summary>
+    /// <summary>
+    /// A range of the transposed matrix [rows, columns]: of each stored row, the piece that the
+    /// range needs, scattered.
+    /// </summary>
     private void Transpose<T>(long start, Span<T> destination, int rows, int columns) where T : unmanaged
     {
         if (destination.IsEmpty)

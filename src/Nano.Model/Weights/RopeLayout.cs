@@ -1,10 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// The two orders in which rows of query and key projections lie. Rotary positions turn pairs of
+/// The two orders in which rows of query and key projections lie. Rotary positions rotate pairs of
 /// channels; transformers pairs channel i of a head with i + D/2 (rotate-half), Meta's code,
 /// llama2.c and GGUF's "llama" pair 2i with 2i + 1 (interleaved). The same pairs, named otherwise:
-/// moving the rows makes one model of the other. Our models have rotate-half.
+/// moving the rows makes one model of the other. Nano's models use rotate-half.
 /// </summary>
 internal static class RopeLayout
 {

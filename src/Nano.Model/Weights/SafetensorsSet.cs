@@ -4,7 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace Nano;
 
-/// <summary>The tensors of a model folder, in one safetensors file or in several with an index (format: as transformers writes them).</summary>
+/// <summary>
+/// The tensors of a model folder, in one safetensors file or in several with an index (format: as
+/// transformers writes them).
+/// </summary>
 internal sealed partial class SafetensorsSet : IDisposable
 {
     private readonly List<SafetensorsReader> files = [];
@@ -17,11 +20,14 @@ internal sealed partial class SafetensorsSet : IDisposable
     {
         try
         {
-            string single = Directory.Exists(path) ? System.IO.Path.Combine(path, SafetensorsIndex.SingleFile) : path, index = System.IO.Path.Combine(path, SafetensorsIndex.IndexFile);
+            string single = Directory.Exists(path) ? System.IO.Path.Combine(path, SafetensorsIndex.SingleFile) : path,
+                index = System.IO.Path.Combine(path, SafetensorsIndex.IndexFile);
             if (!File.Exists(single) && File.Exists(index))
                 OpenShards(Path = index, path);
             else if (!File.Exists(single) && File.Exists(System.IO.Path.Combine(path, "pytorch_model.bin")))
-                throw new NanoException($"'{path}' holds its weights as pytorch_model.bin, a pickle, which is a program rather than data", "open it where it is from and save it as safetensors");
+                throw new NanoException(
+                    $"'{path}' holds its weights as pytorch_model.bin, a pickle, which is a program rather than data",
+                    "open it where it is from and save it as safetensors");
             else
                 Add(SafetensorsReader.Open(Path = single));
         }
@@ -38,7 +44,7 @@ internal sealed partial class SafetensorsSet : IDisposable
     /// <summary>The names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => fileOf.Keys;
 
-    /// <summary>Whether there is such a tensor.</summary>
+    /// <summary>True if the tensor exists.</summary>
     public bool Has(string name) => fileOf.ContainsKey(name);
 
     /// <summary>A tensor that is there.</summary>
@@ -56,7 +62,8 @@ internal sealed partial class SafetensorsSet : IDisposable
         files.Add(file);
         foreach (string name in file.Entries.Keys)
             if (!fileOf.TryAdd(name, file))
-                throw new BadFileException(file.Path, $"tensor {Quoted.Of(name)} is in '{System.IO.Path.GetFileName(fileOf[name].Path)}' too");
+                throw new BadFileException(file.Path,
+                    $"tensor {Quoted.Of(name)} is in '{System.IO.Path.GetFileName(fileOf[name].Path)}' too");
     }
 
     private void OpenShards(string index, string folder)
@@ -64,8 +71,10 @@ internal sealed partial class SafetensorsSet : IDisposable
         var placed = SafetensorsIndex.Read(index);
         foreach (string shard in placed.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
-            if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard) || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
-                throw new BadFileException(index, $"{Quoted.Of(shard)} is not the name of a safetensors file beside it");
+            if (shard.Length > 255 || shard != System.IO.Path.GetFileName(shard)
+                || !shard.EndsWith(".safetensors", StringComparison.Ordinal))
+                throw new BadFileException(index,
+                    $"{Quoted.Of(shard)} is not the name of a safetensors file beside it");
             if (!File.Exists(System.IO.Path.Combine(folder, shard)))
                 throw new BadFileException(index, $"the file {Quoted.Of(shard)} that it names is missing");
             Add(SafetensorsReader.Open(System.IO.Path.Combine(folder, shard)));
@@ -75,19 +84,24 @@ internal sealed partial class SafetensorsSet : IDisposable
                 throw new BadFileException(index,
                     $"tensor {Quoted.Of(name)} should be in {Quoted.Of(shard)}, but is not");
         if (fileOf.Keys.FirstOrDefault(name => !placed.ContainsKey(name)) is { } stray)
-            throw new BadFileException(index, $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
+            throw new BadFileException(index,
+                $"tensor {Quoted.Of(stray)} of '{System.IO.Path.GetFileName(fileOf[stray].Path)}' is not listed");
     }
 
-    /// <summary>Whether a file's name is one that <see cref="Write"/> gives to weights.</summary>
+    /// <summary>True if a file's name is one that <see cref="Write"/> gives to weights.</summary>
     public static bool IsWritten(string name) => name == SafetensorsIndex.SingleFile || WrittenShard().IsMatch(name);
 
     [GeneratedRegex(@"^model-\d{5,}-of-\d{5,}\.safetensors\z", RegexOptions.CultureInvariant)]
     private static partial Regex WrittenShard();
 
-    /// <summary>Writes tensors as one file, or as several and an index where they are more than a number of bytes.</summary>
+    /// <summary>
+    /// Writes tensors as one file, or as several and an index where they are more than a number of
+    /// bytes.
+    /// </summary>
     /// <param name="folder">An existing folder.</param>
     /// <param name="tensors">The tensors under the names that the files give them.</param>
-    /// <param name="maxBytes">A file holds tensors of at most so many bytes together, or a single larger one.</param>
+    /// <param name="maxBytes">The most bytes of tensors in one file; a larger tensor has a file of
+    /// its own.</param>
     public static void Write(string folder, IReadOnlyList<SafetensorsTensor> tensors, long maxBytes)
     {
         var shards = new List<List<SafetensorsTensor>>();
@@ -120,9 +134,11 @@ internal sealed partial class SafetensorsSet : IDisposable
         var index = new JsonObject
         {
             ["metadata"] = new JsonObject { ["total_size"] = total },
-            ["weight_map"] = new JsonObject(map.Select(pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, pair.Value))),
+            ["weight_map"] = new JsonObject(
+                map.Select(pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, pair.Value))),
         };
-        AtomicFile.Write(System.IO.Path.Combine(folder, SafetensorsIndex.IndexFile), stream => JsonSerializer.Serialize(stream, index, Indented));
+        AtomicFile.Write(System.IO.Path.Combine(folder, SafetensorsIndex.IndexFile),
+            stream => JsonSerializer.Serialize(stream, index, Indented));
     }
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };

@@ -2,10 +2,16 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>Takes a tokenizer and a chat template along from one format to another, as far as the other has a form for them.</summary>
+/// <summary>
+/// Takes a tokenizer and a chat template along from one format to another, as far as the other has
+/// a form for them.
+/// </summary>
 internal static class TokenizerConversion
 {
-    /// <summary>The tokenizer that a model brings, to be written in another format; null where there is none, or with a note where it cannot be read.</summary>
+    /// <summary>
+    /// The tokenizer that a model brings, to be written in another format; null where there is
+    /// none, or with a note where it cannot be read.
+    /// </summary>
     public static ITokenizer? Open(ModelSource source, List<string> notes)
     {
         if (source.TokenizerPath is not { } path)
@@ -29,7 +35,8 @@ internal static class TokenizerConversion
         if (Open(source, notes) is not { } tokenizer)
             return;
         if (tokenizer.VocabSize > source.Config.VocabSize)
-            throw new BadFileException(source.TokenizerPath!, $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
+            throw new BadFileException(source.TokenizerPath!,
+                $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         if (GgufTokenizer.Refusal(tokenizer) is { } reason)
             notes.Add($"the tokenizer stays behind: {reason}");
         else
@@ -40,7 +47,8 @@ internal static class TokenizerConversion
     public static void ToFolder(ModelSource source, string folder, List<string> notes)
     {
         if (source.ChatTemplate is { } template)
-            AtomicFile.Write(Path.Combine(folder, ModelDirectory.ChatTemplateFile), stream => stream.Write(Encoding.UTF8.GetBytes(template)));
+            AtomicFile.Write(Path.Combine(folder, ModelDirectory.ChatTemplateFile),
+                stream => stream.Write(Encoding.UTF8.GetBytes(template)));
         if (Open(source, notes) is not { } tokenizer)
             return;
         try

@@ -1,14 +1,15 @@
 namespace Nano;
 
 /// <summary>
-/// What an op runs in: the worker team, the SIMD width, the memory of the current step, and the
-/// tape (none means inference). One Compute is used by one thread at a time.
+/// The context in which ops run: the worker team, the SIMD width, the memory of the current step,
+/// and the tape (null for inference). One thread at a time uses a Compute.
 /// </summary>
 public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
     private readonly Scratch shared = new();
-    private readonly List<Tensor> made = []; // within ReleasingIntermediates and Listing, the step tensors so far
+    // within ReleasingIntermediates and TrackAllocations, the step tensors so far
+    private readonly List<Tensor> made = [];
     private int scopes;
     private bool recordsLater;
     private long largestScratch;
@@ -30,8 +31,8 @@ public sealed unsafe class Compute : IDisposable
     public int Threads => team.Size;
 
     /// <summary>
-    /// Whether kernels are passed over and only memory is handed out, to find out how much
-    /// something needs.
+    /// True to allocate memory without running any kernel, which measures how much memory is
+    /// needed.
     /// </summary>
     public bool OnlyPlans { get; init; }
 
@@ -44,7 +45,10 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Records ops for the backward pass while set.</summary>
     public Tape? Tape { get; set; }
 
-    /// <summary>Where gradients of looked-up rows wait while set: between the micro-batches of one update.</summary>
+    /// <summary>
+    /// The gradients of looked-up rows that are deferred between the micro-batches of one update;
+    /// null to add them at once.
+    /// </summary>
     public DeferredRows? DeferredRows { get; set; }
 
     /// <summary>Forgets every tensor of the step that has just ended.</summary>
@@ -62,8 +66,8 @@ public sealed unsafe class Compute : IDisposable
     public T WithoutTape<T>(Func<T> action) => Untaped(action, recordsLater: false);
 
     /// <summary>
-    /// Runs something that records nothing now; where it runs again with a tape later, its outputs
-    /// want gradients already.
+    /// Runs a function without recording it; if it runs again with a tape later, its outputs want
+    /// gradients already.
     /// </summary>
     internal T Untaped<T>(Func<T> action, bool recordsLater)
     {
@@ -79,13 +83,19 @@ public sealed unsafe class Compute : IDisposable
         }
     }
 
-    /// <summary>Whether what is computed now is differentiated, from this record or from one of a second run.</summary>
+    /// <summary>
+    /// True if the ops that run now are differentiated, from this record or from that of a second
+    /// run.
+    /// </summary>
     internal bool Differentiates => Tape is not null || recordsLater;
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
     public Tensor New(Shape shape, DType type = DType.Float32) => Made(new Tensor(StepArena, shape, type));
 
-    /// <summary>The same for what an op knows of each row, see <see cref="Tensor.IsStatistic"/>.</summary>
+    /// <summary>
+    /// A tensor of one number per row that an op computes (see <see cref="Tensor.IsStatistic"/>),
+    /// in the step's arena.
+    /// </summary>
     internal Tensor NewStatistic(Shape shape) => Made(new Tensor(StepArena, shape) { IsStatistic = true });
 
     private Tensor Made(Tensor tensor)
@@ -96,21 +106,24 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>
-    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on.
+    /// Releases a step tensor's memory before the step ends; reading it is an error from now on.
     /// For values that no backward pass reads, such as a branch that has been added to the residual
     /// stream. The tensor can still receive a gradient. No effect on other tensors.
     /// </summary>
     public void Release(Tensor tensor) => tensor.ReleaseValues(StepArena);
 
     /// <summary>
-    /// Runs something and, where nothing of it was recorded for a backward pass, releases every
-    /// step tensor that it made, except the result.
+    /// Runs a function and, if nothing of it was recorded for a backward pass, releases every step
+    /// tensor that it allocated, except the result.
     /// </summary>
     public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingIntermediates(action, unlessRecorded: true)!;
 
-    /// <summary>Runs something and releases every step tensor that it made, except the result.</summary>
-    /// <param name="action">What is run.</param>
-    /// <param name="unlessRecorded">Whether they stay if the tape has recorded an op meanwhile.</param>
+    /// <summary>
+    /// Runs a function and releases every step tensor that it allocated, except the result.
+    /// </summary>
+    /// <param name="action">The function.</param>
+    /// <param name="unlessRecorded">True to retain them if the tape has recorded an op
+    /// meanwhile.</param>
     internal Tensor? ReleasingIntermediates(Func<Tensor?> action, bool unlessRecorded = false)
     {
         int start = made.Count, recorded = Tape?.Ops.Count ?? 0;
@@ -132,22 +145,22 @@ public sealed unsafe class Compute : IDisposable
 
     private void ReleaseFrom(int start, Tensor? result)
     {
-        bool ours = false;
+        bool resultIsNew = false;
         for (int i = start; i < made.Count; i++)
             if (made[i] == result)
-                ours = true;
+                resultIsNew = true;
             else
                 made[i].Release(StepArena);
         made.RemoveRange(start, made.Count - start);
-        if (ours && scopes > 0)
+        if (resultIsNew && scopes > 0)
             made.Add(result!);
     }
 
     /// <summary>
-    /// Runs something and lists the step tensors that it made and did not release, except the
-    /// result, in the order in which they were made.
+    /// Runs a function and lists the step tensors that it allocated and did not release, except the
+    /// result, in the order of allocation.
     /// </summary>
-    internal Tensor Listing(Func<Tensor> action, List<Tensor> held)
+    internal Tensor TrackAllocations(Func<Tensor> action, List<Tensor> held)
     {
         int start = made.Count;
         scopes++;
@@ -204,7 +217,7 @@ public sealed unsafe class Compute : IDisposable
     internal float* Shared(long floats)
     {
         shared.Begin(Scratch.RoundUp(floats));
-        return shared.Take(floats);
+        return shared.Allocate(floats);
     }
 
     /// <summary>
@@ -215,7 +228,7 @@ public sealed unsafe class Compute : IDisposable
         For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
 
     /// <summary>
-    /// Whether a result of so many floats, 32 MB and more, has left the caches before the next op
+    /// True if a result of this many floats (32 MB and more) leaves the caches before the next op
     /// reads it.
     /// </summary>
     internal static bool WorthStreaming(long floats) => floats >= 1 << 23;

@@ -1,16 +1,17 @@
 namespace Nano;
 
 /// <summary>
-/// Gradients of looked-up rows that wait until all micro-batches of an update are through. A table that is also the head gets a dense
-/// gradient from the head; were lookups added after each micro-batch, the order of the additions would depend on how the batch was
-/// split. Only the gradients of the rows are kept, [tokens, C].
+/// Gradients of looked-up rows that wait until all micro-batches of an update are through. A table
+/// that is also the head gets a dense gradient from the head; were lookups added after each
+/// micro-batch, the order of the additions would depend on how the batch was split. Only the
+/// gradients of the rows are retained, [tokens, C].
 /// </summary>
 public sealed class DeferredRows : IDisposable
 {
     private readonly Arena arena = new();
     private readonly List<(Tensor Weight, Tensor Ids, Tensor DY)> waiting = [];
 
-    /// <summary>Where they wait.</summary>
+    /// <summary>The memory of the deferred gradients.</summary>
     public Arena Arena => arena;
 
     internal unsafe void Add(Compute compute, Tensor weight, Tensor ids, Tensor dy)
@@ -21,7 +22,10 @@ public sealed class DeferredRows : IDisposable
         waiting.Add((weight, idsCopy, dyCopy));
     }
 
-    /// <summary>Adds everything that waits to the gradients of its tables, in the order in which it came, and forgets it.</summary>
+    /// <summary>
+    /// Adds all deferred gradients to those of their tables, in order of arrival, and clears the
+    /// list.
+    /// </summary>
     public void Run(Compute compute)
     {
         foreach (var (weight, ids, dy) in waiting)
@@ -29,7 +33,7 @@ public sealed class DeferredRows : IDisposable
         Clear();
     }
 
-    /// <summary>Forgets everything that waits.</summary>
+    /// <summary>Drops all deferred gradients.</summary>
     public void Clear()
     {
         waiting.Clear();

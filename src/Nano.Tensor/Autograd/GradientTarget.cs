@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// Where a backward pass puts a gradient: adding to what is there, or as the first to write. The default, without a
-/// pointer, stands for a gradient that nobody wants.
+/// The destination of a gradient in the backward pass: added to what is there, or written as the
+/// first contribution. The default, without a pointer, stands for a gradient that is not wanted.
 /// </summary>
 internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
 {
@@ -23,13 +23,17 @@ internal readonly unsafe struct GradientTarget(float* pointer, bool accumulate)
             new Span<float>(Pointer + begin, checked((int)(end - begin))).Clear();
     }
 
-    /// <summary>The same target, moved on by some elements; no target stays none.</summary>
+    /// <summary>
+    /// The target shifted by a number of elements; a target without a pointer stays one.
+    /// </summary>
     public GradientTarget At(nint i) => Pointer == null ? default : new(Pointer + i, Accumulate);
 }
 
 internal static class GradientTargetExtensions
 {
-    /// <summary>Where the gradient of a tensor goes, or no target if it wants none.</summary>
+    /// <summary>
+    /// The target of a tensor's gradient, without a pointer if the tensor wants none.
+    /// </summary>
     internal static GradientTarget TargetIfWanted(this Tensor? tensor, Compute compute) =>
         tensor is { WantsGradient: true } ? tensor.GradientFor(compute) : default;
 

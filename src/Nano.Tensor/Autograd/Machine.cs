@@ -3,17 +3,22 @@ using System.Runtime.Intrinsics;
 
 namespace Nano;
 
-/// <summary>What this machine can do at best, measured: the ceilings that every figure is compared with.</summary>
+/// <summary>
+/// The measured peak performance of this machine: the ceilings with which all figures are compared.
+/// </summary>
 /// <param name="PeakGflops">Fused multiply-adds on registers, counted as two operations, all threads together.</param>
 /// <param name="ReadGigabytesPerSecond">Reading memory that does not fit the caches, all threads together.</param>
-/// <param name="TriadGigabytesPerSecond">
-/// a = b + s c on such memory (STREAM's triad; McCalpin, 1995): two streams read and one written past the caches, each counted once, all threads together.
-/// </param>
+/// <param name="TriadGigabytesPerSecond"> a = b + s c on such memory (STREAM's triad; McCalpin,
+/// 1995): two streams read and one written past the caches, each counted once, all threads
+/// together. </param>
 public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, double TriadGigabytesPerSecond)
 {
     private const int FmaRounds = 4096, Chains = 16;
 
-    /// <summary>Measures for about a third of a second: the best of several short runs, since a ceiling is a maximum.</summary>
+    /// <summary>
+    /// Measures for about a third of a second: the best of several short runs, since a ceiling is a
+    /// maximum.
+    /// </summary>
     public static Machine Measure(Compute compute)
     {
         double peak = MeasurePeak(compute);
@@ -34,8 +39,10 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     public static string CpuName()
     {
         const string linux = "/proc/cpuinfo";
-        string? line = File.Exists(linux) ? File.ReadLines(linux).FirstOrDefault(text => text.StartsWith("model name", StringComparison.Ordinal)) : null;
-        return line?[(line.IndexOf(':') + 1)..].Trim() ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
+        string? line = File.Exists(linux) ? File.ReadLines(linux)
+            .FirstOrDefault(text => text.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return line?[(line.IndexOf(':') + 1)..].Trim()
+            ?? System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString();
     }
 
     private static (double Read, double Triad) MeasureMemory(Compute compute)
@@ -72,7 +79,8 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
             V x = S.Splat(0.999f), y = S.Splat(0.001f);
-            V a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = y, j = y, k = y, l = y, m = y, n = y, o = y, p = y;
+            V a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = y, j = y, k = y, l = y, m = y, n = y,
+                o = y, p = y;
             for (nint round = (end - begin) * FmaRounds; round > 0; round--)
             {
                 a = S.Fma(a, x, y); b = S.Fma(b, x, y); c = S.Fma(c, x, y); d = S.Fma(d, x, y);
@@ -82,7 +90,7 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
             }
             V sum = S.Add(S.Add(S.Add(a, b), S.Add(c, d)), S.Add(S.Add(e, f), S.Add(g, h)));
             sum = S.Add(sum, S.Add(S.Add(S.Add(i, j), S.Add(k, l)), S.Add(S.Add(m, n), S.Add(o, p))));
-            S.Store(scratch.Take(16), sum); // a result nobody uses would be optimised away
+            S.Store(scratch.Allocate(16), sum); // a result nobody uses would be optimised away
         }
     }
 
@@ -98,18 +106,22 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
                 c = S.Add(c, S.Load(x + i + (2 * S.Lanes)));
                 d = S.Add(d, S.Load(x + i + (3 * S.Lanes)));
             }
-            S.Store(scratch.Take(16), S.Add(S.Add(a, b), S.Add(c, d)));
+            S.Store(scratch.Allocate(16), S.Add(S.Add(a, b), S.Add(c, d)));
         }
     }
 
-    /// <summary>Stores past the caches, whatever the width of kernels: a plain store would first read the line that it overwrites.</summary>
+    /// <summary>
+    /// Stores past the caches, whatever the width of kernels: a plain store would first read the
+    /// line that it overwrites.
+    /// </summary>
     private readonly unsafe struct AddScaled(float* b, float* c, float* a) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
             var scale = Vector512.Create(3f);
             for (nint i = begin; i < end; i += Vector512<float>.Count)
-                Vector512.StoreAlignedNonTemporal(Vector512.FusedMultiplyAdd(Vector512.Load(c + i), scale, Vector512.Load(b + i)), a + i);
+                Vector512.StoreAlignedNonTemporal(
+                    Vector512.FusedMultiplyAdd(Vector512.Load(c + i), scale, Vector512.Load(b + i)), a + i);
         }
     }
 }

@@ -6,7 +6,9 @@ namespace Nano;
 /// </summary>
 public abstract record Op(Tensor Output)
 {
-    /// <summary>Whether one of the inputs wants a gradient, and so the output does.</summary>
+    /// <summary>
+    /// True if one of the inputs wants a gradient, and therefore the output does.
+    /// </summary>
     internal abstract bool WantsGradient { get; }
 
     /// <summary>
@@ -15,9 +17,9 @@ public abstract record Op(Tensor Output)
     /// </summary>
     internal abstract void Backward(Compute compute);
 
-    /// <summary>What the forward pass costs, for the profiler.</summary>
+    /// <summary>The work of the forward pass, for the profiler.</summary>
     internal abstract Work ForwardWork { get; }
 
-    /// <summary>What <see cref="Backward"/> costs; null if it takes its laps itself.</summary>
+    /// <summary>The work of <see cref="Backward"/>; null if it records its laps itself.</summary>
     internal abstract Work? BackwardWork { get; }
 }

@@ -59,13 +59,17 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     /// </summary>
     public int Parts { get; init; } = 1;
 
-    /// <summary>Whether its rows are channels of heads that rotary positions rotate.</summary>
+    /// <summary>
+    /// True if its rows are channels of heads that are rotated by their positions.
+    /// </summary>
     public bool IsRotated { get; init; }
 
-    /// <summary>Whether weight decay applies: to tables and matrices, not to norms and biases.</summary>
+    /// <summary>
+    /// True if weight decay applies: to tables and matrices, not to norms and biases.
+    /// </summary>
     public bool Decays => Role is not (ParameterRole.Norm or ParameterRole.Bias);
 
-    /// <summary>Whether it is a matrix inside a block.</summary>
+    /// <summary>True for a matrix inside a block.</summary>
     public bool IsInner => Role is ParameterRole.Inner or ParameterRole.ResidualOut;
 
     /// <summary>

@@ -1,13 +1,17 @@
 namespace Nano;
 
 /// <summary>A piece of work and what it costs at least.</summary>
-/// <param name="Name">Which op, and which way through it: "linear forward".</param>
-/// <param name="Flops">Additions, multiplications, divisions, roots; a fused multiply-add is two, a function such as exp is one.</param>
+/// <param name="Name">The op and the direction: "linear forward".</param>
+/// <param name="Flops">Additions, multiplications, divisions, roots; a fused multiply-add is two, a
+/// function such as exp is one.</param>
 /// <param name="Bytes">Operands and results, each moved once.</param>
 /// <param name="Product">Sizes of a matrix product [M, K] [K, N]; zero for anything else.</param>
 public readonly record struct Work(string Name, double Flops, double Bytes, (int M, int N, int K) Product = default)
 {
-    /// <summary>Work that reads or writes these tensors; a tensor also stands for its gradient, and is named once for each time it moves.</summary>
+    /// <summary>
+    /// Work that reads or writes these tensors; a tensor also stands for its gradient, and is named
+    /// once for each time it moves.
+    /// </summary>
     public static Work Of(string name, double flops, params ReadOnlySpan<Tensor?> moved)
     {
         double elements = 0;
@@ -18,7 +22,8 @@ public readonly record struct Work(string Name, double Flops, double Bytes, (int
 
     /// <summary>Matrix products of one size: 2 M N K operations each, two operands and a result moved.</summary>
     public static Work Of(string name, int m, int n, int k, int count = 1) =>
-        new(name, 2.0 * m * n * k * count, sizeof(float) * (((double)m * k) + ((double)k * n) + ((double)m * n)) * count, (m, n, k));
+        new(name, 2.0 * m * n * k * count,
+            sizeof(float) * (((double)m * k) + ((double)k * n) + ((double)m * n)) * count, (m, n, k));
 }
 
 /// <summary>One line of a profile: all laps of one name and, for matrix products, one size.</summary>
@@ -29,13 +34,16 @@ public readonly record struct Work(string Name, double Flops, double Bytes, (int
 /// <param name="Percent">Share of the step.</param>
 /// <param name="Gflops">Arithmetic, in GFLOP/s.</param>
 /// <param name="Gbps">Operands and results, each counted once, in GB/s.</param>
-/// <param name="Bound">The ceiling it is compared with: "arithmetic" (the measured peak) for more than four operations per byte, else "memory" (the read bandwidth).</param>
+/// <param name="Bound">The ceiling it is compared with: "arithmetic" (the measured peak) for more
+/// than four operations per byte, else "memory" (the read bandwidth).</param>
 /// <param name="PercentOfCeiling">Of that ceiling. Beyond 100 percent of memory, the data came from a cache.</param>
-public sealed record ProfileRow(string Name, string Shape, double Calls, double Ms, double Percent, double? Gflops, double? Gbps, string Bound, double? PercentOfCeiling);
+public sealed record ProfileRow(string Name, string Shape, double Calls, double Ms, double Percent, double? Gflops,
+    double? Gbps, string Bound, double? PercentOfCeiling);
 
 /// <summary>
-/// Where the time of a step goes, by laps as a stopwatch takes them: the time since the lap before belongs to the work that has just ended.
-/// A kernel returns when all threads are done, so a lap on the calling thread covers them. Laps outside a step (evaluation) do not count.
+/// Measures the time of a step in laps, like a stopwatch: the time since the previous lap belongs
+/// to the work that has just ended. A kernel returns when all threads are done, so a lap on the
+/// calling thread covers them. Laps outside a step (evaluation) do not count.
 /// </summary>
 public sealed class Profiler(TimeProvider? clock = null)
 {
@@ -64,7 +72,10 @@ public sealed class Profiler(TimeProvider? clock = null)
         stepStart = lapStart = clock.GetTimestamp();
     }
 
-    /// <summary>What has run since the lap before was this. Null: the work has taken its laps itself.</summary>
+    /// <summary>
+    /// Ends a lap: attributes the time since the previous one to <paramref name="ended"/>. Null if
+    /// the work has recorded its laps itself.
+    /// </summary>
     public void Lap(Work? ended)
     {
         if (!running || ended is not { } work)
@@ -79,7 +90,7 @@ public sealed class Profiler(TimeProvider? clock = null)
         lapStart = now;
     }
 
-    /// <summary>What has run since the lap before belongs to no work.</summary>
+    /// <summary>Starts a new lap; the time since the previous one counts as "other".</summary>
     public void Skip() => lapStart = clock.GetTimestamp();
 
     /// <summary>Ends a step.</summary>
@@ -90,7 +101,10 @@ public sealed class Profiler(TimeProvider? clock = null)
         Steps++;
     }
 
-    /// <summary>What was measured, the longest first, and what is left as "other" at the end; together 100 percent. Empty before the first step has ended.</summary>
+    /// <summary>
+    /// The measured kinds of work, the longest first, and the remaining time as "other"; together
+    /// 100 percent. Empty before the first step has ended.
+    /// </summary>
     public IReadOnlyList<ProfileRow> Rows(Machine machine)
     {
         if (Steps == 0)
@@ -106,8 +120,10 @@ public sealed class Profiler(TimeProvider? clock = null)
         double gflops = sum.Flops / seconds / 1e9, gbps = sum.Bytes / seconds / 1e9;
         bool arithmetic = sum.Flops > 4 * sum.Bytes;
         var (m, n, k) = sum.First.Product;
-        return new ProfileRow(sum.First.Name, sum.First.Product == default ? "" : $"{m} x {n} x {k}", (double)sum.Calls / Steps, Milliseconds(sum.Ticks), 100.0 * sum.Ticks / total,
-            gflops, gbps, arithmetic ? "arithmetic" : "memory", 100 * (arithmetic ? gflops / machine.PeakGflops : gbps / machine.ReadGigabytesPerSecond));
+        return new ProfileRow(sum.First.Name, sum.First.Product == default ? "" : $"{m} x {n} x {k}",
+            (double)sum.Calls / Steps, Milliseconds(sum.Ticks), 100.0 * sum.Ticks / total,
+            gflops, gbps, arithmetic ? "arithmetic" : "memory",
+            100 * (arithmetic ? gflops / machine.PeakGflops : gbps / machine.ReadGigabytesPerSecond));
     }
 
     private double Milliseconds(long ticks) => 1000.0 * ticks / clock.TimestampFrequency / Steps;

@@ -6,7 +6,8 @@ public readonly record struct Shape
     private readonly int d0, d1, d2, d3; // dimensions beyond the rank are 0, so that a scalar equals default
 
     /// <summary>A shape of up to four dimensions; none at all is a scalar.</summary>
-    /// <exception cref="ArgumentException">More than four dimensions, a negative one, or too many elements to count.</exception>
+    /// <exception cref="ArgumentException">More than four dimensions, a negative one, or too many
+    /// elements to count.</exception>
     public Shape(params ReadOnlySpan<int> dims)
     {
         if (dims.Length > 4)
@@ -15,7 +16,8 @@ public readonly record struct Shape
             if (dim < 0)
                 throw new ArgumentException($"a dimension cannot be negative, got {dim}");
         Rank = dims.Length;
-        (d0, d1, d2, d3) = (dims.Length > 0 ? dims[0] : 0, dims.Length > 1 ? dims[1] : 0, dims.Length > 2 ? dims[2] : 0, dims.Length > 3 ? dims[3] : 0);
+        (d0, d1, d2, d3) = (dims.Length > 0 ? dims[0] : 0, dims.Length > 1 ? dims[1] : 0, dims.Length > 2 ? dims[2]
+            : 0, dims.Length > 3 ? dims[3] : 0);
         Int128 length = 1;
         foreach (int dim in dims)
             length *= dim;
@@ -56,7 +58,7 @@ public readonly record struct Shape
     /// <summary>Number of innermost rows.</summary>
     public long Rows => Rank == 0 ? 1 : Rank == 1 ? 1 : checked((long)d0 * (Rank > 2 ? d1 : 1) * (Rank > 3 ? d2 : 1));
 
-    /// <summary>The same shape with another innermost size.</summary>
+    /// <summary>The shape with another innermost size.</summary>
     public Shape WithColumns(int columns) => Rank switch
     {
         1 => new Shape(columns),

@@ -16,12 +16,15 @@ public sealed class Tape
     public IReadOnlyList<Op> Ops => ops;
 
     /// <summary>
-    /// Whether a backward pass leaves the values and gradients of everything between inputs and
-    /// output readable until the step ends.
+    /// True to leave the values and gradients of all intermediate tensors readable after the
+    /// backward pass, until the step ends.
     /// </summary>
-    public bool KeepsAll { get; init; }
+    public bool RetainsAll { get; init; }
 
-    /// <summary>Whether ops are recorded whose outputs want no gradient too: to be lowered, not walked.</summary>
+    /// <summary>
+    /// True to record all ops, even those whose outputs want no gradient: for lowering, not for a
+    /// backward pass.
+    /// </summary>
     internal bool RecordsAll { get; init; }
 
     internal void Record(Op op)
@@ -42,7 +45,7 @@ public sealed class Tape
     /// record up: what was computed on the way can no longer be read, except this tensor and its
     /// gradient.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="output">Usually a scalar loss.</param>
     /// <param name="upstream">The gradient fed in at the output, of its shape; null means 1 in every element.</param>
     /// <exception cref="InvalidOperationException">The record has been used up already, or nothing
@@ -54,8 +57,8 @@ public sealed class Tape
                 $"backward: upstream gradient {upstream.Shape} does not match the output {output.Shape}");
         if (walked)
             throw new InvalidOperationException(
-                "backward: this tape has been walked already, and what it recorded is gone; run the ops again, or "
-                + "use a tape with KeepsAll");
+                "backward: the backward pass of this tape has run already and released its record; run the ops "
+                + "again, or use a tape with RetainsAll");
         if (!output.WantsGradient)
             throw new InvalidOperationException(
                 $"backward: {output} was made without a tape, or from nothing that wants a gradient");
@@ -69,10 +72,10 @@ public sealed class Tape
     }
 
     /// <summary>
-    /// Walks the record backwards from outputs that have their gradients; everything but the kept
-    /// tensor is released on the way.
+    /// Runs the record backwards from outputs that have their gradients; everything but one
+    /// retained tensor is released on the way.
     /// </summary>
-    internal void Walk(Compute compute, Tensor? kept)
+    internal void Walk(Compute compute, Tensor? retained)
     {
         for (int i = ops.Count - 1; i >= 0; i--)
         {
@@ -82,10 +85,10 @@ public sealed class Tape
                 op.Backward(compute);
                 compute.Profiler?.Lap(op.BackwardWork);
             }
-            if (!KeepsAll && op.Output != kept)
+            if (!RetainsAll && op.Output != retained)
                 op.Output.Release(compute.StepArena);
         }
-        if (KeepsAll)
+        if (RetainsAll)
             return;
         ops.Clear();
         walked = true;

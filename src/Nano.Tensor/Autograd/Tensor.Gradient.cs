@@ -14,10 +14,10 @@ public sealed unsafe partial class Tensor
     private bool wantsGradient; // of a root; a view asks its root
 
     /// <summary>
-    /// Whether a backward pass computes a gradient for this tensor. True for floats that nothing
-    /// was computed for yet: parameters and inputs; a frozen one is set to false before gradients
-    /// are enabled. The output of an op wants one if a tape recorded it and one of its inputs does.
-    /// Ids never do, and a view is asked through its root.
+    /// True if a backward pass computes a gradient for this tensor. By default true for float
+    /// tensors that no op computed: parameters and inputs; a frozen one is set to false before
+    /// gradients are enabled. The output of an op wants a gradient if a tape recorded the op and
+    /// one of its inputs wants one. Ids never do; a view has the value of its root.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is set for a view, or to true for ids.</exception>
     public bool WantsGradient
@@ -37,20 +37,24 @@ public sealed unsafe partial class Tensor
     private InvalidOperationException Gone() => Root.buffer!.IsClosed
         ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
         : new InvalidOperationException(Root.generation == Released
-            ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what "
-            + $"a backward pass has used)"
+            ? $"tensor {this} was released: nothing in its step needed it any more (a tape with RetainsAll retains "
+            + "what a backward pass has used)"
             : $"tensor {this} belongs to a step that has ended");
 
-    /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
+    /// <summary>
+    /// True if a gradient has been written. A view's gradient is a view of its parent's.
+    /// </summary>
     public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
 
     /// <summary>
-    /// Whether there is memory for a gradient. Memory that an earlier backward pass allocated in
-    /// the step's arena is gone when the step has ended.
+    /// True if memory for a gradient is allocated. Memory that an earlier backward pass allocated
+    /// from the step's arena becomes invalid when the step ends.
     /// </summary>
     private bool HasGradientMemory => gradient is { IsGone: false };
 
-    /// <summary>Whether this tensor's memory went back to its arena, or the arena has been reset.</summary>
+    /// <summary>
+    /// True if this tensor's memory has been returned to its arena, or the arena has been reset.
+    /// </summary>
     internal bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
 
     /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
@@ -60,33 +64,34 @@ public sealed unsafe partial class Tensor
         : throw new InvalidOperationException(WantsGradient
             ? $"tensor {this} has no gradient: was it part of the loss, and was Backward called?"
             : $"tensor {this} has no gradient: it wants none (it is frozen, or was made without a tape or from "
-            + $"frozen tensors)");
+            + "frozen tensors)");
 
     /// <summary>
-    /// Gives the memory of this tensor's elements back to the step's arena, for others to use. It can still receive a
+    /// Returns the memory of this tensor's elements to the step's arena, for other tensors. It can
+    /// still receive a
     /// gradient. No effect on views, on tensors in other memory, and the second time.
     /// </summary>
     internal void ReleaseValues(Arena step)
     {
         if (arena != step || IsGone || --owners > 0)
             return;
-        arena.Give(buffer!, offset, Length);
+        arena.Return(buffer!, offset, Length);
         generation = Released;
     }
 
     /// <summary>
-    /// Takes memory for the elements again after <see cref="ReleaseValues"/>, not cleared. Views
-    /// look there from now on.
+    /// Allocates memory for the elements again after <see cref="ReleaseValues"/>, not cleared.
+    /// Views use it from now on.
     /// </summary>
-    internal void TakeAgain()
+    internal void Reallocate()
     {
-        (buffer, offset) = arena!.Take(Length);
+        (buffer, offset) = arena!.Allocate(Length);
         (generation, owners) = (arena.Generation, 1);
     }
 
     /// <summary>
-    /// Gives back the memory of this tensor and of its gradient, unless that has become another
-    /// tensor's gradient.
+    /// Returns the memory of this tensor and of its gradient, unless another tensor has adopted it
+    /// as its gradient.
     /// </summary>
     internal void Release(Arena step)
     {
@@ -152,7 +157,7 @@ public sealed unsafe partial class Tensor
         return true;
     }
 
-    /// <summary>Gives a tensor its gradient: from now on contributions are added to it.</summary>
+    /// <summary>Sets the gradient: from now on contributions are added to it.</summary>
     public void SetGradient(Tensor target)
     {
         if (target.Shape != Shape)
@@ -166,8 +171,7 @@ public sealed unsafe partial class Tensor
     }
 
     /// <summary>
-    /// Keeps a parameter's gradient memory but forgets its contents: the next contribution
-    /// overwrites them.
+    /// Clears a gradient without releasing its memory: the next contribution overwrites it.
     /// </summary>
     public void ForgetGradient() => gradientIsEmpty = true;
 }

@@ -45,7 +45,7 @@ public sealed unsafe partial class Tensor
     /// </summary>
     public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
     {
-        (buffer, offset) = arena.Take(shape.Length);
+        (buffer, offset) = arena.Allocate(shape.Length);
         (this.arena, generation) = (arena, arena.Generation);
         (Shape, RowStride, Type) = (shape, shape.Columns, type);
         wantsGradient = type == DType.Float32;
@@ -87,15 +87,15 @@ public sealed unsafe partial class Tensor
     public ParameterFacts? Parameter { get; init; }
 
     /// <summary>
-    /// Whether these few numbers (a mean, a normaliser) stand for whole rows: they are never stored
-    /// with fewer digits.
+    /// True for a few numbers that stand for whole rows (a mean, a normaliser); they are always
+    /// stored in full precision.
     /// </summary>
     internal bool IsStatistic { get; init; }
 
     /// <summary>Number of elements.</summary>
     public long Length => Shape.Length;
 
-    /// <summary>Whether the rows follow each other without gaps.</summary>
+    /// <summary>True if the rows follow each other without gaps.</summary>
     public bool IsContiguous => RowStride == Shape.Columns || Shape.Rows <= 1;
 
     /// <summary>
@@ -125,7 +125,7 @@ public sealed unsafe partial class Tensor
     /// <summary>Elements from the start of <see cref="Root"/> to the first one of this view.</summary>
     internal long OffsetInRoot => parent is null ? 0 : offset;
 
-    /// <summary>The same elements in another shape of equal length.</summary>
+    /// <summary>A view of the elements in another shape of equal length.</summary>
     public Tensor Reshape(Shape shape)
     {
         if (shape.Length != Length)

@@ -1,20 +1,21 @@
 namespace Nano;
 
 /// <summary>
-/// Memory for everything that lives equally long: the parameters, the gradients, the optimizer state, or one training step.
-/// <see cref="Take"/> gives the lowest free place, <see cref="Give"/> takes a part back early, and <see cref="Reset"/> makes the whole arena
-/// empty and keeps its memory, so a step that repeats allocates nothing after the first time. Memory that was never used is only
-/// reserved: the system finds pages for it when it is first written.
+/// Memory for everything that lives equally long: the parameters, the gradients, the optimizer
+/// state, or one training step. <see cref="Allocate"/> allocates the lowest free range,
+/// <see cref="Return"/> returns one early, and <see cref="Reset"/> makes the whole arena empty but
+/// retains its memory, so a step that repeats takes nothing from the system after the first time.
+/// Memory that was never used is only reserved: the system finds pages for it when it is first
+/// written.
 /// </summary>
-/// <param name="chunkFloats">
-/// Floats of the first piece of memory. Later ones are sixteen times as large, by default 64 MiB, which C libraries map on their own and give
-/// back to the system when freed; what fits no piece gets one of its size.
-/// </param>
+/// <param name="chunkFloats"> Floats of the first piece of memory. Later ones are sixteen times as
+/// large, by default 64 MiB, which C libraries map on their own and give back to the system when
+/// freed; what fits no piece gets one of its size. </param>
 public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
 {
     private const int AlignFloats = NativeBuffer.Alignment / sizeof(float);
     private readonly List<NativeBuffer> chunks = [];
-    private readonly List<long> touched = []; // of each chunk, how many floats from its start have ever been taken
+    private readonly List<long> touched = []; // of each chunk, how many floats from its start have ever been allocated
     private readonly List<Range> free = []; // in order of address, never two that touch
     private long inUse;
 
@@ -24,7 +25,7 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         public long End => Offset + Length;
     }
 
-    /// <summary>How often the arena has been emptied: what was taken in an earlier generation is gone.</summary>
+    /// <summary>Number of resets so far; allocations of earlier generations are invalid.</summary>
     internal int Generation { get; private set; }
 
     /// <summary>Bytes held, in use or not.</summary>
@@ -33,11 +34,17 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
     /// <summary>The most bytes that were in use at one time, alignment included.</summary>
     public long PeakBytes { get; private set; }
 
-    /// <summary>Bytes of the memory held now that have ever been in use: what the arena costs of the machine's memory.</summary>
+    /// <summary>
+    /// Bytes of the memory held now that have ever been in use: what the arena costs of the
+    /// machine's memory.
+    /// </summary>
     public long TouchedBytes => touched.Sum() * sizeof(float);
 
-    /// <summary>Takes memory for the given number of floats, aligned to 64 bytes, with whatever was in it before; zeros the first time.</summary>
-    public (NativeBuffer Buffer, long Offset) Take(long floats)
+    /// <summary>
+    /// Allocates memory for the given number of floats, aligned to 64 bytes and not cleared; zeros
+    /// the first time.
+    /// </summary>
+    public (NativeBuffer Buffer, long Offset) Allocate(long floats)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(floats);
         long rounded = RoundUp(floats);
@@ -57,9 +64,11 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         return (chunks[range.Chunk], range.Offset);
     }
 
-    /// <summary>Takes back a part that <see cref="Take"/> gave since the last <see cref="Reset"/>.</summary>
+    /// <summary>
+    /// Returns a range that <see cref="Allocate"/> has allocated since the last <see cref="Reset"/>.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It is free already, or not from here.</exception>
-    public void Give(NativeBuffer buffer, long offset, long floats)
+    public void Return(NativeBuffer buffer, long offset, long floats)
     {
         var range = new Range(chunks.IndexOf(buffer), offset, RoundUp(floats));
         if (range.Length == 0)
@@ -67,7 +76,8 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         int at = 0;
         while (at < free.Count && (free[at].Chunk, free[at].Offset).CompareTo((range.Chunk, offset)) < 0)
             at++;
-        bool before = at > 0 && free[at - 1].Chunk == range.Chunk, after = at < free.Count && free[at].Chunk == range.Chunk;
+        bool before = at > 0 && free[at - 1].Chunk == range.Chunk,
+            after = at < free.Count && free[at].Chunk == range.Chunk;
         if (range.Chunk < 0 || (before && free[at - 1].End > offset) || (after && free[at].Offset < range.End))
             throw new InvalidOperationException($"{floats} floats at {offset} are not in use in this arena");
         inUse -= range.Length;
@@ -83,7 +93,8 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
     }
 
     /// <summary>
-    /// Empties the arena. Tensors taken from it can no longer be used. Several chunks are replaced by one that fits all next time, if the system
+    /// Empties the arena. Tensors allocated in it become invalid. Several chunks are replaced by
+    /// one that fits all next time, if the system
     /// has that much in one piece.
     /// </summary>
     public void Reset()
@@ -132,5 +143,6 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
         free.Add(new Range(chunks.Count - 1, 0, chunk.Length));
     }
 
-    private static long RoundUp(long floats) => floats > long.MaxValue - AlignFloats ? floats : (floats + AlignFloats - 1) / AlignFloats * AlignFloats;
+    private static long RoundUp(long floats) => floats > long.MaxValue - AlignFloats ? floats
+        : (floats + AlignFloats - 1) / AlignFloats * AlignFloats;
 }

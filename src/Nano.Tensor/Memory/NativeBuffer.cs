@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Nano;
 
-/// <summary>A block of 64-byte aligned memory outside the garbage-collected heap. The only place in Nano that allocates it.</summary>
+/// <summary>
+/// A block of 64-byte aligned memory outside the garbage-collected heap. The only place in Nano
+/// that allocates it.
+/// </summary>
 public sealed unsafe class NativeBuffer : SafeHandle
 {
     /// <summary>Bytes: one cache line, and one AVX-512 vector.</summary>
@@ -10,7 +13,10 @@ public sealed unsafe class NativeBuffer : SafeHandle
 
     private readonly float* first;
 
-    /// <summary>Zeroed memory for the given number of floats. Of a large one the system finds the pages when they are first touched.</summary>
+    /// <summary>
+    /// Zeroed memory for the given number of floats. Of a large one the system finds the pages when
+    /// they are first touched.
+    /// </summary>
     /// <exception cref="NanoException">The system has no such amount of memory.</exception>
     public NativeBuffer(long floats) : base(0, ownsHandle: true)
     {
@@ -28,7 +34,8 @@ public sealed unsafe class NativeBuffer : SafeHandle
         }
         first = (float*)((handle + Alignment - 1) & -Alignment);
         Length = floats;
-        // The collector sees a few bytes where this memory is; told how much hangs on them, it runs before forgotten tensors fill the machine.
+        // The collector sees a few bytes where this memory is; told how much hangs on them, it runs before
+        // forgotten tensors fill the machine.
         GC.AddMemoryPressure(Math.Max(Length, 1) * sizeof(float));
     }
 

@@ -22,13 +22,13 @@ internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tens
     {
         foreach (var (tensor, words) in Stored)
         {
-            tensor.TakeAgain();
+            tensor.Reallocate();
             BFloat16.Widen(compute, (nint)tensor.Length, words.Pointer, tensor.Pointer);
             compute.Release(words);
             compute.Profiler?.Lap(Work.Of("bfloat16 to float32", 0, words, tensor));
         }
         Stored.Clear();
-        Inner.Walk(compute, kept: Y);
+        Inner.Walk(compute, retained: Y);
     }
 }
 
@@ -39,7 +39,7 @@ public static class BFloat16StorageExtensions
     /// body(x), what happens inside being stored as bfloat16 until the backward pass. Without a
     /// tape, nothing inside is stored at all.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="x">The tensor that body depends on, besides parameters; it stays as it is.</param>
     /// <param name="body">Returns x or a tensor it made, not a view.</param>
     /// <exception cref="ArgumentException">The result is a view.</exception>
@@ -47,13 +47,13 @@ public static class BFloat16StorageExtensions
     {
         if (compute.Tape is not { } outer)
             return compute.Checkpoint(x, body);
-        var inner = new Tape { KeepsAll = outer.KeepsAll };
+        var inner = new Tape { RetainsAll = outer.RetainsAll };
         var held = new List<Tensor>();
         Tensor y;
         compute.Tape = inner;
         try
         {
-            y = compute.Listing(() => body(compute, x), held);
+            y = compute.TrackAllocations(() => body(compute, x), held);
         }
         finally
         {

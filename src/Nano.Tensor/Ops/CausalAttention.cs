@@ -6,7 +6,8 @@ namespace Nano;
 /// softmax(s), o_i = sum_j p_j v_j. Heads share keys and values in groups: query head h uses key
 /// head h / (H / KV). With a window w, query i sees keys j &gt; i + Tk - Tq - w only (Beltagy et
 /// al., "Longformer", 2020). No T x T matrix exists: keys are visited in blocks, and only the log
-/// of each row's normaliser, L_i = log sum_j exp(s_j), is kept for the backward pass. With segments
+/// of each row's normaliser, L_i = log sum_j exp(s_j), is retained for the backward pass. With
+/// segments
 /// (packed documents), each is a problem of its own size whose blocks of keys are counted from its
 /// own start.
 /// <para>
@@ -52,7 +53,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         }
     }
 
-    /// <summary>Whether queries want a gradient, and whether keys or values do.</summary>
+    /// <summary>True, for queries and for keys and values, if they want a gradient.</summary>
     private (bool Queries, bool Keys) Wants => (Q.WantsGradient, K.WantsGradient || V.WantsGradient);
 
     internal override unsafe void Backward(Compute compute)
@@ -85,7 +86,8 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     }
 
     /// <summary>
-    /// Runs a kernel with so many items of work per key head, over whole rows of the batch or over
+    /// Runs a kernel with this many items of work per key head, over whole rows of the batch or
+    /// over
     /// segments.
     /// </summary>
     internal static unsafe void Run<K>(Compute compute, in K kernel, Segments? segments, AttentionSizes sizes,
@@ -107,16 +109,17 @@ public static class CausalAttentionExtensions
     /// Causal attention. q [B, Tq, H * D], k and v [B, Tk, KV * D] with Tq &lt;= Tk; the last query
     /// sees the last key. Row views are fine.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="q">Queries.</param>
     /// <param name="k">Keys.</param>
     /// <param name="v">Values.</param>
     /// <param name="heads">H, query heads.</param>
     /// <param name="keyHeads">KV, key and value heads; divides H.</param>
     /// <param name="scale">Factor on the scores; 0 means 1 / sqrt(D).</param>
-    /// <param name="window">How many keys a query sees at most, the last of them its own; 0 for all before it.</param>
-    /// <param name="segments">Which rows see each other, with Tq = Tk; null for those of one entry
-    /// of the batch.</param>
+    /// <param name="window">The most keys that a query sees, the last of them its own; 0 for all
+    /// before it.</param>
+    /// <param name="segments">The documents within which rows see each other, with Tq = Tk; null
+    /// for one document per entry of the batch.</param>
     /// <returns>[B, Tq, H * D].</returns>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads,
@@ -129,7 +132,7 @@ public static class CausalAttentionExtensions
         if (!fits)
             throw new ArgumentException(
                 $"attention: q {q}, k {k}, v {v} with {heads} heads and {keyHeads} key heads do not fit; wanted [B, "
-                + $"Tq, H * D], [B, Tk, KV * D] twice, Tq <= Tk");
+                + "Tq, H * D], [B, Tk, KV * D] twice, Tq <= Tk");
         if (!(scale >= 0))
             throw new ArgumentException($"attention: the scale must be positive, or 0 for 1 / sqrt(D); got {scale}");
         if (window < 0)

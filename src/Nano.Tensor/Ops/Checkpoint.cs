@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// y = f(x), of which only x and y are kept (Chen et al., "Training Deep Nets with Sublinear Memory
+/// y = f(x), of which only x and y are retained (Chen et al., "Training Deep Nets with Sublinear
+/// Memory
 /// Cost", 2016). Backward: f runs again, this time with a tape, and the gradient goes through that;
 /// the same operations in the same order, so the same bits.
 /// </summary>
@@ -24,7 +25,7 @@ internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body
             {
                 var y = Body(compute, X);
                 y.TryAdoptGradient(Y.Gradient);
-                inner.Walk(compute, kept: null);
+                inner.Walk(compute, retained: null);
                 return null;
             });
         }
@@ -43,7 +44,7 @@ public static class CheckpointExtensions
     /// second time then. Without a tape it is just the way to run something whose inner tensors do
     /// not pile up.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="x">The tensor that body depends on, besides parameters.</param>
     /// <param name="body">Runs twice and must do the same both times. Returns x or a tensor it
     /// made, not a view.</param>

@@ -3,14 +3,15 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// loss = (1 / n) sum over kept rows of (nll + what is asked for besides), with nll = -log p_target
-/// and -log p_j = log sum_k exp(z_k) - z_j =: L - z_j; rows with target -100 are not kept. With
+/// loss = (1 / n) sum over counted rows of (nll + additional terms), with nll = -log p_target
+/// and -log p_j = log sum_k exp(z_k) - z_j =: L - z_j; rows with target -100 are ignored. With
 /// label smoothing s and z-loss c (see <see cref="LossOptions"/>) a row's loss is (1 - s) (L -
 /// z_target) + s mean_j (L - z_j) + c L^2 = L - (1 - s) z_target - s mean(z) + c L^2.
 /// <para>
 /// Backward: d/dz_j of L is softmax_j, so dz_j = (softmax_j (1 + 2 c L) - (1 - s) 1[j = target] - s
-/// / V) dloss / n; zero in rows that are not kept. Softmax is computed again from the stored
-/// maximum m and l = log sum_j exp(z_j - m), so no probabilities are kept. The two stay apart: m +
+/// / V) dloss / n; zero in ignored rows. Softmax is computed again from the stored
+/// maximum m and l = log sum_j exp(z_j - m), so no probabilities are retained. The two stay apart:
+/// m +
 /// l rounded to float32 would cost every probability of the row m's last digits (1e-5 of its value
 /// for logits around 100).
 /// </para>
@@ -94,7 +95,10 @@ internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, LossOptions
             S.Add(running, SimdMath.ExpNonPositive<S, V>(S.Subtract(S.Load(x + i), S.Splat(shift))));
     }
 
-    /// <summary>Where dlogits is the logits themselves, they become their own gradient.</summary>
+    /// <summary>
+    /// The gradient of the logits. If dlogits is the logits themselves, they are overwritten by
+    /// their own gradient.
+    /// </summary>
     internal readonly unsafe struct Gradients(float* logits, int* targets, float* max, float* logSum, int columns,
         float scale, LossOptions options, GradientTarget dlogits) : IKernel
     {
@@ -141,14 +145,14 @@ public static class CrossEntropyExtensions
     /// Mean cross-entropy of logits [.., V] against targets [..] (ids below V, or -100 to leave a
     /// row out), in nats, with what the options add to it.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="logits">Scores before softmax.</param>
     /// <param name="targets">The right id of each row.</param>
-    /// <param name="options">What is averaged, and what the sum is divided by.</param>
+    /// <param name="options">Additional terms and the denominator.</param>
     /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each row's target [..], 0
     /// where left out, whatever the options.</returns>
     /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no
-    /// row is kept.</exception>
+    /// row is counted.</exception>
     public static unsafe (Tensor Loss, Tensor Nll) CrossEntropy(this Compute compute, Tensor logits, Tensor targets,
         LossOptions options = default)
     {

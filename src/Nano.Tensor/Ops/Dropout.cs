@@ -16,7 +16,9 @@ internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong 
     internal override unsafe void Backward(Compute compute) => compute.For(Groups(First, X.Length), 1 << 11, 0,
         new Mask(Y.Gradient.Pointer, (nint)X.Length, Probability, Seed, Stream, (nint)First, X.GradientFor(compute)));
 
-    /// <summary>How many groups of four of the mask the elements [first, first + length) lie in.</summary>
+    /// <summary>
+    /// Number of groups of four of the mask that the elements [first, first + length) touch.
+    /// </summary>
     internal static nint Groups(long first, long length) => (nint)(((first + length + 3) / 4) - (first / 4));
 
     /// <summary>
@@ -56,11 +58,12 @@ public static class DropoutExtensions
     /// Zeroes each element with the given probability and scales the others by 1 / (1 -
     /// probability).
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="x">Any shape.</param>
     /// <param name="probability">In [0, 1); 0 returns x itself.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="stream">Which mask: must differ for every step and every use in a model.</param>
+    /// <param name="stream">The number of the mask: must differ for every step and every use in a
+    /// model.</param>
     /// <param name="first">The element of the mask that x begins with: x may be a part of something
     /// larger and gets its part of the mask.</param>
     public static unsafe Tensor Dropout(this Compute compute, Tensor x, float probability, ulong seed, ulong stream,

@@ -132,7 +132,7 @@ public static class ElementwiseExtensions
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
 
-        /// <summary>The same b for another row of a and y.</summary>
+        /// <summary>The sum for another row of a and y, with the same b.</summary>
         public Sum Row(nint offset) => new(a + offset, b, y + offset);
     }
 }

@@ -18,7 +18,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
         if (compute.DeferredRows is { } later)
         {
             later.Add(compute, Weight, Ids, Y.Gradient);
-            compute.Profiler?.Lap(Work.Of("embedding rows kept", 0, Ids, Ids, Y, Y));
+            compute.Profiler?.Lap(Work.Of("embedding rows deferred", 0, Ids, Ids, Y, Y));
         }
         else
             DeferredRows.ScatterAdd(compute, Weight, Ids, Y.Gradient);
@@ -45,7 +45,7 @@ public static class EmbeddingExtensions
         if (weight.Shape.Rank != 2 || ids.Shape.Rank > 3)
             throw new ArgumentException(
                 $"embedding: weight {weight} and ids {ids} do not fit; wanted [V, C] and at most three "
-                + $"dimensions of ids");
+                + "dimensions of ids");
         var values = ids.Ids;
         for (int i = 0; i < values.Length; i++)
             if ((uint)values[i] >= (uint)weight.Shape[0])

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>How far an op is from the truth: the largest errors of its output and of each input's gradient, with the values' sizes.</summary>
+/// <summary>
+/// The accuracy of an op: the largest errors of its output and of each input's gradient, with the
+/// magnitude of the values.
+/// </summary>
 /// <param name="Name">"output" or "gradient of input i".</param>
 /// <param name="Error">The largest absolute difference; infinite if a value is not finite.</param>
 /// <param name="Scale">The largest absolute true value.</param>
@@ -11,19 +14,22 @@ public readonly record struct GradCheckResult(string Name, double Error, double 
 }
 
 /// <summary>
-/// Checks an op against a double-precision reference written without any of its code: the output directly, the gradients against
-/// central differences of the reference, df/dx ~ (f(x + h) - f(x - h)) / 2h. In double precision with h = 1e-5 max(1, |x|) the
-/// differences themselves are good to about 1e-9, so what remains is the op's own float32 rounding, or a mistake.
+/// Checks an op against a double-precision reference written without any of its code: the output
+/// directly, the gradients against central differences of the reference, df/dx ~ (f(x + h) - f(x -
+/// h)) / 2h. In double precision with h = 1e-5 max(1, |x|) the differences themselves are good to
+/// about 1e-9, so what remains is the op's own float32 rounding, or a mistake.
 /// </summary>
 public static class GradCheck
 {
     /// <summary>Runs the op forward and backward and compares.</summary>
-    /// <param name="compute">Where to run; its tape is replaced.</param>
+    /// <param name="compute">The context to run in; its tape is replaced.</param>
     /// <param name="op">The op under test, from inputs to one output.</param>
-    /// <param name="reference">The same function in double precision, from flattened inputs to the flattened output.</param>
+    /// <param name="reference">The function in double precision, from flattened inputs to the
+    /// flattened output.</param>
     /// <param name="inputs">Float inputs, all of which get a gradient.</param>
     /// <param name="upstream">Gradient fed in at the output.</param>
-    public static IReadOnlyList<GradCheckResult> Run(Compute compute, Func<Compute, Tensor[], Tensor> op, Func<double[][], double[]> reference,
+    public static IReadOnlyList<GradCheckResult> Run(Compute compute, Func<Compute, Tensor[], Tensor> op,
+        Func<double[][], double[]> reference,
         Tensor[] inputs, Func<Shape, Tensor> upstream)
     {
         var tape = compute.Tape = new Tape();
@@ -45,7 +51,8 @@ public static class GradCheck
         return results;
     }
 
-    private static double CentralDifference(Func<double[][], double[]> f, double[][] points, int input, int element, double[] weights)
+    private static double CentralDifference(Func<double[][], double[]> f, double[][] points, int input, int element,
+        double[] weights)
     {
         double x = points[input][element], h = 1e-5 * Math.Max(1, Math.Abs(x));
         points[input][element] = x + h;
@@ -67,7 +74,8 @@ public static class GradCheck
     private static GradCheckResult Compare(string name, ReadOnlySpan<float> actual, double[] expected)
     {
         if (actual.Length != expected.Length)
-            throw new ArgumentException($"gradcheck: {name} has {actual.Length} elements, the reference {expected.Length}");
+            throw new ArgumentException(
+                $"gradcheck: {name} has {actual.Length} elements, the reference {expected.Length}");
         double error = 0, scale = 0;
         for (int i = 0; i < expected.Length; i++)
         {

@@ -1,17 +1,24 @@
 namespace Nano;
 
-/// <summary>Labels that the model draws itself: row r has an id of softmax(logits)'s distribution, by random number r of a key and stream (see <see cref="Philox"/>).</summary>
+/// <summary>
+/// Labels that the model draws itself: row r has an id of softmax(logits)'s distribution, by random
+/// number r of a key and stream (see <see cref="Philox"/>).
+/// </summary>
 /// <param name="Key">A key of its own purpose.</param>
-/// <param name="Stream">Which draw it is.</param>
+/// <param name="Stream">The number of the draw.</param>
 /// <param name="FirstRow">Rows of the batch before these: however it is split, each row has its own number.</param>
 public readonly record struct LabelDraw(ulong Key, ulong Stream, long FirstRow = 0);
 
-/// <summary>Where a row is kept, targets[row] = the first id whose probabilities, added up from id 0, exceed a uniform random number; all in one order at every width.</summary>
-internal readonly unsafe struct DrawLabels(float* logits, int columns, LabelDraw draw, long firstRow, int* targets) : IKernel
+/// <summary>
+/// Draws a label for each counted row: targets[row] = the first id whose probabilities, summed from
+/// id 0, exceed a uniform random number; the order is the same at every SIMD width.
+/// </summary>
+internal readonly unsafe struct DrawLabels(float* logits, int columns, LabelDraw draw, long firstRow,
+    int* targets) : IKernel
 {
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        float* powers = scratch.Take(columns);
+        float* powers = scratch.Allocate(columns);
         for (nint row = begin; row < end; row++)
         {
             if (targets[row] == CrossEntropyOp.Ignore)

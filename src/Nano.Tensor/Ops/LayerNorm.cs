@@ -137,7 +137,7 @@ public static class LayerNormExtensions
         if (weight.Shape != row || (bias is not null && bias.Shape != row))
             throw new ArgumentException(
                 $"layernorm: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., C], "
-                + $"[C], [C]");
+                + "[C], [C]");
         int rows = checked((int)x.Shape.Rows);
         var (mean, inverseStd, y) =
             (compute.NewStatistic(new Shape(rows)), compute.NewStatistic(new Shape(rows)), compute.New(x.Shape));

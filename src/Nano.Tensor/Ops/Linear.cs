@@ -55,7 +55,7 @@ public static class LinearExtensions
             || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
             throw new ArgumentException(
                 $"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, "
-                + $"K], [N]");
+                + "K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         var y = compute.New(x.Shape.WithColumns(n));
         Gemm.Run(compute, m, n, k, x.Pointer, x.RowStride, 1, weight.Contiguous("linear").Pointer, k,

@@ -19,7 +19,7 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
     private const int ChunkFloats = 1 << 23;
 
-    /// <summary>What is left of it: the sum of the rows' losses. The products take laps of their own.</summary>
+    /// <summary>The sum of the rows' losses; the products record laps of their own.</summary>
     internal override Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
 
     internal override Work? BackwardWork => Work.Of("head gradient handed on", 0);
@@ -70,27 +70,29 @@ public static class LinearCrossEntropyExtensions
     /// to it, without ever holding all logits. With a tape, the gradient of the weight is added
     /// here and not in the backward pass, which must start at this loss.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="x">[.., K], contiguous.</param>
     /// <param name="weight">[V, K]</param>
     /// <param name="targets">The right id of each row, [..]; -100 leaves a row out.</param>
-    /// <param name="options">What is averaged, and what the sum is divided by.</param>
+    /// <param name="options">Additional terms and the denominator.</param>
     /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each row's target [..], 0
     /// where left out, whatever the options.</returns>
     /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no
-    /// row is kept.</exception>
+    /// row is counted.</exception>
     public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
         Tensor targets, LossOptions options = default) =>
         compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0);
 
-    /// <summary>The same with a given number of rows per chunk, which changes no bit; 0 for the usual.</summary>
+    /// <summary>
+    /// The op with a given number of rows per chunk, which changes no bit; 0 for the default.
+    /// </summary>
     internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
         Tensor targets, LossOptions options, int rowsPerChunk)
     {
         if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
             throw new ArgumentException(
                 $"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, "
-                + $"K], [..]");
+                + "K], [..]");
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
         float* px = x.Contiguous("linear-cross-entropy").Pointer,

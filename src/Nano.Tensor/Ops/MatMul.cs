@@ -93,7 +93,7 @@ public static class MatMulExtensions
         if (!fits)
             throw new ArgumentException(
                 $"matmul: {a}{(transposeA ? "^T" : "")} times {b}{(transposeB ? "^T" : "")} do not fit; wanted [.., "
-                + $"M, K] and [.., K, N]");
+                + "M, K] and [.., K, N]");
         int m = a.Shape[transposeA ? -1 : -2], n = b.Shape[transposeB ? -2 : -1];
         var shape = a.Shape.Rank switch
         {

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Nano;
 
-/// <summary>Which two elements of a head form a pair that is rotated together.</summary>
+/// <summary>The pairing of the elements of a head for rotation.</summary>
 public enum RopePairing
 {
     /// <summary>(i, i + D/2): Hugging Face checkpoints.</summary>
@@ -13,7 +13,7 @@ public enum RopePairing
 }
 
 /// <summary>
-/// Rotary position embedding (Su et al., 2021): pair i of a head at position p is turned by the
+/// Rotary position embedding (Su et al., 2021): pair i of a head at position p is rotated by the
 /// angle a = p / theta^(2i/D): y1 = x1 cos a - x2 sin a, y2 = x2 cos a + x1 sin a. Backward: a
 /// rotation's transpose is the rotation back: dx1 = dy1 cos a + dy2 sin a, dx2 = dy2 cos a - dy1
 /// sin a (also where a table's cosines and sines bear a factor). Angles and their cosines are
@@ -55,7 +55,7 @@ internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Se
                     float* c = cos + (time * half), s = sin + (time * half);
                     if (pairing == RopePairing.Interleaved)
                         for (int i = 0; i < half; i++)
-                            Turn<SimdScalar, float>(from, 2 * i, (2 * i) + 1, c[i], s[i] * direction, to);
+                            RotatePair<SimdScalar, float>(from, 2 * i, (2 * i) + 1, c[i], s[i] * direction, to);
                     else
                         new ElementwiseLoop<HalfPairs>(new HalfPairs(from, half, c, s, direction, to))
                             .Run<S, V>(0, half, scratch);
@@ -69,10 +69,10 @@ internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Se
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
-            Turn<S, V>(x, i, i + half, S.Load(cos + i), S.Multiply(S.Load(sin + i), S.Splat(direction)), y);
+            RotatePair<S, V>(x, i, i + half, S.Load(cos + i), S.Multiply(S.Load(sin + i), S.Splat(direction)), y);
     }
 
-    private static unsafe void Turn<S, V>(float* x, nint first, nint second, V cos, V sin, GradientTarget y)
+    private static unsafe void RotatePair<S, V>(float* x, nint first, nint second, V cos, V sin, GradientTarget y)
         where S : ISimd<V> where V : unmanaged
     {
         V x1 = S.Load(x + first), x2 = S.Load(x + second);
@@ -113,8 +113,8 @@ public sealed class RopeTable
         (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
 
     /// <summary>
-    /// What makes the angles of any position; read-only, so that tables of several threads share
-    /// one.
+    /// The parameters from which the angles of any position are computed; read-only, so that tables
+    /// of several threads share one.
     /// </summary>
     private sealed class Rule(int headDim, double theta, RopeScaling? scaling)
     {
@@ -202,12 +202,13 @@ public sealed class RopeTable
 /// <summary>Rotary positions as a method of <see cref="Compute"/>.</summary>
 public static class RopeExtensions
 {
-    /// <summary>Turns each head of x [.., T, H * D] by the angles of its position.</summary>
-    /// <param name="compute">Where to run.</param>
-    /// <param name="x">What is turned.</param>
+    /// <summary>Rotates each head of x [.., T, H * D] by the angles of its position.</summary>
+    /// <param name="compute">The context to run in.</param>
+    /// <param name="x">The queries or keys, [.., T, H * D].</param>
     /// <param name="table">Angles of T positions, or with segments of at least as many as the longest has.</param>
-    /// <param name="pairing">Which elements are turned together.</param>
-    /// <param name="segments">Where positions begin again; null for at each T rows.</param>
+    /// <param name="pairing">The pairing of the elements that are rotated together.</param>
+    /// <param name="segments">The documents, at whose starts positions begin at 0; null if every T
+    /// rows begin one.</param>
     /// <exception cref="ArgumentException">x, the table and the segments do not fit.</exception>
     public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing,
         Segments? segments = null)
@@ -217,11 +218,11 @@ public static class RopeExtensions
             || (segments is null && x.Shape[-2] != held))
             throw new ArgumentException(
                 $"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}; wanted "
-                + $"[.., T, H * D]");
+                + "[.., T, H * D]");
         if (segments is not null && (x.Shape.Rows != segments.Rows || segments.Longest > held))
             throw new ArgumentException(
                 $"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} "
-                + $"positions");
+                + "positions");
         var y = compute.New(x.Shape);
         unsafe
         {

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// How rotary angles are changed so that a model reads texts longer than those it was trained on; the rope_type of a Hugging Face config.json.
-/// The formulas are those of transformers (modeling_rope_utils), in double precision.
+/// Scaling of rotary angles for texts longer than those in training: the rope_type of a Hugging
+/// Face config.json. The formulas are those of transformers (modeling_rope_utils), in double
+/// precision.
 /// </summary>
 public abstract record RopeScaling
 {
@@ -10,18 +11,24 @@ public abstract record RopeScaling
     {
     }
 
-    /// <summary>Positions become closer by a factor (Chen et al., "Extending Context Window of Large Language Models via Positional Interpolation", 2023).</summary>
+    /// <summary>
+    /// Positions become closer by a factor (Chen et al., "Extending Context Window of Large
+    /// Language Models via Positional Interpolation", 2023).
+    /// </summary>
     public sealed record Linear(double Factor) : RopeScaling
     {
         /// <inheritdoc/>
-        public override double[] Frequencies(int headDim, double theta) => Array.ConvertAll(base.Frequencies(headDim, theta), frequency => frequency / Factor);
+        public override double[] Frequencies(int headDim, double theta) =>
+            Array.ConvertAll(base.Frequencies(headDim, theta), frequency => frequency / Factor);
     }
 
     /// <summary>
-    /// The base grows with the length n of the text once that is beyond the original context m: theta (f n / m - (f - 1))^(D / (D - 2)) (bloc97 and
-    /// emozilla, 2023). Here a position is turned by the base of the text that ends with it, always. So a cached key never needs to be turned again,
-    /// and reading a text at once gives the bits of reading it token by token. transformers does the same when it decodes token by token with a cache;
-    /// when it reads a longer text at once, it turns all positions by the base of the whole.
+    /// The base grows with the length n of the text once that is beyond the original context m:
+    /// theta (f n / m - (f - 1))^(D / (D - 2)) (bloc97 and emozilla, 2023). Here a position is
+    /// always rotated with the base of the text that ends with it. So a cached key never needs to
+    /// be rotated again, and reading a text at once gives the bits of reading it token by token.
+    /// transformers does the same when it decodes token by token with a cache; when it reads a
+    /// longer text at once, it rotates all positions with the base of the whole.
     /// </summary>
     public sealed record Dynamic(double Factor, int OriginalContext) : RopeScaling
     {
@@ -30,29 +37,33 @@ public abstract record RopeScaling
     }
 
     /// <summary>
-    /// YaRN (Peng et al., "Efficient Context Window Extension of Large Language Models", 2023): pairs that turn more than betaFast times within the
-    /// original context stay, those that turn less than betaSlow times are slowed down by factor, and between the two a ramp over the pairs
+    /// YaRN (Peng et al., "Efficient Context Window Extension of Large Language Models", 2023):
+    /// pairs that rotate more than betaFast times within the
+    /// original context stay, those that rotate less than betaSlow times are slowed down by factor,
+    /// and between the two a ramp over the pairs
     /// blends. Cosines and sines are multiplied by an attention factor, 0.1 ln(factor) + 1 where none is given.
     /// </summary>
-    /// <param name="Factor">How many times longer texts may be.</param>
+    /// <param name="Factor">The factor by which texts may be longer.</param>
     /// <param name="OriginalContext">The context in training.</param>
-    /// <param name="BetaFast">Turns beyond which a pair stays as it is.</param>
-    /// <param name="BetaSlow">Turns below which a pair is slowed down.</param>
+    /// <param name="BetaFast">Rotations above which a pair stays as it is.</param>
+    /// <param name="BetaSlow">Rotations below which a pair is slowed down.</param>
     /// <param name="AttentionFactor">Factor on cosines and sines; null for the paper's.</param>
     /// <param name="Truncate">Whether the ramp begins and ends at whole pairs.</param>
-    public sealed record Yarn(double Factor, int OriginalContext, double BetaFast = 32, double BetaSlow = 1, double? AttentionFactor = null, bool Truncate = true) : RopeScaling
+    public sealed record Yarn(double Factor, int OriginalContext, double BetaFast = 32, double BetaSlow = 1,
+        double? AttentionFactor = null, bool Truncate = true) : RopeScaling
     {
         /// <inheritdoc/>
         public override double Magnitude => AttentionFactor ?? DefaultMagnitude(Factor, 1);
 
         /// <summary>0.1 scale ln(factor) + 1, or 1 for a factor of at most 1.</summary>
-        public static double DefaultMagnitude(double factor, double scale) => factor <= 1 ? 1 : (0.1 * scale * Math.Log(factor)) + 1;
+        public static double DefaultMagnitude(double factor, double scale) =>
+            factor <= 1 ? 1 : (0.1 * scale * Math.Log(factor)) + 1;
 
         /// <inheritdoc/>
         public override double[] Frequencies(int headDim, double theta)
         {
             double[] frequencies = base.Frequencies(headDim, theta);
-            double low = PairThatTurns(BetaFast), high = PairThatTurns(BetaSlow);
+            double low = PairRotating(BetaFast), high = PairRotating(BetaSlow);
             if (Truncate)
                 (low, high) = (Math.Floor(low), Math.Ceiling(high));
             (low, high) = (Math.Max(low, 0), Math.Min(high, headDim - 1));
@@ -65,19 +76,22 @@ public abstract record RopeScaling
             }
             return frequencies;
 
-            // The pair, counted in fractions, that turns this many times within the original context.
-            double PairThatTurns(double times) => headDim * Math.Log(OriginalContext / (times * 2 * Math.PI)) / (2 * Math.Log(theta));
+            // The pair, as a fractional index, that rotates this many times within the original
+            // context.
+            double PairRotating(double times) =>
+                headDim * Math.Log(OriginalContext / (times * 2 * Math.PI)) / (2 * Math.Log(theta));
         }
     }
 
     /// <summary>
-    /// Llama 3.1: wavelengths beyond originalContext / lowFactor are slowed down by factor, those below originalContext / highFactor stay,
-    /// and between the two the change is blended in.
+    /// Llama 3.1: wavelengths beyond originalContext / lowFactor are slowed down by factor, those
+    /// below originalContext / highFactor stay, and between the two the change is blended in.
     /// </summary>
     public sealed record Llama3(double Factor, double LowFactor, double HighFactor, int OriginalContext) : RopeScaling
     {
         /// <inheritdoc/>
-        public override double[] Frequencies(int headDim, double theta) => Array.ConvertAll(base.Frequencies(headDim, theta), frequency =>
+        public override double[] Frequencies(int headDim, double theta) =>
+            Array.ConvertAll(base.Frequencies(headDim, theta), frequency =>
         {
             double wavelength = 2 * Math.PI / frequency;
             double keep = Math.Clamp(((OriginalContext / wavelength) - LowFactor) / (HighFactor - LowFactor), 0, 1);

@@ -44,7 +44,7 @@ public sealed class Adafactor : Optimizer
 
 /// <summary>The numbers of one Adafactor step.</summary>
 /// <param name="LearningRate">Step size relative to the parameter's root mean square.</param>
-/// <param name="Keep">What is kept of the second moment.</param>
+/// <param name="Keep">The share of the second moment that is retained.</param>
 /// <param name="Epsilon">Added to every squared gradient.</param>
 /// <param name="SmallestScale">The parameter's root mean square counts as at least this.</param>
 /// <param name="ClipThreshold">The root mean square of an update is at most this, before the step size.</param>
@@ -245,7 +245,7 @@ public static class AdafactorExtensions
         GC.KeepAlive(columns);
     }
 
-    /// <summary>The same for a vector, whose second moment is whole.</summary>
+    /// <summary>The update of a vector, whose second moment is not factored.</summary>
     public static unsafe void Adafactor(this Compute compute, Tensor parameter, Tensor gradient, Tensor square,
         AdafactorNumbers numbers)
     {

@@ -3,30 +3,36 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// Adam (Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1): m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-/// p = p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps). Decay, if any, is L2: wd p is part of g.
+/// Adam (Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1): m = b1 m
+/// + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) +
+/// eps). Decay, if any, is L2: wd p is part of g.
 /// </summary>
 public sealed class Adam : Optimizer
 {
     private readonly Tensor[] mean, square;
 
     /// <summary>The rule over these parameters.</summary>
-    public Adam(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 15, streams: 7) =>
+    public Adam(IReadOnlyList<Tensor> parameters, OptimizerOptions options)
+        : base(parameters, options, flops: 15, streams: 7) =>
         (mean, square) = (NewState("mean"), NewState("square"));
 
     /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Adam(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
-            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount));
+            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale,
+                StepCount));
 }
 
 /// <summary>
-/// Adam in one pass over memory: <see cref="AdamWKernel"/>, except that the decay is part of the gradient, g' = g + wd p, and so goes through both moments.
+/// Adam in one pass over memory: <see cref="AdamWKernel"/>, except that the decay is part of the
+/// gradient, g' = g + wd p, and so goes through both moments.
 /// </summary>
-internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, float* parameter, float* mean, float* square) : IElementwise
+internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, float* parameter, float* mean,
+    float* square) : IElementwise
 {
     private readonly float scale = (float)n.GradientScale, decay = (float)n.WeightDecay;
-    private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
+    private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2,
+        take2 = (float)(1 - n.Beta2);
     private readonly float rate = n.Rate;
     private readonly float rootCorrection = n.RootCorrection;
     private readonly float epsilon = (float)n.Epsilon;
@@ -40,7 +46,9 @@ internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, floa
         V v = S.Fma(S.Load(square + i), S.Splat(keep2), S.Multiply(S.Multiply(g, g), S.Splat(take2)));
         S.Store(mean + i, m);
         S.Store(square + i, v);
-        S.Store(parameter + i, S.Subtract(p, S.Divide(S.Multiply(m, S.Splat(rate)), S.Fma(S.Sqrt(v), S.Splat(rootCorrection), S.Splat(epsilon)))));
+        S.Store(parameter + i,
+            S.Subtract(p, S.Divide(S.Multiply(m, S.Splat(rate)),
+                S.Fma(S.Sqrt(v), S.Splat(rootCorrection), S.Splat(epsilon)))));
     }
 }
 
@@ -48,10 +56,12 @@ internal readonly unsafe struct AdamKernel(float* gradient, AdamWNumbers n, floa
 public static class AdamExtensions
 {
     /// <summary>Moves a parameter by one Adam step along its gradient; updates both moments in place.</summary>
-    public static unsafe void Adam(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square, AdamWNumbers numbers)
+    public static unsafe void Adam(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square,
+        AdamWNumbers numbers)
     {
         UpdateTensors.Check("adam", parameter, gradient, mean, square);
-        compute.ForEach((nint)parameter.Length, new AdamKernel(gradient.Pointer, numbers, parameter.Pointer, mean.Pointer, square.Pointer));
+        compute.ForEach((nint)parameter.Length, new AdamKernel(gradient.Pointer, numbers, parameter.Pointer,
+            mean.Pointer, square.Pointer));
         GC.KeepAlive(parameter); // the kernel had only addresses
         GC.KeepAlive(gradient);
         GC.KeepAlive(mean);

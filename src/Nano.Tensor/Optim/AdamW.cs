@@ -3,21 +3,24 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2):
-/// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+/// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2): m =
+/// b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v /
+/// (1 - b2^t)) + eps).
 /// </summary>
 public sealed class AdamW : Optimizer
 {
     private readonly Tensor[] mean, square;
 
     /// <summary>The rule over these parameters.</summary>
-    public AdamW(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 15, streams: 7) =>
+    public AdamW(IReadOnlyList<Tensor> parameters, OptimizerOptions options)
+        : base(parameters, options, flops: 15, streams: 7) =>
         (mean, square) = (NewState("mean"), NewState("square"));
 
     /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.AdamW(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
-            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount));
+            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale,
+                StepCount));
 }
 
 /// <summary>The numbers of one AdamW step.</summary>
@@ -28,29 +31,35 @@ public sealed class AdamW : Optimizer
 /// <param name="WeightDecay">Decoupled decay; 0 for biases and norm weights.</param>
 /// <param name="GradientScale">Factor on the gradient, from clipping.</param>
 /// <param name="Step">1 for the first step; corrects the bias of moments that start at zero.</param>
-public readonly record struct AdamWNumbers(double LearningRate, double Beta1, double Beta2, double Epsilon, double WeightDecay, double GradientScale, long Step)
+public readonly record struct AdamWNumbers(double LearningRate, double Beta1, double Beta2, double Epsilon,
+    double WeightDecay, double GradientScale, long Step)
 {
-    /// <summary>What takes the bias out of the mean, a factor.</summary>
+    /// <summary>The bias-correction factor of the mean.</summary>
     internal float MeanCorrection => (float)(1 / (1 - Math.Pow(Beta1, Step)));
 
-    /// <summary>What takes the bias out of the root of the second moment, a factor.</summary>
+    /// <summary>The bias-correction factor of the root of the second moment.</summary>
     internal float RootCorrection => (float)(1 / Math.Sqrt(1 - Math.Pow(Beta2, Step)));
 
     /// <summary>The step size, the mean's bias taken out.</summary>
     internal float Rate => (float)(LearningRate / (1 - Math.Pow(Beta1, Step)));
 
-    /// <summary>What decay leaves of a weight.</summary>
+    /// <summary>
+    /// The factor that weight decay applies to a weight: 1 - learning rate * weight decay.
+    /// </summary>
     internal float Shrink => (float)(1 - (LearningRate * WeightDecay));
 }
 
 /// <summary>
-/// AdamW in one pass over memory (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019):
-/// m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+/// AdamW in one pass over memory (Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
+/// 2019): m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, p = p (1 - lr wd) - lr (m / (1 - b1^t)) /
+/// (sqrt(v / (1 - b2^t)) + eps).
 /// </summary>
-internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, float* parameter, float* mean, float* square) : IElementwise
+internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, float* parameter, float* mean,
+    float* square) : IElementwise
 {
     private readonly float scale = (float)n.GradientScale;
-    private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2, take2 = (float)(1 - n.Beta2);
+    private readonly float keep1 = (float)n.Beta1, take1 = (float)(1 - n.Beta1), keep2 = (float)n.Beta2,
+        take2 = (float)(1 - n.Beta2);
     private readonly float shrink = n.Shrink;
     private readonly float rate = n.Rate;
     private readonly float rootCorrection = n.RootCorrection;
@@ -73,17 +82,24 @@ internal readonly unsafe struct AdamWKernel(float* gradient, AdamWNumbers n, flo
 /// <summary>AdamW as a method of <see cref="Compute"/>.</summary>
 public static class AdamWExtensions
 {
-    /// <summary>Moves a parameter by one AdamW step along its gradient; updates both moments in place. All four have one shape.</summary>
-    public static unsafe void AdamW(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square, AdamWNumbers numbers)
+    /// <summary>
+    /// Moves a parameter by one AdamW step along its gradient; updates both moments in place. All
+    /// four have one shape.
+    /// </summary>
+    public static unsafe void AdamW(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square,
+        AdamWNumbers numbers)
     {
         if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
-            throw new ArgumentException($"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
+            throw new ArgumentException(
+                $"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
         Overlap.Refuse("adamw", parameter, gradient, mean, square);
         Overlap.Refuse("adamw", mean, gradient, square);
         Overlap.Refuse("adamw", square, gradient);
-        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers, parameter.Contiguous("adamw").Pointer,
+        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers,
+            parameter.Contiguous("adamw").Pointer,
             mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
-        // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free them meanwhile.
+        // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free
+        // them meanwhile.
         GC.KeepAlive(parameter);
         GC.KeepAlive(gradient);
         GC.KeepAlive(mean);

@@ -55,10 +55,10 @@ public sealed class GradientNorm
         return Math.Sqrt(sum);
     }
 
-    /// <summary>The same where the sums of squares are known already.</summary>
+    /// <summary>Sets the norm from sums of squares that are already known.</summary>
     /// <param name="sumsOfSquares">In the order of the parameters.</param>
-    /// <param name="factor">What the gradients were multiplied by.</param>
-    public double Take(ReadOnlySpan<float> sumsOfSquares, double factor)
+    /// <param name="factor">The factor by which the gradients were multiplied.</param>
+    public double SetFrom(ReadOnlySpan<float> sumsOfSquares, double factor)
     {
         squares.AsSpan().Clear();
         double sum = 0;

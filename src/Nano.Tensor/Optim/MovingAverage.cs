@@ -22,7 +22,8 @@ public static class MovingAverageExtensions
         if (average.Shape != x.Shape)
             throw new ArgumentException($"moving average: {average} and {x} differ in shape");
         Overlap.Refuse("moving average", average, x);
-        compute.ForEach((nint)x.Length, new MovingAverageKernel(x.Contiguous("moving average").Pointer, (float)share, average.Contiguous("moving average").Pointer));
+        compute.ForEach((nint)x.Length, new MovingAverageKernel(x.Contiguous("moving average").Pointer, (float)share,
+            average.Contiguous("moving average").Pointer));
         // The kernel holds bare pointers: the collector must not free these tensors meanwhile.
         GC.KeepAlive(x);
         GC.KeepAlive(average);

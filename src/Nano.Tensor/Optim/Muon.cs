@@ -70,12 +70,12 @@ internal readonly unsafe struct ShrinkAndStep(float* update, float shrink, float
 public static class MuonExtensions
 {
     /// <summary>Moves a matrix by one Muon step along its gradient; updates the velocity in place.</summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="parameter">[M, N].</param>
     /// <param name="gradient">Its gradient.</param>
     /// <param name="velocity">Its velocity.</param>
-    /// <param name="parts">How many matrices of equal height lie above each other in it: each is
-    /// made orthogonal on its own.</param>
+    /// <param name="parts">Number of matrices of equal height stacked in it; each is made
+    /// orthogonal on its own.</param>
     /// <param name="numbers">As for gradient descent; the decay is decoupled.</param>
     public static unsafe void Muon(this Compute compute, Tensor parameter, Tensor gradient, Tensor velocity, int parts,
         SgdNumbers numbers)

@@ -5,7 +5,8 @@ namespace Nano;
 /// <summary>P = b A + c A2 + a I, in place of A2, all [n, n].</summary>
 internal readonly unsafe struct NewtonSchulzPolynomial(float* a, int n, float* a2) : IKernel
 {
-    // Jordan et al. chose these for the steepest rise of small singular values: five steps bring all of them to between about 0.7 and 1.2, not to 1.
+    // Jordan et al. chose these for the steepest rise of small singular values: five steps bring all of them
+    // to between about 0.7 and 1.2, not to 1.
     private const float A = 3.4445f, B = -4.7750f, C = 2.0315f;
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -29,28 +30,32 @@ public static class NewtonSchulzExtensions
     private const int Steps = 5;
 
     /// <summary>
-    /// Replaces a matrix U S V^T by about U V^T: its singular values come near 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024).
-    /// From X / |X|, five times X = (a I + b A + c A^2) X with A = X X^T, all in float32; where X has more rows than columns, the transposed equation.
-    /// A matrix of zeros stays.
+    /// Replaces a matrix U S V^T by about U V^T: its singular values come near 1 (Jordan et al.,
+    /// "Muon: An optimizer for hidden layers in neural networks", 2024). From X / |X|, five times X
+    /// = (a I + b A + c A^2) X with A = X X^T, all in float32; where X has more rows than columns,
+    /// the transposed equation. A matrix of zeros stays.
     /// </summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="x">[M, N], contiguous.</param>
     public static unsafe void Orthogonalize(this Compute compute, Tensor x)
     {
         if (x.Shape.Rank != 2)
-            throw new ArgumentException($"orthogonalize: {x} is no matrix");
+            throw new ArgumentException($"orthogonalize: expected a matrix [rows, columns], got {x}");
         int m = x.Shape[0], n = x.Shape[1], s = Math.Min(m, n);
         float* to = x.Contiguous("orthogonalize").Pointer;
         double norm = Math.Sqrt(compute.SumOfSquares(x));
-        Tensor square = compute.New(new Shape(s, s)), fourth = compute.New(new Shape(s, s)), other = compute.New(x.Shape);
+        Tensor square = compute.New(new Shape(s, s)), fourth = compute.New(new Shape(s, s)),
+            other = compute.New(x.Shape);
         float* from = other.Pointer, a = square.Pointer, a2 = fourth.Pointer;
         compute.ForEach((nint)x.Length, new Scaled(to, (float)(1 / (norm + 1e-7)), new(from, false)));
         for (int step = 0; step < Steps; step++) // an odd number: the last result is in x
         {
             if (m <= n)
-                Gemm.Run(compute, m, m, n, from, n, 1, from, n, RightLayout.RowsOfK, null, accumulate: false, a, m); // X X^T
+                // X X^T
+                Gemm.Run(compute, m, m, n, from, n, 1, from, n, RightLayout.RowsOfK, null, accumulate: false, a, m);
             else
-                Gemm.Run(compute, n, n, m, from, 1, n, from, n, RightLayout.RowsOfN, null, accumulate: false, a, n); // X^T X
+                // X^T X
+                Gemm.Run(compute, n, n, m, from, 1, n, from, n, RightLayout.RowsOfN, null, accumulate: false, a, n);
             Gemm.Run(compute, s, s, s, a, s, 1, a, s, RightLayout.RowsOfN, null, accumulate: false, a2, s);
             compute.For(s, Compute.RowsPerChunk(s), 0, new NewtonSchulzPolynomial(a, s, a2));
             if (m <= n)
@@ -61,7 +66,8 @@ public static class NewtonSchulzExtensions
             from = to;
             to = last;
         }
-        compute.Profiler?.Lap(new Work("newton-schulz", 2.0 * Steps * s * s * ((2.0 * Math.Max(m, n)) + s), 2.0 * Steps * sizeof(float) * m * n));
+        compute.Profiler?.Lap(new Work("newton-schulz", 2.0 * Steps * s * s * ((2.0 * Math.Max(m, n)) + s),
+            2.0 * Steps * sizeof(float) * m * n));
         compute.Release(other);
         compute.Release(fourth);
         compute.Release(square);

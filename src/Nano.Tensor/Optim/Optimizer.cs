@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// What all update rules share: the walk over the parameters, state tensors for each of them in one
-/// arena, and two groups by their roles: tables and matrices decay, biases and norm weights do not.
+/// The common part of all update rules: the walk over the parameters, state tensors for each of
+/// them in one arena, and two groups by their roles: tables and matrices decay, biases and norm
+/// weights do not.
 /// </summary>
 public abstract class Optimizer : IOptimizer
 {
@@ -11,7 +12,8 @@ public abstract class Optimizer : IOptimizer
     private readonly int flops, streams;
 
     /// <summary>A rule over these parameters.</summary>
-    /// <param name="parameters">What moves; frozen ones are left out and have no state.</param>
+    /// <param name="parameters">The parameters to update; frozen ones are skipped and have no
+    /// state.</param>
     /// <param name="options">The rule's name and constants.</param>
     /// <param name="flops">Operations per element of a parameter, for the profile.</param>
     /// <param name="streams">Floats read and written per element, for the profile.</param>
@@ -37,7 +39,7 @@ public abstract class Optimizer : IOptimizer
     /// <summary>The rule's name and constants.</summary>
     protected OptimizerOptions Options { get; }
 
-    /// <summary>Does nothing, in most rules.</summary>
+    /// <summary>Does nothing by default.</summary>
     public virtual void BeforeStep(Compute compute, Func<long> findGradientsOfDrawnLabels)
     {
     }

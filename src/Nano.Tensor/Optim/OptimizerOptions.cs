@@ -1,15 +1,21 @@
 namespace Nano;
 
-/// <summary>An update rule by name, and its constants; which of them a rule has, and its usual values, says <see cref="OptimizerKind"/>.</summary>
+/// <summary>
+/// An update rule by name, and its constants; which of them a rule has, and its usual values, says
+/// <see cref="OptimizerKind"/>.
+/// </summary>
 /// <param name="Name">One of <see cref="OptimizerKind.All"/>.</param>
 /// <param name="Beta1">Decay of the mean of gradients.</param>
 /// <param name="Beta2">Decay of the mean of squared gradients; of the mean itself for Lion.</param>
-/// <param name="Epsilon">What keeps a division by the second moment's root finite.</param>
+/// <param name="Epsilon">The term that keeps the division by the root of the second moment
+/// finite.</param>
 /// <param name="WeightDecay">Decay of tensors of two or more dimensions.</param>
-/// <param name="Momentum">What is kept of the velocity (SGD, Muon).</param>
+/// <param name="Momentum">The momentum factor: the share of the velocity that is retained (SGD,
+/// Muon).</param>
 /// <param name="Nesterov">Whether momentum looks ahead (SGD, Muon).</param>
-/// <param name="Rho">How much curvature counts against the mean (Sophia).</param>
-public sealed record OptimizerOptions(string Name = "adamw", double Beta1 = 0.9, double Beta2 = 0.95, double Epsilon = 1e-8, double WeightDecay = 0.1,
+/// <param name="Rho">The scale of the curvature (Sophia).</param>
+public sealed record OptimizerOptions(string Name = "adamw", double Beta1 = 0.9, double Beta2 = 0.95,
+    double Epsilon = 1e-8, double WeightDecay = 0.1,
     double Momentum = 0, bool Nesterov = false, double Rho = 0)
 {
     /// <summary>The constants that rules may have; <see cref="OptimizerKind.Has"/> tells which one has.</summary>

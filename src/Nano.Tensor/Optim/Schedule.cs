@@ -1,15 +1,20 @@
 namespace Nano;
 
 /// <summary>
-/// The learning rate of a step. All schedules begin with a linear warm-up over warmupSteps (nanoGPT's rule: lr (step + 1) / (warmup + 1) while warming up,
-/// step counted from 0); then, with p from 0 to 1 over what is left:
+/// The learning rate of a step. All schedules begin with a linear warm-up over warmupSteps
+/// (nanoGPT's rule: lr (step + 1) / (warmup + 1) while warming up, step counted from 0); then, with
+/// p from 0 to 1 over the remaining steps:
 /// <list type="bullet">
-/// <item>cosine: min + (1 + cos(pi p)) / 2 (peak - min) (Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, without restarts);</item>
+/// <item>cosine: min + (1 + cos(pi p)) / 2 (peak - min) (Loshchilov and Hutter, "SGDR: Stochastic
+/// Gradient Descent with Warm Restarts", 2017, without restarts);</item>
 /// <item>linear: min + (1 - p) (peak - min);</item>
 /// <item>constant: peak;</item>
-/// <item>wsd, warm-up, stable, decay: peak, and over the last steps min + (1 - sqrt(p)) (peak - min), p counted over those (Hu et al., "MiniCPM", 2024; the form of the
-/// decay from Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024); wsd-linear: 1 - p instead;</item>
-/// <item>inverse-sqrt: peak sqrt((warmup + 1) / (step + 1)), never below min (Vaswani et al., "Attention Is All You Need", 2017, equation 3, scaled to the peak).</item>
+/// <item>wsd, warm-up, stable, decay: peak, and over the last steps min + (1 - sqrt(p)) (peak -
+/// min), p counted over those (Hu et al., "MiniCPM", 2024; the form of the decay from Hägele et
+/// al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", 2024);
+/// wsd-linear: 1 - p instead;</item>
+/// <item>inverse-sqrt: peak sqrt((warmup + 1) / (step + 1)), never below min (Vaswani et al.,
+/// "Attention Is All You Need", 2017, equation 3, scaled to the peak).</item>
 /// </list>
 /// </summary>
 /// <param name="Name">One of <see cref="Names"/>.</param>
@@ -17,7 +22,8 @@ namespace Nano;
 public sealed record Schedule(string Name = "cosine", int? DecaySteps = null)
 {
     /// <summary>The known schedules.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["cosine", "linear", "constant", "wsd", "wsd-linear", "inverse-sqrt"];
+    public static IReadOnlyList<string> Names { get; } = ["cosine", "linear", "constant", "wsd", "wsd-linear",
+        "inverse-sqrt"];
 
     private bool HasDecayPhase => Name is "wsd" or "wsd-linear";
 

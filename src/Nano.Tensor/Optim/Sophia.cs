@@ -108,8 +108,8 @@ public static class SophiaExtensions
     }
 
     /// <summary>
-    /// Takes a new estimate into the curvature: the gradient of the mean loss of so many samples,
-    /// whose labels the model drew itself.
+    /// Adds a new estimate to the curvature: the gradient of the mean loss of this many samples,
+    /// whose labels the model drew.
     /// </summary>
     public static unsafe void SophiaEstimate(this Compute compute, Tensor curvature, Tensor gradient, long samples,
         double beta2)

@@ -1,9 +1,12 @@
 namespace Nano;
 
-/// <summary>What every update kernel asks of its tensors.</summary>
+/// <summary>The checks that every update kernel makes on its tensors.</summary>
 internal static class UpdateTensors
 {
-    /// <summary>Refuses tensors of other shapes than the parameter's, with gaps between their rows or, in debug builds, in the same memory.</summary>
+    /// <summary>
+    /// Refuses tensors of other shapes than the parameter's, with gaps between their rows or, in
+    /// debug builds, in the same memory.
+    /// </summary>
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public static void Check(string op, Tensor parameter, Tensor gradient, params ReadOnlySpan<Tensor> state)
     {
@@ -18,7 +21,7 @@ internal static class UpdateTensors
         }
     }
 
-    /// <summary>The same for the gradient alone, where the state has shapes of its own.</summary>
+    /// <summary>Checks the gradient alone, for state of other shapes.</summary>
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public static void CheckGradient(string op, Tensor parameter, Tensor gradient)
     {

@@ -1,9 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// One SIMD width. Every kernel is written once, generic over this interface, and the JIT makes a copy for each width in which all
-/// of these members are single instructions. V stays the framework's raw vector type, so there is no wrapper for the JIT to see through.
-/// Every operation is correctly rounded or exact, hence a lane holds the same bits at every width.
+/// One SIMD width. Every kernel is written once, generic over this interface, and the JIT makes a
+/// copy for each width in which all of these members are single instructions. V stays the
+/// framework's raw vector type, so there is no wrapper for the JIT to see through. Every operation
+/// is correctly rounded or exact, hence a lane holds the same bits at every width.
 /// </summary>
 /// <typeparam name="V">The vector of float32 lanes: Vector512, Vector256, Vector128 or float itself.</typeparam>
 public unsafe interface ISimd<V> where V : unmanaged
@@ -20,7 +21,7 @@ public unsafe interface ISimd<V> where V : unmanaged
     /// <summary>Writes Lanes consecutive floats past the caches; p must be a multiple of the vector's size.</summary>
     static abstract void StoreAround(float* p, V v);
 
-    /// <summary>The same value in every lane.</summary>
+    /// <summary>A vector with the value in every lane.</summary>
     static abstract V Splat(float x);
 
     /// <summary>a + b.</summary>
@@ -59,12 +60,17 @@ public unsafe interface ISimd<V> where V : unmanaged
     /// <summary>2^n for integral n in [-126, 127], built from the exponent bits. Other n give garbage.</summary>
     static abstract V PowerOfTwo(V n);
 
-    /// <summary>For normal positive x: the mantissa m in [0.75, 1.5) and the exponent e (as a float) with x = m * 2^e.</summary>
+    /// <summary>
+    /// For normal positive x: the mantissa m in [0.75, 1.5) and the exponent e (as a float) with x
+    /// = m * 2^e.
+    /// </summary>
     static abstract (V Mantissa, V Exponent) Split(V x);
 
     /// <summary>
-    /// Two numbers in one lane: both rounded to bfloat16, the upper half of a float32, the nearest and of two equally near the even one, the first into
-    /// the lane's lower half and the second into its upper. A NaN stays one. No number itself: to be loaded, stored and taken apart again only.
+    /// Two numbers in one lane: both rounded to bfloat16, the upper half of a float32, the nearest
+    /// and of two equally near the even one, the first into the lane's lower half and the second
+    /// into its upper. A NaN stays one. No number itself: to be loaded, stored and taken apart
+    /// again only.
     /// </summary>
     static abstract V PairBFloat16(V first, V second);
 

@@ -60,7 +60,8 @@ public readonly unsafe struct Simd256 : ISimd<V>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V IfGreater(V a, V b, V whenTrue, V whenFalse) => Vector256.ConditionalSelect(Vector256.GreaterThan(a, b), whenTrue, whenFalse);
+    public static V IfGreater(V a, V b, V whenTrue, V whenFalse) =>
+        Vector256.ConditionalSelect(Vector256.GreaterThan(a, b), whenTrue, whenFalse);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -72,7 +73,8 @@ public readonly unsafe struct Simd256 : ISimd<V>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V PowerOfTwo(V n) => Vector256.ShiftLeft(Vector256.ConvertToInt32Native(n) + Vector256.Create(127), 23).AsSingle();
+    public static V PowerOfTwo(V n) =>
+        Vector256.ShiftLeft(Vector256.ConvertToInt32Native(n) + Vector256.Create(127), 23).AsSingle();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,7 +87,9 @@ public readonly unsafe struct Simd256 : ISimd<V>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V PairBFloat16(V first, V second) => (Vector256.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector256.Create(0xffff0000u))).AsSingle();
+    public static V PairBFloat16(V first, V second) =>
+        (Vector256.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector256.Create(0xffff0000u)))
+            .AsSingle();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -98,9 +102,11 @@ public readonly unsafe struct Simd256 : ISimd<V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<uint> Rounded(V x)
     {
-        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its upper half alone is a NaN.
+        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its
+        // upper half alone is a NaN.
         var bits = x.AsUInt32();
         var odd = Vector256.ShiftRightLogical(bits, 16) & Vector256.Create(1u);
-        return Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), bits + odd + Vector256.Create(0x7fffu), bits | Vector256.Create(0x400000u));
+        return Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), bits + odd + Vector256.Create(0x7fffu),
+            bits | Vector256.Create(0x400000u));
     }
 }

@@ -60,7 +60,8 @@ public readonly unsafe struct Simd512 : ISimd<V>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V IfGreater(V a, V b, V whenTrue, V whenFalse) => Vector512.ConditionalSelect(Vector512.GreaterThan(a, b), whenTrue, whenFalse);
+    public static V IfGreater(V a, V b, V whenTrue, V whenFalse) =>
+        Vector512.ConditionalSelect(Vector512.GreaterThan(a, b), whenTrue, whenFalse);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -72,7 +73,8 @@ public readonly unsafe struct Simd512 : ISimd<V>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V PowerOfTwo(V n) => Vector512.ShiftLeft(Vector512.ConvertToInt32Native(n) + Vector512.Create(127), 23).AsSingle();
+    public static V PowerOfTwo(V n) =>
+        Vector512.ShiftLeft(Vector512.ConvertToInt32Native(n) + Vector512.Create(127), 23).AsSingle();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,7 +87,9 @@ public readonly unsafe struct Simd512 : ISimd<V>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V PairBFloat16(V first, V second) => (Vector512.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector512.Create(0xffff0000u))).AsSingle();
+    public static V PairBFloat16(V first, V second) =>
+        (Vector512.ShiftRightLogical(Rounded(first), 16) | (Rounded(second) & Vector512.Create(0xffff0000u)))
+            .AsSingle();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -98,9 +102,11 @@ public readonly unsafe struct Simd512 : ISimd<V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Rounded(V x)
     {
-        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its upper half alone is a NaN.
+        // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its
+        // upper half alone is a NaN.
         var bits = x.AsUInt32();
         var odd = Vector512.ShiftRightLogical(bits, 16) & Vector512.Create(1u);
-        return Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), bits + odd + Vector512.Create(0x7fffu), bits | Vector512.Create(0x400000u));
+        return Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), bits + odd + Vector512.Create(0x7fffu),
+            bits | Vector512.Create(0x400000u));
     }
 }

@@ -3,17 +3,20 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// exp, log, tanh, erf and the logistic function, written once over <see cref="ISimd{V}"/>: every step is a correctly rounded or exact
-/// operation, so a value has the same bits at every width. Coefficients are minimax fits by bench/fit_simdmath.py.
-/// An ulp is the spacing of float32 at the true value (2^-149 below 2^-126). The errors given are the largest over every float32 input,
+/// exp, log, tanh, erf and the logistic function, written once over <see cref="ISimd{V}"/>: every
+/// step is a correctly rounded or exact operation, so a value has the same bits at every width.
+/// Coefficients are minimax fits by bench/fit_simdmath.py. An ulp is the spacing of float32 at the
+/// true value (2^-149 below 2^-126). The errors given are the largest over every float32 input,
 /// against double precision; the bounds, rounded up from them, are asserted by SimdMathTests.
-/// Instruction counts are those of AVX-512, where CopySign is one ternary logic operation; constants are not counted.
+/// Instruction counts are those of AVX-512, where CopySign is one ternary logic operation;
+/// constants are not counted.
 /// </summary>
 public static class SimdMath
 {
     private const float Log2E = 1.44269502f;
 
-    // ln 2 = Ln2 + Ln2Low. By luck float32 holds ln 2 to 2.75e-9 of itself, so Ln2 alone serves wherever the argument is not large.
+    // ln 2 = Ln2 + Ln2Low. By luck float32 holds ln 2 to 2.75e-9 of itself, so Ln2 alone serves wherever the
+    // argument is not large.
     private const float Ln2 = 0.693147182f;
     private const float Ln2Low = -1.90465421e-9f;
 
@@ -30,13 +33,16 @@ public static class SimdMath
     private const float TwoTo24 = 16777216f, TwoToMinus24 = 1f / TwoTo24;
 
     /// <summary>
-    /// e^x for every x: NaN stays NaN, +inf and x &gt;= 88.72284 give +inf, -inf and x &lt; -103.973 give 0, results below 2^-126 are
-    /// rounded once to a subnormal. Error at most 1 ulp (measured 0.93; subnormal results 0.86). 23 instructions.
+    /// e^x for every x: NaN stays NaN, +inf and x &gt;= 88.72284 give +inf, -inf and x &lt;
+    /// -103.973 give 0, results below 2^-126 are rounded once to a subnormal. Error at most 1 ulp
+    /// (measured 0.93; subnormal results 0.86). 23 instructions.
     /// </summary>
     /// <remarks>
-    /// x = n ln 2 + r with n = round(x / ln 2), |r| &lt;= ln(2)/2: by fused multiply-add the first subtraction is exact, the second
-    /// brings in the low part of ln 2. e^x = 2^n (1 + r + r^2 P(r)), P as in <see cref="ExpTail"/>. n lies in [-150, 128] and one
-    /// power of two only reaches [-126, 127], so the last scaling is by 2^(n+24) 2^-24 or 2^(n-1) 2; only its final product can round.
+    /// x = n ln 2 + r with n = round(x / ln 2), |r| &lt;= ln(2)/2: by fused multiply-add the first
+    /// subtraction is exact, the second brings in the low part of ln 2. e^x = 2^n (1 + r + r^2
+    /// P(r)), P as in <see cref="ExpTail"/>. n lies in [-150, 128] and one power of two only
+    /// reaches [-126, 127], so the last scaling is by 2^(n+24) 2^-24 or 2^(n-1) 2; only its final
+    /// product can round.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -50,8 +56,8 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// e^x for x &lt;= 0 or NaN (-inf included), as softmax needs it: the bits of <see cref="Exp"/> in 18 instructions instead of 23.
-    /// Above 70 the result is garbage.
+    /// e^x for x &lt;= 0 or NaN (-inf included), as softmax needs it: the bits of <see cref="Exp"/>
+    /// in 18 instructions instead of 23. Above 70 the result is garbage.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpNonPositive<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -61,8 +67,9 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// e^x for x &lt;= 0 or NaN as <see cref="ExpNonPositive"/>, but 0 for x &lt; -87, where results become subnormal: processors are slow
-    /// at those, and attention's masked scores would all pass through them.
+    /// e^x for x &lt;= 0 or NaN as <see cref="ExpNonPositive"/>, but 0 for x &lt; -87, where
+    /// results become subnormal: processors are slow at those, and attention's masked scores would
+    /// all pass through them.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ExpNormalOrZero<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -73,13 +80,15 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// The natural logarithm: 0 (of either sign) gives -inf, x &lt; 0 gives NaN, NaN stays NaN, +inf stays +inf, subnormals are right.
-    /// Error at most 1.5 ulp (measured 1.26), relative near 1 too. 27 instructions.
+    /// The natural logarithm: 0 (of either sign) gives -inf, x &lt; 0 gives NaN, NaN stays NaN,
+    /// +inf stays +inf, subnormals are right. Error at most 1.5 ulp (measured 1.26), relative near
+    /// 1 too. 27 instructions.
     /// </summary>
     /// <remarks>
-    /// x = 2^e (1 + f) with f in [-0.25, 0.5), subnormals multiplied by 2^24 first; log x = e ln 2 + f + f^2 P(f). P, of degree 7, is
-    /// fitted to (log(1 + f) - f) / f^2 with the relative error of log(1 + f) as weight: 2.8e-8. The interval keeps e = 0 around
-    /// x = 1, so nothing cancels there.
+    /// x = 2^e (1 + f) with f in [-0.25, 0.5), subnormals multiplied by 2^24 first; log x = e ln 2
+    /// + f + f^2 P(f). P, of degree 7, is fitted to (log(1 + f) - f) / f^2 with the relative error
+    /// of log(1 + f) as weight: 2.8e-8. The interval keeps e = 0 around x = 1, so nothing cancels
+    /// there.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Log<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -90,7 +99,8 @@ public static class SimdMath
         V f = S.Subtract(mantissa, S.Splat(1f));
         V f2 = S.Multiply(f, f);
         V p = Degree7<S, V>(f, f2,
-            -0.500000596f, 0.333335459f, -0.249934912f, 0.19977206f, -0.168223143f, 0.149823427f, -0.120673448f, 0.0541505367f);
+            -0.500000596f, 0.333335459f, -0.249934912f, 0.19977206f, -0.168223143f, 0.149823427f, -0.120673448f,
+            0.0541505367f);
         V log = S.Fma(exponent, S.Splat(Ln2), S.Fma(f2, p, f));
 
         // Where x > 0 fails: NaN below zero; 0 - inf and NaN - inf are what 0 and NaN should give.
@@ -99,8 +109,9 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// 1 / (1 + e^-x): 0 at -inf, 1 at +inf, NaN stays NaN, and relative accuracy for negative x down to subnormal results.
-    /// Error at most 2.5 ulp (measured 2.41; absolute 9.0e-8). 23 instructions, one of them a division.
+    /// 1 / (1 + e^-x): 0 at -inf, 1 at +inf, NaN stays NaN, and relative accuracy for negative x
+    /// down to subnormal results. Error at most 2.5 ulp (measured 2.41; absolute 9.0e-8). 23
+    /// instructions, one of them a division.
     /// </summary>
     /// <remarks>With e = e^-|x|, which cannot overflow: 1 / (1 + e) for x &gt;= 0, e / (1 + e) below.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -112,12 +123,13 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// The hyperbolic tangent: odd, so -0 stays -0; +-1 from about |x| = 9.01 to infinity; NaN stays NaN.
-    /// Error at most 2.6 ulp (measured 2.57; absolute 9.0e-8); subnormal x are returned as they are. 21 instructions, one of them a division.
+    /// The hyperbolic tangent: odd, so -0 stays -0; +-1 from about |x| = 9.01 to infinity; NaN
+    /// stays NaN. Error at most 2.6 ulp (measured 2.57; absolute 9.0e-8); subnormal x are returned
+    /// as they are. 21 instructions, one of them a division.
     /// </summary>
     /// <remarks>
-    /// tanh a = m / (m + 2) with m = e^2a - 1 and a = min(|x|, 10). m keeps its relative accuracy towards 0, so one formula serves
-    /// everywhere and there is no second polynomial to blend in.
+    /// tanh a = m / (m + 2) with m = e^2a - 1 and a = min(|x|, 10). m keeps its relative accuracy
+    /// towards 0, so one formula serves everywhere and there is no second polynomial to blend in.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Tanh<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -129,20 +141,23 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// The error function 2/sqrt(pi) times the integral of e^-t^2 from 0 to x: odd, +-1 from about |x| = 3.92 to infinity, NaN stays NaN.
-    /// Error at most 2.5 ulp (measured 2.49; absolute 8.4e-8). 27 instructions.
+    /// The error function 2/sqrt(pi) times the integral of e^-t^2 from 0 to x: odd, +-1 from about
+    /// |x| = 3.92 to infinity, NaN stays NaN. Error at most 2.5 ulp (measured 2.49; absolute
+    /// 8.4e-8). 27 instructions.
     /// </summary>
     /// <remarks>
-    /// With b = -min(|x|, 3.925), erf b = e^t - 1 where t = log(1 + erf b) = b + b P(b), smooth all the way from 0: one formula serves
-    /// everywhere. P, of degree 7, is fitted to t / b - 1 on [-3.925, 0] with the relative error of erf as weight: 3.9e-8. Leaving
-    /// out 1 from t / b (which is 2/sqrt(pi) = 1.128... at 0) makes the rounding of P count an eighth.
+    /// With b = -min(|x|, 3.925), erf b = e^t - 1 where t = log(1 + erf b) = b + b P(b), smooth all
+    /// the way from 0: one formula serves everywhere. P, of degree 7, is fitted to t / b - 1 on
+    /// [-3.925, 0] with the relative error of erf as weight: 3.9e-8. Leaving out 1 from t / b
+    /// (which is 2/sqrt(pi) = 1.128... at 0) makes the rounding of P count an eighth.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Erf<S, V>(V x) where S : ISimd<V> where V : unmanaged
     {
         V b = S.Max(S.Splat(-ErfHighest), S.CopySign(x, S.Splat(-1f)));
         V p = Degree7<S, V>(b, S.Multiply(b, b),
-            0.128379211f, -0.63661623f, 0.102817245f, 0.0193321779f, 0.000222754243f, -0.00123861129f, -0.000376421609f, -4.01482248e-05f);
+            0.128379211f, -0.63661623f, 0.102817245f, 0.0193321779f, 0.000222754243f, -0.00123861129f, -0.000376421609f,
+            -4.01482248e-05f);
         return S.CopySign(ExpLessOne<S, V>(S.Fma(b, p, b)), x);
     }
 
@@ -157,8 +172,9 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// e^x - 1 for |x| up to 80, to about 1 ulp in itself and with ln 2 in one part: for results that do not magnify a relative
-    /// error of x. 2^n - 1 is exact or as good as, and at n = 0 nothing is added to e^r - 1. 14 instructions.
+    /// e^x - 1 for |x| up to 80, to about 1 ulp in itself and with ln 2 in one part: for results
+    /// that do not magnify a relative error of x. 2^n - 1 is exact or as good as, and at n = 0
+    /// nothing is added to e^r - 1. 14 instructions.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V ExpLessOne<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -171,7 +187,8 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// P(r) with e^r = 1 + r + r^2 P(r) for |r| &lt;= ln(2)/2: degree 4, fitted with the relative error of e^r - 1 as weight: 1.4e-8.
+    /// P(r) with e^r = 1 + r + r^2 P(r) for |r| &lt;= ln(2)/2: degree 4, fitted with the relative
+    /// error of e^r - 1 as weight: 1.4e-8.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V ExpTail<S, V>(V r) where S : ISimd<V> where V : unmanaged
@@ -183,10 +200,12 @@ public static class SimdMath
     }
 
     /// <summary>
-    /// c0 + c1 x + ... + c7 x^7 by Horner's rule in x^2 on pairs of terms: 7 instructions like Horner's in x, waiting 4 deep instead of 7.
+    /// c0 + c1 x + ... + c7 x^7 by Horner's rule in x^2 on pairs of terms: 7 instructions like
+    /// Horner's in x, waiting 4 deep instead of 7.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Degree7<S, V>(V x, V x2, float c0, float c1, float c2, float c3, float c4, float c5, float c6, float c7) where S : ISimd<V> where V : unmanaged
+    private static V Degree7<S, V>(V x, V x2, float c0, float c1, float c2, float c3, float c4, float c5, float c6,
+        float c7) where S : ISimd<V> where V : unmanaged
     {
         V p = S.Fma(Step<S, V>(S.Splat(c7), x, c6), x2, Step<S, V>(S.Splat(c5), x, c4));
         p = S.Fma(p, x2, Step<S, V>(S.Splat(c3), x, c2));

@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Nano;
 
-/// <summary>One lane: plain floats. Runs anywhere, finishes the tail of every vector loop, and is the readable meaning of <see cref="ISimd{V}"/>.</summary>
+/// <summary>
+/// One lane: plain floats. Runs anywhere, finishes the tail of every vector loop, and is the
+/// readable meaning of <see cref="ISimd{V}"/>.
+/// </summary>
 public readonly unsafe struct SimdScalar : ISimd<float>
 {
     /// <inheritdoc/>
@@ -83,15 +86,18 @@ public readonly unsafe struct SimdScalar : ISimd<float>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float PairBFloat16(float first, float second) => BitConverter.UInt32BitsToSingle((Rounded(first) >> 16) | (Rounded(second) & 0xffff0000u));
+    public static float PairBFloat16(float first, float second) =>
+        BitConverter.UInt32BitsToSingle((Rounded(first) >> 16) | (Rounded(second) & 0xffff0000u));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FirstBFloat16(float pairs) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) << 16);
+    public static float FirstBFloat16(float pairs) =>
+        BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) << 16);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float SecondBFloat16(float pairs) => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) & 0xffff0000u);
+    public static float SecondBFloat16(float pairs) =>
+        BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) & 0xffff0000u);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Rounded(float x)

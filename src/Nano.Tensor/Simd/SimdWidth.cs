@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Nano;
 
-/// <summary>How many bits of float32 lanes a kernel works on at once.</summary>
+/// <summary>The width of the vectors that kernels use, in bits of float32 lanes.</summary>
 public enum SimdWidth
 {
     /// <summary>One float at a time.</summary>
@@ -22,15 +22,21 @@ public enum SimdWidth
 /// <summary>The one place that looks at the CPU. Everything else is told the width.</summary>
 public static class SimdWidths
 {
-    /// <summary>Every width; each one runs on every machine (slowly where the hardware lacks it), so each can be tested anywhere.</summary>
-    public static IReadOnlyList<SimdWidth> All { get; } = [SimdWidth.Scalar, SimdWidth.W128, SimdWidth.W256, SimdWidth.W512];
+    /// <summary>
+    /// Every width; each one runs on every machine (slowly where the hardware lacks it), so each
+    /// can be tested anywhere.
+    /// </summary>
+    public static IReadOnlyList<SimdWidth> All { get; } = [SimdWidth.Scalar, SimdWidth.W128, SimdWidth.W256,
+        SimdWidth.W512];
 
     /// <summary>
-    /// The width named by the environment variable NANO_SIMD (512, 256, 128 or scalar), else the widest that this machine runs fast.
-    /// Vector512.IsHardwareAccelerated is false on processors that slow down under 512-bit code, so it is asked, not Avx512F.
-    /// Without FMA hardware a fused multiply-add is a library call in any vector, and the scalar code is no slower.
+    /// The width named by the environment variable NANO_SIMD (512, 256, 128 or scalar), else the
+    /// widest that this machine runs fast. Vector512.IsHardwareAccelerated is false on processors
+    /// that slow down under 512-bit code, so it is asked, not Avx512F. Without FMA hardware a fused
+    /// multiply-add is a library call in any vector, and the scalar code is no slower.
     /// </summary>
-    public static SimdWidth Best() => Environment.GetEnvironmentVariable("NANO_SIMD") is { Length: > 0 } wish ? Parse(wish)
+    public static SimdWidth Best() => Environment.GetEnvironmentVariable("NANO_SIMD") is { Length: > 0 } wish
+        ? Parse(wish)
         : Vector512.IsHardwareAccelerated ? SimdWidth.W512
         : Vector256.IsHardwareAccelerated && Fma.IsSupported ? SimdWidth.W256
         : Vector128.IsHardwareAccelerated && (Fma.IsSupported || !Sse.IsSupported) ? SimdWidth.W128

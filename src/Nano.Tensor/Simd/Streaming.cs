@@ -3,9 +3,11 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// The width S, except that what it stores goes around the caches. For results that no cache can hold until they are read: an ordinary store first reads
-/// the line that it is about to overwrite, a third more traffic for y = a + b. Such stores are ordered with no others; the locked decrement with which
-/// a worker reports a chunk as done completes them (Intel SDM volume 3, 13.3.1; AMD APM volume 2, 7.4.1).
+/// The width S, except that what it stores goes around the caches. For results that no cache can
+/// hold until they are read: an ordinary store first reads the line that it is about to overwrite,
+/// a third more traffic for y = a + b. Such stores are ordered with no others; the locked decrement
+/// with which a worker reports a chunk as done completes them (Intel SDM volume 3, 13.3.1; AMD APM
+/// volume 2, 7.4.1).
 /// </summary>
 internal readonly unsafe struct Streaming<S, V> : ISimd<V> where S : ISimd<V> where V : unmanaged
 {

@@ -1,9 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// A kernel: a struct that carries its arguments (inputs, sizes, outputs last) and computes any part of its work on its own.
-/// The JIT makes one specialised copy of <see cref="Run"/> per SIMD width. Ranges never cut through a sum, so the result has the
-/// same bits however the work is split.
+/// A kernel: a struct that carries its arguments (inputs, sizes, outputs last) and computes any
+/// part of its work on its own. The JIT makes one specialised copy of <see cref="Run"/> per SIMD
+/// width. Ranges never cut through a sum, so the result has the same bits however the work is
+/// split.
 /// </summary>
 internal interface IKernel
 {
@@ -18,8 +19,11 @@ internal interface IElementwise
     void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged;
 }
 
-/// <summary>The loop around an <see cref="IElementwise"/> body: whole vectors, then one lane at a time. Same bits either way.</summary>
-/// <param name="body">What is done to each element.</param>
+/// <summary>
+/// The loop around an <see cref="IElementwise"/> body: whole vectors, then one lane at a time. Same
+/// bits either way.
+/// </summary>
+/// <param name="body">The work on each element.</param>
 /// <param name="stream">Whether results go around the caches.</param>
 internal readonly struct ElementwiseLoop<T>(T body, bool stream = false) : IKernel where T : unmanaged, IElementwise
 {

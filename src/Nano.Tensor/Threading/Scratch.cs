@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Working memory of one worker, handed to a kernel for the time of one call; grows to the largest wish and stays.</summary>
+/// <summary>
+/// Working memory of one worker, handed to a kernel for the time of one call; grows to the largest
+/// wish and stays.
+/// </summary>
 public sealed unsafe class Scratch : IDisposable
 {
     private NativeBuffer? buffer;
@@ -9,7 +12,10 @@ public sealed unsafe class Scratch : IDisposable
     /// <summary>Floats held.</summary>
     public long Length => buffer?.Length ?? 0;
 
-    /// <summary>Makes room for a kernel that will take up to this many floats in all (64-byte alignment of each part included).</summary>
+    /// <summary>
+    /// Makes room for a kernel that will take up to this many floats in all (64-byte alignment of
+    /// each part included).
+    /// </summary>
     public void Begin(long floats)
     {
         used = announced = 0;
@@ -23,16 +29,19 @@ public sealed unsafe class Scratch : IDisposable
     }
 
     /// <summary>The next part of what <see cref="Begin"/> made room for, aligned to 64 bytes.</summary>
-    public float* Take(long floats)
+    public float* Allocate(long floats)
     {
         long at = used;
         used += RoundUp(floats);
         if (buffer is null || used > announced)
-            throw new InvalidOperationException($"a kernel takes {used} floats of scratch and announced {announced}");
+            throw new InvalidOperationException($"a kernel allocates {used} floats of scratch, announced {announced}");
         return buffer.Pointer + at;
     }
 
-    /// <summary>What a part of this size costs of the room announced to <see cref="Begin"/>.</summary>
+    /// <summary>
+    /// The size of a part rounded up to whole vectors of 64 bytes, as it counts in the total for
+    /// <see cref="Begin"/>.
+    /// </summary>
     public static long RoundUp(long floats) => (floats + 15) & ~15L;
 
     /// <inheritdoc/>

@@ -4,14 +4,18 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one fixed size; whoever is free takes the
-/// next chunk, the caller included. What a chunk computes never depends on who took it, so results are the same for any team.
+/// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one
+/// fixed size; an idle thread takes the
+/// next chunk, the caller included. The result of a chunk never depends on the thread that took it,
+/// so results are the same for any team.
 /// </summary>
 /// <remarks>
-/// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the whole ticket, so a late worker can
-/// never touch a finished job: its swap fails because the job number has moved on. Idle threads spin for about half a millisecond, longer
-/// than the usual gap between two kernels, then sleep. While spinning they offer their processor to others: on a busy machine a thread that
-/// has waited politely is not stopped in the middle of its next chunk, for which the whole team would have to wait.
+/// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the
+/// whole ticket, so a late worker can never touch a finished job: its swap fails because the job
+/// number has moved on. Idle threads spin for about half a millisecond, longer than the usual gap
+/// between two kernels, then sleep. While spinning they offer their processor to others: on a busy
+/// machine a thread that has yielded is not stopped in the middle of its next chunk, for which the
+/// whole team would have to wait.
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
@@ -60,7 +64,8 @@ public sealed unsafe class WorkerTeam : IDisposable
     public int Size => threads.Length + 1;
 
     /// <summary>
-    /// The default team size: NANO_THREADS if set, else the processors this process may use (the runtime counts a container's quota).
+    /// The default team size: NANO_THREADS if set, else the processors this process may use (the
+    /// runtime counts a container's quota).
     /// </summary>
     /// <exception cref="NanoException">NANO_THREADS is not a positive number.</exception>
     public static int DefaultSize()
@@ -73,8 +78,12 @@ public sealed unsafe class WorkerTeam : IDisposable
                 "set it to a number of threads from 1 to 1024, or leave it unset");
     }
 
-    /// <summary>Calls function(context, begin, end, scratch) for chunks of chunkSize that cover [0, count); returns when all are done.</summary>
-    /// <exception cref="Exception">The first exception of any chunk, rethrown here once every chunk has ended.</exception>
+    /// <summary>
+    /// Calls function(context, begin, end, scratch) for chunks of chunkSize that cover [0, count);
+    /// returns when all are done.
+    /// </summary>
+    /// <exception cref="Exception">The first exception of any chunk, rethrown here once every chunk
+    /// has ended.</exception>
     public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(chunk, 1);

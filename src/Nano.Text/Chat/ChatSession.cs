@@ -22,7 +22,7 @@ public sealed class ChatSession
     /// <param name="format">The model's template.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="contextLength">T: how many tokens the model can see.</param>
-    /// <param name="system">What the model is told first; null for what the template says.</param>
+    /// <param name="system">The system message; null for the template's own.</param>
     public ChatSession(ChatFormat format, ITokenizer tokenizer, int contextLength, string? system)
     {
         (this.format, this.tokenizer, this.contextLength, this.system) = (format, tokenizer, contextLength, system);
@@ -34,8 +34,8 @@ public sealed class ChatSession
     public IReadOnlyList<ChatMessage> Messages => messages;
 
     /// <summary>
-    /// Whether the oldest turns are forgotten when the conversation outgrows the context; otherwise
-    /// that is an error.
+    /// True to drop the oldest turns when the conversation outgrows the context; false to report an
+    /// error.
     /// </summary>
     public bool DropsOldest { get; init; }
 
@@ -57,8 +57,9 @@ public sealed class ChatSession
     }
 
     /// <summary>Adds a turn of the user's and returns the prompt whose continuation is the answer.</summary>
-    /// <param name="text">What the user says.</param>
-    /// <param name="answerTokens">How much room to leave for the answer when old turns are dropped,
+    /// <param name="text">The message of the user.</param>
+    /// <param name="answerTokens">Number of tokens to reserve for the answer when old turns are
+    /// dropped,
     /// at most a quarter of the context.</param>
     /// <param name="now">The time, for templates that ask.</param>
     /// <exception cref="NanoException">The template refuses it, or the conversation is longer than

@@ -16,7 +16,7 @@ public sealed class ChatTemplate
 
     /// <summary>Reads a template.</summary>
     /// <param name="text">The Jinja string.</param>
-    /// <param name="name">What to call it in messages.</param>
+    /// <param name="name">The name in messages.</param>
     /// <exception cref="ChatTemplateException">It is malformed or uses what is not supported; the
     /// message has line and column.</exception>
     public ChatTemplate(string text, string name)
@@ -28,7 +28,7 @@ public sealed class ChatTemplate
     /// <summary>The names that <see cref="BuiltIn"/> knows.</summary>
     public static IReadOnlyList<string> BuiltInNames { get; } = [.. BuiltInTemplates.All.Keys];
 
-    /// <summary>What it is called.</summary>
+    /// <summary>The name of the template.</summary>
     public string Name => source.Name;
 
     /// <summary>A template that comes with Nano.</summary>
@@ -43,7 +43,7 @@ public sealed class ChatTemplate
     /// <param name="addGenerationPrompt">Whether the text ends where the assistant's next turn begins.</param>
     /// <param name="specialTokens">Text by name, such as bos_token and eos_token; one that is
     /// missing is undefined to the template.</param>
-    /// <param name="now">What the template takes for the present, if it asks.</param>
+    /// <param name="now">The present time, for templates that ask for it.</param>
     /// <exception cref="ChatTemplateException">The template refuses the conversation, does what is
     /// impossible, or exceeds a limit.</exception>
     public string Render(IEnumerable<ChatMessage> messages, bool addGenerationPrompt,

@@ -29,7 +29,8 @@ public sealed class ChatVariables
     }
 
     /// <summary>One variable for each property of a JSON object; see <see cref="Set(string, JsonElement)"/>.</summary>
-    /// <exception cref="NanoException">The JSON is no object, or holds an integer of more digits
+    /// <exception cref="NanoException">The JSON is not an object, or holds an integer of more
+    /// digits
     /// than Python reads.</exception>
     public static ChatVariables FromJson(JsonElement json)
     {
@@ -63,7 +64,7 @@ public sealed class ChatVariables
         }
     }
 
-    /// <summary>Whether a variable is set, be it to none.</summary>
+    /// <summary>True if a variable is set, even to none.</summary>
     public bool Has(string name) => values.ContainsKey(name);
 
     /// <summary>Sets a variable to a text, or to none for null.</summary>

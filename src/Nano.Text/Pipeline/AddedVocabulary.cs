@@ -14,8 +14,8 @@ internal sealed record AddedEntry(
 
 /// <summary>A stretch of text that is an added token, or has none in it.</summary>
 /// <param name="Id">The token's id, or -1.</param>
-/// <param name="Start">Where it begins.</param>
-/// <param name="End">Where it ends.</param>
+/// <param name="Start">The start.</param>
+/// <param name="End">The end.</param>
 internal readonly record struct AddedSpan(int Id, int Start, int End);
 
 /// <summary>
@@ -72,7 +72,7 @@ internal sealed class AddedVocabulary
     /// <param name="text">The text.</param>
     /// <param name="inNormalized">Whether it has been normalized, so that other tokens are looked for.</param>
     /// <param name="allowSpecial">Whether special ones count.</param>
-    /// <param name="into">Where the stretches go, from left to right.</param>
+    /// <param name="into">Receives the stretches, from left to right.</param>
     public void Find(ReadOnlySpan<char> text, bool inNormalized, bool allowSpecial, List<AddedSpan> into)
     {
         var finder = inNormalized ? normalized : plain;

@@ -1,7 +1,9 @@
 
 namespace Nano;
 
-/// <summary>What goes with the vocabulary and the rules of BPE in tokenizer.json.</summary>
+/// <summary>
+/// Properties of a BPE model in tokenizer.json besides its vocabulary and merges.
+/// </summary>
 /// <param name="Unknown">The token for characters without one, or null.</param>
 /// <param name="FuseUnknown">Whether several unknown characters in a row are one token.</param>
 /// <param name="ByteFallback">Whether the bytes of an unknown character are looked for as tokens such as

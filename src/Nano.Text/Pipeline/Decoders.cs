@@ -47,7 +47,10 @@ internal sealed class ByteLevelDecoder : TokenDecoder
     public override byte[] BytesOf(string token) => ByteAlphabet.ToBytes(token) ?? Encoding.UTF8.GetBytes(token);
 }
 
-/// <summary>Tokens such as &lt;0x0A&gt; back to bytes; those that together are no characters are U+FFFD each.</summary>
+/// <summary>
+/// Tokens such as &lt;0x0A&gt; back to bytes; those that together are not valid characters become
+/// U+FFFD each.
+/// </summary>
 internal sealed class ByteFallbackDecoder : TokenDecoder
 {
     private static readonly UTF8Encoding Strict =
@@ -110,7 +113,7 @@ internal sealed class ReplaceDecoder(TextPattern pattern, string content) : Each
 {
     private readonly ReplaceNormalizer replace = new(pattern, content);
 
-    /// <summary>What it does.</summary>
+    /// <summary>The replacement that the decoder applies.</summary>
     public ReplaceNormalizer Replace => replace;
 
     public override string One(string token, bool first) =>
@@ -118,7 +121,8 @@ internal sealed class ReplaceDecoder(TextPattern pattern, string content) : Each
 }
 
 /// <summary>
-/// Takes up to so many of a character off the ends of every token, or of the text where a <see cref="FuseDecoder"/>
+/// Removes up to a number of copies of a character from the ends of every token, or of the text
+/// where a <see cref="FuseDecoder"/>
 /// came before.
 /// </summary>
 /// <param name="character">The character.</param>
@@ -203,7 +207,8 @@ internal sealed class SuffixDecoder(string suffix) : TokenDecoder
 }
 
 /// <summary>
-/// What is the same several times in a row is there once, and padding goes: connectionist temporal classification.
+/// Decodes connectionist temporal classification: collapses repeated tokens into one and removes
+/// padding.
 /// </summary>
 /// <param name="padding">The token between two that are the same and stay two.</param>
 /// <param name="delimiter">The token between words.</param>

@@ -34,7 +34,8 @@ internal static class FastForm
     }
 
     /// <summary>
-    /// Whether each id has one text, added tokens are looked for in one way and nothing else is asked of them.
+    /// True if each id has one text, and all added tokens are plain: found in one way, without
+    /// further conditions.
     /// </summary>
     private static bool HasPlainTokens(Pipeline pipeline)
     {
@@ -49,7 +50,8 @@ internal static class FastForm
     }
 
     /// <summary>
-    /// Whether no token that is looked for first can share characters with one that is looked for in what is left.
+    /// True if no added token that is found first can share characters with one that is found in
+    /// the remaining text.
     /// </summary>
     private static bool AreApart(IEnumerable<AddedEntry> entries)
     {

@@ -83,7 +83,7 @@ internal sealed class CharacterNormalizer(Action<Rune, StringBuilder> append) : 
 /// <param name="composed">Whether marks are joined to their letters (forms C and KC).</param>
 internal sealed class FormNormalizer(bool compatible, bool composed) : TextNormalizer
 {
-    /// <summary>Whether this is form C.</summary>
+    /// <summary>True for Unicode normal form C.</summary>
     public bool IsC => composed && !compatible;
 
     public override TextPiece Apply(TextPiece text)
@@ -113,7 +113,7 @@ internal sealed class StripNormalizer(bool left, bool right) : TextNormalizer
 /// <summary>Puts something in front of every text that is not empty.</summary>
 internal sealed class PrependNormalizer(string content) : TextNormalizer
 {
-    /// <summary>What it puts there.</summary>
+    /// <summary>The text that is prepended.</summary>
     public string Content => content;
 
     public override TextPiece Apply(TextPiece text) => text.Length == 0 ? text : Prepend(text, content);
@@ -127,10 +127,10 @@ internal sealed class PrependNormalizer(string content) : TextNormalizer
 /// <summary>Puts a text in the place of every match of a pattern.</summary>
 internal sealed class ReplaceNormalizer(TextPattern pattern, string content) : TextNormalizer
 {
-    /// <summary>What is searched for.</summary>
+    /// <summary>The pattern to search for.</summary>
     public TextPattern Pattern => pattern;
 
-    /// <summary>What takes its place.</summary>
+    /// <summary>The replacement of each match.</summary>
     public string Content => content;
 
     public override TextPiece Apply(TextPiece text)

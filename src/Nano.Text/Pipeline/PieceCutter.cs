@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What becomes of a match at which a text is cut.</summary>
+/// <summary>The treatment of a match at which a text is cut.</summary>
 internal enum SplitBehavior
 {
     /// <summary>It is left out.</summary>
@@ -24,11 +24,11 @@ internal static class PieceCutter
 {
     /// <summary>Cuts a piece.</summary>
     /// <param name="piece">The piece.</param>
-    /// <param name="matches">Where matches lie in it, from left to right.</param>
-    /// <param name="behavior">What becomes of them.</param>
+    /// <param name="matches">The matches in it, from left to right.</param>
+    /// <param name="behavior">The treatment of matches.</param>
     /// <param name="inverted">Whether what lies between matches counts as matches, and they as what lies
     /// between.</param>
-    /// <param name="into">Where the parts go that are not empty.</param>
+    /// <param name="into">Receives the parts that are not empty.</param>
     public static void Cut(TextPiece piece, List<(int Start, int End)> matches, SplitBehavior behavior, bool inverted,
         List<TextPiece> into)
     {

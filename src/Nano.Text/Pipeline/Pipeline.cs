@@ -4,10 +4,10 @@ namespace Nano;
 
 /// <summary>All that a tokenizer.json says, each part as something that runs.</summary>
 /// <param name="Added">The tokens that are found in the text before anything else.</param>
-/// <param name="Normalizers">What changes a text, in order.</param>
-/// <param name="PreTokenizers">What cuts it, in order.</param>
-/// <param name="Model">What makes ids of the pieces.</param>
-/// <param name="Decoders">What makes text of tokens, in order; null where tokens are joined by spaces.</param>
+/// <param name="Normalizers">The normalizers, in order.</param>
+/// <param name="PreTokenizers">The pre-tokenizers, in order.</param>
+/// <param name="Model">The model that encodes pieces.</param>
+/// <param name="Decoders">The decoders, in order; null if tokens are joined by spaces.</param>
 /// <param name="TemplateBegin">The id that the post-processor puts in front of a text, or null.</param>
 internal sealed record Pipeline(
     AddedVocabulary Added, IReadOnlyList<TextNormalizer> Normalizers, IReadOnlyList<PreTokenizer> PreTokenizers,

@@ -2,10 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace Nano;
 
-/// <summary>What <see cref="PipelineTokenizer"/> works in: one text at a time, used again for the next one.</summary>
+/// <summary>Reusable buffers of <see cref="PipelineTokenizer"/>, for one text at a time.</summary>
 internal sealed class PipelineWorkspace(MergeTable? merges)
 {
-    // Pieces of so many UTF-16 units are kept with their ids.
+    // Pieces of up to MaxKept UTF-16 units are cached with their ids.
     private const int MaxKept = 7, KeptIds = 1 << 20;
 
     private int[] ids = new int[256];
@@ -14,7 +14,7 @@ internal sealed class PipelineWorkspace(MergeTable? merges)
     /// <summary>Merges symbols, for models that have rules for that.</summary>
     public BpeMerger? Merger { get; } = merges is null ? null : new BpeMerger(merges);
 
-    /// <summary>How many ids there are.</summary>
+    /// <summary>Number of ids.</summary>
     public int Count { get; set; }
 
     /// <summary>Pieces before and after a step.</summary>
@@ -31,7 +31,7 @@ internal sealed class PipelineWorkspace(MergeTable? merges)
     /// <summary>The ids from a position on.</summary>
     public Span<int> From(int start) => ids.AsSpan(start, Count - start);
 
-    /// <summary>Turns the ids from a position on around.</summary>
+    /// <summary>Reverses the ids from a position on.</summary>
     public void Reverse(int start) => From(start).Reverse();
 
     /// <summary>Adds an id.</summary>

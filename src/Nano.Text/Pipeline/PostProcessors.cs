@@ -4,7 +4,7 @@ namespace Nano;
 
 /// <summary>
 /// Reads the post-processors of tokenizer.json, of which one thing counts here: the id in front of a text. What they
-/// put behind a text has no place behind a prompt, which goes on.
+/// put after a text has no place after a prompt, which the model continues.
 /// </summary>
 internal static class PostProcessors
 {

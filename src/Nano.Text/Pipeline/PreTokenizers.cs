@@ -8,7 +8,7 @@ internal abstract class PreTokenizer
 {
     /// <summary>Cuts a piece that is not empty; empty results do not count.</summary>
     /// <param name="piece">The piece.</param>
-    /// <param name="into">Where its parts go.</param>
+    /// <param name="into">Receives the parts.</param>
     public abstract void Cut(TextPiece piece, List<TextPiece> into);
 }
 
@@ -19,8 +19,8 @@ internal sealed class SplitPreTokenizer : PreTokenizer
     private readonly bool inverted;
     private readonly Splitter? splitter;
 
-    /// <param name="pattern">What matches.</param>
-    /// <param name="behavior">What becomes of the matches.</param>
+    /// <param name="pattern">The pattern.</param>
+    /// <param name="behavior">The treatment of matches.</param>
     /// <param name="inverted">Whether what lies between the matches counts as matches.</param>
     public SplitPreTokenizer(TextPattern pattern, SplitBehavior behavior, bool inverted)
     {
@@ -31,7 +31,7 @@ internal sealed class SplitPreTokenizer : PreTokenizer
         splitter = Known?.NewSplitter();
     }
 
-    /// <summary>What matches.</summary>
+    /// <summary>The pattern whose matches cut the text.</summary>
     public TextPattern Pattern { get; }
 
     /// <summary>The published pattern into whose matches text is cut, or null.</summary>
@@ -52,7 +52,7 @@ internal sealed class SplitPreTokenizer : PreTokenizer
 
 /// <summary>Cuts at every character of a kind.</summary>
 /// <param name="isMatch">The kind.</param>
-/// <param name="behavior">What becomes of these characters.</param>
+/// <param name="behavior">The treatment of these characters.</param>
 internal sealed class CharacterPreTokenizer(Func<Rune, bool> isMatch, SplitBehavior behavior) : PreTokenizer
 {
     /// <summary>Every number character by itself.</summary>
@@ -97,7 +97,7 @@ internal sealed class WhitespacePreTokenizer : PreTokenizer
     }
 }
 
-/// <summary>Pieces of so many characters.</summary>
+/// <summary>Pieces of a fixed number of characters.</summary>
 internal sealed class FixedLengthPreTokenizer(int length) : PreTokenizer
 {
     public override void Cut(TextPiece piece, List<TextPiece> into)
@@ -116,7 +116,7 @@ internal sealed class FixedLengthPreTokenizer(int length) : PreTokenizer
     }
 }
 
-/// <summary>Where <see cref="MetaspacePreTokenizer"/> puts its sign in front.</summary>
+/// <summary>The places where <see cref="MetaspacePreTokenizer"/> prepends its sign.</summary>
 internal enum PrependScheme
 {
     Always,
@@ -129,17 +129,17 @@ internal enum PrependScheme
 /// sign.
 /// </summary>
 /// <param name="replacement">The sign.</param>
-/// <param name="scheme">Where it is put in front.</param>
+/// <param name="scheme">The places where it is prepended.</param>
 /// <param name="split">Whether the text is cut.</param>
 internal sealed class MetaspacePreTokenizer(char replacement, PrependScheme scheme, bool split) : PreTokenizer
 {
     /// <summary>The sign.</summary>
     public char Replacement => replacement;
 
-    /// <summary>Where it is put in front.</summary>
+    /// <summary>The places where the sign is prepended.</summary>
     public PrependScheme Scheme => scheme;
 
-    /// <summary>Whether the text is cut.</summary>
+    /// <summary>True to cut the text into words.</summary>
     public bool Split => split;
 
     public override void Cut(TextPiece piece, List<TextPiece> into)
@@ -167,10 +167,10 @@ internal sealed class ByteLevelPreTokenizer(bool prefixSpace, bool cuts) : PreTo
 {
     private static readonly Splitter Gpt2 = SplitPattern.Gpt2.NewSplitter();
 
-    /// <summary>Whether a text that does not begin with a space gets one.</summary>
+    /// <summary>True to prepend a space to a text that does not begin with one.</summary>
     public bool PrefixSpace => prefixSpace;
 
-    /// <summary>Whether the regular expression is used.</summary>
+    /// <summary>True to cut the text with GPT-2's regular expression.</summary>
     public bool Cuts => cuts;
 
     public override void Cut(TextPiece piece, List<TextPiece> into)

@@ -28,7 +28,7 @@ internal sealed class TextPattern
 
     /// <summary>Finds all matches from left to right; they do not overlap.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="into">Where their beginnings and ends in UTF-16 units go.</param>
+    /// <param name="into">Receives their beginnings and ends in UTF-16 units.</param>
     /// <exception cref="NanoException">A regular expression needs too much time.</exception>
     public void Matches(ReadOnlySpan<char> text, List<(int Start, int End)> into)
     {

@@ -4,7 +4,7 @@ namespace Nano;
 
 /// <summary>A part of a text on its way to the model.</summary>
 /// <param name="Text">The text that it is part of, as the normalizers have left it.</param>
-/// <param name="Start">Where in it the part begins.</param>
+/// <param name="Start">The start of the part in it.</param>
 /// <param name="Length">Its length in UTF-16 units.</param>
 /// <param name="AtBeginning">The number of its first units that come from the first character of the whole original
 /// text; mostly 0.</param>
@@ -37,7 +37,7 @@ internal sealed class PieceBuilder(TextPiece source)
     private readonly StringBuilder text = new(source.Length);
     private int atBeginning;
 
-    /// <summary>The most units that a step may make of so many.</summary>
+    /// <summary>The largest length that a step may produce from a text of this length.</summary>
     public static long Limit(long length) => (Factor * length) + Constant;
 
     /// <summary>The result.</summary>
@@ -63,7 +63,7 @@ internal sealed class PieceBuilder(TextPiece source)
 
     /// <summary>Adds what a character becomes.</summary>
     /// <param name="c">The character.</param>
-    /// <param name="at">Where it stands in the source.</param>
+    /// <param name="at">The position in the source.</param>
     /// <param name="append">Adds what it becomes, which may be nothing.</param>
     public void Map(Rune c, int at, Action<Rune, StringBuilder> append)
     {

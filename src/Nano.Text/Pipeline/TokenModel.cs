@@ -19,7 +19,7 @@ internal sealed class ModelVocabulary
     public int IdEnd => tokens.Count;
 
     /// <summary>
-    /// How many entries there are; where ids are left out or taken twice, another number than <see cref="IdEnd"/>.
+    /// Number of entries; it differs from <see cref="IdEnd"/> if ids are missing or used twice.
     /// </summary>
     public int Count { get; private set; }
 

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>One JSON object with a type in tokenizer.json.</summary>
-/// <param name="Where">What to call it in an error.</param>
+/// <param name="Where">Its name in errors.</param>
 /// <param name="Json">The object.</param>
 /// <param name="Path">The file.</param>
 internal sealed record TokenizerComponent(string Where, JsonElement Json, string Path)
@@ -43,7 +43,7 @@ internal sealed record TokenizerComponent(string Where, JsonElement Json, string
                 { IsUnsupported = true };
     }
 
-    /// <summary>Whether a key is there and not null.</summary>
+    /// <summary>True if a key exists and is not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 
     /// <summary>A string, or null if the key is absent or null.</summary>

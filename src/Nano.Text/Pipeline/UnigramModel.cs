@@ -108,6 +108,6 @@ internal sealed class UnigramModel : TokenModel
 
 /// <summary>The best way to a position of a text.</summary>
 /// <param name="Id">The token that ends there.</param>
-/// <param name="Start">Where that begins, or -1 if no way has been found.</param>
+/// <param name="Start">The start of that, or -1 if no way has been found.</param>
 /// <param name="Score">The sum of the scores.</param>
 internal readonly record struct UnigramPath(int Id, int Start, double Score);

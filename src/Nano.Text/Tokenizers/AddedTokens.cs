@@ -41,7 +41,7 @@ internal sealed class AddedTokens
     public IReadOnlyDictionary<string, int> Special { get; }
 
     /// <summary>Finds the next one.</summary>
-    /// <returns>Where it begins, or -1.</returns>
+    /// <returns>The start, or -1.</returns>
     public int Next(ReadOnlySpan<char> text, bool allowSpecial, out int length, out int id)
     {
         (length, id) = (0, -1);

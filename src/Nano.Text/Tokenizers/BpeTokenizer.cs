@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>What every tokenizer that merges pairs is made of.</summary>
+/// <summary>The parts of a tokenizer that merges pairs.</summary>
 /// <param name="Vocabulary">Bytes of the ids.</param>
 /// <param name="Merges">The rules.</param>
 /// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges
@@ -16,8 +16,8 @@ internal sealed record BpeParts(Vocabulary Vocabulary, MergeTable Merges, bool W
     int? BeginId, IReadOnlyList<int> EndIds);
 
 /// <summary>
-/// What byte-level BPE and SentencePiece have in common: added tokens are found in the text, what
-/// lies between them is cut into pieces, and within a piece pairs of symbols are merged.
+/// The common part of byte-level BPE and SentencePiece: finds added tokens in the text, cuts the
+/// rest into pieces, and merges pairs of symbols within each piece.
 /// </summary>
 internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
 {
@@ -35,7 +35,7 @@ internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
     /// <inheritdoc/>
     public IReadOnlyList<int> EndIds => Parts.EndIds;
 
-    /// <summary>What the tokenizer is made of.</summary>
+    /// <summary>The parts of the tokenizer.</summary>
     public BpeParts Parts { get; } = parts;
 
     /// <inheritdoc/>
@@ -88,7 +88,7 @@ internal abstract class BpeTokenizer(BpeParts parts) : ITokenizer
     public abstract void Save(string path);
 
     /// <summary>Encodes text between added tokens.</summary>
-    /// <param name="work">Where the ids go.</param>
+    /// <param name="work">Receives the ids.</param>
     /// <param name="text">Not empty, and valid Unicode.</param>
     /// <param name="first">Whether the whole text begins here.</param>
     protected abstract void EncodeText(BpeWorkspace work, ReadOnlySpan<char> text, bool first);

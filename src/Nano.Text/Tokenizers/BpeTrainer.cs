@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>How far training is.</summary>
+/// <summary>The progress of training.</summary>
 /// <param name="Tokens">Tokens so far.</param>
 /// <param name="Of">Tokens that are wanted.</param>
 public readonly record struct BpeProgress(int Tokens, int Of);
@@ -27,13 +27,14 @@ public static class BpeTrainer
     public static IReadOnlyList<string> Splits => [.. SplitPattern.All.Select(pattern => pattern.Name)];
 
     /// <summary>Learns a vocabulary.</summary>
-    /// <param name="texts">What to learn from.</param>
+    /// <param name="texts">The texts to train on.</param>
     /// <param name="vocabSize">V, with the bytes and the special token.</param>
     /// <param name="split">One of <see cref="Splits"/>.</param>
     /// <param name="threads">For cutting the texts; 0 for all processors.</param>
     /// <param name="progress">Told now and then.</param>
     /// <param name="cancel">Gives up.</param>
-    /// <exception cref="NanoException">The texts do not have so many pairs, or a text is not valid Unicode.</exception>
+    /// <exception cref="NanoException">The texts do not have enough pairs, or a text is not valid
+    /// Unicode.</exception>
     public static ITokenizer Train(IReadOnlyList<string> texts, int vocabSize, string split = "gpt2", int threads = 0,
         IProgress<BpeProgress>? progress = null, CancellationToken cancel = default)
     {
@@ -118,8 +119,8 @@ public static class BpeTrainer
     }
 
     /// <summary>
-    /// Where to cut a long text: after a line break before something visible, where every pattern
-    /// begins a piece.
+    /// The end of a chunk of a long text: after a line break that a visible character follows,
+    /// where every pattern begins a piece.
     /// </summary>
     private static int ChunkEnd(string text, int start)
     {

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>What encoding works in: one text at a time, used again for the next one.</summary>
+/// <summary>Reusable buffers for encoding, for one text at a time.</summary>
 internal sealed class BpeWorkspace(MergeTable merges)
 {
     private const int Kept = 1 << 23;
@@ -18,7 +18,7 @@ internal sealed class BpeWorkspace(MergeTable merges)
     /// <summary>The text as UTF-8, with room after its end (see <see cref="PieceCache.Readable"/>).</summary>
     public byte[] Utf8 { get; private set; } = new byte[256];
 
-    /// <summary>How many ids there are.</summary>
+    /// <summary>Number of ids.</summary>
     public int Count { get; set; }
 
     /// <summary>The ids so far.</summary>

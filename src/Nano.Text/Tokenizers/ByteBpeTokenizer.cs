@@ -14,7 +14,7 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
     private readonly int[] byteIds = new int[256];
 
     /// <param name="parts">The vocabulary, its rules and its added tokens.</param>
-    /// <param name="pattern">How text is cut.</param>
+    /// <param name="pattern">The pattern that cuts text.</param>
     /// <param name="composed">Whether text is first brought into Unicode's normal form C.</param>
     public ByteBpeTokenizer(BpeParts parts, SplitPattern pattern, bool composed) : base(parts)
     {
@@ -27,10 +27,10 @@ internal sealed class ByteBpeTokenizer : BpeTokenizer
             byteIds[b] = parts.Vocabulary.Find([(byte)b]);
     }
 
-    /// <summary>How text is cut.</summary>
+    /// <summary>The pattern that cuts text into pieces.</summary>
     public SplitPattern Pattern { get; }
 
-    /// <summary>Whether text is first brought into Unicode's normal form C.</summary>
+    /// <summary>True if text is first normalised to Unicode's form C.</summary>
     public bool Composed { get; }
 
     /// <inheritdoc/>

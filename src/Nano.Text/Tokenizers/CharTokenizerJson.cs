@@ -42,7 +42,10 @@ internal static class CharTokenizerJson
         }
         """);
 
-    /// <summary>Whether a document is about characters: BPE without rules, and a decoder that joins.</summary>
+    /// <summary>
+    /// True if a document describes a tokenizer of characters: BPE without merges, and a decoder
+    /// that joins.
+    /// </summary>
     public static bool Describes(JsonElement root) => root.ValueKind == JsonValueKind.Object
         && TypeIs(root, "decoder", "Fuse") && TypeIs(root, "model", "BPE")
         && root.GetProperty("model").TryGetProperty("merges", out var merges)

@@ -98,7 +98,9 @@ internal sealed class PairCounts
         grown.Add((left, right));
     }
 
-    /// <summary>One place less; its position stays in the list and is passed over later.</summary>
+    /// <summary>
+    /// Removes one occurrence; its position stays in the list and is skipped later.
+    /// </summary>
     private void Remove(int at, int left, int right)
     {
         if (pairs.TryGetValue((left, right), out var occurrences)) // the pair that is being merged is not

@@ -21,9 +21,9 @@ internal sealed class PieceCache
 
     /// <summary>Looks a piece up.</summary>
     /// <param name="text">The text; <see cref="Readable"/> bytes are read from start.</param>
-    /// <param name="start">Where the piece begins.</param>
+    /// <param name="start">The start of the piece.</param>
     /// <param name="length">Its length.</param>
-    /// <param name="ids">Where its ids go; room for four.</param>
+    /// <param name="ids">Receives its ids; at least four long.</param>
     /// <returns>The number of ids, or 0 if the piece is not here.</returns>
     public int Find(ReadOnlySpan<byte> text, int start, int length, Span<int> ids)
     {

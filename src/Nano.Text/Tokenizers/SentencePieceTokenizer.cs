@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>Where a text gets a space in front, as if it began with a word.</summary>
+/// <summary>The places where a text gets a leading space, as if a word began there.</summary>
 internal enum SpaceInFront
 {
     Never,
@@ -14,12 +14,15 @@ internal enum SpaceInFront
     Always,
 }
 
-/// <summary>How SentencePiece treats text around its vocabulary.</summary>
+/// <summary>
+/// The rules by which SentencePiece treats text before and after its vocabulary applies.
+/// </summary>
 /// <param name="ByteIds"> The ids of the 256 bytes, for characters that are not in the vocabulary;
 /// null if there are none. A byte without an id is -1: a character that needs it is unknown.
 /// </param>
 /// <param name="UnknownId">The id of what cannot be expressed, or -1.</param>
-/// <param name="SpaceInFront">Where a space is added; the first one is dropped again when decoding.</param>
+/// <param name="SpaceInFront">The places where a space is added; the first one is dropped again
+/// when decoding.</param>
 /// <param name="SingleSpaces">Whether spaces at the ends of a text go, and several in a row become one.</param>
 /// <param name="UserDefined">Tokens that are taken whole wherever they occur and merge with
 /// nothing, by id; empty if there are none.</param>
@@ -61,11 +64,11 @@ internal sealed class SentencePieceTokenizer : BpeTokenizer
             asciiIds[c] = parts.Vocabulary.Find([(byte)c]) is >= 0 and int id ? id : ~c;
     }
 
-    /// <summary>How text is treated around the vocabulary.</summary>
+    /// <summary>The rules that apply to text before and after the vocabulary.</summary>
     public SentencePieceRules Rules { get; }
 
     /// <summary>
-    /// Whether no token has a space behind another character, so that every word can be encoded by
+    /// True if no token has a space after another character, so that every word can be encoded by
     /// itself.
     /// </summary>
     public bool CutsAtSpaces { get; }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>What a piece is; the numbers are those of SentencePiece's and GGUF's files.</summary>
+/// <summary>
+/// The kind of a piece; the numbers are those of SentencePiece's and GGUF's files.
+/// </summary>
 internal enum PieceKind
 {
     Normal = 1,
@@ -31,7 +33,7 @@ internal static class SentencePieces
     /// <param name="pieces">By id.</param>
     /// <param name="beginId">The id in front of a prompt, or null.</param>
     /// <param name="endIds">The ids that end a text.</param>
-    /// <param name="spaceInFront">Where a text gets a space in front.</param>
+    /// <param name="spaceInFront">The places where a text gets a leading space.</param>
     /// <param name="singleSpaces">Whether spaces are made single.</param>
     /// <param name="path">The file to name.</param>
     /// <param name="someBytes">Whether some bytes may have a piece and others not.</param>
@@ -79,7 +81,7 @@ internal static class SentencePieces
         && byte.TryParse(text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte b)
         ? b : null;
 
-    /// <summary>What a piece decodes to.</summary>
+    /// <summary>The bytes that a piece decodes to.</summary>
     public static byte[] BytesOf(Piece piece) => piece.Kind switch
     {
         PieceKind.Control => [],

@@ -17,8 +17,8 @@ internal sealed record SplitPattern(string Name, string Regex, Func<Splitter> Ne
     public IReadOnlyList<string> Regexes { get; private init; } = [];
 
     /// <summary>
-    /// Whether a piece ends behind every letter or digit that white space, punctuation or a symbol
-    /// follows, but for an apostrophe.
+    /// True if a piece always ends after a letter or digit that is followed by white space,
+    /// punctuation or a symbol, apostrophes excepted.
     /// </summary>
     public bool EndsWithWords { get; private init; } = true;
 

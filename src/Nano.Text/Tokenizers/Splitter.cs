@@ -15,7 +15,7 @@ internal abstract class Splitter
     /// else before its last character, which goes with the word that follows, else with the text.
     /// </summary>
     /// <param name="text">The text.</param>
-    /// <param name="start">Where a white space character stands.</param>
+    /// <param name="start">The position of a white space character.</param>
     /// <param name="lines">Whether line breaks end a piece.</param>
     /// <param name="textEnds">Characters that count as the end of the text.</param>
     protected static int WhiteSpace(ReadOnlySpan<byte> text, int start, bool lines, CharClass textEnds = CharClass.None)
@@ -115,7 +115,7 @@ internal sealed class Cl100kSplitter(int maxDigits) : Splitter
         return WhiteSpace(text, start, lines: true);
     }
 
-    /// <summary>The position after at most so many number characters.</summary>
+    /// <summary>The position after at most this many number characters.</summary>
     public static int Digits(ReadOnlySpan<byte> text, int at, int most)
     {
         for (; most > 0 && at < text.Length

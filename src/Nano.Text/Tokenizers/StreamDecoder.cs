@@ -16,13 +16,13 @@ public sealed class StreamDecoder(ITokenizer tokenizer)
     public string Push(int id)
     {
         var bytes = tokenizer.BytesOf(id, first);
-        first = first && tokenizer.BytesOf(id).IsEmpty; // a control token is no text yet
+        first = first && tokenizer.BytesOf(id).IsEmpty; // a control token is not text
         return Convert(bytes, flush: false);
     }
 
     /// <summary>
-    /// What remains when no more ids come: U+FFFD if a character was left incomplete, else nothing.
-    /// The decoder begins anew.
+    /// Ends the stream: returns U+FFFD if a character was left incomplete, else nothing, and resets
+    /// the decoder.
     /// </summary>
     public string Flush()
     {

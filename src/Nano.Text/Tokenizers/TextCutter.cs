@@ -36,10 +36,10 @@ public sealed class TextCutter
         longest = added.Length == 0 ? 0 : added.Max(token => token.Text.Length);
     }
 
-    /// <summary>The last place in a text, which goes on after its end, at which it can be cut.</summary>
+    /// <summary>The last position at which the beginning of a longer text can be cut.</summary>
     /// <param name="text">Valid Unicode, but for half a surrogate pair at its end.</param>
-    /// <param name="end">Where the first part ends.</param>
-    /// <param name="next">Where the second part begins.</param>
+    /// <param name="end">The end of the first part.</param>
+    /// <param name="next">The start of the second part.</param>
     /// <returns>False if there is no such place.</returns>
     public bool TryFindLast(ReadOnlySpan<char> text, out int end, out int next)
     {
@@ -71,8 +71,8 @@ public sealed class TextCutter
     private static bool IsSpace(char c) => c is ' ' or SentencePieceTokenizer.SpaceSign;
 
     /// <summary>
-    /// Whether a token that is found in text before it is split lies across a place, or begins
-    /// right behind it.
+    /// Checks whether an added token, found before the text is split, spans a position or begins
+    /// right after it.
     /// </summary>
     private bool TouchesAdded(ReadOnlySpan<char> text, int at)
     {

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Nano;
 
 /// <summary>
-/// What a splitter asks of a character. The sets overlap: a letter without case is both Upper and
-/// Lower, as in o200k_base.
+/// Character classes of the splitters, as flags. They overlap: a letter without case is both Upper
+/// and Lower, as in o200k_base.
 /// </summary>
 [Flags]
 internal enum CharClass : byte

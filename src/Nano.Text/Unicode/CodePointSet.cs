@@ -68,7 +68,9 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
         return hash.ToHashCode();
     }
 
-    /// <summary>The characters that are in at least so many of the two sets.</summary>
+    /// <summary>
+    /// The characters that are in at least <paramref name="needed"/> of the two sets.
+    /// </summary>
     private CodePointSet Combine(CodePointSet other, int needed)
     {
         var merged = new List<int>(bounds.Length + other.bounds.Length);

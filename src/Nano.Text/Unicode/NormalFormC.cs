@@ -28,7 +28,9 @@ internal static class NormalFormC
 
     private readonly record struct Rules(bool Compatible, bool Composed, bool Older)
     {
-        /// <summary>Whether a character is not known yet as one that can be decomposed.</summary>
+        /// <summary>
+        /// True if a character was not yet decomposable in the older version of Unicode.
+        /// </summary>
         public bool IsTooYoung(int c) => Older && CharacterSets.IsDecomposedSince(c);
     }
 

@@ -122,7 +122,7 @@ internal sealed class UnicodeRegex
         }
     }
 
-    /// <summary>Goes on to a character, counting UTF-16 characters, too.</summary>
+    /// <summary>Moves to a character, and counts UTF-16 units too.</summary>
     private static void Advance(ReadOnlySpan<char> text, int to, ref int character, ref int at)
     {
         for (; character < to; character++)

@@ -131,7 +131,7 @@ internal sealed partial class UnicodeRegexParser
             'b' => '\b',
             'e' => '\e',
             'x' when Accept('{') => Digits(8, 16, closed: true),
-            'x' => Digits(2, 16) is < 0x80 and var ascii ? ascii : throw Bad("a byte that is no character"),
+            'x' => Digits(2, 16) is < 0x80 and var ascii ? ascii : throw Bad("a byte that is not a character"),
             'u' => pattern.Length - at >= 4 ? Digits(4, 16) : throw Bad("too few digits"),
             '0' => char.IsBetween(Current, '0', '7') ? Digits(2, 8) : 0,
             'c' when char.IsAsciiLetter(Current) => pattern[at++] & 0x1F,
@@ -149,7 +149,7 @@ internal sealed partial class UnicodeRegexParser
         if (at == start || (most == 4 && at < start + most) || (closed && !Accept('}')))
             throw Bad("a character whose number is malformed");
         return value < CodePointSet.Limit && value is < 0xD800 or > 0xDFFF ? value
-            : throw Bad("a number that is no character's");
+            : throw Bad("a number that is not a character's");
     }
 
     private int NextCharacter()

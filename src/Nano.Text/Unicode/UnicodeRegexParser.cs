@@ -289,7 +289,7 @@ internal sealed partial class UnicodeRegexParser(string pattern, string path)
         return at == start ? null : value;
     }
 
-    /// <summary>Passes over comments, with (?x) also over white space.</summary>
+    /// <summary>Skips comments, and with (?x) white space.</summary>
     private void SkipIgnored(Options options)
     {
         bool isExtended = options.HasFlag(Options.Extended);

@@ -1,10 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// How byte-level BPE treats text under a name of tokenizer.ggml.pre, the key by which llama.cpp
-/// tells ways to cut text apart.
+/// The rules of byte-level BPE for a value of tokenizer.ggml.pre, the key by which llama.cpp tells
+/// pre-tokenizers apart.
 /// </summary>
-/// <param name="Pattern">How text is cut.</param>
+/// <param name="Pattern">The pattern that cuts text.</param>
 /// <param name="WholePieces">Whether a piece that is a token is that token, whatever the merges
 /// would make of it.</param>
 /// <param name="Begins">Whether a prompt begins with the token for it where the file does not say.</param>

@@ -8,7 +8,7 @@ internal static class GgufTokenizer
 {
     private const string Prefix = "tokenizer.ggml.";
 
-    /// <summary>Why a tokenizer has no form in GGUF, or null.</summary>
+    /// <summary>The reason why a tokenizer cannot be written as GGUF, or null.</summary>
     public static string? Refusal(ITokenizer tokenizer) => tokenizer switch
     {
         ByteBpeTokenizer bytes => GgufRules.NameOf(bytes) is null
@@ -26,7 +26,7 @@ internal static class GgufTokenizer
     /// </summary>
     /// <param name="tokenizer">One without a <see cref="Refusal"/>.</param>
     /// <param name="rows">The model's vocabulary.</param>
-    /// <param name="metadata">Where to.</param>
+    /// <param name="metadata">The metadata to add to.</param>
     public static void Write(ITokenizer tokenizer, int rows, GgufMetadata metadata)
     {
         var parts = ((BpeTokenizer)tokenizer).Parts;

@@ -15,8 +15,7 @@ internal static class SentencePieceFile
     private static readonly string[] ModelTypes = ["", "unigram", "BPE", "word", "character"];
 
     /// <summary>
-    /// What the trainer and normalizer messages say, with the values that hold when they say
-    /// nothing.
+    /// The values of the trainer and normalizer messages, with the format's defaults.
     /// </summary>
     private sealed class Settings
     {
@@ -170,7 +169,7 @@ internal static class SentencePieceFile
             ulong value = 0;
             for (int i = 0; i < 10; i++)
             {
-                byte b = Take(1).Span[0];
+                byte b = ReadBytes(1).Span[0];
                 value |= (ulong)(b & 0x7F) << (7 * i);
                 if (b < 0x80)
                     return (long)value;
@@ -178,7 +177,7 @@ internal static class SentencePieceFile
             throw Bad("a number of more than ten bytes");
         }
 
-        public float Float() => BinaryPrimitives.ReadSingleLittleEndian(Take(4).Span);
+        public float Float() => BinaryPrimitives.ReadSingleLittleEndian(ReadBytes(4).Span);
 
         public Message Inner() => new(TakeBytes(), Path);
 
@@ -196,17 +195,17 @@ internal static class SentencePieceFile
             else if (type == Bytes)
                 TakeBytes();
             else
-                Take(type == Fixed64 ? 8 : type == Fixed32 ? 4 : throw Bad($"wire type {type}"));
+                ReadBytes(type == Fixed64 ? 8 : type == Fixed32 ? 4 : throw Bad($"wire type {type}"));
         }
 
         private ReadOnlyMemory<byte> TakeBytes()
         {
             long length = Varint();
-            return length >= 0 && length <= rest.Length ? Take((int)length)
+            return length >= 0 && length <= rest.Length ? ReadBytes((int)length)
                 : throw Bad($"a field of {(ulong)length} bytes where {rest.Length} are left");
         }
 
-        private ReadOnlyMemory<byte> Take(int count)
+        private ReadOnlyMemory<byte> ReadBytes(int count)
         {
             if (count > rest.Length)
                 throw Bad("an end in the middle of a field");

@@ -28,7 +28,7 @@ internal static class TiktokenFile
             ["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"]),
     ];
 
-    /// <summary>Whether a file begins like one of these: base64, a space, a number.</summary>
+    /// <summary>True if a file begins like a tiktoken file: base64, a space, a number.</summary>
     public static bool Recognises(ReadOnlySpan<byte> beginning)
     {
         int space = beginning.IndexOf((byte)' ');

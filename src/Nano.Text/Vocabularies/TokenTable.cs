@@ -19,7 +19,7 @@ internal sealed class TokenTable
     /// <summary>Reads the object.</summary>
     /// <param name="vocabulary">The object.</param>
     /// <param name="path">Its file.</param>
-    /// <param name="where">What to call it.</param>
+    /// <param name="where">The name of the table in errors.</param>
     public TokenTable(JsonElement vocabulary, string path, string where) : this(path)
     {
         if (vocabulary.ValueKind != JsonValueKind.Object)

@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// What the files beside a tokenizer say about where texts begin and end: tokenizer_config.json
-/// (add_bos_token, bos_token, eos_token), and eos_token_id of generation_config.json and
-/// config.json, a number or several.
+/// Special tokens that begin and end texts, from the files beside a tokenizer:
+/// tokenizer_config.json (add_bos_token, bos_token, eos_token), and eos_token_id of
+/// generation_config.json and config.json, a number or several.
 /// </summary>
 internal sealed class TokenizerConfig
 {
@@ -48,7 +48,7 @@ internal sealed class TokenizerConfig
 
     /// <summary>The id in front of a prompt.</summary>
     /// <param name="added">The tokens that names may mean.</param>
-    /// <param name="fromTemplate">What tokenizer.json itself puts there.</param>
+    /// <param name="fromTemplate">The id that tokenizer.json itself puts there.</param>
     public int? BeginId(AddedTokens added, int? fromTemplate) => addBegin == false ? null
         : fromTemplate ?? (addBegin == true && begin is not null && added.Special.TryGetValue(begin, out int id)
             ? id : null);
@@ -79,7 +79,7 @@ internal sealed class TokenizerConfig
             if (id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int number))
                 ends.Add(number);
             else if (id.ValueKind != JsonValueKind.Null)
-                throw file.Bad($"has an 'eos_token_id' that is no whole number: {Quoted.Of(value.GetRawText())}");
+                throw file.Bad($"has an 'eos_token_id' that is not a whole number: {Quoted.Of(value.GetRawText())}");
     }
 
     /// <summary>A token's text, given as such or as an object with content.</summary>

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>Whether two tokenizers are the same, and where their ids differ.</summary>
+/// <summary>Comparison of tokenizers: a digest, and the first id that differs.</summary>
 public static class TokenizerIdentity
 {
     /// <summary>

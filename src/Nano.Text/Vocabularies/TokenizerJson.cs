@@ -13,7 +13,8 @@ internal static class TokenizerJson
 
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="config">What the files beside it say about the ends of a text.</param>
+    /// <param name="config">The special tokens at the ends of a text, from the files beside
+    /// it.</param>
     /// <exception cref="BadFileException">It is malformed or has an unknown component.</exception>
     public static ITokenizer Load(string path, TokenizerConfig config)
     {
@@ -32,7 +33,8 @@ internal static class TokenizerJson
     /// <summary>Makes a tokenizer of a document.</summary>
     /// <param name="root">The document.</param>
     /// <param name="path">Its file.</param>
-    /// <param name="config">What the files beside it say about the ends of a text.</param>
+    /// <param name="config">The special tokens at the ends of a text, from the files beside
+    /// it.</param>
     /// <param name="fast">Whether a faster tokenizer with the same ids is wanted where there is one.</param>
     /// <exception cref="BadFileException">It is malformed or has an unknown component.</exception>
     internal static ITokenizer Read(JsonElement root, string path, TokenizerConfig config, bool fast)

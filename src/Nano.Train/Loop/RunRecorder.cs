@@ -7,7 +7,7 @@ internal sealed class RunRecorder : IDisposable
 
     private readonly string run;
     private readonly bool resumed;
-    private readonly RunLock turn;
+    private readonly RunLock runLock;
     private readonly List<string> notes = [], kept = []; // kept: folders with foreign files, not yet told
     private RunLog? log;
     private RunHistory? history;
@@ -26,19 +26,19 @@ internal sealed class RunRecorder : IDisposable
         (this.run, this.resumed) = (run, resumed);
         if (resumed)
             Checkpoint.Read(run); // before a folder is made
-        turn = RunLock.Take(run);
+        runLock = RunLock.Acquire(run);
         try
         {
             if (!resumed && !overwrite)
                 Checkpoint.RefuseRun(run);
-            if (!turn.Excludes)
+            if (!runLock.Excludes)
                 notes.Add("the run's folder has no file locks: nothing keeps a second trainer out of it");
             if (resumed)
                 CheckpointFolders.Clean(run, kept);
         }
         catch (Exception e)
         {
-            turn.Dispose();
+            runLock.Dispose();
             throw AtomicFile.IsOfTheDisk(e) ? AtomicFile.Explain(Path.Combine(run, ModelFolder.Latest), e) : e;
         }
     }
@@ -139,6 +139,6 @@ internal sealed class RunRecorder : IDisposable
     public void Dispose()
     {
         log?.Dispose();
-        turn.Dispose();
+        runLock.Dispose();
     }
 }

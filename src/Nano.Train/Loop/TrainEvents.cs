@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>A report of a run while it goes.</summary>
+/// <summary>An event of a run.</summary>
 /// <param name="Step">Steps done.</param>
 public abstract record TrainEvent(long Step);
 
@@ -16,9 +16,9 @@ public sealed record Started(double ValLoss) : TrainEvent(0);
 public sealed record StepDone(long Step, StepResult Result, double LearningRate, double Milliseconds)
     : TrainEvent(Step);
 
-/// <summary>A step stood out.</summary>
+/// <summary>A step was a spike.</summary>
 /// <param name="Step">Steps done, the spike included.</param>
-/// <param name="Spike">What was seen, and what becomes of it.</param>
+/// <param name="Spike">The observation and the response.</param>
 /// <param name="BackTo">The step that a rollback returned to, otherwise the step.</param>
 public sealed record SpikeFound(long Step, Spike Spike, long BackTo) : TrainEvent(Step);
 
@@ -55,6 +55,6 @@ public sealed record Finished(
     long Step, double TrainLoss, double ValLoss, double Seconds, long Tokens, string Checkpoint, bool Interrupted,
     RunVerdict Verdict) : TrainEvent(Step)
 {
-    /// <summary>Whether it ended because its validation loss no longer fell.</summary>
+    /// <summary>True if the run ended because its validation loss no longer fell.</summary>
     public bool StoppedEarly { get; init; }
 }

@@ -238,7 +238,7 @@ public sealed class Trainer : IDisposable
         recorder.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute)));
         bool isBest = state.IsBest(valLoss);
         KeepNumbers(step);
-        guard.TakeSnapshot(state);
+        guard.CaptureSnapshot(state);
         string checkpoint = Save(step, isBest);
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
             recorder.WriteReport();

@@ -1,17 +1,22 @@
 namespace Nano;
 
 /// <summary>
-/// What a training step needs of the machine's memory, in bytes, found by running the step itself on a <see cref="Compute"/> that hands out
-/// memory and computes nothing: the system gives no pages to memory that nobody writes, so planning costs next to none.
+/// The memory of a training step, in bytes, from a dry run of the step on a <see cref="Compute"/>
+/// that allocates memory and computes nothing: the system gives no pages to memory that is never
+/// written, so planning costs almost nothing.
 /// </summary>
 /// <param name="Parameters">The model's weights.</param>
 /// <param name="Gradients">Of every parameter.</param>
-/// <param name="Moments">What the optimizer keeps: two floats per parameter for AdamW.</param>
-/// <param name="Activations">The step's memory at its fullest: what the backward pass needs of the forward pass, and the gradients on the way.</param>
+/// <param name="Moments">The optimizer's state: two floats per parameter for AdamW.</param>
+/// <param name="Activations">The step's memory at its fullest: what the backward pass needs of the
+/// forward pass, and the gradients on the way.</param>
 /// <param name="Scratch">Working memory of the threads.</param>
 public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, long Activations, long Scratch)
 {
-    /// <summary>What the .NET runtime and the compiled program take, measured on x86-64 Linux; other systems differ somewhat.</summary>
+    /// <summary>
+    /// Memory of the .NET runtime and the compiled program, measured on x86-64 Linux; other systems
+    /// differ somewhat.
+    /// </summary>
     public const long Runtime = 45_000_000;
 
     /// <summary>All together.</summary>
@@ -58,13 +63,15 @@ public sealed record MemoryPlan(long Parameters, long Gradients, long Moments, l
     /// <param name="options">Model, batch and length of a step.</param>
     /// <param name="threads">Threads that will work on it; 0 for the default.</param>
     /// <param name="width">SIMD width; null for the default.</param>
-    /// <exception cref="NanoException">The options are impossible, or not even addresses can be had for so much memory.</exception>
+    /// <exception cref="NanoException">The options are impossible, or not even addresses can be had
+    /// for so much memory.</exception>
     public static MemoryPlan Of(TrainOptions options, int threads = 0, SimdWidth? width = null)
     {
         options.Validate();
         using var compute = new Compute(threads, width) { OnlyPlans = true };
         using var model = LanguageModel.Create(options.Model);
-        using var step = new TrainStep(model, compute, new BatchLoader(new int[options.Time + 1], options.Batch, options.Time, "planned"), options);
+        using var step = new TrainStep(model, compute,
+            new BatchLoader(new int[options.Time + 1], options.Batch, options.Time, "planned"), options);
         for (int i = 0; i < 3; i++) // the arenas have found their final form after two
             step.Run(i, options.LearningRate);
         long parameters = model.Parameters.Count * sizeof(float);

@@ -1,21 +1,29 @@
+using System.Globalization;
+
 namespace Nano;
 
 /// <summary>
-/// What a run on one's own text does where nothing else is said: a tokenizer by the kind of text, then a model and a number of steps by the number of
-/// tokens. A function of the text alone, so that the same command gives the same run on every machine.
+/// The default recipe for a user's own text: a tokenizer by the kind of text, then a model and a
+/// number of steps by the number of tokens. A function of the text alone, so that the same command
+/// gives the same run on every machine.
 /// </summary>
 public static class AutoRecipe
 {
-    /// <summary>What the command line calls it.</summary>
+    /// <summary>The name of the recipe.</summary>
     public const string Name = "auto";
 
-    /// <summary>Up to so much text, in UTF-16 units, and so many different characters a model of characters is the better one for the time it takes.</summary>
+    /// <summary>
+    /// Texts up to this length (UTF-16 units) with up to this many different characters train
+    /// better by character in the same time.
+    /// </summary>
     private const int FewCharacters = 512, ShortText = 4_000_000, Vocabulary = 4096, ShortestRow = 4;
 
     /// <summary>A model, with the training text that it is meant for, in tokens.</summary>
-    private sealed record Rung(long BelowTokens, int Layers, int Heads, int Channels, int Intermediate, int Time, int Batch, int Steps);
+    private sealed record Rung(long BelowTokens, int Layers, int Heads, int Channels, int Intermediate, int Time,
+        int Batch, int Steps);
 
-    // Each rung has about as many parameters as tokens at its upper end; the steps pass over a text at that end once or twice, and over shorter ones more often.
+    // Each rung has about as many parameters as tokens at its upper end; the steps pass over a text at that
+    // end once or twice, and over shorter ones more often.
     private static readonly Rung[] Rungs =
     [
         new(50_000, 2, 2, 64, 176, 32, 12, 500),
@@ -30,8 +38,12 @@ public static class AutoRecipe
     {
         int distinct = text.EnumerateRunes().Distinct().Count();
         if (text.Length <= ShortText && distinct <= FewCharacters)
-            return (null, FormattableString.Invariant($"characters as tokens: the text is short ({text.Length:N0}) and has few different ones ({distinct})"));
-        return (BpeTrainer.Train([text], Vocabulary), FormattableString.Invariant($"a vocabulary of {Vocabulary:N0} learnt from the text: it is long ({text.Length:N0} characters) or has many different ones ({distinct:N0})"));
+            return (null, string.Create(CultureInfo.InvariantCulture, 
+                $"characters as tokens: the text is short ({text.Length:N0}) and has few different ones ({distinct})"));
+        return (BpeTrainer.Train([text], Vocabulary),
+            string.Create(CultureInfo.InvariantCulture, 
+                $"a vocabulary of {Vocabulary:N0} learnt from the text: it is long ({text.Length:N0} characters) or "
+                + $"has many different ones ({distinct:N0})"));
     }
 
     /// <summary>A model and steps for tokenized text, and why.</summary>
@@ -60,14 +72,19 @@ public static class AutoRecipe
             Optimizer = new(Beta2: 0.99),
         };
         double passes = (double)options.TokensPerStep * options.Steps / data.Train.Length;
-        return (options, FormattableString.Invariant($"a Llama of {rung.Layers} layers and {rung.Channels} channels, {rung.Steps:N0} steps: the text has {data.Train.Length:N0} tokens to train on, and is seen {passes:0.#} times"));
+        return (options, string.Create(CultureInfo.InvariantCulture, 
+            $"a Llama of {rung.Layers} layers and {rung.Channels} channels, {rung.Steps:N0} steps: the text has "
+            + $"{data.Train.Length:N0} tokens to train on, and is seen {passes:0.#} times"));
     }
 
-    private const int TunedRow = 256, TunedRows = 4, TunedPasses = 3, FewestTunedSteps = 20, MostTunedSteps = 2000, TunedWarmup = 20;
+    private const int TunedRow = 256, TunedRows = 4, TunedPasses = 3, FewestTunedSteps = 20, MostTunedSteps = 2000,
+        TunedWarmup = 20;
 
     /// <summary>
-    /// How to train a model further: the text is seen three times, within 20 to 2,000 steps of 16 rows, at a tenth of the learning rate with which models of
-    /// its size are trained from random weights (nanoGPT tunes GPT-2 at 3e-5), without weight decay, which would pull published weights to zero.
+    /// Options for tuning a model: the text is read three times, within 20 to 2,000 steps of 16
+    /// rows, at a tenth of the learning rate with which models of its size are trained from random
+    /// weights (nanoGPT tunes GPT-2 at 3e-5), without weight decay, which would pull published
+    /// weights to zero.
     /// </summary>
     /// <param name="data">The text.</param>
     /// <param name="model">The model to start from.</param>
@@ -75,7 +92,8 @@ public static class AutoRecipe
     public static (TrainOptions Options, string Reason) TuningOptions(TrainingData data, ModelConfig model)
     {
         int time = RowLength(Math.Min(TunedRow, model.ContextLength), data);
-        long tokensPerStep = (long)TunedRows * TunedRows * time, parameters = model.ParameterShapes().Sum(parameter => parameter.Shape.Length);
+        long tokensPerStep = (long)TunedRows * TunedRows * time,
+            parameters = model.ParameterShapes().Sum(parameter => parameter.Shape.Length);
         int steps = (int)Math.Clamp(TunedPasses * data.Train.Length / tokensPerStep, FewestTunedSteps, MostTunedSteps);
         double rate = parameters switch { < 10_000_000 => 2e-4, < 100_000_000 => 1e-4, _ => 3e-5 };
         var options = new TrainOptions
@@ -93,8 +111,9 @@ public static class AutoRecipe
             Optimizer = new(WeightDecay: 0),
         };
         double passes = (double)options.TokensPerStep * steps / data.Train.Length;
-        return (options, FormattableString.Invariant(
-            $"{steps:N0} steps at a learning rate of {rate:0e+0}: the text has {data.Train.Length:N0} tokens to train on, and is seen {passes:0.#} times"));
+        return (options, string.Create(CultureInfo.InvariantCulture, 
+            $"{steps:N0} steps at a learning rate of {rate:0e+0}: the text has {data.Train.Length:N0} tokens to "
+            + $"train on, and is seen {passes:0.#} times"));
     }
 
     /// <summary>A length of row that both splits have room for, at most the one that is wanted.</summary>

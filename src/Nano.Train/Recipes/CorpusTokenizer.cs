@@ -6,7 +6,10 @@ public static class CorpusTokenizer
     /// <summary>The name of the tokenizer whose vocabulary is the characters of the text that is trained on.</summary>
     public const string Characters = "characters";
 
-    /// <summary>Opens what is named (see <see cref="TokenizerLoader.Load"/>), or else the default of the options; null stands for <see cref="Characters"/>.</summary>
+    /// <summary>
+    /// Opens what is named (see <see cref="TokenizerLoader.Load"/>), or else the default of the
+    /// options; null stands for <see cref="Characters"/>.
+    /// </summary>
     /// <exception cref="NanoException">There is no such tokenizer, or neither a name nor a default.</exception>
     /// <exception cref="BadFileException">The file is malformed or of an unknown kind.</exception>
     public static ITokenizer? Load(string? name, TrainOptions options)

@@ -5,8 +5,9 @@ using System.Security.Cryptography;
 namespace Nano;
 
 /// <summary>
-/// The model that a run starts from instead of random weights: whatever <see cref="ModelLoader"/> opens, with its tokenizer, configuration and chat template.
-/// Every tensor must be in the file; a parameter is drawn at random only if its name is listed.
+/// The model that a run starts from instead of random weights: whatever <see cref="ModelLoader"/>
+/// opens, with its tokenizer, configuration and chat template. Every tensor must be in the file; a
+/// parameter is drawn at random only if its name is listed.
 /// </summary>
 public sealed class ModelStart : IDisposable
 {
@@ -23,8 +24,8 @@ public sealed class ModelStart : IDisposable
     public string? ChatTemplate => source.ChatTemplate;
 
     /// <summary>
-    /// The model's configuration for training: without dropout, which is the recipe's business, and with every id that ends a text, also those that only the
-    /// files of the tokenizer know.
+    /// The model's configuration for training: without dropout, which is the recipe's business, and
+    /// with every id that ends a text, also those that only the files of the tokenizer know.
     /// </summary>
     public ModelConfig Config => source.Config with
     {
@@ -40,8 +41,10 @@ public sealed class ModelStart : IDisposable
 
     /// <summary>Opens a model without reading its weights.</summary>
     /// <param name="path">A model folder, a run, or a file; see <see cref="ModelLoader.FormatOf"/>.</param>
-    /// <param name="tokenizer">The tokenizer to use instead of the model's own, or null. The model's own is then not opened.</param>
-    /// <param name="reinit">Names of parameters to draw at random instead of reading them, separated by commas; * stands for any characters. Null for none.</param>
+    /// <param name="tokenizer">The tokenizer to use instead of the model's own, or null. The
+    /// model's own is then not opened.</param>
+    /// <param name="reinit">Names of parameters to draw at random instead of reading them,
+    /// separated by commas; * stands for any characters. Null for none.</param>
     /// <exception cref="NanoException">There is no model, or a name to draw matches no parameter.</exception>
     /// <exception cref="BadFileException">A file is damaged.</exception>
     public static ModelStart Open(string path, ITokenizer? tokenizer = null, string? reinit = null)
@@ -50,15 +53,22 @@ public sealed class ModelStart : IDisposable
         try
         {
             var drawn = new HashSet<string>(StringComparer.Ordinal);
-            foreach (string pattern in (reinit ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+            foreach (string pattern in (reinit ?? "")
+                .Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
             {
-                string[] matches = [.. source.Tensors.Select(tensor => tensor.Name).Where(name => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false))];
+                string[] matches = [.. source.Tensors.Select(tensor => tensor.Name)
+                    .Where(name => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false))];
                 if (matches.Length == 0)
-                    throw new NanoException($"no parameter of the model is called {Quoted.Of(pattern)}, so there is nothing to draw at random",
-                        $"its parameters have names such as {string.Join(", ", source.Tensors.Take(4).Select(tensor => tensor.Name))} and {source.Tensors[^1].Name}");
+                    throw new NanoException(
+                        $"no parameter of the model is called {Quoted.Of(pattern)}, so there is nothing to draw "
+                        + "at random",
+                        $"its parameters have names such as "
+                        + $"{string.Join(", ", source.Tensors.Take(4).Select(tensor => tensor.Name))} and "
+                        + $"{source.Tensors[^1].Name}");
                 drawn.UnionWith(matches);
             }
-            return new ModelStart(source, tokenizer ?? (source.TokenizerPath is { } file ? TokenizerLoader.Load(file) : null), drawn);
+            return new ModelStart(source, tokenizer
+                ?? (source.TokenizerPath is { } file ? TokenizerLoader.Load(file) : null), drawn);
         }
         catch
         {
@@ -67,8 +77,12 @@ public sealed class ModelStart : IDisposable
         }
     }
 
-    /// <summary>Fills a model of this configuration: what is to be drawn is left as it is, all else is read as float32.</summary>
-    /// <returns>SHA-256 of all parameters as float32 in the order of their declaration, in lower-case hexadecimal: two runs with the same one start alike.</returns>
+    /// <summary>
+    /// Fills a model of this configuration: what is to be drawn is left as it is, all else is read
+    /// as float32.
+    /// </summary>
+    /// <returns>SHA-256 of all parameters as float32 in the order of their declaration, in
+    /// lower-case hexadecimal: two runs with the same one start alike.</returns>
     /// <exception cref="BadFileException">A weight that is read is not a finite number.</exception>
     public string LoadInto(LanguageModel model)
     {
@@ -78,7 +92,8 @@ public sealed class ModelStart : IDisposable
             if (!drawn.Contains(tensor.Name))
                 tensor.ReadFloat32(parameter.Data);
             if (parameter.Data.IndexOfAnyExceptInRange(float.MinValue, float.MaxValue) is >= 0 and var at)
-                throw new BadFileException(source.Path, $"element {at} of tensor '{tensor.Name}' is {parameter.Data[at]}: nothing can be learnt from there");
+                throw new BadFileException(source.Path,
+                    $"element {at} of tensor '{tensor.Name}' is {parameter.Data[at]}; training cannot start from it");
             digest.AppendData(MemoryMarshal.AsBytes(parameter.Data));
         }
         return Convert.ToHexStringLower(digest.GetHashAndReset());

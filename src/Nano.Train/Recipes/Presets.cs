@@ -1,15 +1,23 @@
 namespace Nano;
 
-/// <summary>The recipes that are built into the program, those of data/recipes: a model, its training options and the vocabulary they are meant for; a run takes the size of its own.</summary>
+/// <summary>
+/// The recipes that are built into the program, those of data/recipes: a model, its training
+/// options and the vocabulary they are meant for; a run takes the size of its own.
+/// </summary>
 public static class Presets
 {
     private const string Folder = "recipes/";
 
-    /// <summary>The names of all presets; no file is read for them, as every start of the program shows them in its help.</summary>
+    /// <summary>
+    /// The names of all presets; no file is read for them, as every start of the program shows them
+    /// in its help.
+    /// </summary>
     public static IReadOnlyList<string> Names { get; } =
-        ["shakespeare-char", "shakespeare-gpt", "llama-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m", "gpt2-124m-shakespeare", "gpt2-355m", "gpt2-774m", "gpt2-1558m"];
+        ["shakespeare-char", "shakespeare-gpt", "llama-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m",
+            "gpt2-124m-shakespeare", "gpt2-355m", "gpt2-774m", "gpt2-1558m"];
 
-    private static readonly Lazy<IReadOnlyDictionary<string, TrainOptions>> Loaded = new(() => new OrderedDictionary<string, TrainOptions>(
+    private static readonly Lazy<IReadOnlyDictionary<string, TrainOptions>> Loaded =
+        new(() => new OrderedDictionary<string, TrainOptions>(
         Names.Select(name => KeyValuePair.Create(name, Read($"{Folder}{name}.json"))), StringComparer.Ordinal));
 
     /// <summary>All presets by name.</summary>

@@ -5,7 +5,8 @@ namespace Nano;
 
 /// <summary>
 /// A recipe file: what to train, and how. data/recipes has one per preset and describes the format:
-/// <c>{"name", "about", "tokenizer", "from", "model": a Hugging Face config.json, "training": values by the names of <see cref="TrainSettings"/>}</c>.
+/// <c>{"name", "about", "tokenizer", "from", "model": a Hugging Face config.json, "training":
+/// values by the names of <see cref="TrainSettings"/>}</c>.
 /// </summary>
 public static class Recipe
 {
@@ -18,7 +19,8 @@ public static class Recipe
     /// <exception cref="BadFileException">It is not a recipe; the message names the key.</exception>
     public static TrainOptions Load(string path)
     {
-        var options = FromJson(Encoding.UTF8.GetString(InputFile.ReadUtf8(path, MaxFileBytes, "give a file like those in data/recipes")), path);
+        var options = FromJson(Encoding.UTF8
+            .GetString(InputFile.ReadUtf8(path, MaxFileBytes, "give a file like those in data/recipes")), path);
         options.Validate();
         return options;
     }
@@ -34,9 +36,11 @@ public static class Recipe
             throw new BadFileException(path, "a recipe is a JSON object");
         foreach (var property in document.RootElement.EnumerateObject())
             if (!Keys.Contains(property.Name))
-                throw new BadFileException(path, $"a recipe has no {Quoted.Of(property.Name)}; {NearestMatch.Hint(property.Name, Keys, "keys")}");
+                throw new BadFileException(path,
+                    $"a recipe has no {Quoted.Of(property.Name)}; {NearestMatch.Hint(property.Name, Keys, "keys")}");
         var tokenizer = Find(document.RootElement, "tokenizer", JsonValueKind.String, path, required: false);
-        var model = ConfigFile.FromJson(Find(document.RootElement, "model", JsonValueKind.Object, path)!.Value.GetRawText(), path);
+        var model = ConfigFile.FromJson(Find(document.RootElement, "model", JsonValueKind.Object, path)!.Value
+            .GetRawText(), path);
         var options = new TrainOptions
         {
             Preset = Text(Find(document.RootElement, "name", JsonValueKind.String, path)!.Value, "name", path),
@@ -62,7 +66,8 @@ public static class Recipe
         {
             throw new BadFileException(path, $"training: {Quoted.Reason(e)}", e);
         }
-        return double.IsNaN(options.MinLearningRate) ? options with { MinLearningRate = options.LearningRate / 10 } : options;
+        return double.IsNaN(options.MinLearningRate)
+            ? options with { MinLearningRate = options.LearningRate / 10 } : options;
     }
 
     /// <summary>A string, or any other value as it is written.</summary>
@@ -78,10 +83,12 @@ public static class Recipe
         }
     }
 
-    private static JsonElement? Find(JsonElement recipe, string key, JsonValueKind kind, string path, bool required = true)
+    private static JsonElement? Find(JsonElement recipe, string key, JsonValueKind kind, string path,
+        bool required = true)
     {
         if (recipe.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null)
-            return value.ValueKind == kind ? value : throw new BadFileException(path, $"'{key}' must be a JSON {kind.ToString().ToLowerInvariant()}");
+            return value.ValueKind == kind ? value
+                : throw new BadFileException(path, $"'{key}' must be a JSON {kind.ToString().ToLowerInvariant()}");
         return required ? throw new BadFileException(path, $"'{key}' is missing") : null;
     }
 }

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>How the rows of the training batches are chosen.</summary>
+/// <summary>The order in which the rows of training batches are chosen.</summary>
 public enum Sampling
 {
     /// <summary>Every row begins at a random place of the text, whatever was seen before.</summary>
@@ -9,6 +9,9 @@ public enum Sampling
     /// <summary>Every row once per epoch, in an order of its own for each epoch.</summary>
     Epochs,
 
-    /// <summary>Every row once per epoch, from the first to the last, as llm.c's training on the processor reads its file.</summary>
+    /// <summary>
+    /// Every row once per epoch, from the first to the last, as llm.c's training on the processor
+    /// reads its file.
+    /// </summary>
     InOrder,
 }

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Everything that decides what a run computes. Two runs with equal options and equal text give equal bytes.</summary>
+/// <summary>
+/// Everything that decides what a run computes. Two runs with equal options and equal text give
+/// equal bytes.
+/// </summary>
 public sealed record TrainOptions
 {
     private readonly long? evalRows;
@@ -12,21 +15,34 @@ public sealed record TrainOptions
     public required ModelConfig Model { get; init; }
 
     /// <summary>
-    /// The tokenizer of a run that names none: a name that <see cref="TokenizerLoader"/> knows, or null if one must be named. Unless it is
-    /// <see cref="CorpusTokenizer.Characters"/>, the model is of a published size, and its vocabulary is the largest it takes.
+    /// The tokenizer of a run that names none: a name that <see cref="TokenizerLoader"/> knows, or
+    /// null if one must be named. Unless it is <see cref="CorpusTokenizer.Characters"/>, the model
+    /// is of a published size, and its vocabulary is the largest it takes.
     /// </summary>
     public string? DefaultTokenizer { get; init; } = CorpusTokenizer.Characters;
 
-    /// <summary>The model that the run starts from, as the user or the recipe named it; null starts from random weights.</summary>
+    /// <summary>
+    /// The model that the run starts from, as the user or the recipe named it; null starts from
+    /// random weights.
+    /// </summary>
     public string? From { get; init; }
 
-    /// <summary>The names of parameters that are drawn at random although the run starts from a model; see <see cref="ModelStart.Open"/>.</summary>
+    /// <summary>
+    /// The names of parameters that are drawn at random although the run starts from a model; see
+    /// <see cref="ModelStart.Open"/>.
+    /// </summary>
     public string? Reinit { get; init; }
 
-    /// <summary>SHA-256 of the weights that the run started from, once they are known; see <see cref="ModelStart.LoadInto"/>.</summary>
+    /// <summary>
+    /// SHA-256 of the weights that the run started from, once they are known; see
+    /// <see cref="ModelStart.LoadInto"/>.
+    /// </summary>
     public string? FromSha256 { get; init; }
 
-    /// <summary>Rows per micro-batch. A batch of so many rows times <see cref="Accumulate"/> gives the same bits however it is split between the two.</summary>
+    /// <summary>
+    /// Rows per micro-batch. The whole batch has Batch times <see cref="Accumulate"/> rows; the
+    /// bits do not depend on how it is split between the two.
+    /// </summary>
     public required int Batch { get; init; }
 
     /// <summary>Tokens per row; at most the model's context.</summary>
@@ -35,20 +51,36 @@ public sealed record TrainOptions
     /// <summary>Micro-batches whose gradients are added up before each update.</summary>
     public int Accumulate { get; init; } = 1;
 
-    /// <summary>Whether the inside of each block is computed again in the backward pass instead of kept: a third more arithmetic, far less memory, the same bits (so a run may be resumed with the other choice).</summary>
+    /// <summary>
+    /// True to recompute the inside of each block in the backward pass instead of retaining it: a
+    /// third more arithmetic, far less memory, the same bits (so a run may be resumed with the
+    /// other choice).
+    /// </summary>
     public bool CheckpointActivations { get; init; }
 
-    /// <summary>How what the backward pass needs of each block is kept, where it is kept. Rounded, gradients differ a little, so it is part of what a run computes.</summary>
+    /// <summary>
+    /// The storage format of each block's activations, if they are retained. Rounding changes
+    /// gradients a little, so the format is part of the run's results.
+    /// </summary>
     public ActivationStorage Activations { get; init; }
 
-    /// <summary>How the inside of a block waits for the backward pass: the two options above as one.</summary>
+    /// <summary>
+    /// The form in which the inside of a block is retained for the backward pass: the two options
+    /// above as one.
+    /// </summary>
     public Nano.Keep KeptActivations => CheckpointActivations ? Nano.Keep.Nothing
         : Activations == ActivationStorage.BFloat16 ? Nano.Keep.BFloat16 : Nano.Keep.All;
 
-    /// <summary>How much of a target's weight is spread evenly over all ids, in [0, 1); see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    /// <summary>
+    /// The share of a target's weight that is spread evenly over all ids, in [0, 1); see
+    /// <see cref="LossOptions"/>. Logs show the loss without it.
+    /// </summary>
     public double LabelSmoothing { get; init; }
 
-    /// <summary>Factor on the square of log sum exp of each row's logits, 0 or more; see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
+    /// <summary>
+    /// Factor on the square of log sum exp of each row's logits, 0 or more; see
+    /// <see cref="LossOptions"/>. Logs show the loss without it.
+    /// </summary>
     public double ZLoss { get; init; }
 
     /// <summary>Updates.</summary>
@@ -63,7 +95,7 @@ public sealed record TrainOptions
     /// <summary>Steps over which the learning rate rises.</summary>
     public int WarmupSteps { get; init; } = 100;
 
-    /// <summary>How the learning rate changes after the warm-up.</summary>
+    /// <summary>The learning-rate schedule after the warm-up.</summary>
     public Schedule Schedule { get; init; } = new();
 
     /// <summary>The update rule and its constants.</summary>
@@ -78,28 +110,37 @@ public sealed record TrainOptions
     /// <summary>Random batches of <see cref="Batch"/> rows per evaluation and split.</summary>
     public int EvalBatches { get; init; } = 20;
 
-    /// <summary>The rows that these come to; a run that goes on with its rows split into other micro-batches keeps the number that it began with.</summary>
+    /// <summary>
+    /// The rows that these come to; a run that resumes with its rows split into other micro-batches
+    /// retains its first number.
+    /// </summary>
     public long EvalRows { get => evalRows ?? ((long)EvalBatches * Batch); init => evalRows = value; }
 
     /// <summary>The newest checkpoints that stay, besides the best.</summary>
     public int Keep { get; init; } = 1;
 
-    /// <summary>Where the text is, as the user said it; null for the default corpus. What the text is, checkpoints know by its digest.</summary>
+    /// <summary>
+    /// The path of the training text, as the user gave it; null for the default corpus. Checkpoints
+    /// identify the text by its digest.
+    /// </summary>
     public string? Data { get; init; }
 
-    /// <summary>Where the text to validate on is, if the user said it.</summary>
+    /// <summary>The path of the validation text, if the user gave one.</summary>
     public string? ValidationData { get; init; }
 
     /// <summary>Seed of all random numbers.</summary>
     public ulong Seed { get; init; } = 1337;
 
-    /// <summary>How the rows of training batches are chosen.</summary>
+    /// <summary>The order in which the rows of training batches are chosen.</summary>
     public Sampling Sampling { get; init; }
 
-    /// <summary>Whether rows of training batches hold whole documents instead of windows that begin anywhere: no target and no attention crosses from one to the next.</summary>
+    /// <summary>
+    /// True to fill the rows of training batches with whole documents instead of windows that begin
+    /// anywhere: no target and no attention crosses from one document to the next.
+    /// </summary>
     public bool Pack { get; init; }
 
-    /// <summary>What watches over the run.</summary>
+    /// <summary>Options of the run's safeguards.</summary>
     public StabilityOptions Stability { get; init; } = new();
 
     /// <summary>The learning rate of a step, counted from 0.</summary>
@@ -110,10 +151,14 @@ public sealed record TrainOptions
 
     private const long MaxTokensPerStep = 1 << 28;
 
-    /// <summary>What decides the results of the run by name, as logs, reports and checkpoints show it.</summary>
+    /// <summary>
+    /// The options that decide the run's results, by name, as logs, reports and checkpoints show
+    /// them.
+    /// </summary>
     public IReadOnlyDictionary<string, string> Describe()
     {
-        var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(), StringComparer.Ordinal) { ["preset"] = Preset };
+        var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(),
+            StringComparer.Ordinal) { ["preset"] = Preset };
         if (FromSha256 is not null)
             description["from_sha256"] = FromSha256;
         foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))
@@ -122,10 +167,15 @@ public sealed record TrainOptions
         return description;
     }
 
-    /// <summary>The options with the vocabulary of a tokenizer; a model that the run starts from keeps its own, which may have rows to spare.</summary>
-    /// <exception cref="NanoException">The tokenizer has more tokens than the published model, or the model that the run starts from.</exception>
+    /// <summary>
+    /// The options with the vocabulary of a tokenizer; a model that the run starts from keeps its
+    /// own, which may have rows to spare.
+    /// </summary>
+    /// <exception cref="NanoException">The tokenizer has more tokens than the published model, or
+    /// the model that the run starts from.</exception>
     public TrainOptions With(ITokenizer tokenizer) => From is not null && tokenizer.VocabSize <= Model.VocabSize ? this
-        : From is not null ? throw new NanoException($"the tokenizer has {tokenizer.VocabSize} tokens and the model to start from {Model.VocabSize}",
+        : From is not null ? throw new NanoException(
+            $"the tokenizer has {tokenizer.VocabSize} tokens and the model to start from {Model.VocabSize}",
             "use the tokenizer that the model was trained with")
         : DefaultTokenizer == CorpusTokenizer.Characters || tokenizer.VocabSize <= Model.VocabSize
         ? this with { Model = Model with { VocabSize = tokenizer.VocabSize } }
@@ -150,7 +200,8 @@ public sealed record TrainOptions
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
             throw new NanoException($"`min_lr` must be from 0 to the `lr` of {LearningRate}, got {MinLearningRate}");
         if (Pack && Optimizer.Name == "sophia")
-            throw new NanoException("`optimizer` sophia draws labels for every position, and packed rows have some without a target",
+            throw new NanoException(
+                "`optimizer` sophia draws labels for every position, and packed rows have some without a target",
                 "leave out `pack`, or take another optimizer");
         Optimizer.Validate();
         Schedule.Validate(WarmupSteps, Steps);

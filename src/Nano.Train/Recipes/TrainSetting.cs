@@ -76,7 +76,9 @@ public record Setting(string Key, SettingKind Kind, string Help)
     /// <summary>The words that are accepted; empty for numbers and switches.</summary>
     public IReadOnlyList<string> Words { get; init; } = [];
 
-    /// <summary>Whether the words are names, which are looked up, and refused, where they are used.</summary>
+    /// <summary>
+    /// True if the words are names, which are looked up, and refused, where they are used.
+    /// </summary>
     public bool IsName { get; init; }
 
     /// <summary>
@@ -84,10 +86,10 @@ public record Setting(string Key, SettingKind Kind, string Help)
     /// </summary>
     public string? DefaultSource { get; init; }
 
-    /// <summary>Whether a recipe must have it.</summary>
+    /// <summary>True if a recipe must give the setting.</summary>
     public bool IsRequired { get; init; }
 
-    /// <summary>Whether the memory or the time of a run depends on it.</summary>
+    /// <summary>True if the memory or the time of a run depends on the setting.</summary>
     public bool ChangesCost { get; init; }
 
     /// <summary>The values that are accepted, in words.</summary>
@@ -128,7 +130,7 @@ public sealed record TrainSetting : Setting
     /// <exception cref="NanoException">There is no update rule of that name.</exception>
     public Func<TrainOptions, string, TrainOptions> Set { get; }
 
-    /// <summary>Whether two runs that differ in it may differ in their results.</summary>
+    /// <summary>True if runs that differ in the setting may differ in their results.</summary>
     public bool ChangesResults { get; init; } = true;
 
     /// <summary>

@@ -30,13 +30,13 @@ internal static class TrainSettingTable
             + "for each pass; in-order: every row once per pass, from the first to the last",
             [("random", Sampling.Random), ("epochs", Sampling.Epochs), ("in-order", Sampling.InOrder)],
             o => o.Sampling, (o, value) => o with { Sampling = value }),
-        Switch("pack", "Rows of whole documents that do not see each other; the data needs marks between "
+        Switch("pack", "Fill rows with whole documents that do not see each other; the data needs separators between "
             + "documents, see 'nano data prepare'", o => o.Pack, (o, value) => o with { Pack = value }),
     ];
 
     private static TrainSetting[] OfSchedule() =>
     [
-        Whole("batch", "Rows per micro-batch",
+        Whole("batch", "Rows per micro-batch; batch size = batch x accumulate",
             o => o.Batch, (o, value) => o with { Batch = value }) with
         {
             Range = NumberRange.AtLeastOne,
@@ -62,7 +62,7 @@ internal static class TrainSettingTable
             Range = NumberRange.Positive,
             IsRequired = true,
         },
-        Number("min_lr", "Learning rate at the end; where only the peak is changed, it keeps its share of it",
+        Number("min_lr", "Final learning rate; it scales with the peak if only that is changed",
             o => o.MinLearningRate, (o, value) => o with { MinLearningRate = value }) with
         {
             Bound = "from 0 to `lr`",
@@ -87,7 +87,7 @@ internal static class TrainSettingTable
 
     private static TrainSetting[] OfLossAndRule() =>
     [
-        Name("optimizer", "Update rule. Where it is changed and no learning rate is given, the preset's is "
+        Name("optimizer", "Update rule. If it is changed and no learning rate is given, the preset's is "
             + $"multiplied by the rule's factor: {RateFactors()}", [.. OptimizerKind.All.Select(kind => kind.Name)],
             o => o.Optimizer.Name,
             (o, value) => o with { Optimizer = OptimizerKind.Get(value).Under(o.Optimizer) }) with
@@ -98,7 +98,7 @@ internal static class TrainSettingTable
             o => o.Beta1, (o, value) => o with { Beta1 = value }),
         Constant("beta2", "Decay of the mean of squared gradients (lion: of the mean)",
             o => o.Beta2, (o, value) => o with { Beta2 = value }),
-        Constant("epsilon", "Term that keeps the division by the second moment finite",
+        Constant("epsilon", "Term added to the root of the second moment, against division by zero",
             o => o.Epsilon, (o, value) => o with { Epsilon = value }),
         Constant("weight_decay", "Decay of matrices and embeddings",
             o => o.WeightDecay, (o, value) => o with { WeightDecay = value }),
@@ -106,24 +106,26 @@ internal static class TrainSettingTable
             o => o.Momentum, (o, value) => o with { Momentum = value }),
         Constant("rho", "Sophia's scale of the curvature",
             o => o.Rho, (o, value) => o with { Rho = value }),
-        new("nesterov", SettingKind.Switch, "Nesterov momentum, which looks ahead",
+        new("nesterov", SettingKind.Switch, "Use Nesterov momentum",
             o => !OptimizerKind.Get(o.Optimizer.Name).Has("nesterov") ? null : o.Optimizer.Nesterov ? "true" : "false",
             (o, text) => o with { Optimizer = o.Optimizer with { Nesterov = bool.Parse(text) } })
         {
             DefaultSource = "the rule's",
         },
-        Number("clip_norm", "Norm that all gradients together are scaled down to if they exceed it; Infinity for never",
+        Number("clip_norm", "Largest norm of all gradients together; larger ones are scaled down (Infinity: no "
+            + "clipping)",
             o => o.ClipNorm, (o, value) => o with { ClipNorm = value }) with
         {
             Range = NumberRange.PositiveOrInfinite,
             Advice = "Infinity clips nothing",
         },
-        Number("label_smoothing", "Share of each target's weight that is spread evenly over all tokens",
+        Number("label_smoothing",
+            "Label smoothing: share of each target's weight that is spread evenly over all tokens",
             o => o.LabelSmoothing, (o, value) => o with { LabelSmoothing = value }) with
         {
             Range = NumberRange.BelowOne,
         },
-        Number("z_loss", "Factor on the squared log of each position's sum of exponentials, such as 1e-4",
+        Number("z_loss", "Weight of the z-loss, the squared log of each position's sum of exponentials, such as 1e-4",
             o => o.ZLoss, (o, value) => o with { ZLoss = value }) with
         {
             Range = NumberRange.NotNegative,
@@ -135,14 +137,14 @@ internal static class TrainSettingTable
 
     private static TrainSetting[] OfMemory() =>
     [
-        Switch("recompute", "Compute each block again in the backward pass: less memory for more time",
+        Switch("recompute", "Recompute each block in the backward pass: less memory, more time",
             o => o.CheckpointActivations, (o, value) => o with { CheckpointActivations = value }) with
         {
             FormerKey = "checkpoint_activations",
             ChangesResults = false,
             ChangesCost = true,
         },
-        Word("activations", "Storage of what the backward pass needs: bf16 halves the memory and rounds the gradients",
+        Word("activations", "Storage format of activations: bf16 halves their memory and rounds gradients slightly",
             [("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16)],
             o => o.Activations, (o, value) => o with { Activations = value }) with
         {
@@ -152,12 +154,12 @@ internal static class TrainSettingTable
 
     private static TrainSetting[] OfSafety() =>
     [
-        Word("on_spike", "Answer to a step whose loss or gradient norm leaps up: off, warn, skip (its update) or "
+        Word("on_spike", "Response to a spike of loss or gradient norm: off, warn, skip (its update) or "
             + "rollback (to the last evaluation, without the batches since)",
             [("off", OnSpike.Off), ("warn", OnSpike.Warn), ("skip", OnSpike.Skip), ("rollback", OnSpike.Rollback)],
             o => o.Stability.OnSpike,
             (o, value) => o with { Stability = o.Stability with { OnSpike = value } }),
-        Number("spike_z", "Standard deviations above the running mean that make a spike",
+        Number("spike_z", "Threshold of a spike, in standard deviations above the running mean",
             o => o.Stability.SpikeScore,
             (o, value) => o with { Stability = o.Stability with { SpikeScore = value } }) with
         {
@@ -177,13 +179,14 @@ internal static class TrainSettingTable
             Range = NumberRange.BelowOne,
             Advice = "0.999 averages over about the last thousand steps",
         },
-        Whole("patience", "Evaluations without a better validation loss after which the run ends; 0 never ends it",
+        Whole("patience", "Number of evaluations without a better validation loss before the run ends; 0 for no "
+            + "early stopping",
             o => o.Stability.Patience,
             (o, value) => o with { Stability = o.Stability with { Patience = value } }) with
         {
             Range = NumberRange.NotNegative,
         },
-        Number("min_delta", "Fall of the validation loss that counts as better, in nats per token",
+        Number("min_delta", "Smallest decrease of the validation loss that counts as better, in nats per token",
             o => o.Stability.MinDelta,
             (o, value) => o with { Stability = o.Stability with { MinDelta = value } }) with
         {
@@ -198,12 +201,12 @@ internal static class TrainSettingTable
         {
             Range = NumberRange.AtLeastOne,
         },
-        Whole("eval_batches", "Batches of each split that an evaluation looks at",
+        Whole("eval_batches", "Batches of each split per evaluation",
             o => o.EvalBatches, (o, value) => o with { EvalBatches = value }) with
         {
             Range = NumberRange.AtLeastOne,
         },
-        Whole("keep", "Newest checkpoints that are kept, besides the best",
+        Whole("keep", "Number of newest checkpoints to keep, besides the best",
             o => o.Keep, (o, value) => o with { Keep = value }) with
         {
             Range = NumberRange.AtLeastOne,

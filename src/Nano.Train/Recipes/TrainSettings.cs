@@ -3,7 +3,7 @@ namespace Nano;
 /// <summary>
 /// The settings of a run: recipes, command lines, refusals, help pages and docs/settings.md are made
 /// from the tables here and in <see cref="TrainSettingTable"/>. The preset's name and the model, whose own
-/// form is config.json, are no settings.
+/// form is config.json, are not settings.
 /// </summary>
 public static class TrainSettings
 {

@@ -7,8 +7,9 @@ internal readonly record struct ChartPoint(double X, double Y);
 internal static class ChartData
 {
     /// <summary>
-    /// At most <paramref name="maxPoints"/> points: of each bucket of neighbours the lowest and the highest, in their order, so that no spike is
-    /// lost. A bucket without a finite value becomes one gap.
+    /// At most <paramref name="maxPoints"/> points: of each bucket of neighbours the lowest and the
+    /// highest, in their order, so that no spike is lost. A bucket without a finite value becomes
+    /// one gap.
     /// </summary>
     public static IReadOnlyList<ChartPoint> Downsample(IReadOnlyList<ChartPoint> points, int maxPoints)
     {
@@ -37,16 +38,21 @@ internal static class ChartData
     }
 
     /// <summary>
-    /// Mean over <paramref name="half"/> neighbours on either side. The window narrows towards the first point, where losses fall steeply, and is
-    /// cut off at the last. Values that are not finite are left out of the mean.
+    /// Mean over <paramref name="half"/> neighbours on either side. The window narrows towards the
+    /// first point, where losses fall steeply, and is cut off at the last. Values that are not
+    /// finite are left out of the mean.
     /// </summary>
     public static IReadOnlyList<ChartPoint> Smooth(IReadOnlyList<ChartPoint> points, int half)
     {
-        double[] means = MovingMeans([.. points.Select(point => double.IsFinite(point.Y) ? (point.Y, 1) : (0, 0))], half);
+        double[] means = MovingMeans([.. points.Select(point => double.IsFinite(point.Y) ? (point.Y, 1) : (0, 0))],
+            half);
         return [.. points.Select((point, i) => point with { Y = means[i] })];
     }
 
-    /// <summary>What <see cref="Smooth"/> does, of neighbours that each have a sum and a count; NaN where nothing was counted.</summary>
+    /// <summary>
+    /// The moving means of <see cref="Smooth"/>, for neighbours that each have a sum and a count;
+    /// NaN where nothing was counted.
+    /// </summary>
     public static double[] MovingMeans(IReadOnlyList<(double Sum, int Count)> values, int half)
     {
         var sums = new double[values.Count + 1];
@@ -69,7 +75,10 @@ internal static class ChartData
         return sorted.Length == 0 ? double.NaN : sorted[sorted.Length / 2];
     }
 
-    /// <summary>Multiples of 1, 2 or 5 times a power of ten, about <paramref name="count"/> of them, that enclose the range.</summary>
+    /// <summary>
+    /// Multiples of 1, 2 or 5 times a power of ten, about <paramref name="count"/> of them, that
+    /// enclose the range.
+    /// </summary>
     public static double[] Ticks(double low, double high, int count)
     {
         double size = Math.Max(Math.Abs(low), Math.Abs(high));

@@ -1,17 +1,22 @@
 namespace Nano;
 
 /// <summary>
-/// One number of every step of a run, in bounded memory. Up to the capacity every value is kept; beyond it neighbours are merged into
-/// buckets, twice as many steps to a bucket each time all are full, that keep sum, lowest, highest and last value: peaks and means
-/// stay exact, only the order within a bucket is lost. What is kept depends on nothing but the values added.
+/// One number of every step of a run, in bounded memory. Up to the capacity every value is kept;
+/// beyond it neighbours are merged into buckets, twice as many steps to a bucket each time all are
+/// full, that keep sum, lowest, highest and last value: peaks and means stay exact, only the order
+/// within a bucket is lost. What is kept depends on nothing but the values added.
 /// </summary>
 internal sealed class Curve(int capacity)
 {
     private readonly List<Bucket> buckets = [];
     private int width = 1;
 
-    /// <summary>Steps in <see cref="Sum"/> and the rest; of values that are not finite only <see cref="Last"/> tells.</summary>
-    private readonly record struct Bucket(int LastStep, int Count, int Finite, double Sum, int LowStep, double Low, int HighStep, double High, double Last)
+    /// <summary>
+    /// Steps in <see cref="Sum"/> and the rest; of values that are not finite only
+    /// <see cref="Last"/> tells.
+    /// </summary>
+    private readonly record struct Bucket(int LastStep, int Count, int Finite, double Sum, int LowStep, double Low,
+        int HighStep, double High, double Last)
     {
         public static Bucket Of(int step, double value) => double.IsFinite(value)
             ? new Bucket(step, 1, 1, value, step, value, step, value, value)
@@ -20,7 +25,8 @@ internal sealed class Curve(int capacity)
         public Bucket With(Bucket next)
         {
             bool lower = next.Low < Low, higher = next.High > High;
-            return new Bucket(next.LastStep, Count + next.Count, Finite + next.Finite, Sum + next.Sum, lower ? next.LowStep : LowStep, lower ? next.Low : Low,
+            return new Bucket(next.LastStep, Count + next.Count, Finite + next.Finite, Sum + next.Sum,
+                lower ? next.LowStep : LowStep, lower ? next.Low : Low,
                 higher ? next.HighStep : HighStep, higher ? next.High : High, next.Last);
         }
     }
@@ -34,7 +40,10 @@ internal sealed class Curve(int capacity)
     /// <summary>The last step; there must be one.</summary>
     public int LastStep => buckets[^1].LastStep;
 
-    /// <summary>Of each bucket the lowest and the highest value in their order; every value while there is one to a bucket.</summary>
+    /// <summary>
+    /// Of each bucket the lowest and the highest value in their order; every value while there is
+    /// one to a bucket.
+    /// </summary>
     public IReadOnlyList<ChartPoint> Points
     {
         get
@@ -44,7 +53,8 @@ internal sealed class Curve(int capacity)
                 if (bucket.Finite == 0)
                     points.Add(new ChartPoint(bucket.LowStep, bucket.Count == 1 ? bucket.Last : double.NaN));
                 else
-                    Add(points, new ChartPoint(bucket.LowStep, bucket.Low), new ChartPoint(bucket.HighStep, bucket.High));
+                    Add(points, new ChartPoint(bucket.LowStep, bucket.Low),
+                        new ChartPoint(bucket.HighStep, bucket.High));
             return points;
         }
     }
@@ -52,18 +62,26 @@ internal sealed class Curve(int capacity)
     /// <summary>The last value of each bucket: every value, or a sample at equal distances.</summary>
     public IEnumerable<double> Sample => buckets.Select(bucket => bucket.Last);
 
-    /// <summary>Steps on either side that a running mean of a chart reaches over; 0 where there are too few steps for one.</summary>
+    /// <summary>
+    /// Steps on either side that a running mean of a chart reaches over; 0 where there are too few
+    /// steps for one.
+    /// </summary>
     public int Reach => buckets.Count / 80 * width;
 
-    /// <summary>The mean over <see cref="Reach"/> neighbours on either side, at the steps of <see cref="Points"/>.</summary>
+    /// <summary>
+    /// The mean over <see cref="Reach"/> neighbours on either side, at the steps of
+    /// <see cref="Points"/>.
+    /// </summary>
     public IReadOnlyList<ChartPoint> Means
     {
         get
         {
-            double[] means = ChartData.MovingMeans([.. buckets.Select(bucket => (bucket.Sum, bucket.Finite))], buckets.Count / 80);
+            double[] means = ChartData.MovingMeans([.. buckets.Select(bucket => (bucket.Sum, bucket.Finite))],
+                buckets.Count / 80);
             var points = new List<ChartPoint>();
             for (int i = 0; i < buckets.Count; i++)
-                Add(points, new ChartPoint(buckets[i].LowStep, means[i]), new ChartPoint(buckets[i].HighStep, means[i]));
+                Add(points, new ChartPoint(buckets[i].LowStep, means[i]),
+                    new ChartPoint(buckets[i].HighStep, means[i]));
             return points;
         }
     }

@@ -6,8 +6,9 @@ namespace Nano;
 internal static class Html
 {
     /// <summary>
-    /// Escapes markup and quotes. Control characters other than tab and newline show as their picture (␀, ␛ ...); what neither HTML nor XML may
-    /// hold (C1 controls, lone surrogates, non-characters) as U+FFFD.
+    /// Escapes markup and quotes. Control characters other than tab and newline show as their
+    /// picture (␀, ␛ ...); what neither HTML nor XML may hold (C1 controls, lone surrogates,
+    /// non-characters) as U+FFFD.
     /// </summary>
     public static string Escape(string? text)
     {
@@ -32,7 +33,7 @@ internal static class Html
 
     /// <summary>A self-contained page.</summary>
     /// <param name="title">Its title, escaped.</param>
-    /// <param name="body">What it holds, as HTML.</param>
+    /// <param name="body">The content, as HTML.</param>
     public static string Page(string title, StringBuilder body) => $"""
         <!DOCTYPE html>
         <html lang="en">
@@ -52,7 +53,10 @@ internal static class Html
 
         """;
 
-    /// <summary>Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can tell apart; light or dark as the reader's system says.</summary>
+    /// <summary>
+    /// Blue and vermilion of the Okabe-Ito palette, which colour-blind readers can tell apart;
+    /// light or dark as the reader's system says.
+    /// </summary>
     private const string Style = """
         :root { color-scheme: light dark; --paper: #fffefb; --ink: #1d2126; --soft: #646a73; --rule: #e4e3de; --panel: #f6f5f0; --blue: #0072b2; --pale: #a3cbe3; --red: #c94f00; --green: #00795a; --band: #cfe6dc; }
         @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e7e5df; --soft: #9aa1aa; --rule: #2a2f36; --panel: #1b1f25; --blue: #5cb8ec; --pale: #356a8c; --red: #f0934a; --green: #55c7a0; --band: #21463a; } }

@@ -23,22 +23,22 @@ internal static class OtherLength
     /// <param name="run">The settings of the run, equal to the recipe's but for the steps.</param>
     public static RecipeBands? Of(RecipeBands measured, IReadOnlyDictionary<string, string> run)
     {
-        if (Rates.Of(measured.Config) is not { } theirs || Rates.Of(run) is not { } ours || ours.Steps < 1)
+        if (Rates.Of(measured.Config) is not { } theirs || Rates.Of(run) is not { } own || own.Steps < 1)
             return null;
         int same = 0;
-        while (same < Math.Min(ours.Steps, theirs.Steps) && IsNear(ours.At(same), theirs.At(same)))
+        while (same < Math.Min(own.Steps, theirs.Steps) && IsNear(own.At(same), theirs.At(same)))
             same++;
         var signals = new OrderedDictionary<string, IReadOnlyList<Band>>();
         foreach (var (name, bands) in measured.Signals)
             signals.Add(name, [.. bands.Where(band => band.Step <= same && name != RunSignals.Whole)]);
-        bool isShorter = ours.Steps < theirs.Steps, isBracket = isShorter && same < ours.Steps;
-        if (isBracket && Enumerable.Range(same, ours.Steps - same).Any(step => ours.At(step) > theirs.At(step)))
+        bool isShorter = own.Steps < theirs.Steps, isBracket = isShorter && same < own.Steps;
+        if (isBracket && Enumerable.Range(same, own.Steps - same).Any(step => own.At(step) > theirs.At(step)))
             return null;
         if (isBracket)
-            Bracket(measured, signals, same, ours.Steps);
+            Bracket(measured, signals, same, own.Steps);
         else if (!isShorter)
-            Limit(measured, signals, ours.Steps);
-        return measured with { Signals = signals, Note = Note(theirs.Steps, ours.Steps, same, isBracket) };
+            Limit(measured, signals, own.Steps);
+        return measured with { Signals = signals, Note = Note(theirs.Steps, own.Steps, same, isBracket) };
     }
 
     private static bool IsNear(double rate, double other) => Math.Abs(rate - other) <= SameRate * other;

@@ -3,24 +3,27 @@ using System.Text.Json.Serialization;
 
 namespace Nano;
 
-/// <summary>Where a number of a healthy run lies.</summary>
-/// <param name="Step">After so many steps.</param>
+/// <summary>The range of a signal in a healthy run.</summary>
+/// <param name="Step">Number of steps done.</param>
 /// <param name="Mean">Over the seeds.</param>
 /// <param name="Low">The lowest that is expected.</param>
 /// <param name="High">The highest that is expected.</param>
 public sealed record Band(int Step, double Mean, double Low, double High);
 
 /// <summary>
-/// What to expect of a recipe whatever the seed, as data/bands.json has it: the same recipe was run with several seeds, and each <see cref="RunSignals">number</see> of
-/// a run has a band around the mean. The rule: mean ± max(4 s, floor × mean), where s is the standard deviation over the seeds at that step, or the root mean
-/// square of the relative ones over all steps where that is larger (five seeds alone say little about their spread), and the floor is 1.5 % for losses and
-/// norms of weights, 20 % for norms of gradients.
+/// The expected course of a recipe for any seed, from data/bands.json: the same recipe was run with
+/// several seeds, and each <see cref="RunSignals">signal</see> of a run has a band around the mean.
+/// The rule: mean ± max(4 s, floor × mean), where s is the standard deviation over the seeds at
+/// that step, or the root mean square of the relative ones over all steps where that is larger
+/// (five seeds alone say little about their spread), and the floor is 1.5 % for losses and norms of
+/// weights, 20 % for norms of gradients.
 /// </summary>
 /// <param name="Preset">The recipe's preset.</param>
-/// <param name="Corpus">What its text is called.</param>
-/// <param name="Command">How it was measured, for each seed.</param>
+/// <param name="Corpus">The name of its text.</param>
+/// <param name="Command">The command that measured it, for each seed.</param>
 /// <param name="Seeds">The seeds.</param>
-/// <param name="Config">What must be equal, as a log's config has it: everything but the seed.</param>
+/// <param name="Config">The values that must be equal, as in a log's config: everything but the
+/// seed.</param>
 /// <param name="Signals">Bands by the name of the signal, in order of steps.</param>
 public sealed record RecipeBands(
     string Preset,
@@ -32,7 +35,10 @@ public sealed record RecipeBands(
 {
     private const double Deviations = 4, Floor = 0.015, GradientFloor = 0.2;
 
-    /// <summary>How the bands differ from what was measured, for a run of another length; otherwise null.</summary>
+    /// <summary>
+    /// The difference between these bands and the measured ones, for a run of another length;
+    /// otherwise null.
+    /// </summary>
     [JsonIgnore]
     public string? Note { get; init; }
 
@@ -52,7 +58,8 @@ public sealed record RecipeBands(
     public static IReadOnlyList<RecipeBands> Known => Built.Value;
 
     /// <summary>The band of a signal at a step, or null if there is none.</summary>
-    public Band? Find(string signal, int step) => Signals.GetValueOrDefault(signal)?.FirstOrDefault(band => band.Step == step);
+    public Band? Find(string signal, int step) =>
+        Signals.GetValueOrDefault(signal)?.FirstOrDefault(band => band.Step == step);
 
     /// <summary>Makes the bands of a recipe from the logs of runs that differ in nothing but their seeds.</summary>
     /// <exception cref="NanoException">Fewer than two runs, or they differ in more.</exception>
@@ -61,14 +68,16 @@ public sealed record RecipeBands(
         if (runs.Count < 2)
             throw new NanoException("a band takes two runs or more");
         var configs = runs.Select(run => run.OfType<RunEntry>().First().Config).ToList();
-        var seeds = configs.Select(config => ulong.Parse(config["seed"], System.Globalization.CultureInfo.InvariantCulture)).ToList();
+        var seeds = configs.Select(config =>
+            ulong.Parse(config["seed"], System.Globalization.CultureInfo.InvariantCulture)).ToList();
         if (configs.FirstOrDefault(config => Differences(configs[0], config).Count > 0) is { } other)
             throw new NanoException("the runs differ: " + string.Join("; ", Differences(configs[0], other)));
         if (seeds.Distinct().Count() != seeds.Count)
             throw new NanoException("two runs have the same seed");
         var signals = new OrderedDictionary<string, IReadOnlyList<Band>>();
         foreach (var signal in runs.SelectMany(RunSignals.Of).GroupBy(signal => signal.Name))
-            signals.Add(signal.Key, Around(signal.Key, [.. signal.GroupBy(one => one.Step).Where(step => step.Count() == runs.Count)]));
+            signals.Add(signal.Key,
+                Around(signal.Key, [.. signal.GroupBy(one => one.Step).Where(step => step.Count() == runs.Count)]));
         var config = new OrderedDictionary<string, string>(configs[0].Where(option => !Free.Contains(option.Key)));
         return new RecipeBands(config["preset"], corpus, command, seeds, config, signals);
     }
@@ -80,7 +89,8 @@ public sealed record RecipeBands(
         double pooled = Math.Sqrt(spreads.Average(spread => spread.Relative * spread.Relative));
         return [.. steps.Zip(spreads).Select(pair =>
         {
-            double mean = pair.Second.Mean, half = Math.Max(Deviations * Math.Max(pair.Second.Relative, pooled), floor) * mean;
+            double mean = pair.Second.Mean, half =
+                Math.Max(Deviations * Math.Max(pair.Second.Relative, pooled), floor) * mean;
             return new Band(pair.First.Key, mean, mean - half, mean + half);
         }).OrderBy(band => band.Step)];
     }
@@ -97,9 +107,11 @@ public sealed record RecipeBands(
     /// </summary>
     /// <param name="known">The recipes to choose from.</param>
     /// <param name="run">The run.</param>
-    public static (RecipeBands? Found, IReadOnlyList<string> Differences) For(IReadOnlyList<RecipeBands> known, RunEntry run)
+    public static (RecipeBands? Found, IReadOnlyList<string> Differences) For(IReadOnlyList<RecipeBands> known,
+        RunEntry run)
     {
-        var nearest = known.Where(recipe => recipe.Preset == run.Preset).Select(recipe => (Recipe: recipe, Differences: Differences(recipe.Config, run.Config)))
+        var nearest = known.Where(recipe => recipe.Preset == run.Preset)
+            .Select(recipe => (Recipe: recipe, Differences: Differences(recipe.Config, run.Config)))
             .OrderBy(pair => pair.Differences.Count).FirstOrDefault();
         if (nearest.Recipe is null)
             return (null, [NotMeasured]);
@@ -111,18 +123,23 @@ public sealed record RecipeBands(
     }
 
     /// <summary>
-    /// The options in which a run differs. An option that only one of them knows came with a later version of the program; it counts with the value that its preset has
-    /// now, which is the one under which older programs ran.
+    /// The options in which a run differs. An option that only one of them knows came with a later
+    /// version of the program; it counts with the value that its preset has now, which is the one
+    /// under which older programs ran.
     /// </summary>
-    private static List<string> Differences(IReadOnlyDictionary<string, string> expected, IReadOnlyDictionary<string, string> actual)
+    private static List<string> Differences(IReadOnlyDictionary<string, string> expected,
+        IReadOnlyDictionary<string, string> actual)
     {
-        var usual = Presets.All.TryGetValue(expected.GetValueOrDefault("preset", ""), out var preset) ? preset.Describe() : new Dictionary<string, string>();
+        var usual = Presets.All.TryGetValue(expected.GetValueOrDefault("preset", ""), out var preset)
+            ? preset.Describe() : new Dictionary<string, string>();
         return [.. expected.Keys.Union(actual.Keys).Except(Free).Order(StringComparer.Ordinal)
             .Select(key => (Key: key, Expected: Value(expected, key), Actual: Value(actual, key)))
             .Where(option => option.Expected != option.Actual)
-            .Select(option => option.Key == "corpus_sha256" ? "another text" : option.Key == "tokenizer_sha256" ? "another tokenizer" : $"{option.Key} {option.Actual}, not {option.Expected}")];
+            .Select(option => option.Key == "corpus_sha256" ? "another text" : option.Key == "tokenizer_sha256"
+                ? "another tokenizer" : $"{option.Key} {option.Actual}, not {option.Expected}")];
 
-        string Value(IReadOnlyDictionary<string, string> config, string key) => config.GetValueOrDefault(key) ?? usual.GetValueOrDefault(key) ?? "unset";
+        string Value(IReadOnlyDictionary<string, string> config, string key) =>
+            config.GetValueOrDefault(key) ?? usual.GetValueOrDefault(key) ?? "unset";
     }
 }
 

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>The log and the report in a run's folder, which a new run replaces, and files of other people that have their names.</summary>
+/// <summary>
+/// The log and the report in a run's folder, which a new run replaces, and files of other people
+/// that have their names.
+/// </summary>
 internal static class RunFiles
 {
     private const string Kept = ".kept";
@@ -28,7 +31,8 @@ internal static class RunFiles
     }
 
     /// <summary>A sentence about something that was kept.</summary>
-    public static string Describe(string kept) => $"files that this program did not write are in the way; they stay as '{kept}'";
+    public static string Describe(string kept) =>
+        $"files that this program did not write are in the way; they stay as '{kept}'";
 
     /// <summary>Reads a run's log, and counts the lines that were put aside.</summary>
     /// <exception cref="NanoException">It cannot be read.</exception>
@@ -58,7 +62,8 @@ internal static class RunFiles
 
     private static int CountLines(string path)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete,
+            bufferSize: 0);
         byte[] buffer = new byte[1 << 16];
         int lines = 0;
         for (int read; (read = file.Read(buffer)) > 0;)

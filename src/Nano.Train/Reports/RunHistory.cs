@@ -1,10 +1,12 @@
 namespace Nano;
 
 /// <summary>
-/// What reports, summaries and verdicts need of a log, kept entry by entry in bounded memory, however long the run: <see cref="Curve"/>s of the steps,
-/// the evaluations (thinned beyond <see cref="MostEvaluations"/>: the first, the best and the last stay), the first <see cref="MostSpikes"/> spikes, and the
-/// numbers that have a band. Steps that a rollback has undone are taken out again. What is kept is a function of the entries: a log that is
-/// read again gives the same as one that was followed.
+/// The part of a log that reports, summaries and verdicts need, built entry by entry in bounded
+/// memory, however long the run: <see cref="Curve"/>s of the steps, the evaluations (thinned beyond
+/// <see cref="MostEvaluations"/>: the first, the best and the last stay), the first
+/// <see cref="MostSpikes"/> spikes, and the signals that have a band. Steps undone by a rollback
+/// are removed. The history is a function of the entries: reading a log again gives the same as
+/// following it.
 /// </summary>
 public sealed class RunHistory
 {
@@ -38,7 +40,10 @@ public sealed class RunHistory
         return history;
     }
 
-    /// <summary>Reads a log file once, in bounded memory. Lines that are no entries are counted and left out; a torn last line is not counted.</summary>
+    /// <summary>
+    /// Reads a log file once, in bounded memory. Lines that are not entries are counted and
+    /// skipped; a torn last line is not counted.
+    /// </summary>
     /// <exception cref="IOException">The system cannot read it.</exception>
     public static RunHistory Read(string path)
     {
@@ -58,7 +63,10 @@ public sealed class RunHistory
     /// <summary>The first description of the run, or null if the log has none.</summary>
     public RunEntry? Run { get; private set; }
 
-    /// <summary>The recipe that the run follows, if it was measured, and otherwise in what it differs from the nearest.</summary>
+    /// <summary>
+    /// The recipe that the run follows, if it was measured, and otherwise in what it differs from
+    /// the nearest.
+    /// </summary>
     internal (RecipeBands? Found, IReadOnlyList<string> Differences) Recipe { get; private set; } = (null, []);
 
     /// <summary>Descriptions of the run, one for each session that wrote one.</summary>
@@ -76,13 +84,17 @@ public sealed class RunHistory
     /// <summary>The last evaluation, or null.</summary>
     public EvalEntry? LastEvaluation => evaluations.Count > 0 ? evaluations[^1] : null;
 
-    /// <summary>How many there were.</summary>
+    /// <summary>
+    /// Number of entries of this kind in the log, whether or not they are in the list.
+    /// </summary>
     public int EvaluationCount { get; private set; }
 
     /// <summary>The first spikes.</summary>
     public IReadOnlyList<SpikeEntry> Spikes => spikes;
 
-    /// <summary>How many there were.</summary>
+    /// <summary>
+    /// Number of entries of this kind in the log, whether or not they are in the list.
+    /// </summary>
     public int SpikeCount { get; private set; }
 
     /// <summary>The step logged last, or 0.</summary>
@@ -94,10 +106,10 @@ public sealed class RunHistory
     /// <summary>Time in steps, those undone included, in seconds.</summary>
     public double Seconds => milliseconds / 1000;
 
-    /// <summary>Whether nothing was logged.</summary>
+    /// <summary>True if nothing was logged.</summary>
     public bool IsEmpty { get; private set; } = true;
 
-    /// <summary>Lines of the file that are no entries.</summary>
+    /// <summary>Lines of the file that are not entries.</summary>
     public int BadLines { get; set; }
 
     internal Curve Loss { get; } = new(MostSteps);
@@ -201,7 +213,8 @@ public sealed class RunHistory
     private void Thin()
     {
         var best = evaluations.Where(eval => double.IsFinite(eval.ValLoss)).MinBy(eval => eval.ValLoss);
-        EvalEntry[] kept = [.. evaluations.Where((eval, i) => i % 2 == 0 || i == evaluations.Count - 1 || ReferenceEquals(eval, best))];
+        EvalEntry[] kept = [.. evaluations.Where((eval, i) => i % 2 == 0 || i == evaluations.Count - 1
+            || ReferenceEquals(eval, best))];
         evaluations.Clear();
         evaluations.AddRange(kept);
     }

@@ -6,7 +6,7 @@ namespace Nano;
 /// <param name="Value">Finite.</param>
 public sealed record RunSignal(string Name, int Step, double Value);
 
-/// <summary>What of a run's log is compared with other runs.</summary>
+/// <summary>The signals of a run's log that are compared with those of other runs.</summary>
 public static class RunSignals
 {
     /// <summary>Loss on random batches of validation text, at each evaluation.</summary>
@@ -18,7 +18,10 @@ public static class RunSignals
     /// <summary>Loss of the training batches, the mean over the steps since the window before.</summary>
     public const string Training = "training_loss";
 
-    /// <summary>Norm of the gradient, the median over the same steps: single batches stand out too far for a mean.</summary>
+    /// <summary>
+    /// Norm of the gradient, the median over the same steps: single batches stand out too far for a
+    /// mean.
+    /// </summary>
     public const string GradNorm = "grad_norm";
 
     /// <summary>Norm of the weights that decay, at each evaluation.</summary>
@@ -31,8 +34,8 @@ public static class RunSignals
     private static readonly int[] FirstWindows = [1, 10, 25, 50, 100]; // while losses fall steeply
 
     /// <summary>
-    /// The signals of a log, in the order of its entries. What is missing or not finite is left out; so is a window whose steps are not all there, and what a rollback
-    /// has undone.
+    /// The signals of a log, in the order of its entries. What is missing or not finite is left
+    /// out; so is a window whose steps are not all there, and what a rollback has undone.
     /// </summary>
     public static IReadOnlyList<RunSignal> Of(IReadOnlyList<RunLogEntry> entries)
     {
@@ -47,12 +50,14 @@ public static class RunSignals
         return signals;
     }
 
-    /// <summary>Whether a signal is made of steps that a return to an earlier one undoes.</summary>
-    internal static bool IsUndone(RunSignal signal, int backTo) => signal.Name is Training or GradNorm && signal.Step > backTo;
+    /// <summary>True if a signal is made of steps that a rollback undoes.</summary>
+    internal static bool IsUndone(RunSignal signal, int backTo) =>
+        signal.Name is Training or GradNorm && signal.Step > backTo;
 
     /// <summary>The first step of the window that ends with a step.</summary>
-    public static int WindowStart(int end) => end > LongWindow ? end - LongWindow + 1 : FirstWindows.Where(first => first < end).DefaultIfEmpty(0).Max() + 1;
+    public static int WindowStart(int end) => end > LongWindow ? end - LongWindow + 1
+        : FirstWindows.Where(first => first < end).DefaultIfEmpty(0).Max() + 1;
 
-    /// <summary>Whether a window ends with a step.</summary>
+    /// <summary>True if a window ends with this step.</summary>
     internal static bool EndsWindow(int step) => step % LongWindow == 0 || FirstWindows.Contains(step);
 }

@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Makes the <see cref="RunSignals"/> of a log entry by entry, and remembers no more than the steps of one window.</summary>
+/// <summary>
+/// Makes the <see cref="RunSignals"/> of a log entry by entry, and remembers no more than the steps
+/// of one window.
+/// </summary>
 internal sealed class SignalWindows
 {
     private const int None = -1;
@@ -50,7 +53,8 @@ internal sealed class SignalWindows
                 return Finite(Add(step));
             case EvalEntry eval:
                 evaluated.Copy(now);
-                return Finite([new(RunSignals.Validation, eval.Step, eval.ValLoss), new(RunSignals.MatrixNorm, eval.Step, eval.Health?.MatrixNorm ?? double.NaN),
+                return Finite([new(RunSignals.Validation, eval.Step, eval.ValLoss),
+                    new(RunSignals.MatrixNorm, eval.Step, eval.Health?.MatrixNorm ?? double.NaN),
                     new(RunSignals.VectorNorm, eval.Step, eval.Health?.VectorNorm ?? double.NaN)]);
             case EndEntry end:
                 return Finite([new(RunSignals.Whole, end.Step, end.ValLoss)]);
@@ -75,12 +79,16 @@ internal sealed class SignalWindows
         if (!RunSignals.EndsWindow(step.Step))
             return [];
         RunSignal[] signals = now.Start == None ? [] :
-            [new(RunSignals.Training, step.Step, Sum(now.Losses) / (step.Step - now.Start)), new(RunSignals.GradNorm, step.Step, ChartData.Median(now.Norms))];
+            [new(RunSignals.Training, step.Step, Sum(now.Losses) / (step.Step - now.Start)),
+                new(RunSignals.GradNorm, step.Step, ChartData.Median(now.Norms))];
         now.Begin(step.Step, now.Next);
         return signals;
     }
 
-    /// <summary>Goes back to a step: to the last evaluation, as a run does, or within the window. From elsewhere the next whole window is the next signal.</summary>
+    /// <summary>
+    /// Goes back to a step: to the last evaluation, as a run does, or within the window. From
+    /// elsewhere the next whole window is the next signal.
+    /// </summary>
     private void Return(int step)
     {
         if (evaluated.Next == step + 1)
@@ -103,5 +111,6 @@ internal sealed class SignalWindows
         return sum;
     }
 
-    private static IEnumerable<RunSignal> Finite(RunSignal[] signals) => signals.Where(signal => double.IsFinite(signal.Value));
+    private static IEnumerable<RunSignal> Finite(RunSignal[] signals) =>
+        signals.Where(signal => double.IsFinite(signal.Value));
 }

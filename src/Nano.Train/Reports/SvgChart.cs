@@ -3,29 +3,32 @@ using System.Text;
 
 namespace Nano;
 
-/// <summary>How a series is drawn; the lower-case name is its CSS class.</summary>
+/// <summary>The style of a series; the lower-case name is its CSS class.</summary>
 internal enum ChartMark { Thin, Line, Points, Reference, Area }
 
 /// <summary>A named series; points in the order of X.</summary>
-/// <param name="Name">What the legend calls it; nothing if it is empty.</param>
-/// <param name="Mark">How it is drawn.</param>
-/// <param name="Points">What is drawn; of an area, its upper edge.</param>
+/// <param name="Name">The name in the legend; none if it is empty.</param>
+/// <param name="Mark">The style.</param>
+/// <param name="Points">The points; of an area, its upper edge.</param>
 /// <param name="Lower">The lower edge of an area, at the same X.</param>
 /// <param name="Color">In place of the mark's own, as CSS has it.</param>
-internal sealed record ChartSeries(string Name, ChartMark Mark, IReadOnlyList<ChartPoint> Points, IReadOnlyList<ChartPoint>? Lower = null, string? Color = null);
+internal sealed record ChartSeries(string Name, ChartMark Mark, IReadOnlyList<ChartPoint> Points,
+    IReadOnlyList<ChartPoint>? Lower = null, string? Color = null);
 
 /// <summary>
-/// A line chart over training steps as inline SVG: data in, text out. Colours and type come from the page's style sheet, so that one chart serves
-/// light and dark. Values under 1e-30 count as zero, those over 1e30 as gaps.
+/// A line chart over training steps as inline SVG: data in, text out. Colours and type come from
+/// the page's style sheet, so that one chart serves light and dark. Values under 1e-30 count as
+/// zero, those over 1e30 as gaps.
 /// </summary>
-/// <param name="Title">What is shown.</param>
+/// <param name="Title">The title.</param>
 /// <param name="Unit">Unit of Y; may be empty.</param>
 /// <param name="Format">.NET format of the values in labels and hover titles.</param>
 /// <param name="Width">Width of the view box.</param>
 /// <param name="Height">Height of the view box.</param>
 /// <param name="FromZero">Whether the Y axis must include zero.</param>
-/// <param name="Series">What to draw, backmost first.</param>
-internal sealed record SvgChart(string Title, string Unit, string Format, int Width, int Height, bool FromZero, IReadOnlyList<ChartSeries> Series)
+/// <param name="Series">The series, the backmost first.</param>
+internal sealed record SvgChart(string Title, string Unit, string Format, int Width, int Height, bool FromZero,
+    IReadOnlyList<ChartSeries> Series)
 {
     private const int MaxPoints = 1000, Top = 52, Bottom = 30, Right = 24;
     private const string Ring = "m-2,0a2,2 0 1 0 4,0a2,2 0 1 0 -4,0"; // a lone point, which a line would not show
@@ -41,7 +44,8 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     {
         svg.Clear();
         Scale();
-        svg.Append(Invariant, $"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Html.Escape(Title)}\">\n");
+        svg.Append(Invariant,
+            $"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Html.Escape(Title)}\">\n");
         Heading();
         Axes();
         foreach (ChartSeries series in Series)
@@ -70,13 +74,18 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     private void Heading()
     {
         string unit = exponent == 0 ? Unit : $"{Unit} × 10{Superscript(exponent)}".Trim();
-        svg.Append(Invariant, $"<text y=\"15\"><tspan class=\"title\">{Html.Escape(Title)}</tspan><tspan dx=\"8\" class=\"soft\">{Html.Escape(unit)}</tspan></text>\n");
+        svg.Append(Invariant,
+            $"<text y=\"15\"><tspan class=\"title\">{Html.Escape(Title)}</tspan><tspan dx=\"8\" "
+            + $"class=\"soft\">{Html.Escape(unit)}</tspan></text>\n");
         if (Series.Count < 2) return;
         svg.Append("<text y=\"34\" class=\"legend\">");
         foreach (ChartSeries series in Series.Where(s => s.Name.Length > 0))
         {
-            string sign = series.Mark switch { ChartMark.Points => "●", ChartMark.Reference => "╌╌", ChartMark.Line => "━━", ChartMark.Area => "■", _ => "──" };
-            svg.Append(Invariant, $"<tspan class=\"{Css(series)}\"{Style("fill", series)}>{sign}</tspan><tspan dx=\"5\">{Html.Escape(series.Name)}</tspan><tspan dx=\"10\"> </tspan>");
+            string sign = series.Mark switch { ChartMark.Points => "●", ChartMark.Reference => "╌╌", ChartMark.Line =>
+                "━━", ChartMark.Area => "■", _ => "──" };
+            svg.Append(Invariant,
+                $"<tspan class=\"{Css(series)}\"{Style("fill", series)}>{sign}</tspan><tspan "
+                + $"dx=\"5\">{Html.Escape(series.Name)}</tspan><tspan dx=\"10\"> </tspan>");
         }
         svg.Append("</text>\n");
     }
@@ -85,12 +94,16 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     {
         svg.Append("<g class=\"axes\">\n");
         foreach (double tick in yTicks)
-            svg.Append(Invariant, $"<path d=\"M{left:0.#},{Y(tick):0.#}H{Width - Right}\"/><text x=\"{left - 8:0.#}\" y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{TickLabel(tick, yTicks, exponent)}</text>\n");
+            svg.Append(Invariant,
+                $"<path d=\"M{left:0.#},{Y(tick):0.#}H{Width - Right}\"/><text x=\"{left - 8:0.#}\" "
+                + $"y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{TickLabel(tick, yTicks, exponent)}</text>\n");
         double[] xTicks = ChartData.Ticks(xLow, xHigh, Math.Max(2, Width / 110));
         double floor = Height - Bottom;
         svg.Append(Invariant, $"<path class=\"base\" d=\"M{left:0.#},{floor}H{Width - Right}\"/>\n");
         foreach (double tick in xTicks.Where(t => t >= xLow && t <= xHigh && t == Math.Round(t)))
-            svg.Append(Invariant, $"<path class=\"base\" d=\"M{X(tick):0.#},{floor}v5\"/><text x=\"{X(tick):0.#}\" y=\"{floor + 19}\" text-anchor=\"middle\">{(tick == 0 ? "step 0" : TickLabel(tick, [0, 1], 0))}</text>\n");
+            svg.Append(Invariant,
+                $"<path class=\"base\" d=\"M{X(tick):0.#},{floor}v5\"/><text x=\"{X(tick):0.#}\" y=\"{floor + 19}\" "
+                + $"text-anchor=\"middle\">{(tick == 0 ? "step 0" : TickLabel(tick, [0, 1], 0))}</text>\n");
         svg.Append("</g>\n");
     }
 
@@ -101,8 +114,10 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         for (int i = 0; i < points.Count; i++)
         {
             if (!IsDrawn(points[i].Y)) continue;
-            bool starts = i == 0 || !IsDrawn(points[i - 1].Y), alone = starts && (i + 1 == points.Count || !IsDrawn(points[i + 1].Y));
-            svg.Append(Invariant, $"{(starts ? 'M' : 'L')}{X(points[i].X):0.#},{Y(points[i].Y):0.#}{(alone ? Ring : "")}");
+            bool starts = i == 0 || !IsDrawn(points[i - 1].Y),
+                alone = starts && (i + 1 == points.Count || !IsDrawn(points[i + 1].Y));
+            svg.Append(Invariant,
+                $"{(starts ? 'M' : 'L')}{X(points[i].X):0.#},{Y(points[i].Y):0.#}{(alone ? Ring : "")}");
         }
         svg.Append(Invariant, $"\"><title>{title}</title></path>\n");
     }
@@ -110,11 +125,15 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     /// <summary>A filled band: along the upper edge and back along the lower.</summary>
     private void Area(ChartSeries series)
     {
-        var edge = series.Points.Concat((series.Lower ?? []).Reverse()).Where(p => IsDrawn(p.Y)).Select(p => string.Create(Invariant, $"{X(p.X):0.#},{Y(p.Y):0.#}"));
-        svg.Append(Invariant, $"<path class=\"area\"{Style("fill", series)} d=\"M{string.Join('L', edge)}Z\"><title>{Html.Escape(series.Name)}</title></path>\n");
+        var edge = series.Points.Concat((series.Lower ?? []).Reverse()).Where(p => IsDrawn(p.Y))
+            .Select(p => string.Create(Invariant, $"{X(p.X):0.#},{Y(p.Y):0.#}"));
+        svg.Append(Invariant,
+            $"<path class=\"area\"{Style("fill", series)} "
+            + $"d=\"M{string.Join('L', edge)}Z\"><title>{Html.Escape(series.Name)}</title></path>\n");
     }
 
-    private static string Style(string property, ChartSeries series) => series.Color is null ? "" : $" style=\"{property}:{Html.Escape(series.Color)}\"";
+    private static string Style(string property, ChartSeries series) =>
+        series.Color is null ? "" : $" style=\"{property}:{Html.Escape(series.Color)}\"";
 
     private void Marks(ChartSeries series)
     {
@@ -125,14 +144,21 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         {
             ChartPoint p = series.Points[i];
             if (!IsDrawn(p.Y)) continue;
-            svg.Append(Invariant, $"<circle cx=\"{X(p.X):0.#}\" cy=\"{Y(p.Y):0.#}\" r=\"{(stride == 1 ? 3.5 : 2.5)}\"><title>{Readout(p.X, series, p.Y)}</title></circle>\n");
+            svg.Append(Invariant,
+                $"<circle cx=\"{X(p.X):0.#}\" cy=\"{Y(p.Y):0.#}\" "
+                + $"r=\"{(stride == 1 ? 3.5 : 2.5)}\"><title>{Readout(p.X, series, p.Y)}</title></circle>\n");
             if ((series.Points.Count - 1 - i) % stride == 0)
-                svg.Append(Invariant, $"<text x=\"{X(p.X):0.#}\" y=\"{Y(p.Y) - 10:0.#}\" text-anchor=\"middle\">{p.Y.ToString(Format, Invariant)}</text>\n");
+                svg.Append(Invariant,
+                    $"<text x=\"{X(p.X):0.#}\" y=\"{Y(p.Y) - 10:0.#}\" "
+                    + $"text-anchor=\"middle\">{p.Y.ToString(Format, Invariant)}</text>\n");
         }
         svg.Append("</g>\n");
     }
 
-    /// <summary>Invisible columns that light up under the pointer and tell the values there: hover without scripts.</summary>
+    /// <summary>
+    /// Invisible columns that light up under the pointer and tell the values there: hover without
+    /// scripts.
+    /// </summary>
     private void HoverBands()
     {
         ChartSeries? first = Series.FirstOrDefault(s => s.Mark is ChartMark.Thin or ChartMark.Line);
@@ -146,7 +172,9 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
             IEnumerable<string> values = Series
                 .Where(s => s.Mark is ChartMark.Thin or ChartMark.Line && index < s.Points.Count)
                 .Select(s => Readout(s.Points[index].X, s, s.Points[index].Y));
-            svg.Append(Invariant, $"<rect x=\"{x - width / 2:0.#}\" y=\"{Top - 8}\" width=\"{width:0.##}\" height=\"{Height - Top - Bottom + 8}\"><title>{string.Join('\n', values)}</title></rect>\n");
+            svg.Append(Invariant,
+                $"<rect x=\"{x - width / 2:0.#}\" y=\"{Top - 8}\" width=\"{width:0.##}\" "
+                + $"height=\"{Height - Top - Bottom + 8}\"><title>{string.Join('\n', values)}</title></rect>\n");
         }
         svg.Append("</g>\n");
     }
@@ -156,7 +184,8 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
 
     private double X(double step) => left + (step - xLow) / (xHigh - xLow) * (Width - Right - left);
 
-    private double Y(double value) => Height - Bottom - (value - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Top - Bottom);
+    private double Y(double value) =>
+        Height - Bottom - (value - yTicks[0]) / (yTicks[^1] - yTicks[0]) * (Height - Top - Bottom);
 
     private static bool IsDrawn(double y) => Math.Abs(y) <= 1e30;
 

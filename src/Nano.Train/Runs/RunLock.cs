@@ -4,8 +4,10 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// The right to write a run or a sweep, which one process at a time has: an exclusive lock of the operating system (flock) on the open file running.lock in
-/// the folder. The system gives it back when the process ends, however it ends; the file stays, empty. Beside it running.json says who has the lock.
+/// The right to write a run or a sweep, which one process at a time has: an exclusive lock of the
+/// operating system (flock) on the open file running.lock in the folder. The system gives it back
+/// when the process ends, however it ends; the file stays, empty. Beside it running.json says who
+/// has the lock.
 /// </summary>
 public sealed class RunLock : IDisposable
 {
@@ -20,7 +22,9 @@ public sealed class RunLock : IDisposable
         (this.file, Excludes, holder) = (file, excludes, Path.Combine(folder, HolderFile));
         try
         {
-            File.WriteAllBytes(holder, JsonSerializer.SerializeToUtf8Bytes(new Holder(Environment.ProcessId, Environment.MachineName, DateTimeOffset.Now)));
+            File.WriteAllBytes(holder,
+                JsonSerializer.SerializeToUtf8Bytes(new Holder(Environment.ProcessId, Environment.MachineName,
+                    DateTimeOffset.Now)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -28,17 +32,21 @@ public sealed class RunLock : IDisposable
         }
     }
 
-    /// <summary>Who has a lock.</summary>
+    /// <summary>The holder of a lock.</summary>
     private sealed record Holder(int Pid, string Host, DateTimeOffset Since);
 
-    /// <summary>Whether the lock keeps others out; false where the file system, or a setting of .NET, has no locks.</summary>
+    /// <summary>
+    /// True if the lock keeps other processes out; false if the file system, or a setting of .NET,
+    /// has no locks.
+    /// </summary>
     public bool Excludes { get; }
 
     /// <summary>Takes the lock of a folder, which is made if need be.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="what">What lies there, for the message.</param>
-    /// <exception cref="NanoException">Another trainer has it, in this process or another; the message says which. Or the folder cannot be written.</exception>
-    public static RunLock Take(string folder, string what = "run")
+    /// <param name="what">The name of the content, for the message.</param>
+    /// <exception cref="NanoException">Another trainer has it, in this process or another; the
+    /// message says which. Or the folder cannot be written.</exception>
+    public static RunLock Acquire(string folder, string what = "run")
     {
         string path = Path.Combine(folder, LockFile);
         try
@@ -62,11 +70,15 @@ public sealed class RunLock : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new NanoException($"cannot write in the folder '{folder}': {e.Message}", "check the path and its permissions, or write somewhere else", e);
+            throw new NanoException($"cannot write in the folder '{folder}': {e.Message}",
+                "check the path and its permissions, or write somewhere else", e);
         }
     }
 
-    /// <summary>Whether somebody has the lock of a folder; null if it never had one, or nobody can tell.</summary>
+    /// <summary>
+    /// True if a process holds the lock of a folder; null if it never had one, or that cannot be
+    /// determined.
+    /// </summary>
     internal static bool? IsHeld(string folder)
     {
         string path = Path.Combine(folder, LockFile);
@@ -107,9 +119,13 @@ public sealed class RunLock : IDisposable
         }
     }
 
-    private static FileStream Open(string path, FileMode mode) => new(path, mode, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+    private static FileStream Open(string path, FileMode mode) =>
+        new(path, mode, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
 
-    /// <summary>How .NET says that a file is locked: EWOULDBLOCK of Linux or of the BSDs, or Windows' sharing violation.</summary>
+    /// <summary>
+    /// True if the error is .NET's report of a locked file: EWOULDBLOCK of Linux or of the BSDs, or
+    /// the sharing violation of Windows.
+    /// </summary>
     private static bool IsTaken(IOException e) => e.HResult is 11 or 35 or unchecked((int)0x80070020);
 
     private static string Describe(string folder)
@@ -120,9 +136,11 @@ public sealed class RunLock : IDisposable
             if (new FileInfo(path) is { Exists: true, Length: <= MostHolderBytes }
                 && JsonSerializer.Deserialize<Holder>(File.ReadAllBytes(path)) is { Host: not null } holder)
                 return string.Create(CultureInfo.InvariantCulture,
-                    $"process {holder.Pid} on {Quoted.Of(holder.Host)[1..^1]}, since {holder.Since:yyyy-MM-dd HH:mm:ss zzz}");
+                    $"process {holder.Pid} on {Quoted.Of(holder.Host)[1..^1]}, since "
+                    + $"{holder.Since:yyyy-MM-dd HH:mm:ss zzz}");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException
+            or InvalidOperationException)
         {
             // It is being written or was spoilt.
         }

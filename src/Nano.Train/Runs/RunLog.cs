@@ -2,7 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// The log of a training run: a file of JSON lines that only grows, so that a kill loses one line at most.
-/// A resumed run first drops what was logged after its checkpoint, then goes on in the same file. Lines that are no
+/// A resumed run first drops what was logged after its checkpoint, then continues in the same file.
+/// Lines that are not
 /// entries, as a power cut or an editor leaves them, are put aside into a second file and never stop a run.
 /// </summary>
 public sealed class RunLog : IDisposable
@@ -14,19 +15,22 @@ public sealed class RunLog : IDisposable
 
     private RunLog(string path, FileStream file) => (this.path, this.file) = (path, file);
 
-    /// <summary>How many lines were put aside when the log was opened.</summary>
+    /// <summary>Number of lines that were put aside when the log was opened.</summary>
     public int PutAside { get; private init; }
 
-    /// <summary>Where lines of a log that are no entries are put, as they are: log.bad.jsonl beside log.jsonl.</summary>
+    /// <summary>
+    /// The file for lines of a log that are not entries, as they are: log.bad.jsonl beside
+    /// log.jsonl.
+    /// </summary>
     public static string AsideOf(string path) => Path.ChangeExtension(path, ".bad" + Path.GetExtension(path));
 
     /// <summary>Opens the log at <paramref name="path"/> for appending.</summary>
     /// <param name="path">The file, usually <c>log.jsonl</c> in the run folder, which must exist.</param>
-    /// <param name="resumeAtStep">
-    /// Null starts a new file in place of an old one. A number keeps the lines up to and including that step and drops later steps and
-    /// evaluations, any end and a torn last line; if there is no file, one is started.
-    /// </param>
-    /// <param name="rollbacks">Returns to an earlier step that lie behind the run to be resumed: what was logged before the last of them stays, later ones go.</param>
+    /// <param name="resumeAtStep"> Null starts a new file in place of an old one. A number keeps
+    /// the lines up to and including that step and drops later steps and evaluations, any end and a
+    /// torn last line; if there is no file, one is started. </param>
+    /// <param name="rollbacks">Returns to an earlier step that lie behind the run to be resumed:
+    /// what was logged before the last of them stays, later ones go.</param>
     /// <exception cref="NanoException">It cannot be read or written; the message names it.</exception>
     public static RunLog Open(string path, int? resumeAtStep, int rollbacks = 0)
     {
@@ -46,7 +50,8 @@ public sealed class RunLog : IDisposable
     }
 
     /// <summary>Appends one whole line and hands it to the operating system before returning.</summary>
-    /// <exception cref="NanoException">The disk is full or gone. What was written of the line is taken back.</exception>
+    /// <exception cref="NanoException">The disk is full or gone. What was written of the line is
+    /// taken back.</exception>
     public void Write(RunLogEntry entry)
     {
         long before = file.Position;
@@ -61,7 +66,10 @@ public sealed class RunLog : IDisposable
         }
     }
 
-    /// <summary>All entries of a log, in file order. A last line without its newline that cannot be read is what a kill leaves, and is left out.</summary>
+    /// <summary>
+    /// All entries of a log, in file order. A last line without its newline that cannot be read is
+    /// what a kill leaves, and is left out.
+    /// </summary>
     /// <exception cref="FormatException">A complete line is malformed; the message names its number.</exception>
     public static IReadOnlyList<RunLogEntry> Read(string path)
     {
@@ -70,14 +78,19 @@ public sealed class RunLog : IDisposable
             if (line.Entry is { } entry)
                 entries.Add(entry);
             else if (line.IsWhole || line.Bytes.Length == RunLogReader.MaxLine)
-                throw new FormatException($"Line {entries.Count + 1} of the run log '{path}' is not an entry. Mend or delete that line. ({line.Problem})");
+                throw new FormatException(
+                    $"Line {entries.Count + 1} of the run log '{path}' is not an entry. Mend or delete that line. "
+                    + $"({line.Problem})");
         return entries;
     }
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => file.Dispose();
 
-    /// <summary>Puts aside what is no entry, and keeps what lies behind a run after that many steps and rollbacks. Returns how many lines were put aside.</summary>
+    /// <summary>
+    /// Puts aside lines that are not entries, and retains the entries up to that many steps and
+    /// rollbacks. Returns how many lines were put aside.
+    /// </summary>
     private static int Rewrite(string path, int step, int rollbacks)
     {
         int logged = 0, bad = 0;
@@ -100,7 +113,8 @@ public sealed class RunLog : IDisposable
                 continue;
             if (SpikeLog.IsRollback(entry) && ++seen > rollbacks)
                 return;
-            if (entry is EndEntry or ProfileEntry || !(seen < rollbacks || SpikeLog.IsRollback(entry) || StepOf(entry) <= step))
+            if (entry is EndEntry or ProfileEntry
+                || !(seen < rollbacks || SpikeLog.IsRollback(entry) || StepOf(entry) <= step))
                 continue;
             to.Write(line.Bytes.Span);
             to.WriteByte((byte)'\n');
@@ -129,7 +143,7 @@ public sealed class RunLog : IDisposable
 
     private static NanoException Explain(string path, Exception e) => new(AtomicFile.Explain(path, e).Message, Hint, e);
 
-    /// <summary>The file for lines that are no entries; it is made when there is one.</summary>
+    /// <summary>The file for lines that are not entries, made for the first of them.</summary>
     private sealed class AsideFile(string path) : IDisposable
     {
         private FileStream? file;

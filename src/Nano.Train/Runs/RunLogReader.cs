@@ -8,11 +8,15 @@ namespace Nano;
 /// <param name="Entry">The entry, or null if the bytes are none.</param>
 /// <param name="Bytes">The line without its line feed; valid until the next line is read.</param>
 /// <param name="IsWhole">Whether this is the end of its line, with its line feed.</param>
-/// <param name="Problem">Why it is no entry; empty for an entry.</param>
+/// <param name="Problem">The reason why it is not an entry; empty for an entry.</param>
 internal readonly record struct RunLogLine(RunLogEntry? Entry, ReadOnlyMemory<byte> Bytes, bool IsWhole, string Problem)
 {
-    /// <summary>Whether a process that was killed while it wrote an entry leaves this as the end of a file: an object that lacks its end.</summary>
-    public bool IsTorn => !IsWhole && Entry is null && Problem != RunLogReader.TooLong && IsBeginningOfObject(Bytes.Span);
+    /// <summary>
+    /// True if the line is what a process leaves at the end of a file when it is killed while
+    /// writing: the beginning of an object.
+    /// </summary>
+    public bool IsTorn => !IsWhole && Entry is null && Problem != RunLogReader.TooLong
+        && IsBeginningOfObject(Bytes.Span);
 
     private static bool IsBeginningOfObject(ReadOnlySpan<byte> bytes)
     {
@@ -44,7 +48,8 @@ internal static class RunLogReader
     private const int FirstBuffer = 1 << 16;
 
     // Samples stay readable in the file: only what JSON itself demands is escaped.
-    private static readonly JsonTypeInfo<RunLogEntry> Json = (JsonTypeInfo<RunLogEntry>)new JsonSerializerOptions(RunLogJson.Default.Options)
+    private static readonly JsonTypeInfo<RunLogEntry> Json =
+        (JsonTypeInfo<RunLogEntry>)new JsonSerializerOptions(RunLogJson.Default.Options)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     }.GetTypeInfo(typeof(RunLogEntry));
@@ -52,10 +57,14 @@ internal static class RunLogReader
     /// <summary>An entry as a line of the file.</summary>
     public static byte[] Line(RunLogEntry entry) => [.. JsonSerializer.SerializeToUtf8Bytes(entry, Json), (byte)'\n'];
 
-    /// <summary>The lines of a file, in order; a line longer than <see cref="MaxLine"/> comes in pieces, none of which is an entry.</summary>
+    /// <summary>
+    /// The lines of a file, in order; a line longer than <see cref="MaxLine"/> comes in pieces,
+    /// none of which is an entry.
+    /// </summary>
     public static IEnumerable<RunLogLine> Lines(string path)
     {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete,
+            bufferSize: 0);
         byte[] buffer = new byte[FirstBuffer];
         int start = 0, end = 0, searched = 0; // the bytes not yet given, and how many of them hold no line feed
         bool inPieces = false;

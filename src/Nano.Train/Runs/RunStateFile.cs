@@ -5,8 +5,10 @@ using System.Text.Json.Serialization.Metadata;
 namespace Nano;
 
 /// <summary>
-/// trainer.json: all of a <see cref="RunState"/> but its tensors. Version 2 holds every option, so that a run goes on without being told any;
-/// version 1 had only their names and values as text. An option that a file lacks has its default, with which a run computes what it did before there was the option.
+/// trainer.json: all of a <see cref="RunState"/> but its tensors. Version 2 holds every option, so
+/// that a run resumes without being given any; version 1 had only their names and values as text.
+/// An option that a file lacks has its default, with which a run computes what it did before there
+/// was the option.
 /// </summary>
 internal static class RunStateFile
 {
@@ -27,10 +29,12 @@ internal static class RunStateFile
         TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
     };
 
-    private sealed record Content(int Version, long Step, TrainOptions Options, SortedDictionary<string, string> Data, SortedDictionary<string, double> Numbers);
+    private sealed record Content(int Version, long Step, TrainOptions Options, SortedDictionary<string, string> Data,
+        SortedDictionary<string, double> Numbers);
 
     public static void Write(Stream stream, RunState state) =>
-        JsonSerializer.Serialize(stream, new Content(Version, state.Step, state.Options, new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), Json);
+        JsonSerializer.Serialize(stream, new Content(Version, state.Step, state.Options,
+            new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), Json);
 
     /// <summary>Reads a state without tensors.</summary>
     /// <exception cref="BadFileException">It is malformed, or of another version.</exception>
@@ -44,9 +48,11 @@ internal static class RunStateFile
             using var json = JsonDocument.Parse(File.ReadAllBytes(path));
             int version = json.RootElement.GetProperty("version").GetInt32();
             if (version != Version)
-                throw new BadFileException(path, version > Version ? $"it is of version {version}, of a later Nano; this one knows {Version}"
-                    : $"it is of version {version}, which does not hold all options of the run, and this Nano continues runs of version {Version} only; the model beside it can be used as ever");
-            var content = json.Deserialize<Content>(Json) ?? throw new JsonException("null is no state");
+                throw new BadFileException(path, version > Version
+                    ? $"it is of version {version}, of a later Nano; this one knows {Version}"
+                    : $"it is of version {version}, which does not hold all options of the run, and this Nano "
+                    + $"continues runs of version {Version} only; the model beside it can be used as ever");
+            var content = json.Deserialize<Content>(Json) ?? throw new JsonException("expected an object, got null");
             if (content.Data.ContainsValue(null!))
                 throw new BadFileException(path, "not a trainer state: null stands for a value of 'data'");
             if (content.Step is < 0 or > int.MaxValue)
@@ -56,7 +62,8 @@ internal static class RunStateFile
                 state.Numbers.Add(name, value);
             return state;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or NotSupportedException or FileNotFoundException or FormatException and not BadFileException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException
+            or NotSupportedException or FileNotFoundException or FormatException and not BadFileException)
         {
             throw new BadFileException(path, $"not a trainer state: {e.Message}", e);
         }

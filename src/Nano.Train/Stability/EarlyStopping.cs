@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// Ends a run that no longer gets better (Prechelt, "Early stopping, but when?", 1998, the criterion UP counted from the best evaluation): after so many
+/// Ends a run that no longer improves (Prechelt, "Early stopping, but when?", 1998, the criterion
+/// UP counted from the best evaluation): after <c>patience</c>
 /// evaluations in a row whose validation loss is not below the lowest one by more than the least improvement.
 /// </summary>
 public sealed class EarlyStopping(int patience, double minDelta)
@@ -10,7 +11,7 @@ public sealed class EarlyStopping(int patience, double minDelta)
 
     private double best = double.PositiveInfinity, waited;
 
-    /// <summary>Whether the run should end.</summary>
+    /// <summary>True if the run should end.</summary>
     public bool IsOver => patience > 0 && waited >= patience;
 
     /// <summary>Takes the validation loss of an evaluation.</summary>
@@ -31,5 +32,6 @@ public sealed class EarlyStopping(int patience, double minDelta)
 
     /// <summary>Takes what <see cref="Save"/> put there.</summary>
     public void Load(IReadOnlyDictionary<string, double> numbers) =>
-        (best, waited) = (numbers.GetValueOrDefault(BestName, double.PositiveInfinity), numbers.GetValueOrDefault(WaitedName));
+        (best, waited) = (numbers.GetValueOrDefault(BestName, double.PositiveInfinity),
+            numbers.GetValueOrDefault(WaitedName));
 }

@@ -1,27 +1,37 @@
 namespace Nano;
 
 /// <summary>
-/// Tells a spike from noise: how many standard deviations a step's loss, and the logarithm of its gradient norm, lie above their running means.
-/// Mean and variance are exponentially weighted (Finch, "Incremental calculation of weighted mean and variance", 2009, section 9): with d = x - mean,
-/// mean += a d and variance = (1 - a) (variance + a d^2). a is 1/n for the n-th value until that falls to 1/50, so the first values count alike (Welford's
-/// mean and variance). Nothing is a spike before 50 values are known. A deviation counts as at least 2 % of the mean loss, and as at least 0.2 of the logarithm,
-/// so at a threshold of 6 a norm must be more than 3.3 times its mean: norms of small batches have long tails, and healthy runs of shakespeare-char, whose
-/// deviation is 0.11, reach 7 of those. A value beyond the threshold that is taken in
-/// all the same counts as if it lay there, so that one outlier does not blind the detector and a lasting change is followed within some dozen steps.
+/// Tells a spike from noise: how many standard deviations a step's loss, and the logarithm of its
+/// gradient norm, lie above their running means. Mean and variance are exponentially weighted
+/// (Finch, "Incremental calculation of weighted mean and variance", 2009, section 9): with d = x -
+/// mean, mean += a d and variance = (1 - a) (variance + a d^2). a is 1/n for the n-th value until
+/// that falls to 1/50, so the first values count alike (Welford's mean and variance). Nothing is a
+/// spike before 50 values are known. A deviation counts as at least 2 % of the mean loss, and as at
+/// least 0.2 of the logarithm, so at a threshold of 6 a norm must be more than 3.3 times its mean:
+/// norms of small batches have long tails, and healthy runs of shakespeare-char, whose deviation is
+/// 0.11, reach 7 of those. A value beyond the threshold that is taken in all the same counts as if
+/// it lay there, so that one outlier does not blind the detector and a lasting change is followed
+/// within some dozen steps.
 /// </summary>
 public sealed class LossSpikes(double threshold)
 {
     /// <summary>Values to know before one is judged; also how far back the means reach.</summary>
     public const int Window = 50;
 
-    /// <summary>The smallest standard deviation: of the loss as a share of its mean, and of the logarithm of the norm.</summary>
+    /// <summary>
+    /// The smallest standard deviation: of the loss as a share of its mean, and of the logarithm of
+    /// the norm.
+    /// </summary>
     public const double LeastLossDeviation = 0.02, LeastNormDeviation = 0.2;
 
     private const double SmallestNorm = 1e-30;
 
     private double count, lossMean, lossVariance, normMean, normVariance;
 
-    /// <summary>How many standard deviations a step lies above the means: 0 while too few are known, infinite if a value is not finite.</summary>
+    /// <summary>
+    /// The numbers of standard deviations by which a step lies above the means: 0 while too few
+    /// steps are known, infinite if a value is not finite.
+    /// </summary>
     public (double Loss, double Norm) Scores(double loss, double norm)
     {
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
@@ -30,7 +40,7 @@ public sealed class LossSpikes(double threshold)
             : ((loss - lossMean) / LossDeviation, (Logarithm(norm) - normMean) / NormDeviation);
     }
 
-    /// <summary>Whether scores make a spike.</summary>
+    /// <summary>True if the scores make a spike.</summary>
     public bool AreSpike((double Loss, double Norm) scores) => scores.Loss > threshold || scores.Norm > threshold;
 
     /// <summary>Takes a finite step into the means.</summary>
@@ -50,7 +60,8 @@ public sealed class LossSpikes(double threshold)
     /// <summary>Puts its state under names of its own.</summary>
     public void Save(IDictionary<string, double> numbers)
     {
-        foreach (var (name, value) in new[] { ("count", count), ("loss_mean", lossMean), ("loss_variance", lossVariance), ("norm_mean", normMean), ("norm_variance", normVariance) })
+        foreach (var (name, value) in new[] { ("count", count), ("loss_mean", lossMean),
+            ("loss_variance", lossVariance), ("norm_mean", normMean), ("norm_variance", normVariance) })
             numbers[Prefix + name] = value;
     }
 
@@ -58,7 +69,8 @@ public sealed class LossSpikes(double threshold)
     public void Load(IReadOnlyDictionary<string, double> numbers)
     {
         double Of(string name) => numbers.GetValueOrDefault(Prefix + name);
-        (count, lossMean, lossVariance, normMean, normVariance) = (Of("count"), Of("loss_mean"), Of("loss_variance"), Of("norm_mean"), Of("norm_variance"));
+        (count, lossMean, lossVariance, normMean, normVariance) =
+            (Of("count"), Of("loss_mean"), Of("loss_variance"), Of("norm_mean"), Of("norm_variance"));
     }
 
     private const string Prefix = "spikes.";

@@ -4,22 +4,24 @@ namespace Nano;
 
 /// <summary>A step that stood out, and what becomes of it.</summary>
 /// <param name="LossScore">Standard deviations of its loss above the mean of the steps before.</param>
-/// <param name="NormScore">The same of its gradient norm.</param>
-/// <param name="Action">What becomes of it.</param>
-/// <param name="Reason">What was seen, in words.</param>
+/// <param name="NormScore">The score of its gradient norm.</param>
+/// <param name="Action">The response.</param>
+/// <param name="Reason">The observation, in words.</param>
 public sealed record Spike(double LossScore, double NormScore, OnSpike Action, string Reason);
 
 /// <summary>
-/// Stands between the gradients of a step and its update. Loss spikes, and what helps: Chowdhery et al., "PaLM", 2022, section 5.1: return to a state from before
-/// the spike and pass over the batches around it; the same batches seen from another state do no harm. All of it is a function of options and text: the
-/// counts are kept in the run's state.
+/// Stands between the gradients of a step and its update. Loss spikes, and what helps: Chowdhery et
+/// al., "PaLM", 2022, section 5.1: return to a state from before the spike and skip the batches
+/// around it; the same batches seen from another state do no harm. All of it is a function of
+/// options and text: the counts are kept in the run's state.
 /// </summary>
 internal sealed class SpikeGuard : IDisposable
 {
     /// <summary>Skipped steps in a row after which skipping is no cure.</summary>
     public const int MostInARow = 10;
 
-    private const string SkippedName = "spikes.skipped", InARowName = "spikes.in_a_row", RollbacksName = "spikes.rollbacks", PassedOverName = "spikes.passed_over";
+    private const string SkippedName = "spikes.skipped", InARowName = "spikes.in_a_row",
+        RollbacksName = "spikes.rollbacks", SkippedBatchesName = "spikes.passed_over";
 
     private readonly StabilityOptions options;
     private readonly ITrainStep trainStep;
@@ -27,19 +29,22 @@ internal sealed class SpikeGuard : IDisposable
     private readonly RunSnapshot? snapshot;
     private double skipped, inARow;
 
-    public SpikeGuard(StabilityOptions options, ITrainStep trainStep, LanguageModel model, IReadOnlyList<(string Name, Tensor Tensor)> state)
+    public SpikeGuard(StabilityOptions options, ITrainStep trainStep, LanguageModel model,
+        IReadOnlyList<(string Name, Tensor Tensor)> state)
     {
         (this.options, this.trainStep, spikes) = (options, trainStep, new LossSpikes(options.SpikeScore));
         snapshot = options.OnSpike == OnSpike.Rollback ? new RunSnapshot(model, state) : null;
     }
 
-    /// <summary>What a checkpoint keeps besides the numbers.</summary>
+    /// <summary>The tensors that a checkpoint stores besides the numbers.</summary>
     public IEnumerable<(string Name, Tensor Tensor)> State => snapshot?.State ?? [];
 
     /// <summary>Rollbacks so far.</summary>
     public int Rollbacks { get; private set; }
 
-    /// <summary>Whether a step whose numbers are not finite is answered as a spike instead of ending the run.</summary>
+    /// <summary>
+    /// True if a step whose values are not finite is treated as a spike instead of ending the run.
+    /// </summary>
     public bool Mends => options.OnSpike is OnSpike.Skip or OnSpike.Rollback;
 
     /// <summary>
@@ -83,23 +88,26 @@ internal sealed class SpikeGuard : IDisposable
     }
 
     /// <summary>Remembers the run as it is, to return to.</summary>
-    public void TakeSnapshot(RunState state)
+    public void CaptureSnapshot(RunState state)
     {
         Save(state.Numbers);
-        snapshot?.Take(state);
+        snapshot?.Capture(state);
     }
 
-    /// <summary>Returns the run to its snapshot and passes over the data from there to the spike; the result is the step to go on with.</summary>
+    /// <summary>
+    /// Returns the run to its snapshot and skips the batches from there to the spike; the result is
+    /// the step to continue with.
+    /// </summary>
     /// <param name="state">The run.</param>
     /// <param name="step">Steps done, the spike included.</param>
     public long Rollback(RunState state, long step)
     {
         int rollbacks = Rollbacks + 1;
         snapshot!.Restore(state);
-        long passedOver = trainStep.PassedOver + step - state.Step;
+        long skippedBatches = trainStep.SkippedBatches + step - state.Step;
         Load(state);
         trainStep.FromHost();
-        (Rollbacks, trainStep.PassedOver) = (rollbacks, passedOver);
+        (Rollbacks, trainStep.SkippedBatches) = (rollbacks, skippedBatches);
         return state.Step;
     }
 
@@ -109,15 +117,20 @@ internal sealed class SpikeGuard : IDisposable
         if (options.OnSpike == OnSpike.Off)
             return;
         spikes.Save(numbers);
-        (numbers[SkippedName], numbers[InARowName], numbers[RollbacksName], numbers[PassedOverName]) = (skipped, inARow, Rollbacks, trainStep.PassedOver);
+        (numbers[SkippedName], numbers[InARowName], numbers[RollbacksName], numbers[SkippedBatchesName]) =
+            (skipped, inARow, Rollbacks, trainStep.SkippedBatches);
     }
 
-    /// <summary>Takes what <see cref="Save"/> put there, and counts the optimizer's updates: all steps but those skipped.</summary>
+    /// <summary>
+    /// Takes what <see cref="Save"/> put there, and counts the optimizer's updates: all steps but
+    /// those skipped.
+    /// </summary>
     public void Load(RunState state)
     {
         double Of(string name) => state.Numbers.GetValueOrDefault(name);
         spikes.Load(state.Numbers);
-        (skipped, inARow, Rollbacks, trainStep.PassedOver) = (Of(SkippedName), Of(InARowName), (int)Of(RollbacksName), (long)Of(PassedOverName));
+        (skipped, inARow, Rollbacks, trainStep.SkippedBatches) =
+            (Of(SkippedName), Of(InARowName), (int)Of(RollbacksName), (long)Of(SkippedBatchesName));
         trainStep.Optimizer.StepCount = state.Step - (long)skipped;
     }
 

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// Batches of token rows: inputs are T tokens, targets the same ones later. Which rows a step sees is a pure function of (seed, step), so a resumed run needs no
-/// state from here, and row number r of a run is the same however the rows are divided into micro-batches.
+/// Batches of token rows: inputs are T tokens, targets the same ones later. Which rows a step sees
+/// is a pure function of (seed, step), so a resumed run needs no state from here, and row number r
+/// of a run is the same however the rows are divided into micro-batches.
 /// </summary>
 public sealed class BatchLoader
 {
@@ -21,11 +22,13 @@ public sealed class BatchLoader
     /// <param name="tokens">The text.</param>
     /// <param name="batch">B.</param>
     /// <param name="time">T.</param>
-    /// <param name="what">What the text is for, in errors.</param>
-    /// <param name="sampling">How <see cref="Training"/> chooses rows.</param>
-    /// <param name="separator">Where its rows hold whole documents: the id that each begins with. Null for windows that begin anywhere.</param>
+    /// <param name="what">The use of the text, in errors.</param>
+    /// <param name="sampling">The order of the rows of <see cref="Training"/>.</param>
+    /// <param name="separator">The id that begins each document, for rows of whole documents. Null
+    /// for windows that begin anywhere.</param>
     /// <exception cref="NanoException">Fewer tokens than one window needs.</exception>
-    public BatchLoader(TokenSource tokens, int batch, int time, string what, Sampling sampling = Sampling.Random, int? separator = null)
+    public BatchLoader(TokenSource tokens, int batch, int time, string what, Sampling sampling = Sampling.Random,
+        int? separator = null)
     {
         if (tokens.Length < time + 1)
             throw new NanoException($"the {what} text has {tokens.Length} tokens, but a window takes {time + 1}",
@@ -49,10 +52,16 @@ public sealed class BatchLoader
     /// <summary>Targets behind the last whole window, from 0 to T - 1.</summary>
     public int TailLength => (int)((tokens.Length - 1) % Time);
 
-    /// <summary>Rows of an epoch of training: windows without overlap, or packed rows. What is left over of the windows is in no epoch.</summary>
+    /// <summary>
+    /// Rows of an epoch of training: windows without overlap, or packed rows. The tail behind the
+    /// last whole window is in no epoch.
+    /// </summary>
     public long RowCount => packed?.Count ?? WindowCount;
 
-    /// <summary>Fills ids and targets, both [B, T], with the rows of a micro-batch of training; of packed rows what no document fills gets targets of -100.</summary>
+    /// <summary>
+    /// Fills ids and targets, both [B, T], with the rows of a micro-batch of training; of packed
+    /// rows what no document fills gets targets of -100.
+    /// </summary>
     /// <param name="seed">Of the run.</param>
     /// <param name="batch">The micro-batch, counted from 0 over the whole run.</param>
     /// <param name="ids">Inputs.</param>
@@ -74,7 +83,10 @@ public sealed class BatchLoader
         }
     }
 
-    /// <summary>The lengths of the documents in a packed batch, in order; they add up to B * T, for each id that fills a row up counts as one. Null if rows are windows.</summary>
+    /// <summary>
+    /// The lengths of the documents in a packed batch, in order; they add up to B * T, for each id
+    /// that fills a row up counts as one. Null if rows are windows.
+    /// </summary>
     /// <param name="ids">Inputs that <see cref="Training"/> filled.</param>
     public int[]? DocumentLengths(Tensor ids)
     {
@@ -97,10 +109,14 @@ public sealed class BatchLoader
     public void Random(ulong seed, RandomPurpose purpose, long step, Tensor ids, Tensor targets)
     {
         for (int row = 0; row < Batch; row++)
-            CopyWindow(Philox.Below(Philox.Key(seed, (ulong)purpose), 0, (ulong)((step * Batch) + row), tokens.Length - Time), row, ids.Ids, targets.Ids);
+            CopyWindow(Philox.Below(Philox.Key(seed, (ulong)purpose), 0, (ulong)((step * Batch) + row),
+                tokens.Length - Time), row, ids.Ids, targets.Ids);
     }
 
-    /// <summary>Fills ids and targets [B, T] with windows first, first + 1 ... in order; rows beyond the last window get targets of -100.</summary>
+    /// <summary>
+    /// Fills ids and targets [B, T] with windows first, first + 1 ... in order; rows beyond the
+    /// last window get targets of -100.
+    /// </summary>
     public void InOrder(long first, Tensor ids, Tensor targets)
     {
         for (int row = 0; row < Batch; row++)
@@ -115,14 +131,17 @@ public sealed class BatchLoader
         }
     }
 
-    /// <summary>Fills ids and targets [1, <see cref="TailLength"/>] with what lies behind the last whole window.</summary>
+    /// <summary>
+    /// Fills ids and targets [1, <see cref="TailLength"/>] with what lies behind the last whole
+    /// window.
+    /// </summary>
     public void Tail(Tensor ids, Tensor targets)
     {
         tokens.CopyTo(WindowCount * Time, ids.Ids);
         tokens.CopyTo((WindowCount * Time) + 1, targets.Ids);
     }
 
-    /// <summary>Which of the rows of an epoch is row number r of the run.</summary>
+    /// <summary>The row of an epoch that is row number r of the run.</summary>
     private long Choose(ulong seed, long r)
     {
         if (sampling == Sampling.InOrder)
@@ -144,12 +163,12 @@ public sealed class BatchLoader
     private void CopyPacked(PackedRows packed, long chosen, int row, Span<int> ids, Span<int> targets)
     {
         var (start, length) = packed[chosen];
-        int kept = packed.Kept(chosen);
+        int counted = packed.CountedTargets(chosen);
         ids = ids.Slice(row * Time, Time);
         targets = targets.Slice(row * Time, Time);
         tokens.CopyTo(start, ids[..length]);
-        tokens.CopyTo(start + 1, targets[..kept]);
+        tokens.CopyTo(start + 1, targets[..counted]);
         ids[length..].Fill(packed.Separator);
-        targets[kept..].Fill(UpdateBatch.Ignored);
+        targets[counted..].Fill(UpdateBatch.Ignored);
     }
 }

@@ -4,10 +4,11 @@ namespace Nano;
 public static class EvaluateRows
 {
     /// <summary>
-    /// Over the same random rows every time (a function of seed and purpose), so that evaluations of one run can be compared. How many rows the loader
-    /// gives at once changes no bit.
+    /// Over the same random rows every time (a function of seed and purpose), so that evaluations
+    /// of one run can be compared. How many rows the loader gives at once changes no bit.
     /// </summary>
-    public static double OnRandomRows(ITokenLosses losses, BatchLoader loader, long rows, ulong seed, RandomPurpose purpose)
+    public static double OnRandomRows(ITokenLosses losses, BatchLoader loader, long rows, ulong seed,
+        RandomPurpose purpose)
     {
         int B = loader.Batch, T = loader.Time;
         double sum = 0;
@@ -23,7 +24,10 @@ public static class EvaluateRows
         return sum / kept;
     }
 
-    /// <summary>Over the whole text in windows of T without overlap, the last of which may be shorter: the bits of <see cref="Evaluate.OnText"/> with a stride of T.</summary>
+    /// <summary>
+    /// Over the whole text in windows of T without overlap, the last of which may be shorter: the
+    /// bits of <see cref="Evaluate.OnText"/> with a stride of T.
+    /// </summary>
     public static double OnAll(ITokenLosses losses, BatchLoader loader)
     {
         double sum = 0;

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What the gradients of a step were made with.</summary>
+/// <summary>The loss and the gradient norm of a step.</summary>
 /// <param name="Loss">Mean cross-entropy over the batch before the update, in nats per token.</param>
 /// <param name="GradientNorm">Norm of all gradients together, before clipping.</param>
 public readonly record struct StepResult(double Loss, double GradientNorm)
@@ -10,8 +10,9 @@ public readonly record struct StepResult(double Loss, double GradientNorm)
 }
 
 /// <summary>
-/// One update of a model: <see cref="FindGradients"/> is forward, loss and backward, <see cref="Update"/> clips and moves the weights. This is the whole
-/// of training; the rest is bookkeeping.
+/// One update of a model: <see cref="FindGradients"/> is forward, loss and backward,
+/// <see cref="Update"/> clips and moves the weights. This is the whole of training; the rest is
+/// bookkeeping.
 /// </summary>
 public sealed class TrainStep : ITrainStep
 {
@@ -27,12 +28,14 @@ public sealed class TrainStep : ITrainStep
 
     /// <summary>A step on the loader's rows.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
-        : this(model, compute, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets), options) => this.loader = loader;
+        : this(model, compute, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets),
+            options) => this.loader = loader;
 
-    /// <param name="model">What is trained.</param>
-    /// <param name="compute">Where to run.</param>
-    /// <param name="fill">Fills ids and targets [B, T] of the micro-batch with this number, counted through the whole run; a target of -100 is left out of the loss.</param>
-    /// <param name="options">How.</param>
+    /// <param name="model">The model to train.</param>
+    /// <param name="compute">The context to run in.</param>
+    /// <param name="fill">Fills ids and targets [B, T] of the micro-batch with this number, counted
+    /// through the whole run; a target of -100 is left out of the loss.</param>
+    /// <param name="options">The options of the run.</param>
     internal TrainStep(LanguageModel model, Compute compute, Action<long, Tensor, Tensor> fill, TrainOptions options)
     {
         (this.model, this.compute, this.options) = (model, compute, options);
@@ -48,7 +51,7 @@ public sealed class TrainStep : ITrainStep
     public IOptimizer Optimizer { get; }
 
     /// <inheritdoc/>
-    public long PassedOver { get; set; }
+    public long SkippedBatches { get; set; }
 
     /// <inheritdoc/>
     public GradientNorm Norm { get; }
@@ -56,14 +59,22 @@ public sealed class TrainStep : ITrainStep
     /// <inheritdoc/>
     public ITokenLosses Losses => new ModelLosses(model, compute);
 
-    /// <summary>Bytes held by everything that takes part: tokens, parameters, gradients, moments, activations, waiting lookups. The same after every step but the first two.</summary>
-    public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+    /// <summary>
+    /// Bytes held by everything that takes part: tokens, parameters, gradients, moments,
+    /// activations, waiting lookups. The same after every step but the first two.
+    /// </summary>
+    public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes
+        + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
 
-    /// <summary>Bytes that tokens, activations, their gradients and waiting lookups take of the machine's memory.</summary>
+    /// <summary>
+    /// Bytes that tokens, activations, their gradients and waiting lookups take of the machine's
+    /// memory.
+    /// </summary>
     public long ActivationBytes => batch.ReservedBytes + compute.StepArena.TouchedBytes + lookups.Arena.TouchedBytes;
 
     /// <summary>Runs step number <paramref name="step"/> (from 0): both halves.</summary>
-    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names the step and the first such tensor. Parameters are unchanged.</exception>
+    /// <exception cref="DivergedException">The loss or a gradient is not finite; the message names
+    /// the step and the first such tensor. Parameters are unchanged.</exception>
     public StepResult Run(long step, double learningRate)
     {
         var result = FindGradients(step);
@@ -99,10 +110,13 @@ public sealed class TrainStep : ITrainStep
         model.Parameters.ForgetGradients();
         ulong key = Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels);
         AddGradients(current, new LabelDraw(key, (ulong)current));
-        return batch.KeptTargets();
+        return batch.CountedTargets();
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them. Labels that the model draws meet no dropout.</summary>
+    /// <summary>
+    /// Forward and backward for every micro-batch of a step; returns the mean loss of the targets
+    /// of all of them. Labels that the model draws meet no dropout.
+    /// </summary>
     private double AddGradients(long step, LabelDraw? draws)
     {
         var tape = compute.Tape ??= new Tape();
@@ -111,7 +125,7 @@ public sealed class TrainStep : ITrainStep
         compute.DeferredRows = lookups;
         try
         {
-            int kept = ReadBatch(step); // known before the first micro-batch, for each divides by it
+            int counted = ReadBatch(step); // known before the first micro-batch, for each divides by it
             double sum = 0;
             for (int micro = 0; micro < batch.Count; micro++)
             {
@@ -124,7 +138,7 @@ public sealed class TrainStep : ITrainStep
                     Masks = draws is null ? Masks(step, micro) : null,
                     Keep = options.KeptActivations,
                 };
-                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, micro, draws), pass);
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(counted, micro, draws), pass);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
@@ -133,7 +147,7 @@ public sealed class TrainStep : ITrainStep
                 tape.Backward(compute, loss);
             }
             lookups.Run(compute);
-            return sum / kept;
+            return sum / counted;
         }
         finally
         {
@@ -141,24 +155,29 @@ public sealed class TrainStep : ITrainStep
         }
     }
 
-    /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
-    private LossOptions LossOf(int kept, int micro, LabelDraw? draws) => draws is { } draw
-        ? new(kept, Draw: draw with { FirstRow = batch.FirstRow(micro) * options.Time })
-        : new(kept, options.LabelSmoothing, options.ZLoss);
+    /// <summary>
+    /// The loss options for a batch with this many counted targets: the additional terms apply only
+    /// if the targets are the text's, not drawn by the model.
+    /// </summary>
+    private LossOptions LossOf(int counted, int micro, LabelDraw? draws) => draws is { } draw
+        ? new(counted, Draw: draw with { FirstRow = batch.FirstRow(micro) * options.Time })
+        : new(counted, options.LabelSmoothing, options.ZLoss);
 
-    private Segments? Segments(Tensor ids) => loader?.DocumentLengths(ids) is { } lengths ? new Segments(compute, lengths) : null;
+    private Segments? Segments(Tensor ids) => loader?.DocumentLengths(ids) is { } lengths
+        ? new Segments(compute, lengths) : null;
 
     /// <summary>Reads the batch of a step and returns how many of its targets count.</summary>
     private int ReadBatch(long step)
     {
         compute.Profiler?.Skip();
-        int kept = batch.Read(step, PassedOver);
+        int counted = batch.Read(step, SkippedBatches);
         compute.Profiler?.Lap(new Work("batch", 0, batch.ReservedBytes));
-        return kept;
+        return counted;
     }
 
     private Dropout? Masks(long step, int micro) =>
-        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed, (ulong)(step + PassedOver), batch.FirstRow(micro));
+        model.Config.Dropout == 0 ? null : new Dropout(model.Config.Dropout, options.Seed,
+            (ulong)(step + SkippedBatches), batch.FirstRow(micro));
 
     /// <inheritdoc/>
     public DivergedException DivergedAt(long step)

@@ -1,9 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// An exponential moving average of a model's weights, as a model of its own (Polyak and Juditsky, "Acceleration of stochastic approximation by averaging",
-/// 1992): after update t each average moves by (1 - d) of its distance to the weight, with d = min(decay, (1 + t) / (10 + t)), the warm-up of TensorFlow's
-/// ExponentialMovingAverage, without which the random initial weights would linger.
+/// An exponential moving average of a model's weights, as a model of its own (Polyak and Juditsky,
+/// "Acceleration of stochastic approximation by averaging", 1992): after update t each average
+/// moves by (1 - d) of its distance to the weight, with d = min(decay, (1 + t) / (10 + t)), the
+/// warm-up of TensorFlow's ExponentialMovingAverage, without which the random initial weights would
+/// linger.
 /// </summary>
 internal sealed class WeightAverage : IDisposable
 {
@@ -22,11 +24,12 @@ internal sealed class WeightAverage : IDisposable
     /// <summary>The averaged model.</summary>
     public LanguageModel Model { get; }
 
-    /// <summary>What a checkpoint keeps.</summary>
-    public IEnumerable<(string Name, Tensor Tensor)> State => Model.Parameters.All.Select(average => (average.Name + ".ema", average));
+    /// <summary>The tensors that a checkpoint stores.</summary>
+    public IEnumerable<(string Name, Tensor Tensor)> State =>
+        Model.Parameters.All.Select(average => (average.Name + ".ema", average));
 
     /// <summary>Moves the averages after an update of the model.</summary>
-    /// <param name="compute">Where to run.</param>
+    /// <param name="compute">The context to run in.</param>
     /// <param name="updates">Updates done: 1 after the first.</param>
     public void Follow(Compute compute, long updates)
     {

@@ -3,9 +3,11 @@ using System.Numerics;
 namespace Nano;
 
 /// <summary>
-/// A pseudo-random order of N things without a list of them: the place of each is a pure function of (seed, epoch, index). A balanced Feistel network
-/// (Luby and Rackoff, 1988) with Philox as its round function permutes the numbers below a power of four that is at least N; a number
-/// that comes out as N or more is put in again until it does not (cycle walking; Black and Rogaway, 2002), less than four times on average.
+/// A pseudo-random order of N things without a list of them: the place of each is a pure function
+/// of (seed, epoch, index). A balanced Feistel network (Luby and Rackoff, 1988) with Philox as its
+/// round function permutes the numbers below a power of four that is at least N; a number that
+/// comes out as N or more is put in again until it does not (cycle walking; Black and Rogaway,
+/// 2002), less than four times on average.
 /// </summary>
 public sealed class WindowOrder
 {
@@ -28,7 +30,10 @@ public sealed class WindowOrder
     /// <summary>N.</summary>
     public long Count { get; }
 
-    /// <summary>Which of the N comes at a place, counted over all epochs: each N places hold each of them once.</summary>
+    /// <summary>
+    /// The window at a place, counted over all epochs; each N places hold every one of the N
+    /// windows once.
+    /// </summary>
     public long this[long place]
     {
         get

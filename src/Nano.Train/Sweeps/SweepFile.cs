@@ -3,14 +3,14 @@ using System.Text.Json.Serialization;
 
 namespace Nano;
 
-/// <summary>How far a run of a sweep is.</summary>
+/// <summary>The state of a run within a sweep.</summary>
 public enum SweepStatus
 {
     /// <summary>Not begun.</summary>
     [JsonStringEnumMemberName("waiting")]
     Waiting,
 
-    /// <summary>Begun; its checkpoint is there to go on from.</summary>
+    /// <summary>Begun; it can be resumed from its checkpoint.</summary>
     [JsonStringEnumMemberName("stopped")]
     Stopped,
 
@@ -30,12 +30,13 @@ public enum SweepStatus
 /// <summary>One run of a sweep and what became of it.</summary>
 /// <param name="Name">Of its folder.</param>
 /// <param name="Options">The options that vary, and its values.</param>
-/// <param name="Status">How far it is.</param>
+/// <param name="Status">The state of the run.</param>
 /// <param name="Steps">Updates done.</param>
 /// <param name="ValLoss">Loss over the whole validation split, in nats per token; NaN before the end.</param>
 /// <param name="Seconds">Time of all its sessions.</param>
-/// <param name="Error">Why it ended early, or null.</param>
-public sealed record SweepRun(string Name, OrderedDictionary<string, string> Options, SweepStatus Status, long Steps, double ValLoss, double Seconds, string? Error);
+/// <param name="Error">The reason for its early end, or null.</param>
+public sealed record SweepRun(string Name, OrderedDictionary<string, string> Options, SweepStatus Status, long Steps,
+    double ValLoss, double Seconds, string? Error);
 
 /// <summary>sweep.json: the definition of a sweep and the state of its runs.</summary>
 /// <param name="Version">1.</param>
@@ -43,7 +44,8 @@ public sealed record SweepRun(string Name, OrderedDictionary<string, string> Opt
 /// <param name="Options">Options and their values, in the order of the command line.</param>
 /// <param name="Runs">In the order of the grid.</param>
 /// <param name="Ranking">The names of finished runs, the lowest validation loss first.</param>
-internal sealed record SweepFile(int Version, string? Preset, OrderedDictionary<string, string[]> Options, IReadOnlyList<SweepRun> Runs, IReadOnlyList<string> Ranking)
+internal sealed record SweepFile(int Version, string? Preset, OrderedDictionary<string, string[]> Options,
+    IReadOnlyList<SweepRun> Runs, IReadOnlyList<string> Ranking)
 {
     private const int MaxBytes = 1 << 24;
 
@@ -58,7 +60,8 @@ internal sealed record SweepFile(int Version, string? Preset, OrderedDictionary<
         {
             var file = JsonSerializer.Deserialize(bytes, SweepJson.Default.SweepFile);
             return file is not { Version: 1 } ? throw new BadFileException(path, "not a sweep of version 1")
-                : file.HasNull ? throw new BadFileException(path, "not a sweep: null stands for an option, a value or a run") : file;
+                : file.HasNull ? throw new BadFileException(path,
+                    "not a sweep: null stands for an option, a value or a run") : file;
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)
         {
@@ -66,11 +69,15 @@ internal sealed record SweepFile(int Version, string? Preset, OrderedDictionary<
         }
     }
 
-    /// <summary>Whether a null is in a list or dictionary, where the serializer lets it pass.</summary>
-    private bool HasNull => Options.Values.Any(values => values is null || values.Contains(null)) || Runs.Any(run => run is null || run.Options.ContainsValue(null!))
+    /// <summary>
+    /// True if a list or dictionary contains a null, which the serializer accepts.
+    /// </summary>
+    private bool HasNull => Options.Values.Any(values => values is null || values.Contains(null))
+        || Runs.Any(run => run is null || run.Options.ContainsValue(null!))
         || Ranking.Any(name => name is null);
 
-    public void Write(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, SweepJson.Default.SweepFile));
+    public void Write(string path) =>
+        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, SweepJson.Default.SweepFile));
 }
 
 [JsonSourceGenerationOptions(

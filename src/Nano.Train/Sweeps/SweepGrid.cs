@@ -2,10 +2,10 @@ namespace Nano;
 
 /// <summary>An option of nano train in a sweep.</summary>
 /// <param name="Name">With its dashes.</param>
-/// <param name="Values">What it takes in turn, as written; empty for a switch.</param>
+/// <param name="Values">The values, as written, in order; empty for a switch.</param>
 public sealed record SweepOption(string Name, IReadOnlyList<string> Values)
 {
-    /// <summary>Whether runs differ in it.</summary>
+    /// <summary>True if runs differ in this option.</summary>
     public bool Varies => Values.Count > 1;
 
     /// <summary>An option whose values are separated by commas.</summary>
@@ -14,7 +14,8 @@ public sealed record SweepOption(string Name, IReadOnlyList<string> Values)
     {
         string[] values = text.Split(',', StringSplitOptions.TrimEntries);
         if (values.Any(value => value.Length == 0))
-            throw new NanoException($"{name} {text}: a value is missing", "separate values by one comma each: 1e-3,3e-4");
+            throw new NanoException($"{name} {text}: a value is missing",
+                "separate values by one comma each: 1e-3,3e-4");
         if (values.GroupBy(value => value).FirstOrDefault(group => group.Count() > 1) is { } twice)
             throw new NanoException($"{name} {text}: {twice.Key} is there twice", "each value makes runs of its own");
         return new SweepOption(name, values);
@@ -25,9 +26,10 @@ public sealed record SweepOption(string Name, IReadOnlyList<string> Values)
 /// <param name="Name">Of its folder: the options that vary and their values.</param>
 /// <param name="Options">Those options, without dashes, and the run's values.</param>
 /// <param name="Arguments">Its command line behind the preset, without the folder.</param>
-public sealed record SweepPoint(string Name, OrderedDictionary<string, string> Options, IReadOnlyList<string> Arguments);
+public sealed record SweepPoint(string Name, OrderedDictionary<string, string> Options,
+    IReadOnlyList<string> Arguments);
 
-/// <summary>What a sweep runs: the Cartesian product of its options' values.</summary>
+/// <summary>The grid of a sweep: the Cartesian product of its options' values.</summary>
 /// <param name="Preset">The recipe; null for the default.</param>
 /// <param name="Options">In the order of the command line; the last varies fastest.</param>
 public sealed record SweepGrid(string? Preset, IReadOnlyList<SweepOption> Options)
@@ -38,17 +40,21 @@ public sealed record SweepGrid(string? Preset, IReadOnlyList<SweepOption> Option
     /// <exception cref="NanoException">There are too many, or two would have the same folder.</exception>
     public IReadOnlyList<SweepPoint> Points()
     {
-        double count = Options.Where(option => option.Varies).Aggregate(1.0, (product, option) => product * option.Values.Count);
+        double count = Options.Where(option => option.Varies)
+            .Aggregate(1.0, (product, option) => product * option.Values.Count);
         if (count > MostRuns)
-            throw new NanoException($"the grid has {count:N0} runs; at most {MostRuns:N0} are taken", "give fewer values");
+            throw new NanoException($"the grid has {count:N0} runs; at most {MostRuns:N0} are taken",
+                "give fewer values");
         IEnumerable<SweepPoint> points = [new SweepPoint("", [], [])];
         foreach (var option in Options)
-            points = points.SelectMany(point => option.Values.Count == 0 ? [point with { Arguments = [.. point.Arguments, option.Name] }]
+            points = points.SelectMany(point => option.Values.Count == 0
+                ? [point with { Arguments = [.. point.Arguments, option.Name] }]
                 : option.Values.Select(value => Extended(point, option, value)));
         SweepPoint[] all = [.. points.Select(point => point.Name.Length == 0 ? point with { Name = "run" } : point)];
         foreach (var same in all.GroupBy(point => point.Name, StringComparer.OrdinalIgnoreCase))
             if (same.Count() > 1 || same.Key.Length > LongestName)
-                throw new NanoException($"'{same.Key}' cannot be the name of one run's folder", "give fewer or shorter values");
+                throw new NanoException($"'{same.Key}' cannot be the name of one run's folder",
+                    "give fewer or shorter values");
         return all;
     }
 
@@ -57,24 +63,32 @@ public sealed record SweepGrid(string? Preset, IReadOnlyList<SweepOption> Option
         string name = option.Name.TrimStart('-');
         var arguments = (IReadOnlyList<string>)[.. point.Arguments, option.Name, value];
         return !option.Varies ? point with { Arguments = arguments }
-            : new SweepPoint((point.Name.Length == 0 ? "" : point.Name + ",") + $"{name}={Safe(value)}", new(point.Options) { [name] = value }, arguments);
+            : new SweepPoint((point.Name.Length == 0 ? "" : point.Name + ",") + $"{name}={Safe(value)}",
+                new(point.Options) { [name] = value }, arguments);
     }
 
     /// <summary>A value as part of a folder's name.</summary>
-    private static string Safe(string value) => string.Concat(value.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '+' or '_' ? c : '_'));
+    private static string Safe(string value) =>
+        string.Concat(value.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '+' or '_' ? c : '_'));
 
-    /// <summary>In what a grid differs from the one that a sweep was started with: only values that are added to a list make no difference.</summary>
+    /// <summary>
+    /// In what a grid differs from the one that a sweep was started with: only values that are
+    /// added to a list make no difference.
+    /// </summary>
     public IEnumerable<string> DifferencesFrom(SweepGrid started)
     {
         if (started.Preset != Preset)
             yield return $"the preset was {started.Preset ?? "left out"} and is now {Preset ?? "left out"}";
         foreach (string name in started.Options.Concat(Options).Select(option => option.Name).Distinct())
         {
-            var (before, now) = (started.Options.FirstOrDefault(option => option.Name == name), Options.FirstOrDefault(option => option.Name == name));
-            if (before is null || now is null || before.Varies != now.Varies || before.Values.Except(now.Values).Any() || (!now.Varies && !before.Values.SequenceEqual(now.Values)))
+            var (before, now) = (started.Options.FirstOrDefault(option => option.Name == name),
+                Options.FirstOrDefault(option => option.Name == name));
+            if (before is null || now is null || before.Varies != now.Varies || before.Values.Except(now.Values).Any()
+                || (!now.Varies && !before.Values.SequenceEqual(now.Values)))
                 yield return $"{name} was {Text(before)} and is now {Text(now)}";
         }
     }
 
-    private static string Text(SweepOption? option) => option is null ? "left out" : option.Values.Count == 0 ? "given" : string.Join(',', option.Values);
+    private static string Text(SweepOption? option) =>
+        option is null ? "left out" : option.Values.Count == 0 ? "given" : string.Join(',', option.Values);
 }

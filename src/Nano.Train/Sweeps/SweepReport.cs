@@ -4,14 +4,20 @@ using static System.FormattableString;
 
 namespace Nano;
 
-/// <summary>A sweep on one page: the curves of all runs in one chart each for validation and training, and the ranking.</summary>
+/// <summary>
+/// A sweep on one page: the curves of all runs in one chart each for validation and training, and
+/// the ranking.
+/// </summary>
 internal static class SweepReport
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
     /// <summary>Writes the page of a sweep as it stands; runs that have no log yet have no curve.</summary>
     public static void Write(Sweep sweep, SweepGrid grid) =>
-        AtomicFile.Write(sweep.ReportPath, stream => stream.Write(Encoding.UTF8.GetBytes(Render(grid, sweep.Ranked, [.. sweep.Ranked.Select(run => Evaluations(sweep.FolderOf(run)))]))));
+        AtomicFile.Write(sweep.ReportPath,
+            stream => stream.Write(Encoding.UTF8
+                .GetBytes(Render(grid, sweep.Ranked,
+                    [.. sweep.Ranked.Select(run => Evaluations(sweep.FolderOf(run)))]))));
 
     private static EvalEntry[] Evaluations(string run)
     {
@@ -22,14 +28,17 @@ internal static class SweepReport
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return []; // a log that nobody can read is no reason to end a sweep; its run says what is wrong when it is resumed
+            // a log that nobody can read is no reason to end a sweep; its run says what is wrong when it is
+            // resumed
+            return [];
         }
     }
 
-    /// <param name="grid">What was run.</param>
+    /// <param name="grid">The grid of the sweep.</param>
     /// <param name="ranked">The runs, the best first.</param>
     /// <param name="evaluations">Theirs, in the same order.</param>
-    internal static string Render(SweepGrid grid, IReadOnlyList<SweepRun> ranked, IReadOnlyList<EvalEntry[]> evaluations)
+    internal static string Render(SweepGrid grid, IReadOnlyList<SweepRun> ranked,
+        IReadOnlyList<EvalEntry[]> evaluations)
     {
         string title = $"Sweep of {Html.Escape(grid.Preset ?? "the default preset")}";
         var page = new StringBuilder();
@@ -46,18 +55,25 @@ internal static class SweepReport
 
     private static string Summary(IReadOnlyList<SweepRun> ranked)
     {
-        int done = ranked.Count(run => run.Status == SweepStatus.Done), astray = ranked.Count(run => run.Status is SweepStatus.Diverged or SweepStatus.Failed);
-        return Invariant($"<b>{done:N0}</b> of {ranked.Count:N0} runs are done{(astray > 0 ? Invariant($", {astray:N0} failed") : "")}.")
-            + (done > 0 ? Invariant($" The lowest validation loss is <b>{ranked[0].ValLoss:0.0000}</b>, of {Html.Escape(ranked[0].Name)}; its curve stands out.") : "");
+        int done = ranked.Count(run => run.Status == SweepStatus.Done),
+            astray = ranked.Count(run => run.Status is SweepStatus.Diverged or SweepStatus.Failed);
+        return string.Create(CultureInfo.InvariantCulture, $"<b>{done:N0}</b> of {ranked.Count:N0} runs are "
+            + $"done{(astray > 0 ? Invariant($", {astray:N0} failed") : "")}.")
+            + (done > 0 ? string.Create(CultureInfo.InvariantCulture, 
+                $" The lowest validation loss is <b>{ranked[0].ValLoss:0.0000}</b>, of "
+                + $"{Html.Escape(ranked[0].Name)}; its curve stands out.") : "");
     }
 
     /// <summary>A curve for each run, named by its rank, the best in front.</summary>
-    private static void Chart(StringBuilder page, string title, IReadOnlyList<SweepRun> ranked, IReadOnlyList<EvalEntry[]> evaluations, Func<EvalEntry, double> value)
+    private static void Chart(StringBuilder page, string title, IReadOnlyList<SweepRun> ranked,
+        IReadOnlyList<EvalEntry[]> evaluations, Func<EvalEntry, double> value)
     {
         var curves = Enumerable.Range(0, ranked.Count).Where(i => evaluations[i].Length > 0)
-            .Select(i => new ChartSeries(Invariant($"{i + 1}"), i == 0 ? ChartMark.Line : ChartMark.Thin, [.. evaluations[i].Select(eval => new ChartPoint(eval.Step, value(eval)))])).Reverse().ToList();
+            .Select(i => new ChartSeries(Invariant($"{i + 1}"), i == 0 ? ChartMark.Line : ChartMark.Thin,
+                [.. evaluations[i].Select(eval => new ChartPoint(eval.Step, value(eval)))])).Reverse().ToList();
         if (curves.Count > 0)
-            page.Append(Culture, $"<div class=\"wide\">{new SvgChart(title, "nats per token", "0.0000", 984, 430, false, curves).Render()}</div>\n");
+            page.Append(Culture,
+                $"<div class=\"wide\">{new SvgChart(title, "nats per token", "0.0000", 984, 430, false, curves).Render()}</div>\n");
     }
 
     private static void Table(StringBuilder page, IReadOnlyList<SweepRun> ranked)
@@ -70,11 +86,14 @@ internal static class SweepReport
         for (int i = 0; i < ranked.Count; i++)
         {
             var run = ranked[i];
-            page.Append(Culture, $"<tr{(i == 0 && run.Status == SweepStatus.Done ? " class=\"best\"" : "")}><td>{i + 1}</td>");
+            page.Append(Culture,
+                $"<tr{(i == 0 && run.Status == SweepStatus.Done ? " class=\"best\"" : "")}><td>{i + 1}</td>");
             foreach (string name in names)
                 page.Append(Culture, $"<td>{Html.Escape(run.Options.GetValueOrDefault(name, ""))}</td>");
-            string loss = double.IsFinite(run.ValLoss) ? run.ValLoss.ToString("0.0000", Culture) : "–", state = run.Status.ToString().ToLowerInvariant();
-            page.Append(Culture, $"<td>{loss}</td><td>{run.Steps:N0}</td><td>{run.Seconds:N1}</td><td>{state}</td></tr>\n");
+            string loss = double.IsFinite(run.ValLoss) ? run.ValLoss.ToString("0.0000", Culture) : "–",
+                state = run.Status.ToString().ToLowerInvariant();
+            page.Append(Culture,
+                $"<td>{loss}</td><td>{run.Steps:N0}</td><td>{run.Seconds:N1}</td><td>{state}</td></tr>\n");
         }
         page.Append("</table>\n");
         foreach (var run in ranked.Where(run => run.Error is not null))

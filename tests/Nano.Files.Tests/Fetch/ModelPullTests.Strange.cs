@@ -87,7 +87,7 @@ public sealed partial class ModelPullTests
             System.Text.Json.JsonSerializer.Serialize(new { weight_map = new { a = name } }));
         evil.Add(name, "abc"u8.ToArray(), Abc, true);
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(evil.Root, "o/m"));
-        Assert.Contains("no name to write to", e.Message, StringComparison.Ordinal);
+        Assert.Contains("not a safe file name", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', e.Message);
         Assert.Equal(["models/o/m/config.json", "models/o/m/model.safetensors.index.json"], FilesThere);
     }

@@ -3,7 +3,10 @@ using FsCheck.Fluent;
 
 namespace Nano.Tests.Formats;
 
-/// <summary>From any format to any other and back, nothing changes but what a format cannot hold, which is refused.</summary>
+/// <summary>
+/// From any format to any other and back, nothing changes but what a format cannot hold, which is
+/// refused.
+/// </summary>
 public class ConversionTests
 {
     static readonly LlamaConfig Llama = new()
@@ -32,24 +35,30 @@ public class ConversionTests
         from tied in Gen.Elements(true, false)
         from llama in Gen.Elements(true, false)
         select llama
-            ? (ModelConfig)(Llama with { Heads = heads, KvHeads = heads % shared == 0 ? heads / shared : heads, Channels = 2 * half * heads, HeadDim = 2 * half, Layers = layers, VocabSize = vocabulary, Intermediate = wide, TiedHead = tied })
+            ? (ModelConfig)(Llama with { Heads = heads, KvHeads = heads % shared == 0 ? heads / shared : heads,
+                Channels = 2 * half * heads, HeadDim = 2 * half, Layers = layers, VocabSize = vocabulary,
+                    Intermediate = wide, TiedHead = tied })
             : Gpt2 with { Heads = heads, Channels = 2 * half * heads, Layers = layers, VocabSize = vocabulary };
 
     [Fact]
     public void From_each_format_to_each_and_back_every_byte_is_the_same()
     {
-        Prop.ForAll(Configs.ToArbitrary(), Gen.Elements(WeightType.F32, WeightType.BF16, WeightType.F16).ToArbitrary(), (config, type) =>
+        Prop.ForAll(Configs.ToArbitrary(), Gen.Elements(WeightType.F32, WeightType.BF16, WeightType.F16).ToArbitrary(),
+            (config, type) =>
         {
             using var folder = new TempFolder();
             string original = folder.File("original");
             Make(original, config, type);
             foreach (string name in Names(config, type))
             {
-                string there = folder.File(name), back = folder.File("back-" + name), again = folder.File("again-" + name);
+                string there = folder.File(name), back = folder.File("back-" + name),
+                    again = folder.File("again-" + name);
                 Convert(original, there);
                 Convert(there, back, new() { Format = ModelFormat.Safetensors, Type = type });
-                Assert.Equal(File.ReadAllBytes(Path.Combine(original, "model.safetensors")), File.ReadAllBytes(Path.Combine(back, "model.safetensors")));
-                Assert.Equal(File.ReadAllText(Path.Combine(original, "config.json")), File.ReadAllText(Path.Combine(back, "config.json")));
+                Assert.Equal(File.ReadAllBytes(Path.Combine(original, "model.safetensors")),
+                    File.ReadAllBytes(Path.Combine(back, "model.safetensors")));
+                Assert.Equal(File.ReadAllText(Path.Combine(original, "config.json")),
+                    File.ReadAllText(Path.Combine(back, "config.json")));
                 Convert(back, again, Options(name));
                 Assert.Equal(File.ReadAllBytes(there), File.ReadAllBytes(again));
             }
@@ -60,9 +69,11 @@ public class ConversionTests
         ? type == WeightType.F16 ? ["g.gguf"] : ["g.gguf", "c.bin"]
         : ["g.gguf", "l0.bin", "l1.bin"];
 
-    static ConversionOptions Options(string name) => new() { Llama2cVersion = name.StartsWith("l1", StringComparison.Ordinal) ? 1 : 0 };
+    static ConversionOptions Options(string name) =>
+        new() { Llama2cVersion = name.StartsWith("l1", StringComparison.Ordinal) ? 1 : 0 };
 
-    static Conversion Convert(string input, string output, ConversionOptions? options = null) => ModelConverter.Convert(input, output, options ?? Options(Path.GetFileName(output)));
+    static Conversion Convert(string input, string output, ConversionOptions? options = null) =>
+        ModelConverter.Convert(input, output, options ?? Options(Path.GetFileName(output)));
 
     /// <summary>A random model as a folder of safetensors.</summary>
     static void Make(string folder, ModelConfig config, WeightType type = WeightType.F32)
@@ -86,9 +97,12 @@ public class ConversionTests
     {
         LlamaConfig[] kinds =
         [
-            Llama with { HeadDim = 8 }, Llama with { QkvBias = true }, Llama with { QkNorm = true, HeadDim = 6 }, Llama with { QkvBias = true, OutputBias = true, MlpBias = true },
-            Llama with { RopeTheta = 500_000, RopeScaling = new RopeScaling.Llama3(8, 1, 4, 8192), ContextLength = 131072 },
-            Llama with { RopeScaling = new RopeScaling.Linear(2) }, Llama with { RopeScaling = new RopeScaling.Yarn(4, 16), ContextLength = 64 }, Llama with { Window = 4 },
+            Llama with { HeadDim = 8 }, Llama with { QkvBias = true }, Llama with { QkNorm = true, HeadDim = 6 },
+                Llama with { QkvBias = true, OutputBias = true, MlpBias = true },
+            Llama with { RopeTheta = 500_000, RopeScaling = new RopeScaling.Llama3(8, 1, 4, 8192),
+                ContextLength = 131072 },
+            Llama with { RopeScaling = new RopeScaling.Linear(2) },
+                Llama with { RopeScaling = new RopeScaling.Yarn(4, 16), ContextLength = 64 }, Llama with { Window = 4 },
         ];
         foreach (LlamaConfig config in kinds)
         {
@@ -97,7 +111,8 @@ public class ConversionTests
             Convert(folder.File("a"), folder.File("b.gguf"));
             Convert(folder.File("b.gguf"), folder.File("c"));
             foreach (string name in (string[])["config.json", "model.safetensors"])
-                Assert.Equal(File.ReadAllBytes(Path.Combine(folder.File("a"), name)), File.ReadAllBytes(Path.Combine(folder.File("c"), name)));
+                Assert.Equal(File.ReadAllBytes(Path.Combine(folder.File("a"), name)),
+                    File.ReadAllBytes(Path.Combine(folder.File("c"), name)));
         }
     }
 
@@ -109,12 +124,14 @@ public class ConversionTests
         Convert(folder.File("a"), folder.File("b.gguf"));
         using var before = SafetensorsReader.Open(folder.File("a/model.safetensors"));
         using var after = GgufReader.Open(folder.File("b.gguf"));
-        float[] rotateHalf = Models.Floats(before, "model.layers.1.self_attn.k_proj.weight"), interleaved = Floats(after, "blk.1.attn_k.weight");
+        float[] rotateHalf = Models.Floats(before, "model.layers.1.self_attn.k_proj.weight"),
+            interleaved = Floats(after, "blk.1.attn_k.weight");
         // Two heads of four channels: pairs (0, 2) and (1, 3) of each head become (0, 1) and (2, 3).
         int[] rows = [0, 2, 1, 3, 4, 6, 5, 7];
         for (int row = 0; row < rows.Length; row++)
             Assert.Equal(rotateHalf.AsSpan(rows[row] * 16, 16).ToArray(), interleaved.AsSpan(row * 16, 16).ToArray());
-        Assert.Equal(Models.Floats(before, "model.layers.1.self_attn.v_proj.weight"), Floats(after, "blk.1.attn_v.weight"));
+        Assert.Equal(Models.Floats(before, "model.layers.1.self_attn.v_proj.weight"),
+            Floats(after, "blk.1.attn_v.weight"));
     }
 
     static float[] Floats(GgufReader file, string name)
@@ -143,16 +160,19 @@ public class ConversionTests
         { Llama with { Window = 4 }, "llama2.c", "4 others" },
         { Llama with { HeadDim = 8 }, "llama2.c", "8 channels" },
         { Llama with { RopeScaling = new RopeScaling.Dynamic(2, 16), ContextLength = 32 }, "gguf", "dynamic" },
-        { Llama with { RopeScaling = new RopeScaling.Llama3(4, 1, 4, 16), ContextLength = 64 }, "gguf", "not one of the published" },
+        { Llama with { RopeScaling = new RopeScaling.Llama3(4, 1, 4, 16), ContextLength = 64 }, "gguf",
+            "not one of the published" },
     };
 
     [Theory]
     [MemberData(nameof(Unfit))]
-    public void What_a_format_cannot_hold_is_refused_by_name_and_leaves_no_file(ModelConfig config, string format, string expected)
+    public void What_a_format_cannot_hold_is_refused_by_name_and_leaves_no_file(ModelConfig config, string format,
+        string expected)
     {
         using var folder = new TempFolder();
         Make(folder.File("a"), config);
-        var options = new ConversionOptions { Format = format switch { "gguf" => ModelFormat.Gguf, "llm.c" => ModelFormat.LlmC, _ => ModelFormat.Llama2C } };
+        var options = new ConversionOptions { Format = format switch { "gguf" => ModelFormat.Gguf,
+            "llm.c" => ModelFormat.LlmC, _ => ModelFormat.Llama2C } };
         var e = Assert.Throws<NanoException>(() => Convert(folder.File("a"), folder.File("out"), options));
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
         Assert.NotNull(e.Hint);
@@ -175,14 +195,18 @@ public class ConversionTests
         using var folder = new TempFolder();
         Make(folder.File("a"), Llama);
         Convert(folder.File("a"), folder.File("b"), new() { ShardBytes = 3000 });
-        string[] shards = [.. Directory.GetFiles(folder.File("b"), "*.safetensors").Select(file => Path.GetFileName(file)).Order()];
+        string[] shards = [.. Directory.GetFiles(folder.File("b"), "*.safetensors")
+            .Select(file => Path.GetFileName(file)).Order()];
         Assert.True(shards.Length > 2, $"{shards.Length} files");
-        Assert.Equal(Enumerable.Range(1, shards.Length).Select(i => $"model-{i:D5}-of-{shards.Length:D5}.safetensors"), shards);
-        var index = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(folder.File("b/model.safetensors.index.json")))!;
+        Assert.Equal(Enumerable.Range(1, shards.Length).Select(i => $"model-{i:D5}-of-{shards.Length:D5}.safetensors"),
+            shards);
+        var index = System.Text.Json.Nodes.JsonNode
+            .Parse(File.ReadAllText(folder.File("b/model.safetensors.index.json")))!;
         using (var whole = SafetensorsReader.Open(folder.File("a/model.safetensors")))
         {
             Assert.Equal(whole.Entries.Values.Sum(entry => entry.Bytes), (long)index["metadata"]!["total_size"]!);
-            Assert.Equal(whole.Entries.Keys.Order(StringComparer.Ordinal), index["weight_map"]!.AsObject().Select(pair => pair.Key));
+            Assert.Equal(whole.Entries.Keys.Order(StringComparer.Ordinal),
+                index["weight_map"]!.AsObject().Select(pair => pair.Key));
         }
         foreach (string shard in shards)
         {
@@ -191,7 +215,8 @@ public class ConversionTests
             Assert.All(file.Entries.Keys, name => Assert.Equal(shard, (string?)index["weight_map"]![name]));
         }
         Convert(folder.File("b"), folder.File("c"));
-        Assert.Equal(File.ReadAllBytes(folder.File("a/model.safetensors")), File.ReadAllBytes(folder.File("c/model.safetensors")));
+        Assert.Equal(File.ReadAllBytes(folder.File("a/model.safetensors")),
+            File.ReadAllBytes(folder.File("c/model.safetensors")));
     }
 
     [Theory]
@@ -218,12 +243,18 @@ public class ConversionTests
         using var folder = new TempFolder();
         Make(folder.File("a"), Llama);
         File.WriteAllText(folder.File("b.gguf"), "mine");
-        Assert.Contains("`overwrite`", Assert.Throws<NanoException>(() => Convert(folder.File("a"), folder.File("b.gguf"))).Hint, StringComparison.Ordinal);
+        Assert.Contains("`overwrite`",
+            Assert.Throws<NanoException>(() => Convert(folder.File("a"), folder.File("b.gguf"))).Hint,
+            StringComparison.Ordinal);
         Assert.Equal("mine", File.ReadAllText(folder.File("b.gguf")));
         Convert(folder.File("a"), folder.File("b.gguf"), new() { Overwrite = true });
         Assert.Equal(Llama with { TiedHead = false }, ModelLoaderTests.Config(folder.File("b.gguf")));
-        Assert.Contains("empty folder", Assert.Throws<NanoException>(() => Convert(folder.File("b.gguf"), folder.File("a"))).Hint, StringComparison.Ordinal);
-        Assert.Contains("config.json", Assert.Throws<NanoException>(() => Convert(folder.File("b.gguf"), folder.File("c.safetensors"))).Hint, StringComparison.Ordinal);
+        Assert.Contains("empty folder",
+            Assert.Throws<NanoException>(() => Convert(folder.File("b.gguf"), folder.File("a"))).Hint,
+            StringComparison.Ordinal);
+        Assert.Contains("config.json",
+            Assert.Throws<NanoException>(() => Convert(folder.File("b.gguf"), folder.File("c.safetensors"))).Hint,
+            StringComparison.Ordinal);
     }
 
     [Fact]

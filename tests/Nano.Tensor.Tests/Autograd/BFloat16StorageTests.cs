@@ -123,7 +123,7 @@ public class BFloat16StorageTests
     [Fact]
     public void A_tape_that_keeps_all_can_be_walked_again()
     {
-        using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+        using var compute = new Compute(1) { Tape = new Tape { RetainsAll = true } };
         var x = new Random(1).Normal(3, 5);
         var y = compute.StoringBFloat16(x, (c, t) => c.Activation(ActivationKind.Tanh, c.Scale(t, 3)));
         compute.Tape.Backward(compute, y);

@@ -79,7 +79,7 @@ public class TapeTests
     [Fact]
     public void A_tape_that_keeps_all_leaves_values_and_gradients_readable()
     {
-        using var compute = new Compute(1) { Tape = new Tape { KeepsAll = true } };
+        using var compute = new Compute(1) { Tape = new Tape { RetainsAll = true } };
         var x = Tensor.From(new Shape(2), [1f, 2]);
         var a = compute.Scale(x, 3);
         compute.Tape.Backward(compute, compute.Multiply(a, a));

@@ -23,8 +23,10 @@ public sealed class StreamingTests : IDisposable
                     var actual = new Span<float>(memory.Pointer, 64);
                     actual.Fill(Canary);
                     fixed (float* px = x)
-                        compute.For(length, 16, 0, new ElementwiseLoop<Scaled>(new(px, 2, new(memory.Pointer + offset, false)), stream: true));
-                    KernelData.AssertSameBits(expected, actual.ToArray(), $"length {length}, offset {offset}, {KernelData.Describe(compute)}");
+                        compute.For(length, 16, 0,
+                            new ElementwiseLoop<Scaled>(new(px, 2, new(memory.Pointer + offset, false)), stream: true));
+                    KernelData.AssertSameBits(expected, actual.ToArray(),
+                        $"length {length}, offset {offset}, {KernelData.Describe(compute)}");
                 }
     }
 

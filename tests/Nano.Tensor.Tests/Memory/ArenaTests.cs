@@ -27,14 +27,14 @@ public sealed class ArenaTests
         int[] sizes = [90, 90, 250, 10, 33, 99, 1];
         CheckParts(arena, sizes);
         arena.Reset();
-        var first = arena.Take(1);
+        var first = arena.Allocate(1);
         long reserved = arena.ReservedBytes;
         for (int round = 0; round < 10; round++)
         {
             arena.Reset();
             CheckParts(arena, sizes);
             arena.Reset();
-            var again = arena.Take(1);
+            var again = arena.Allocate(1);
             Assert.Same(first.Buffer, again.Buffer);
             Assert.Equal(first.Offset, again.Offset);
             Assert.Equal(reserved, arena.ReservedBytes);
@@ -46,7 +46,7 @@ public sealed class ArenaTests
     {
         using var arena = new Arena(chunkFloats: 64);
         Assert.Equal(0, arena.ReservedBytes);
-        var (buffer, offset) = arena.Take(1000);
+        var (buffer, offset) = arena.Allocate(1000);
         Assert.True(buffer.Length - offset >= 1000);
     }
 
@@ -54,11 +54,11 @@ public sealed class ArenaTests
     public void Dispose_frees_the_memory_and_the_arena_can_start_again()
     {
         var arena = new Arena(chunkFloats: 64);
-        var (buffer, _) = arena.Take(10);
+        var (buffer, _) = arena.Allocate(10);
         arena.Dispose();
         Assert.True(buffer.IsClosed);
         Assert.Equal(0, arena.ReservedBytes);
-        Assert.False(arena.Take(10).Buffer.IsClosed);
+        Assert.False(arena.Allocate(10).Buffer.IsClosed);
         arena.Dispose();
     }
 
@@ -78,7 +78,7 @@ public sealed class ArenaTests
     {
         using var arena = new Arena(chunkFloats: 64);
         CheckParts(arena, [10]);
-        Assert.Throws<NanoException>(() => arena.Take(floats));
+        Assert.Throws<NanoException>(() => arena.Allocate(floats));
         CheckParts(arena, [100, 3]);
     }
 
@@ -86,7 +86,7 @@ public sealed class ArenaTests
     public void A_negative_size_is_refused()
     {
         using var arena = new Arena();
-        Assert.Throws<ArgumentOutOfRangeException>(() => arena.Take(-100));
+        Assert.Throws<ArgumentOutOfRangeException>(() => arena.Allocate(-100));
     }
 
     [Fact]
@@ -114,7 +114,7 @@ public sealed class ArenaTests
                 {
                     if (action >= 0)
                     {
-                        var (buffer, offset) = arena.Take(action);
+                        var (buffer, offset) = arena.Allocate(action);
                         new Span<float>(buffer.Pointer + offset, action).Fill(++mark);
                         held.Add((buffer, offset, action, mark));
                         most = Math.Max(most, inUse += Rounded(action));
@@ -125,7 +125,7 @@ public sealed class ArenaTests
                         held.Remove(part);
                         Assert.True(new ReadOnlySpan<float>(part.Buffer.Pointer + part.Offset, part.Length)
                             .IndexOfAnyExcept(part.Mark) < 0, "a part in use was overwritten");
-                        arena.Give(part.Buffer, part.Offset, part.Length);
+                        arena.Return(part.Buffer, part.Offset, part.Length);
                         inUse -= Rounded(part.Length);
                     }
                 }
@@ -142,11 +142,11 @@ public sealed class ArenaTests
     public void What_was_given_back_is_one_place_again_and_taken_from_the_bottom()
     {
         using var arena = new Arena(chunkFloats: 1000);
-        var parts = Enumerable.Range(0, 4).Select(_ => arena.Take(200)).ToArray();
+        var parts = Enumerable.Range(0, 4).Select(_ => arena.Allocate(200)).ToArray();
         foreach (int i in new[] { 2, 0, 1 }) // the middle one last: three holes become one
-            arena.Give(parts[i].Buffer, parts[i].Offset, 200);
-        Assert.Equal(parts[0], arena.Take(600));
-        Assert.Equal(4 * 208, arena.Take(100).Offset); // 16 floats are left below
+            arena.Return(parts[i].Buffer, parts[i].Offset, 200);
+        Assert.Equal(parts[0], arena.Allocate(600));
+        Assert.Equal(4 * 208, arena.Allocate(100).Offset); // 16 floats are left below
         Assert.Equal(4000, arena.ReservedBytes);
         Assert.Equal(4 * (208 + 608 + 112), arena.PeakBytes);
         Assert.Equal(4 * ((4 * 208) + 112), arena.TouchedBytes);
@@ -156,12 +156,12 @@ public sealed class ArenaTests
     public void What_is_not_in_use_cannot_be_given_back()
     {
         using Arena arena = new(chunkFloats: 1000), other = new();
-        var (buffer, offset) = arena.Take(100);
-        arena.Take(50);
-        arena.Give(buffer, offset, 100);
-        Assert.Throws<InvalidOperationException>(() => arena.Give(buffer, offset, 100));
-        Assert.Throws<InvalidOperationException>(() => arena.Give(buffer, offset + 160, 1000));
-        Assert.Throws<InvalidOperationException>(() => arena.Give(other.Take(10).Buffer, 0, 10));
+        var (buffer, offset) = arena.Allocate(100);
+        arena.Allocate(50);
+        arena.Return(buffer, offset, 100);
+        Assert.Throws<InvalidOperationException>(() => arena.Return(buffer, offset, 100));
+        Assert.Throws<InvalidOperationException>(() => arena.Return(buffer, offset + 160, 1000));
+        Assert.Throws<InvalidOperationException>(() => arena.Return(other.Allocate(10).Buffer, 0, 10));
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class ArenaTests
     {
         using var arena = new Arena(chunkFloats: 1000);
         foreach (int size in new[] { 100, 5000, 100, 70_000, 100, 10_000 })
-            arena.Take(size);
+            arena.Allocate(size);
         // 5,000 and 10,000 share the second, 70,000 has the third, the rest the first
         Assert.Equal(4 * (1000 + 16_000 + 70_000), arena.ReservedBytes);
         Assert.Equal(4 * (336 + 15_008 + 70_000), arena.TouchedBytes);
@@ -177,7 +177,7 @@ public sealed class ArenaTests
 
     private static unsafe void CheckParts(Arena arena, int[] sizes)
     {
-        var parts = sizes.Select(size => arena.Take(size)).ToArray();
+        var parts = sizes.Select(size => arena.Allocate(size)).ToArray();
         for (int i = 0; i < parts.Length; i++)
         {
             var (buffer, offset) = parts[i];

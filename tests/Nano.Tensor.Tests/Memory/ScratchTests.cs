@@ -7,7 +7,7 @@ public sealed unsafe class ScratchTests
     {
         using var scratch = new Scratch();
         scratch.Begin(Scratch.RoundUp(5) + Scratch.RoundUp(16) + Scratch.RoundUp(17));
-        nint a = (nint)scratch.Take(5), b = (nint)scratch.Take(16), c = (nint)scratch.Take(17);
+        nint a = (nint)scratch.Allocate(5), b = (nint)scratch.Allocate(16), c = (nint)scratch.Allocate(17);
         Assert.All(new[] { a, b, c }, p => Assert.Equal(0, p % NativeBuffer.Alignment));
         Assert.Equal(16 * sizeof(float), b - a);
         Assert.Equal(16 * sizeof(float), c - b);
@@ -18,25 +18,26 @@ public sealed unsafe class ScratchTests
     {
         using var scratch = new Scratch();
         scratch.Begin(1024);
-        nint at = (nint)scratch.Take(1024);
+        nint at = (nint)scratch.Allocate(1024);
         scratch.Begin(16);
-        Assert.Equal(at, (nint)scratch.Take(10));
+        Assert.Equal(at, (nint)scratch.Allocate(10));
         scratch.Begin(1024);
-        Assert.Equal(at, (nint)scratch.Take(900));
+        Assert.Equal(at, (nint)scratch.Allocate(900));
         scratch.Begin(100_000);
-        new Span<float>(scratch.Take(100_000), 100_000).Fill(1);
+        new Span<float>(scratch.Allocate(100_000), 100_000).Fill(1);
     }
 
     [Fact]
     public void Taking_more_than_was_announced_throws()
     {
         using var scratch = new Scratch();
-        Assert.Throws<InvalidOperationException>(() => (nint)scratch.Take(1));
+        Assert.Throws<InvalidOperationException>(() => (nint)scratch.Allocate(1));
         scratch.Begin(32);
-        _ = scratch.Take(17);
-        Assert.Throws<InvalidOperationException>(() => (nint)scratch.Take(1));
+        _ = scratch.Allocate(17);
+        Assert.Throws<InvalidOperationException>(() => (nint)scratch.Allocate(1));
         scratch.Begin(16);
-        Assert.Contains("announced 16", Assert.Throws<InvalidOperationException>(() => (nint)scratch.Take(17)).Message);
+        Assert.Contains("announced 16",
+            Assert.Throws<InvalidOperationException>(() => (nint)scratch.Allocate(17)).Message);
     }
 
     [Fact]
@@ -46,7 +47,7 @@ public sealed unsafe class ScratchTests
         scratch.Begin(100);
         Assert.Throws<NanoException>(() => scratch.Begin(1L << 50));
         scratch.Begin(64);
-        new Span<float>(scratch.Take(50), 50).Fill(1);
+        new Span<float>(scratch.Allocate(50), 50).Fill(1);
     }
 
     [Fact]
@@ -55,7 +56,7 @@ public sealed unsafe class ScratchTests
         var scratch = new Scratch();
         scratch.Begin(100);
         scratch.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => (nint)scratch.Take(1));
+        Assert.Throws<ObjectDisposedException>(() => (nint)scratch.Allocate(1));
     }
 
     [Theory]

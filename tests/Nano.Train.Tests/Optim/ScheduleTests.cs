@@ -2,7 +2,8 @@ namespace Nano.Tests;
 
 public class ScheduleTests
 {
-    // Worked by hand for a peak of 1, a minimum of 0.1, 9 steps of warm-up (tenths of the peak) and 109 in all (a cosine of 100 steps).
+    // Worked by hand for a peak of 1, a minimum of 0.1, 9 steps of warm-up (tenths of the peak) and 109 in
+    // all (a cosine of 100 steps).
     [Theory]
     [InlineData(0, 0.1)]
     [InlineData(4, 0.5)]
@@ -13,7 +14,8 @@ public class ScheduleTests
     [InlineData(84, 0.1 + 0.9 * (1 - 0.70710678118654752) / 2)]
     [InlineData(109, 0.1)]
     [InlineData(1_000_000_000_000, 0.1)]
-    public void Rates_by_hand(long step, double expected) => Assert.Equal(expected, Schedule.WarmupCosine(step, 1, 0.1, 9, 109), 1e-12);
+    public void Rates_by_hand(long step, double expected) =>
+        Assert.Equal(expected, Schedule.WarmupCosine(step, 1, 0.1, 9, 109), 1e-12);
 
     [Fact]
     public void The_recipe_of_nanoGPT()
@@ -29,7 +31,8 @@ public class ScheduleTests
     {
         double[] rates = [.. Enumerable.Range(0, 300).Select(step => Schedule.WarmupCosine(step, 3, 1, 50, 250))];
         for (int step = 1; step < 250; step++)
-            Assert.True(step <= 50 ? rates[step] > rates[step - 1] : rates[step] < rates[step - 1], $"step {step}: {rates[step - 1]} then {rates[step]}");
+            Assert.True(step <= 50 ? rates[step] > rates[step - 1] : rates[step] < rates[step - 1],
+                $"step {step}: {rates[step - 1]} then {rates[step]}");
         Assert.All(rates[50..], rate => Assert.InRange(rate, 1, 3));
     }
 
@@ -38,9 +41,11 @@ public class ScheduleTests
     [InlineData(4, 9, 5, 0.5)] // a run that ends while warming up
     [InlineData(9, 9, 9, 0.1)]
     [InlineData(0, 0, 0, 0.1)]
-    public void Degenerate_lengths_have_rates_too(long step, int warmup, int total, double expected) => Assert.Equal(expected, Schedule.WarmupCosine(step, 1, 0.1, warmup, total), 1e-12);
+    public void Degenerate_lengths_have_rates_too(long step, int warmup, int total, double expected) =>
+        Assert.Equal(expected, Schedule.WarmupCosine(step, 1, 0.1, warmup, total), 1e-12);
 
-    // Worked by hand for a peak of 1, a minimum of 0.1, 9 steps of warm-up and 109 in all; a last phase of 20 steps begins at 89.
+    // Worked by hand for a peak of 1, a minimum of 0.1, 9 steps of warm-up and 109 in all; a last phase of 20
+    // steps begins at 89.
     [Theory]
     [InlineData("constant", 8, 0.9)]
     [InlineData("constant", 9, 1)]
@@ -68,13 +73,15 @@ public class ScheduleTests
     [InlineData("inverse-sqrt", 5000, 0.1)] // sqrt(10 / 5001) is below the minimum
     [InlineData("cosine", 59, 0.55)]
     public void Rates_of_every_schedule_by_hand(string name, long step, double expected) =>
-        Assert.Equal(expected, new Schedule(name, name.StartsWith("wsd", StringComparison.Ordinal) ? 20 : null).At(step, 1, 0.1, 9, 109), 1e-12);
+        Assert.Equal(expected, new Schedule(name, name.StartsWith("wsd", StringComparison.Ordinal) ? 20 : null)
+            .At(step, 1, 0.1, 9, 109), 1e-12);
 
     [Fact]
     public void The_default_is_the_cosine_to_the_bit()
     {
         for (long step = 0; step < 2100; step++)
-            Assert.Equal(Schedule.WarmupCosine(step, 1e-3, 1e-4, 100, 2000), Presets.Get("shakespeare-char").LearningRateAt(step));
+            Assert.Equal(Schedule.WarmupCosine(step, 1e-3, 1e-4, 100, 2000),
+                Presets.Get("shakespeare-char").LearningRateAt(step));
     }
 
     [Theory]
@@ -83,7 +90,8 @@ public class ScheduleTests
     [InlineData(0, 999, 1)]
     [InlineData(0, 1000, 0)]
     [InlineData(1000, 10, 1)] // not before the warm-up is over
-    public void The_last_phase_is_a_fifth_unless_given(int? decaySteps, long step, double expected) => Assert.Equal(expected, new Schedule("wsd", decaySteps).At(step, 1, 0, 10, 1000), 1e-12);
+    public void The_last_phase_is_a_fifth_unless_given(int? decaySteps, long step, double expected) =>
+        Assert.Equal(expected, new Schedule("wsd", decaySteps).At(step, 1, 0, 10, 1000), 1e-12);
 
     [Theory]
     [InlineData("cosin", null, 0, "did you mean 'cosine'")]
@@ -94,17 +102,20 @@ public class ScheduleTests
     [InlineData("cosine", null, -1, "`warmup_steps`")]
     public void What_cannot_be_is_refused(string name, int? decaySteps, int warmup, string expected)
     {
-        var e = Assert.Throws<NanoException>(() => (Runs.Tiny with { Steps = 100, WarmupSteps = warmup, Schedule = new(name, decaySteps) }).Validate());
+        var e = Assert.Throws<NanoException>(() =>
+            (Runs.Tiny with { Steps = 100, WarmupSteps = warmup, Schedule = new(name, decaySteps) }).Validate());
         Assert.Contains(expected, e.Message + e.Hint, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_schedule_decides_a_run()
     {
-        string[] all = [.. Schedule.Names.Select(name => Text(new Schedule(name))), Text(new Schedule("wsd", 7)), Text(new Schedule("wsd-linear", 7))];
+        string[] all = [.. Schedule.Names.Select(name => Text(new Schedule(name))), Text(new Schedule("wsd", 7)),
+            Text(new Schedule("wsd-linear", 7))];
         Assert.Equal(all.Length, all.Distinct().Count());
         Assert.Equal(Text(new Schedule("wsd")), Text(new Schedule("wsd", 20))); // a fifth of 100
 
-        static string Text(Schedule schedule) => string.Join(", ", (Runs.Tiny with { Steps = 100, Schedule = schedule }).Describe());
+        static string Text(Schedule schedule) =>
+            string.Join(", ", (Runs.Tiny with { Steps = 100, Schedule = schedule }).Describe());
     }
 }

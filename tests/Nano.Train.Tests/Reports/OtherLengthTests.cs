@@ -99,7 +99,8 @@ public class OtherLengthTests
         var bands = For(steps, schedule);
         Assert.EndsWith("every learning rate is the same", bands.Note, StringComparison.Ordinal);
         Assert.Equal(
-            Measured.Signals[RunSignals.Validation].Where(band => band.Step <= steps), bands.Signals[RunSignals.Validation]);
+            Measured.Signals[RunSignals.Validation].Where(band => band.Step <= steps),
+            bands.Signals[RunSignals.Validation]);
     }
 
     [Fact]

@@ -16,7 +16,8 @@ public sealed class ReportTests : IDisposable
     {
         XElement page = Parse(Report.Render(Whole(2000)));
         string summary = ByClass(page, "lede").Single().Value;
-        foreach (string part in new[] { "804,096", "2,000", "1,536,000", "1\u00a0min\u00a039\u00a0s", "1.8765", "18,000", "60\u00a0%", "tinyshakespeare.txt" })
+        foreach (string part in new[] { "804,096", "2,000", "1,536,000", "1\u00a0min\u00a039\u00a0s", "1.8765",
+            "18,000", "60\u00a0%", "tinyshakespeare.txt" })
             Assert.Contains(part, summary, StringComparison.Ordinal);
 
         string[] rows = [.. page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value)))];
@@ -29,14 +30,19 @@ public sealed class ReportTests : IDisposable
         Assert.Equal(["layers|4", "channels|128", "batch|12"], rows[^3..]);
         Assert.Equal("\nnano train shakespeare-char --seed 7", page.Descendants("pre").Last().Value);
         Assert.Equal(7, page.Descendants("details").Count());
-        Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput"], page.Descendants("svg").Select(s => s.Attribute("aria-label")!.Value));
+        Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput"],
+            page.Descendants("svg").Select(s => s.Attribute("aria-label")!.Value));
     }
 
-    /// <summary>A report is passed on: folders of the machine that trained, and .NET's way to write numbers and enums, are not for readers.</summary>
+    /// <summary>
+    /// A report is passed on: folders of the machine that trained, and .NET's way to write numbers
+    /// and enums, are not for readers.
+    /// </summary>
     [Theory]
     [InlineData("data/tinyshakespeare.txt", "data/tinyshakespeare.txt")]
     [InlineData("/home/someone/data/tinyshakespeare.txt", "tinyshakespeare.txt")]
-    [InlineData("/home/someone/a.txt, downloaded from https://example.org/a.txt", "a.txt, downloaded from https://example.org/a.txt")]
+    [InlineData("/home/someone/a.txt, downloaded from https://example.org/a.txt",
+        "a.txt, downloaded from https://example.org/a.txt")]
     public void Names_the_corpus_without_an_absolute_path_and_values_as_people_write_them(string origin, string shown)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "the paths are those of other systems");
@@ -49,7 +55,8 @@ public sealed class ReportTests : IDisposable
             ["on_spike"] = "off",
         };
         XElement page = Parse(Report.Render([SampleLog.Run() with { Corpus = origin, Config = config }]));
-        Assert.Contains($"parameters, {shown}. No step", ByClass(page, "lede").Single().Value, StringComparison.Ordinal);
+        Assert.Contains($"parameters, {shown}. No step", ByClass(page, "lede").Single().Value,
+            StringComparison.Ordinal);
         string[] rows = [.. page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value)))];
         Assert.Equal(["gelu|exact (erf)", "epsilon|1e-8", "lr|0.001", "z|1e-10", "on_spike|off"], rows[^5..]);
     }
@@ -76,8 +83,10 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void No_line_joins_the_loss_before_the_first_step_to_the_next_evaluation()
     {
-        XElement chart = Parse(Report.Render([SampleLog.Run(), Eval(0, 4), Step(250), Eval(250, 2), Eval(500, 1.5)])).Descendants("svg").First();
-        string line = chart.Descendants("path").Single(path => path.Attribute("class")?.Value == "points").Attribute("d")!.Value;
+        XElement chart = Parse(Report.Render([SampleLog.Run(), Eval(0, 4), Step(250), Eval(250, 2), Eval(500, 1.5)]))
+            .Descendants("svg").First();
+        string line = chart.Descendants("path").Single(path => path.Attribute("class")?.Value == "points")
+            .Attribute("d")!.Value;
         Assert.Equal((2, 1), (line.Count(c => c == 'M'), line.Count(c => c == 'L')));
         Assert.Equal(3, chart.Descendants("circle").Count());
     }
@@ -85,14 +94,19 @@ public sealed class ReportTests : IDisposable
     /// <summary>A run of the measured recipe whose validation losses lie where the bands say, times a factor.</summary>
     static RunLogEntry[] Measured(double factor)
     {
-        var recipe = RecipeBands.Known.First(known => known is { Preset: "shakespeare-char", Corpus: "tinyshakespeare" });
+        var recipe = RecipeBands.Known
+            .First(known => known is { Preset: "shakespeare-char", Corpus: "tinyshakespeare" });
         return
         [
             SampleLog.Run() with { Config = recipe.Config },
-            .. recipe.Signals[RunSignals.Validation].Select(band => new EvalEntry(band.Step, 2, band.Mean * factor, "", new RunHealth(20, 30 + (band.Step / 1000.0), 123_000_000))),
-            .. Enumerable.Range(1, 20).Select(step => new StepEntry(step * 100, double.NaN, 1e-3, double.NaN, 1, 1, 1, new() { ["embed"] = 1, ["block0"] = 2, ["block1"] = step })),
+            .. recipe.Signals[RunSignals.Validation]
+                .Select(band => new EvalEntry(band.Step, 2, band.Mean * factor, "",
+                    new RunHealth(20, 30 + (band.Step / 1000.0), 123_000_000))),
+            .. Enumerable.Range(1, 20).Select(step => new StepEntry(step * 100, double.NaN, 1e-3, double.NaN, 1, 1, 1,
+                new() { ["embed"] = 1, ["block0"] = 2, ["block1"] = step })),
             new EndEntry(2000, recipe.Find(RunSignals.Whole, 2000)!.Mean * factor, 1, 1, "done"),
-            new ProfileEntry(20, 3.25, [new ProfileRow("linear forward", "8 x 4 x 2", 3, 1.5, 46.2, 99.5, 12, "arithmetic", 55), new ProfileRow("other", "", 1, 0.5, 15, null, null, "", null)]),
+            new ProfileEntry(20, 3.25, [new ProfileRow("linear forward", "8 x 4 x 2", 3, 1.5, 46.2, 99.5, 12,
+                "arithmetic", 55), new ProfileRow("other", "", 1, 0.5, 15, null, null, "", null)]),
         ];
     }
 
@@ -100,22 +114,29 @@ public sealed class ReportTests : IDisposable
     public void Shows_the_band_the_blocks_the_memory_and_the_profile()
     {
         XElement page = Parse(Report.Render(Measured(1)));
-        Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput", "Gradient norm by block", "Norm of the weights", "Validation minus training loss", "Resident memory"],
+        Assert.Equal(["Loss", "Learning rate", "Gradient norm", "Throughput", "Gradient norm by block",
+            "Norm of the weights", "Validation minus training loss", "Resident memory"],
             page.Descendants("svg").Select(svg => svg.Attribute("aria-label")!.Value));
         XElement area = ByClass(page, "area").First(e => e.Name == "path");
         Assert.Equal("expected validation, 5 seeds", area.Value);
-        Assert.Equal(16, area.Attribute("d")!.Value.Count(c => c == ',')); // eight evaluations after the start, there and back
-        XElement blocks = page.Descendants("svg").First(svg => svg.Attribute("aria-label")!.Value == "Gradient norm by block");
+        // eight evaluations after the start, there and back
+        Assert.Equal(16, area.Attribute("d")!.Value.Count(c => c == ','));
+        XElement blocks = page.Descendants("svg")
+            .First(svg => svg.Attribute("aria-label")!.Value == "Gradient norm by block");
         Assert.Equal(["embed", "block0", "block1"], blocks.Elements("path").Select(path => path.Value));
-        Assert.Contains("step 250: 123 (memory)", page.Descendants("svg").Last().Descendants("title").Select(title => title.Value));
-        Assert.Contains("linear forward|8 x 4 x 2|3|1.500|46.2|99.5|12.0|55 arithmetic", page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value))));
-        Assert.Contains("other||1|0.500|15.0|||", page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value))));
+        Assert.Contains("step 250: 123 (memory)", page.Descendants("svg").Last().Descendants("title")
+            .Select(title => title.Value));
+        Assert.Contains("linear forward|8 x 4 x 2|3|1.500|46.2|99.5|12.0|55 arithmetic",
+            page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value))));
+        Assert.Contains("other||1|0.500|15.0|||",
+            page.Descendants("tr").Select(r => string.Join('|', r.Elements().Select(c => c.Value))));
     }
 
     [Fact]
     public void Shows_the_verdict_and_its_causes()
     {
-        Assert.StartsWith("No band: shakespeare-char was not measured with these options: another text", ByClass(Parse(Report.Render(Whole(500))), "verdict").Single().Value, StringComparison.Ordinal);
+        Assert.StartsWith("No band: shakespeare-char was not measured with these options: another text",
+            ByClass(Parse(Report.Render(Whole(500))), "verdict").Single().Value, StringComparison.Ordinal);
         XElement bad = ByClass(Parse(Report.Render(Measured(0.5))), "verdict bad").Single();
         Assert.StartsWith("Low: the loss over the whole validation split is", bad.Value, StringComparison.Ordinal);
         Assert.NotEmpty(bad.Descendants("li"));
@@ -142,7 +163,8 @@ public sealed class ReportTests : IDisposable
             Config = new OrderedDictionary<string, string> { [Evil] = Evil },
             Machine = new RunMachine(Evil, 1, Evil, 10),
         };
-        string html = Report.Render([run, Step(1), Eval(1, sample: Evil), Eval(2, sample: Evil), new EndEntry(2, 1, 1, 1, Evil)]);
+        string html = Report.Render([run, Step(1), Eval(1, sample: Evil), Eval(2, sample: Evil),
+            new EndEntry(2, 1, 1, 1, Evil)]);
         Assert.DoesNotContain("<script", html, StringComparison.OrdinalIgnoreCase);
 
         XElement page = Parse(html);
@@ -161,7 +183,8 @@ public sealed class ReportTests : IDisposable
 
         XElement one = Parse(Report.Render([Run(), Step(1), new EndEntry(1, double.NaN, 0.25, 768, "interrupted")]));
         Assert.Equal(4, one.Descendants("svg").Count());
-        Assert.Contains("ended early at step 1: interrupted", ByClass(one, "warn").Single().Value, StringComparison.Ordinal);
+        Assert.Contains("ended early at step 1: interrupted", ByClass(one, "warn").Single().Value,
+            StringComparison.Ordinal);
         Assert.DoesNotContain("NaN", one.Value, StringComparison.Ordinal);
 
         Assert.Equal(4, Parse(Report.Render([Step(1)])).Descendants("svg").Count());
@@ -181,7 +204,8 @@ public sealed class ReportTests : IDisposable
     public void Any_number_can_be_drawn(double value)
     {
         StepEntry strange = new(3, value, value, value, value, value, value);
-        string html = Report.Render([Run(), strange, strange with { Step = int.MaxValue }, Step(-5, -value), Eval(int.MinValue, value), new EndEntry(4, value, value, -1, "done")]);
+        string html = Report.Render([Run(), strange, strange with { Step = int.MaxValue }, Step(-5, -value),
+            Eval(int.MinValue, value), new EndEntry(4, value, value, -1, "done")]);
         foreach (XElement path in Parse(html).Descendants("path"))
         {
             Assert.DoesNotContain("NaN", path.Attribute("d")!.Value, StringComparison.Ordinal);
@@ -192,9 +216,12 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void A_loss_that_is_not_a_number_is_told_and_leaves_a_gap()
     {
-        XElement page = Parse(Report.Render([Run(), Step(1), Step(2), Step(3, double.NaN), Step(4), Step(5), new EndEntry(5, 2, 1, 1, "done")]));
-        Assert.Contains("not a finite number at step 3", ByClass(page, "warn").Single().Value, StringComparison.Ordinal);
-        string line = ByClass(page.Descendants("svg").First(), "line").First(e => e.Name == "path").Attribute("d")!.Value;
+        XElement page = Parse(Report.Render([Run(), Step(1), Step(2), Step(3, double.NaN), Step(4), Step(5),
+            new EndEntry(5, 2, 1, 1, "done")]));
+        Assert.Contains("not a finite number at step 3", ByClass(page, "warn").Single().Value,
+            StringComparison.Ordinal);
+        string line = ByClass(page.Descendants("svg").First(), "line").First(e => e.Name == "path")
+            .Attribute("d")!.Value;
         Assert.Equal((2, 2), (line.Count(c => c == 'M'), line.Count(c => c == 'L')));
     }
 
@@ -205,20 +232,25 @@ public sealed class ReportTests : IDisposable
         Report.Write(path, Whole(20_000));
         Assert.InRange(new FileInfo(path).Length, 50_000, 400_000);
         XElement page = Parse(File.ReadAllText(path));
-        Assert.All(page.Descendants("path"), p => Assert.InRange(p.Attribute("d")!.Value.Count(c => c is 'L' or 'M'), 1, 1000));
+        Assert.All(page.Descendants("path"),
+            p => Assert.InRange(p.Attribute("d")!.Value.Count(c => c is 'L' or 'M'), 1, 1000));
         Assert.Equal([path], Directory.GetFiles(folder));
     }
 
     [Fact]
-    public void The_same_entries_give_the_same_bytes() => Assert.Equal(Report.Render(Whole(300)), Report.Render(Whole(300)));
+    public void The_same_entries_give_the_same_bytes() =>
+        Assert.Equal(Report.Render(Whole(300)), Report.Render(Whole(300)));
 
     static XElement Parse(string html)
     {
-        using var reader = XmlReader.Create(new StringReader(html), new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore });
+        using var reader = XmlReader.Create(new StringReader(html),
+            new XmlReaderSettings { DtdProcessing = DtdProcessing.Ignore });
         return XDocument.Load(reader, LoadOptions.PreserveWhitespace).Root!;
     }
 
-    static IEnumerable<XElement> ByClass(XElement page, string name) => page.Descendants().Where(e => e.Attribute("class")?.Value == name);
+    static IEnumerable<XElement> ByClass(XElement page, string name) =>
+        page.Descendants().Where(e => e.Attribute("class")?.Value == name);
 
-    static double Number(string text) => double.Parse(text, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+    static double Number(string text) =>
+        double.Parse(text, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
 }

@@ -7,7 +7,8 @@ namespace Nano.Tests;
 internal static class Providers
 {
     /// <summary>What each provider says to a graph of one node, asked once per process; null where it runs.</summary>
-    private static readonly Lazy<Dictionary<string, string?>> Tried = new(() => ProviderProbe.Try().ToDictionary(one => one.Provider.Name, one => one.Problem));
+    private static readonly Lazy<Dictionary<string, string?>> Tried =
+        new(() => ProviderProbe.Try().ToDictionary(one => one.Provider.Name, one => one.Problem));
 
     /// <summary>Their names.</summary>
     public static TheoryData<string> Names => ["onnx-cpu", "webgpu"];

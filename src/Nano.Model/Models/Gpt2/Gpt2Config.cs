@@ -11,12 +11,12 @@ public sealed record Gpt2Config : ModelConfig
     private const int Gpt2Vocabulary = 50257, EndOfText = 50256;
 
     /// <summary>
-    /// Whether linear layers and norms have biases. False is Nano's own extension: the key "bias"
+    /// True if linear layers and norms have biases. False is Nano's own extension: the key "bias"
     /// in config.json.
     /// </summary>
     public bool Bias { get; init; } = true;
 
-    /// <summary>Which GELU the MLP uses.</summary>
+    /// <summary>The form of GELU in the MLP.</summary>
     public GeluForm Gelu { get; init; } = GeluForm.Tanh;
 
     /// <summary>Added to the variance in LayerNorm.</summary>
@@ -74,8 +74,8 @@ public sealed record Gpt2Config : ModelConfig
         [.. base.Describe(), ("bias", Text(Bias)), ("gelu", Gelu.ToString()), ("norm_epsilon", Text(LayerNormEpsilon))];
 
     /// <summary>
-    /// What a config.json of model_type gpt2 says. n_positions decides the context length, the
-    /// older n_ctx only where it is absent.
+    /// Reads a config.json of model_type gpt2. The context length is n_positions, or the older
+    /// n_ctx if that is absent.
     /// </summary>
     /// <exception cref="BadFileException">A variant of GPT-2 that is not supported, or a value of
     /// the wrong type.</exception>
@@ -116,7 +116,7 @@ public sealed record Gpt2Config : ModelConfig
             first ??= (key, value);
             if (value != first.Value.Value)
                 throw file.Bad($"'{first.Value.Key}' is {first.Value.Value} but '{key}' is {value}; one dropout for "
-                    + $"all three is supported (to generate text, any value serves)");
+                    + "all three is supported (to generate text, any value serves)");
         }
         return first?.Value ?? 0.1f;
     }

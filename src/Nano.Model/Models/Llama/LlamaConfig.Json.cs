@@ -7,13 +7,14 @@ public sealed partial record LlamaConfig
 {
     private const string Full = "full_attention", Sliding = "sliding_attention";
 
-    /// <summary>What a config.json of this model_type says.</summary>
+    /// <summary>Reads a config.json of this model_type.</summary>
     /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
     internal static LlamaConfig Read(ConfigJson file, string kind)
     {
         RefuseVariants(file);
         int layers = file.RequiredInt("num_hidden_layers"), heads = file.RequiredInt("num_attention_heads");
-        bool attentionBias = kind switch { "qwen2" => false, "mistral" => false, _ => file.Bool("attention_bias") ?? false };
+        bool attentionBias = kind switch { "qwen2" => false, "mistral" => false,
+            _ => file.Bool("attention_bias") ?? false };
         var (window, firstWindowLayer) = ReadWindow(file, kind, layers);
         var config = new LlamaConfig
         {
@@ -22,7 +23,9 @@ public sealed partial record LlamaConfig
             Layers = layers,
             Heads = heads,
             Channels = file.RequiredInt("hidden_size"),
-            KvHeads = file.Int("num_key_value_heads") ?? (kind == "llama" || file.Has("num_key_value_heads") ? heads : file.RequiredInt("num_key_value_heads")),
+            KvHeads = file.Int("num_key_value_heads")
+                ?? (kind == "llama" || file.Has("num_key_value_heads") ? heads
+                    : file.RequiredInt("num_key_value_heads")),
             Intermediate = file.RequiredInt("intermediate_size"),
             TiedHead = file.Bool("tie_word_embeddings") ?? false,
             Dropout = file.Float("dropout") ?? 0,
@@ -45,12 +48,13 @@ public sealed partial record LlamaConfig
         if (file.Object("quantization_config") is not null)
             throw file.Bad("'quantization_config': quantised weights are not supported; supported: F32, F16, BF16");
         if (file.Double("partial_rotary_factor") is { } part && part != 1)
-            throw file.Bad($"'partial_rotary_factor' is {part}, a variant that is not supported: all channels of a head turn");
+            throw file.Bad($"'partial_rotary_factor' is {part}, a variant that is not supported: all channels of a "
+                + "head are rotated");
     }
 
     /// <summary>
-    /// Mistral has a window in all layers (4096 where the key is absent); Qwen only if use_sliding_window says so, from max_window_layers on or
-    /// where layer_types says so.
+    /// Mistral has a window in all layers (4096 where the key is absent); Qwen only if
+    /// use_sliding_window says so, from max_window_layers on or where layer_types says so.
     /// </summary>
     private static (int Window, int FirstLayer) ReadWindow(ConfigJson file, string kind, int layers)
     {
@@ -59,9 +63,11 @@ public sealed partial record LlamaConfig
         if (kind == "mistral")
             return (file.Has("sliding_window") ? file.Int("sliding_window") ?? 0 : 4096, 0);
         int window = file.Bool("use_sliding_window") ?? false ? file.Int("sliding_window") ?? 0 : 0;
-        int first = file.Strings("layer_types") is { } types ? FirstSliding(file, types, layers) : file.Int("max_window_layers") ?? 28;
+        int first = file.Strings("layer_types") is { } types ? FirstSliding(file, types, layers)
+            : file.Int("max_window_layers") ?? 28;
         if (window == 0 && first < layers && file.Has("layer_types"))
-            throw file.Bad($"'layer_types' has {Sliding} at {first}, but 'use_sliding_window' and 'sliding_window' give no window");
+            throw file.Bad($"'layer_types' has {Sliding} at {first}, but 'use_sliding_window' and 'sliding_window' "
+                + "give no window");
         return window == 0 ? (0, 0) : (window, Math.Min(first, layers));
     }
 
@@ -72,13 +78,15 @@ public sealed partial record LlamaConfig
         int first = types.TakeWhile(type => type == Full).Count();
         for (int i = first; i < layers; i++)
             if (types[i] != Sliding)
-                throw file.Bad($"'layer_types' has {Quoted.Of(types[i])} at {i}; supported: some {Full}, then {Sliding} to the end");
+                throw file.Bad($"'layer_types' has {Quoted.Of(types[i])} at {i}; supported: some {Full}, then "
+                    + $"{Sliding} to the end");
         return first;
     }
 
     /// <summary>
-    /// rope_parameters (transformers 5), or rope_theta and rope_scaling (4). Where a scaling stretches max_position_embeddings instead of having been
-    /// counted in (dynamic always, yarn when the original context is no smaller), the context is the original one times the factor.
+    /// rope_parameters (transformers 5), or rope_theta and rope_scaling (4). Where a scaling
+    /// stretches max_position_embeddings instead of having been counted in (dynamic always, yarn
+    /// when the original context is no smaller), the context is the original one times the factor.
     /// </summary>
     private static LlamaConfig WithRope(LlamaConfig config, ConfigJson file)
     {
@@ -91,7 +99,8 @@ public sealed partial record LlamaConfig
         if (rope.Has(Full) || rope.Has(Sliding))
             throw file.Bad($"'{outer}' differs by kind of layer; supported: one for all");
         if (rope.Double("partial_rotary_factor") is { } part && part != 1)
-            throw file.Bad($"'{outer}.partial_rotary_factor' is {part}, a variant that is not supported: all channels of a head turn");
+            throw file.Bad($"'{outer}.partial_rotary_factor' is {part}, a variant that is not supported: all "
+                + "channels of a head are rotated");
         string? type = rope.String("rope_type") ?? rope.String("type") ?? (rope.Has("factor") ? null : "default");
         int? given = rope.Int("original_max_position_embeddings");
         int original = given ?? config.ContextLength;
@@ -102,28 +111,38 @@ public sealed partial record LlamaConfig
             case "linear":
                 return config with { RopeScaling = new RopeScaling.Linear(rope.RequiredDouble("factor")) };
             case "dynamic":
-                return Stretched(config, rope.RequiredDouble("factor"), original, factor => new RopeScaling.Dynamic(factor, original));
+                return Stretched(config, rope.RequiredDouble("factor"), original,
+                    factor => new RopeScaling.Dynamic(factor, original));
             case "yarn":
-                return Stretched(config, rope.Double("factor") ?? (double)config.ContextLength / original, original, factor => ReadYarn(rope, factor, original));
+                return Stretched(config, rope.Double("factor") ?? (double)config.ContextLength / original, original,
+                    factor => ReadYarn(rope, factor, original));
             case "llama3":
-                return config with { RopeScaling = new RopeScaling.Llama3(rope.RequiredDouble("factor"), rope.RequiredDouble("low_freq_factor"), rope.RequiredDouble("high_freq_factor"), original) };
+                return config with { RopeScaling = new RopeScaling.Llama3(rope.RequiredDouble("factor"),
+                    rope.RequiredDouble("low_freq_factor"), rope.RequiredDouble("high_freq_factor"), original) };
             default:
-                throw file.Bad($"'{outer}.rope_type' is {(type is null ? "missing" : Quoted.Of(type))}; supported: default, linear, dynamic, yarn, llama3");
+                throw file.Bad($"'{outer}.rope_type' is {(type is null ? "missing" : Quoted.Of(type))}; supported: "
+                    + "default, linear, dynamic, yarn, llama3");
         }
     }
 
-    private static LlamaConfig Stretched(LlamaConfig config, double factor, int original, Func<double, RopeScaling> scaling) =>
-        config with { RopeScaling = scaling(factor), ContextLength = config.ContextLength > original ? config.ContextLength : Stretch(original, factor) };
+    private static LlamaConfig Stretched(LlamaConfig config, double factor, int original,
+        Func<double, RopeScaling> scaling) =>
+        config with { RopeScaling = scaling(factor),
+            ContextLength = config.ContextLength > original ? config.ContextLength : Stretch(original, factor) };
 
     /// <summary>The context that a factor makes of an original one. A factor out of range is refused later.</summary>
-    private static int Stretch(int original, double factor) => factor is >= 1 and <= MaxChannels ? (int)Math.Min(int.MaxValue, original * factor) : original;
+    private static int Stretch(int original, double factor) =>
+        factor is >= 1 and <= MaxChannels ? (int)Math.Min(int.MaxValue, original * factor) : original;
 
     private static RopeScaling.Yarn ReadYarn(ConfigJson rope, double factor, int original)
     {
         double? attention = rope.Double("attention_factor");
-        if (attention is null && rope.Double("mscale") is { } scale and not 0 && rope.Double("mscale_all_dim") is { } all and not 0)
-            attention = RopeScaling.Yarn.DefaultMagnitude(factor, scale) / RopeScaling.Yarn.DefaultMagnitude(factor, all);
-        return new(factor, original, rope.Double("beta_fast") ?? 32, rope.Double("beta_slow") ?? 1, attention, rope.Bool("truncate") ?? true);
+        if (attention is null && rope.Double("mscale") is { } scale and not 0
+            && rope.Double("mscale_all_dim") is { } all and not 0)
+            attention = RopeScaling.Yarn.DefaultMagnitude(factor, scale)
+                / RopeScaling.Yarn.DefaultMagnitude(factor, all);
+        return new(factor, original, rope.Double("beta_fast") ?? 32, rope.Double("beta_slow") ?? 1, attention,
+            rope.Bool("truncate") ?? true);
     }
 
     /// <summary>The model_type that has these features in transformers, and its class; null where none has.</summary>
@@ -132,7 +151,8 @@ public sealed partial record LlamaConfig
         { Pairing: not RopePairing.RotateHalf } => null,
         { QkNorm: true, MlpBias: false } when QkvBias == OutputBias => ("qwen3", "Qwen3ForCausalLM"),
         { QkNorm: false, MlpBias: false, QkvBias: true, OutputBias: false } => ("qwen2", "Qwen2ForCausalLM"),
-        { QkNorm: false, MlpBias: false, QkvBias: false, OutputBias: false, Window: > 0, FirstWindowLayer: 0 } => ("mistral", "MistralForCausalLM"),
+        { QkNorm: false, MlpBias: false, QkvBias: false, OutputBias: false, Window: > 0, FirstWindowLayer: 0 } =>
+            ("mistral", "MistralForCausalLM"),
         { QkNorm: false, Window: 0 } when QkvBias == OutputBias => ("llama", "LlamaForCausalLM"),
         _ => null,
     };
@@ -142,8 +162,10 @@ public sealed partial record LlamaConfig
     {
         var (type, architecture) = Published() ?? throw new NanoException(Pairing != RopePairing.RotateHalf
             ? "a config.json cannot say that rotary pairs are interleaved"
-            : $"no model_type has these features together: QK-norm {QkNorm}, biases of q, k, v {QkvBias}, of the attention output {OutputBias}, of the MLP {MlpBias}, window {Window} from layer {FirstWindowLayer} on",
-            Pairing != RopePairing.RotateHalf ? "permute the rows of the query and key weights to rotate-half first" : null);
+            : $"no model_type has these features together: QK-norm {QkNorm}, biases of q, k, v {QkvBias}, of the "
+            + $"attention output {OutputBias}, of the MLP {MlpBias}, window {Window} from layer {FirstWindowLayer} on",
+            Pairing != RopePairing.RotateHalf ? "permute the rows of the query and key weights to rotate-half first"
+                : null);
         WriteKind(json, architecture, type);
         json.WriteNumber("vocab_size", VocabSize);
         json.WriteNumber("hidden_size", Channels);
@@ -185,8 +207,10 @@ public sealed partial record LlamaConfig
     private void WriteRope(Utf8JsonWriter json)
     {
         // transformers takes max_position_embeddings for the original context of the dynamic scaling.
-        bool stretched = RopeScaling is RopeScaling.Dynamic { OriginalContext: var original, Factor: var stretch } && Stretch(original, stretch) == ContextLength;
-        json.WriteNumber("max_position_embeddings", stretched ? ((RopeScaling.Dynamic)RopeScaling!).OriginalContext : ContextLength);
+        bool stretched = RopeScaling is RopeScaling.Dynamic { OriginalContext: var original, Factor: var stretch }
+            && Stretch(original, stretch) == ContextLength;
+        json.WriteNumber("max_position_embeddings",
+            stretched ? ((RopeScaling.Dynamic)RopeScaling!).OriginalContext : ContextLength);
         WriteFloat(json, "rope_theta", RopeTheta);
         if (RopeScaling is null)
         {
@@ -203,17 +227,20 @@ public sealed partial record LlamaConfig
                 Write("dynamic", dynamic.Factor, stretched ? null : dynamic.OriginalContext);
                 break;
             case RopeScaling.Yarn yarn:
-                Write("yarn", yarn.Factor, yarn.OriginalContext, ("beta_fast", yarn.BetaFast), ("beta_slow", yarn.BetaSlow), ("attention_factor", yarn.AttentionFactor));
+                Write("yarn", yarn.Factor, yarn.OriginalContext, ("beta_fast", yarn.BetaFast),
+                    ("beta_slow", yarn.BetaSlow), ("attention_factor", yarn.AttentionFactor));
                 if (!yarn.Truncate)
                     json.WriteBoolean("truncate", false);
                 break;
             case RopeScaling.Llama3 llama3:
-                Write("llama3", llama3.Factor, llama3.OriginalContext, ("low_freq_factor", llama3.LowFactor), ("high_freq_factor", llama3.HighFactor));
+                Write("llama3", llama3.Factor, llama3.OriginalContext, ("low_freq_factor", llama3.LowFactor),
+                    ("high_freq_factor", llama3.HighFactor));
                 break;
         }
         json.WriteEndObject();
 
-        void Write(string type, double factor, int? originalContext, params ReadOnlySpan<(string Key, double? Value)> numbers)
+        void Write(string type, double factor, int? originalContext,
+            params ReadOnlySpan<(string Key, double? Value)> numbers)
         {
             json.WriteString("rope_type", type);
             WriteFloat(json, "factor", factor);

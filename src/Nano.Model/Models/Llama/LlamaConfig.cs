@@ -18,32 +18,34 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>The base of the rotary angles.</summary>
     public double RopeTheta { get; init; } = 10000;
 
-    /// <summary>How the angles are changed for texts longer than in training; null for not at all.</summary>
+    /// <summary>
+    /// The scaling of the rotary angles for texts longer than in training; null for none.
+    /// </summary>
     public RopeScaling? RopeScaling { get; init; }
 
     /// <summary>
-    /// Which channels of a head turn together. Hugging Face's files hold
+    /// The channels of a head that are rotated together. Hugging Face's files use
     /// <see cref="RopePairing.RotateHalf"/>, Meta's and llama2.c's the other.
     /// </summary>
     public RopePairing Pairing { get; init; } = RopePairing.RotateHalf;
 
-    /// <summary>Whether queries, keys and values have biases (Qwen2).</summary>
+    /// <summary>True if queries, keys and values have biases (Qwen2).</summary>
     public bool QkvBias { get; init; }
 
-    /// <summary>Whether the projection after attention has a bias.</summary>
+    /// <summary>True if the projection after attention has a bias.</summary>
     public bool OutputBias { get; init; }
 
-    /// <summary>Whether the MLP has biases.</summary>
+    /// <summary>True if the MLP has biases.</summary>
     public bool MlpBias { get; init; }
 
     /// <summary>
-    /// Whether every head of queries and keys passes an RMSNorm of its own before it is turned
+    /// True if every head of queries and keys passes an RMSNorm of its own before it is rotated
     /// (Qwen3).
     /// </summary>
     public bool QkNorm { get; init; }
 
     /// <summary>
-    /// How many keys a query sees, its own included, in the layers from
+    /// Number of keys that a query sees, its own included, in the layers from
     /// <see cref="FirstWindowLayer"/> on; 0 for all.
     /// </summary>
     public int Window { get; init; }
@@ -56,7 +58,7 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <inheritdoc/>
     public override string ModelType => Published()?.Type ?? "llama";
 
-    /// <summary>How many keys a query of a layer sees; 0 for all.</summary>
+    /// <summary>Number of keys that a query of a layer sees; 0 for all.</summary>
     public int WindowOf(int layer) => layer >= FirstWindowLayer ? Window : 0;
 
     /// <summary>The MLP becomes wider with the channels, in whole eights.</summary>
@@ -106,11 +108,11 @@ public sealed partial record LlamaConfig : ModelConfig
             RopeScaling.Llama3 { LowFactor: var low,
                 HighFactor: var high } when !(low > 0 && high > low && double.IsFinite(high)) =>
                 $"the frequency factors of the rotary scaling are {low} and {high}; they must be positive, the "
-                + $"second larger",
+                + "second larger",
             RopeScaling.Yarn { BetaSlow: var slow,
                 BetaFast: var fast } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
                 $"beta_fast and beta_slow of the rotary scaling are {fast} and {slow}; they must be positive, the "
-                + $"first at least the second",
+                + "first at least the second",
             RopeScaling.Yarn { AttentionFactor: { } attention } when !(attention > 0 && double.IsFinite(attention)) =>
                 $"the attention factor of the rotary scaling is {attention}; it must be positive",
             RopeScaling.Dynamic when HeadDim == 2 => "dynamic rotary scaling needs heads of more than 2 channels",

@@ -1,6 +1,8 @@
 namespace Nano;
 
-/// <summary>What a pass over the blocks of <see cref="AttentionBackward"/> computes.</summary>
+/// <summary>
+/// The gradients that a pass over the blocks of <see cref="AttentionBackward"/> computes.
+/// </summary>
 internal enum AttentionPass
 {
     /// <summary>All gradients: five products per pair of blocks. An item is a batch entry and a key head.</summary>
@@ -34,7 +36,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
 {
     private const int Block = AttentionSizes.Block;
 
-    /// <summary>What is computed.</summary>
+    /// <summary>The gradients to compute.</summary>
     public AttentionPass Pass { get; init; } = pass;
 
     /// <summary>Items of work per key head.</summary>
@@ -48,21 +50,21 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* Keys = scratch.Take((long)s.Keys * s.PaddedDim); // [keys of the item, D padded]
-        public readonly float* Values = scratch.Take((long)s.Keys * s.PaddedDim);
-        public readonly float* DKeys = scratch.Take((long)s.Keys * s.PaddedDim);
-        public readonly float* DValues = scratch.Take((long)s.Keys * s.PaddedDim);
-        public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [queries, D padded], scaled
-        public readonly float* DOutput = scratch.Take((long)Block * s.PaddedDim);
-        public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
+        public readonly float* Keys = scratch.Allocate((long)s.Keys * s.PaddedDim); // [keys of the item, D padded]
+        public readonly float* Values = scratch.Allocate((long)s.Keys * s.PaddedDim);
+        public readonly float* DKeys = scratch.Allocate((long)s.Keys * s.PaddedDim);
+        public readonly float* DValues = scratch.Allocate((long)s.Keys * s.PaddedDim);
+        public readonly float* Query = scratch.Allocate((long)Block * s.PaddedDim); // [queries, D padded], scaled
+        public readonly float* DOutput = scratch.Allocate((long)Block * s.PaddedDim);
+        public readonly float* DQuery = scratch.Allocate((long)Block * s.PaddedDim);
         // [D, queries]: the outputs, then the scaled queries
-        public readonly float* QueryT = scratch.Take((long)Block * s.HeadDim);
-        public readonly float* DOutputT = scratch.Take((long)Block * s.HeadDim);
-        public readonly float* P = scratch.Take(Block * Block); // [keys, queries]
-        public readonly float* DP = scratch.Take(Block * Block); // dp, then ds
-        public readonly float* LogSumExp = scratch.Take(Block);
-        public readonly float* Delta = scratch.Take(Block);
-        public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
+        public readonly float* QueryT = scratch.Allocate((long)Block * s.HeadDim);
+        public readonly float* DOutputT = scratch.Allocate((long)Block * s.HeadDim);
+        public readonly float* P = scratch.Allocate(Block * Block); // [keys, queries]
+        public readonly float* DP = scratch.Allocate(Block * Block); // dp, then ds
+        public readonly float* LogSumExp = scratch.Allocate(Block);
+        public readonly float* Delta = scratch.Allocate(Block);
+        public readonly float* Zeros = scratch.Allocate(Block); // where the chains of scores start
     }
 
     /// <summary>The keys of an item of work, [Begin, End), and their rows.</summary>
@@ -137,9 +139,9 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         Walk<S, V>(Pass, first, rows, width, !finite, range, buffers);
         if (Pass == AttentionPass.Keys)
             return;
-        int witness = sizes.IsWindowed ? 0 : rows - 1;
-        if (finite && !AttentionBlock.AllFinite<S, V>((rows - witness) * sizes.PaddedDim,
-            buffers.DQuery + (witness * sizes.PaddedDim)))
+        int firstChecked = sizes.IsWindowed ? 0 : rows - 1;
+        if (finite && !AttentionBlock.AllFinite<S, V>((rows - firstChecked) * sizes.PaddedDim,
+            buffers.DQuery + (firstChecked * sizes.PaddedDim)))
             Walk<S, V>(AttentionPass.Queries, first, rows, width, true, range, buffers);
         PutRows<S, V>(rows, buffers.DQuery, sizes.Scale,
             dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);

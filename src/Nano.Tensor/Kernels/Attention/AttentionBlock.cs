@@ -1,18 +1,23 @@
 namespace Nano;
 
 /// <summary>
-/// A block of queries against a block of keys, both counted from the start of their block. Scores are kept transposed, [keys, queries]:
-/// SIMD lanes lie along queries, so maxima and sums over keys need no step across lanes, keys and values are read as they lie, and a query's
-/// arithmetic is the same whatever its neighbours. Query r sees the last Window keys below Diagonal + r; what lies beyond is neither computed nor
-/// multiplied, up to the size of a tile; what lies before is not multiplied, likewise. What the mask hides within a tile is multiplied as a zero, which is harmless until it meets an infinity or a NaN:
-/// row by row nothing hidden is multiplied, with the same bits, slowly.
+/// A block of queries against a block of keys, both counted from the start of their block. Scores
+/// are kept transposed, [keys, queries]: SIMD lanes lie along queries, so maxima and sums over keys
+/// need no step across lanes, keys and values are read as they lie, and a query's arithmetic is the
+/// same whatever its neighbours. Query r sees the last Window keys below Diagonal + r; what lies
+/// beyond is neither computed nor multiplied, up to the size of a tile; what lies before is not
+/// multiplied, likewise. What the mask hides within a tile is multiplied as a zero, which is
+/// harmless until it meets an infinity or a NaN: row by row nothing hidden is multiplied, with the
+/// same bits, slowly.
 /// </summary>
 /// <param name="Queries">Queries in the block.</param>
 /// <param name="Keys">Keys in the block that at least one of the queries sees.</param>
-/// <param name="Diagonal">Where the keys that query 0 sees end, not clamped.</param>
-/// <param name="Window">How many keys a query sees.</param>
-/// <param name="Row">Floats from the scores of one key to those of the next: the queries, padded to whole tiles.</param>
-/// <param name="RowByRow">Whether products that a mask cuts take one row at a time, each as deep as the row sees.</param>
+/// <param name="Diagonal">The end of the keys that query 0 sees, not clamped.</param>
+/// <param name="Window">Number of keys that a query sees.</param>
+/// <param name="Row">Floats from the scores of one key to those of the next: the queries, padded to
+/// whole tiles.</param>
+/// <param name="RowByRow">Whether products that a mask cuts take one row at a time, each as deep as
+/// the row sees.</param>
 internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Window, int Row, bool RowByRow)
 {
     /// <summary>Rows of the tallest tile.</summary>
@@ -28,7 +33,7 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     private int FirstToSee(int key) => Math.Clamp(key - Diagonal + 1, 0, Queries);
 
     /// <summary>The first query after those that see a key.</summary>
-    private int EndOfThoseWhoSee(int key) => Math.Clamp(key - Diagonal + Window + 1, 0, Queries);
+    private int VisibleQueryEnd(int key) => Math.Clamp(key - Diagonal + Window + 1, 0, Queries);
 
     private bool IsMasked => Diagonal < Keys || Diagonal - Window + Queries - 1 > 0;
 
@@ -36,10 +41,12 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     private int Step(int rows) => !IsMasked ? rows : RowByRow ? 1 : TileM;
 
     /// <summary>
-    /// s[key, query] = sum_d a[key, d] panel[d, query], d in order, for the queries of one tile (from column on). Returns the rows computed;
-    /// the rest, which none of these queries sees, is zero.
+    /// s[key, query] = sum_d a[key, d] panel[d, query], d in order, for the queries of one tile
+    /// (from column on). Returns the rows computed; the rest, which none of these queries sees, is
+    /// zero.
     /// </summary>
-    public unsafe int Scores<S, V>(int column, int headDim, float* a, nint aRow, float* panel, float* zeros, float* s) where S : ISimd<V> where V : unmanaged
+    public unsafe int Scores<S, V>(int column, int headDim, float* a, nint aRow, float* panel, float* zeros, float* s)
+        where S : ISimd<V> where V : unmanaged
     {
         int width = 2 * S.Lanes, keys = VisibleTo(column + width);
         Tiles.Multiply<S, V>(keys, width, headDim, a, aRow, 1, panel + column, Row, zeros, 0, s + column, Row, null);
@@ -62,34 +69,40 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     }
 
     /// <summary>c[query, :] += sum_key s[key, query] panel[key, :], keys in order.</summary>
-    public unsafe void AddToQueries<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc) where S : ISimd<V> where V : unmanaged
+    public unsafe void AddToQueries<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc)
+        where S : ISimd<V> where V : unmanaged
     {
         int step = Step(Queries);
         for (int query = 0; query < Queries; query += step)
         {
             int rows = Math.Min(step, Queries - query), key = FirstVisible(query);
             float* to = c + (query * ldc);
-            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows) - key, s + (key * Row) + query, 1, Row, panel + (key * panelRow), panelRow, to, ldc, to, ldc, null);
+            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows) - key, s + (key * Row) + query, 1, Row,
+                panel + (key * panelRow), panelRow, to, ldc, to, ldc, null);
         }
     }
 
     /// <summary>c[key, :] += sum_query s[key, query] panel[query, :], queries in order.</summary>
-    public unsafe void AddToKeys<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc) where S : ISimd<V> where V : unmanaged
+    public unsafe void AddToKeys<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc)
+        where S : ISimd<V> where V : unmanaged
     {
         int step = Step(Keys);
         for (int key = 0; key < Keys; key += step)
         {
             int rows = Math.Min(step, Keys - key), first = FirstToSee(key);
             float* to = c + (key * ldc);
-            Tiles.Multiply<S, V>(rows, columns, EndOfThoseWhoSee(key + rows - 1) - first, s + (key * Row) + first, Row, 1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
+            Tiles.Multiply<S, V>(rows, columns, VisibleQueryEnd(key + rows - 1) - first, s + (key * Row) + first, Row,
+                1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
         }
     }
 
     /// <summary>
-    /// to[r * toRow + c] = factor from[r * fromRow + c] for c below columns, zero up to toRow. Rows far apart are copied before they are
-    /// transposed: at a power of two they share few lines of the L1 cache.
+    /// to[r * toRow + c] = factor from[r * fromRow + c] for c below columns, zero up to toRow. Rows
+    /// far apart are copied before they are transposed: at a power of two they share few lines of
+    /// the L1 cache.
     /// </summary>
-    public static unsafe void CopyScaled<S, V>(int rows, int columns, float* from, nint fromRow, float factor, int toRow, float* to) where S : ISimd<V> where V : unmanaged
+    public static unsafe void CopyScaled<S, V>(int rows, int columns, float* from, nint fromRow, float factor,
+        int toRow, float* to) where S : ISimd<V> where V : unmanaged
     {
         for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
         {
@@ -99,7 +112,10 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         }
     }
 
-    /// <summary>Whether neither an infinity nor a NaN is among n numbers, whole vectors: either times 0 is NaN, all others leave a sum of +0.</summary>
+    /// <summary>
+    /// True if none of n numbers (whole vectors) is infinite or NaN: times 0 these give NaN, all
+    /// others a sum of +0.
+    /// </summary>
     public static unsafe bool AllFinite<S, V>(int n, float* x) where S : ISimd<V> where V : unmanaged
     {
         V zero = S.Splat(0), sum = zero;
@@ -118,8 +134,9 @@ internal readonly unsafe struct AttentionRows(float* first, nint stride)
 
     public float* At(nint row) => first + (row * Stride);
 
-    /// <summary>The same rows side by side, padded with zeros.</summary>
-    public AttentionRows Copied<S, V>(int count, int headDim, int padded, float* to) where S : ISimd<V> where V : unmanaged
+    /// <summary>A contiguous copy of the rows, padded with zeros.</summary>
+    public AttentionRows Copied<S, V>(int count, int headDim, int padded, float* to) where S : ISimd<V>
+        where V : unmanaged
     {
         Pack.Copy<S, V>(count, headDim, first, Stride, padded, padded, to);
         return new AttentionRows(to, padded);

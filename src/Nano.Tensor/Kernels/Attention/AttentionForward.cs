@@ -3,13 +3,17 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// The forward pass of <see cref="CausalAttentionOp"/>: for every block of queries, walk the blocks of keys from position 0 and keep a
-/// running maximum m, a running normaliser l and a running output o per query, rescaled when m grows. Both products run on the same tiles as
-/// every other matrix product. A query's arithmetic depends on itself and the visible keys alone. The last query of a block sees every value
-/// that the block multiplies: its output is finite only if they all are, else the block is done again row by row (see <see cref="AttentionBlock"/>).
-/// With a window, blocks before that of the block's first query are passed over, and it takes all queries together to see every value.
+/// The forward pass of <see cref="CausalAttentionOp"/>: for every block of queries, walk the blocks
+/// of keys from position 0 and keep a running maximum m, a running normaliser l and a running
+/// output o per query, rescaled when m grows. Both products run on the same tiles as every other
+/// matrix product. A query's arithmetic depends on itself and the visible keys alone. The last
+/// query of a block sees every value that the block multiplies: its output is finite only if they
+/// all are, else the block is done again row by row (see <see cref="AttentionBlock"/>). With a
+/// window, blocks before that of the block's first query are skipped, and only all queries together
+/// see every value.
 /// </summary>
-internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
+internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v,
+    nint qStride, nint kStride, nint vStride,
     float* logSumExp, float* y) : IAttentionKernel<AttentionForward>
 {
     private const int Block = AttentionSizes.Block;
@@ -18,16 +22,18 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     private const int KeyChains = 4;
 
     public static long ScratchFloats(AttentionSizes s) =>
-        (2 * (long)s.Keys * s.PaddedDim) + (Block * Block) + (Block * (s.HeadDim + (long)s.PaddedDim)) + (4 * Block) + 256;
+        (2 * (long)s.Keys * s.PaddedDim) + (Block * Block) + (Block * (s.HeadDim + (long)s.PaddedDim))
+            + (4 * Block) + 256;
 
-    public AttentionForward ForSegment(nint first, int length) => new(sizes.ForSegment(length), parts, q + (first * qStride), k + (first * kStride), v + (first * vStride),
+    public AttentionForward ForSegment(nint first, int length) =>
+        new(sizes.ForSegment(length), parts, q + (first * qStride), k + (first * kStride), v + (first * vStride),
         qStride, kStride, vStride, logSumExp + (first * sizes.Heads), y + (first * sizes.Heads * sizes.HeadDim));
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
-        float* keys = scratch.Take((long)sizes.Keys * padded); // [Tk, D padded]
-        float* values = scratch.Take((long)sizes.Keys * padded); // [Tk, D padded]
+        float* keys = scratch.Allocate((long)sizes.Keys * padded); // [Tk, D padded]
+        float* values = scratch.Allocate((long)sizes.Keys * padded); // [Tk, D padded]
         var state = new State(scratch, sizes);
         for (nint item = begin; item < end; item++)
         {
@@ -36,7 +42,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
             var kRows = new AttentionRows(k + (batch * sizes.Keys * kStride) + (keyHead * headDim), kStride);
             var vRows = new AttentionRows(v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride);
             if (sizes.PaysToCopy(parts))
-                (kRows, vRows) = (kRows.Copied<S, V>(sizes.Keys, headDim, padded, keys), vRows.Copied<S, V>(sizes.Keys, headDim, padded, values));
+                (kRows, vRows) = (kRows.Copied<S, V>(sizes.Keys, headDim, padded, keys), vRows.Copied<S, V>(sizes.Keys,
+                    headDim, padded, values));
             for (int i = (sizes.QueryBlocks * group) - 1 - part; i >= 0; i -= parts)
                 QueryBlock<S, V>(batch, (keyHead * group) + (i % group), i / group * Block, kRows, vRows, state);
         }
@@ -45,33 +52,37 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     /// <summary>The running state of a block of queries.</summary>
     private readonly struct State(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* Queries = scratch.Take((long)s.HeadDim * Block); // [D, queries], scaled
-        public readonly float* Scores = scratch.Take(Block * Block); // [keys, queries]: scores, then probabilities
-        public readonly float* Output = scratch.Take((long)Block * s.PaddedDim); // [queries, D padded]
-        public readonly float* Max = scratch.Take(Block);
-        public readonly float* Sum = scratch.Take(Block);
-        public readonly float* Rescale = scratch.Take(Block);
-        public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
+        public readonly float* Queries = scratch.Allocate((long)s.HeadDim * Block); // [D, queries], scaled
+        public readonly float* Scores = scratch.Allocate(Block * Block); // [keys, queries]: scores, then probabilities
+        public readonly float* Output = scratch.Allocate((long)Block * s.PaddedDim); // [queries, D padded]
+        public readonly float* Max = scratch.Allocate(Block);
+        public readonly float* Sum = scratch.Allocate(Block);
+        public readonly float* Rescale = scratch.Allocate(Block);
+        public readonly float* Zeros = scratch.Allocate(Block); // where the chains of scores start
     }
 
-    private void QueryBlock<S, V>(int batch, int head, int first, AttentionRows keys, AttentionRows values, State state) where S : ISimd<V> where V : unmanaged
+    private void QueryBlock<S, V>(int batch, int head, int first, AttentionRows keys, AttentionRows values, State state)
+        where S : ISimd<V> where V : unmanaged
     {
         int rows = Math.Min(Block, sizes.Queries - first);
         Walk<S, V>(batch, head, first, rows, false, keys, values, state);
-        int witness = sizes.IsWindowed ? 0 : rows - 1;
-        if (!AttentionBlock.AllFinite<S, V>((rows - witness) * sizes.PaddedDim, state.Output + (witness * sizes.PaddedDim)))
+        int firstChecked = sizes.IsWindowed ? 0 : rows - 1;
+        if (!AttentionBlock.AllFinite<S, V>((rows - firstChecked) * sizes.PaddedDim,
+            state.Output + (firstChecked * sizes.PaddedDim)))
             Walk<S, V>(batch, head, first, rows, true, keys, values, state);
         PutRows<S, V>(batch, head, first, rows, state);
     }
 
     /// <summary>Maxima, sums and outputs of a block of queries.</summary>
-    private void Walk<S, V>(int batch, int head, int first, int rows, bool rowByRow, AttentionRows keys, AttentionRows values, State state)
+    private void Walk<S, V>(int batch, int head, int first, int rows, bool rowByRow, AttentionRows keys,
+        AttentionRows values, State state)
         where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes;
         int width = (rows + tile - 1) / tile * tile;
         new Span<float>(state.Zeros, Block).Clear();
-        // A window may hide the whole of a block from a query: then nothing is larger than the start, and -infinity less it is -infinity, not NaN.
+        // A window may hide the whole of a block from a query: then nothing is larger than the start, and
+        // -infinity less it is -infinity, not NaN.
         new Span<float>(state.Max, width).Fill(sizes.IsWindowed ? float.MinValue : float.NegativeInfinity);
         new Span<float>(state.Sum, width).Clear();
         float* qRow = q + (((batch * (nint)sizes.Queries) + first) * qStride) + (head * headDim);
@@ -81,10 +92,12 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int visible = sizes.Keys - sizes.Queries + first + 1;
         for (int key = sizes.FirstBlock(visible); key < visible + rows - 1; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, sizes.Window, width, rowByRow);
+            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, sizes.Window,
+                width, rowByRow);
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros, state.Scores);
+                int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros,
+                    state.Scores);
                 block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
                 for (; count % KeyChains != 0; count++)
                     new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);
@@ -97,8 +110,9 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     }
 
     /// <summary>
-    /// One step of online softmax for a vector of queries: scores become exp(s - m) with the new maximum m; what was summed before is to be
-    /// rescaled by exp(m before - m). The largest becomes 1 exactly. Keys are taken by fours, each in a chain of its own.
+    /// One step of online softmax for a vector of queries: scores become exp(s - m) with the new
+    /// maximum m; what was summed before is to be rescaled by exp(m before - m). The largest
+    /// becomes 1 exactly. Keys are taken by fours, each in a chain of its own.
     /// </summary>
     private static void Absorb<S, V>(int keys, nint row, int column, State state) where S : ISimd<V> where V : unmanaged
     {
@@ -138,16 +152,19 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int padded = sizes.PaddedDim;
         for (int r = 0; r < rows; r++)
             if (state.Rescale[r] != 1)
-                new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * padded), state.Rescale[r], new(state.Output + (r * padded), false))).Run<S, V>(0, padded, null!);
+                new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * padded), state.Rescale[r],
+                    new(state.Output + (r * padded), false))).Run<S, V>(0, padded, null!);
     }
 
-    private void PutRows<S, V>(int batch, int head, int first, int rows, State state) where S : ISimd<V> where V : unmanaged
+    private void PutRows<S, V>(int batch, int head, int first, int rows, State state) where S : ISimd<V>
+        where V : unmanaged
     {
         nint width = sizes.Heads * sizes.HeadDim, row = (batch * (nint)sizes.Queries) + first;
         float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
         new ElementwiseLoop<LogSum>(new LogSum(state.Max, state.Sum, lse)).Run<S, V>(0, rows, null!);
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * sizes.PaddedDim), 1 / state.Sum[r], new(y + ((row + r) * width) + (head * sizes.HeadDim), false)))
+            new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * sizes.PaddedDim), 1 / state.Sum[r],
+                new(y + ((row + r) * width) + (head * sizes.HeadDim), false)))
                 .Run<S, V>(0, sizes.HeadDim, null!);
     }
 
@@ -155,6 +172,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     private readonly struct LogSum(float* max, float* sum, float* logSumExp) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(logSumExp + i, S.Add(S.Load(max + i), SimdMath.Log<S, V>(S.Load(sum + i))));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(logSumExp + i, S.Add(S.Load(max + i), SimdMath.Log<S, V>(S.Load(sum + i))));
     }
 }

@@ -4,13 +4,15 @@ using System.Runtime.Intrinsics;
 namespace Nano;
 
 /// <summary>
-/// <see cref="CausalAttentionOp"/> for a few queries over many keys, as in decoding with a cache: the arithmetic of
-/// <see cref="AttentionForward"/>, hence its bits, but with SIMD lanes along keys, since there are no queries to fill them with. The
-/// queries of all heads that share a key head are the rows, so each block of keys is transposed once, in the L1 cache. Where
-/// queries see different keys, the last one (with a window, all together) tells as there whether all values are finite; if not, rows are multiplied
-/// one by one.
+/// <see cref="CausalAttentionOp"/> for a few queries over many keys, as in decoding with a cache:
+/// the arithmetic of <see cref="AttentionForward"/>, hence its bits, but with SIMD lanes along
+/// keys, since there are no queries to fill them with. The queries of all heads that share a key
+/// head are the rows, so each block of keys is transposed once, in the L1 cache. Where queries see
+/// different keys, the last one (with a window, all together) tells as there whether all values are
+/// finite; if not, rows are multiplied one by one.
 /// </summary>
-internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, float* k, float* v, nint qStride, nint kStride, nint vStride,
+internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, float* k, float* v, nint qStride,
+    nint kStride, nint vStride,
     float* logSumExp, float* y) : IKernel
 {
     /// <summary>Queries per head up to which this kernel is the faster one.</summary>
@@ -21,19 +23,21 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     private static int RowsOf(AttentionSizes s) => s.Queries * (s.Heads / s.KeyHeads);
 
     public static long ScratchFloats(AttentionSizes s) =>
-        (Block * ((long)s.HeadDim + s.PaddedDim)) + (RowsOf(s) * ((long)s.HeadDim + s.PaddedDim + Block + 2)) + Block + 256;
+        (Block * ((long)s.HeadDim + s.PaddedDim)) + (RowsOf(s) * ((long)s.HeadDim + s.PaddedDim + Block + 2))
+            + Block + 256;
 
     /// <summary>The running state of all rows of an item of work.</summary>
     private readonly struct State(Scratch scratch, AttentionSizes s)
     {
-        public readonly float* KeysT = scratch.Take((long)Block * s.HeadDim); // [D, keys]
-        public readonly float* Rows = scratch.Take((long)Block * s.PaddedDim); // [keys, D padded]: keys, then values
-        public readonly float* Queries = scratch.Take((long)RowsOf(s) * s.HeadDim); // [rows, D], scaled
-        public readonly float* Output = scratch.Take((long)RowsOf(s) * s.PaddedDim); // [rows, D padded]
-        public readonly float* Scores = scratch.Take((long)RowsOf(s) * Block); // [rows, keys]
-        public readonly float* Max = scratch.Take(RowsOf(s));
-        public readonly float* Sum = scratch.Take(RowsOf(s));
-        public readonly float* Zeros = scratch.Take(Block); // where the chains of scores start
+        public readonly float* KeysT = scratch.Allocate((long)Block * s.HeadDim); // [D, keys]
+        // [keys, D padded]: keys, then values
+        public readonly float* Rows = scratch.Allocate((long)Block * s.PaddedDim);
+        public readonly float* Queries = scratch.Allocate((long)RowsOf(s) * s.HeadDim); // [rows, D], scaled
+        public readonly float* Output = scratch.Allocate((long)RowsOf(s) * s.PaddedDim); // [rows, D padded]
+        public readonly float* Scores = scratch.Allocate((long)RowsOf(s) * Block); // [rows, keys]
+        public readonly float* Max = scratch.Allocate(RowsOf(s));
+        public readonly float* Sum = scratch.Allocate(RowsOf(s));
+        public readonly float* Zeros = scratch.Allocate(Block); // where the chains of scores start
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -46,13 +50,16 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
             int batch = (int)(item / sizes.KeyHeads), keyHead = (int)(item % sizes.KeyHeads);
             Walk<S, V>(batch, keyHead, false, state);
             bool finite = sizes.IsWindowed ? AttentionBlock.AllFinite<S, V>(rows * padded, state.Output)
-                : sizes.Queries == 1 || AttentionBlock.AllFinite<S, V>(padded, state.Output + ((sizes.Queries - 1) * padded));
+                : sizes.Queries == 1
+                    || AttentionBlock.AllFinite<S, V>(padded, state.Output + ((sizes.Queries - 1) * padded));
             if (!finite)
                 Walk<S, V>(batch, keyHead, true, state);
             for (int r = 0; r < rows; r++)
             {
-                AttentionBlock.CopyScaled<S, V>(1, headDim, state.Output + (r * padded), 0, 1 / state.Sum[r], 0, y + (((TokenOf(batch, r) * sizes.Heads) + HeadOf(keyHead, r)) * headDim));
-                logSumExp[(((batch * (nint)sizes.Heads) + HeadOf(keyHead, r)) * sizes.Queries) + (r % sizes.Queries)] = state.Max[r] + SimdMath.Log<SimdScalar, float>(state.Sum[r]);
+                AttentionBlock.CopyScaled<S, V>(1, headDim, state.Output + (r * padded), 0, 1 / state.Sum[r], 0,
+                    y + (((TokenOf(batch, r) * sizes.Heads) + HeadOf(keyHead, r)) * headDim));
+                logSumExp[(((batch * (nint)sizes.Heads) + HeadOf(keyHead, r)) * sizes.Queries) + (r % sizes.Queries)] =
+                    state.Max[r] + SimdMath.Log<SimdScalar, float>(state.Sum[r]);
             }
         }
     }
@@ -61,29 +68,36 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     private void Walk<S, V>(int batch, int keyHead, bool rowByRow, State state) where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        float* keys = k + (batch * sizes.Keys * kStride) + (keyHead * headDim), values = v + (batch * sizes.Keys * vStride) + (keyHead * headDim);
+        float* keys = k + (batch * sizes.Keys * kStride) + (keyHead * headDim),
+            values = v + (batch * sizes.Keys * vStride) + (keyHead * headDim);
         for (int r = 0; r < rows; r++)
-            AttentionBlock.CopyScaled<S, V>(1, headDim, q + (TokenOf(batch, r) * qStride) + (HeadOf(keyHead, r) * headDim), 0, sizes.Scale, 0, state.Queries + (r * headDim));
+            AttentionBlock.CopyScaled<S, V>(1, headDim,
+                q + (TokenOf(batch, r) * qStride) + (HeadOf(keyHead, r) * headDim), 0, sizes.Scale, 0,
+                state.Queries + (r * headDim));
         new Span<float>(state.Output, rows * padded).Clear();
         new Span<float>(state.Max, rows).Fill(float.NegativeInfinity);
         new Span<float>(state.Sum, rows).Clear();
         int visible = sizes.Keys - sizes.Queries + 1;
         for (int key = sizes.FirstBlock(visible); key < sizes.Keys; key += Block)
-            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), visible - key, rowByRow, keys + (key * kStride), values + (key * vStride), state);
+            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), visible - key, rowByRow, keys + (key * kStride),
+                values + (key * vStride), state);
     }
 
-    /// <summary>Which row of q [B * Tq, H * D] a row is a part of.</summary>
+    /// <summary>The row of q [B * Tq, H * D] to which a row belongs.</summary>
     private nint TokenOf(int batch, int row) => (batch * (nint)sizes.Queries) + (row % sizes.Queries);
 
     private int HeadOf(int keyHead, int row) => (keyHead * (sizes.Heads / sizes.KeyHeads)) + (row / sizes.Queries);
 
     /// <summary>One block of keys; query 0 sees the last of those below diagonal.</summary>
-    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, float* k, float* v, State state) where S : ISimd<V> where V : unmanaged
+    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, float* k, float* v, State state)
+        where S : ISimd<V> where V : unmanaged
     {
-        int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes, width = (keys + tile - 1) / tile * tile;
+        int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes,
+            width = (keys + tile - 1) / tile * tile;
         Pack.Copy<S, V>(keys, headDim, k, kStride, padded, padded, state.Rows);
         Pack.Transpose(headDim, keys, state.Rows, padded, width, width, state.KeysT);
-        Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0, state.Scores, Block, null);
+        Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0,
+            state.Scores, Block, null);
         for (int r = 0; r < rows; r++)
         {
             var (first, end) = Visible(r, keys, diagonal);
@@ -100,18 +114,22 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         {
             float* output = state.Output + (r * padded);
             var (first, end) = rowByRow ? Visible(r, keys, diagonal) : (0, keys);
-            Tiles.Multiply<S, V>(step, padded, end - first, state.Scores + (r * Block) + first, Block, 1, values.At(first), values.Stride, output, padded, output, padded, null);
+            Tiles.Multiply<S, V>(step, padded, end - first, state.Scores + (r * Block) + first, Block, 1,
+                values.At(first), values.Stride, output, padded, output, padded, null);
         }
     }
 
-    /// <summary>Which keys of a block a row sees.</summary>
+    /// <summary>The range of keys in a block that a row sees.</summary>
     private (int First, int End) Visible(int row, int keys, int diagonal)
     {
         int end = diagonal + (row % sizes.Queries);
         return (Math.Clamp(end - sizes.Window, 0, keys), Math.Clamp(end, 0, keys));
     }
 
-    /// <summary>One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block belongs to chain j mod 4.</summary>
+    /// <summary>
+    /// One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block
+    /// belongs to chain j mod 4.
+    /// </summary>
     private void Absorb<S, V>(int r, int first, int end, State state) where S : ISimd<V> where V : unmanaged
     {
         float* row = state.Scores + (r * Block);
@@ -127,7 +145,8 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         state.Max[r] = max;
         state.Sum[r] = MathF.FusedMultiplyAdd(state.Sum[r], rescale, two[0] + two[1]);
         if (rescale != 1)
-            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, state.Output + (r * sizes.PaddedDim), 0, rescale, 0, state.Output + (r * sizes.PaddedDim));
+            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, state.Output + (r * sizes.PaddedDim), 0, rescale, 0,
+                state.Output + (r * sizes.PaddedDim));
     }
 
     /// <summary>x becomes exp(x - max).</summary>

@@ -1,14 +1,16 @@
 namespace Nano;
 
 /// <summary>
-/// Where the documents of a packed batch lie: its B * T rows, in order, are cut into segments. A row attends to rows of its own segment only, and
-/// its position counts from the segment's start, so all numbers of a segment have the bits that they have when it is a batch of its own. A segment may
-/// run on from one row of the batch into the next.
+/// The layout of the documents in a packed batch: its B * T rows, in order, are cut into segments.
+/// A row attends only to rows of its own segment, and its position counts from the segment's start,
+/// so all values of a segment equal, bit for bit, those of a batch that holds it alone. A segment
+/// may continue from one row of the batch into the next.
 /// </summary>
 public sealed class Segments
 {
     /// <summary>Segments of these lengths, one after the other.</summary>
-    /// <param name="compute">Whose step they belong to: they are gone with <see cref="Compute.NextStep"/>.</param>
+    /// <param name="compute">The context of their step: they become invalid with
+    /// <see cref="Compute.NextStep"/>.</param>
     /// <param name="lengths">Rows of each segment, at least 1.</param>
     /// <exception cref="ArgumentException">A length is not positive, or there are too many rows to count.</exception>
     public Segments(Compute compute, params ReadOnlySpan<int> lengths)
@@ -25,7 +27,8 @@ public sealed class Segments
             throw new ArgumentException($"segments: {rows} rows are too many");
         (Count, Rows) = (lengths.Length, (int)rows);
         // As long as could be, so that how a batch is cut changes nothing about the step's memory.
-        (Starts, Positions) = (compute.New(new Shape(Rows + 1), DType.Int32), compute.New(new Shape(Rows), DType.Int32));
+        (Starts, Positions) =
+            (compute.New(new Shape(Rows + 1), DType.Int32), compute.New(new Shape(Rows), DType.Int32));
         int start = 0;
         for (int i = 0; i < Count; i++)
         {
@@ -49,7 +52,10 @@ public sealed class Segments
     /// <summary>The position of each row in its segment, [Rows].</summary>
     public Tensor Positions { get; }
 
-    /// <summary>The first row of each segment and, behind the last, the number of rows: Count + 1 ids, the rest is not set.</summary>
+    /// <summary>
+    /// The first row of each segment and, behind the last, the number of rows: Count + 1 ids, the
+    /// rest is not set.
+    /// </summary>
     internal Tensor Starts { get; }
 
     /// <summary>Rows of segment i.</summary>

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>How the right-hand matrix lies in memory.</summary>
+/// <summary>The memory layout of the right-hand matrix.</summary>
 internal enum RightLayout
 {
     /// <summary>B[k, n] at b[k * ldb + n]: rows of n, as in dX = dY * W and dW = dY^T * X.</summary>
@@ -11,17 +11,22 @@ internal enum RightLayout
 }
 
 /// <summary>
-/// C[M, N] = init + A[M, K] * B[K, N], float32, where init is zero, a bias row, or what C already holds.
+/// C[M, N] = init + A[M, K] * B[K, N], float32, where init is zero, a bias row, or what C already
+/// holds.
 /// <para>
-/// Canonical arithmetic: each C[m, n] is one chain of fused multiply-adds over k = 0, 1, 2 ... that starts from init. Vectors lie along
-/// columns, never along k; cutting K into blocks stores and reloads the chain's value, which changes no bit. So the result does not depend
-/// on tile sizes, SIMD width, threads, or how rows were batched, and accumulating over micro-batches continues the same chain.
+/// Canonical arithmetic: each C[m, n] is one chain of fused multiply-adds over k = 0, 1, 2 ... that
+/// starts from init. Vectors lie along columns, never along k; cutting K into blocks stores and
+/// reloads the chain's value, which changes no bit. So the result does not depend on tile sizes,
+/// SIMD width, threads, or how rows were batched, and accumulating over micro-batches continues the
+/// same chain.
 /// </para>
 /// <para>
-/// The plan (after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008): one operand is copied into panels,
-/// two vectors wide, once for all threads; the other is read in place, one broadcast float per row and step. Copying costs memory traffic, so
-/// the smaller operand is the one to copy: for a few hundred tokens that is the activations, not the weights, and C^T = B^T A^T is computed
-/// instead, a block at a time, and turned when it is stored.
+/// The plan (after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
+/// 2008): one operand is copied into panels, two vectors wide, once for all threads; the other is
+/// read in place, one broadcast float per row and step. Copying costs memory traffic, so the
+/// smaller operand is the one to copy: for a few hundred tokens that is the activations, not the
+/// weights, and C^T = B^T A^T is computed instead, a block at a time, and transposed when it is
+/// stored.
 /// </para>
 /// </summary>
 internal static unsafe class Gemm
@@ -32,14 +37,18 @@ internal static unsafe class Gemm
     /// <summary>k per pass.</summary>
     private const int PassDepth = 4096;
 
-    /// <summary>Products of fewer multiply-adds than this run on the calling thread: two dispatches cost a few microseconds.</summary>
+    /// <summary>
+    /// Products of fewer multiply-adds than this run on the calling thread: two dispatches cost a
+    /// few microseconds.
+    /// </summary>
     private const long WorthSharing = 1 << 20;
 
     /// <summary>
     /// Computes C = init + A * B on the worker team. A[m, k] is at a[m * aRow + k * aCol]; C[m, n] at c[m * ldc + n].
     /// init is C itself if accumulate, else the bias (N values, or null for zero).
     /// </summary>
-    public static void Run(Compute compute, int m, int n, int k, float* a, nint aRow, nint aCol, float* b, nint ldb, RightLayout layout,
+    public static void Run(Compute compute, int m, int n, int k, float* a, nint aRow, nint aCol, float* b, nint ldb,
+        RightLayout layout,
         float* bias, bool accumulate, float* c, nint ldc)
     {
         if (m == 0 || n == 0)
@@ -50,9 +59,9 @@ internal static unsafe class Gemm
             return;
         }
         Operand left = new(a, aRow, aCol), right = layout == RightLayout.RowsOfN ? new(b, 1, ldb) : new(b, ldb, 1);
-        bool turned = ((long)m * k) + ((long)m * n) < (long)n * k;
-        var (rows, columns) = turned ? (n, m) : (m, n);
-        var (read, copied) = turned ? (right, left) : (left, right);
+        bool transposed = ((long)m * k) + ((long)m * n) < (long)n * k;
+        var (rows, columns) = transposed ? (n, m) : (m, n);
+        var (read, copied) = transposed ? (right, left) : (left, right);
 
         int tileN = TileN(compute.Width), depth = Math.Clamp(k, 1, PassDepth);
         int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, PanelFloats / depth / tileN)) * tileN;
@@ -65,9 +74,11 @@ internal static unsafe class Gemm
                 var pack = new PackPanels(width, steps, copied.From(column, k0), panels);
                 compute.For(pack.Items(tileN), Chunk(pack.Items(tileN), threads), 0, pack);
                 var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
-                var target = turned ? new TargetBlock(c + (column * ldc), ldc, true) : new TargetBlock(c + column, ldc, false);
-                float* biasPart = bias == null || turned ? bias : bias + column;
-                var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target, threads, tileN);
+                var target = transposed ? new TargetBlock(c + (column * ldc), ldc, true)
+                    : new TargetBlock(c + column, ldc, false);
+                float* biasPart = bias == null || transposed ? bias : bias + column;
+                var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target,
+                    threads, tileN);
                 compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN), blocks);
             }
     }
@@ -79,7 +90,10 @@ internal static unsafe class Gemm
     public static int TileN(SimdWidth width) => Math.Max(2, (int)width / 16);
 }
 
-/// <summary>A matrix of a product as the loops see it: element (index, k) at Pointer[index * PerIndex + k * PerK]; one of the strides is 1.</summary>
+/// <summary>
+/// A matrix of a product as the loops see it: element (index, k) at Pointer[index * PerIndex + k *
+/// PerK]; one of the strides is 1.
+/// </summary>
 internal readonly unsafe struct Operand(float* pointer, nint perIndex, nint perK)
 {
     public readonly float* Pointer = pointer;
@@ -88,7 +102,7 @@ internal readonly unsafe struct Operand(float* pointer, nint perIndex, nint perK
     public Operand From(int index, int k) => new(Pointer + (index * PerIndex) + (k * PerK), PerIndex, PerK);
 }
 
-/// <summary>Where the chains of a product begin.</summary>
+/// <summary>The initial value of each sum of a product.</summary>
 internal enum ChainStart
 {
     Zero,
@@ -96,7 +110,10 @@ internal enum ChainStart
     FromC,
 }
 
-/// <summary>Copies columns of an operand into panels of two vectors: column c at step k lies at panels[c / tileN * steps * tileN + k * tileN + c % tileN].</summary>
+/// <summary>
+/// Copies columns of an operand into panels of two vectors: column c at step k lies at panels[c /
+/// tileN * steps * tileN + k * tileN + c % tileN].
+/// </summary>
 internal readonly unsafe struct PackPanels(int columns, int steps, Operand from, float* panels) : IKernel
 {
     private const int Slice = 256;

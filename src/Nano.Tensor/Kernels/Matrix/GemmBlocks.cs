@@ -2,32 +2,43 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Nano;
 
-/// <summary>Where a product goes: C[row, column] of the loops at Pointer[row * Stride + column], or, turned, at Pointer[column * Stride + row].</summary>
-internal readonly unsafe struct TargetBlock(float* pointer, nint stride, bool turned)
+/// <summary>
+/// The destination of a product: C[row, column] of the loops at Pointer[row * Stride + column] or,
+/// transposed, at Pointer[column * Stride + row].
+/// </summary>
+internal readonly unsafe struct TargetBlock(float* pointer, nint stride, bool transposed)
 {
     public readonly float* Pointer = pointer;
     public readonly nint Stride = stride;
-    public readonly bool Turned = turned;
+    public readonly bool Transposed = transposed;
 
-    public float* At(int row, int column) => Turned ? Pointer + (column * Stride) + row : Pointer + (row * Stride) + column;
+    public float* At(int row, int column) => Transposed ? Pointer + (column * Stride) + row
+        : Pointer + (row * Stride) + column;
 }
 
 /// <summary>
-/// One pass of a product: rows of one operand, read in place, times panels of the other. An item of work is a block of rows by a block of
-/// panels. A turned block lives in scratch, as rows by columns, and is transposed into C when its chains are done.
+/// One pass of a product: rows of one operand, read in place, times panels of the other. An item of
+/// work is a block of rows by a block of panels. A transposed block lives in scratch, as rows by
+/// columns, and is transposed into C when its chains are done.
 /// </summary>
 internal readonly unsafe struct GemmBlocks : IKernel
 {
-    /// <summary>k per visit of a tile: its sums are loaded and stored once in 512 steps (256: 4 % slower), and a panel's part, 64 KB, is in L2.</summary>
+    /// <summary>
+    /// k per visit of a tile: its sums are loaded and stored once in 512 steps (256: 4 % slower),
+    /// and a panel's part, 64 KB, is in L2.
+    /// </summary>
     private const int KBlock = 512;
 
     /// <summary>Rows of a register tile.</summary>
     private const int TileM = 12;
 
-    /// <summary>Tiles per block: 96 rows x 512 steps are 192 KB of an L2 cache of 1 MB, and as much is being fetched for the next steps.</summary>
+    /// <summary>
+    /// Tiles per block: 96 rows x 512 steps are 192 KB of an L2 cache of 1 MB, and as much is being
+    /// fetched for the next steps.
+    /// </summary>
     private const int BlockTiles = 8;
 
-    /// <summary>Panels per block: a turned block of 96 x 512 sums is 192 KB.</summary>
+    /// <summary>Panels per block: a transposed block of 96 x 512 sums is 192 KB.</summary>
     private const int BlockPanels = 16;
 
     /// <summary>Floats per cache line.</summary>
@@ -39,13 +50,17 @@ internal readonly unsafe struct GemmBlocks : IKernel
     private readonly ChainStart start;
     private readonly TargetBlock target;
 
-    public GemmBlocks(int rows, int columns, int steps, Operand read, float* panels, ChainStart start, float* bias, TargetBlock target, int threads, int tileN)
+    public GemmBlocks(int rows, int columns, int steps, Operand read, float* panels, ChainStart start, float* bias,
+        TargetBlock target, int threads, int tileN)
     {
-        (this.rows, this.columns, this.steps, this.read, this.start, this.target) = (rows, columns, steps, read, start, target);
+        (this.rows, this.columns, this.steps, this.read, this.start, this.target) =
+            (rows, columns, steps, read, start, target);
         this.panels = panels;
         this.bias = bias;
-        // Large blocks, but at least four for each thread if there is that much work: panels are parted first, then rows.
-        int wanted = threads == 1 ? 1 : 4 * threads, tiles = (rows + TileM - 1) / TileM, panelCount = (columns + tileN - 1) / tileN;
+        // Large blocks, but at least four for each thread if there is that much work: panels are parted
+        // first, then rows.
+        int wanted = threads == 1 ? 1 : 4 * threads, tiles = (rows + TileM - 1) / TileM,
+            panelCount = (columns + tileN - 1) / tileN;
         RowParts = Parts(tiles, BlockTiles);
         panelParts = Math.Clamp(Parts(wanted, RowParts), Parts(panelCount, BlockPanels), panelCount);
         RowParts = Math.Clamp(Parts(wanted, panelParts), RowParts, tiles);
@@ -62,48 +77,58 @@ internal readonly unsafe struct GemmBlocks : IKernel
     public nint Items => (nint)RowParts * panelParts;
 
     public long ScratchFloats(int tileN) =>
-        Scratch.RoundUp(TileM * tileN) + Scratch.RoundUp((long)rowBlock * tileN) + (target.Turned ? Scratch.RoundUp((long)rowBlock * panelBlock * tileN) : 0);
+        Scratch.RoundUp(TileM * tileN) + Scratch.RoundUp((long)rowBlock * tileN)
+            + (target.Transposed ? Scratch.RoundUp((long)rowBlock * panelBlock * tileN) : 0);
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         int tileN = 2 * S.Lanes;
-        float* edge = scratch.Take(TileM * tileN);
-        float* starts = scratch.Take((long)rowBlock * tileN);
-        float* turned = target.Turned ? scratch.Take((long)rowBlock * panelBlock * tileN) : null;
+        float* edge = scratch.Allocate(TileM * tileN);
+        float* starts = scratch.Allocate((long)rowBlock * tileN);
+        float* transposed = target.Transposed ? scratch.Allocate((long)rowBlock * panelBlock * tileN) : null;
         new Span<float>(starts, tileN).Clear();
         for (nint item = begin; item < end; item++)
         {
             int row = (int)(item / panelParts) * rowBlock, height = Math.Min(rowBlock, rows - row);
-            int first = (int)(item % panelParts) * panelBlock * tileN, width = Math.Min(panelBlock * tileN, columns - first);
+            int first = (int)(item % panelParts) * panelBlock * tileN,
+                width = Math.Min(panelBlock * tileN, columns - first);
             int nextRow = item + 1 < end ? (int)((item + 1) / panelParts) * rowBlock : row;
             int padded = (width + S.Lanes - 1) / S.Lanes * S.Lanes;
-            var block = new Block(row, height, target.Turned ? padded : width, nextRow, panels + ((nint)first * steps));
+            var block = new Block(row, height, target.Transposed ? padded : width, nextRow,
+                panels + ((nint)first * steps));
             float* to = target.At(row, first);
-            if (!target.Turned)
+            if (!target.Transposed)
             {
-                var from = start == ChainStart.FromC ? new Sums(to, target.Stride, 1) : start == ChainStart.Bias ? new Sums(bias + first, 0, 1) : new Sums(starts, 0, 0);
+                var from = start == ChainStart.FromC ? new Sums(to, target.Stride, 1) : start == ChainStart.Bias
+                    ? new Sums(bias + first, 0, 1) : new Sums(starts, 0, 0);
                 Chains<S, V>(block, from, new Sums(to, target.Stride, 1), edge);
                 continue;
             }
-            var sums = new Sums(turned, padded, 1);
+            var sums = new Sums(transposed, padded, 1);
             if (start == ChainStart.FromC)
-                Pack.Transpose(height, width, to, target.Stride, padded, padded, turned);
+                Pack.Transpose(height, width, to, target.Stride, padded, padded, transposed);
             else
                 for (int r = 0; r < height; r++)
                     new Span<float>(starts + (r * tileN), tileN).Fill(start == ChainStart.Bias ? bias[row + r] : 0);
             Chains<S, V>(block, start == ChainStart.FromC ? sums : new Sums(starts, tileN, 0), sums, edge);
-            Pack.Transpose(width, height, turned, padded, 0, target.Stride, to);
+            Pack.Transpose(width, height, transposed, padded, 0, target.Stride, to);
         }
     }
 
-    /// <summary>Rows [Row, Row + Height) and Width columns whose panels begin at Panels; NextRow is where this thread goes afterwards.</summary>
+    /// <summary>
+    /// Rows [Row, Row + Height) and Width columns whose panels begin at Panels; NextRow is where
+    /// this thread goes afterwards.
+    /// </summary>
     private readonly struct Block(int row, int height, int width, int nextRow, float* panels)
     {
         public readonly int Row = row, Height = height, Width = width, NextRow = nextRow;
         public readonly float* Panels = panels;
     }
 
-    /// <summary>Values of chains: (row, column) at Pointer[row * PerRow + column * PerColumn]; a stride of 0 repeats one for all.</summary>
+    /// <summary>
+    /// Values of chains: (row, column) at Pointer[row * PerRow + column * PerColumn]; a stride of 0
+    /// repeats one for all.
+    /// </summary>
     private readonly struct Sums(float* pointer, nint perRow, nint perColumn)
     {
         public readonly nint PerRow = perRow;
@@ -111,7 +136,10 @@ internal readonly unsafe struct GemmBlocks : IKernel
         public float* At(int row, int column) => pointer + (row * PerRow) + (column * perColumn);
     }
 
-    /// <summary>All chains of a block, KBlock steps at a time; meanwhile what comes next is fetched into the cache.</summary>
+    /// <summary>
+    /// All chains of a block, KBlock steps at a time; meanwhile what comes next is fetched into the
+    /// cache.
+    /// </summary>
     private void Chains<S, V>(Block block, Sums from, Sums to, float* edge) where S : ISimd<V> where V : unmanaged
     {
         int tileN = 2 * S.Lanes, visits = (block.Height + TileM - 1) / TileM * ((block.Width + tileN - 1) / tileN);
@@ -126,17 +154,20 @@ internal readonly unsafe struct GemmBlocks : IKernel
                         FetchRows(block.Row, k + depth, visit++, visits);
                     else if (block.NextRow != block.Row)
                         FetchRows(block.NextRow, 0, visit++, visits);
-                    if (k == 0 && !target.Turned)
+                    if (k == 0 && !target.Transposed)
                         FetchNextTile(block, to, row, column, tileN);
-                    Tiles.Multiply<S, V>(Math.Min(TileM, block.Height - row), Math.Min(tileN, block.Width - column), depth, a.Pointer + (row * a.PerIndex), a.PerIndex, a.PerK,
-                        block.Panels + (column * (nint)steps) + (k * (nint)tileN), tileN, from.At(row, column), from.PerRow, to.At(row, column), to.PerRow, edge);
+                    Tiles.Multiply<S, V>(Math.Min(TileM, block.Height - row), Math.Min(tileN, block.Width - column),
+                        depth, a.Pointer + (row * a.PerIndex), a.PerIndex, a.PerK,
+                        block.Panels + (column * (nint)steps) + (k * (nint)tileN), tileN, from.At(row, column),
+                        from.PerRow, to.At(row, column), to.PerRow, edge);
                 }
             from = to;
         }
     }
 
     /// <summary>
-    /// Asks the cache for one of so many equal parts of a block of rows and KBlock steps. Rows lie kilobytes apart, where no hardware
+    /// Prefetches one of several equal parts of a block of rows and KBlock steps. Rows lie
+    /// kilobytes apart, where no hardware
     /// prefetcher follows: without this, dX = dY W at 64 tokens runs at 148 instead of 197 GFLOP/s.
     /// </summary>
     private void FetchRows(int row, int k, int part, int parts)
@@ -150,7 +181,10 @@ internal readonly unsafe struct GemmBlocks : IKernel
                 Fetch(next + (i * stride) + j);
     }
 
-    /// <summary>Asks the cache for the tile of C that comes after this one, down the rows and then to the next columns.</summary>
+    /// <summary>
+    /// Asks the cache for the tile of C that comes after this one, down the rows and then to the
+    /// next columns.
+    /// </summary>
     private static void FetchNextTile(Block block, Sums to, int row, int column, int tileN)
     {
         (row, column) = row + TileM < block.Height ? (row + TileM, column) : (0, column + tileN);
@@ -161,7 +195,10 @@ internal readonly unsafe struct GemmBlocks : IKernel
                 Fetch(to.At(r, c));
     }
 
-    /// <summary>Asks the cache for the line that holds p, where the processor can be asked; p may lie anywhere.</summary>
+    /// <summary>
+    /// Asks the cache for the line that holds p, where the processor can be asked; p may lie
+    /// anywhere.
+    /// </summary>
     internal static void Fetch(float* p)
     {
         if (Sse.IsSupported)

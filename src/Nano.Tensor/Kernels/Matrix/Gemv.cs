@@ -4,23 +4,33 @@ using System.Runtime.Intrinsics;
 namespace Nano;
 
 /// <summary>
-/// y[n] = start[n] + sum_k x[k] W[n, k] for one row x: a decoding step. Each weight is used once, so memory sets the pace. The chains of
-/// canonical arithmetic run along k and lanes belong to different n, while W has its k side by side: sixteen rows are read at once and turned
-/// in registers, 4 x 4 at a time, which four lanes do at every SIMD width.
+/// y[n] = start[n] + sum_k x[k] W[n, k] for one row x: a decoding step. Each weight is used once,
+/// so memory sets the pace. The chains of canonical arithmetic run along k and lanes belong to
+/// different n, while W has its k side by side: sixteen rows are read at once and transposed in
+/// registers, 4 x 4 at a time, which four lanes do at every SIMD width.
 /// </summary>
 internal readonly unsafe struct Gemv(int n, int k, float* x, float* w, nint ldw, float* start, float* y) : IKernel
 {
-    /// <summary>Rows at a time: four chains of four lanes cover the latency of a multiply-add, and as many streams are read ahead by hardware.</summary>
+    /// <summary>
+    /// Rows at a time: four chains of four lanes cover the latency of a multiply-add, and as many
+    /// streams are read ahead by hardware.
+    /// </summary>
     private const int Rows = 16;
 
-    /// <summary>How far ahead of the arithmetic each row is fetched, in floats: hardware follows fewer than sixteen streams.</summary>
+    /// <summary>
+    /// The prefetch distance of each row, in floats: hardware follows fewer than sixteen streams.
+    /// </summary>
     private const int Ahead = 160;
 
-    /// <summary>y = start + x W^T: x [K], W [N, K] with rows ldw apart, start [N] (may be y, or null for zero), y [N].</summary>
+    /// <summary>
+    /// y = start + x W^T: x [K], W [N, K] with rows ldw apart, start [N] (may be y, or null for
+    /// zero), y [N].
+    /// </summary>
     public static void Run(Compute compute, int n, int k, float* x, float* w, nint ldw, float* start, float* y)
     {
         nint blocks = (n + Rows - 1) / Rows;
-        compute.For(blocks, Math.Max(1, nint.Max(blocks / (8 * compute.Threads), (1 << 15) / Math.Max(1, Rows * k))), 0, new Gemv(n, k, x, w, ldw, start, y));
+        compute.For(blocks, Math.Max(1, nint.Max(blocks / (8 * compute.Threads), (1 << 15) / Math.Max(1, Rows * k))), 0,
+            new Gemv(n, k, x, w, ldw, start, y));
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -33,13 +43,17 @@ internal readonly unsafe struct Gemv(int n, int k, float* x, float* w, nint ldw,
                     y[r] = Chain(start == null ? 0 : start[r], w + (r * ldw), 0);
     }
 
-    /// <summary>Sixteen outputs; with more to come, the end of these rows is also the time to fetch the beginning of the next.</summary>
+    /// <summary>
+    /// Sixteen outputs; with more to come, the end of these rows is also the time to fetch the
+    /// beginning of the next.
+    /// </summary>
     private void Sixteen(nint row, bool more)
     {
         float* w0 = w + (row * ldw), w4 = w0 + (4 * ldw), w8 = w4 + (4 * ldw), w12 = w8 + (4 * ldw);
         Vector128<float> a = default, b = default, c = default, d = default;
         if (start != null)
-            (a, b, c, d) = (Vector128.Load(start + row), Vector128.Load(start + row + 4), Vector128.Load(start + row + 8), Vector128.Load(start + row + 12));
+            (a, b, c, d) = (Vector128.Load(start + row), Vector128.Load(start + row + 4),
+                Vector128.Load(start + row + 8), Vector128.Load(start + row + 12));
         int i = 0;
         for (; i <= k - 16; i += 16)
         {
@@ -68,7 +82,7 @@ internal readonly unsafe struct Gemv(int n, int k, float* x, float* w, nint ldw,
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Vector128<float> Four(Vector128<float> sum, float* rows, int i)
     {
-        var (p, q, r, s) = Pack.Turn(rows + i, ldw);
+        var (p, q, r, s) = Pack.LoadTransposed(rows + i, ldw);
         sum = Simd128.Fma(Vector128.Create(x[i]), p, sum);
         sum = Simd128.Fma(Vector128.Create(x[i + 1]), q, sum);
         sum = Simd128.Fma(Vector128.Create(x[i + 2]), r, sum);

@@ -4,17 +4,20 @@ using System.Runtime.Intrinsics.X86;
 namespace Nano;
 
 /// <summary>
-/// The innermost matrix product: C[rows, columns] = start + A[rows, depth] * panel[depth, columns], on one thread, with C in registers.
-/// A is read in place, one broadcast float per row and step; the panel holds two vectors per step. The chains begin with whatever lies at
-/// start + r * startRow: C itself to continue them, or one row for all (a bias or zeros) with startRow = 0.
+/// The innermost matrix product: C[rows, columns] = start + A[rows, depth] * panel[depth, columns],
+/// on one thread, with C in registers. A is read in place, one broadcast float per row and step;
+/// the panel holds two vectors per step. The chains begin with whatever lies at start + r *
+/// startRow: C itself to continue them, or one row for all (a bias or zeros) with startRow = 0.
 /// </summary>
 internal static unsafe class Tiles
 {
     /// <summary>
-    /// Covers C with tiles. Row k of the panel starts at panel + k * panelRow and holds whole vectors (padding included). A last column
-    /// tile that is narrower than two vectors goes through the edge buffer (12 x 2 vectors), so nothing is ever read or written beyond C.
+    /// Covers C with tiles. Row k of the panel starts at panel + k * panelRow and holds whole
+    /// vectors (padding included). A last column tile that is narrower than two vectors goes
+    /// through the edge buffer (12 x 2 vectors), so nothing is ever read or written beyond C.
     /// </summary>
-    public static void Multiply<S, V>(int rows, int columns, int depth, float* a, nint aRow, nint aCol, float* panel, nint panelRow,
+    public static void Multiply<S, V>(int rows, int columns, int depth, float* a, nint aRow, nint aCol, float* panel,
+        nint panelRow,
         float* start, nint startRow, float* c, nint ldc, float* edge) where S : ISimd<V> where V : unmanaged
     {
         int tileN = 2 * S.Lanes;
@@ -27,16 +30,19 @@ internal static unsafe class Tiles
                 float* from = start + (row * startRow) + column, to = c + (row * ldc) + column;
                 if (height == 12 && width == S.Lanes && S.Lanes > 1)
                 {
-                    Tile12x1<S, V>(depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from, startRow, to, ldc);
+                    Tile12x1<S, V>(depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from,
+                        startRow, to, ldc);
                 }
                 else if (width == tileN)
                 {
-                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from, startRow, to, ldc);
+                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from,
+                        startRow, to, ldc);
                 }
                 else
                 {
                     CopyRows(height, width, from, startRow, edge, tileN);
-                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, edge, tileN, edge, tileN);
+                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, edge, tileN,
+                        edge, tileN);
                     CopyRows(height, width, edge, tileN, to, ldc);
                 }
                 row += height;
@@ -44,9 +50,13 @@ internal static unsafe class Tiles
         }
     }
 
-    /// <summary>Whether 24 accumulators fit: AVX-512 and NEON have 32 vector registers, AVX2 and SSE 16.</summary>
+    /// <summary>
+    /// True if 24 accumulators fit in registers: AVX-512 and NEON have 32 vector registers, AVX2
+    /// and SSE 16.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool TallFits<S, V>() where S : ISimd<V> where V : unmanaged => S.Lanes > 1 && (Avx512F.VL.IsSupported || !Sse.IsSupported);
+    private static bool TallFits<S, V>() where S : ISimd<V> where V : unmanaged =>
+        S.Lanes > 1 && (Avx512F.VL.IsSupported || !Sse.IsSupported);
 
     private static void CopyRows(int rows, int columns, float* from, nint fromRow, float* to, nint toRow)
     {
@@ -54,7 +64,8 @@ internal static unsafe class Tiles
             new ReadOnlySpan<float>(from + (r * fromRow), columns).CopyTo(new Span<float>(to + (r * toRow), columns));
     }
 
-    private static void Tile<S, V>(int height, int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
+    private static void Tile<S, V>(int height, int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s,
+        nint ls, float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         if (height == 12)
@@ -65,16 +76,24 @@ internal static unsafe class Tiles
             Tile1<S, V>(depth, a, aCol, b, ldb, s, c);
     }
 
-    /// <summary>12 x 2 vectors: 24 accumulators + 2 of the panel + 1 broadcast = 27 of 32 registers; 24 FMAs for 14 loads.</summary>
-    private static void Tile12<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
+    /// <summary>
+    /// 12 x 2 vectors: 24 accumulators + 2 of the panel + 1 broadcast = 27 of 32 registers; 24 FMAs
+    /// for 14 loads.
+    /// </summary>
+    private static void Tile12<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls,
+        float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         int l = S.Lanes;
         float* s3 = s + (3 * ls), s6 = s + (6 * ls), s9 = s + (9 * ls);
-        V c00 = S.Load(s), c01 = S.Load(s + l), c10 = S.Load(s + ls), c11 = S.Load(s + ls + l), c20 = S.Load(s + (2 * ls)), c21 = S.Load(s + (2 * ls) + l);
-        V c30 = S.Load(s3), c31 = S.Load(s3 + l), c40 = S.Load(s3 + ls), c41 = S.Load(s3 + ls + l), c50 = S.Load(s3 + (2 * ls)), c51 = S.Load(s3 + (2 * ls) + l);
-        V c60 = S.Load(s6), c61 = S.Load(s6 + l), c70 = S.Load(s6 + ls), c71 = S.Load(s6 + ls + l), c80 = S.Load(s6 + (2 * ls)), c81 = S.Load(s6 + (2 * ls) + l);
-        V c90 = S.Load(s9), c91 = S.Load(s9 + l), cA0 = S.Load(s9 + ls), cA1 = S.Load(s9 + ls + l), cB0 = S.Load(s9 + (2 * ls)), cB1 = S.Load(s9 + (2 * ls) + l);
+        V c00 = S.Load(s), c01 = S.Load(s + l), c10 = S.Load(s + ls), c11 = S.Load(s + ls + l),
+            c20 = S.Load(s + (2 * ls)), c21 = S.Load(s + (2 * ls) + l);
+        V c30 = S.Load(s3), c31 = S.Load(s3 + l), c40 = S.Load(s3 + ls), c41 = S.Load(s3 + ls + l),
+            c50 = S.Load(s3 + (2 * ls)), c51 = S.Load(s3 + (2 * ls) + l);
+        V c60 = S.Load(s6), c61 = S.Load(s6 + l), c70 = S.Load(s6 + ls), c71 = S.Load(s6 + ls + l),
+            c80 = S.Load(s6 + (2 * ls)), c81 = S.Load(s6 + (2 * ls) + l);
+        V c90 = S.Load(s9), c91 = S.Load(s9 + l), cA0 = S.Load(s9 + ls), cA1 = S.Load(s9 + ls + l),
+            cB0 = S.Load(s9 + (2 * ls)), cB1 = S.Load(s9 + (2 * ls) + l);
         // Four pointers and two strides reach all twelve rows with x86's base + index addressing.
         float* a0 = a, a3 = a + (3 * aRow), a6 = a + (6 * aRow), a9 = a + (9 * aRow);
         nint row2 = 2 * aRow;
@@ -100,28 +119,42 @@ internal static unsafe class Tiles
             b += ldb;
         }
         float* c3 = c + (3 * ldc), c6 = c + (6 * ldc), c9 = c + (9 * ldc);
-        S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11); S.Store(c + (2 * ldc), c20); S.Store(c + (2 * ldc) + l, c21);
-        S.Store(c3, c30); S.Store(c3 + l, c31); S.Store(c3 + ldc, c40); S.Store(c3 + ldc + l, c41); S.Store(c3 + (2 * ldc), c50); S.Store(c3 + (2 * ldc) + l, c51);
-        S.Store(c6, c60); S.Store(c6 + l, c61); S.Store(c6 + ldc, c70); S.Store(c6 + ldc + l, c71); S.Store(c6 + (2 * ldc), c80); S.Store(c6 + (2 * ldc) + l, c81);
-        S.Store(c9, c90); S.Store(c9 + l, c91); S.Store(c9 + ldc, cA0); S.Store(c9 + ldc + l, cA1); S.Store(c9 + (2 * ldc), cB0); S.Store(c9 + (2 * ldc) + l, cB1);
+        S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11); S.Store(c + (2 * ldc),
+            c20); S.Store(c + (2 * ldc) + l, c21);
+        S.Store(c3, c30); S.Store(c3 + l, c31); S.Store(c3 + ldc, c40); S.Store(c3 + ldc + l,
+            c41); S.Store(c3 + (2 * ldc), c50); S.Store(c3 + (2 * ldc) + l, c51);
+        S.Store(c6, c60); S.Store(c6 + l, c61); S.Store(c6 + ldc, c70); S.Store(c6 + ldc + l,
+            c71); S.Store(c6 + (2 * ldc), c80); S.Store(c6 + (2 * ldc) + l, c81);
+        S.Store(c9, c90); S.Store(c9 + l, c91); S.Store(c9 + ldc, cA0); S.Store(c9 + ldc + l,
+            cA1); S.Store(c9 + (2 * ldc), cB0); S.Store(c9 + (2 * ldc) + l, cB1);
     }
 
-    /// <summary>12 x 1 vector: few columns, such as the tokens of one decoding step. 12 chains hide the latency; one FMA per broadcast.</summary>
-    private static void Tile12x1<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
+    /// <summary>
+    /// 12 x 1 vector: few columns, such as the tokens of one decoding step. 12 chains hide the
+    /// latency; one FMA per broadcast.
+    /// </summary>
+    private static void Tile12x1<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls,
+        float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         float* s3 = s + (3 * ls), s6 = s + (6 * ls), s9 = s + (9 * ls);
-        V c0 = S.Load(s), c1 = S.Load(s + ls), c2 = S.Load(s + (2 * ls)), c3 = S.Load(s3), c4 = S.Load(s3 + ls), c5 = S.Load(s3 + (2 * ls));
-        V c6 = S.Load(s6), c7 = S.Load(s6 + ls), c8 = S.Load(s6 + (2 * ls)), c9 = S.Load(s9), cA = S.Load(s9 + ls), cB = S.Load(s9 + (2 * ls));
+        V c0 = S.Load(s), c1 = S.Load(s + ls), c2 = S.Load(s + (2 * ls)), c3 = S.Load(s3), c4 = S.Load(s3 + ls),
+            c5 = S.Load(s3 + (2 * ls));
+        V c6 = S.Load(s6), c7 = S.Load(s6 + ls), c8 = S.Load(s6 + (2 * ls)), c9 = S.Load(s9), cA = S.Load(s9 + ls),
+            cB = S.Load(s9 + (2 * ls));
         float* a0 = a, a3 = a + (3 * aRow), a6 = a + (6 * aRow), a9 = a + (9 * aRow);
         nint row2 = 2 * aRow;
         for (int k = depth; k > 0; k--)
         {
             V x = S.Load(b);
-            c0 = S.Fma(S.Splat(a0[0]), x, c0); c1 = S.Fma(S.Splat(a0[aRow]), x, c1); c2 = S.Fma(S.Splat(a0[row2]), x, c2);
-            c3 = S.Fma(S.Splat(a3[0]), x, c3); c4 = S.Fma(S.Splat(a3[aRow]), x, c4); c5 = S.Fma(S.Splat(a3[row2]), x, c5);
-            c6 = S.Fma(S.Splat(a6[0]), x, c6); c7 = S.Fma(S.Splat(a6[aRow]), x, c7); c8 = S.Fma(S.Splat(a6[row2]), x, c8);
-            c9 = S.Fma(S.Splat(a9[0]), x, c9); cA = S.Fma(S.Splat(a9[aRow]), x, cA); cB = S.Fma(S.Splat(a9[row2]), x, cB);
+            c0 = S.Fma(S.Splat(a0[0]), x, c0); c1 = S.Fma(S.Splat(a0[aRow]), x, c1); c2 =
+                S.Fma(S.Splat(a0[row2]), x, c2);
+            c3 = S.Fma(S.Splat(a3[0]), x, c3); c4 = S.Fma(S.Splat(a3[aRow]), x, c4); c5 =
+                S.Fma(S.Splat(a3[row2]), x, c5);
+            c6 = S.Fma(S.Splat(a6[0]), x, c6); c7 = S.Fma(S.Splat(a6[aRow]), x, c7); c8 =
+                S.Fma(S.Splat(a6[row2]), x, c8);
+            c9 = S.Fma(S.Splat(a9[0]), x, c9); cA = S.Fma(S.Splat(a9[aRow]), x, cA); cB =
+                S.Fma(S.Splat(a9[row2]), x, cB);
             a0 += aCol;
             a3 += aCol;
             a6 += aCol;
@@ -129,15 +162,19 @@ internal static unsafe class Tiles
             b += ldb;
         }
         float* d3 = c + (3 * ldc), d6 = c + (6 * ldc), d9 = c + (9 * ldc);
-        S.Store(c, c0); S.Store(c + ldc, c1); S.Store(c + (2 * ldc), c2); S.Store(d3, c3); S.Store(d3 + ldc, c4); S.Store(d3 + (2 * ldc), c5);
-        S.Store(d6, c6); S.Store(d6 + ldc, c7); S.Store(d6 + (2 * ldc), c8); S.Store(d9, c9); S.Store(d9 + ldc, cA); S.Store(d9 + (2 * ldc), cB);
+        S.Store(c, c0); S.Store(c + ldc, c1); S.Store(c + (2 * ldc), c2); S.Store(d3, c3); S.Store(d3 + ldc,
+            c4); S.Store(d3 + (2 * ldc), c5);
+        S.Store(d6, c6); S.Store(d6 + ldc, c7); S.Store(d6 + (2 * ldc), c8); S.Store(d9, c9); S.Store(d9 + ldc,
+            cA); S.Store(d9 + (2 * ldc), cB);
     }
 
     /// <summary>
-    /// 4 x 2 vectors: 8 accumulators + 2 + 1 = 11 registers, so it fits the 16 of AVX2 and SSE, and 8 chains are just enough to keep two
-    /// FMA units of latency 4 busy. Also the last rows elsewhere: a power of two leaves 4 or 8 when divided by 12.
+    /// 4 x 2 vectors: 8 accumulators + 2 + 1 = 11 registers, so it fits the 16 of AVX2 and SSE, and
+    /// 8 chains are just enough to keep two FMA units of latency 4 busy. Also the last rows
+    /// elsewhere: a power of two leaves 4 or 8 when divided by 12.
     /// </summary>
-    private static void Tile4<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls, float* c, nint ldc)
+    private static void Tile4<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls,
+        float* c, nint ldc)
         where S : ISimd<V> where V : unmanaged
     {
         int l = S.Lanes;
@@ -162,7 +199,8 @@ internal static unsafe class Tiles
     }
 
     /// <summary>1 x 2 vectors: the last rows, and one token at a time.</summary>
-    private static void Tile1<S, V>(int depth, float* a, nint aCol, float* b, nint ldb, float* s, float* c) where S : ISimd<V> where V : unmanaged
+    private static void Tile1<S, V>(int depth, float* a, nint aCol, float* b, nint ldb, float* s, float* c)
+        where S : ISimd<V> where V : unmanaged
     {
         V c0 = S.Load(s), c1 = S.Load(s + S.Lanes);
         for (int k = depth; k > 0; k--)

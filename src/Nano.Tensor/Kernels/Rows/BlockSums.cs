@@ -33,7 +33,10 @@ internal readonly unsafe struct BlockSums<T>(T block, nint length, double* sums)
     }
 }
 
-/// <summary>Sums of squares of blocks of 1,024 elements: cut by position, so the split over threads does not show.</summary>
+/// <summary>
+/// Sums of squares of blocks of 1,024 elements: cut by position, so the split over threads does not
+/// show.
+/// </summary>
 internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums) : IKernel
 {
     public const int Block = 1024;
@@ -43,7 +46,8 @@ internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums
         for (nint block = begin; block < end; block++)
         {
             float* from = x + (block * Block);
-            sums[block] = RowReduce.Sum<S, V, ProductTerm>(nint.Min(Block, length - (block * Block)), new ProductTerm(from, from));
+            sums[block] = RowReduce.Sum<S, V, ProductTerm>(nint.Min(Block, length - (block * Block)),
+                new ProductTerm(from, from));
         }
     }
 }
@@ -51,7 +55,10 @@ internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums
 /// <summary>Sums of squares over whole tensors.</summary>
 public static class SumOfSquaresExtensions
 {
-    /// <summary>The sum of the squares of all elements; blocks in float32, their sum in double. Not finite if an element is not.</summary>
+    /// <summary>
+    /// The sum of the squares of all elements; blocks in float32, their sum in double. Not finite
+    /// if an element is not.
+    /// </summary>
     public static unsafe double SumOfSquares(this Compute compute, Tensor x)
     {
         nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);

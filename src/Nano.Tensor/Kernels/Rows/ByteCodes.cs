@@ -2,7 +2,10 @@ using System.Runtime.Intrinsics;
 
 namespace Nano;
 
-/// <summary>Small whole numbers as bytes and as floats. Both ways are exact, so the vector width does not show.</summary>
+/// <summary>
+/// Small whole numbers as bytes and as floats. Both ways are exact, so the vector width does not
+/// show.
+/// </summary>
 internal static unsafe class ByteCodes
 {
     /// <summary>Bytes as numbers from 0 to 255.</summary>
@@ -43,9 +46,12 @@ internal static unsafe class ByteCodes
             to[i] = unchecked((byte)(int)from[i]);
     }
 
-    private static Vector128<short> Halves(float* from) => Vector128.Narrow(Vector128.ConvertToInt32(Vector128.Load(from)), Vector128.ConvertToInt32(Vector128.Load(from + 4)));
+    private static Vector128<short> Halves(float* from) =>
+        Vector128.Narrow(Vector128.ConvertToInt32(Vector128.Load(from)),
+            Vector128.ConvertToInt32(Vector128.Load(from + 4)));
 
-    private static void Store((Vector128<uint> Lower, Vector128<uint> Upper) numbers, float* to) => Store((numbers.Lower.AsInt32(), numbers.Upper.AsInt32()), to);
+    private static void Store((Vector128<uint> Lower, Vector128<uint> Upper) numbers, float* to) =>
+        Store((numbers.Lower.AsInt32(), numbers.Upper.AsInt32()), to);
 
     private static void Store((Vector128<int> Lower, Vector128<int> Upper) numbers, float* to)
     {

@@ -17,7 +17,7 @@ internal enum JinjaTokenKind
     End,
 }
 
-/// <param name="Kind">What it is.</param>
+/// <param name="Kind">The kind.</param>
 /// <param name="Text">Its text; a string literal is decoded.</param>
 /// <param name="At">Offset in the source.</param>
 /// <param name="Value">The value of a number.</param>
@@ -132,7 +132,9 @@ internal sealed partial class JinjaLexer
         EndTag(end + 2, end > at ? text[end - 1] : ' ');
     }
 
-    /// <summary>Whether the block that has just begun is {% raw %}; steps behind it if so.</summary>
+    /// <summary>
+    /// Checks whether the block that has just begun is {% raw %}, and if so moves past it.
+    /// </summary>
     private bool RawBegins()
     {
         int before = at;

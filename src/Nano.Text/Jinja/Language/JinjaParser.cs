@@ -107,7 +107,7 @@ internal sealed partial class JinjaParser
         return nodes;
     }
 
-    /// <summary>What stands up to a closing tag, which is read as well.</summary>
+    /// <summary>Parses the nodes up to a closing tag, and the tag itself.</summary>
     private List<JinjaNode> Closed(JinjaToken opener, bool optional = false)
     {
         var nodes = Body(opener, ["end" + opener.Text], optional);

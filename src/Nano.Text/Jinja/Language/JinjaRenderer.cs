@@ -156,7 +156,9 @@ internal sealed partial class JinjaRenderer
         }
     }
 
-    /// <summary>Runs a loop. Each turn has fresh variables; what it sets is gone afterwards.</summary>
+    /// <summary>
+    /// Runs a loop. Each iteration has fresh variables, which are dropped after it.
+    /// </summary>
     private Flow Loop(
         JinjaFor loop, object? items, JinjaScope scope, StringBuilder to, int depth,
         Func<object?, int, object?>? recurse)

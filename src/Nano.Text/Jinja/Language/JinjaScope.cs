@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>The variables of the template, a loop's turn or a macro's call, and those around them.</summary>
+/// <summary>
+/// The variables of the template, of an iteration of a loop or of a macro call, and those around
+/// them.
+/// </summary>
 internal sealed class JinjaScope(JinjaScope? around)
 {
     private readonly Dictionary<string, object?> variables = new(StringComparer.Ordinal);

@@ -18,7 +18,7 @@ internal sealed class JinjaSource
         Text = text.EndsWith('\n') ? text[..^1] : text;
     }
 
-    /// <summary>What the template is called in messages.</summary>
+    /// <summary>The name of the template in messages.</summary>
     public string Name { get; }
 
     public string Text { get; }

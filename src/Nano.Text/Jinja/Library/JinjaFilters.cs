@@ -128,7 +128,7 @@ internal static partial class JinjaFilters
             : PythonNumbers.IsNumber(value) ? PythonNumbers.Truncate(value!) : fallback;
 
         object? OfFloat(double number, bool isText) => double.IsFinite(number) ? PythonNumbers.Truncate(number)
-            : double.IsNaN(number) || isText ? fallback : throw new JinjaError("infinity is no integer");
+            : double.IsNaN(number) || isText ? fallback : throw new JinjaError("infinity is not an integer");
     }
 
     private static object? Float(object? value, JinjaCallArguments arguments, JinjaFilterContext context)

@@ -23,7 +23,9 @@ internal static class JinjaFunctions
     private static KeyValuePair<string, object?> Function(string name, Func<JinjaCallArguments, object?> invoke) =>
         new(name, new JinjaFunction(name, invoke));
 
-    /// <summary>What dict() takes: a mapping or pairs, and named values.</summary>
+    /// <summary>
+    /// The items of a call of dict(): one mapping or list of pairs, and named values.
+    /// </summary>
     private static JinjaDict Items(JinjaCallArguments arguments, JinjaBudget budget)
     {
         var dict = new JinjaDict(budget);

@@ -60,13 +60,13 @@ internal static class JinjaTests
         };
     }
 
-    /// <summary>Whether value % divisor is the rest asked for.</summary>
+    /// <summary>True if value % divisor equals the given remainder.</summary>
     private static bool IsRest(object? value, object? divisor, long rest, JinjaBudget budget) =>
         PythonEquality.AreEqual(PythonArithmetic.Apply("%", value, divisor, budget), rest, budget);
 
     private static bool IsName(object? value, FrozenSet<string> names) => PythonEquality.IsHashable(value)
         ? PythonText.AsText(value) is { } text && names.Contains(text)
-        : throw new JinjaError($"{PythonOps.KindOf(value)} is no name");
+        : throw new JinjaError($"expected a name, got {PythonOps.KindOf(value)}");
 
     private static bool Has(object? value, string method, JinjaBudget budget) =>
         PythonStrings.Find(PythonRepr.Str(value, budget), method, budget)!(new JinjaCallArguments(method, [],

@@ -85,7 +85,7 @@ internal static class PythonCase
             or 0xA69C or 0xA69D or 0xA770
             or 0xA7F8 or 0xA7F9 or (>= 0xAB5C and <= 0xAB5F);
 
-    /// <summary>Whether a character belongs to a word for str.title.</summary>
+    /// <summary>True if a character belongs to a word for str.title.</summary>
     public static bool IsCased(Rune rune) =>
         IsUpper(rune) || IsLower(rune) || Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter;
 

@@ -94,7 +94,7 @@ internal static class PythonJson
 
     /// <summary>A way to write.</summary>
     /// <param name="Ascii">Other characters as \uXXXX.</param>
-    /// <param name="Indent">What each level is indented by; null for everything on one line.</param>
+    /// <param name="Indent">The indentation of each level; null for everything on one line.</param>
     /// <param name="Comma">Between elements.</param>
     /// <param name="Colon">Between key and value.</param>
     /// <param name="Sorted">Keys in order.</param>

@@ -96,7 +96,10 @@ internal static class PythonStrings
 
     public static bool IsAlphanumeric(Rune rune) => Rune.IsLetter(rune) || Rune.GetNumericValue(rune) is not -1;
 
-    /// <summary>Whether a text is a name: a letter or underscore, then these, digits and marks.</summary>
+    /// <summary>
+    /// True if a text is an identifier: a letter or underscore, followed by letters, underscores,
+    /// digits and marks.
+    /// </summary>
     public static bool IsIdentifier(string text) => text.Length > 0
         && text.EnumerateRunes().Select((rune, i) => (rune, i))
             .All(item => item.rune.Value == '_' || Rune.IsLetter(item.rune)
@@ -105,7 +108,7 @@ internal static class PythonStrings
                 or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
                 or UnicodeCategory.ConnectorPunctuation));
 
-    /// <summary>Whether there are letters with case, and all of them have this one.</summary>
+    /// <summary>True if the text has letters with case, and all of them are of this case.</summary>
     private static bool HasCase(string text, Func<Rune, bool> right)
     {
         var cased = text.EnumerateRunes().Where(PythonCase.IsCased).ToList();

@@ -17,7 +17,10 @@ internal static partial class PythonWrap
     [GeneratedRegex(@"[\t\n\v\f\r ]+|[^\t\n\v\f\r ]+")]
     private static partial Regex Words();
 
-    /// <summary>The lines of a text, each at most so many characters wide, with a text between them.</summary>
+    /// <summary>
+    /// The lines of a text, each at most <paramref name="width"/> characters wide, with a text
+    /// between them.
+    /// </summary>
     /// <exception cref="JinjaError">The width is not positive.</exception>
     public static string Wrap(string text, long width, bool breakWords, bool breakHyphens, string between,
         JinjaBudget budget)

@@ -5,8 +5,8 @@ namespace Nano;
 /// to.
 /// </summary>
 /// <param name="items">The items.</param>
-/// <param name="length">How many there are, if that is known without reading them.</param>
-/// <param name="depth">How many recursive loops it stands in.</param>
+/// <param name="length">Number of items, if it is known without reading them.</param>
+/// <param name="depth">Number of recursive loops around it.</param>
 /// <param name="recurse">Runs the loop for other items, one level deeper; null if it is not recursive.</param>
 /// <param name="budget">Pays for comparisons.</param>
 internal sealed class JinjaLoop(
@@ -34,7 +34,7 @@ internal sealed class JinjaLoop(
         }
     }
 
-    /// <summary>Goes on to the next item; false after the last.</summary>
+    /// <summary>Moves to the next item; false after the last.</summary>
     public bool TryNext(out object? item)
     {
         item = after != Missing ? after : Read();

@@ -5,7 +5,7 @@ namespace Nano;
 // except a namespace, a loop, an iterator, a cycler and a joiner.
 
 /// <summary>A name or attribute that does not exist: false, empty, and an error where a value is needed.</summary>
-/// <param name="reason">Why it does not exist, for that error.</param>
+/// <param name="reason">The reason why it does not exist, for that error.</param>
 internal sealed class JinjaUndefined(string reason)
 {
     public string Reason { get; } = reason;
@@ -27,7 +27,9 @@ internal sealed class JinjaList(IReadOnlyList<object?> items, bool isTuple = fal
     /// <summary>The names of a tuple's elements, if they have names.</summary>
     public IReadOnlyList<string> Names { get; init; } = [];
 
-    /// <summary>Whether it can be a key: a tuple without lists and mappings in it. Computed once.</summary>
+    /// <summary>
+    /// True if the value can be a key: a tuple without lists or mappings in it. Computed once.
+    /// </summary>
     public bool IsHashable
     {
         get
@@ -149,7 +151,7 @@ internal sealed class JinjaNamespace(JinjaDict items)
     public JinjaDict Items { get; } = items;
 }
 
-/// <summary>Values to be had in turn, again and again: what cycler() makes.</summary>
+/// <summary>Values that repeat in a cycle: the result of cycler().</summary>
 internal sealed class JinjaCycler(IReadOnlyList<object?> items)
 {
     private int position;

@@ -41,7 +41,7 @@ internal static class PythonIntegers
             return null;
         string plain = digits.Replace("_", "", StringComparison.Ordinal);
         if (plain.Length > MaxDigits)
-            return null; // Python refuses such a text with an error that the filter "int" passes over
+            return null; // Python refuses such a text with an error that the filter "int" ignores
         budget.Integer(plain.Length * 6L);
         var value = numberBase == 10 && Ascii(plain) ? BigInteger.Parse(plain, CultureInfo.InvariantCulture)
             : plain.Aggregate(BigInteger.Zero, (sum, digit) => (sum * numberBase) + Value(digit));

@@ -54,7 +54,9 @@ internal static class PythonOps
         _ => throw new JinjaError($"{KindOf(value)} has no length"),
     };
 
-    /// <summary>Whether len() works, which is what the test "sequence" asks beside element access.</summary>
+    /// <summary>
+    /// True if len() works, which the test "sequence" requires besides element access.
+    /// </summary>
     public static bool HasLength(object? value) => value
         is string or JinjaMarkup or JinjaList or JinjaDict or JinjaView or JinjaRange or JinjaLoop or JinjaUndefined;
 
