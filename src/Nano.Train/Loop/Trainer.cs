@@ -178,7 +178,10 @@ public sealed class Trainer : IDisposable
         recorder.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, end));
         recorder.WriteReport();
         yield return new Finished(step, loss, validationLoss, clock.Elapsed.TotalSeconds, tokens, checkpoint,
-            interrupted, recorder.Verdict) { StoppedEarly = early };
+            interrupted, recorder.Verdict)
+        {
+            StoppedEarly = early,
+        };
     }
 
     /// <summary>The gradients of a step; numbers that are not finite are a result where the guard mends them.</summary>

@@ -171,7 +171,10 @@ public sealed record TrainSetting : Setting
         Func<TrainOptions, T> get, Func<TrainOptions, T, TrainOptions> set) where T : struct, Enum
     {
         return new(key, SettingKind.Word, help, options => words.First(word => word.Value.Equals(get(options))).Word,
-            (options, text) => set(options, ValueOf(text))) { Words = [.. words.Select(word => word.Word)] };
+            (options, text) => set(options, ValueOf(text)))
+        {
+            Words = [.. words.Select(word => word.Word)],
+        };
 
         T ValueOf(string text)
         {
