@@ -103,9 +103,10 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
                 Give(multiply.B, Node("Mul", dy, Value(multiply.A)));
                 break;
             case ScaleOp scale: Give(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
-            case SumOp sum: Give(sum.X,
-                Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)),
-                    graph.Constant((float)sum.Factor)), dy)); break;
+            case SumOp sum:
+                string zeros = Node("Mul", Value(sum.X), graph.Constant(0));
+                Give(sum.X, Node("Mul", Node("Add", zeros, graph.Constant((float)sum.Factor)), dy));
+                break;
             case SoftmaxOp softmax: Give(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;
             case ActivationOp activation: Give(activation.X, Node("Mul", dy, Derivative(activation))); break;
             case SwiGluOp gated: Backward(gated, dy); break;

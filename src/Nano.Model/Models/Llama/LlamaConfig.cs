@@ -64,8 +64,11 @@ public sealed partial record LlamaConfig : ModelConfig
     {
         var resized = (LlamaConfig)base.WithSizes(contextLength, layers, heads, channels);
         return resized.Channels == Channels ? resized
-            : resized with { Intermediate = (int)Math.Min(MaxChannels,
-                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
+            : resized with
+            {
+                Intermediate = (int)Math.Min(MaxChannels,
+                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8)
+            };
     }
 
     /// <inheritdoc/>
@@ -103,12 +106,18 @@ public sealed partial record LlamaConfig : ModelConfig
             return $"the original context of the rotary scaling is {original}; it must be positive";
         return RopeScaling switch
         {
-            RopeScaling.Llama3 { LowFactor: var low,
-                HighFactor: var high } when !(low > 0 && high > low && double.IsFinite(high)) =>
+            RopeScaling.Llama3
+            {
+                LowFactor: var low,
+                HighFactor: var high
+            } when !(low > 0 && high > low && double.IsFinite(high)) =>
                 $"the frequency factors of the rotary scaling are {low} and {high}; they must be positive, the "
                 + $"second larger",
-            RopeScaling.Yarn { BetaSlow: var slow,
-                BetaFast: var fast } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
+            RopeScaling.Yarn
+            {
+                BetaSlow: var slow,
+                BetaFast: var fast
+            } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
                 $"beta_fast and beta_slow of the rotary scaling are {fast} and {slow}; they must be positive, the "
                 + $"first at least the second",
             RopeScaling.Yarn { AttentionFactor: { } attention } when !(attention > 0 && double.IsFinite(attention)) =>
