@@ -22,7 +22,12 @@ void Measure(string? only)
     var config = Gpt2Config.Named(name);
     var options = new TrainOptions
     {
-        Preset = name, Model = config, Batch = rows, Time = tokens, Steps = 1000, LearningRate = 1e-4,
+        Preset = name,
+        Model = config,
+        Batch = rows,
+        Time = tokens,
+        Steps = 1000,
+        LearningRate = 1e-4,
         MinLearningRate = 1e-5,
     };
     using var model = LanguageModel.Create(config);

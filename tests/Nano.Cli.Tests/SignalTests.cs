@@ -179,8 +179,14 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     private static void WriteHollowModel(string folder, int layers, int channels)
     {
         Directory.CreateDirectory(folder);
-        var config = new Gpt2Config { VocabSize = 1000, ContextLength = 64, Layers = layers, Heads = 8,
-            Channels = channels };
+        var config = new Gpt2Config
+        {
+            VocabSize = 1000,
+            ContextLength = 64,
+            Layers = layers,
+            Heads = 8,
+            Channels = channels
+        };
         File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
         long offset = 0;
         var header = new System.Text.Json.Nodes.JsonObject();

@@ -8,10 +8,26 @@ public class ActivationStorageTests
 {
     private const int B = 2, T = 30, V = 23;
 
-    private static readonly Gpt2Config Gpt2 = new() { VocabSize = V, ContextLength = 30, Layers = 3, Heads = 2,
-        Channels = 16, Dropout = 0.2f };
-    private static readonly LlamaConfig Llama = new() { VocabSize = V, ContextLength = 30, Layers = 3, Heads = 4,
-        KvHeads = 2, Channels = 24, Intermediate = 40, Dropout = 0.2f };
+    private static readonly Gpt2Config Gpt2 = new()
+    {
+        VocabSize = V,
+        ContextLength = 30,
+        Layers = 3,
+        Heads = 2,
+        Channels = 16,
+        Dropout = 0.2f
+    };
+    private static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = V,
+        ContextLength = 30,
+        Layers = 3,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 24,
+        Intermediate = 40,
+        Dropout = 0.2f
+    };
 
     private static readonly Dictionary<string, ModelConfig> Variants = new()
     {

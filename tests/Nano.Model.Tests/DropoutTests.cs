@@ -56,8 +56,11 @@ public class DropoutTests
         using var compute = new Compute(1);
         var stream = new List<float[]>();
         var input = Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11));
-        model.Forward(compute, input, new() { Masks = new Dropout(0.5f, 1, 1),
-            Watch = (name, tensor) => stream.Add(tensor.Data.ToArray()) });
+        model.Forward(compute, input, new()
+        {
+            Masks = new Dropout(0.5f, 1, 1),
+            Watch = (name, tensor) => stream.Add(tensor.Data.ToArray())
+        });
         int n = 12 * 64;
         // Half of the embedding is dropped. A block adds two branches, so an element passes it unchanged when
         // both drop it: a quarter.

@@ -12,7 +12,13 @@ public class FrozenModelTests
 
     static readonly ModelConfig Llama = new LlamaConfig
     {
-        VocabSize = 11, ContextLength = 12, Layers = 3, Heads = 2, Channels = 8, Intermediate = 12, QkvBias = true,
+        VocabSize = 11,
+        ContextLength = 12,
+        Layers = 3,
+        Heads = 2,
+        Channels = 8,
+        Intermediate = 12,
+        QkvBias = true,
         TiedHead = false,
     };
 

@@ -113,8 +113,14 @@ public class Gpt2Tests
     [Fact]
     public void Initial_weights_have_the_deviations_of_nanoGPT()
     {
-        using var model = new Gpt2(Models.Small with { Channels = 64, VocabSize = 97, ContextLength = 50, Layers = 3,
-            TiedHead = false });
+        using var model = new Gpt2(Models.Small with
+        {
+            Channels = 64,
+            VocabSize = 97,
+            ContextLength = 50,
+            Layers = 3,
+            TiedHead = false
+        });
         model.Initialize(7);
         foreach (var parameter in model.Parameters.All)
         {

@@ -8,8 +8,14 @@ public class KvCacheTests
     // Longer than two of attention's key blocks (64), and an MLP wider than a block of the product's inner
     // dimension (512).
     const int T = 131;
-    static readonly Gpt2Config Config = new() { VocabSize = 19, ContextLength = T, Layers = 2, Heads = 3,
-        Channels = 144 };
+    static readonly Gpt2Config Config = new()
+    {
+        VocabSize = 19,
+        ContextLength = T,
+        Layers = 2,
+        Heads = 3,
+        Channels = 144
+    };
 
     // Grouped heads, angles that differ from position to position in their base, normed queries, a window
     // shorter than the text in one layer of two.

@@ -8,14 +8,27 @@ namespace Nano.Tests;
 /// </summary>
 public class LlamaTests
 {
-    private static readonly LlamaConfig Plain = new() { VocabSize = 23, ContextLength = 120, Layers = 2, Heads = 4,
-        KvHeads = 2, Channels = 24, Intermediate = 40, NormEpsilon = 1e-5f };
+    private static readonly LlamaConfig Plain = new()
+    {
+        VocabSize = 23,
+        ContextLength = 120,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 24,
+        Intermediate = 40,
+        NormEpsilon = 1e-5f
+    };
 
     private static readonly Dictionary<string, LlamaConfig> Variants = new()
     {
         ["Llama 2"] = Plain with { KvHeads = 4, TiedHead = false },
-        ["Llama 3"] = Plain with { TiedHead = false, RopeTheta = 500000,
-            RopeScaling = new RopeScaling.Llama3(8, 1, 4, 64) },
+        ["Llama 3"] = Plain with
+        {
+            TiedHead = false,
+            RopeTheta = 500000,
+            RopeScaling = new RopeScaling.Llama3(8, 1, 4, 64)
+        },
         ["llama2.c"] = Plain with { Pairing = RopePairing.Interleaved },
         ["one key head"] = Plain with { KvHeads = 1 },
         ["Mistral"] = Plain with { HeadDim = 10, Window = 33 },

@@ -3,13 +3,27 @@ namespace Nano.Tests;
 /// <summary>What the models say about their parameters, against the papers and the files of transformers.</summary>
 public class ParameterRoleTests
 {
-    static readonly Gpt2Config Gpt2Tiny = new() { VocabSize = 11, ContextLength = 8, Layers = 2, Heads = 2,
-        Channels = 4, TiedHead = false };
+    static readonly Gpt2Config Gpt2Tiny = new()
+    {
+        VocabSize = 11,
+        ContextLength = 8,
+        Layers = 2,
+        Heads = 2,
+        Channels = 4,
+        TiedHead = false
+    };
 
     static readonly LlamaConfig LlamaTiny = new()
     {
-        VocabSize = 11, ContextLength = 8, Layers = 2, Heads = 2, Channels = 4, Intermediate = 6,
-        QkvBias = true, QkNorm = true, TiedHead = false,
+        VocabSize = 11,
+        ContextLength = 8,
+        Layers = 2,
+        Heads = 2,
+        Channels = 4,
+        Intermediate = 6,
+        QkvBias = true,
+        QkNorm = true,
+        TiedHead = false,
     };
 
     [Theory]

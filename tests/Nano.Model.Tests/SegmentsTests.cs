@@ -11,18 +11,36 @@ public class SegmentsTests
     // 120 rows; documents run on over the ends of rows
     private static readonly int[] Lengths = [17, 1, 30, 9, 50, 8, 5];
 
-    private static readonly Gpt2Config Gpt2 = new() { VocabSize = V, ContextLength = 50, Layers = 2, Heads = 2,
-        Channels = 16 };
-    private static readonly LlamaConfig Llama = new() { VocabSize = V, ContextLength = 50, Layers = 2, Heads = 4,
-        KvHeads = 2, Channels = 24, Intermediate = 40 };
+    private static readonly Gpt2Config Gpt2 = new()
+    {
+        VocabSize = V,
+        ContextLength = 50,
+        Layers = 2,
+        Heads = 2,
+        Channels = 16
+    };
+    private static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = V,
+        ContextLength = 50,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 24,
+        Intermediate = 40
+    };
 
     private static readonly Dictionary<string, ModelConfig> Variants = new()
     {
         ["GPT-2"] = Gpt2,
         ["GPT-2, a head of its own"] = Gpt2 with { TiedHead = false },
         ["Llama"] = Llama with { TiedHead = false },
-        ["Llama, tied, one key head, interleaved"] = Llama with { KvHeads = 1, TiedHead = true,
-            Pairing = RopePairing.Interleaved },
+        ["Llama, tied, one key head, interleaved"] = Llama with
+        {
+            KvHeads = 1,
+            TiedHead = true,
+            Pairing = RopePairing.Interleaved
+        },
         ["Mistral"] = Llama with { Window = 7, HeadDim = 10 },
         ["Qwen3"] = Llama with { QkNorm = true, QkvBias = true, HeadDim = 16 },
         ["dynamic"] = Llama with { RopeScaling = new RopeScaling.Dynamic(4, 20) },
@@ -132,7 +150,10 @@ public class SegmentsTests
         using var cache = new KvCache(2, 50, 16);
         Assert.Contains("cache",
             Assert.Throws<ArgumentException>(() =>
-                model.Forward(compute, ids, new() { Cache = cache,
-                    Segments = new Segments(compute, 50, 50, 20) })).Message, StringComparison.Ordinal);
+                model.Forward(compute, ids, new()
+                {
+                    Cache = cache,
+                    Segments = new Segments(compute, 50, 50, 20)
+                })).Message, StringComparison.Ordinal);
     }
 }

@@ -8,12 +8,24 @@ public class SharedModelTests
 {
     static readonly LlamaConfig Llama = new()
     {
-        VocabSize = 23, ContextLength = 120, Layers = 2, Heads = 4, KvHeads = 2, Channels = 24, Intermediate = 40,
+        VocabSize = 23,
+        ContextLength = 120,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 24,
+        Intermediate = 40,
         RopeScaling = new RopeScaling.Dynamic(4, 30),
     };
 
-    static readonly Gpt2Config Gpt2 = new() { VocabSize = 23, ContextLength = 120, Layers = 2, Heads = 4,
-        Channels = 24 };
+    static readonly Gpt2Config Gpt2 = new()
+    {
+        VocabSize = 23,
+        ContextLength = 120,
+        Layers = 2,
+        Heads = 4,
+        Channels = 24
+    };
 
     public static TheoryData<string> Names => ["llama", "gpt2"];
 

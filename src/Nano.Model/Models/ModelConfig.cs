@@ -106,10 +106,18 @@ public abstract record ModelConfig
     /// </summary>
     public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
     {
-        var resized = this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads,
-            Channels = channels ?? Channels };
-        return resized with { GivenKvHeads = KvHeads == Heads ? null : KvHeads,
-            GivenHeadDim = (long)HeadDim * Heads == Channels ? null : HeadDim };
+        var resized = this with
+        {
+            ContextLength = contextLength,
+            Layers = layers ?? Layers,
+            Heads = heads ?? Heads,
+            Channels = channels ?? Channels
+        };
+        return resized with
+        {
+            GivenKvHeads = KvHeads == Heads ? null : KvHeads,
+            GivenHeadDim = (long)HeadDim * Heads == Channels ? null : HeadDim
+        };
     }
 
     /// <summary>

@@ -40,7 +40,8 @@ public static class Llama2cFile
                 throw file.Bad($"the group size is {group}; expected 1 or more");
             CheckLength(file, config, version, group);
             return new ModelSource(path, config, Tensors(file, config, version, group),
-                file) { TokenizerPath = ModelLoader.Beside(path, "tokenizer.bin") };
+                file)
+            { TokenizerPath = ModelLoader.Beside(path, "tokenizer.bin") };
         }
         catch
         {

@@ -25,8 +25,12 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
 
     internal override Work? BackwardWork =>
-        Work.Of("attention backward", (Wants.Queries, Wants.Keys) switch { (true, true) => 5, (true, false) => 3,
-            _ => 4 } * ProductFlops, Q, K, V, Y, Y, LogSumExp, Q, K, V);
+        Work.Of("attention backward", (Wants.Queries, Wants.Keys) switch
+        {
+            (true, true) => 5,
+            (true, false) => 3,
+            _ => 4
+        } * ProductFlops, Q, K, V, Y, Y, LogSumExp, Q, K, V);
 
     /// <summary>
     /// Operations of one product over the pairs of a query and a key that it sees. Forward has two

@@ -135,8 +135,12 @@ public partial class OptimizerTests
     [Fact]
     public void A_steps_curvature_is_the_squared_gradient_of_labels_that_the_model_drew()
     {
-        var options = Learning with { Optimizer = OptimizerKind.Get("sophia").Defaults, Accumulate = 2,
-            Model = Learning.Model with { Dropout = 0.2f } };
+        var options = Learning with
+        {
+            Optimizer = OptimizerKind.Get("sophia").Defaults,
+            Accumulate = 2,
+            Model = Learning.Model with { Dropout = 0.2f }
+        };
         using var compute = new Compute(2);
         var (model, step) = NewRun(options, compute);
         using var twin = Runs.NewModel(options);

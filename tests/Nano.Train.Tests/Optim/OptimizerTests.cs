@@ -147,8 +147,13 @@ public partial class OptimizerTests
             slot => Assert.All(Runs.Bits(slot.Tensor), bits => Assert.Equal(0, bits)));
     }
 
-    static readonly TrainOptions Learning = Runs.Tiny with { Model = Runs.TinyModel with { Channels = 64, Layers = 1 },
-        Steps = 40, Batch = 4, Time = 12 };
+    static readonly TrainOptions Learning = Runs.Tiny with
+    {
+        Model = Runs.TinyModel with { Channels = 64, Layers = 1 },
+        Steps = 40,
+        Batch = 4,
+        Time = 12
+    };
 
     /// <summary>A small run under the rule's own constants and rate.</summary>
     static TrainOptions Under(string name) => Learning with
@@ -207,7 +212,8 @@ public partial class OptimizerTests
                     if (i == 5)
                         Checkpoint.Save(run.Root, model, tokenizer,
                             new RunState(options, new Dictionary<string, string>(),
-                                [.. step.Optimizer.State]) { Step = 5 });
+                                [.. step.Optimizer.State])
+                            { Step = 5 });
                     step.Run(i, options.LearningRateAt(i));
                 }
                 return [.. Runs.Bits(model), .. Runs.Bits(step.Optimizer)];

@@ -66,8 +66,11 @@ public sealed partial record LlamaConfig : ModelConfig
     {
         var resized = (LlamaConfig)base.WithSizes(contextLength, layers, heads, channels);
         return resized.Channels == Channels ? resized
-            : resized with { Intermediate = (int)Math.Min(MaxChannels,
-                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
+            : resized with
+            {
+                Intermediate = (int)Math.Min(MaxChannels,
+                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8)
+            };
     }
 
     /// <inheritdoc/>
@@ -105,8 +108,11 @@ public sealed partial record LlamaConfig : ModelConfig
             return $"the original context of the rotary scaling is {original}; it must be positive";
         return RopeScaling switch
         {
-            RopeScaling.Llama3 { LowFactor: var low,
-                HighFactor: var high } when !(low > 0 && high > low && double.IsFinite(high)) =>
+            RopeScaling.Llama3
+            {
+                LowFactor: var low,
+                HighFactor: var high
+            } when !(low > 0 && high > low && double.IsFinite(high)) =>
                 $"the frequency factors of the rotary scaling are {low} and {high}; they must be positive, the "
                 + "second larger",
             RopeScaling.Yarn { BetaSlow: var slow,
