@@ -23,7 +23,7 @@ internal static class BandsFile
     private static string Text(RecipeBands recipe)
     {
         var text = new StringBuilder("  {\n");
-        text.Append(string.Create(CultureInfo.InvariantCulture, 
+        text.Append(string.Create(CultureInfo.InvariantCulture,
             $"    \"preset\": {Quote(recipe.Preset)},\n    \"corpus\": {Quote(recipe.Corpus)},\n    \"command\": "
             + $"{Quote(recipe.Command)},\n"));
         text.Append(string.Create(CultureInfo.InvariantCulture,

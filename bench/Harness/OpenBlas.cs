@@ -50,8 +50,13 @@ internal sealed unsafe class OpenBlas
     {
         var (product, m, n, k) = sizes;
         var inputs = work.Inputs!;
-        var (rows, columns, depth) = product switch { GemmProduct.Forward => (m, n, k), GemmProduct.InputGradient =>
-            (m, k, n), _ => (n, k, m) };
+        var (rows, columns, depth) = product switch
+        {
+            GemmProduct.Forward => (m, n, k),
+            GemmProduct.InputGradient =>
+            (m, k, n),
+            _ => (n, k, m)
+        };
         bool transposeA = product == GemmProduct.WeightGradient, transposeB = product == GemmProduct.Forward;
         var c = new Tensor(new Shape(rows, columns));
         return new BenchPeer(Name, () =>

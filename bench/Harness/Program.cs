@@ -23,8 +23,13 @@ namespace Nano.Bench
 
         public static int Run(string[] args)
         {
-            var options = new Dictionary<string, string> { ["--filter"] = "", ["--threads"] = "0", ["--device"] = "",
-                ["--out"] = Path.Combine("bench", "results") };
+            var options = new Dictionary<string, string>
+            {
+                ["--filter"] = "",
+                ["--threads"] = "0",
+                ["--device"] = "",
+                ["--out"] = Path.Combine("bench", "results")
+            };
             var words = new List<string>();
             for (int i = 0; i < args.Length; i++)
             {
@@ -56,7 +61,8 @@ namespace Nano.Bench
             {
                 case "quick": Quick(threads, cases, providers); break;
                 case "report": Report(threads, cases, providers, options["--out"]); break;
-                case "devices": Devices(threads, cases,
+                case "devices":
+                    Devices(threads, cases,
                     providers.Count > 0 ? providers
                         : [.. ProviderProbe.Try().Where(tried => tried.Problem is null)
                             .Select(tried => tried.Provider)], options["--out"]); break;

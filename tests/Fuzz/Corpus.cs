@@ -3,11 +3,30 @@ namespace Nano.Fuzz;
 /// <summary>Small valid files of every format, made by the writers.</summary>
 static class FuzzCorpus
 {
-    static readonly Gpt2Config Gpt2 = new() { VocabSize = 7, ContextLength = 4, Layers = 1, Heads = 1, Channels = 4,
-        BosToken = 0, EosTokens = [1, 2] };
+    static readonly Gpt2Config Gpt2 = new()
+    {
+        VocabSize = 7,
+        ContextLength = 4,
+        Layers = 1,
+        Heads = 1,
+        Channels = 4,
+        BosToken = 0,
+        EosTokens = [1, 2]
+    };
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 7, ContextLength = 4, Layers = 2, Heads = 2, KvHeads = 1,
-        Channels = 4, Intermediate = 3, NormEpsilon = 1e-5f, BosToken = 1, EosTokens = [2] };
+    static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = 7,
+        ContextLength = 4,
+        Layers = 2,
+        Heads = 2,
+        KvHeads = 1,
+        Channels = 4,
+        Intermediate = 3,
+        NormEpsilon = 1e-5f,
+        BosToken = 1,
+        EosTokens = [2]
+    };
 
     /// <summary>All of it.</summary>
     public static IReadOnlyList<FuzzSeed> All(string folder) =>

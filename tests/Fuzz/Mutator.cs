@@ -53,7 +53,8 @@ sealed class Mutator(int seed)
             case 5: bytes.InsertRange(at, Encoding.Latin1.GetBytes(Tokens[random.Next(Tokens.Length)])); break;
             case 6: ReplaceDigit(bytes); break;
             case 7: bytes.InsertRange(at, new byte[length]); break;
-            case 8: bytes.InsertRange(at,
+            case 8:
+                bytes.InsertRange(at,
                 other.AsSpan(random.Next(other.Length - Math.Min(length, other.Length) + 1),
                     Math.Min(length, other.Length)).ToArray()); break;
             default: ReplaceNumber(CollectionsMarshal.AsSpan(bytes)[at..]); break;

@@ -87,8 +87,14 @@ public sealed class ChatTests(TinyRun run) : IDisposable
             "these tests were started with SIGINT ignored, and so is every program they start");
         string folder = Directory.CreateDirectory(temp.File("model")).FullName;
         var tokenizer = CharTokenizer.FromText(Tiny.Text());
-        using (var model = LanguageModel.Create(new Gpt2Config { VocabSize = tokenizer.VocabSize,
-            ContextLength = 20_000, Layers = 2, Heads = 2, Channels = 64 }))
+        using (var model = LanguageModel.Create(new Gpt2Config
+        {
+            VocabSize = tokenizer.VocabSize,
+            ContextLength = 20_000,
+            Layers = 2,
+            Heads = 2,
+            Channels = 64
+        }))
             // all weights are 0, so all characters are equally likely, line ends among them
             ModelDirectory.Save(folder, model, tokenizer);
         File.WriteAllText(Path.Combine(folder, "chat_template.jinja"),

@@ -39,8 +39,13 @@ public sealed class PullTests : IDisposable
     }
 
     private CliResult Pull(string[] args, string? endpoint = null) =>
-        Cli.Run(["pull", .. args], null, new() { ["NANO_DATA"] = temp.Root, ["no_proxy"] = "127.0.0.1",
-            ["HF_ENDPOINT"] = endpoint ?? hub.Root.ToString(), ["HF_TOKEN"] = "" });
+        Cli.Run(["pull", .. args], null, new()
+        {
+            ["NANO_DATA"] = temp.Root,
+            ["no_proxy"] = "127.0.0.1",
+            ["HF_ENDPOINT"] = endpoint ?? hub.Root.ToString(),
+            ["HF_TOKEN"] = ""
+        });
 
     [Fact]
     public void A_model_arrives_in_the_data_folder()

@@ -19,8 +19,14 @@ public sealed class StreamTests(TinyRun run) : IDisposable
     {
         string folder = Directory.CreateDirectory(temp.File("wild")).FullName;
         var tokenizer = CharTokenizer.FromText("ab\n\x1b\a\b\u009b\u202e[31m");
-        var config = new Gpt2Config { VocabSize = tokenizer.VocabSize, ContextLength = 64, Layers = 1, Heads = 1,
-            Channels = 16 };
+        var config = new Gpt2Config
+        {
+            VocabSize = tokenizer.VocabSize,
+            ContextLength = 64,
+            Layers = 1,
+            Heads = 1,
+            Channels = 16
+        };
         using (var model = LanguageModel.Create(config))
             ModelDirectory.Save(folder, model, tokenizer);
         return folder;

@@ -33,8 +33,14 @@ public sealed class DataPreparerTests : IDisposable
         return path;
     }
 
-    PrepareOptions Options(params string[] inputs) => new() { Inputs = inputs, Tokenizer = Bpe.Value,
-        Out = temp.File("out"), Validation = new(ValidationKind.FirstTokens, Tokens: 1), Threads = 2 };
+    PrepareOptions Options(params string[] inputs) => new()
+    {
+        Inputs = inputs,
+        Tokenizer = Bpe.Value,
+        Out = temp.File("out"),
+        Validation = new(ValidationKind.FirstTokens, Tokens: 1),
+        Threads = 2
+    };
 
     /// <summary>The ids of both splits.</summary>
     static (int[] Train, int[] Validation) Ids(PreparedData data)
@@ -105,9 +111,13 @@ public sealed class DataPreparerTests : IDisposable
             foreach (string validation in (string[])["0.1", "5000", "documents:0.2"])
                 if (threads == 1 || validation != "5000")
                 {
-                    var options = Options(inputs) with { Threads = threads,
-                        Out = temp.File($"{validation.Replace(':', '-')}.{threads}"), ShardTokens = 50_000,
-                            Validation = ValidationSplit.Parse(validation) };
+                    var options = Options(inputs) with
+                    {
+                        Threads = threads,
+                        Out = temp.File($"{validation.Replace(':', '-')}.{threads}"),
+                        ShardTokens = 50_000,
+                        Validation = ValidationSplit.Parse(validation)
+                    };
                     DataPreparer.Run(options);
                     Assert.Equal(Runs.Files(temp.File($"{validation.Replace(':', '-')}.1")), Runs.Files(options.Out));
                     first ??= Runs.Files(options.Out);
@@ -145,8 +155,11 @@ public sealed class DataPreparerTests : IDisposable
     public void Shards_are_filled_one_after_the_other()
     {
         string text = PatternedText.Sentences();
-        var data = DataPreparer.Run(Options(Put("t.txt", text)) with { ShardTokens = 500,
-            Validation = new(ValidationKind.FirstTokens, Tokens: 700) });
+        var data = DataPreparer.Run(Options(Put("t.txt", text)) with
+        {
+            ShardTokens = 500,
+            Validation = new(ValidationKind.FirstTokens, Tokens: 700)
+        });
         Assert.Equal(Expected(text), All(data));
         Assert.Equal([("val_000000.bin", 500), ("val_000001.bin", 200)],
             data.Validation.Files.Select(file => (file.Name, file.Tokens)));
@@ -170,13 +183,19 @@ public sealed class DataPreparerTests : IDisposable
         // 17 of 20 characters, some of which are two UTF-16 units: the second document is divided.
         string[] documents = ["🐟🐟🐟🐟🐟🐟🐟🐟🐟🐟", "ab🐟defghij"];
         data = DataPreparer.Run(
-            Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with {
-                Validation = new(ValidationKind.LastCharacters, 0.15), Overwrite = true });
+            Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with
+            {
+                Validation = new(ValidationKind.LastCharacters, 0.15),
+                Overwrite = true
+            });
         Assert.Equal(Expected(documents[0], "ab🐟defg"), Ids(data).Train);
         Assert.Equal(Expected("hij"), Ids(data).Validation);
         data = DataPreparer.Run(
-            Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with {
-                Validation = new(ValidationKind.LastCharacters, 0.5), Overwrite = true });
+            Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with
+            {
+                Validation = new(ValidationKind.LastCharacters, 0.5),
+                Overwrite = true
+            });
         Assert.Equal(Expected(documents[0]), Ids(data).Train);
         Assert.Equal(Expected(documents[1]), Ids(data).Validation);
     }
@@ -218,8 +237,11 @@ public sealed class DataPreparerTests : IDisposable
         foreach (int length in (int[])[(1 << 17) - 3, (1 << 17) - 2, (1 << 17) - 1, 1 << 17, (1 << 17) + 1])
         {
             string first = string.Concat(Enumerable.Repeat("the cat ", (length / 8) + 1))[..length] + "\n\n";
-            var data = DataPreparer.Run(Options(Put("t.txt", first + "\n\n\nx")) with { Format = DataFormat.Sections,
-                Overwrite = true });
+            var data = DataPreparer.Run(Options(Put("t.txt", first + "\n\n\nx")) with
+            {
+                Format = DataFormat.Sections,
+                Overwrite = true
+            });
             Assert.Equal(Expected(first, "\n\n", "\nx"), All(data));
         }
     }
@@ -244,8 +266,12 @@ public sealed class DataPreparerTests : IDisposable
         Assert.Null(data.Tokenizer.Separator);
         Fails(options with { Tokenizer = Bpe.Value, Separator = "<s>" }, "no special token '<s>'");
         Assert.Contains("line 2",
-            Fails(options with { Inputs = [Put("c.jsonl", "{\"text\":\"abc\"}\n{\"text\":\"abd\"}\n")],
-                Separator = "none", Overwrite = true }, "'d'").Message, StringComparison.Ordinal);
+            Fails(options with
+            {
+                Inputs = [Put("c.jsonl", "{\"text\":\"abc\"}\n{\"text\":\"abd\"}\n")],
+                Separator = "none",
+                Overwrite = true
+            }, "'d'").Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, string> BadLines() => new()

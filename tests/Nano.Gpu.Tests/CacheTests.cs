@@ -166,7 +166,8 @@ public class CacheTests
         try
         {
             using var process = Process.Start(new ProcessStartInfo("/usr/bin/env",
-                [python, "-c", .. args]) { RedirectStandardError = true })!;
+                [python, "-c", .. args])
+            { RedirectStandardError = true })!;
             string error = process.StandardError.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0 ? null : error;

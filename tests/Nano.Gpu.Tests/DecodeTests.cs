@@ -58,8 +58,14 @@ public class DecodeTests
         int[][] prompts = [[5, 7, 1], [60, 2, 33, 4, 41, 9, 0, 12], [8]];
         foreach (bool slide in new[] { true, false })
         {
-            var options = new GenerationOptions { Sampler = new() { Temperature = 1, TopK = 0 }, MaxTokens = 30,
-                Slide = slide, EndIds = [17], LogProbabilities = 2 };
+            var options = new GenerationOptions
+            {
+                Sampler = new() { Temperature = 1, TopK = 0 },
+                MaxTokens = 30,
+                Slide = slide,
+                EndIds = [17],
+                LogProbabilities = 2
+            };
             Generation one = ours.Start(prompts, options), two = theirs.Start(prompts, options);
             while (one.Step() | two.Step())
             {

@@ -210,8 +210,14 @@ public class HalfTests
     public void Files_are_half_the_size()
     {
         using var folder = new TempFolder();
-        using var model = LanguageModel.Create(new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2,
-            Heads = 2, Channels = 128 });
+        using var model = LanguageModel.Create(new Gpt2Config
+        {
+            VocabSize = 61,
+            ContextLength = 19,
+            Layers = 2,
+            Heads = 2,
+            Channels = 128
+        });
         long weights = 2 * model.Parameters.All.Sum(parameter => parameter.Length);
         var (_, bytes) = OnnxExporter.Export(model, folder.File("half.onnx"), new() { Float16 = true });
         Assert.InRange(bytes, weights, weights + 512); // a few constants

@@ -5,8 +5,14 @@ public class MissingOpTests
 {
     private const OnnxType BFloat16 = (OnnxType)16;
 
-    private static readonly ModelConfig Config = new Gpt2Config { VocabSize = 7, ContextLength = 5, Layers = 2,
-        Heads = 1, Channels = 4 };
+    private static readonly ModelConfig Config = new Gpt2Config
+    {
+        VocabSize = 7,
+        ContextLength = 5,
+        Layers = 2,
+        Heads = 1,
+        Channels = 4
+    };
 
     [Fact]
     public void Nodes_are_named_by_layer_op_and_direction()

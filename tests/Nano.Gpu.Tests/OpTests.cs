@@ -113,10 +113,14 @@ public class OpTests
         using var plan = new Compute(1) { OnlyPlans = true, Tape = new Tape { RetainsAll = true } };
         var graph = new OnnxGraph("op");
         graph.Input("positions", OnnxType.Float32, B, T);
-        var ops = new OnnxOps(graph) { FloatPositions = "positions",
-            Positions = graph.Cast("positions", OnnxType.Int32), ContextLength = T,
-                LargestTarget = one.Name.EndsWith("in parts", StringComparison.Ordinal) ? 3 * 6 * sizeof(float)
-                    : int.MaxValue };
+        var ops = new OnnxOps(graph)
+        {
+            FloatPositions = "positions",
+            Positions = graph.Cast("positions", OnnxType.Int32),
+            ContextLength = T,
+            LargestTarget = one.Name.EndsWith("in parts", StringComparison.Ordinal) ? 3 * 6 * sizeof(float)
+                    : int.MaxValue
+        };
         foreach (var (name, tensor) in new[] { ("ids", Ids), ("targets", Targets) })
         {
             graph.Input(name, OnnxType.Int32, B, T);

@@ -3,10 +3,24 @@ namespace Nano.Tests;
 /// <summary>The training step on a device against ours.</summary>
 public class TrainStepTests
 {
-    private static readonly Gpt2Config Gpt2 = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2,
-        Channels = 32 };
-    private static readonly LlamaConfig Llama = new() { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4,
-        KvHeads = 2, Channels = 32, Intermediate = 56 };
+    private static readonly Gpt2Config Gpt2 = new()
+    {
+        VocabSize = 61,
+        ContextLength = 19,
+        Layers = 2,
+        Heads = 2,
+        Channels = 32
+    };
+    private static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = 61,
+        ContextLength = 19,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 32,
+        Intermediate = 56
+    };
 
     private static TrainOptions Options(ModelConfig model) => new()
     {

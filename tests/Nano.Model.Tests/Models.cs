@@ -5,8 +5,14 @@ namespace Nano.Tests;
 /// <summary>Small models, and ways to compare what they compute.</summary>
 static class Models
 {
-    public static Gpt2Config Small { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2,
-        Channels = 8 };
+    public static Gpt2Config Small { get; } = new()
+    {
+        VocabSize = 11,
+        ContextLength = 12,
+        Layers = 2,
+        Heads = 2,
+        Channels = 8
+    };
 
     /// <summary>The folder of the golden GPT-2.</summary>
     public static string GoldenFolder => Goldens.Path("gpt2_tiny");

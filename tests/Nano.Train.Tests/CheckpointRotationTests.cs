@@ -86,8 +86,14 @@ public class CheckpointRotationTests
     [Fact]
     public void A_run_points_to_the_lowest_validation_loss_of_its_log_also_when_it_died_on_the_way()
     {
-        var options = Runs.Tiny with { Steps = 24, EvalInterval = 3, LearningRate = 0.3, MinLearningRate = 0.3,
-            WarmupSteps = 12 };
+        var options = Runs.Tiny with
+        {
+            Steps = 24,
+            EvalInterval = 3,
+            LearningRate = 0.3,
+            MinLearningRate = 0.3,
+            WarmupSteps = 12
+        };
         using var whole = new TempFolder();
         using var parts = new TempFolder();
         using var compute = new Compute(1);

@@ -71,8 +71,10 @@ public class CheckpointTests
         using var run = new TempFolder();
         using var session = new TrainingSession();
         session.Save(run.Root, 0);
-        var other = session.NewState(0, Runs.Tiny with { LearningRate = 0.5, Batch = 5 }) with {
-            Data = new Dictionary<string, string> { ["tokenizer_sha256"] = "new" } };
+        var other = session.NewState(0, Runs.Tiny with { LearningRate = 0.5, Batch = 5 }) with
+        {
+            Data = new Dictionary<string, string> { ["tokenizer_sha256"] = "new" }
+        };
         var e = Assert.Throws<NanoException>(() => Checkpoint.Load(run.Root, session.Model, other));
         Assert.EndsWith(": batch was 4 and is now 5; corpus_sha256 was abc and is now not set; lr was 0.01 and is "
             + "now 0.5; tokenizer_sha256 was not set and is now new", e.Message, StringComparison.Ordinal);

@@ -3,12 +3,29 @@ namespace Nano.Tests;
 /// <summary>The plan against what steps really take, and against arithmetic by hand.</summary>
 public class MemoryPlanTests
 {
-    static readonly Gpt2Config Model = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 3,
-        Channels = 48 };
+    static readonly Gpt2Config Model = new()
+    {
+        VocabSize = 29,
+        ContextLength = 40,
+        Layers = 3,
+        Heads = 3,
+        Channels = 48
+    };
     static readonly TrainOptions Base = Runs.Tiny with { Model = Model, Batch = 6, Time = 40, Steps = 9 };
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 29, ContextLength = 40, Layers = 3, Heads = 6, KvHeads = 2,
-        HeadDim = 10, Channels = 48, Intermediate = 100, QkNorm = true, Window = 9 };
+    static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = 29,
+        ContextLength = 40,
+        Layers = 3,
+        Heads = 6,
+        KvHeads = 2,
+        HeadDim = 10,
+        Channels = 48,
+        Intermediate = 100,
+        QkNorm = true,
+        Window = 9
+    };
 
     public static TheoryData<TrainOptions> Options =>
     [

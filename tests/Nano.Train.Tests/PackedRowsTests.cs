@@ -41,8 +41,10 @@ public class PackedRowsTests
     [Fact]
     public void Rows_are_whole_documents_in_order_and_none_could_take_the_next()
     {
-        var cases = from lengths in Gen.Choose(0, 40).ArrayOf() from time in Gen.Choose(1, 30) where lengths.Length > 0
-            select (lengths, time);
+        var cases = from lengths in Gen.Choose(0, 40).ArrayOf()
+                    from time in Gen.Choose(1, 30)
+                    where lengths.Length > 0
+                    select (lengths, time);
         Prop.ForAll(cases.ToArbitrary(), of =>
         {
             int[] ids = Documents(of.lengths);
@@ -72,9 +74,13 @@ public class PackedRowsTests
     [Fact]
     public void Targets_never_cross_a_document_and_every_one_counts_once_per_epoch()
     {
-        var cases = from lengths in Gen.Choose(0, 20).ArrayOf() from time in Gen.Choose(2, 12) from batch
-            in Gen.Choose(1, 4) from seed in Gen.Choose(0, 1000) where lengths.Length > 12
-                select (lengths, time, batch, seed: (ulong)seed);
+        var cases = from lengths in Gen.Choose(0, 20).ArrayOf()
+                    from time in Gen.Choose(2, 12)
+                    from batch
+            in Gen.Choose(1, 4)
+                    from seed in Gen.Choose(0, 1000)
+                    where lengths.Length > 12
+                    select (lengths, time, batch, seed: (ulong)seed);
         Prop.ForAll(cases.ToArbitrary(), of =>
         {
             int[] ids = Documents(of.lengths);

@@ -16,8 +16,15 @@ public sealed class ShardTrainingTests : IDisposable
     PreparedData Prepare(string name, string text, string separator = PrepareOptions.NoSeparator, int shardTokens = 300)
     {
         File.WriteAllText(temp.File("text.txt"), text);
-        return DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value,
-            Out = temp.File(name), Separator = separator, ShardTokens = shardTokens, Threads = 1 });
+        return DataPreparer.Run(new PrepareOptions
+        {
+            Inputs = [temp.File("text.txt")],
+            Tokenizer = Bpe.Value,
+            Out = temp.File(name),
+            Separator = separator,
+            ShardTokens = shardTokens,
+            Threads = 1
+        });
     }
 
     void Train(TrainingData data, string run, Compute compute, TrainOptions options, bool resume = false,
@@ -79,8 +86,14 @@ public sealed class ShardTrainingTests : IDisposable
     TrainingData Documents()
     {
         File.WriteAllText(temp.File("text.txt"), Corpus.Text.Replace(".\n", ".\n\n", StringComparison.Ordinal));
-        DataPreparer.Run(new PrepareOptions { Inputs = [temp.File("text.txt")], Tokenizer = Bpe.Value,
-            Out = temp.File("documents"), Format = DataFormat.Sections, Overwrite = true });
+        DataPreparer.Run(new PrepareOptions
+        {
+            Inputs = [temp.File("text.txt")],
+            Tokenizer = Bpe.Value,
+            Out = temp.File("documents"),
+            Format = DataFormat.Sections,
+            Overwrite = true
+        });
         return TrainingData.FromShards(temp.File("documents"));
     }
 
@@ -89,8 +102,13 @@ public sealed class ShardTrainingTests : IDisposable
     {
         using var data = Documents();
         using var compute = new Compute(1);
-        var options = Runs.Tiny with { Pack = true, Batch = 6, Time = 12,
-            Model = Runs.Tiny.Model with { VocabSize = V } };
+        var options = Runs.Tiny with
+        {
+            Pack = true,
+            Batch = 6,
+            Time = 12,
+            Model = Runs.Tiny.Model with { VocabSize = V }
+        };
         using var model = Runs.NewModel(options);
         var loader = new BatchLoader(data.Train, options.Batch, options.Time, "test", Sampling.Epochs, data.Separator);
         var (ids, targets) = (new Tensor(new Shape(6, 12), DType.Int32), new Tensor(new Shape(6, 12), DType.Int32));

@@ -8,8 +8,15 @@ public class SpikeGuardTests
 
     const int Batches = 500; // more than any run here sees
 
-    static readonly TrainOptions Options = Runs.Tiny with { Steps = 400, EvalInterval = 100, EvalBatches = 1,
-        LearningRate = 2e-2, MinLearningRate = 2e-3, WarmupSteps = 5 };
+    static readonly TrainOptions Options = Runs.Tiny with
+    {
+        Steps = 400,
+        EvalInterval = 100,
+        EvalBatches = 1,
+        LearningRate = 2e-2,
+        MinLearningRate = 2e-3,
+        WarmupSteps = 5
+    };
 
     static readonly Corpus Poisoned = new("poisoned", Text(), "made for this test");
 
@@ -267,8 +274,12 @@ public class SpikeGuardTests
     {
         using var run = new TempFolder();
         var e = Assert.Throws<DivergedException>(() =>
-            RunUntil(run.Root, Options with { LearningRate = 1e30, MinLearningRate = 0,
-                Stability = new() { OnSpike = OnSpike.Skip } }));
+            RunUntil(run.Root, Options with
+            {
+                LearningRate = 1e30,
+                MinLearningRate = 0,
+                Stability = new() { OnSpike = OnSpike.Skip }
+            }));
         Assert.Contains("10 steps before it were skipped in a row", e.Message, StringComparison.Ordinal);
         Assert.Contains("not finite; first in ", e.Message, StringComparison.Ordinal);
     }

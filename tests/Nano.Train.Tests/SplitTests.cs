@@ -8,12 +8,28 @@ public class SplitTests
 {
     const int Rows = 8, T = 12;
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 11, ContextLength = T, Layers = 2, Heads = 4, KvHeads = 2,
-        Channels = 16, Intermediate = 40, QkNorm = true };
+    static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = 11,
+        ContextLength = T,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 16,
+        Intermediate = 40,
+        QkNorm = true
+    };
 
     static TrainOptions Options(ModelConfig model, int batch, bool checkpoint) =>
-        Runs.Tiny with { Model = model, Batch = batch, Accumulate = Rows / batch, Time = T,
-            CheckpointActivations = checkpoint, ClipNorm = 0.5 };
+        Runs.Tiny with
+        {
+            Model = model,
+            Batch = batch,
+            Accumulate = Rows / batch,
+            Time = T,
+            CheckpointActivations = checkpoint,
+            ClipNorm = 0.5
+        };
 
     /// <summary>
     /// All of row 3 of a batch is left out, which is a whole micro-batch where rows come one by

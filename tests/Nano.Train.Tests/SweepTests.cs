@@ -12,9 +12,13 @@ public class SweepTests
     /// <summary>Prepares a run as the program would: its arguments as options.</summary>
     static Trainer Open(SweepPoint point, string run, Compute compute)
     {
-        var options = Runs.Tiny with { Steps = 6, EvalInterval = 2,
+        var options = Runs.Tiny with
+        {
+            Steps = 6,
+            EvalInterval = 2,
             LearningRate = double.Parse(point.Options["lr"], System.Globalization.CultureInfo.InvariantCulture),
-                MinLearningRate = 0 };
+            MinLearningRate = 0
+        };
         if (point.Options.TryGetValue("batch", out string? batch))
             options = options with { Batch = int.Parse(batch, System.Globalization.CultureInfo.InvariantCulture) };
         return new Trainer(options, TrainingData.FromText(Corpus, null), run, Checkpoint.Exists(run), compute, 100,

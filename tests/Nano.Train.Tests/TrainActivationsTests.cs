@@ -5,8 +5,15 @@ public class TrainActivationsTests
 {
     private static readonly TrainOptions Options = Runs.Tiny with
     {
-        Model = new Gpt2Config { VocabSize = 29, ContextLength = 72, Layers = 2, Heads = 3, Channels = 24,
-            Dropout = 0.1f },
+        Model = new Gpt2Config
+        {
+            VocabSize = 29,
+            ContextLength = 72,
+            Layers = 2,
+            Heads = 3,
+            Channels = 24,
+            Dropout = 0.1f
+        },
         Batch = 8,
         Time = 72,
         Activations = ActivationStorage.BFloat16,

@@ -2,8 +2,14 @@ namespace Nano.Tests;
 
 public class TrainStepTests
 {
-    static readonly Gpt2Config WideModel = new() { VocabSize = 29, ContextLength = 72, Layers = 2, Heads = 3,
-        Channels = 24 };
+    static readonly Gpt2Config WideModel = new()
+    {
+        VocabSize = 29,
+        ContextLength = 72,
+        Layers = 2,
+        Heads = 3,
+        Channels = 24
+    };
 
     /// <summary>
     /// Rows of one update: more than a block of the product's inner dimension (512), in windows
@@ -114,8 +120,12 @@ public class TrainStepTests
         }
     }
 
-    static readonly TrainOptions Dropping = Wide with { Model = WideModel with { Dropout = 0.2f, Gelu = GeluForm.Erf },
-        Batch = 4, Accumulate = 2 };
+    static readonly TrainOptions Dropping = Wide with
+    {
+        Model = WideModel with { Dropout = 0.2f, Gelu = GeluForm.Erf },
+        Batch = 4,
+        Accumulate = 2
+    };
     static readonly Lazy<(int[], int[], StepResult[])> Expected = new(() => Train(Dropping, 1, SimdWidth.W128));
 
     [Theory]
@@ -139,8 +149,13 @@ public class TrainStepTests
         // One window only: all rows of all micro-batches are equal, so without dropout halving the batch and
         // doubling the micro-batches changes
         // nothing; equal masks in both micro-batches would give a batch that saw one mask twice.
-        var options = Runs.Tiny with { Model = Runs.Tiny.Model with { Dropout = 0.5f }, Batch = 1, Time = 12,
-            Accumulate = 2 };
+        var options = Runs.Tiny with
+        {
+            Model = Runs.Tiny.Model with { Dropout = 0.5f },
+            Batch = 1,
+            Time = 12,
+            Accumulate = 2
+        };
         using var two = new Session(options, tokens: Runs.RandomTokens(13, 11));
         using var one = new Session(options with { Accumulate = 1 }, tokens: Runs.RandomTokens(13, 11));
         Assert.NotEqual(one.Step.Run(0, 1e-2).Loss, two.Step.Run(0, 1e-2).Loss);
@@ -227,8 +242,13 @@ public class TrainStepTests
     [InlineData(true)]
     public void After_the_first_steps_a_step_allocates_next_to_nothing(bool checkpoint)
     {
-        using var session = new Session(Wide with { Batch = 4, Accumulate = 2, CheckpointActivations = checkpoint,
-            Model = Wide.Model with { Dropout = 0.1f } }, threads: 2);
+        using var session = new Session(Wide with
+        {
+            Batch = 4,
+            Accumulate = 2,
+            CheckpointActivations = checkpoint,
+            Model = Wide.Model with { Dropout = 0.1f }
+        }, threads: 2);
         for (int step = 0; step < 3; step++)
             session.Step.Run(step, 1e-3);
         long reserved = session.Step.ReservedBytes, before = GC.GetAllocatedBytesForCurrentThread();
@@ -247,8 +267,11 @@ public class TrainStepTests
     [Fact]
     public void A_profile_has_every_op_of_an_update_as_often_as_it_runs()
     {
-        using var session = new Session(Runs.Tiny with { Accumulate = 2,
-            Model = Runs.Tiny.Model with { Dropout = 0.1f } });
+        using var session = new Session(Runs.Tiny with
+        {
+            Accumulate = 2,
+            Model = Runs.Tiny.Model with { Dropout = 0.1f }
+        });
         session.Compute.Profiler = new Profiler();
         for (int step = 0; step < 3; step++)
             session.Step.Run(step, 1e-3);

@@ -41,11 +41,22 @@ public class TrainerTests
         Assert.NotNull(trainer.Run(CancellationToken.None).FirstOrDefault(at));
     }
 
-    static string Kind(TrainEvent e) => e switch { StepDone => $"step {e.Step}", Evaluated => $"eval {e.Step}",
-        Finished => $"end {e.Step}", _ => "?" };
+    static string Kind(TrainEvent e) => e switch
+    {
+        StepDone => $"step {e.Step}",
+        Evaluated => $"eval {e.Step}",
+        Finished => $"end {e.Step}",
+        _ => "?"
+    };
 
-    static string Kind(RunLogEntry entry) => entry switch { RunEntry => "run", StepEntry step => $"step {step.Step}",
-        EvalEntry eval => $"eval {eval.Step}", EndEntry end => $"end {end.Step} {end.Reason}", _ => "?" };
+    static string Kind(RunLogEntry entry) => entry switch
+    {
+        RunEntry => "run",
+        StepEntry step => $"step {step.Step}",
+        EvalEntry eval => $"eval {eval.Step}",
+        EndEntry end => $"end {end.Step} {end.Reason}",
+        _ => "?"
+    };
 
     static readonly string[] Whole = ["eval 0", "step 1", "step 2", "step 3", "eval 3", "step 4", "step 5", "step 6",
         "eval 6", "step 7", "eval 7", "end 7"];
@@ -170,8 +181,18 @@ public class TrainerTests
     {
         var options = Options with
         {
-            Model = new LlamaConfig { VocabSize = 1, ContextLength = 12, Layers = 2, Heads = 4, KvHeads = 2,
-                Channels = 16, Intermediate = 40, QkNorm = true, Dropout = 0.1f },
+            Model = new LlamaConfig
+            {
+                VocabSize = 1,
+                ContextLength = 12,
+                Layers = 2,
+                Heads = 4,
+                KvHeads = 2,
+                Channels = 16,
+                Intermediate = 40,
+                QkNorm = true,
+                Dropout = 0.1f
+            },
             Steps = 40,
             EvalInterval = 10,
         };

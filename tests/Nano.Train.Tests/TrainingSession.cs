@@ -34,7 +34,8 @@ sealed class TrainingSession : IDisposable
     }
 
     public RunState NewState(long steps, TrainOptions? options = null) => new(options ?? Runs.Tiny,
-        new Dictionary<string, string> { ["corpus_sha256"] = "abc" }, [.. Optimizer.State]) { Step = steps };
+        new Dictionary<string, string> { ["corpus_sha256"] = "abc" }, [.. Optimizer.State])
+    { Step = steps };
 
     /// <summary>Everything a checkpoint must bring back.</summary>
     public int[] State => [.. Runs.Bits(Model), .. Runs.Bits(Optimizer), (int)Optimizer.StepCount];

@@ -4,8 +4,12 @@ public class WeightAverageTests
 {
     static readonly Corpus Corpus = new("test", PatternedText.Sentences(), "made for this test");
 
-    static readonly TrainOptions Options = Runs.Tiny with { Steps = 9, EvalInterval = 3,
-        Stability = new() { AverageDecay = 0.8 } };
+    static readonly TrainOptions Options = Runs.Tiny with
+    {
+        Steps = 9,
+        EvalInterval = 3,
+        Stability = new() { AverageDecay = 0.8 }
+    };
 
     static Trainer New(string run, Compute compute, TrainOptions options, bool resume = false) =>
         new(options, TrainingData.FromText(Corpus, null), run, resume, compute, 100, "nano train test");
@@ -104,8 +108,12 @@ public class WeightAverageTests
     public void A_run_whose_patience_is_over_ends_and_stays_ended()
     {
         // no improvement is enough
-        var options = Runs.Tiny with { Steps = 30, EvalInterval = 3,
-            Stability = new() { Patience = 2, MinDelta = 100 } };
+        var options = Runs.Tiny with
+        {
+            Steps = 30,
+            EvalInterval = 3,
+            Stability = new() { Patience = 2, MinDelta = 100 }
+        };
         using var run = new TempFolder();
         using var compute = new Compute(1);
         Finished Ended(bool resume, Func<TrainEvent, bool>? killedAt = null)

@@ -9,8 +9,10 @@ public class WindowOrderTests
     public void Every_epoch_has_each_number_once()
     {
         var cases = from count
-            in Gen.OneOf(Gen.Choose(1, 70), Gen.Choose(1, 3000), Gen.Elements(255, 256, 257, 1023, 1024, 1025)) from
-                seed in Gen.Choose(0, 1 << 20) from epoch in Gen.Choose(0, 1 << 20)
+            in Gen.OneOf(Gen.Choose(1, 70), Gen.Choose(1, 3000), Gen.Elements(255, 256, 257, 1023, 1024, 1025))
+                    from
+                seed in Gen.Choose(0, 1 << 20)
+                    from epoch in Gen.Choose(0, 1 << 20)
                     select (count, (ulong)seed, (long)epoch);
         Prop.ForAll(cases.ToArbitrary(), of =>
         {

@@ -51,8 +51,13 @@ public static partial class BenchCases
     {
         var (product, m, n, k) = sizes;
         bool transposeA = product == GemmProduct.WeightGradient, transposeB = product == GemmProduct.Forward;
-        var (rows, columns, depth) = product switch { GemmProduct.Forward => (m, n, k), GemmProduct.InputGradient =>
-            (m, k, n), _ => (n, k, m) };
+        var (rows, columns, depth) = product switch
+        {
+            GemmProduct.Forward => (m, n, k),
+            GemmProduct.InputGradient =>
+            (m, k, n),
+            _ => (n, k, m)
+        };
         var a = transposeA ? BenchData.Random(1, depth, rows) : BenchData.Random(1, rows, depth);
         var b = transposeB ? BenchData.Random(2, columns, depth) : BenchData.Random(2, depth, columns);
         int copies = m > 16 ? 1 : (int)Math.Ceiling(OutOfCache / (sizeof(float) * b.Length));

@@ -77,7 +77,9 @@ public static partial class BenchCases
         }
         return new BenchWork(Step,
             () => [new("parameter", p,
-                i => Sized((At(p0, i) * (1 - 1e-4)) - (1e-3 * 0.5 * At(g, i) / (Math.Abs(0.5 * At(g, i)) + 1e-8))))]) {
-                    Twin = Restart };
+                i => Sized((At(p0, i) * (1 - 1e-4)) - (1e-3 * 0.5 * At(g, i) / (Math.Abs(0.5 * At(g, i)) + 1e-8))))])
+        {
+            Twin = Restart
+        };
     }
 }

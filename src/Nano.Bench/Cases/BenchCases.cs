@@ -43,9 +43,9 @@ public static partial class BenchCases
     /// <param name="outputs">The gradients to check.</param>
     private static BenchWork Backward(Func<Compute, Tensor> forward, Tensor dy,
         Func<IReadOnlyList<BenchOutput>> outputs) => new(RunBackward, outputs)
-    {
-        Prepare = c => RecordForward(c, forward, dy),
-    };
+        {
+            Prepare = c => RecordForward(c, forward, dy),
+        };
 
     // The gradient is put where the op's consumer would have left it, so that no copy of it is timed.
     private static void RecordForward(Compute compute, Func<Compute, Tensor> forward, Tensor dy)

@@ -18,8 +18,16 @@ internal sealed class TrainStepSetup : IDisposable
         Func<TrainStepSetup, Compute, ITrainStep>? step = null)
     {
         var config = Config(name);
-        Options = new TrainOptions { Preset = name, Model = config, Batch = batch, Time = time, Steps = 1000,
-            LearningRate = LearningRate, MinLearningRate = 1e-5 };
+        Options = new TrainOptions
+        {
+            Preset = name,
+            Model = config,
+            Batch = batch,
+            Time = time,
+            Steps = 1000,
+            LearningRate = LearningRate,
+            MinLearningRate = 1e-5
+        };
         Options.Validate();
         Model = LanguageModel.Create(config);
         Model.Initialize(1);

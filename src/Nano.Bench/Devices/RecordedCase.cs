@@ -105,8 +105,13 @@ internal sealed class RecordedCase
             var attention = of.ops.OfType<CausalAttentionOp>().FirstOrDefault();
             if (attention is not null)
                 Graph.Weight(OnnxWeight.Of("positions", Positions(attention.Q.Shape[0], attention.Q.Shape[1])));
-            lowered = new OnnxOps(Graph) { FloatPositions = "positions", Positions = "positions",
-                ContextLength = attention?.Q.Shape[1] ?? 0, Leaf = Declare };
+            lowered = new OnnxOps(Graph)
+            {
+                FloatPositions = "positions",
+                Positions = "positions",
+                ContextLength = attention?.Q.Shape[1] ?? 0,
+                Leaf = Declare
+            };
         }
 
         public OnnxGraph Graph { get; } = new("case");

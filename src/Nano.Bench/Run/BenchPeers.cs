@@ -62,8 +62,11 @@ internal sealed class BenchPeers : IDisposable
             double whole = seconds[next++], besides = peer.Besides is null ? 0 : seconds[next++];
             double? transfer = peer.Transfer is null ? null : seconds[next++];
             if (whole > besides)
-                results.Add(new PeerResult(peer.Name, (whole - besides) * 1000) { TransferMs = transfer * 1000,
-                    TransferGbps = peer.TransferBytes / transfer / 1e9 });
+                results.Add(new PeerResult(peer.Name, (whole - besides) * 1000)
+                {
+                    TransferMs = transfer * 1000,
+                    TransferGbps = peer.TransferBytes / transfer / 1e9
+                });
         }
         return (seconds[0], results);
     }

@@ -69,8 +69,12 @@ internal static class GoldenOpRunner
         var logits = Floats(test, "logits");
         var (loss, nll) = compute.CrossEntropy(logits, Ids(test, "targets"), reduction == "sum" ? 1 : 0);
         compute.Tape!.Backward(compute, loss);
-        return new() { ["loss"] = loss.Data.ToArray(), ["nll"] = nll.Data.ToArray(),
-            ["dlogits"] = logits.Gradient.Data.ToArray() };
+        return new()
+        {
+            ["loss"] = loss.Data.ToArray(),
+            ["nll"] = nll.Data.ToArray(),
+            ["dlogits"] = logits.Gradient.Data.ToArray()
+        };
     }
 
     private static Dictionary<string, float[]> Attention(GoldenOp test, Compute compute)
@@ -123,8 +127,11 @@ internal static class GoldenOpRunner
         var betas = test.Attributes.GetProperty("betas");
         var parameters = test.Inputs.Where(name => name[0] == 'p').Select(name => Floats(test, name)).ToArray();
         var moments = Array.ConvertAll(parameters, p => (Mean: new Tensor(p.Shape), Square: new Tensor(p.Shape)));
-        var results = new Dictionary<string, float[]> { ["norms"] = new float[test.Attributes.GetProperty("steps")
-            .GetInt32()] };
+        var results = new Dictionary<string, float[]>
+        {
+            ["norms"] = new float[test.Attributes.GetProperty("steps")
+            .GetInt32()]
+        };
         for (int step = 0; step < results["norms"].Length; step++)
         {
             var gradients = parameters.Select((_, i) => Floats(test, $"g{i}_{step}")).ToArray();

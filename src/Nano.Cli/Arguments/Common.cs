@@ -14,15 +14,21 @@ internal static class Common
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    public static Option<bool> Debug { get; } = new("--debug") { Description = "Show the stack trace of an error",
-        Recursive = true };
+    public static Option<bool> Debug { get; } = new("--debug")
+    {
+        Description = "Show the stack trace of an error",
+        Recursive = true
+    };
 
     public static Option<int?> Threads() =>
         new("--threads") { Description = "Worker threads (default: NANO_THREADS, or all processors)" };
 
     public static Option<bool> Json() =>
-        new("--json") { Description =
-            "Print one JSON object as the last line of stdout; text for people goes to stderr" };
+        new("--json")
+        {
+            Description =
+            "Print one JSON object as the last line of stdout; text for people goes to stderr"
+        };
 
     /// <summary>The option for the device; "cpu" means Nano's own kernels.</summary>
     public static Option<string> Device() => new("--device")
@@ -64,21 +70,21 @@ internal static class Common
     /// <summary>An option whose text a method reads, which throws a FormatException for what it cannot read.</summary>
     public static Option<T?> Parsed<T>(string name, string description, Func<string, T> parse)
         where T : struct => new(name)
-    {
-        Description = description,
-        CustomParser = result =>
         {
-            try
+            Description = description,
+            CustomParser = result =>
             {
-                return parse(result.Tokens[0].Value);
-            }
-            catch (FormatException e)
-            {
-                result.AddError($"{name}: {e.Message}");
-                return null;
-            }
-        },
-    };
+                try
+                {
+                    return parse(result.Tokens[0].Value);
+                }
+                catch (FormatException e)
+                {
+                    result.AddError($"{name}: {e.Message}");
+                    return null;
+                }
+            },
+        };
 
     /// <summary>
     /// An option that takes a number with a decimal point; a comma, which .NET would ignore, is an

@@ -136,11 +136,11 @@ internal static class Failure
 
     private static string? Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is not { IsEnum: false } number
         ? null : Type.GetTypeCode(number) switch
-    {
-        TypeCode.Int32 => "a whole number of at most nine digits",
-        TypeCode.Int64 => "a whole number",
-        TypeCode.UInt64 => "a whole number from 0",
-        TypeCode.Double => "a number such as 0.001 or 1e-3",
-        _ => null,
-    };
+        {
+            TypeCode.Int32 => "a whole number of at most nine digits",
+            TypeCode.Int64 => "a whole number",
+            TypeCode.UInt64 => "a whole number from 0",
+            TypeCode.Double => "a number such as 0.001 or 1e-3",
+            _ => null,
+        };
 }

@@ -21,8 +21,11 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
     };
 
     private static readonly Option<string?> Out =
-        new("--out") { Description =
-            "Folder of the run (default: runs/PRESET, with --from and no preset runs/MODEL-tuned)" };
+        new("--out")
+        {
+            Description =
+            "Folder of the run (default: runs/PRESET, with --from and no preset runs/MODEL-tuned)"
+        };
     private static readonly Option<string?> Resume = new("--resume")
     {
         Description = "Resume the run in RUN (default: --out) from its newest checkpoint, with the options that it "
@@ -60,8 +63,11 @@ internal sealed record RunPlan(string Run, string Preset, RunState? Saved)
         bool overwrites = args.GetValue(Overwrite);
         if (!resumes && !overwrites)
             Checkpoint.RefuseRun(run);
-        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null) { IsNamed = named is not null,
-            Overwrites = overwrites };
+        return new RunPlan(run, preset, resumes ? Checkpoint.Read(run) : null)
+        {
+            IsNamed = named is not null,
+            Overwrites = overwrites
+        };
     }
 
     /// <summary>True if a new run may replace an existing one.</summary>

@@ -152,8 +152,13 @@ internal sealed record TrainWork(TrainOptions Options, TrainingData Data, string
                     "name the one it was trained with: --tokenizer gpt2 for files of llm.c"));
             var (options, why) = preset == AutoRecipe.Name ? AutoRecipe.TuningOptions(data, start.Config)
                 : (Presets.Get(preset), null);
-            options = options with { From = from, Reinit = args.GetValue(Reinit), Model = start.Config,
-                Time = Math.Min(options.Time, start.Config.ContextLength) };
+            options = options with
+            {
+                From = from,
+                Reinit = args.GetValue(Reinit),
+                Model = start.Config,
+                Time = Math.Min(options.Time, start.Config.ContextLength)
+            };
             string? chosen = why is null ? null
                 : $"chosen   {why}\n         (other choices: --steps, --lr, --batch, --accumulate, --seq, or a preset)";
             return new TrainWork(TrainArguments.Read(args, options), data, chosen, start);

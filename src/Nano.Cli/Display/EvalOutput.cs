@@ -38,8 +38,13 @@ internal static class EvalOutput
     }
 
     /// <summary>A score for --json.</summary>
-    public static object Json(Score score) => new { score.Value, stderr = Common.Finite(score.StandardError), score.Low,
-        score.High };
+    public static object Json(Score score) => new
+    {
+        score.Value,
+        stderr = Common.Finite(score.StandardError),
+        score.Low,
+        score.High
+    };
 
     /// <summary>Prints the scores of texts.</summary>
     public static void Print(TextWriter human, TextScores scores)

@@ -21,8 +21,12 @@ internal static class ProfileTable
 
     /// <summary>The rows for JSON, or null if nothing was profiled.</summary>
     public static object? Json(Profiler? profiler, Machine machine) =>
-        profiler is null ? null : new { profiler.Steps, ms_per_step = Common.Finite(profiler.MillisecondsPerStep),
-            rows = profiler.Rows(machine) };
+        profiler is null ? null : new
+        {
+            profiler.Steps,
+            ms_per_step = Common.Finite(profiler.MillisecondsPerStep),
+            rows = profiler.Rows(machine)
+        };
 
     private static string Rates(ProfileRow row) =>
         $" {row.Gflops,9:F1} {row.Gbps,8:F1} {row.PercentOfCeiling,6:F1} {row.Bound}";

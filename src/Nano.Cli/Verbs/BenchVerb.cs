@@ -6,25 +6,43 @@ namespace Nano.Cli;
 /// <summary>nano bench: quick figures beside the machine's ceiling, measured in the same run.</summary>
 internal static class BenchVerb
 {
-    private static readonly Argument<string> What = new("what") { Description = string.Join(", ", BenchCases.Groups),
-        DefaultValueFactory = _ => "gemm" };
+    private static readonly Argument<string> What = new("what")
+    {
+        Description = string.Join(", ", BenchCases.Groups),
+        DefaultValueFactory = _ => "gemm"
+    };
     private static readonly Option<string> Filter =
-        new("--filter") { Description =
+        new("--filter")
+        {
+            Description =
             "Parts that family, name and shape of a case must contain (not for train-step), e.g. \"llama, dX 256\"",
-            DefaultValueFactory = _ => "" };
+            DefaultValueFactory = _ => ""
+        };
     private static readonly Option<string> Model =
-        new("--model") { Description =
+        new("--model")
+        {
+            Description =
             $"Model of train-step and decode: {string.Join(", ", Gpt2Config.Names)} or a preset",
-            DefaultValueFactory = _ => "gpt2" };
-    private static readonly Option<int> Batch = new("--batch") { Description = "Rows per batch of train-step",
-        DefaultValueFactory = _ => 4 };
-    private static readonly Option<int> Seq = new("--seq") { Description = "Tokens per row of train-step",
-        DefaultValueFactory = _ => 64 };
+            DefaultValueFactory = _ => "gpt2"
+        };
+    private static readonly Option<int> Batch = new("--batch")
+    {
+        Description = "Rows per batch of train-step",
+        DefaultValueFactory = _ => 4
+    };
+    private static readonly Option<int> Seq = new("--seq")
+    {
+        Description = "Tokens per row of train-step",
+        DefaultValueFactory = _ => 64
+    };
     private static readonly Option<string> Device =
-        new("--device") { Description =
+        new("--device")
+        {
+            Description =
             $"Devices to compare with, e.g. onnx-cpu,webgpu "
             + $"({string.Join(", ", OrtProvider.All.Select(provider => provider.Name))})",
-            DefaultValueFactory = _ => "" };
+            DefaultValueFactory = _ => ""
+        };
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -82,10 +100,21 @@ internal static class BenchVerb
         if (profiler is not null)
             ProfileTable.Print(human, profiler, machine);
         if (json)
-            Common.PrintJson(new { machine = new { cpu = Machine.CpuName(), threads = compute.Threads,
-                simd = compute.Width.ToString(), peak_gflops = machine.PeakGflops,
-                read_gbps = machine.ReadGigabytesPerSecond, triad_gbps = machine.TriadGigabytesPerSecond },
-                results = all, left_out = peers?.LeftOut ?? [], profile = ProfileTable.Json(profiler, machine) });
+            Common.PrintJson(new
+            {
+                machine = new
+                {
+                    cpu = Machine.CpuName(),
+                    threads = compute.Threads,
+                    simd = compute.Width.ToString(),
+                    peak_gflops = machine.PeakGflops,
+                    read_gbps = machine.ReadGigabytesPerSecond,
+                    triad_gbps = machine.TriadGigabytesPerSecond
+                },
+                results = all,
+                left_out = peers?.LeftOut ?? [],
+                profile = ProfileTable.Json(profiler, machine)
+            });
         return 0;
     }
 

@@ -10,20 +10,28 @@ internal static class ChatVerb
         "/reset begins a new conversation, /exit ends the program, // begins a line that starts with a slash; "
         + "Ctrl+C stops an answer";
 
-    private static readonly Option<string> Model = new("--model") { Description = "Folder or file of a model",
-        Required = true };
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Folder or file of a model",
+        Required = true
+    };
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string?> Template =
-        new("--template") { Description =
-            $"Chat template instead of the model's own: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file" };
+        new("--template")
+        {
+            Description =
+            $"Chat template instead of the model's own: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file"
+        };
     private static readonly Option<string?> System =
         new("--system") { Description = "System message, before the conversation" };
     private static readonly Option<int> MaxTokens =
         new("--max-tokens") { Description = "Largest number of tokens in an answer", DefaultValueFactory = _ => 1000 };
     private static readonly Option<bool> DropOldest =
-        new("--drop-oldest") {
-            Description = "Drop the oldest turns when the conversation outgrows the context (default: an error)" };
+        new("--drop-oldest")
+        {
+            Description = "Drop the oldest turns when the conversation outgrows the context (default: an error)"
+        };
     private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -55,9 +63,14 @@ internal static class ChatVerb
         using var disposeModel = model;
         var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
         var session = new ChatSession(format, tokenizer, model.Config.ContextLength,
-            args.GetValue(System)) { DropsOldest = args.GetValue(DropOldest) };
-        var options = new GenerationOptions { Sampler = SamplingArguments.Read(args), MaxTokens = maxTokens,
-            EndIds = Prompt.Known(session.EndIds, model.Config) };
+            args.GetValue(System))
+        { DropsOldest = args.GetValue(DropOldest) };
+        var options = new GenerationOptions
+        {
+            Sampler = SamplingArguments.Read(args),
+            MaxTokens = maxTokens,
+            EndIds = Prompt.Known(session.EndIds, model.Config)
+        };
         using var generator = Common.NewGenerator(model, tokenizer, compute, device);
         using var interrupt = new Interrupt();
         if (live)
@@ -75,8 +88,11 @@ internal static class ChatVerb
                     live, interrupt);
         }
         if (json)
-            Common.PrintJson(new { messages = session.Messages
-                .Select(message => new { message.Role, message.Content }) });
+            Common.PrintJson(new
+            {
+                messages = session.Messages
+                .Select(message => new { message.Role, message.Content })
+            });
         return 0;
     }
 

@@ -17,8 +17,11 @@ internal static class ConvertVerb
     };
 
     private static readonly Argument<string> Input =
-        new("in") { Description =
-            "Model to convert: a folder of a model or run, .safetensors, .gguf, or .bin of llm.c or llama2.c" };
+        new("in")
+        {
+            Description =
+            "Model to convert: a folder of a model or run, .safetensors, .gguf, or .bin of llm.c or llama2.c"
+        };
     private static readonly Argument<string> Output =
         new("out") { Description = "Output: a new folder (safetensors), or a .gguf or .bin file" };
     private static readonly Option<string?> To = Choice("--to", "Output format (default: by the name of OUT)",
@@ -26,8 +29,10 @@ internal static class ConvertVerb
     private static readonly Option<string?> Type =
         Choice("--dtype", "Type of the weights (default: unchanged, if the format supports it)", "f32", "f16", "bf16");
     private static readonly Option<string?> ShardSize =
-        new("--shard-size") {
-            Description = "Largest size of a safetensors file, e.g. 5GB or 500MB; more files are written as needed" };
+        new("--shard-size")
+        {
+            Description = "Largest size of a safetensors file, e.g. 5GB or 500MB; more files are written as needed"
+        };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Replace OUT if it is a file" };
     private static readonly Option<bool> Json = Common.Json();
 

@@ -15,15 +15,24 @@ internal static class DataPrepareVerb
     };
 
     private static readonly Option<string?> Tokenizer =
-        new("--tokenizer") {
+        new("--tokenizer")
+        {
             Description = $"{string.Join(", ", TokenizerLoader.Names)}, a tokenizer file, or the folder of a model "
-                + "or run (default with --recipe: gpt2)" };
-    private static readonly Option<string> Out = new("--out") { Description = "Folder for the token files",
-        Required = true };
+                + "or run (default with --recipe: gpt2)"
+        };
+    private static readonly Option<string> Out = new("--out")
+    {
+        Description = "Folder for the token files",
+        Required = true
+    };
     private static readonly Option<string> Format =
-        new("--format") { Description =
+        new("--format")
+        {
+            Description =
             "Input format: auto (by name), text (a file is a document), sections (an empty line ends a document), "
-            + "jsonl (a JSON object per line)", DefaultValueFactory = _ => "auto" };
+            + "jsonl (a JSON object per line)",
+            DefaultValueFactory = _ => "auto"
+        };
     private static readonly Option<string> Field =
         new("--field") { Description = "Field of a JSON line that holds the text", DefaultValueFactory = _ => "text" };
     private static readonly Option<string> Validation = new("--validation")
@@ -33,16 +42,24 @@ internal static class DataPrepareVerb
         DefaultValueFactory = _ => "0.1",
     };
 
-    private static readonly Option<string> ShardTokens = new("--shard-tokens") { Description = "Tokens per file",
-        DefaultValueFactory = _ => "100M" };
+    private static readonly Option<string> ShardTokens = new("--shard-tokens")
+    {
+        Description = "Tokens per file",
+        DefaultValueFactory = _ => "100M"
+    };
     private static readonly Option<string?> Separator =
-        new("--separator") {
+        new("--separator")
+        {
             Description = $"Special token before each document, or {PrepareOptions.NoSeparator} (default: the "
-                + "tokenizer's end of text)" };
+                + "tokenizer's end of text)"
+        };
     private static readonly Option<string?> Recipe =
-        new("--recipe") { Description =
+        new("--recipe")
+        {
+            Description =
             $"Known script to reproduce on shakespeare: {string.Join(", ", PrepareOptions.Recipes)}; sets --format, "
-            + "--separator and --validation" };
+            + "--separator and --validation"
+        };
     private static readonly Option<bool> SkipBad =
         new("--skip-bad") { Description = "Skip and count lines that are not a JSON object with the field" };
     private static readonly Option<bool> Overwrite =

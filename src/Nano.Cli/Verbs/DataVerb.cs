@@ -7,8 +7,11 @@ namespace Nano.Cli;
 internal static class DataVerb
 {
     private static readonly Argument<string?> Name =
-        new("name") { Description = "Corpus or vocabulary to fetch (default: list all)",
-            Arity = ArgumentArity.ZeroOrOne };
+        new("name")
+        {
+            Description = "Corpus or vocabulary to fetch (default: list all)",
+            Arity = ArgumentArity.ZeroOrOne
+        };
     private static readonly Option<bool> Json = Common.Json();
 
     public static Command Create()
@@ -36,9 +39,16 @@ internal static class DataVerb
                         + $"bytes{(File.Exists(Path.Combine(store.Folder, file.Name)) ? ", here" : "")}"));
             }
             if (json)
-                Common.PrintJson(new { folder = store.Folder,
-                    sources = store.Sources.Select(source => new { source.Name, source.Description,
-                        files = source.Files.Select(file => file.Name) }) });
+                Common.PrintJson(new
+                {
+                    folder = store.Folder,
+                    sources = store.Sources.Select(source => new
+                    {
+                        source.Name,
+                        source.Description,
+                        files = source.Files.Select(file => file.Name)
+                    })
+                });
             return 0;
         }
         var paths = store.FetchAsync(name, new DownloadLine(human), CancellationToken.None).GetAwaiter().GetResult();

@@ -6,17 +6,27 @@ namespace Nano.Cli;
 /// <summary>nano eval choices: multiple choice by log-likelihood.</summary>
 internal static class EvalChoicesVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
-        Required = true };
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Folder of a model or of a run",
+        Required = true
+    };
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string> Data =
-        new("--data") { Description =
-            "JSON lines: {\"context\": \"...\", \"choices\": [\"...\", \"...\"], \"answer\": 0}", Required = true };
+        new("--data")
+        {
+            Description =
+            "JSON lines: {\"context\": \"...\", \"choices\": [\"...\", \"...\"], \"answer\": 0}",
+            Required = true
+        };
     private static readonly Option<string> Delimiter =
-        new("--delimiter") {
+        new("--delimiter")
+        {
             Description = "Text between context and choice, not counted in the choice's length; \" \" is "
-                + "lm-evaluation-harness's default (default: none)", DefaultValueFactory = _ => "" };
+                + "lm-evaluation-harness's default (default: none)",
+            DefaultValueFactory = _ => ""
+        };
     private static readonly Option<int?> Limit = EvalOutput.Limit();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -54,8 +64,14 @@ internal static class EvalChoicesVerb
         EvalOutput.Line(human, "acc_norm", result.PerCharacter, "by log-probability per character");
         EvalOutput.Line(human, "acc_bytes", result.PerByte, "by log-probability per byte");
         if (json)
-            Common.PrintJson(new { result.Examples, result.Truncated, acc = EvalOutput.Json(result.Accuracy),
-                acc_norm = EvalOutput.Json(result.PerCharacter), acc_bytes = EvalOutput.Json(result.PerByte) });
+            Common.PrintJson(new
+            {
+                result.Examples,
+                result.Truncated,
+                acc = EvalOutput.Json(result.Accuracy),
+                acc_norm = EvalOutput.Json(result.PerCharacter),
+                acc_bytes = EvalOutput.Json(result.PerByte)
+            });
         return 0;
     }
 }

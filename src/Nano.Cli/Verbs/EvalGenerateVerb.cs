@@ -6,8 +6,11 @@ namespace Nano.Cli;
 /// <summary>nano eval generate: greedy continuations against references.</summary>
 internal static class EvalGenerateVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
-        Required = true };
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Folder of a model or of a run",
+        Required = true
+    };
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string> Data =
@@ -17,8 +20,11 @@ internal static class EvalGenerateVerb
     private static readonly Option<string[]> Stops =
         new("--stop") { Description = "String that ends a text and is not part of it; may be given more than once" };
     private static readonly Option<int> Batch =
-        new("--batch") { Description = "Texts generated at the same time; does not change them",
-            DefaultValueFactory = _ => 8 };
+        new("--batch")
+        {
+            Description = "Texts generated at the same time; does not change them",
+            DefaultValueFactory = _ => 8
+        };
     private static readonly Option<string?> Out =
         new("--out") { Description = "JSON-lines file for the predictions, as 'nano eval score' reads it" };
     private static readonly Option<int?> Limit = EvalOutput.Limit();

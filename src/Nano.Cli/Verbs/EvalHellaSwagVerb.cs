@@ -6,11 +6,18 @@ namespace Nano.Cli;
 /// <summary>nano eval hellaswag: multiple choice from the evaluation files of llm.c.</summary>
 internal static class EvalHellaSwagVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
-        Required = true };
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Folder of a model or of a run",
+        Required = true
+    };
     private static readonly Option<string> Data =
-        new("--data") { Description =
-            "Evaluation file of llm.c, such as hellaswag_val.bin, made with the model's tokenizer", Required = true };
+        new("--data")
+        {
+            Description =
+            "Evaluation file of llm.c, such as hellaswag_val.bin, made with the model's tokenizer",
+            Required = true
+        };
     private static readonly Option<int?> Limit = EvalOutput.Limit();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -46,8 +53,13 @@ internal static class EvalHellaSwagVerb
         EvalOutput.Line(human, "acc", result.Accuracy, "by log-probability");
         EvalOutput.Line(human, "acc_norm", result.PerToken, "by mean loss, llm.c's accuracy");
         if (json)
-            Common.PrintJson(new { result.Examples, result.Truncated, acc = EvalOutput.Json(result.Accuracy),
-                acc_norm = EvalOutput.Json(result.PerToken) });
+            Common.PrintJson(new
+            {
+                result.Examples,
+                result.Truncated,
+                acc = EvalOutput.Json(result.Accuracy),
+                acc_norm = EvalOutput.Json(result.PerToken)
+            });
         return 0;
     }
 }

@@ -7,7 +7,8 @@ namespace Nano.Cli;
 internal static class EvalScoreVerb
 {
     private static readonly Option<string> Data = new(
-        "--data") { Description = "JSON lines: {\"prediction\": \"...\", \"references\": [\"...\"]}", Required = true };
+        "--data")
+    { Description = "JSON lines: {\"prediction\": \"...\", \"references\": [\"...\"]}", Required = true };
     private static readonly Option<int?> Limit = EvalOutput.Limit();
     private static readonly Option<ulong> Seed = Common.Seed();
     private static readonly Option<bool> Json = Common.Json();

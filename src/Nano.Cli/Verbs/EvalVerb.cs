@@ -8,20 +8,30 @@ namespace Nano.Cli;
 /// <summary>nano eval: how well a model predicts a text; its verbs measure other things.</summary>
 internal static class EvalVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
-        Required = true };
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Folder of a model or of a run",
+        Required = true
+    };
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string> Data =
-        new("--data") { Description =
+        new("--data")
+        {
+            Description =
             "Text to evaluate: a UTF-8 file, a folder made by 'nano data prepare' (its validation split), or a "
-            + "token file of llm.c", Required = true };
+            + "token file of llm.c",
+            Required = true
+        };
     private static readonly Option<int?> Seq =
         new("--seq") { Description = "Tokens per window (default: the model's context)" };
     private static readonly Option<int?> Stride =
-        new("--stride") { Description =
+        new("--stride")
+        {
+            Description =
             "Tokens from one window to the next: fewer give each token more context and take longer (default: a "
-            + "window)" };
+            + "window)"
+        };
     private static readonly Option<int?> Batch =
         new("--batch") { Description = "Windows per batch; does not change the result (default: about 1,024 tokens)" };
     private static readonly Option<string> Device = Common.Device();
@@ -71,8 +81,13 @@ internal static class EvalVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
-            Common.PrintJson(new { tokens = result.Tokens, loss = Common.Finite(result.Loss),
-                perplexity = Common.Finite(result.Perplexity), bits_per_byte = Common.Finite(result.BitsPerByte) });
+            Common.PrintJson(new
+            {
+                tokens = result.Tokens,
+                loss = Common.Finite(result.Loss),
+                perplexity = Common.Finite(result.Perplexity),
+                bits_per_byte = Common.Finite(result.BitsPerByte)
+            });
         return 0;
     }
 

@@ -9,12 +9,17 @@ internal static class ExportVerb
     private static readonly Option<string> Model =
         new("--model") { Description = "Folder of a model or run, or a model file", Required = true };
     private static readonly Option<string> Out =
-        new("--out") { Description = "The .onnx file; weights of more than 1 GB go to a second file, OUT.data",
-            Required = true };
+        new("--out")
+        {
+            Description = "The .onnx file; weights of more than 1 GB go to a second file, OUT.data",
+            Required = true
+        };
     private static readonly Option<bool> Gradients =
-        new("--gradients") {
+        new("--gradients")
+        {
             Description = "Export the loss and the gradient of every parameter instead of the logits: input_ids and "
-                + "targets to loss and grad.NAME" };
+                + "targets to loss and grad.NAME"
+        };
     private static readonly Option<bool> Cache = new("--cache")
     {
         Description = "Add the keys and values of earlier positions as inputs and outputs, as other programs expect "
@@ -32,9 +37,12 @@ internal static class ExportVerb
             + "NAME, NAME.mean, NAME.square to loss, gradient_norm and next.NAME ...",
     };
     private static readonly Option<bool> Split =
-        new("--split") { Description =
+        new("--split")
+        {
+            Description =
             "With --train: two graphs, OUT.gradients.onnx and OUT.update.onnx, so that the gradients of several "
-            + "processes can be summed in between" };
+            + "processes can be summed in between"
+        };
     private static readonly Option<double?> Beta1 =
         Common.Number("--beta1", "With --train: decay of the mean of gradients (default: 0.9)");
     private static readonly Option<double?> Beta2 =
@@ -69,8 +77,12 @@ internal static class ExportVerb
         if (args.GetValue(Train))
             return RunTrain(args, model, path, json);
         var (nodes, bytes) = OnnxExporter.Export(model, path,
-            new OnnxExportOptions { Gradients = args.GetValue(Gradients), Cache = args.GetValue(Cache),
-                Float16 = args.GetValue(Type) is Precision.Float16 });
+            new OnnxExportOptions
+            {
+                Gradients = args.GetValue(Gradients),
+                Cache = args.GetValue(Cache),
+                Float16 = args.GetValue(Type) is Precision.Float16
+            });
         Common.Human(json).WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{path}: {nodes:N0} nodes, {bytes:N0} bytes of weights"));
         if (json)
@@ -81,9 +93,12 @@ internal static class ExportVerb
     private static int RunTrain(ParseResult args, LanguageModel model, string path, bool json)
     {
         var usual = new OptimizerOptions();
-        var optimizer = usual with { Beta1 = args.GetValue(Beta1) ?? usual.Beta1,
+        var optimizer = usual with
+        {
+            Beta1 = args.GetValue(Beta1) ?? usual.Beta1,
             Beta2 = args.GetValue(Beta2) ?? usual.Beta2,
-                WeightDecay = args.GetValue(WeightDecay) ?? usual.WeightDecay };
+            WeightDecay = args.GetValue(WeightDecay) ?? usual.WeightDecay
+        };
         optimizer.Validate();
         var files = OnnxExporter.ExportTraining(model, path, optimizer, args.GetValue(Split));
         foreach (var (file, nodes) in files)

@@ -7,17 +7,26 @@ namespace Nano.Cli;
 /// <summary>nano generate: a model continues prompts.</summary>
 internal static class GenerateVerb
 {
-    private static readonly Option<string> Model = new("--model") { Description = "Folder of a model or of a run",
-        Required = true };
+    private static readonly Option<string> Model = new("--model")
+    {
+        Description = "Folder of a model or of a run",
+        Required = true
+    };
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string[]> Prompts =
-        new("--prompt") { Description =
-            "Text to continue; may be given more than once for a batch (default: the beginning of a text)" };
+        new("--prompt")
+        {
+            Description =
+            "Text to continue; may be given more than once for a batch (default: the beginning of a text)"
+        };
     private static readonly Option<bool> Special =
         new("--special") { Description = "Encode special tokens in the prompt, such as <|endoftext|>, as their ids" };
-    private static readonly Option<int> MaxTokens = new("--max-tokens") { Description = "Number of tokens to generate",
-        DefaultValueFactory = _ => 500 };
+    private static readonly Option<int> MaxTokens = new("--max-tokens")
+    {
+        Description = "Number of tokens to generate",
+        DefaultValueFactory = _ => 500
+    };
     private static readonly Option<string[]> Stops =
         new("--stop") { Description = "String that ends the text and is not part of it; may be given more than once" };
     private static readonly Option<int?> Beams =
@@ -26,11 +35,17 @@ internal static class GenerateVerb
         Common.Number("--length-penalty",
             "With --beams: a text's log-probability is divided by its length to this power (default: 1)");
     private static readonly Option<int?> LogProbs =
-        new("--logprobs") { Description =
-            "Number of most likely tokens to report with log-probabilities, besides each chosen token (in --json)" };
+        new("--logprobs")
+        {
+            Description =
+            "Number of most likely tokens to report with log-probabilities, besides each chosen token (in --json)"
+        };
     private static readonly Option<bool> Slide =
-        new("--slide") { Description = "Drop the older half of a full context and continue; false ends the text there",
-            DefaultValueFactory = _ => true };
+        new("--slide")
+        {
+            Description = "Drop the older half of a full context and continue; false ends the text there",
+            DefaultValueFactory = _ => true
+        };
     private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -146,8 +161,14 @@ internal static class GenerateVerb
             Common.PrintJson(new
             {
                 prompt_ids = prompts[0],
-                beams = found.Select((beam, i) => new { ids = beam.Ids, text = texts[i],
-                    finish_reason = Name(beam.Finished), logprob = beam.LogProbability, score = beam.Score }),
+                beams = found.Select((beam, i) => new
+                {
+                    ids = beam.Ids,
+                    text = texts[i],
+                    finish_reason = Name(beam.Finished),
+                    logprob = beam.LogProbability,
+                    score = beam.Score
+                }),
             });
         return cancel.IsCancellationRequested ? Failure.Interrupted : 0;
     }
@@ -171,8 +192,12 @@ internal static class GenerateVerb
         json["decode_tokens_per_second"] = Rate(generation.DecodeTokensPerSecond);
         Common.PrintJson(json);
 
-        object Thought(TokenLogProbability of) => new { id = of.Id, token = tokenizer.Decode([of.Id]),
-            logprob = Common.Finite(of.LogProbability) };
+        object Thought(TokenLogProbability of) => new
+        {
+            id = of.Id,
+            token = tokenizer.Decode([of.Id]),
+            logprob = Common.Finite(of.LogProbability)
+        };
     }
 
     private static double? Rate(double? tokensPerSecond) => tokensPerSecond is { } rate ? Common.Finite(rate) : null;

@@ -7,14 +7,18 @@ namespace Nano.Cli;
 internal static class InfoVerb
 {
     private static readonly Option<string?> Model =
-        new("--model") { Description = "Folder of a model or run, or a name: "
-            + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names]) };
+        new("--model")
+        {
+            Description = "Folder of a model or run, or a name: "
+            + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names])
+        };
     private static readonly Option<int?> Batch =
         new("--batch") { Description = "With --model: rows of a training step whose memory is shown" };
     private static readonly Option<int?> Seq =
         new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
     private static readonly Option<bool> CheckpointActivations = new("--recompute",
-        "--checkpoint-activations") { Description = "Recompute each block in the backward pass of that step" };
+        "--checkpoint-activations")
+    { Description = "Recompute each block in the backward pass of that step" };
     private static readonly Option<ActivationStorage?> Activations = Common.Activations();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -47,9 +51,18 @@ internal static class InfoVerb
             $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
         var (devices, problems) = Devices(human);
         if (json)
-            Common.PrintJson(new { cpu, system, threads = compute.Threads, simd = compute.Width.ToString(),
-                peak_gflops = machine.PeakGflops, read_gbps = machine.ReadGigabytesPerSecond,
-                triad_gbps = machine.TriadGigabytesPerSecond, devices, device_problems = problems });
+            Common.PrintJson(new
+            {
+                cpu,
+                system,
+                threads = compute.Threads,
+                simd = compute.Width.ToString(),
+                peak_gflops = machine.PeakGflops,
+                read_gbps = machine.ReadGigabytesPerSecond,
+                triad_gbps = machine.TriadGigabytesPerSecond,
+                devices,
+                device_problems = problems
+            });
         return 0;
     }
 

@@ -52,8 +52,14 @@ internal static class PullVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{name} (commit {model.Commit[..12]}) is in {model.Folder}; {model.FetchedBytes:N0} bytes were fetched"));
         if (json)
-            Common.PrintJson(new { name = name.Id, model.Commit, model.Folder,
-                files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }), model.FetchedBytes });
+            Common.PrintJson(new
+            {
+                name = name.Id,
+                model.Commit,
+                model.Folder,
+                files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }),
+                model.FetchedBytes
+            });
         return 0;
     }
 }

@@ -6,10 +6,16 @@ namespace Nano.Cli;
 /// <summary>nano runs: what was trained here, and how runs differ.</summary>
 internal static class RunsVerb
 {
-    private static readonly Argument<string> Folder = new("folder") { Description = "Folder to search for runs",
-        DefaultValueFactory = _ => "runs" };
-    private static readonly Argument<string[]> Compared = new("run") { Description = "Folders of runs, two or more",
-        Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string> Folder = new("folder")
+    {
+        Description = "Folder to search for runs",
+        DefaultValueFactory = _ => "runs"
+    };
+    private static readonly Argument<string[]> Compared = new("run")
+    {
+        Description = "Folders of runs, two or more",
+        Arity = ArgumentArity.OneOrMore
+    };
     private static readonly Option<string?> Out =
         new("--out") { Description = "HTML file to write: the curves of all runs, and the options that differ" };
     private static readonly Option<bool> Json = Common.Json();
@@ -70,8 +76,11 @@ internal static class RunsVerb
             Common.PrintJson(new
             {
                 runs = comparison.Runs.Select(Fields),
-                evaluations = evaluations.Select(row => new { row.Step,
-                    val_losses = row.Losses.Select(Common.Finite) }),
+                evaluations = evaluations.Select(row => new
+                {
+                    row.Step,
+                    val_losses = row.Losses.Select(Common.Finite)
+                }),
                 differences = differences.Select(row => new { row.Option, row.Values }),
             });
         return 0;

@@ -7,11 +7,18 @@ namespace Nano.Cli;
 /// <summary>nano sweep: a grid of training runs, ranked.</summary>
 internal static class SweepVerb
 {
-    private static readonly Argument<string?> Preset = new("preset") { Description = "Recipe, as for 'nano train'",
-        Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Preset = new("preset")
+    {
+        Description = "Recipe, as for 'nano train'",
+        Arity = ArgumentArity.ZeroOrOne
+    };
     private static readonly Option<string> Out =
-        new("--out") { Description =
-            "Folder of the sweep, with a folder for each run; repeat the same command to resume", Required = true };
+        new("--out")
+        {
+            Description =
+            "Folder of the sweep, with a folder for each run; repeat the same command to resume",
+            Required = true
+        };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -54,7 +61,8 @@ internal static class SweepVerb
     {
         string[] aliases = [.. option.Aliases];
         return Switches.Contains(option.Name) ? new Option<bool>(option.Name,
-            aliases) { Description = option.Description }
+            aliases)
+        { Description = option.Description }
             : new Option<string?>(option.Name, aliases)
             {
                 Description = option.Description,
@@ -143,9 +151,17 @@ internal static class SweepVerb
         if (json)
             Common.PrintJson(new
             {
-                runs = ranked.Select(run => new { run.Name, run.Options,
-                    status = run.Status.ToString().ToLowerInvariant(), run.Steps, val_loss = Common.Finite(run.ValLoss),
-                    run.Seconds, run.Error, folder = sweep.FolderOf(run) }),
+                runs = ranked.Select(run => new
+                {
+                    run.Name,
+                    run.Options,
+                    status = run.Status.ToString().ToLowerInvariant(),
+                    run.Steps,
+                    val_loss = Common.Finite(run.ValLoss),
+                    run.Seconds,
+                    run.Error,
+                    folder = sweep.FolderOf(run)
+                }),
                 best = ranked[0].Status == SweepStatus.Done ? ranked[0].Name : null,
                 report = sweep.ReportPath,
             });

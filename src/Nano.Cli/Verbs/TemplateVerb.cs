@@ -6,11 +6,17 @@ namespace Nano.Cli;
 internal static class TemplateVerb
 {
     private static readonly Option<string?> Template =
-        new("--template") { Description = "A Jinja file, or a built-in template: "
-            + string.Join(", ", ChatTemplate.BuiltInNames) };
+        new("--template")
+        {
+            Description = "A Jinja file, or a built-in template: "
+            + string.Join(", ", ChatTemplate.BuiltInNames)
+        };
     private static readonly Option<string?> Model =
-        new("--model") { Description =
-            "A model folder, a GGUF file, a run or OWNER/MODEL: source of the template, special tokens and tokenizer" };
+        new("--model")
+        {
+            Description =
+            "A model folder, a GGUF file, a run or OWNER/MODEL: source of the template, special tokens and tokenizer"
+        };
     private static readonly Option<string> Variables = new("--variables")
     {
         Description = "A JSON file whose object holds the template's variables: messages, tools, "

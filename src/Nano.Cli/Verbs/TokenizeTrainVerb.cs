@@ -8,16 +8,26 @@ namespace Nano.Cli;
 internal static class TokenizeTrainVerb
 {
     private static readonly Option<int> Vocab = new(
-        "--vocab") { Description = "Vocabulary size V: the 256 bytes, the merges and <|endoftext|>", Required = true };
-    private static readonly Option<string> Out = new("--out") { Description = "Path of the new tokenizer.json",
-        Required = true };
+        "--vocab")
+    { Description = "Vocabulary size V: the 256 bytes, the merges and <|endoftext|>", Required = true };
+    private static readonly Option<string> Out = new("--out")
+    {
+        Description = "Path of the new tokenizer.json",
+        Required = true
+    };
     private static readonly Option<string> Split =
-        new("--split") { Description = $"Pattern that cuts text before merging: {string.Join(", ", BpeTrainer.Splits)}",
-            DefaultValueFactory = _ => "gpt2" };
+        new("--split")
+        {
+            Description = $"Pattern that cuts text before merging: {string.Join(", ", BpeTrainer.Splits)}",
+            DefaultValueFactory = _ => "gpt2"
+        };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
-    private static readonly Argument<string[]> Files = new("files") { Description = "Text files in UTF-8",
-        Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string[]> Files = new("files")
+    {
+        Description = "Text files in UTF-8",
+        Arity = ArgumentArity.OneOrMore
+    };
 
     public static Command Create()
     {
@@ -48,8 +58,14 @@ internal static class TokenizeTrainVerb
             $"{path}: {vocab:N0} tokens learned in {seconds:F2} s; the text is {tokens:N0} of them, "
             + $"{(double)bytes / tokens:F2} bytes each"));
         if (json)
-            Common.PrintJson(new { path, vocab, seconds, tokens,
-                bytes_per_token = Common.Finite((double)bytes / tokens) });
+            Common.PrintJson(new
+            {
+                path,
+                vocab,
+                seconds,
+                tokens,
+                bytes_per_token = Common.Finite((double)bytes / tokens)
+            });
         return 0;
     }
 

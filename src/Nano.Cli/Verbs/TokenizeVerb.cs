@@ -19,8 +19,11 @@ internal static class TokenizeVerb
     private static readonly Option<bool> AllowSpecial =
         new("--allow-special") { Description = "Encode the text of a special token, such as <|endoftext|>, as its id" };
     private static readonly Option<bool> Json =
-        new("--json") { Description =
-            "stdin: one JSON string (or array of ids) per line; stdout: one JSON array (or string) per line" };
+        new("--json")
+        {
+            Description =
+            "stdin: one JSON string (or array of ids) per line; stdout: one JSON array (or string) per line"
+        };
 
     public static Command Create()
     {

@@ -117,7 +117,8 @@ internal sealed class OnnxGraph(string name)
         byte[] copy = bytes.ToArray();
         string constant = $"const_{key.Replace('-', 'm')}";
         weights.Add(new OnnxWeight(constant, type, shape, copy.Length,
-            stream => stream.Write(copy)) { IsSmall = true });
+            stream => stream.Write(copy))
+        { IsSmall = true });
         return constants[key] = constant;
     }
 

@@ -103,7 +103,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
                 AddGradient(multiply.B, Node("Mul", dy, Value(multiply.A)));
                 break;
             case ScaleOp scale: AddGradient(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
-            case SumOp sum: AddGradient(sum.X,
+            case SumOp sum:
+                AddGradient(sum.X,
                 Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)),
                     graph.Constant((float)sum.Factor)), dy)); break;
             case SoftmaxOp softmax: AddGradient(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;

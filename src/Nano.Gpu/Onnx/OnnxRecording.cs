@@ -19,8 +19,11 @@ internal sealed class OnnxRecording : IDisposable
     private const int RecordedBatch = 3, RecordedTime = 5;
 
     private readonly LanguageModel model;
-    private readonly Compute compute = new(1) { OnlyPlans = true,
-        Tape = new Tape { RetainsAll = true, RecordsAll = true } };
+    private readonly Compute compute = new(1)
+    {
+        OnlyPlans = true,
+        Tape = new Tape { RetainsAll = true, RecordsAll = true }
+    };
     private readonly OnnxOps ops;
     private readonly Tensor ids;
     private Tensor? loss;

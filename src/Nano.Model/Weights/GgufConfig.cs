@@ -48,8 +48,11 @@ internal static class GgufConfig
             "llama" or "qwen2" or "qwen3" => ReadLlama(file, tensors, arch, factors),
             _ => throw Bad(file, $"the architecture {Quoted.Of(arch)} is not supported; supported: {Supported}"),
         };
-        config = config with { BosToken = Token(file, Gguf.BosKey),
-            EosTokens = Token(file, Gguf.EosKey) is { } eos ? [eos] : [] };
+        config = config with
+        {
+            BosToken = Token(file, Gguf.BosKey),
+            EosTokens = Token(file, Gguf.EosKey) is { } eos ? [eos] : []
+        };
         try
         {
             config.Validate();
@@ -96,8 +99,11 @@ internal static class GgufConfig
             MlpBias = tensors.ContainsKey("blk.0.ffn_up.bias"),
             QkNorm = tensors.ContainsKey("blk.0.attn_q_norm.weight"),
         };
-        return config with { RopeScaling = factors is null ? ReadScaling(file, arch, config)
-            : FromFactors(file, config, factors) };
+        return config with
+        {
+            RopeScaling = factors is null ? ReadScaling(file, arch, config)
+            : FromFactors(file, config, factors)
+        };
     }
 
     private static RopeScaling? ReadScaling(GgufMetadata file, string arch, LlamaConfig config)
@@ -166,8 +172,13 @@ internal static class GgufConfig
                 metadata.Set(FileType, FileTypeOf(type.Value));
             return metadata;
         }
-        string arch = source.Config switch { LlamaConfig { QkNorm: true } => "qwen3",
-            LlamaConfig { QkvBias: true, OutputBias: false } => "qwen2", LlamaConfig => "llama", _ => "gpt2" };
+        string arch = source.Config switch
+        {
+            LlamaConfig { QkNorm: true } => "qwen3",
+            LlamaConfig { QkvBias: true, OutputBias: false } => "qwen2",
+            LlamaConfig => "llama",
+            _ => "gpt2"
+        };
         metadata.Set(Architecture, arch);
         metadata.Set(FileType, FileTypeOf(type ?? source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type));
         WriteSizes(metadata, source.Config, arch);

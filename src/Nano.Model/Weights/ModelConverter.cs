@@ -81,11 +81,11 @@ public static class ModelConverter
     /// <summary>The format that a name suggests.</summary>
     private static ModelFormat Suggested(string output, ModelConfig config) =>
         Path.GetExtension(output).ToLower(CultureInfo.InvariantCulture) switch
-    {
-        ".gguf" => ModelFormat.Gguf,
-        ".bin" => config is Gpt2Config ? ModelFormat.LlmC : ModelFormat.Llama2C,
-        _ => ModelFormat.Safetensors,
-    };
+        {
+            ".gguf" => ModelFormat.Gguf,
+            ".bin" => config is Gpt2Config ? ModelFormat.LlmC : ModelFormat.Llama2C,
+            _ => ModelFormat.Safetensors,
+        };
 
     private static void CheckOptions(ModelFormat to, string output, ConversionOptions options)
     {

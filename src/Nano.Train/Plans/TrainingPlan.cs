@@ -102,8 +102,11 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
     /// The options with one of the two; what is computed again is not kept, so it does not matter
     /// how.
     /// </summary>
-    private TrainOptions With(bool recompute) => Options with { CheckpointActivations = recompute,
-        Activations = recompute ? ActivationStorage.Float32 : Options.Activations };
+    private TrainOptions With(bool recompute) => Options with
+    {
+        CheckpointActivations = recompute,
+        Activations = recompute ? ActivationStorage.Float32 : Options.Activations
+    };
 
     /// <summary>
     /// The share of the peak that steps of this run reach on this machine: the median of a few on

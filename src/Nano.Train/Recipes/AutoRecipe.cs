@@ -38,10 +38,10 @@ public static class AutoRecipe
     {
         int distinct = text.EnumerateRunes().Distinct().Count();
         if (text.Length <= ShortText && distinct <= FewCharacters)
-            return (null, string.Create(CultureInfo.InvariantCulture, 
+            return (null, string.Create(CultureInfo.InvariantCulture,
                 $"characters as tokens: the text is short ({text.Length:N0}) and has few different ones ({distinct})"));
         return (BpeTrainer.Train([text], Vocabulary),
-            string.Create(CultureInfo.InvariantCulture, 
+            string.Create(CultureInfo.InvariantCulture,
                 $"a vocabulary of {Vocabulary:N0} learnt from the text: it is long ({text.Length:N0} characters) or "
                 + $"has many different ones ({distinct:N0})"));
     }
@@ -72,7 +72,7 @@ public static class AutoRecipe
             Optimizer = new(Beta2: 0.99),
         };
         double passes = (double)options.TokensPerStep * options.Steps / data.Train.Length;
-        return (options, string.Create(CultureInfo.InvariantCulture, 
+        return (options, string.Create(CultureInfo.InvariantCulture,
             $"a Llama of {rung.Layers} layers and {rung.Channels} channels, {rung.Steps:N0} steps: the text has "
             + $"{data.Train.Length:N0} tokens to train on, and is seen {passes:0.#} times"));
     }
@@ -111,7 +111,7 @@ public static class AutoRecipe
             Optimizer = new(WeightDecay: 0),
         };
         double passes = (double)options.TokensPerStep * steps / data.Train.Length;
-        return (options, string.Create(CultureInfo.InvariantCulture, 
+        return (options, string.Create(CultureInfo.InvariantCulture,
             $"{steps:N0} steps at a learning rate of {rate:0e+0}: the text has {data.Train.Length:N0} tokens to "
             + $"train on, and is seen {passes:0.#} times"));
     }

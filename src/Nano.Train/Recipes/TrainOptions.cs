@@ -158,7 +158,8 @@ public sealed record TrainOptions
     public IReadOnlyDictionary<string, string> Describe()
     {
         var description = new SortedDictionary<string, string>(Model.Describe().ToDictionary(),
-            StringComparer.Ordinal) { ["preset"] = Preset };
+            StringComparer.Ordinal)
+        { ["preset"] = Preset };
         if (FromSha256 is not null)
             description["from_sha256"] = FromSha256;
         foreach (var setting in TrainSettings.All.Where(setting => setting.ChangesResults))

@@ -120,8 +120,12 @@ public static partial class Report
     /// <summary>The word, the numbers behind it and what may be wrong.</summary>
     private static void Verdict(StringBuilder page, RunVerdict verdict)
     {
-        string kind = verdict.Outcome switch { RunOutcome.NoBand => "verdict", RunOutcome.AsExpected => "verdict good",
-            _ => "verdict bad" };
+        string kind = verdict.Outcome switch
+        {
+            RunOutcome.NoBand => "verdict",
+            RunOutcome.AsExpected => "verdict good",
+            _ => "verdict bad"
+        };
         page.Append(Culture,
             $"<div class=\"{kind}\"><b>{char.ToUpperInvariant(verdict.Word[0])}{verdict.Word[1..]}</b>: "
             + $"{Html.Escape(verdict.Reason)}.");

@@ -84,8 +84,13 @@ public sealed record RunSummary(
         if (!Directory.Exists(folder))
             throw new NanoException($"there is no folder '{folder}'",
                 "'nano train' makes runs/PRESET unless told otherwise");
-        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = Deepest,
-            IgnoreInaccessible = true, AttributesToSkip = FileAttributes.ReparsePoint };
+        var options = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            MaxRecursionDepth = Deepest,
+            IgnoreInaccessible = true,
+            AttributesToSkip = FileAttributes.ReparsePoint
+        };
         var (runs, broken) = (new List<RunSummary>(), new List<Exception>());
         foreach (string path in Directory.EnumerateFiles(folder, LogName, options).Order(StringComparer.Ordinal))
             try

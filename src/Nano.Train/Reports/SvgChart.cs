@@ -81,8 +81,15 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
         svg.Append("<text y=\"34\" class=\"legend\">");
         foreach (ChartSeries series in Series.Where(s => s.Name.Length > 0))
         {
-            string sign = series.Mark switch { ChartMark.Points => "●", ChartMark.Reference => "╌╌", ChartMark.Line =>
-                "━━", ChartMark.Area => "■", _ => "──" };
+            string sign = series.Mark switch
+            {
+                ChartMark.Points => "●",
+                ChartMark.Reference => "╌╌",
+                ChartMark.Line =>
+                "━━",
+                ChartMark.Area => "■",
+                _ => "──"
+            };
             svg.Append(Invariant,
                 $"<tspan class=\"{Css(series)}\"{Style("fill", series)}>{sign}</tspan><tspan "
                 + $"dx=\"5\">{Html.Escape(series.Name)}</tspan><tspan dx=\"10\"> </tspan>");

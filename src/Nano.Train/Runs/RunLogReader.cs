@@ -50,9 +50,9 @@ internal static class RunLogReader
     // Samples stay readable in the file: only what JSON itself demands is escaped.
     private static readonly JsonTypeInfo<RunLogEntry> Json =
         (JsonTypeInfo<RunLogEntry>)new JsonSerializerOptions(RunLogJson.Default.Options)
-    {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    }.GetTypeInfo(typeof(RunLogEntry));
+        {
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        }.GetTypeInfo(typeof(RunLogEntry));
 
     /// <summary>An entry as a line of the file.</summary>
     public static byte[] Line(RunLogEntry entry) => [.. JsonSerializer.SerializeToUtf8Bytes(entry, Json), (byte)'\n'];

@@ -88,14 +88,22 @@ public sealed class Sweep
             {
                 progress(i, e);
                 if (e is Finished end)
-                    runs[i] = runs[i] with { Status = end.Interrupted ? SweepStatus.Stopped : SweepStatus.Done,
-                        Steps = end.Step, ValLoss = end.ValLoss, Error = null };
+                    runs[i] = runs[i] with
+                    {
+                        Status = end.Interrupted ? SweepStatus.Stopped : SweepStatus.Done,
+                        Steps = end.Step,
+                        ValLoss = end.ValLoss,
+                        Error = null
+                    };
             }
         }
         catch (NanoException e)
         {
-            runs[i] = runs[i] with { Status = e is DivergedException ? SweepStatus.Diverged : SweepStatus.Failed,
-                Error = e.Message };
+            runs[i] = runs[i] with
+            {
+                Status = e is DivergedException ? SweepStatus.Diverged : SweepStatus.Failed,
+                Error = e.Message
+            };
         }
         runs[i] = runs[i] with { Seconds = runs[i].Seconds + clock.Elapsed.TotalSeconds };
     }

@@ -59,7 +59,7 @@ internal static class SweepReport
             astray = ranked.Count(run => run.Status is SweepStatus.Diverged or SweepStatus.Failed);
         return string.Create(CultureInfo.InvariantCulture, $"<b>{done:N0}</b> of {ranked.Count:N0} runs are "
             + $"done{(astray > 0 ? Invariant($", {astray:N0} failed") : "")}.")
-            + (done > 0 ? string.Create(CultureInfo.InvariantCulture, 
+            + (done > 0 ? string.Create(CultureInfo.InvariantCulture,
                 $" The lowest validation loss is <b>{ranked[0].ValLoss:0.0000}</b>, of "
                 + $"{Html.Escape(ranked[0].Name)}; its curve stands out.") : "");
     }

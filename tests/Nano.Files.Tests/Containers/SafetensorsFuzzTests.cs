@@ -70,7 +70,8 @@ public class SafetensorsFuzzTests
                 case 2: bytes.RemoveRange(at, length); break;
                 case 3: bytes.InsertRange(at, bytes.GetRange(at, length)); break;
                 case 4: bytes.RemoveRange(at, bytes.Count - at); break;
-                case 5: bytes.InsertRange(at,
+                case 5:
+                    bytes.InsertRange(at,
                     System.Text.Encoding.Latin1.GetBytes(Tokens[random.Next(Tokens.Length)])); break;
                 default: ReplaceDigit(bytes, random); break;
             }

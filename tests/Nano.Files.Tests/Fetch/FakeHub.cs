@@ -83,8 +83,14 @@ sealed class FakeHub : IDisposable
 
     /// <summary>The list of files as the hub writes it.</summary>
     public IEnumerable<object> List() => files.Select(file => file.Value.IsLarge
-        ? (object)new { type = "file", oid = new string('0', 40), size = file.Value.Content.Length, path = file.Key,
-            lfs = new { oid = file.Value.Digest, size = file.Value.Content.Length, pointerSize = 134 } }
+        ? (object)new
+        {
+            type = "file",
+            oid = new string('0', 40),
+            size = file.Value.Content.Length,
+            path = file.Key,
+            lfs = new { oid = file.Value.Digest, size = file.Value.Content.Length, pointerSize = 134 }
+        }
         : new { type = "file", oid = file.Value.Digest, size = file.Value.Content.Length, path = file.Key })
         .Prepend(new { type = "directory", oid = new string('1', 40), size = 0, path = "onnx" });
 }

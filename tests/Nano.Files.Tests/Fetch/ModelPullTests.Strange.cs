@@ -137,8 +137,12 @@ public sealed partial class ModelPullTests
         var e = await Assert.ThrowsAnyAsync<NanoException>(() => PullFromAsync(LocalServer.Nowhere, "o/m"));
         Assert.Contains("no network", e.Message, StringComparison.Ordinal);
         using var silent = new LocalServer(_ => { }, thenStall: true);
-        using var client = new HubClient(silent.Root, null, new SocketsHttpHandler { UseProxy = false,
-            AllowAutoRedirect = false }) { StallTimeout = TimeSpan.FromSeconds(0.1), RetryDelay = TimeSpan.Zero };
+        using var client = new HubClient(silent.Root, null, new SocketsHttpHandler
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false
+        })
+        { StallTimeout = TimeSpan.FromSeconds(0.1), RetryDelay = TimeSpan.Zero };
         e = await Assert.ThrowsAnyAsync<NanoException>(() =>
             client.ResolveAsync(HubModelName.Parse("o/m"), CancellationToken.None));
         Assert.Contains("nothing came from the server for 0.1 s", e.Message, StringComparison.Ordinal);

@@ -45,8 +45,12 @@ public sealed partial class ModelPullTests : IDisposable
     async Task<PulledModel> PullFromAsync(Uri endpoint, string name, string? token = null, string[]? files = null,
         IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using var client = new HubClient(endpoint, token, new SocketsHttpHandler { UseProxy = false,
-            AllowAutoRedirect = false }) { StallTimeout = TimeSpan.FromSeconds(5), RetryDelay = TimeSpan.Zero };
+        using var client = new HubClient(endpoint, token, new SocketsHttpHandler
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false
+        })
+        { StallTimeout = TimeSpan.FromSeconds(5), RetryDelay = TimeSpan.Zero };
         return await new ModelPull(client, temp.Root)
             .PullAsync(HubModelName.Parse(name), files ?? [], progress, cancellation);
     }

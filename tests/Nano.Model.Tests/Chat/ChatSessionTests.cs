@@ -55,8 +55,12 @@ public sealed class ChatSessionTests : IDisposable
 
     static ChatSession Session(string template, ITokenizer tokenizer, int context = 1000, string? system = null,
         bool drops = false) =>
-        new(new ChatFormat(ChatTemplate.BuiltIn(template), new Dictionary<string, string> { ["bos_token"] = "<s>",
-            ["eos_token"] = "</s>" }), tokenizer, context, system) { DropsOldest = drops };
+        new(new ChatFormat(ChatTemplate.BuiltIn(template), new Dictionary<string, string>
+        {
+            ["bos_token"] = "<s>",
+            ["eos_token"] = "</s>"
+        }), tokenizer, context, system)
+        { DropsOldest = drops };
 
     [Fact]
     public void Turns_are_kept_until_a_reset()

@@ -22,8 +22,13 @@ public class BeamSearchTests
                 all.AddRange(LogSoftmax(model, compute, [5, 2, id])
                     .Select((value, next) => (new[] { id, next }, (first[id] + value) / Math.Pow(2, lengthPenalty))));
             var (ids, score) = all.MaxBy(text => text.Score);
-            var best = generator.Search([5, 2], new BeamOptions { Beams = 11, MaxTokens = 2, EndIds = [3],
-                LengthPenalty = lengthPenalty })[0];
+            var best = generator.Search([5, 2], new BeamOptions
+            {
+                Beams = 11,
+                MaxTokens = 2,
+                EndIds = [3],
+                LengthPenalty = lengthPenalty
+            })[0];
             Assert.Equal(ids, best.Ids);
             Assert.Equal(score, best.Score, 1e-5);
             Assert.Equal(ids[^1] == 3 ? FinishReason.Stop : FinishReason.Length, best.Finished);
@@ -41,8 +46,11 @@ public class BeamSearchTests
     public void A_search_is_that_of_plain_code_without_a_cache(int beams, int[] endIds, double lengthPenalty,
         bool penalised)
     {
-        var changes = penalised ? new SamplerOptions { RepetitionPenalty = 1.5,
-            LogitBias = new Dictionary<int, double> { [6] = double.NegativeInfinity } } : new SamplerOptions();
+        var changes = penalised ? new SamplerOptions
+        {
+            RepetitionPenalty = 1.5,
+            LogitBias = new Dictionary<int, double> { [6] = double.NegativeInfinity }
+        } : new SamplerOptions();
         for (ulong seed = 1; seed <= 3; seed++)
         {
             using var model = Models.Random(Config, seed);
@@ -60,8 +68,14 @@ public class BeamSearchTests
                 }
                 return LogSoftmax(logits);
             }, beams, 12, endIds, lengthPenalty);
-            var found = generator.Search(prompt, new BeamOptions { Beams = beams, MaxTokens = 12, EndIds = endIds,
-                LengthPenalty = lengthPenalty, Changes = changes });
+            var found = generator.Search(prompt, new BeamOptions
+            {
+                Beams = beams,
+                MaxTokens = 12,
+                EndIds = endIds,
+                LengthPenalty = lengthPenalty,
+                Changes = changes
+            });
             Assert.Equal(expected.Select(text => string.Join(' ', text.Ids)),
                 found.Select(beam => string.Join(' ', beam.Ids)));
             for (int i = 0; i < expected.Count; i++)

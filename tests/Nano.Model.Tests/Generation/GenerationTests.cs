@@ -4,12 +4,27 @@ namespace Nano.Tests;
 public class GenerationTests
 {
     static readonly ModelConfig Config = Models.Small with { ContextLength = 90 };
-    static readonly LlamaConfig Llama = new() { VocabSize = 11, ContextLength = 90, Layers = 2, Heads = 4, KvHeads = 2,
-        Channels = 16, Intermediate = 24, RopeScaling = new RopeScaling.Linear(2) };
-    static readonly GenerationOptions Wild = new() { Sampler = new SamplerOptions { Temperature = 1, TopK = 0 },
-        MaxTokens = 12 };
-    static readonly GenerationOptions Greedy = new() { Sampler = new SamplerOptions { Temperature = 0 },
-        MaxTokens = 12 };
+    static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = 11,
+        ContextLength = 90,
+        Layers = 2,
+        Heads = 4,
+        KvHeads = 2,
+        Channels = 16,
+        Intermediate = 24,
+        RopeScaling = new RopeScaling.Linear(2)
+    };
+    static readonly GenerationOptions Wild = new()
+    {
+        Sampler = new SamplerOptions { Temperature = 1, TopK = 0 },
+        MaxTokens = 12
+    };
+    static readonly GenerationOptions Greedy = new()
+    {
+        Sampler = new SamplerOptions { Temperature = 0 },
+        MaxTokens = 12
+    };
 
     static Generation Run(Generator generator, GenerationOptions options, params int[][] prompts)
     {
@@ -117,8 +132,11 @@ public class GenerationTests
         using var generator = new Generator(model, compute);
         int[] prompt = Models.RandomIds(5, 11);
         var text = Run(generator,
-            Wild with { LogProbabilities = 3,
-                Sampler = Wild.Sampler with { Temperature = 2, LogitBias = new Dictionary<int, double> { [4] = 2 } } },
+            Wild with
+            {
+                LogProbabilities = 3,
+                Sampler = Wild.Sampler with { Temperature = 2, LogitBias = new Dictionary<int, double> { [4] = 2 } }
+            },
                     prompt).Texts[0];
         Assert.Equal(12, text.LogProbabilities.Count);
         for (int i = 0; i < 12; i++)

@@ -40,7 +40,8 @@ public class SamplerOrderTests
         (3, Gen.Frequency((3, Gen.Choose(-600, 600).Select(i => i / 100f)),
             (1, Gen.Choose(-3, 3).Select(i => (float)i)), (1, Gen.Constant(float.NegativeInfinity))).ListOf()
             .Select(list => list.Append(0.5f).Append(-0.25f).Append(1).ToArray())),
-        (1, from seed in Gen.Choose(0, 10_000) from spread in Gen.Elements(0.2, 1.5, 5)
+        (1, from seed in Gen.Choose(0, 10_000)
+            from spread in Gen.Elements(0.2, 1.5, 5)
             select Normal(4_001, seed, spread)));
 
     [Fact]
@@ -113,8 +114,13 @@ public class SamplerOrderTests
     [Fact]
     public void Penalties_leave_nothing_behind()
     {
-        var options = Plain with { RepetitionPenalty = 1.5, FrequencyPenalty = 0.5, PresencePenalty = 0.1,
-            LogitBias = new Dictionary<int, double> { [1] = 1 } };
+        var options = Plain with
+        {
+            RepetitionPenalty = 1.5,
+            FrequencyPenalty = 0.5,
+            PresencePenalty = 0.1,
+            LogitBias = new Dictionary<int, double> { [1] = 1 }
+        };
         float[] logits = Normal(50, 3, 2);
         var sampler = new Sampler(options);
         int[] first = [.. Enumerable.Range(0, 40).Select(i => sampler.Next(logits, i, [1, 2], [3, 3]))];
@@ -126,8 +132,14 @@ public class SamplerOrderTests
     public void Where_nothing_is_possible_that_is_said()
     {
         float[] none = [float.NegativeInfinity, float.NegativeInfinity];
-        var forbid = Plain with { LogitBias = new Dictionary<int, double> { [0] = double.NegativeInfinity,
-            [1] = double.NegativeInfinity } };
+        var forbid = Plain with
+        {
+            LogitBias = new Dictionary<int, double>
+            {
+                [0] = double.NegativeInfinity,
+                [1] = double.NegativeInfinity
+            }
+        };
         foreach (double temperature in (double[])[0, 1])
         {
             Assert.Contains("none can come next",

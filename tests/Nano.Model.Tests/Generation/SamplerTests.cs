@@ -39,8 +39,13 @@ public class SamplerTests
     [InlineData(0.5, 0, 0.6, new[] { 0, 1.0, 0, 0 })] // the nucleus is taken after the temperature: 0.25 / 0.365 = 0.68
     public void Frequencies_are_those_of_the_kept_probabilities(double temperature, int topK, double topP,
         double[] expected) =>
-        AssertFrequencies(Four, new SamplerOptions { Temperature = temperature, TopK = topK, TopP = topP,
-            Seed = 3 }, expected);
+        AssertFrequencies(Four, new SamplerOptions
+        {
+            Temperature = temperature,
+            TopK = topK,
+            TopP = topP,
+            Seed = 3
+        }, expected);
 
     [Theory]
     [InlineData(1.0)]

@@ -35,9 +35,17 @@ public class ConversionTests
         from tied in Gen.Elements(true, false)
         from llama in Gen.Elements(true, false)
         select llama
-            ? (ModelConfig)(Llama with { Heads = heads, KvHeads = heads % shared == 0 ? heads / shared : heads,
-                Channels = 2 * half * heads, HeadDim = 2 * half, Layers = layers, VocabSize = vocabulary,
-                    Intermediate = wide, TiedHead = tied })
+            ? (ModelConfig)(Llama with
+            {
+                Heads = heads,
+                KvHeads = heads % shared == 0 ? heads / shared : heads,
+                Channels = 2 * half * heads,
+                HeadDim = 2 * half,
+                Layers = layers,
+                VocabSize = vocabulary,
+                Intermediate = wide,
+                TiedHead = tied
+            })
             : Gpt2 with { Heads = heads, Channels = 2 * half * heads, Layers = layers, VocabSize = vocabulary };
 
     [Fact]
@@ -171,8 +179,15 @@ public class ConversionTests
     {
         using var folder = new TempFolder();
         Make(folder.File("a"), config);
-        var options = new ConversionOptions { Format = format switch { "gguf" => ModelFormat.Gguf,
-            "llm.c" => ModelFormat.LlmC, _ => ModelFormat.Llama2C } };
+        var options = new ConversionOptions
+        {
+            Format = format switch
+            {
+                "gguf" => ModelFormat.Gguf,
+                "llm.c" => ModelFormat.LlmC,
+                _ => ModelFormat.Llama2C
+            }
+        };
         var e = Assert.Throws<NanoException>(() => Convert(folder.File("a"), folder.File("out"), options));
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
         Assert.NotNull(e.Hint);

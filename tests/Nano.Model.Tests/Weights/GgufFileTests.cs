@@ -172,8 +172,16 @@ public class GgufFileTests
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
     }
 
-    static readonly LlamaConfig Llama = new() { VocabSize = 8, ContextLength = 16, Layers = 1, Heads = 2, KvHeads = 1,
-        Channels = 32, Intermediate = 32 };
+    static readonly LlamaConfig Llama = new()
+    {
+        VocabSize = 8,
+        ContextLength = 16,
+        Layers = 1,
+        Heads = 2,
+        KvHeads = 1,
+        Channels = 32,
+        Intermediate = 32
+    };
 
     /// <summary>The message about a small Llama's file whose metadata has been changed.</summary>
     static string Refusal(Action<GgufMetadata> change, Func<List<ModelTensor>, List<ModelTensor>>? tensors = null)

@@ -49,8 +49,15 @@ public class Gpt2ConfigTests
     {
         var config = (Gpt2Config)ConfigFile.FromJson(
             """{"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"vocab_size":5,"n_ctx":16}""", "c");
-        Assert.Equal(new Gpt2Config { VocabSize = 5, ContextLength = 16, Layers = 1, Heads = 1, Channels = 8,
-            Dropout = 0.1f }, config);
+        Assert.Equal(new Gpt2Config
+        {
+            VocabSize = 5,
+            ContextLength = 16,
+            Layers = 1,
+            Heads = 1,
+            Channels = 8,
+            Dropout = 0.1f
+        }, config);
         Assert.True(config.Bias && config.TiedHead && config.Gelu == GeluForm.Tanh && config.LayerNormEpsilon == 1e-5f);
     }
 

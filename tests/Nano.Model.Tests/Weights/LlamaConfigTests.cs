@@ -115,8 +115,18 @@ public class LlamaConfigTests
     public void Absent_keys_take_the_defaults_of_transformers()
     {
         var config = Read("""{"model_type":"llama","vocab_size":5,"hidden_size":8,"intermediate_size":16,"num_hidden_layers":1,"num_attention_heads":2,"max_position_embeddings":16}""");
-        Assert.Equal(new LlamaConfig { VocabSize = 5, Channels = 8, Intermediate = 16, Layers = 1, Heads = 2,
-            ContextLength = 16, TiedHead = false, NormEpsilon = 1e-6f, RopeTheta = 10000 }, config);
+        Assert.Equal(new LlamaConfig
+        {
+            VocabSize = 5,
+            Channels = 8,
+            Intermediate = 16,
+            Layers = 1,
+            Heads = 2,
+            ContextLength = 16,
+            TiedHead = false,
+            NormEpsilon = 1e-6f,
+            RopeTheta = 10000
+        }, config);
         Assert.Equal((2, 4), (config.KvHeads, config.HeadDim));
         Assert.Equal(4096, Read(With(Mistral, ("sliding_window", null))).Window);
         Assert.Equal(0, Read(With(Mistral, ("sliding_window", "null"))).Window);
@@ -199,8 +209,11 @@ public class LlamaConfigTests
                 Assert.True(JsonNode.DeepEquals(value, json[key]), $"{key}: {value} became {json[key]}");
         Assert.Equal("float32", (string?)json["torch_dtype"]);
         Assert.Equal(2048, (int)JsonNode.Parse(
-            (Read(Sizes("llama", 100, 64, 128, 2, 4, 2, true)) with { ContextLength = 4096,
-                RopeScaling = new RopeScaling.Dynamic(2, 2048) }).ToJson())!["max_position_embeddings"]!);
+            (Read(Sizes("llama", 100, 64, 128, 2, 4, 2, true)) with
+            {
+                ContextLength = 4096,
+                RopeScaling = new RopeScaling.Dynamic(2, 2048)
+            }).ToJson())!["max_position_embeddings"]!);
     }
 
     [Fact]
@@ -242,8 +255,15 @@ public class LlamaConfigTests
     {
         var config = Read(Sizes("llama", 100, 64, 172, 2, 4, 4, true));
         // a key head for each, as before
-        Assert.Equal(config with { ContextLength = 9, Layers = 3, Heads = 8, KvHeads = 8, Channels = 96,
-            Intermediate = 264 }, config.WithSizes(9, 3, 8, 96));
+        Assert.Equal(config with
+        {
+            ContextLength = 9,
+            Layers = 3,
+            Heads = 8,
+            KvHeads = 8,
+            Channels = 96,
+            Intermediate = 264
+        }, config.WithSizes(9, 3, 8, 96));
         var grouped = config with { KvHeads = 2 };
         Assert.Equal(grouped with { ContextLength = 9, Heads = 8 }, grouped.WithSizes(9, null, 8, null));
         Assert.Equal(1, config.WithSizes(9, null, 1, null).KvHeads);

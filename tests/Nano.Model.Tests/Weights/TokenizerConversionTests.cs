@@ -8,8 +8,16 @@ public class TokenizerConversionTests
     static void Make(string folder, int vocabSize, ITokenizer tokenizer, int? bos = null)
     {
         Directory.CreateDirectory(folder);
-        using var model = LanguageModel.Create(new LlamaConfig { VocabSize = vocabSize, ContextLength = 8, Layers = 1,
-            Heads = 1, Channels = 4, Intermediate = 4, BosToken = bos });
+        using var model = LanguageModel.Create(new LlamaConfig
+        {
+            VocabSize = vocabSize,
+            ContextLength = 8,
+            Layers = 1,
+            Heads = 1,
+            Channels = 4,
+            Intermediate = 4,
+            BosToken = bos
+        });
         ModelDirectory.Save(folder, model, tokenizer);
     }
 
@@ -95,8 +103,16 @@ public class TokenizerConversionTests
     static string Llama2c(TempFolder folder)
     {
         Directory.CreateDirectory(folder.File("e"));
-        using var model = LanguageModel.Create(new LlamaConfig { VocabSize = 3, ContextLength = 8, Layers = 1,
-            Heads = 1, Channels = 4, Intermediate = 4, NormEpsilon = 1e-5f });
+        using var model = LanguageModel.Create(new LlamaConfig
+        {
+            VocabSize = 3,
+            ContextLength = 8,
+            Layers = 1,
+            Heads = 1,
+            Channels = 4,
+            Intermediate = 4,
+            NormEpsilon = 1e-5f
+        });
         ModelDirectory.Save(folder.File("e"), model, CharTokenizer.FromText("abc"));
         return folder.File("e");
     }

@@ -138,11 +138,11 @@ public sealed class RowReduceTests : IDisposable
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged =>
             *result = kind switch
-        {
-            Kind.Sum => RowReduce.Sum<S, V, PlainTerm>(n, new PlainTerm(x)),
-            Kind.Product => RowReduce.Sum<S, V, ProductTerm>(n, new ProductTerm(x, y)),
-            Kind.Max => RowReduce.Max<S, V>(n, x),
-            _ => RowReduce.Sum<S, V, ExpTerm>(n, new ExpTerm(x, shift, scale, y)),
-        };
+            {
+                Kind.Sum => RowReduce.Sum<S, V, PlainTerm>(n, new PlainTerm(x)),
+                Kind.Product => RowReduce.Sum<S, V, ProductTerm>(n, new ProductTerm(x, y)),
+                Kind.Max => RowReduce.Max<S, V>(n, x),
+                _ => RowReduce.Sum<S, V, ExpTerm>(n, new ExpTerm(x, shift, scale, y)),
+            };
     }
 }

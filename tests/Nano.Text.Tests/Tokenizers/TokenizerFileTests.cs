@@ -124,9 +124,15 @@ public class TokenizerFileTests
             ["pre_tokenizer"] = JsonNode.Parse(preTokenizer),
             ["decoder"] = JsonNode.Parse(
                 """{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}"""),
-            ["model"] = new JsonObject { ["type"] = "BPE", ["unk_token"] = "<unk>", ["fuse_unk"] = true,
-                ["byte_fallback"] = true, ["vocab"] = vocab,
-                    ["merges"] = JsonNode.Parse("""[["▁","h"],["▁h","i"]]""") },
+            ["model"] = new JsonObject
+            {
+                ["type"] = "BPE",
+                ["unk_token"] = "<unk>",
+                ["fuse_unk"] = true,
+                ["byte_fallback"] = true,
+                ["vocab"] = vocab,
+                ["merges"] = JsonNode.Parse("""[["▁","h"],["▁h","i"]]""")
+            },
         };
     }
 

@@ -3,8 +3,15 @@ namespace Nano.Tests;
 public class RunVerdictTests
 {
     static readonly RunEntry Run =
-        SampleLog.Run() with { Config = new OrderedDictionary<string, string> { ["preset"] = "shakespeare-char",
-            ["seed"] = "1", ["vocabulary"] = "65" } };
+        SampleLog.Run() with
+        {
+            Config = new OrderedDictionary<string, string>
+            {
+                ["preset"] = "shakespeare-char",
+                ["seed"] = "1",
+                ["vocabulary"] = "65"
+            }
+        };
 
     static readonly RecipeBands[] Known =
     [

@@ -5,8 +5,14 @@ namespace Nano.Tests;
 /// <summary>Small runs, and ways to compare what they leave behind.</summary>
 static class Runs
 {
-    public static Gpt2Config TinyModel { get; } = new() { VocabSize = 11, ContextLength = 12, Layers = 2, Heads = 2,
-        Channels = 16 };
+    public static Gpt2Config TinyModel { get; } = new()
+    {
+        VocabSize = 11,
+        ContextLength = 12,
+        Layers = 2,
+        Heads = 2,
+        Channels = 16
+    };
 
     public static TrainOptions Tiny { get; } = new()
     {

@@ -13,8 +13,12 @@ public sealed partial record LlamaConfig
     {
         RefuseVariants(file);
         int layers = file.RequiredInt("num_hidden_layers"), heads = file.RequiredInt("num_attention_heads");
-        bool attentionBias = kind switch { "qwen2" => false, "mistral" => false,
-            _ => file.Bool("attention_bias") ?? false };
+        bool attentionBias = kind switch
+        {
+            "qwen2" => false,
+            "mistral" => false,
+            _ => file.Bool("attention_bias") ?? false
+        };
         var (window, firstWindowLayer) = ReadWindow(file, kind, layers);
         var config = new LlamaConfig
         {
@@ -117,8 +121,11 @@ public sealed partial record LlamaConfig
                 return Stretched(config, rope.Double("factor") ?? (double)config.ContextLength / original, original,
                     factor => ReadYarn(rope, factor, original));
             case "llama3":
-                return config with { RopeScaling = new RopeScaling.Llama3(rope.RequiredDouble("factor"),
-                    rope.RequiredDouble("low_freq_factor"), rope.RequiredDouble("high_freq_factor"), original) };
+                return config with
+                {
+                    RopeScaling = new RopeScaling.Llama3(rope.RequiredDouble("factor"),
+                    rope.RequiredDouble("low_freq_factor"), rope.RequiredDouble("high_freq_factor"), original)
+                };
             default:
                 throw file.Bad($"'{outer}.rope_type' is {(type is null ? "missing" : Quoted.Of(type))}; supported: "
                     + "default, linear, dynamic, yarn, llama3");
@@ -127,8 +134,11 @@ public sealed partial record LlamaConfig
 
     private static LlamaConfig Stretched(LlamaConfig config, double factor, int original,
         Func<double, RopeScaling> scaling) =>
-        config with { RopeScaling = scaling(factor),
-            ContextLength = config.ContextLength > original ? config.ContextLength : Stretch(original, factor) };
+        config with
+        {
+            RopeScaling = scaling(factor),
+            ContextLength = config.ContextLength > original ? config.ContextLength : Stretch(original, factor)
+        };
 
     /// <summary>The context that a factor makes of an original one. A factor out of range is refused later.</summary>
     private static int Stretch(int original, double factor) =>

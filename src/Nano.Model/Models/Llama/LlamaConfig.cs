@@ -115,8 +115,11 @@ public sealed partial record LlamaConfig : ModelConfig
             } when !(low > 0 && high > low && double.IsFinite(high)) =>
                 $"the frequency factors of the rotary scaling are {low} and {high}; they must be positive, the "
                 + "second larger",
-            RopeScaling.Yarn { BetaSlow: var slow,
-                BetaFast: var fast } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
+            RopeScaling.Yarn
+            {
+                BetaSlow: var slow,
+                BetaFast: var fast
+            } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
                 $"beta_fast and beta_slow of the rotary scaling are {fast} and {slow}; they must be positive, the "
                 + "first at least the second",
             RopeScaling.Yarn { AttentionFactor: { } attention } when !(attention > 0 && double.IsFinite(attention)) =>
