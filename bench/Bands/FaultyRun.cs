@@ -13,8 +13,9 @@ public enum Fault
 }
 
 /// <summary>
-/// A training run with one planted fault, as a log would show it. The loop is written out again here, so that the program itself needs no switch
-/// for being wrong; without a fault it gives the losses of the real trainer, which a test compares.
+/// A training run with one planted fault, as a log would show it. The loop is written out again
+/// here, so that the program itself needs no switch for being wrong; without a fault it gives the
+/// losses of the real trainer, which a test compares.
 /// </summary>
 public sealed class FaultyRun : IDisposable
 {
@@ -32,11 +33,14 @@ public sealed class FaultyRun : IDisposable
     {
         this.options = options = options.With(data.Tokenizer);
         (this.fault, this.compute) = (fault, compute);
-        (train, validation) = (new BatchLoader(data.Train, options.Batch, options.Time, "training"), new BatchLoader(data.Validation, options.Batch, options.Time, "validation"));
-        model = fault == Fault.MaskOffByOne ? new LeakyGpt2((Gpt2Config)options.Model) : LanguageModel.Create(options.Model);
+        (train, validation) = (new BatchLoader(data.Train, options.Batch, options.Time,
+            "training"), new BatchLoader(data.Validation, options.Batch, options.Time, "validation"));
+        model = fault == Fault.MaskOffByOne ? new LeakyGpt2((Gpt2Config)options.Model)
+            : LanguageModel.Create(options.Model);
         model.Initialize(options.Seed);
         if (fault == Fault.NoResidualScaling)
-            foreach (var parameter in model.Parameters.All.Where(parameter => parameter.Name!.EndsWith("c_proj.weight", StringComparison.Ordinal)))
+            foreach (var parameter in model.Parameters.All
+                .Where(parameter => parameter.Parameter!.Role == ParameterRole.ResidualOut))
                 foreach (ref float weight in parameter.Data)
                     weight *= (float)Math.Sqrt(2 * options.Model.Layers);
         model.Parameters.EnableGradients();
@@ -44,7 +48,8 @@ public sealed class FaultyRun : IDisposable
         foreach (var parameter in model.Parameters.All)
             slots.Add((parameter, new Tensor(parameter.Shape), new Tensor(parameter.Shape)));
         var config = new OrderedDictionary<string, string>(options.Describe().Concat(data.Identity));
-        run = new RunEntry(options.Preset, "", default, config, new RunMachine("", compute.Threads, "", 0), data.Origin, model.Parameters.Count);
+        run = new RunEntry(options.Preset, "", default, config, new RunMachine("", compute.Threads, "", 0), data.Origin,
+            model.Parameters.Count);
     }
 
     /// <summary>The log, entry by entry.</summary>
@@ -55,24 +60,29 @@ public sealed class FaultyRun : IDisposable
         for (int step = 0; step < options.Steps; step++)
         {
             double rate = options.LearningRateAt(step), loss = FindGradients(step), length = norm.Measure(compute);
-            Update(rate * (fault == Fault.LearningRateTimesTen ? 10 : 1), GradientNorm.ClipScale(length, options.ClipNorm), step + 1);
+            Update(rate * (fault == Fault.LearningRateTimesTen ? 10 : 1),
+                GradientNorm.ClipScale(length, options.ClipNorm), step + 1);
             yield return new StepEntry(step + 1, loss, rate, length, 1, 1, 1);
             if ((step + 1) % options.EvalInterval == 0 || step + 1 == options.Steps)
                 yield return Evaluation(step + 1);
         }
-        yield return new EndEntry(options.Steps, EvaluateRows.OnAll(new ModelLosses(model, compute), validation), 1, options.Steps * options.TokensPerStep, "done");
+        yield return new EndEntry(options.Steps, EvaluateRows.OnAll(new ModelLosses(model, compute), validation), 1,
+            options.Steps * options.TokensPerStep, "done");
     }
 
     private EvalEntry Evaluation(int step) => new(step,
-        EvaluateRows.OnRandomRows(new ModelLosses(model, compute), train, options.EvalRows, options.Seed, RandomPurpose.TrainingEvaluation),
-        EvaluateRows.OnRandomRows(new ModelLosses(model, compute), validation, options.EvalRows, options.Seed, RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
+        EvaluateRows.OnRandomRows(new ModelLosses(model, compute), train, options.EvalRows, options.Seed,
+            RandomPurpose.TrainingEvaluation),
+        EvaluateRows.OnRandomRows(new ModelLosses(model, compute), validation, options.EvalRows, options.Seed,
+            RandomPurpose.ValidationEvaluation), "", RunHealth.Of(model, compute));
 
     private double FindGradients(int step)
     {
         var tape = compute.Tape ??= new Tape();
         model.Parameters.ForgetGradients();
         lookups.Clear();
-        compute.DeferredRows = fault == Fault.MaskOffByOne ? null : lookups; // that model looks up activations, whose gradients are needed at once
+        // that model looks up activations, whose gradients are needed at once
+        compute.DeferredRows = fault == Fault.MaskOffByOne ? null : lookups;
         compute.NextStep();
         var shape = new Shape(options.Batch, options.Time);
         var (ids, targets) = (compute.New(shape, DType.Int32), compute.New(shape, DType.Int32));
@@ -95,7 +105,8 @@ public sealed class FaultyRun : IDisposable
         foreach (var (parameter, mean, square) in slots)
         {
             bool decays = parameter.Shape.Rank >= 2 != (fault == Fault.WrongDecayGroups);
-            compute.AdamW(parameter, parameter.Gradient, mean, square, new AdamWNumbers(rate, rule.Beta1, rule.Beta2, rule.Epsilon, decays ? rule.WeightDecay : 0, scale,
+            compute.AdamW(parameter, parameter.Gradient, mean, square,
+                new AdamWNumbers(rate, rule.Beta1, rule.Beta2, rule.Epsilon, decays ? rule.WeightDecay : 0, scale,
                 fault == Fault.NoBiasCorrection ? 1L << 40 : step)); // late enough, the correction is 1
         }
     }

@@ -17,13 +17,10 @@ public sealed class ChatTests(TinyRun run) : IDisposable
         return temp.File("template");
     }
 
-    private CliResult Chat(string stdin, params string[] more) =>
-        Cli.Run(["chat", "--model", run.Folder, "--template", Template(), "--max-tokens", "5", "--seed", "5",
-            .. more], stdin);
+    private CliResult Chat(string stdin, params string[] more) => Cli.Run(["chat", "--model", run.Folder, "--template", Template(), "--max-tokens", "5", "--seed", "5", .. more], stdin);
 
     private string Continued(string prompt) =>
-        Cli.Run("generate", "--model", run.Folder, "--prompt", prompt, "--max-tokens", "5", "--seed", "5", "--json")
-            .Succeeds().Json.GetProperty("text").GetString()!;
+        Cli.Run("generate", "--model", run.Folder, "--prompt", prompt, "--max-tokens", "5", "--seed", "5", "--json").Succeeds().Json.GetProperty("text").GetString()!;
 
     [Fact]
     public void Each_line_is_answered_as_generate_continues_its_prompt()
@@ -31,17 +28,14 @@ public sealed class ChatTests(TinyRun run) : IDisposable
         string first = Continued("to be\n"), second = Continued("or\n");
         Assert.Equal($"{first}\n{second}\n", Chat("to be\n/reset\nor\n/exit\nnever\n").Succeeds().Out);
         var json = Chat("to be\n\n", "--json").Succeeds().Json.GetProperty("messages");
-        Assert.Equal(["user: to be", $"assistant: {first}"],
-            json.EnumerateArray()
-                .Select(message => $"{message.GetProperty("role")}: {message.GetProperty("content").GetString()}"));
+        Assert.Equal(["user: to be", $"assistant: {first}"], json.EnumerateArray().Select(message => $"{message.GetProperty("role")}: {message.GetProperty("content").GetString()}"));
     }
 
     [Fact]
     public void The_conversation_is_kept()
     {
         string first = Continued("to\n"), second = Continued($"to\n{first}\nbe\n"); // 13 of 16 tokens
-        Assert.Equal($"{first}\n{second[..Math.Min(4, second.Length)]}",
-            Chat("to\nbe\n").Succeeds().Out[..(first.Length + 5)]);
+        Assert.Equal($"{first}\n{second[..Math.Min(4, second.Length)]}", Chat("to\nbe\n").Succeeds().Out[..(first.Length + 5)]);
     }
 
     [Fact]
@@ -49,8 +43,7 @@ public sealed class ChatTests(TinyRun run) : IDisposable
     {
         var result = Chat("to be or\nnot\n").Fails(1, "tokens and the model's context only 16", "--drop-oldest");
         Assert.Equal(Continued("to be or\n") + "\n", result.Out);
-        Assert.Equal(Continued("to be or\n") + "\n" + Continued("not\n") + "\n",
-            Chat("to be or\nnot\n", "--drop-oldest").Succeeds().Out);
+        Assert.Equal(Continued("to be or\n") + "\n" + Continued("not\n") + "\n", Chat("to be or\nnot\n", "--drop-oldest").Succeeds().Out);
     }
 
     [Theory]
@@ -63,14 +56,12 @@ public sealed class ChatTests(TinyRun run) : IDisposable
     {
         string[] given = options.Split(' ');
         string[] standard = ["--model", run.Folder, "--template", Template()];
-        Cli.Run(["chat", .. standard.Chunk(2).Where(pair => pair[0] != given[0]).SelectMany(pair => pair), .. given],
-            "to be\n").Fails(1, words);
+        Cli.Run(["chat", .. standard.Chunk(2).Where(pair => pair[0] != given[0]).SelectMany(pair => pair), .. given], "to be\n").Fails(1, words);
     }
 
     [Fact]
     public void Without_a_template_the_known_ones_are_listed() =>
-        Cli.Run(["chat", "--model", run.Folder], "to be\n").Fails(1, "brings no chat template",
-            "hint: choose one with --template: chatml, llama-2, llama-3, mistral, alpaca, or a file");
+        Cli.Run(["chat", "--model", run.Folder], "to be\n").Fails(1, "brings no chat template", "hint: choose one with --template: chatml, llama-2, llama-3, mistral, alpaca, or a file");
 
     [Fact]
     public void An_unknown_command_and_a_line_that_begins_with_a_slash()
@@ -87,12 +78,9 @@ public sealed class ChatTests(TinyRun run) : IDisposable
             "these tests were started with SIGINT ignored, and so is every program they start");
         string folder = Directory.CreateDirectory(temp.File("model")).FullName;
         var tokenizer = CharTokenizer.FromText(Tiny.Text());
-        using (var model = LanguageModel.Create(new Gpt2Config { VocabSize = tokenizer.VocabSize,
-            ContextLength = 20_000, Layers = 2, Heads = 2, Channels = 64 }))
-            // all weights are 0, so all characters are equally likely, line ends among them
-            ModelDirectory.Save(folder, model, tokenizer);
-        File.WriteAllText(Path.Combine(folder, "chat_template.jinja"),
-            "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
+        using (var model = LanguageModel.Create(new Gpt2Config { VocabSize = tokenizer.VocabSize, ContextLength = 20_000, Layers = 2, Heads = 2, Channels = 64 }))
+            ModelDirectory.Save(folder, model, tokenizer); // all weights are 0, so all characters are equally likely, line ends among them
+        File.WriteAllText(Path.Combine(folder, "chat_template.jinja"), "{% for m in messages %}{{ m.content }}{{ '\\n' }}{% endfor %}");
         using var program = Cli.Start(["chat", "--model", folder, "--max-tokens", "100000", "--temperature", "1"]);
         program.Write("to be\n");
         program.WaitFor("\n");

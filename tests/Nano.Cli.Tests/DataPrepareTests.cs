@@ -16,24 +16,18 @@ public sealed class DataPrepareTests : IDisposable
 
     public void Dispose() => temp.Dispose();
 
-    private string[] Prepare(params string[] more) =>
-        ["data", "prepare", text, "--tokenizer", tokenizer, "--out", temp.File("data"), .. more];
+    private string[] Prepare(params string[] more) => ["data", "prepare", text, "--tokenizer", tokenizer, "--out", temp.File("data"), .. more];
 
     [Fact]
     public void Prepared_data_trains_and_evaluates()
     {
         var made = Cli.Run(Prepare("--json", "--threads", "2", "--shard-tokens", "1K")).Succeeds();
-        Assert.Equal(["folder", "train_tokens", "validation_tokens", "documents", "bytes", "validation_bytes_per_token",
-            "empty_documents", "skipped_lines", "seconds"], made.JsonKeys);
+        Assert.Equal(["folder", "train_tokens", "validation_tokens", "documents", "bytes", "validation_bytes_per_token", "empty_documents", "skipped_lines", "seconds"], made.JsonKeys);
         string run = temp.File("run");
-        Cli.Run(["train", "shakespeare-char", "--data", temp.File("data"), "--out", run, .. Tiny.Model, "--steps", "6",
-            "--eval-interval", "3", "--sampling", "epochs", "--pack"]).Succeeds();
-        Assert.True(Cli.Run("eval", "--model", run, "--data", temp.File("data"), "--json").Succeeds().Json
-            .GetProperty("tokens").GetInt64() == made.Json.GetProperty("validation_tokens").GetInt64() - 1);
-        // one document is in one split
-        Cli.Run(Prepare("--overwrite", "--validation", "documents:0.5", "--format", "sections")).Fails(1, "nothing to");
-        Cli.Run(["train", "shakespeare-char", "--data", temp.File("data"), "--out", run, .. Tiny.Model, "--steps", "6",
-            "--eval-interval", "3", "--pack", "--sampling", "random", "--resume"]).Fails(1, "sampling was epochs");
+        Cli.Run(["train", "shakespeare-char", "--data", temp.File("data"), "--out", run, .. Tiny.Model, "--steps", "6", "--eval-interval", "3", "--sampling", "epochs", "--pack"]).Succeeds();
+        Assert.True(Cli.Run("eval", "--model", run, "--data", temp.File("data"), "--json").Succeeds().Json.GetProperty("tokens").GetInt64() == made.Json.GetProperty("validation_tokens").GetInt64() - 1);
+        Cli.Run(Prepare("--overwrite", "--validation", "documents:0.5", "--format", "sections")).Fails(1, "nothing to"); // one document is in one split
+        Cli.Run(["train", "shakespeare-char", "--data", temp.File("data"), "--out", run, .. Tiny.Model, "--steps", "6", "--eval-interval", "3", "--pack", "--sampling", "random", "--resume"]).Fails(1, "sampling was epochs");
     }
 
     [Fact]
@@ -46,11 +40,9 @@ public sealed class DataPrepareTests : IDisposable
         Cli.Run(Prepare("--shard-tokens", "3G")).Fails(1, "'3G' is not a number of tokens");
         Cli.Run(Prepare("--threads", "0")).Fails(1, "--threads must be from 1");
         Cli.Run("data", "prepare", text, "--out", temp.File("data")).Fails(1, "a --tokenizer is missing");
-        Cli.Run("data", "prepare", text, "--tokenizer", "characters", "--out", temp.File("data"))
-            .Fails(1, "only of that text");
+        Cli.Run("data", "prepare", text, "--tokenizer", "characters", "--out", temp.File("data")).Fails(1, "only of that text");
         Cli.Run("train", "--data", temp.Root, "--out", temp.File("run")).Fails(1, "no prepared data");
-        Cli.Run("train", "--data", text, "--validation-data", text, "--out", temp.File("run"))
-            .Fails(1, "--validation-data goes with a token file");
+        Cli.Run("train", "--data", text, "--validation-data", text, "--out", temp.File("run")).Fails(1, "--validation-data goes with a token file");
         Assert.False(Directory.Exists(temp.File("data")));
     }
 
@@ -65,8 +57,7 @@ public sealed class DataPrepareTests : IDisposable
         {
             string large = temp.File("large.txt");
             File.WriteAllText(large, string.Concat(Enumerable.Repeat(Tiny.Text(), 100)));
-            Cli.Run("data", "prepare", large, "--tokenizer", tokenizer, "--out", Path.Combine(disk, "data"))
-                .Fails(1, "no space left");
+            Cli.Run("data", "prepare", large, "--tokenizer", tokenizer, "--out", Path.Combine(disk, "data")).Fails(1, "no space left");
             Assert.Empty(Directory.GetFileSystemEntries(disk));
         }
         finally

@@ -3,7 +3,10 @@ using Nano.Tests;
 
 namespace Nano.Cli.Tests;
 
-/// <summary>Ctrl-C and SIGTERM: the step at hand is finished and saved, and the run goes on later as if nothing had been.</summary>
+/// <summary>
+/// Ctrl-C and SIGTERM: the step at hand is finished and saved, and the run goes on later as if
+/// nothing had been.
+/// </summary>
 [Collection(nameof(TinyRun))]
 public sealed class SignalTests(TinyRun run) : IDisposable
 {
@@ -20,8 +23,8 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         Assert.SkipWhen(signal == "INT" && InterruptsAreIgnored(),
-            "these tests were started with SIGINT ignored, as in the background of a shell script, "
-            + "and so is every program they start");
+            "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every "
+            + "program they start");
         string undisturbed = temp.File("undisturbed"), stopped = temp.File("stopped");
         string[] options = [.. Tiny.Model, "--steps", "8000", "--eval-interval", "3500", "--data", run.Data];
         Cli.Run(["train", .. options, "--out", undisturbed]).Succeeds();
@@ -29,7 +32,9 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         CliResult result;
         using (var program = Cli.Start(["train", .. options, "--out", stopped]))
         {
-            program.WaitFor("\nstep "); // the first line comes after 100 of the steps; the many left keep a fast machine busy until the signal arrives
+            // the first line comes after 100 of the steps; the many left keep a fast machine busy until the
+            // signal arrives
+            program.WaitFor("\nstep ");
             program.Signal(signal);
             result = program.Finish();
         }
@@ -37,30 +42,38 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Assert.Empty(result.Error);
         Assert.Contains("stopping after this step", result.Out, StringComparison.Ordinal);
         Assert.Contains("--resume", result.Out, StringComparison.Ordinal);
-        long step = long.Parse(File.ReadAllText(Path.Combine(stopped, "latest")).Trim()["step-".Length..], CultureInfo.InvariantCulture);
+        long step = long.Parse(File.ReadAllText(Path.Combine(stopped, "latest")).Trim()["step-".Length..],
+            CultureInfo.InvariantCulture);
         Assert.InRange(step, 100, 7999);
-        Assert.Contains($"stopped after step {step}; saved {Path.Combine(stopped, $"step-{step:D6}")}", result.Out, StringComparison.Ordinal);
-        Assert.Contains("\"interrupted\"", File.ReadLines(Path.Combine(stopped, "log.jsonl")).Last(), StringComparison.Ordinal);
+        Assert.Contains($"stopped after step {step}; saved {Path.Combine(stopped, $"step-{step:D6}")}", result.Out,
+            StringComparison.Ordinal);
+        Assert.Contains("\"interrupted\"", File.ReadLines(Path.Combine(stopped, "log.jsonl")).Last(),
+            StringComparison.Ordinal);
 
         var resumed = Cli.Run(["train", .. options, "--out", stopped, "--resume"]).Succeeds();
         Assert.Contains($"resumed after step {step}", resumed.Out, StringComparison.Ordinal);
         Tiny.AssertSame(undisturbed, stopped);
     }
 
-    /// <summary>One step of 300,000 micro-batches: it would take minutes, and the second signal does not wait for it.</summary>
+    /// <summary>
+    /// One step of 300,000 micro-batches: it would take minutes, and the second signal does not
+    /// wait for it.
+    /// </summary>
     [Theory]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
-    public void A_second_signal_ends_the_run_at_once_and_leaves_the_checkpoint_before_it_whole(string signal, int exitCode)
+    public void A_second_signal_ends_the_run_at_once_and_leaves_the_checkpoint_before_it_whole(string signal,
+        int exitCode)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         Assert.SkipWhen(signal == "INT" && InterruptsAreIgnored(),
-            "these tests were started with SIGINT ignored, as in the background of a shell script, "
-            + "and so is every program they start");
+            "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every "
+            + "program they start");
         string folder = temp.File("run");
         CliResult result;
-        using (var program = Cli.Start(["train", .. Tiny.Model, "--steps", "2", "--accumulate", "300000", "--data", run.Data, "--out", folder]))
+        using (var program = Cli.Start(["train", .. Tiny.Model, "--steps", "2", "--accumulate", "300000", "--data",
+            run.Data, "--out", folder]))
         {
             program.WaitFor("eval      0");
             program.Signal(signal);
@@ -85,7 +98,8 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "nohup is elsewhere not as here");
         string folder = temp.File("run");
-        using var program = Cli.StartUnder("nohup", ["train", .. Tiny.Model, "--steps", "4000", "--eval-interval", "4000", "--data", run.Data, "--out", folder]);
+        using var program = Cli.StartUnder("nohup", ["train", .. Tiny.Model, "--steps", "4000", "--eval-interval",
+            "4000", "--data", run.Data, "--out", folder]);
         program.WaitFor("\nstep ");
         program.Signal("HUP");
         program.Signal("HUP");
@@ -99,7 +113,8 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     public void A_sweep_that_was_stopped_goes_on_to_the_same_bytes(string signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
-        string[] sweep = ["sweep", "shakespeare-char", "--lr", "1e-3,1e-2", "--data", run.Data, .. Tiny.Model, "--steps", "3000", "--eval-interval", "1000", "--out", temp.File("sweep")];
+        string[] sweep = ["sweep", "shakespeare-char", "--lr", "1e-3,1e-2", "--data", run.Data, .. Tiny.Model,
+            "--steps", "3000", "--eval-interval", "1000", "--out", temp.File("sweep")];
         using (var program = Cli.Start(sweep))
         {
             program.WaitFor("run 1/2  step   1000");
@@ -122,14 +137,15 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         Assert.SkipWhen(signal == "INT" && InterruptsAreIgnored(),
-            "these tests were started with SIGINT ignored, as in the background of a shell script, "
-            + "and so is every program they start");
+            "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every "
+            + "program they start");
         string text = temp.File("text.jsonl");
         string line = "{\"text\": \"" + string.Concat(Enumerable.Repeat("to be or not to be ", 50)) + "\"}\n";
         using (var writer = new StreamWriter(text))
             for (int i = 0; i < 20_000; i++)
                 writer.Write(line);
-        using var program = Cli.Start(["data", "prepare", text, "--tokenizer", run.Folder, "--separator", "none", "--out", temp.File("prepared"), "--threads", "1"]);
+        using var program = Cli.Start(["data", "prepare", text, "--tokenizer", run.Folder, "--separator", "none",
+            "--out", temp.File("prepared"), "--threads", "1"]);
         program.WaitFor(" bytes");
         program.Signal(signal);
         var result = program.Finish();
@@ -137,7 +153,10 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         Assert.Equal([text], Directory.EnumerateFileSystemEntries(temp.Root));
     }
 
-    /// <summary>A verb that has no gentle way to stop: a model of 400 MB without a byte on the disk, which takes a while to write.</summary>
+    /// <summary>
+    /// A verb that has no gentle way to stop: a model of 400 MB without a byte on the disk, which
+    /// takes a while to write.
+    /// </summary>
     [Theory]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
@@ -160,20 +179,22 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     private static void WriteHollowModel(string folder, int layers, int channels)
     {
         Directory.CreateDirectory(folder);
-        var config = new Gpt2Config { VocabSize = 1000, ContextLength = 64, Layers = layers, Heads = 8, Channels = channels };
+        var config = new Gpt2Config { VocabSize = 1000, ContextLength = 64, Layers = layers, Heads = 8,
+            Channels = channels };
         File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
         long offset = 0;
         var header = new System.Text.Json.Nodes.JsonObject();
-        foreach (var (name, shape) in config.ParameterShapes())
+        foreach (var (name, shape, info) in config.ParameterShapes())
         {
             long[] sizes = shape.ToArray();
-            if (ModelDirectory.IsConv1D(name))
+            if (ModelDirectory.IsConv1D(config, info))
                 Array.Reverse(sizes);
             long end = offset + (4L * shape.Length);
-            header[ModelDirectory.FileName(name)] = new System.Text.Json.Nodes.JsonObject
+            header[ModelDirectory.FileName(config, name, info)] = new System.Text.Json.Nodes.JsonObject
             {
                 ["dtype"] = "F32",
-                ["shape"] = new System.Text.Json.Nodes.JsonArray([.. sizes.Select(size => (System.Text.Json.Nodes.JsonNode)size)]),
+                ["shape"] = new System.Text.Json.Nodes.JsonArray(
+                    [.. sizes.Select(size => (System.Text.Json.Nodes.JsonNode)size)]),
                 ["data_offsets"] = new System.Text.Json.Nodes.JsonArray(offset, end),
             };
             offset = end;
@@ -190,9 +211,10 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no signals on Windows");
         Assert.SkipWhen(InterruptsAreIgnored(),
-            "these tests were started with SIGINT ignored, as in the background of a shell script, "
-            + "and so is every program they start");
-        using var program = Cli.Start(["generate", "--model", run.Folder, "--max-tokens", "100000000", "--prompt", "to be"]);
+            "these tests were started with SIGINT ignored, as in the background of a shell script, and so is every "
+            + "program they start");
+        using var program = Cli.Start(["generate", "--model", run.Folder, "--max-tokens", "100000000",
+            "--prompt", "to be"]);
         program.WaitFor("\n");
         program.Signal("INT");
         var result = program.Finish();
@@ -204,7 +226,10 @@ public sealed class SignalTests(TinyRun run) : IDisposable
     internal static bool InterruptsAreIgnored()
     {
         const string status = "/proc/self/status", ignored = "SigIgn:";
-        return File.Exists(status) && File.ReadLines(status).FirstOrDefault(line => line.StartsWith(ignored, StringComparison.Ordinal)) is { } line
-            && (ulong.Parse(line[ignored.Length..], NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) & SigInt) != 0;
+        return File.Exists(status)
+            && File.ReadLines(status)
+                .FirstOrDefault(line => line.StartsWith(ignored, StringComparison.Ordinal)) is { } line
+            && (ulong.Parse(line[ignored.Length..], NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite,
+                CultureInfo.InvariantCulture) & SigInt) != 0;
     }
 }

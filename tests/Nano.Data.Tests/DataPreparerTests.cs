@@ -9,9 +9,7 @@ public sealed class DataPreparerTests : IDisposable
 {
     const int V = 300;
 
-    static readonly Lazy<ITokenizer> Bpe =
-        new(() => BpeTrainer.Train([PatternedText.Sentences()
-            .Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal)], V, threads: 1));
+    static readonly Lazy<ITokenizer> Bpe = new(() => BpeTrainer.Train([PatternedText.Sentences().Replace("fish", "crème brûlée 🐟", StringComparison.Ordinal)], V, threads: 1));
 
     readonly TempFolder temp = new();
 
@@ -33,8 +31,7 @@ public sealed class DataPreparerTests : IDisposable
         return path;
     }
 
-    PrepareOptions Options(params string[] inputs) => new() { Inputs = inputs, Tokenizer = Bpe.Value,
-        Out = temp.File("out"), Validation = new(ValidationKind.FirstTokens, Tokens: 1), Threads = 2 };
+    PrepareOptions Options(params string[] inputs) => new() { Inputs = inputs, Tokenizer = Bpe.Value, Out = temp.File("out"), Validation = new(ValidationKind.FirstTokens, Tokens: 1), Threads = 2 };
 
     /// <summary>The ids of both splits.</summary>
     static (int[] Train, int[] Validation) Ids(PreparedData data)
@@ -53,8 +50,7 @@ public sealed class DataPreparerTests : IDisposable
 
     static int End => Bpe.Value.SpecialTokens["<|endoftext|>"];
 
-    static int[] Expected(params string[] documents) =>
-        [.. documents.SelectMany(document => Bpe.Value.Encode(document).Prepend(End))];
+    static int[] Expected(params string[] documents) => [.. documents.SelectMany(document => Bpe.Value.Encode(document).Prepend(End))];
 
     NanoException Fails(PrepareOptions options, params string[] words)
     {
@@ -66,15 +62,11 @@ public sealed class DataPreparerTests : IDisposable
         return e;
     }
 
-    /// <summary>
-    /// About half a million characters with words, digits, several scripts and long runs of all
-    /// kinds.
-    /// </summary>
+    /// <summary>About half a million characters with words, digits, several scripts and long runs of all kinds.</summary>
     static string LongText()
     {
         var random = new Random(6);
-        string[] bits = ["the ", "cat", "'s ", "été ", "\n\n", "12345 ", "中文，", "🐟", "   ", "a\u0301 ", "!!! ",
-            new string('x', 3000), new string(' ', 500), "\r\n"];
+        string[] bits = ["the ", "cat", "'s ", "été ", "\n\n", "12345 ", "中文，", "🐟", "   ", "a\u0301 ", "!!! ", new string('x', 3000), new string(' ', 500), "\r\n"];
         var text = new StringBuilder();
         while (text.Length < 500_000)
             text.Append(bits[random.Next(bits.Length)]);
@@ -97,17 +89,14 @@ public sealed class DataPreparerTests : IDisposable
     [Fact]
     public void Every_file_is_the_same_whatever_the_number_of_threads()
     {
-        string lines = string.Join('\n', Enumerable.Range(0, 3000)
-            .Select(i => JsonSerializer.Serialize(new { text = PatternedText.Sentences(1 + (i % 7)) })));
+        string lines = string.Join('\n', Enumerable.Range(0, 3000).Select(i => JsonSerializer.Serialize(new { text = PatternedText.Sentences(1 + (i % 7)) })));
         string[] inputs = [Put("a.jsonl", lines), Put("b.txt", LongText()), Put("c.txt.gz", PatternedText.Sentences())];
         SortedDictionary<string, string>? first = null;
         foreach (int threads in (int[])[1, 2, 3, 7])
             foreach (string validation in (string[])["0.1", "5000", "documents:0.2"])
                 if (threads == 1 || validation != "5000")
                 {
-                    var options = Options(inputs) with { Threads = threads,
-                        Out = temp.File($"{validation.Replace(':', '-')}.{threads}"), ShardTokens = 50_000,
-                            Validation = ValidationSplit.Parse(validation) };
+                    var options = Options(inputs) with { Threads = threads, Out = temp.File($"{validation.Replace(':', '-')}.{threads}"), ShardTokens = 50_000, Validation = ValidationSplit.Parse(validation) };
                     DataPreparer.Run(options);
                     Assert.Equal(Runs.Files(temp.File($"{validation.Replace(':', '-')}.1")), Runs.Files(options.Out));
                     first ??= Runs.Files(options.Out);
@@ -122,21 +111,16 @@ public sealed class DataPreparerTests : IDisposable
         Put("in/B.txt", "an old dog");
         Put("in/a/z.txt.gz", "my aunt");
         Put("in/a/.hidden", "not this");
-        Put("in/c.jsonl", "{\"text\": \"fish\", \"id\": 1}\n{\"id\": {\"text\": \"no\"}, \"text\": \"cr\\u00e8me "
-            + "\\ud83d\\udc1f\"}\n{\"text\": \"\"}\n");
+        Put("in/c.jsonl", "{\"text\": \"fish\", \"id\": 1}\n{\"id\": {\"text\": \"no\"}, \"text\": \"cr\\u00e8me \\ud83d\\udc1f\"}\n{\"text\": \"\"}\n");
         Put("in/d.txt", "");
         var data = DataPreparer.Run(Options(temp.File("in")));
         string[] documents = ["an old dog", "my aunt", "the cat sees", "fish", "crème 🐟"];
         Assert.Equal(Expected(documents), All(data));
         Assert.Equal(2, data.EmptyDocuments);
-        // the mark of the first
-        Assert.Equal((1, 1, 0), (data.Validation.Tokens, data.Validation.Documents, data.Validation.Bytes));
+        Assert.Equal((1, 1, 0), (data.Validation.Tokens, data.Validation.Documents, data.Validation.Bytes)); // the mark of the first
         Assert.Equal((4, documents.Sum(Encoding.UTF8.GetByteCount)), (data.Train.Documents, data.Train.Bytes));
-        Assert.Equal(["B.txt", "a/z.txt.gz", "b.txt", "c.jsonl", "d.txt"],
-            data.Sources.Select(source => Path.GetRelativePath(temp.File("in"), source.Path)));
-        Assert.All(data.Sources,
-            source => Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(source.Path))),
-                source.Sha256));
+        Assert.Equal(["B.txt", "a/z.txt.gz", "b.txt", "c.jsonl", "d.txt"], data.Sources.Select(source => Path.GetRelativePath(temp.File("in"), source.Path)));
+        Assert.All(data.Sources, source => Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(source.Path))), source.Sha256));
         Assert.Equal(["dataset.json", "tokenizer.json", "train_000001.bin", "val_000000.bin"], Runs.Names(data.Folder));
         Assert.Equal(Bpe.Value.Encode("the cat"), data.OpenTokenizer().Encode("the cat"));
     }
@@ -145,11 +129,9 @@ public sealed class DataPreparerTests : IDisposable
     public void Shards_are_filled_one_after_the_other()
     {
         string text = PatternedText.Sentences();
-        var data = DataPreparer.Run(Options(Put("t.txt", text)) with { ShardTokens = 500,
-            Validation = new(ValidationKind.FirstTokens, Tokens: 700) });
+        var data = DataPreparer.Run(Options(Put("t.txt", text)) with { ShardTokens = 500, Validation = new(ValidationKind.FirstTokens, Tokens: 700) });
         Assert.Equal(Expected(text), All(data));
-        Assert.Equal([("val_000000.bin", 500), ("val_000001.bin", 200)],
-            data.Validation.Files.Select(file => (file.Name, file.Tokens)));
+        Assert.Equal([("val_000000.bin", 500), ("val_000001.bin", 200)], data.Validation.Files.Select(file => (file.Name, file.Tokens)));
         Assert.Equal("train_000001.bin", data.Train.Files[0].Name);
         Assert.All(data.Train.Files.SkipLast(1), file => Assert.Equal(500, file.Tokens));
         var (_, validation) = Ids(data);
@@ -162,21 +144,16 @@ public sealed class DataPreparerTests : IDisposable
     {
         string text = LongText();
         var (train, validation) = new Corpus("", text, "").Split();
-        var data = DataPreparer.Run(
-            Options(Put("t.txt", text)) with { Validation = new(ValidationKind.LastCharacters, 0.1) });
+        var data = DataPreparer.Run(Options(Put("t.txt", text)) with { Validation = new(ValidationKind.LastCharacters, 0.1) });
         Assert.Equal(Expected(train), Ids(data).Train);
         Assert.Equal(Expected(validation), Ids(data).Validation);
 
         // 17 of 20 characters, some of which are two UTF-16 units: the second document is divided.
         string[] documents = ["🐟🐟🐟🐟🐟🐟🐟🐟🐟🐟", "ab🐟defghij"];
-        data = DataPreparer.Run(
-            Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with {
-                Validation = new(ValidationKind.LastCharacters, 0.15), Overwrite = true });
+        data = DataPreparer.Run(Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with { Validation = new(ValidationKind.LastCharacters, 0.15), Overwrite = true });
         Assert.Equal(Expected(documents[0], "ab🐟defg"), Ids(data).Train);
         Assert.Equal(Expected("hij"), Ids(data).Validation);
-        data = DataPreparer.Run(
-            Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with {
-                Validation = new(ValidationKind.LastCharacters, 0.5), Overwrite = true });
+        data = DataPreparer.Run(Options(Put("a.txt", documents[0]), Put("b.txt", documents[1])) with { Validation = new(ValidationKind.LastCharacters, 0.5), Overwrite = true });
         Assert.Equal(Expected(documents[0]), Ids(data).Train);
         Assert.Equal(Expected(documents[1]), Ids(data).Validation);
     }
@@ -185,8 +162,7 @@ public sealed class DataPreparerTests : IDisposable
     public void Whole_documents_validate_about_as_many_as_wanted()
     {
         string[] documents = [.. Enumerable.Range(0, 2000).Select(i => $"the cat {i}")];
-        string lines = Put("t.jsonl",
-            string.Concat(documents.Select(document => JsonSerializer.Serialize(new { text = document }) + "\n")));
+        string lines = Put("t.jsonl", string.Concat(documents.Select(document => JsonSerializer.Serialize(new { text = document }) + "\n")));
         var data = DataPreparer.Run(Options(lines) with { Validation = new(ValidationKind.Documents, 0.1) });
         Assert.Equal(200, data.Validation.Documents, 5 * Math.Sqrt(2000 * 0.1 * 0.9));
         Assert.Equal(2000, data.Validation.Documents + data.Train.Documents);
@@ -196,10 +172,7 @@ public sealed class DataPreparerTests : IDisposable
         Assert.Equal(data.Validation.Documents, Texts(validation).Length);
     }
 
-    /// <summary>
-    /// llm.c: "&lt;|endoftext|&gt;" at the beginning and after every "\n\n", which Python's replace
-    /// takes from left to right.
-    /// </summary>
+    /// <summary>llm.c: "&lt;|endoftext|&gt;" at the beginning and after every "\n\n", which Python's replace takes from left to right.</summary>
     [Theory]
     [InlineData("a\n\nb\n\nc\n", "a\n\n|b\n\n|c\n")]
     [InlineData("a\n\n\nb", "a\n\n|\nb")]
@@ -218,8 +191,7 @@ public sealed class DataPreparerTests : IDisposable
         foreach (int length in (int[])[(1 << 17) - 3, (1 << 17) - 2, (1 << 17) - 1, 1 << 17, (1 << 17) + 1])
         {
             string first = string.Concat(Enumerable.Repeat("the cat ", (length / 8) + 1))[..length] + "\n\n";
-            var data = DataPreparer.Run(Options(Put("t.txt", first + "\n\n\nx")) with { Format = DataFormat.Sections,
-                Overwrite = true });
+            var data = DataPreparer.Run(Options(Put("t.txt", first + "\n\n\nx")) with { Format = DataFormat.Sections, Overwrite = true });
             Assert.Equal(Expected(first, "\n\n", "\nx"), All(data));
         }
     }
@@ -227,8 +199,7 @@ public sealed class DataPreparerTests : IDisposable
     [Fact]
     public void Text_is_never_special_and_a_byte_order_mark_is_dropped()
     {
-        var data = DataPreparer.Run(Options(Put("t.txt", "\uFEFFthe <|endoftext|> cat"),
-            Put("t.jsonl", "\uFEFF{\"text\":\"dog\"}\r\n")));
+        var data = DataPreparer.Run(Options(Put("t.txt", "\uFEFFthe <|endoftext|> cat"), Put("t.jsonl", "\uFEFF{\"text\":\"dog\"}\r\n")));
         Assert.Equal(Expected("the <|endoftext|> cat", "dog"), All(data));
         Assert.Equal(2, All(data).Count(id => id == End));
     }
@@ -243,9 +214,7 @@ public sealed class DataPreparerTests : IDisposable
         Assert.Equal(characters.Encode("abccab"), All(data));
         Assert.Null(data.Tokenizer.Separator);
         Fails(options with { Tokenizer = Bpe.Value, Separator = "<s>" }, "no special token '<s>'");
-        Assert.Contains("line 2",
-            Fails(options with { Inputs = [Put("c.jsonl", "{\"text\":\"abc\"}\n{\"text\":\"abd\"}\n")],
-                Separator = "none", Overwrite = true }, "'d'").Message, StringComparison.Ordinal);
+        Assert.Contains("line 2", Fails(options with { Inputs = [Put("c.jsonl", "{\"text\":\"abc\"}\n{\"text\":\"abd\"}\n")], Separator = "none", Overwrite = true }, "'d'").Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, string> BadLines() => new()
@@ -277,11 +246,9 @@ public sealed class DataPreparerTests : IDisposable
     [Fact]
     public void Bytes_that_are_not_UTF8_are_an_error_with_their_offset()
     {
-        byte[] latin = [.. Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("the cat ", 40_000))),
-            0xE9, (byte)' '];
+        byte[] latin = [.. Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("the cat ", 40_000))), 0xE9, (byte)' '];
         Fails(Options(Put("t.txt", latin)), "byte 0xE9 at offset 320000");
-        // an unfinished character at the end
-        Fails(Options(Put("t.txt", [.. latin[..131_071], 0xC3])), "byte 0xC3 at offset 131071");
+        Fails(Options(Put("t.txt", [.. latin[..131_071], 0xC3])), "byte 0xC3 at offset 131071"); // an unfinished character at the end
         Fails(Options(Put("t.jsonl", [.. "{\"text\": \""u8, 0xE9, .. "\"}"u8])), "line 1 is not UTF-8");
         string across = string.Concat(Enumerable.Repeat("é🐟", 70_000)); // characters across the borders of blocks
         Assert.Equal(Expected(across), All(DataPreparer.Run(Options(Put("t.txt", across)))));
@@ -292,14 +259,12 @@ public sealed class DataPreparerTests : IDisposable
     {
         Fails(Options(temp.File("no.txt")), "there is no file");
         Fails(Options(Put("empty.txt", "")), "nothing to train on");
-        Fails(Options(Put("short.txt", "a")) with { Validation = new(ValidationKind.FirstTokens, Tokens: 100) },
-            "nothing to train on");
+        Fails(Options(Put("short.txt", "a")) with { Validation = new(ValidationKind.FirstTokens, Tokens: 100) }, "nothing to train on");
         Directory.CreateDirectory(temp.File("folder"));
         Fails(Options(temp.File("folder")), "has no files");
         string packed = Put("t.txt.gz", LongText());
         byte[] whole = File.ReadAllBytes(packed);
-        foreach (byte[] bad in (byte[][])[whole[..(whole.Length / 2)], [.. whole[..^8], 0, 0, 0, 0, 0, 0, 0, 0],
-            "not gzip"u8.ToArray()])
+        foreach (byte[] bad in (byte[][])[whole[..(whole.Length / 2)], [.. whole[..^8], 0, 0, 0, 0, 0, 0, 0, 0], "not gzip"u8.ToArray()])
         {
             File.WriteAllBytes(packed, bad);
             var e = Assert.Throws<BadFileException>(() => DataPreparer.Run(Options(packed)));
@@ -330,8 +295,7 @@ public sealed class DataPreparerTests : IDisposable
     {
         using var stop = new CancellationTokenSource();
         var progress = new StopAtOnce(stop);
-        Assert.Throws<OperationCanceledException>(() =>
-            DataPreparer.Run(Options(Put("t.txt", LongText())), progress, stop.Token));
+        Assert.Throws<OperationCanceledException>(() => DataPreparer.Run(Options(Put("t.txt", LongText())), progress, stop.Token));
         Assert.Equal(["t.txt"], Runs.Names(temp.Root));
     }
 
@@ -345,14 +309,11 @@ public sealed class DataPreparerTests : IDisposable
     {
         var options = Shakespeare("nanogpt");
         var data = DataPreparer.Run(options);
-        // nanoGPT, data/shakespeare/readme.md: "train.bin has 301,966 tokens, val.bin has 36,059 tokens".
-        // Digests: tiktoken's ids as uint16.
+        // nanoGPT, data/shakespeare/readme.md: "train.bin has 301,966 tokens, val.bin has 36,059 tokens". Digests: tiktoken's ids as uint16.
         Assert.Equal((301_966, 36_059), (data.Train.Tokens, data.Validation.Tokens));
         using var golden = JsonDocument.Parse(File.ReadAllText(Goldens.Path("tokenizer/tinyshakespeare.json")));
         foreach (var (split, name) in new[] { ("train", "train_000001.bin"), ("val", "val_000000.bin") })
-            Assert.Equal(golden.RootElement.GetProperty(split).GetProperty("gpt2").GetProperty("sha256").GetString(),
-                Convert.ToHexStringLower(
-                    SHA256.HashData(File.ReadAllBytes(Path.Combine(options.Out, name)).AsSpan(1024))));
+            Assert.Equal(golden.RootElement.GetProperty(split).GetProperty("gpt2").GetProperty("sha256").GetString(), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(options.Out, name)).AsSpan(1024))));
     }
 
     [Fact]
@@ -360,12 +321,10 @@ public sealed class DataPreparerTests : IDisposable
     {
         var options = Shakespeare("llmc");
         var data = DataPreparer.Run(options);
-        // llm.c, dev/data/tinyshakespeare.py: "writing 32,768 tokens to ..._val.bin, writing 305,260 tokens
-        // to ..._train.bin".
+        // llm.c, dev/data/tinyshakespeare.py: "writing 32,768 tokens to ..._val.bin, writing 305,260 tokens to ..._train.bin".
         Assert.Equal((305_260, 32_768), (data.Train.Tokens, data.Validation.Tokens));
         string text = File.ReadAllText(options.Inputs[0]);
-        int[] expected = options.Tokenizer.Encode("<|endoftext|>"
-            + text.Replace("\n\n", "\n\n<|endoftext|>", StringComparison.Ordinal), allowSpecial: true);
+        int[] expected = options.Tokenizer.Encode("<|endoftext|>" + text.Replace("\n\n", "\n\n<|endoftext|>", StringComparison.Ordinal), allowSpecial: true);
         Assert.Equal(expected, All(data));
     }
 

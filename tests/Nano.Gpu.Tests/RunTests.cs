@@ -93,8 +93,7 @@ public class RunTests
         Assert.True(Checkpoint.Exists(run.Root));
     }
 
-    public static TheoryData<string> Refused => ["--optimizer lion", "--dropout", "--activations bf16",
-        "--pack", "--ema"];
+    public static TheoryData<string> Refused => ["`optimizer` lion", "--dropout", "--activations bf16", "--pack", "--ema"];
 
     [Theory]
     [MemberData(nameof(Refused))]
@@ -103,10 +102,10 @@ public class RunTests
         using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
         var options = what switch
         {
-            "--optimizer lion" => Options with { Optimizer = OptimizerKind.Get("lion").Defaults },
-            "--dropout" => Options with { Model = Options.Model with { Dropout = 0.1f } },
-            "--activations bf16" => Options with { Activations = ActivationStorage.BFloat16 },
-            "--pack" => Options with { Pack = true },
+            "`optimizer` lion" => Options with { Optimizer = OptimizerKind.Get("lion").Defaults },
+            "`dropout`" => Options with { Model = Options.Model with { Dropout = 0.1f } },
+            "`activations` bf16" => Options with { Activations = ActivationStorage.BFloat16 },
+            "`pack`" => Options with { Pack = true },
             _ => Options with { Stability = new() { AverageDecay = 0.99 } },
         };
         using var model = LanguageModel.Create(options.Model);

@@ -27,7 +27,7 @@ public class ActivationStorageTests
     private sealed record Result(int[] Nll, float[][] Gradients, long Peak);
 
     /// <summary>Two micro-batches, the second of packed documents.</summary>
-    private static Result Run(ModelConfig config, SimdWidth width, int threads, ActivationStorage activations)
+    private static Result Run(ModelConfig config, SimdWidth width, int threads, Keep keep)
     {
         using var model = LanguageModel.Create(config);
         model.Initialize(4);
@@ -39,8 +39,12 @@ public class ActivationStorageTests
             compute.NextStep();
             Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, micro)),
                 targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, 5 + micro));
-            var (loss, nll) = model.Loss(compute, ids, targets, 100, new Dropout(config.Dropout, 1, (ulong)micro),
-                segments: micro == 0 ? null : new Segments(compute, 20, 25, 15), activations: activations);
+            var (loss, nll) = model.Loss(compute, ids, targets, 100, new()
+            {
+                Masks = new Dropout(config.Dropout, 1, (ulong)micro),
+                Segments = micro == 0 ? null : new Segments(compute, 20, 25, 15),
+                Keep = keep,
+            });
             nlls.AddRange(Models.Bits(nll.Data));
             compute.Tape.Backward(compute, loss);
         }
@@ -51,12 +55,12 @@ public class ActivationStorageTests
     [Theory, MemberData(nameof(Names))]
     public void Losses_are_those_of_float32_and_gradients_close_and_the_same_everywhere(string name)
     {
-        var plain = Run(Variants[name], SimdWidths.Best(), 1, ActivationStorage.Float32);
+        var plain = Run(Variants[name], SimdWidths.Best(), 1, Keep.All);
         int[]? expected = null;
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 2, 3, 7 })
             {
-                var stored = Run(Variants[name], width, threads, ActivationStorage.BFloat16);
+                var stored = Run(Variants[name], width, threads, Keep.BFloat16);
                 Assert.Equal(plain.Nll, stored.Nll);
                 int[] bits = [.. stored.Gradients.SelectMany(gradient => Models.Bits(gradient))];
                 expected ??= bits;
@@ -74,8 +78,8 @@ public class ActivationStorageTests
         var config = Variants[name];
         ModelConfig deep = config is Gpt2Config gpt2 ? gpt2 with { Layers = 16 }
             : (LlamaConfig)config with { Layers = 16 };
-        long plain = Run(deep, SimdWidths.Best(), 1, ActivationStorage.Float32).Peak,
-            stored = Run(deep, SimdWidths.Best(), 1, ActivationStorage.BFloat16).Peak;
+        long plain = Run(deep, SimdWidths.Best(), 1, Keep.All).Peak,
+            stored = Run(deep, SimdWidths.Best(), 1, Keep.BFloat16).Peak;
         Assert.InRange(stored, 0.4 * plain, 0.68 * plain);
     }
 }

@@ -42,8 +42,8 @@ public class DropoutTests
         using var compute = new Compute(1);
         int[] ids = Models.RandomIds(12, 50);
         float[] Masked(ulong step) =>
-            model.Forward(compute, Tensor.From(new Shape(1, 12), ids), dropout: new Dropout(0.5f, 1, step)).Data
-                .ToArray();
+            model.Forward(compute, Tensor.From(new Shape(1, 12), ids),
+                new() { Masks = new Dropout(0.5f, 1, step) }).Data.ToArray();
         Assert.Equal(Masked(1), Masked(1));
         Assert.NotEqual(Masked(1), Masked(2));
         Assert.Equal(Models.Bits(Models.Logits(plain, compute, ids)), Models.Bits(Models.Logits(model, compute, ids)));
@@ -56,8 +56,8 @@ public class DropoutTests
         using var compute = new Compute(1);
         var stream = new List<float[]>();
         var input = Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11));
-        model.Forward(compute, input, dropout: new Dropout(0.5f, 1, 1),
-            watch: (name, tensor) => stream.Add(tensor.Data.ToArray()));
+        model.Forward(compute, input, new() { Masks = new Dropout(0.5f, 1, 1),
+            Watch = (name, tensor) => stream.Add(tensor.Data.ToArray()) });
         int n = 12 * 64;
         // Half of the embedding is dropped. A block adds two branches, so an element passes it unchanged when
         // both drop it: a quarter.

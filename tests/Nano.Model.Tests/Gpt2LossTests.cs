@@ -7,11 +7,13 @@ public class Gpt2LossTests
 
     private static readonly Gpt2Config Config = Models.Small with { VocabSize = 37, Dropout = 0.3f };
 
-    private static (Tensor Loss, Tensor Nll) Unfused(LanguageModel model, Compute c, Tensor ids, Tensor targets, Dropout? dropout) =>
-        c.CrossEntropy(model.Forward(c, ids, dropout: dropout), targets, 50);
+    private static (Tensor Loss, Tensor Nll) Unfused(LanguageModel model, Compute c, Tensor ids, Tensor targets,
+        Dropout? dropout) =>
+        c.CrossEntropy(model.Forward(c, ids, new() { Masks = dropout }), targets, 50);
 
     /// <summary>The bits of loss, nll and all gradients of two micro-batches.</summary>
-    private static List<int[]> Run(Gpt2Config config, Compute compute, bool later, Func<LanguageModel, Compute, Tensor, Tensor, Dropout?, (Tensor Loss, Tensor Nll)> way)
+    private static List<int[]> Run(Gpt2Config config, Compute compute, bool later,
+        Func<LanguageModel, Compute, Tensor, Tensor, Dropout?, (Tensor Loss, Tensor Nll)> way)
     {
         using var model = Models.Random(config);
         using var lookups = new DeferredRows();
@@ -23,7 +25,8 @@ public class Gpt2LossTests
         {
             int[] next = Models.RandomIds(B * T, config.VocabSize, 10 + micro);
             next[4] = -100;
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, micro)), targets = Tensor.From(new Shape(B, T), next);
+            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, micro)),
+                targets = Tensor.From(new Shape(B, T), next);
             var (loss, nll) = way(model, compute, ids, targets, new Dropout(config.Dropout, 1, (ulong)micro));
             bits.Add([.. Models.Bits(loss.Data), .. Models.Bits(nll.Data)]);
             compute.Tape.Backward(compute, loss);
@@ -46,8 +49,11 @@ public class Gpt2LossTests
                 using var compute = new Compute(2, width);
                 var config = Config with { TiedHead = tied, Dropout = dropout };
                 var expected = Run(config, compute, later, Unfused);
-                var fused = Run(config, compute, later, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, masks));
-                var checkpointed = Run(config, compute, later, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, masks, checkpoint: true));
+                var fused = Run(config, compute, later,
+                    (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, new() { Masks = masks }));
+                var checkpointed = Run(config, compute, later,
+                    (model, c, ids, targets, masks) =>
+                        model.Loss(c, ids, targets, 50, new() { Masks = masks, Keep = Keep.Nothing }));
                 Assert.Equal(expected, fused);
                 Assert.Equal(expected, checkpointed);
             }
@@ -58,8 +64,10 @@ public class Gpt2LossTests
     {
         using var model = Models.Random(Config);
         using var compute = new Compute(1);
-        Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 37)), targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 37, 2));
-        int[] Bits((Tensor Loss, Tensor Nll) result) => [.. Models.Bits(result.Loss.Data), .. Models.Bits(result.Nll.Data)];
+        Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 37)),
+            targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 37, 2));
+        int[] Bits((Tensor Loss, Tensor Nll) result) =>
+            [.. Models.Bits(result.Loss.Data), .. Models.Bits(result.Nll.Data)];
         Assert.Equal(Bits(Unfused(model, compute, ids, targets, null)), Bits(model.Loss(compute, ids, targets, 50)));
     }
 
@@ -70,7 +78,8 @@ public class Gpt2LossTests
         long[] peaks = [.. new[] { false, true }.Select(checkpoint =>
         {
             using var compute = new Compute(1);
-            Run(config, compute, later: true, (model, c, ids, targets, masks) => model.Loss(c, ids, targets, 50, masks, checkpoint));
+            Run(config, compute, later: true, (model, c, ids, targets, masks) =>
+                model.Loss(c, ids, targets, 50, new() { Masks = masks, Keep = checkpoint ? Keep.Nothing : Keep.All }));
             return compute.StepArena.PeakBytes;
         })];
         Assert.InRange(peaks[1], 1, 0.4 * peaks[0]);
@@ -94,7 +103,8 @@ public class Gpt2LossTests
     {
         using var model = Models.Random(Config);
         using var compute = new Compute(1);
-        var e = Assert.Throws<ArgumentException>(() => model.Loss(compute, Tensor.From(new Shape(1, 3), [1, 2, 3]), Tensor.From(new Shape(1, 2), [1, 2])));
+        var e = Assert.Throws<ArgumentException>(() =>
+            model.Loss(compute, Tensor.From(new Shape(1, 3), [1, 2, 3]), Tensor.From(new Shape(1, 2), [1, 2])));
         Assert.Contains("[1, 2]", e.Message, StringComparison.Ordinal);
     }
 }

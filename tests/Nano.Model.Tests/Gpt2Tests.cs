@@ -22,7 +22,9 @@ public class Gpt2Tests
     {
         var config = Models.Small with { Bias = bias, TiedHead = tied };
         using var model = new Gpt2(config);
-        Assert.Equal(model.Parameters.All.Select(parameter => (parameter.Name!, parameter.Shape)), config.ParameterShapes());
+        Assert.Equal(model.Parameters.All
+            .Select(parameter => new DeclaredParameter(parameter.Name!, parameter.Shape, parameter.Parameter!)),
+            config.ParameterShapes());
         Assert.Equal(model.Parameters.Count, config.ParameterShapes().Sum(parameter => parameter.Shape.Length));
         Assert.All(model.Parameters.All, parameter => Assert.True(parameter.Data.IndexOfAnyExcept(0f) < 0));
     }
@@ -79,7 +81,8 @@ public class Gpt2Tests
         {
             var own = together.AsSpan(row * T * V, T * V);
             for (int length = 1; length <= T; length++)
-                Assert.Equal(Models.Bits(own[..(length * V)]), Models.Bits(Models.Logits(model, compute, ids.AsSpan(row * T, length))));
+                Assert.Equal(Models.Bits(own[..(length * V)]),
+                    Models.Bits(Models.Logits(model, compute, ids.AsSpan(row * T, length))));
         }
     }
 
@@ -89,9 +92,11 @@ public class Gpt2Tests
         using var model = Models.Random(Models.Small);
         using var compute = new Compute(1);
         var seen = new List<(string, Shape)>();
-        model.Forward(compute, Tensor.From(new Shape(2, 3), [1, 2, 3, 4, 5, 6]), watch: (name, tensor) => seen.Add((name, tensor.Shape)));
+        model.Forward(compute, Tensor.From(new Shape(2, 3), [1, 2, 3, 4, 5, 6]),
+            new() { Watch = (name, tensor) => seen.Add((name, tensor.Shape)) });
         var stream = new Shape(2, 3, 8);
-        Assert.Equal([("embed", stream), ("block0", stream), ("block1", stream), ("final_norm", stream), ("logits", new Shape(2, 3, 11))], seen);
+        Assert.Equal([("embed", stream), ("block0", stream), ("block1", stream), ("final_norm", stream),
+            ("logits", new Shape(2, 3, 11))], seen);
     }
 
     [Fact]
@@ -108,21 +113,27 @@ public class Gpt2Tests
     [Fact]
     public void Initial_weights_have_the_deviations_of_nanoGPT()
     {
-        using var model = new Gpt2(Models.Small with { Channels = 64, VocabSize = 97, ContextLength = 50, Layers = 3, TiedHead = false });
+        using var model = new Gpt2(Models.Small with { Channels = 64, VocabSize = 97, ContextLength = 50, Layers = 3,
+            TiedHead = false });
         model.Initialize(7);
         foreach (var parameter in model.Parameters.All)
         {
             float[] values = parameter.Data.ToArray();
             if (parameter.Shape.Rank == 1)
             {
-                Assert.All(values, value => Assert.Equal(parameter.Name!.EndsWith(".bias", StringComparison.Ordinal) ? 0f : 1f, value));
+                Assert.All(values, value =>
+                    Assert.Equal(parameter.Name!.EndsWith(".bias", StringComparison.Ordinal) ? 0f : 1f, value));
                 continue;
             }
-            double expected = parameter.Name!.EndsWith("c_proj.weight", StringComparison.Ordinal) ? 0.02 / Math.Sqrt(6) : 0.02;
-            double n = values.Length, mean = values.Average(value => (double)value), deviation = Math.Sqrt(values.Average(value => (double)value * value));
-            // Five standard errors of a mean and of a deviation of n normal numbers; then the share within one deviation.
+            double expected = parameter.Name!.EndsWith("c_proj.weight", StringComparison.Ordinal)
+                ? 0.02 / Math.Sqrt(6) : 0.02;
+            double n = values.Length, mean = values.Average(value => (double)value),
+                deviation = Math.Sqrt(values.Average(value => (double)value * value));
+            // Five standard errors of a mean and of a deviation of n normal numbers; then the share within
+            // one deviation.
             Assert.True(Math.Abs(mean) < 5 * expected / Math.Sqrt(n), $"{parameter}: mean {mean}");
-            Assert.True(Math.Abs(deviation - expected) < 5 * expected / Math.Sqrt(2 * n), $"{parameter}: deviation {deviation}");
+            Assert.True(Math.Abs(deviation - expected) < 5 * expected / Math.Sqrt(2 * n),
+                $"{parameter}: deviation {deviation}");
             Assert.Equal(0.6827, values.Count(value => Math.Abs(value) < expected) / n, 5 * Math.Sqrt(0.22 / n));
         }
     }
@@ -138,7 +149,8 @@ public class Gpt2Tests
         b.Initialize(8);
         foreach (var (x, y) in a.Parameters.All.Zip(b.Parameters.All).Where(pair => pair.First.Shape.Rank == 2))
             Assert.DoesNotContain(true, x.Data.ToArray().Zip(y.Data.ToArray(), (p, q) => p == q));
-        var tables = a.Parameters.All.Where(parameter => parameter.Shape == new Shape(8, 8)).Select(parameter => Models.Bits(parameter.Data)).ToList();
+        var tables = a.Parameters.All.Where(parameter => parameter.Shape == new Shape(8, 8))
+            .Select(parameter => Models.Bits(parameter.Data)).ToList();
         Assert.NotEqual(tables[0], tables[1]); // the same shape, another stream
     }
 
@@ -151,8 +163,9 @@ public class Gpt2Tests
         var e = Assert.Throws<NanoException>(() => Models.Logits(model, compute, new int[13]));
         Assert.Contains("13", e.Message, StringComparison.Ordinal);
         Assert.Contains("12", e.Message, StringComparison.Ordinal);
-        model.Forward(compute, Tensor.From(new Shape(1, 10), new int[10]), cache);
-        e = Assert.Throws<NanoException>(() => model.Forward(compute, Tensor.From(new Shape(1, 5), new int[5]), cache));
+        model.Forward(compute, Tensor.From(new Shape(1, 10), new int[10]), new() { Cache = cache });
+        e = Assert.Throws<NanoException>(() => model.Forward(compute, Tensor.From(new Shape(1, 5), new int[5]),
+            new() { Cache = cache }));
         Assert.Contains("15", e.Message, StringComparison.Ordinal);
         Assert.Contains("12", e.Message, StringComparison.Ordinal);
     }
@@ -172,7 +185,10 @@ public class Gpt2Tests
         using var compute = new Compute(1) { Tape = new Tape() };
         model.Parameters.EnableGradients();
         var logits = model.Forward(compute, Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11)));
-        compute.Tape.Backward(compute, compute.CrossEntropy(logits, Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11, 2))).Loss);
-        Assert.All(model.Parameters.All, parameter => Assert.True(parameter.HasGradient && parameter.Gradient.Data.IndexOfAnyExcept(0f) >= 0, parameter.ToString()));
+        compute.Tape.Backward(compute,
+            compute.CrossEntropy(logits, Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11, 2))).Loss);
+        Assert.All(model.Parameters.All,
+            parameter => Assert.True(parameter.HasGradient && parameter.Gradient.Data.IndexOfAnyExcept(0f) >= 0,
+                parameter.ToString()));
     }
 }

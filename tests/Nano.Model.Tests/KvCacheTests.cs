@@ -107,11 +107,11 @@ public class KvCacheTests
         using var compute = new Compute(1);
         using var cache = new KvCache(2, 12, 8);
         int[] first = Models.RandomIds(9, 11, 1), second = Models.RandomIds(12, 11, 2);
-        model.Forward(compute, Tensor.From(new Shape(1, 9), first), cache);
+        model.Forward(compute, Tensor.From(new Shape(1, 9), first), new() { Cache = cache });
         Assert.Equal((9, 12), (cache.Length, cache.Capacity));
         cache.Clear();
         Assert.Equal(0, cache.Length);
-        var logits = model.Forward(compute, Tensor.From(new Shape(1, 12), second), cache);
+        var logits = model.Forward(compute, Tensor.From(new Shape(1, 12), second), new() { Cache = cache });
         Assert.Equal(Models.Bits(logits.Data), Models.Bits(Models.Logits(model, compute, second)));
     }
 
@@ -176,7 +176,7 @@ public class KvCacheTests
         {
             compute.NextStep();
             bits.AddRange(Models.Bits(model.Forward(compute, Tensor.From(new Shape(1, length), ids.AsSpan(at, length)),
-                cache).Data));
+                new() { Cache = cache }).Data));
             Assert.Equal(at += length, cache.Length);
         }
         return [.. bits];

@@ -68,9 +68,18 @@ internal static class Failure
         _ => null,
     };
 
-    /// <summary>Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass for an argument.</summary>
+    /// <summary>
+    /// Whether the command line cannot be run as it stands. A mistyped option is wrong even where it would pass
+    /// for an argument.
+    /// </summary>
     public static bool IsWrong(ParseResult parsed) =>
-        (parsed.Errors.Count > 0 || MistypedOption(parsed) is not null) && parsed.Action is not HelpPage;
+        (parsed.Errors.Count > 0 || MistypedOption(parsed) is not null || ArgumentOfOuter(parsed) is not null)
+        && parsed.Action is not HelpPage;
+
+    /// <summary>The argument of a verb in front of a verb below it, which would not read it; null for none.</summary>
+    private static string? ArgumentOfOuter(ParseResult parsed) =>
+        (parsed.CommandResult.Parent as CommandResult)?.Children.OfType<ArgumentResult>()
+            .SelectMany(argument => argument.Tokens).FirstOrDefault()?.Value;
 
     /// <summary>Prints what is wrong with a command line, with the nearest verb or option, and returns the exit code.</summary>
     public static int Usage(ParseResult parsed)
@@ -79,7 +88,8 @@ internal static class Failure
         bool atRoot = parsed.CommandResult == parsed.RootCommandResult;
         var verbs = command.Subcommands.Select(verb => verb.Name).ToList();
         var options = command.Options.Append(Common.Debug).SelectMany(option => option.Aliases.Append(option.Name));
-        string? mistyped = MistypedOption(parsed), stray = mistyped ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
+        string? mistyped = MistypedOption(parsed);
+        string? stray = mistyped ?? ArgumentOfOuter(parsed) ?? (parsed.UnmatchedTokens is [var first, ..] ? first : null);
         string? near = stray is null ? null : NearestMatch.Of(stray, mistyped is not null ? options : verbs);
         if (stray is not null)
         {

@@ -86,7 +86,8 @@ internal sealed class HelpPage : SynchronousCommandLineAction
         HelpOption => (option.Name, "Show this page"),
         VersionOption => (option.Name, "Show the version"),
         { Required: true } => (NameOf(option), $"{option.Description} (required)"),
-        _ when DefaultOf(option) is { Length: > 0 } usual => (NameOf(option), $"{option.Description} (default: {usual})"),
+        _ when DefaultOf(option) is { Length: > 0 } value =>
+            (NameOf(option), $"{option.Description} (default: {value})"),
         _ => (NameOf(option), option.Description ?? ""),
     };
 
@@ -125,7 +126,7 @@ internal sealed class HelpPage : SynchronousCommandLineAction
         string beginning = ("  " + name).PadRight(indent);
         if (name.Length + 4 > Left)
         {
-            yield return beginning;
+            yield return beginning.TrimEnd();
             beginning = "";
         }
         foreach (string line in Wrapped(text, Width - indent))

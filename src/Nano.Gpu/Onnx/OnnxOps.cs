@@ -1,14 +1,14 @@
 namespace Nano;
 
 /// <summary>
-/// The one place that knows every <see cref="Op"/> and its ONNX form, forward and backward: each pair of methods says in nodes what the op's own file derives.
-/// A tensor of the record becomes a value of the same shape; what its gradient is made of is collected until it is asked for. Batch and sequence
-/// stay open: shapes say 0 (as it was) and -1 (what is left), never a number that was only true while recording.
+/// The one place that knows every <see cref="Op"/> and its ONNX form, forward and backward: each
+/// pair of methods says in nodes what the op's own file derives. A tensor of the record becomes a
+/// value of the same shape; what its gradient is made of is collected until it is asked for. Batch
+/// and sequence stay open: shapes say 0 (as it was) and -1 (what is left), never a number that was
+/// only true while recording.
 /// </summary>
 internal sealed partial class OnnxOps(OnnxGraph graph)
 {
-    private const string Weight = ".weight";
-
     private readonly Dictionary<Tensor, string> values = [];
     private readonly Dictionary<Tensor, List<Contribution>> gradients = [];
     private readonly Dictionary<Op, string> scopes = [];
@@ -32,7 +32,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             return values[tensor] = Cast(half, OnnxType.Float32);
         var root = tensor.Root;
         if (root == tensor)
-            return values[tensor] = Leaf?.Invoke(tensor) ?? throw new InvalidOperationException($"onnx: tensor {tensor} was not made by a recorded op, nor is it an input or a parameter");
+            return values[tensor] = Leaf?.Invoke(tensor)
+                ?? throw new InvalidOperationException(
+                    $"onnx: tensor {tensor} was not made by a recorded op, nor is it an input or a parameter");
         string value = Value(root);
         if (IsColumns(tensor))
             value = Columns(value, root.Shape.Rank - 1, (int)tensor.OffsetInRoot, tensor.Shape.Columns);
@@ -59,10 +61,12 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         AddOp add => Forward(add),
         MultiplyOp multiply => Node("Mul", Value(multiply.A), Value(multiply.B)),
         ScaleOp scale => Node("Mul", Value(scale.X), graph.Constant(scale.Factor)),
-        SumOp sum => Node("Mul", graph.Node("ReduceSum", [Value(sum.X)], ("keepdims", 0)), graph.Constant((float)sum.Factor)),
+        SumOp sum => Node("Mul", graph.Node("ReduceSum", [Value(sum.X)], ("keepdims", 0)),
+            graph.Constant((float)sum.Factor)),
         SoftmaxOp softmax => graph.Node("Softmax", [Value(softmax.X)], ("axis", -1)),
         ActivationOp activation => Forward(activation),
-        SwiGluOp gated => Node("Mul", Node("Mul", Value(gated.Gate), Node("Sigmoid", Value(gated.Gate))), Value(gated.Up)),
+        SwiGluOp gated => Node("Mul", Node("Mul", Value(gated.Gate), Node("Sigmoid", Value(gated.Gate))),
+            Value(gated.Up)),
         LayerNormOp norm => Forward(norm),
         RmsNormOp norm => Forward(norm),
         EmbeddingOp lookup => RowsOf(lookup.Weight, Value(lookup.Ids)),
@@ -73,7 +77,10 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         _ => throw NotKnown(op),
     };
 
-    /// <summary>Adds the nodes that turn the gradient of an op's output into gradients of its inputs; none if nothing has reached the output.</summary>
+    /// <summary>
+    /// Adds the nodes that turn the gradient of an op's output into gradients of its inputs; none
+    /// if nothing has reached the output.
+    /// </summary>
     /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
     public void Backward(Op op)
     {
@@ -96,7 +103,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
                 Give(multiply.B, Node("Mul", dy, Value(multiply.A)));
                 break;
             case ScaleOp scale: Give(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
-            case SumOp sum: Give(sum.X, Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)), graph.Constant((float)sum.Factor)), dy)); break;
+            case SumOp sum: Give(sum.X,
+                Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)),
+                    graph.Constant((float)sum.Factor)), dy)); break;
             case SoftmaxOp softmax: Give(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;
             case ActivationOp activation: Give(activation.X, Node("Mul", dy, Derivative(activation))); break;
             case SwiGluOp gated: Backward(gated, dy); break;
@@ -111,7 +120,10 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         }
     }
 
-    /// <summary>The layer of an op and a slash: its weight's name without ".weight", or that of the op before it; nothing before the first.</summary>
+    /// <summary>
+    /// The layer of an op and a slash: the module that its weight belongs to, or that of the op
+    /// before it; nothing before the first.
+    /// </summary>
     private string Layer(Op op)
     {
         var weight = op switch
@@ -125,7 +137,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             _ => null,
         };
         if (weight?.Name is { } name)
-            layer = (name.EndsWith(Weight, StringComparison.Ordinal) ? name[..^Weight.Length] : name) + "/";
+            layer = (name.LastIndexOf('.') is var dot and > 0 ? name[..dot] : name) + "/";
         return layer;
     }
 
@@ -134,8 +146,10 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     /// <summary>Every kind of op that is lowered here.</summary>
     public static IReadOnlyList<Type> Known { get; } =
     [
-        typeof(LinearOp), typeof(MatMulOp), typeof(AddOp), typeof(MultiplyOp), typeof(ScaleOp), typeof(SumOp), typeof(SoftmaxOp), typeof(ActivationOp), typeof(SwiGluOp), typeof(LayerNormOp),
-        typeof(RmsNormOp), typeof(EmbeddingOp), typeof(RopeOp), typeof(CausalAttentionOp), typeof(CrossEntropyOp), typeof(LinearCrossEntropyOp),
+        typeof(LinearOp), typeof(MatMulOp), typeof(AddOp), typeof(MultiplyOp), typeof(ScaleOp), typeof(SumOp),
+        typeof(SoftmaxOp), typeof(ActivationOp), typeof(SwiGluOp), typeof(LayerNormOp), typeof(RmsNormOp),
+        typeof(EmbeddingOp), typeof(RopeOp), typeof(CausalAttentionOp), typeof(CrossEntropyOp),
+        typeof(LinearCrossEntropyOp),
     ];
 
     private static NotSupportedException NotKnown(Op op) => new($"onnx: {op.GetType().Name} has no ONNX form");
@@ -148,7 +162,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             gradient = Reshaped(gradient, root.Shape);
         if (!gradients.TryGetValue(root, out var parts))
             gradients[root] = parts = [];
-        parts.Add(IsColumns(tensor) ? new((int)tensor.OffsetInRoot, tensor.Shape.Columns, gradient) : new(0, root.Shape.Columns, gradient));
+        parts.Add(IsColumns(tensor) ? new((int)tensor.OffsetInRoot, tensor.Shape.Columns, gradient)
+            : new(0, root.Shape.Columns, gradient));
     }
 
     /// <summary>Whether anything has contributed to a tensor's gradient.</summary>
@@ -159,15 +174,19 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     {
         var parts = gradients[root];
         var whole = parts.Where(part => part.Count == root.Shape.Columns).Select(part => part.Gradient).ToList();
-        var some = parts.Where(part => part.Count < root.Shape.Columns).GroupBy(part => (part.Start, part.Count)).OrderBy(group => group.Key.Start).ToList();
+        var some = parts.Where(part => part.Count < root.Shape.Columns).GroupBy(part => (part.Start, part.Count))
+            .OrderBy(group => group.Key.Start).ToList();
         if (some.Count > 0)
         {
             int next = 0;
             foreach (var group in some)
-                next = group.Key.Start == next ? next + group.Key.Count : throw new NotSupportedException($"onnx: the parts of {root} that have gradients overlap or leave gaps");
+                next = group.Key.Start == next ? next + group.Key.Count
+                    : throw new NotSupportedException(
+                        $"onnx: the parts of {root} that have gradients overlap or leave gaps");
             if (next != root.Shape.Columns)
                 throw new NotSupportedException($"onnx: only {next} of the columns of {root} have gradients");
-            whole.Add(graph.Node("Concat", [.. some.Select(group => Sum([.. group.Select(part => part.Gradient)]))], ("axis", root.Shape.Rank - 1)));
+            whole.Add(graph.Node("Concat", [.. some.Select(group => Sum([.. group.Select(part => part.Gradient)]))],
+                ("axis", root.Shape.Rank - 1)));
         }
         string sum = Sum(whole);
         gradients[root] = [new(0, root.Shape.Columns, sum)];
@@ -177,11 +196,14 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     private string Sum(IReadOnlyList<string> parts) => parts.Aggregate((a, b) => Node("Add", a, b));
 
     /// <summary>Whether a tensor is a view of some columns of every row of its root.</summary>
-    private static bool IsColumns(Tensor tensor) => tensor.Root != tensor && tensor.Shape.Rows == tensor.Root.Shape.Rows && tensor.Shape.Columns < tensor.Root.Shape.Columns && tensor.RowStride == tensor.Root.RowStride;
+    private static bool IsColumns(Tensor tensor) => tensor.Root != tensor && tensor.Shape.Rows == tensor.Root.Shape.Rows
+        && tensor.Shape.Columns < tensor.Root.Shape.Columns && tensor.RowStride == tensor.Root.RowStride;
 
     private string Node(string op, params ReadOnlySpan<string> from) => graph.Node(op, from.ToArray());
 
-    private string Columns(string value, int axis, int start, int count) => graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)start + count), graph.Integers((long)axis)]);
+    private string Columns(string value, int axis, int start, int count) =>
+        graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)start + count),
+            graph.Integers((long)axis)]);
 
     /// <summary>A value in the shape of a tensor: the first dimension as it was, the second what is left.</summary>
     private string Reshaped(string value, Shape shape) => shape.Rank switch
@@ -193,7 +215,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         _ => Reshaped(value, 0, -1, shape[2], shape[3]),
     };
 
-    private string Reshaped(string value, params ReadOnlySpan<long> shape) => graph.Node("Reshape", [value, graph.Integers(shape)]);
+    private string Reshaped(string value, params ReadOnlySpan<long> shape) =>
+        graph.Node("Reshape", [value, graph.Integers(shape)]);
 
     private string Transposed(string value, params int[] order) => graph.Node("Transpose", [value], ("perm", order));
 

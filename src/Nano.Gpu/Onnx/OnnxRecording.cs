@@ -1,22 +1,26 @@
 namespace Nano;
 
 /// <summary>
-/// A model on its way into a graph: its own forward code runs once, on a <see cref="Compute"/> that computes nothing, and the recorded ops become nodes. Batch and
-/// sequence stay open.
+/// A model on its way into a graph: its own forward code runs once, on a <see cref="Compute"/> that
+/// computes nothing, and the recorded ops become nodes. Batch and sequence stay open.
 /// </summary>
 internal sealed class OnnxRecording : IDisposable
 {
     /// <summary>Names of inputs, those of the models on the Hugging Face hub.</summary>
-    public const string Ids = "input_ids", KeyMask = "attention_mask", PositionIds = "position_ids", Targets = "targets";
+    public const string Ids = "input_ids", KeyMask = "attention_mask", PositionIds = "position_ids",
+        Targets = "targets";
 
     /// <summary>Names of dimensions that stay open.</summary>
-    public const string Batch = "batch_size", Sequence = "sequence_length", Past = "past_sequence_length", Total = "total_sequence_length";
+    public const string Batch = "batch_size", Sequence = "sequence_length", Past = "past_sequence_length",
+        Total = "total_sequence_length";
 
-    // Distinct from each other and from every other size, so that a shape that was fixed by mistake does not fit at run time.
+    // Distinct from each other and from every other size, so that a shape that was fixed by mistake does not
+    // fit at run time.
     private const int RecordedBatch = 3, RecordedTime = 5;
 
     private readonly LanguageModel model;
-    private readonly Compute compute = new(1) { OnlyPlans = true, Tape = new Tape { KeepsAll = true } };
+    private readonly Compute compute = new(1) { OnlyPlans = true,
+        Tape = new Tape { KeepsAll = true, RecordsAll = true } };
     private readonly OnnxOps ops;
     private readonly Tensor ids;
     private Tensor? loss;
@@ -27,13 +31,15 @@ internal sealed class OnnxRecording : IDisposable
     /// <param name="weightsAreInputs">Whether each run is given the weights, or the graph has them.</param>
     /// <param name="denominator">See <see cref="OnnxOps.Denominator"/>.</param>
     /// <param name="lossBlocks">See <see cref="OnnxOps.LossBlocks"/>.</param>
-    public OnnxRecording(LanguageModel model, OnnxExportOptions options, bool weightsAreInputs = false, string? denominator = null, int lossBlocks = 1)
+    public OnnxRecording(LanguageModel model, OnnxExportOptions options, bool weightsAreInputs = false,
+        string? denominator = null, int lossBlocks = 1)
     {
         (this.model, Options, Graph) = (model, options, new OnnxGraph(model.Config.ModelType));
         string input = IntegerInput(Ids, Batch, Sequence), ones = Ones(input), positions = Counted(ones);
         ops = new OnnxOps(Graph)
         {
-            Positions = options.Cache ? IntegerInput(PositionIds, Batch, Sequence) : Graph.Cast(positions, OnnxType.Int32),
+            Positions = options.Cache ? IntegerInput(PositionIds, Batch, Sequence)
+                : Graph.Cast(positions, OnnxType.Int32),
             FloatPositions = positions,
             ContextLength = model.Config.ContextLength,
             Cache = options.Cache ? DeclarePast(model.Config, ones, positions) : null,
@@ -70,7 +76,9 @@ internal sealed class OnnxRecording : IDisposable
         foreach (var op in compute.Tape!.Ops)
         {
             if (Options.LastLogits && op is LinearOp head && op.Output == logits)
-                ops.Define(head.X, Graph.Node("Slice", [ops.Value(head.X), Graph.Integers(-1L), Graph.Integers(long.MaxValue), Graph.Integers(1L)])); // the last position
+                // the last position
+                ops.Define(head.X, Graph.Node("Slice",
+                    [ops.Value(head.X), Graph.Integers(-1L), Graph.Integers(long.MaxValue), Graph.Integers(1L)]));
             ops.Forward(op);
         }
         if (ops.Cache is { } cache)
@@ -106,7 +114,8 @@ internal sealed class OnnxRecording : IDisposable
     public string Gradient(Tensor parameter) => ops.Gradient(parameter);
 
     /// <summary>
-    /// The inputs of a cache: which keys are to be seen, and keys and values of earlier positions. Where queries and keys stand is counted from the lengths of the inputs, and not from the
+    /// The inputs of a cache: which keys are to be seen, and keys and values of earlier positions.
+    /// Where queries and keys stand is counted from the lengths of the inputs, and not from the
     /// positions: behind padding these begin at 0 again.
     /// </summary>
     private OnnxCache DeclarePast(ModelConfig config, string ones, string places)
@@ -124,7 +133,8 @@ internal sealed class OnnxRecording : IDisposable
     private void DeclarePresent(ModelConfig config, OnnxCache cache)
     {
         if (cache.Layers != config.Layers)
-            throw new NotSupportedException($"onnx: {cache.Layers} attentions were recorded of a model of {config.Layers} layers");
+            throw new NotSupportedException(
+                $"onnx: {cache.Layers} attentions were recorded of a model of {config.Layers} layers");
         for (int i = 0; i < config.Layers; i++)
             foreach (string name in OnnxCache.PresentNames(i))
                 Graph.Output(name, Options.Type, Batch, config.KvHeads, Total, config.HeadDim);
@@ -145,7 +155,8 @@ internal sealed class OnnxRecording : IDisposable
     }
 
     /// <summary>0, 1, 2 ... in every row.</summary>
-    private string Counted(string ones) => Graph.Node("Sub", [Graph.Node("CumSum", [ones, Graph.Scalar(1)]), Graph.Constant(1f)]);
+    private string Counted(string ones) =>
+        Graph.Node("Sub", [Graph.Node("CumSum", [ones, Graph.Scalar(1)]), Graph.Constant(1f)]);
 
     public void Dispose() => compute.Dispose();
 }

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// The training step on a device. Weights, moments and gradients stay there in two copies that take turns, since a graph cannot change its inputs: a step reads one and
-/// writes the other. Tokens and a few numbers go up; the loss and one number per parameter come down.
+/// The training step on a device. Weights, moments and gradients stay there in two copies that take
+/// turns, since a graph cannot change its inputs: a step reads one and writes the other. Tokens and
+/// a few numbers go up; the loss and one number per parameter come down.
 /// </summary>
 public sealed class OnnxTrainStep : ITrainStep
 {
@@ -31,9 +32,13 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <param name="device">Where; to be disposed after this.</param>
     /// <param name="precision">Of matrix products.</param>
     /// <exception cref="NanoException">The device has no room, lacks an op, or an option has no form there.</exception>
-    public OnnxTrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options, OrtDevice device, Precision precision = Precision.Float32)
+    public OnnxTrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options,
+        OrtDevice device, Precision precision = Precision.Float32)
     {
         Refuse(options);
+        if (model.Parameters.All.Any(parameter => !parameter.WantsGradient))
+            throw new NanoException("a device trains all parameters, and some of this model are frozen",
+                "train on the processor, or freeze none");
         (this.model, this.compute, this.device, this.options) = (model, compute, device, options);
         batch = new UpdateBatch(options, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets));
         check = new FiniteCheck(model, compute);
@@ -50,7 +55,8 @@ public sealed class OnnxTrainStep : ITrainStep
             loss = all.Add(OrtTensor.OfFloats());
             squares = all.Add(OrtTensor.OfFloats(parameters.Count));
             losses = all.Add(new OnnxLosses(model, device, weights, () => current));
-            var found = Copies(options.Accumulate > 1 ? 2 : 1, parameters.Select(parameter => (OnnxTraining.Gradient + parameter.Item1, parameter.parameter)));
+            var found = Copies(options.Accumulate > 1 ? 2 : 1,
+                parameters.Select(parameter => (OnnxTraining.Gradient + parameter.Item1, parameter.parameter)));
             gradients = BindGradients(precision, found);
             updates = BindUpdates(found[(options.Accumulate - 1) % found.Length]);
         }
@@ -91,12 +97,17 @@ public sealed class OnnxTrainStep : ITrainStep
             throw new NanoException($"{what} has no form on a device", "leave it out, or train with `device` cpu");
     }
 
-    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) => [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
+    private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) =>
+        [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
 
     private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
     {
         bool accumulates = options.Accumulate > 1;
-        var session = all.Add(device.Open(OnnxTraining.Gradients(model, OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 }, new(0, options.LabelSmoothing, options.ZLoss), accumulates, OnnxTraining.LossBlocks((long)options.Batch * options.Time))));
+        var session = all.Add(
+            device.Open(OnnxTraining.Gradients(model,
+                OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 },
+                new(0, options.LabelSmoothing, options.ZLoss), accumulates,
+                OnnxTraining.LossBlocks((long)options.Batch * options.Time))));
         var bindings = new OrtBinding[weights.Length, found.Length];
         for (int copy = 0; copy < weights.Length; copy++)
             for (int to = 0; to < found.Length; to++)
@@ -142,7 +153,10 @@ public sealed class OnnxTrainStep : ITrainStep
         }
     }
 
-    /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them.</summary>
+    /// <summary>
+    /// Forward and backward for every micro-batch of a step; returns the mean loss of the targets
+    /// of all of them.
+    /// </summary>
     private double AddGradients(long step, int kept)
     {
         double sum = 0;
@@ -169,11 +183,13 @@ public sealed class OnnxTrainStep : ITrainStep
     public void Update(double learningRate, StepResult gradients)
     {
         var binding = updates[current];
-        var numbers = new AdamWNumbers(learningRate, options.Optimizer.Beta1, options.Optimizer.Beta2, options.Optimizer.Epsilon, 0, 1, ++Optimizer.StepCount);
+        var numbers = new AdamWNumbers(learningRate, options.Optimizer.Beta1, options.Optimizer.Beta2,
+            options.Optimizer.Epsilon, 0, 1, ++Optimizer.StepCount);
         Give(binding, OnnxTraining.LearningRate, learningRate);
         Give(binding, OnnxTraining.MeanCorrection, numbers.MeanCorrection);
         Give(binding, OnnxTraining.RootCorrection, numbers.RootCorrection);
-        Give(binding, OnnxTraining.GradientScale, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm) / scale.Value);
+        Give(binding, OnnxTraining.GradientScale,
+            GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm) / scale.Value);
         binding.Run();
         scale.Succeeded();
         (current, hostIsOld) = (1 - current, true);
@@ -187,7 +203,10 @@ public sealed class OnnxTrainStep : ITrainStep
         binding.Input(name, scalar);
     }
 
-    /// <summary>The first parameter whose gradient is not finite; null where only the sum of all is too large.</summary>
+    /// <summary>
+    /// The first parameter whose gradient is not finite; null where only the sum of all is too
+    /// large.
+    /// </summary>
     private string? FirstBad()
     {
         int bad = Array.FindIndex(squares.Floats.ToArray(), square => !float.IsFinite(square));
@@ -206,7 +225,7 @@ public sealed class OnnxTrainStep : ITrainStep
     {
         ToHost();
         compute.NextStep();
-        return check.BadLoss(when, batch[micro].Ids);
+        return check.BadLoss(when, batch[micro].Ids, new());
     }
 
     /// <inheritdoc/>

@@ -4,8 +4,10 @@ namespace Nano;
 public sealed record Linear(Tensor Weight, Tensor? Bias)
 {
     /// <summary>Declares NAME.weight and, with a bias, NAME.bias.</summary>
-    public static Linear Declare(Parameters parameters, string name, int inputs, int outputs, bool bias) =>
-        new(parameters.Add(name + ".weight", outputs, inputs), bias ? parameters.Add(name + ".bias", outputs) : null);
+    public static Linear Declare(Parameters parameters, string name, ParameterFacts info, int inputs, int outputs,
+        bool bias) =>
+        new(parameters.Add(name + ".weight", info, outputs, inputs),
+            bias ? parameters.Add(name + ".bias", info with { Role = ParameterRole.Bias }, outputs) : null);
 
     /// <summary>x [..., in] to [..., out].</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.Linear(x, Weight, Bias);
@@ -15,8 +17,11 @@ public sealed record Linear(Tensor Weight, Tensor? Bias)
 public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
 {
     /// <summary>Declares NAME.weight and, with a bias, NAME.bias.</summary>
-    public static LayerNorm Declare(Parameters parameters, string name, int channels, bool bias, float epsilon) =>
-        new(parameters.Add(name + ".weight", channels), bias ? parameters.Add(name + ".bias", channels) : null, epsilon);
+    public static LayerNorm Declare(Parameters parameters, string name, int? block, int channels, bool bias,
+        float epsilon) =>
+        new(parameters.Add(name + ".weight", new(ParameterRole.Norm, ModelComponent.Norm, block), channels),
+            bias ? parameters.Add(name + ".bias", new(ParameterRole.Bias, ModelComponent.Norm, block), channels)
+                : null, epsilon);
 
     /// <summary>x [..., C], normalised row by row.</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.LayerNorm(x, Weight, Bias, Epsilon);
@@ -26,23 +31,30 @@ public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
 public sealed record RmsNorm(Tensor Weight, float Epsilon)
 {
     /// <summary>Declares NAME.weight.</summary>
-    public static RmsNorm Declare(Parameters parameters, string name, int channels, float epsilon) => new(parameters.Add(name + ".weight", channels), epsilon);
+    public static RmsNorm Declare(Parameters parameters, string name, int? block, int channels, float epsilon) =>
+        new(parameters.Add(name + ".weight", new(ParameterRole.Norm, ModelComponent.Norm, block), channels), epsilon);
 
     /// <summary>x [..., C], normalised row by row.</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.RmsNorm(x, Weight, Epsilon);
 }
 
-/// <summary>The masks of one training step: each use in the model draws from its own stream of random numbers.</summary>
+/// <summary>
+/// The masks of one training step: each use in the model draws from its own stream of random
+/// numbers.
+/// </summary>
 /// <param name="Probability">How much is dropped, in [0, 1).</param>
 /// <param name="Seed">The run's seed.</param>
 /// <param name="Step">The training step, so that masks differ from step to step.</param>
-/// <param name="FirstRow">The row of the step's whole batch that a micro-batch begins with: a row's mask is the same however the batch is split.</param>
+/// <param name="FirstRow">The row of the step's whole batch that a micro-batch begins with: a row's
+/// mask is the same however the batch is split.</param>
 public sealed record Dropout(float Probability, ulong Seed, ulong Step, long FirstRow = 0)
 {
     /// <summary>Drops elements of x.</summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="x">Rows of any shape.</param>
-    /// <param name="use">The place in the model, below 65,536: the same place has the same mask whenever it is computed.</param>
+    /// <param name="use">The place in the model, below 65,536: the same place has the same mask
+    /// whenever it is computed.</param>
     public Tensor Forward(Compute compute, Tensor x, int use) =>
-        compute.Dropout(x, Probability, Philox.Key(Seed, (ulong)RandomPurpose.Dropout), (Step << 16) + (ulong)use, FirstRow == 0 ? 0 : FirstRow * (x.Length / x.Shape[0]));
+        compute.Dropout(x, Probability, Philox.Key(Seed, (ulong)RandomPurpose.Dropout), (Step << 16) + (ulong)use,
+            FirstRow == 0 ? 0 : FirstRow * (x.Length / x.Shape[0]));
 }

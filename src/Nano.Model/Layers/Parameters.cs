@@ -1,20 +1,30 @@
 namespace Nano;
 
-/// <summary>The parameters of a model by name, in the order they were declared, all in one arena; gradients, when training, in a second.</summary>
-/// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors that <see cref="Add"/> returns have no elements.</param>
+/// <summary>A parameter of a model without its values.</summary>
+/// <param name="Name">Its name in files and messages.</param>
+/// <param name="Shape">Its shape.</param>
+/// <param name="Info">Its role, component and block.</param>
+public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterFacts Info);
+
+/// <summary>
+/// The parameters of a model by name, in the order they were declared, all in one arena; gradients,
+/// when training, in a second.
+/// </summary>
+/// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors
+/// that <see cref="Add"/> returns have no elements.</param>
 public sealed class Parameters(bool onlyShapes = false) : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
     private static readonly Tensor None = new(new Shape(0));
     private readonly List<Tensor> all = [];
 
-    private readonly List<(string Name, Shape Shape)> shapes = [];
+    private readonly List<DeclaredParameter> declared = [];
 
     /// <summary>Every parameter once, in order of declaration.</summary>
     public IReadOnlyList<Tensor> All => all;
 
-    /// <summary>Their names and shapes.</summary>
-    public IReadOnlyList<(string Name, Shape Shape)> Shapes => shapes;
+    /// <summary>Their names, shapes and roles.</summary>
+    public IReadOnlyList<DeclaredParameter> Declared => declared;
 
     /// <summary>Number of scalars.</summary>
     public long Count => all.Sum(parameter => parameter.Length);
@@ -22,21 +32,35 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     /// <summary>Bytes held for values and gradients.</summary>
     public long ReservedBytes => values.ReservedBytes + gradients.ReservedBytes;
 
-    /// <summary>Declares a parameter; its values are zero until set, as memory is that an arena gives for the first time.</summary>
-    public Tensor Add(string name, params ReadOnlySpan<int> shape)
+    /// <summary>
+    /// Declares a parameter; its values are zero until set, as memory is that an arena gives for
+    /// the first time.
+    /// </summary>
+    public Tensor Add(string name, ParameterFacts info, params ReadOnlySpan<int> shape)
     {
-        shapes.Add((name, new Shape(shape)));
+        declared.Add(new(name, new Shape(shape), info));
         if (onlyShapes)
             return None;
-        var tensor = new Tensor(values, new Shape(shape)) { Name = name };
+        var tensor = new Tensor(values, new Shape(shape)) { Name = name, Parameter = info };
         all.Add(tensor);
         return tensor;
     }
 
-    /// <summary>Reserves gradient memory. Needed once before training.</summary>
-    public void EnableGradients()
+    /// <summary>
+    /// Freezes the parameters that fulfil a condition: no gradient, state or update for them.
+    /// Before <see cref="EnableGradients"/>.
+    /// </summary>
+    public void Freeze(Predicate<Tensor> which)
     {
         foreach (var parameter in all)
+            if (which(parameter))
+                parameter.WantsGradient = false;
+    }
+
+    /// <summary>Reserves gradient memory for all that is not frozen. Needed once before training.</summary>
+    public void EnableGradients()
+    {
+        foreach (var parameter in all.Where(parameter => parameter.WantsGradient))
             parameter.SetGradient(new Tensor(gradients, parameter.Shape) { Name = parameter.Name });
         ForgetGradients();
     }

@@ -5,8 +5,9 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// Sizes and switches that every decoder-only transformer here has. Read from and written as a Hugging Face config.json.
-/// Two configs are equal when they describe the same arithmetic: whether a value was given or is the default does not matter, nor do the ids of special tokens.
+/// Sizes and switches that every decoder-only transformer here has. Read from and written as a
+/// Hugging Face config.json. Two configs are equal when they describe the same arithmetic: whether
+/// a value was given or is the default does not matter, nor do the ids of special tokens.
 /// </summary>
 public abstract record ModelConfig
 {
@@ -31,7 +32,10 @@ public abstract record ModelConfig
     /// <summary>C: width of the residual stream.</summary>
     public required int Channels { get; init; }
 
-    /// <summary>KV: heads of keys and values, each shared by H / KV query heads. H where nothing else is said.</summary>
+    /// <summary>
+    /// KV: heads of keys and values, each shared by H / KV query heads. H where nothing else is
+    /// said.
+    /// </summary>
     public int KvHeads { get => GivenKvHeads ?? Heads; init => GivenKvHeads = value; }
 
     /// <summary>D: channels per head. C / H where nothing else is said.</summary>
@@ -41,7 +45,10 @@ public abstract record ModelConfig
 
     private int? GivenHeadDim { get; init; }
 
-    /// <summary>How much is dropped while training, in [0, 1): after the embedding and at the end of both branches of a block, not inside attention.</summary>
+    /// <summary>
+    /// How much is dropped while training, in [0, 1): after the embedding and at the end of both
+    /// branches of a block, not inside attention.
+    /// </summary>
     public float Dropout { get; init; }
 
     /// <summary>Whether the output matrix is the token embedding.</summary>
@@ -77,8 +84,8 @@ public abstract record ModelConfig
         ReadOnlySpan<(string Name, int Value, int Max)> sizes =
         [
             ("vocabulary size", VocabSize, MaxTokens), ("context length", ContextLength, MaxTokens),
-            ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels), ("number of channels", Channels, MaxChannels),
-            ("number of key heads", KvHeads, MaxChannels),
+            ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels),
+            ("number of channels", Channels, MaxChannels), ("number of key heads", KvHeads, MaxChannels),
         ];
         foreach ((string name, int value, int max) in sizes)
             if (value < 1 || value > max)
@@ -93,40 +100,59 @@ public abstract record ModelConfig
     }
 
     /// <summary>
-    /// The same kind of model in other sizes; null leaves one as it is. What is proportional to the channels stays so; key heads stay as many as heads, and
-    /// heads share the channels, where they do now.
+    /// The same kind of model in other sizes; null leaves one as it is. What is proportional to the
+    /// channels stays so; key heads stay as many as heads, and heads share the channels, where they
+    /// do now.
     /// </summary>
     public virtual ModelConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
     {
-        var resized = this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads, Channels = channels ?? Channels };
-        return resized with { GivenKvHeads = KvHeads == Heads ? null : KvHeads, GivenHeadDim = (long)HeadDim * Heads == Channels ? null : HeadDim };
+        var resized = this with { ContextLength = contextLength, Layers = layers ?? Layers, Heads = heads ?? Heads,
+            Channels = channels ?? Channels };
+        return resized with { GivenKvHeads = KvHeads == Heads ? null : KvHeads,
+            GivenHeadDim = (long)HeadDim * Heads == Channels ? null : HeadDim };
     }
-
-    /// <summary>Names and shapes of the parameters, in the order of the model's declaration, without reserving memory for them.</summary>
-    /// <exception cref="NanoException">The config is impossible.</exception>
-    public IReadOnlyList<(string Name, Shape Shape)> ParameterShapes()
-    {
-        using var model = NewModel(new Parameters(onlyShapes: true));
-        return model.Parameters.Shapes;
-    }
-
-    /// <summary>Weights that multiply every token: all but the tables in which rows are only looked up. Each is read once per generated token.</summary>
-    public long MultiplyingWeights() => ParameterShapes().Where(parameter => !IsLookup(parameter.Name)).Sum(parameter => parameter.Shape.Length);
-
-    /// <summary>Whether a parameter is only looked up, as positions are, and tokens where the head has a matrix of its own.</summary>
-    protected abstract bool IsLookup(string parameter);
 
     /// <summary>
-    /// Arithmetic of one training token, forward and backward: 6 per weight that multiplies it, and 12 L H D T for attention over T keys
-    /// (causal skipping not counted, as is the convention; PaLM, 2022, appendix B).
+    /// Names, shapes and roles of the parameters, in the order of the model's declaration, without
+    /// reserving memory for them.
+    /// </summary>
+    /// <exception cref="NanoException">The config is impossible.</exception>
+    public IReadOnlyList<DeclaredParameter> ParameterShapes()
+    {
+        using var model = NewModel(new Parameters(onlyShapes: true));
+        return model.Parameters.Declared;
+    }
+
+    /// <summary>
+    /// Weights that multiply every token: all but the tables in which rows are only looked up. Each
+    /// is read once per generated token.
+    /// </summary>
+    public long MultiplyingWeights() =>
+        ParameterShapes().Where(parameter => !IsLookup(parameter.Info.Role)).Sum(parameter => parameter.Shape.Length);
+
+    /// <summary>
+    /// Whether a parameter is only looked up, as positions are, and tokens where the head has a
+    /// matrix of its own.
+    /// </summary>
+    private bool IsLookup(ParameterRole role) =>
+        role == ParameterRole.Position || (role == ParameterRole.Embedding && !TiedHead);
+
+    /// <summary>
+    /// Arithmetic of one training token, forward and backward: 6 per weight that multiplies it, and
+    /// 12 L H D T for attention over T keys (causal skipping not counted, as is the convention;
+    /// PaLM, 2022, appendix B).
     /// </summary>
     public double TrainingFlopsPerToken(int T) => (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
 
-    /// <summary>Everything that decides what the model computes, by name, as logs, reports and checkpoints of a run show it.</summary>
+    /// <summary>
+    /// Everything that decides what the model computes, by name, as logs, reports and checkpoints
+    /// of a run show it.
+    /// </summary>
     public virtual IEnumerable<(string Name, string Value)> Describe() =>
     [
-        ("layers", Text(Layers)), ("heads", Text(Heads)), ("channels", Text(Channels)), ("context", Text(ContextLength)), ("vocabulary", Text(VocabSize)),
-        ("dropout", Text(Dropout)), ("tied_head", Text(TiedHead)),
+        ("layers", Text(Layers)), ("heads", Text(Heads)), ("channels", Text(Channels)),
+        ("context", Text(ContextLength)), ("vocabulary", Text(VocabSize)), ("dropout", Text(Dropout)),
+        ("tied_head", Text(TiedHead)),
     ];
 
     /// <summary>A value as <see cref="Describe"/> shows it.</summary>
@@ -135,7 +161,10 @@ public abstract record ModelConfig
     /// <summary>A switch as <see cref="Describe"/> shows it.</summary>
     protected static string Text(bool value) => value ? "true" : "false";
 
-    /// <summary>The config.json of this model for transformers and for <see cref="ConfigFile"/>; the same config gives the same text.</summary>
+    /// <summary>
+    /// The config.json of this model for transformers and for <see cref="ConfigFile"/>; the same
+    /// config gives the same text.
+    /// </summary>
     /// <exception cref="NanoException">The config is impossible.</exception>
     public string ToJson()
     {
@@ -174,7 +203,10 @@ public abstract record ModelConfig
         json.WriteString("model_type", modelType);
     }
 
-    /// <summary>Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a float.</summary>
+    /// <summary>
+    /// Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a
+    /// float.
+    /// </summary>
     protected static void WriteFloat(Utf8JsonWriter json, string key, IFormattable value)
     {
         string text = value.ToString(null, CultureInfo.InvariantCulture);
@@ -182,10 +214,12 @@ public abstract record ModelConfig
         json.WriteRawValue(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0");
     }
 
-    private (int, int, int, int, int, int, int, float, bool) Sizes => (VocabSize, ContextLength, Layers, Heads, Channels, KvHeads, HeadDim, Dropout, TiedHead);
+    private (int, int, int, int, int, int, int, float, bool) Sizes =>
+        (VocabSize, ContextLength, Layers, Heads, Channels, KvHeads, HeadDim, Dropout, TiedHead);
 
     /// <inheritdoc/>
-    public virtual bool Equals(ModelConfig? other) => other is not null && EqualityContract == other.EqualityContract && Sizes == other.Sizes;
+    public virtual bool Equals(ModelConfig? other) =>
+        other is not null && EqualityContract == other.EqualityContract && Sizes == other.Sizes;
 
     /// <inheritdoc/>
     public override int GetHashCode() => Sizes.GetHashCode();

@@ -29,7 +29,7 @@ public static class ChatTemplateLoader
         };
         if (chosen is null)
             return new ChatFormat(new ChatTemplate(own ?? throw new NanoException($"the model at '{modelPath}' brings no chat template",
-                $"choose one as `template`: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file"),
+                $"choose one with `template`: {string.Join(", ", ChatTemplate.BuiltInNames)}, or a file"),
                     $"of '{modelPath}'"), tokens);
         return new ChatFormat(Open(chosen), tokens);
     }

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// Models in GGUF files (format: ggml's docs/gguf.md; names and layouts as llama.cpp has them). Everything a file says beside its weights is kept, so
-/// that GGUF to GGUF changes nothing but what was asked for.
+/// Models in GGUF files (format: ggml's docs/gguf.md; names and layouts as llama.cpp has them).
+/// Everything a file says beside its weights is kept, so that GGUF to GGUF changes nothing but what
+/// was asked for.
 /// </summary>
 public static class GgufModel
 {
@@ -44,7 +45,8 @@ public static class GgufModel
         if (!file.Tensors.TryGetValue(RopeFactors, out GgufTensor? found))
             return null;
         if (found.Count is 0 or > 1 << 16)
-            throw new BadFileException(file.Path, $"tensor '{RopeFactors}' has {found.Count} elements; expected half a head's");
+            throw new BadFileException(file.Path,
+                $"tensor '{RopeFactors}' has {found.Count} elements; expected half a head's");
         var factors = new float[found.Count];
         Tensor(file, found, RopeFactors, new Shape(factors.Length)).ReadFloat32(factors);
         return factors;
@@ -54,23 +56,28 @@ public static class GgufModel
     {
         // Before the names of a million layers are listed for a file of a few tensors.
         if (config.Layers > file.Tensors.Count)
-            throw new BadFileException(file.Path, $"{file.Tensors.Count} tensors are too few for the {config.Layers} layers that the metadata asks for");
+            throw new BadFileException(file.Path,
+                $"{file.Tensors.Count} tensors are too few for the {config.Layers} layers that the metadata asks for");
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal) { RopeFactors };
         bool interleaved = GgufConfig.IsInterleaved(file.Metadata);
-        foreach ((string name, Shape shape) in config.ParameterShapes())
+        foreach ((string name, Shape shape, ParameterFacts info) in config.ParameterShapes())
         {
-            string inFile = GgufNames.Of(name);
+            string inFile = GgufNames.Of(name, info);
             if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
                 throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
             if (!entry.Shape.SequenceEqual(shape.ToArray()))
-                throw new BadFileException(file.Path, $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the metadata asks for {shape}");
+                throw new BadFileException(file.Path,
+                    $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the "
+                    + $"metadata asks for {shape}");
             ModelTensor tensor = Tensor(file, entry, name, shape);
-            found.Add(interleaved && RopeLayout.Concerns(name) ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+            found.Add(interleaved && info.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
             known.Add(inFile);
         }
         if (file.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } stray)
-            throw new BadFileException(file.Path, $"tensor {Quoted.Of(stray)} is not part of a {file.Metadata.String("general.architecture")} as it is supported here");
+            throw new BadFileException(file.Path,
+                $"tensor {Quoted.Of(stray)} is not part of a {file.Metadata.String("general.architecture")} as it "
+                + $"is supported here");
         return found;
     }
 
@@ -81,16 +88,19 @@ public static class GgufModel
             GgufTensorType.F32 => WeightType.F32,
             GgufTensorType.F16 => WeightType.F16,
             GgufTensorType.BF16 => WeightType.BF16,
-            _ => throw new BadFileException(file.Path, $"tensor {Quoted.Of(entry.Name)} is of type {entry.Type}; supported: F32, F16, BF16"),
+            _ => throw new BadFileException(file.Path,
+                $"tensor {Quoted.Of(entry.Name)} is of type {entry.Type}; supported: F32, F16, BF16"),
         };
         int size = WeightTypes.SizeOf(type);
-        return new ModelTensor(name, shape, type, (start, destination) => file.Copy(entry.Offset + (start * size), destination));
+        return new ModelTensor(name, shape, type,
+            (start, destination) => file.Copy(entry.Offset + (start * size), destination));
     }
 
     /// <summary>Writes a model whole or not at all.</summary>
     /// <param name="path">The file to create or replace.</param>
     /// <param name="source">The model.</param>
-    /// <param name="type">The type of its matrices; null means each one's own. Vectors become F32, which llama.cpp insists on, unless they come from a GGUF file as something else.</param>
+    /// <param name="type">The type of its matrices; null means each one's own. Vectors become F32,
+    /// which llama.cpp insists on, unless they come from a GGUF file as something else.</param>
     /// <returns>What a person should know, such as a tokenizer that has no form in GGUF.</returns>
     /// <exception cref="NanoException">The format cannot hold this model, or the file cannot be written.</exception>
     public static IReadOnlyList<string> Write(string path, ModelSource source, WeightType? type = null)
@@ -105,11 +115,13 @@ public static class GgufModel
         var tensors = new List<ModelTensor>();
         if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
             tensors.Add(FactorsOf(llama, scaling));
-        foreach (ModelTensor tensor in source.Tensors)
+        foreach ((ModelTensor tensor, ParameterFacts info) in source.Declared)
         {
-            ModelTensor moved = interleaved && RopeLayout.Concerns(tensor.Name) ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
-            WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type : WeightType.F32;
-            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name)));
+            ModelTensor moved = interleaved && info.IsRotated
+                ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
+            WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type
+                : WeightType.F32;
+            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name, info)));
         }
         GgufWriter.Write(path, metadata, [.. tensors.Select(tensor => tensor.ToGguf())]);
         return notes;

@@ -35,14 +35,14 @@ internal static class GgufNames
     };
 
     /// <summary>"model.layers.3.mlp.up_proj.weight" as "blk.3.ffn_up.weight".</summary>
-    public static string Of(string parameter)
+    public static string Of(string parameter, ParameterFacts info)
     {
         int dot = parameter.LastIndexOf('.');
         string stem = parameter[..dot], kind = parameter[dot..];
         if (Outside.TryGetValue(stem, out string? name))
             return name + kind;
-        string block = stem.StartsWith("h.", StringComparison.Ordinal) ? stem[2..] : stem["model.layers.".Length..];
-        int end = block.IndexOf('.', StringComparison.Ordinal);
-        return $"blk.{block[..end]}.{Inside[block[(end + 1)..]]}{kind}";
+        string block = $".{info.Block}.";
+        int inside = stem.IndexOf(block, StringComparison.Ordinal) + block.Length;
+        return $"blk{block}{Inside[stem[inside..]]}{kind}";
     }
 }

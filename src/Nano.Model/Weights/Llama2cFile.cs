@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// Checkpoints of llama2.c (format: its export.py): version 0, the legacy one without a version, 1 in float32, and 2 in int8 with a scale for each group.
-/// They say sizes only: RMSNorm's epsilon is 1e-5, the rotary base 10,000, pairs are interleaved, and there are no biases.
+/// Checkpoints of llama2.c (format: its export.py): version 0, the legacy one without a version, 1
+/// in float32, and 2 in int8 with a scale for each group. They say sizes only: RMSNorm's epsilon is
+/// 1e-5, the rotary base 10,000, pairs are interleaved, and there are no biases.
 /// </summary>
 public static class Llama2cFile
 {
@@ -14,9 +15,11 @@ public static class Llama2cFile
     private const int LegacyHeaderBytes = 7 * sizeof(int), HeaderBytes = 256, DefaultGroup = 64;
     private const float Epsilon = 1e-5f, RopeTheta = 10_000f;
 
-    private const string Tokens = "model.embed_tokens.weight", FinalNorm = "model.norm.weight", Head = "lm_head.weight", AttentionNorm = "input_layernorm", MlpNorm = "post_attention_layernorm";
+    private const string Tokens = "model.embed_tokens.weight", FinalNorm = "model.norm.weight", Head = "lm_head.weight",
+        AttentionNorm = "input_layernorm", MlpNorm = "post_attention_layernorm";
 
-    private static readonly string[] Attention = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"];
+    private static readonly string[] Attention = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+        "self_attn.o_proj"];
     private static readonly string[] Mlp = ["mlp.gate_proj", "mlp.down_proj", "mlp.up_proj"];
 
     /// <summary>Opens a checkpoint of any version.</summary>
@@ -36,7 +39,8 @@ public static class Llama2cFile
             if (group < 1)
                 throw file.Bad($"the group size is {group}; expected 1 or more");
             CheckLength(file, config, version, group);
-            return new ModelSource(path, config, Tensors(file, config, version, group), file) { TokenizerPath = ModelLoader.Beside(path, "tokenizer.bin") };
+            return new ModelSource(path, config, Tensors(file, config, version, group),
+                file) { TokenizerPath = ModelLoader.Beside(path, "tokenizer.bin") };
         }
         catch
         {
@@ -52,7 +56,8 @@ public static class Llama2cFile
     {
         int at = version == 0 ? 0 : 8, vocabulary = file.Int32(at + 20);
         if (version > 0 && file.Slice(HeaderFields, 1)[0] > 1)
-            throw file.Bad($"the flag for a shared classifier, at byte {HeaderFields}, is {file.Slice(HeaderFields, 1)[0]}; expected 0 or 1");
+            throw file.Bad($"the flag for a shared classifier, at byte {HeaderFields}, is "
+                + $"{file.Slice(HeaderFields, 1)[0]}; expected 0 or 1");
         var config = new LlamaConfig
         {
             Channels = file.Int32(at),
@@ -72,54 +77,68 @@ public static class Llama2cFile
         }
         catch (NanoException e)
         {
-            throw new BadFileException(file.Path, $"the header: {e.Message}{(version == 0 ? "; is this a model file at all?" : "")}", e);
+            throw new BadFileException(file.Path,
+                $"the header: {e.Message}{(version == 0 ? "; is this a model file at all?" : "")}", e);
         }
         return config;
     }
 
-    /// <summary>The file must be exactly as long as its sizes say; checked before a name is listed or a byte reserved.</summary>
+    /// <summary>
+    /// The file must be exactly as long as its sizes say; checked before a name is listed or a byte
+    /// reserved.
+    /// </summary>
     private static void CheckLength(BinaryFile file, LlamaConfig config, int version, int group)
     {
         Int128 C = config.Channels, table = C * config.VocabSize, norms = C * ((2 * config.Layers) + 1);
-        Int128 layer = (2 * C * config.Heads * config.HeadDim) + (2 * C * config.KvHeads * config.HeadDim) + (3 * C * config.Intermediate);
+        Int128 layer = (2 * C * config.Heads * config.HeadDim) + (2 * C * config.KvHeads * config.HeadDim)
+            + (3 * C * config.Intermediate);
         Int128 matrices = (layer * config.Layers) + (config.TiedHead ? table : 2 * table);
         Int128 expected = version switch
         {
-            0 => LegacyHeaderBytes + (sizeof(float) * (norms + matrices + ((Int128)config.ContextLength * config.HeadDim))),
+            0 => LegacyHeaderBytes
+                + (sizeof(float) * (norms + matrices + ((Int128)config.ContextLength * config.HeadDim))),
             1 => HeaderBytes + (sizeof(float) * (norms + matrices)),
             _ => HeaderBytes + (sizeof(float) * norms) + matrices + (sizeof(float) * (matrices / group)),
         };
         if (file.Length != expected)
-            throw file.Bad($"it has {file.Length} bytes; its header (version {version}, {config.Layers} layers, {config.Channels} channels, vocabulary {config.VocabSize}, context {config.ContextLength}) asks for {expected}");
+            throw file.Bad($"it has {file.Length} bytes; its header (version {version}, {config.Layers} layers, "
+                + $"{config.Channels} channels, vocabulary {config.VocabSize}, context {config.ContextLength}) asks "
+                + $"for {expected}");
     }
 
     private static List<ModelTensor> Tensors(BinaryFile file, LlamaConfig config, int version, int group)
     {
-        var shapes = config.ParameterShapes().ToDictionary(parameter => parameter.Name, parameter => parameter.Shape, StringComparer.Ordinal);
+        var declared = config.ParameterShapes().ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         var found = new Dictionary<string, ModelTensor>(StringComparer.Ordinal);
         long offset = version == 0 ? LegacyHeaderBytes : HeaderBytes;
         foreach (string name in Order(config, version))
         {
-            Shape shape = shapes[name];
+            (_, Shape shape, ParameterFacts info) = declared[name];
             long start = offset, count = shape.Length;
             if (name == Head && version == 0)
-                start = offset += (long)config.ContextLength * config.HeadDim * sizeof(float); // cos and sin of every position, which are computed here
+                // cos and sin of every position, which are computed here
+                start = offset += (long)config.ContextLength * config.HeadDim * sizeof(float);
             bool grouped = version == 2 && shape.Rank == 2;
             if (grouped && count % group != 0)
                 throw file.Bad($"tensor '{name}' has {count} elements, which groups of {group} do not divide");
             ModelTensor tensor = grouped
-                ? new ModelTensor(name, shape, WeightType.F32, (element, destination) => Dequantise(file, start, count, group, element, MemoryMarshal.Cast<byte, float>(destination)))
-                : new ModelTensor(name, shape, WeightType.F32, (element, destination) => file.Copy(start + (element * sizeof(float)), destination));
-            found.Add(name, RopeLayout.Concerns(name) ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+                ? new ModelTensor(name, shape, WeightType.F32,
+                    (element, destination) => Dequantise(file, start, count, group, element,
+                        MemoryMarshal.Cast<byte, float>(destination)))
+                : new ModelTensor(name, shape, WeightType.F32,
+                    (element, destination) => file.Copy(start + (element * sizeof(float)), destination));
+            found.Add(name, info.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
             offset += grouped ? count + (count / group * sizeof(float)) : count * sizeof(float);
         }
-        return [.. shapes.Keys.Select(name => found[name])];
+        return [.. declared.Keys.Select(name => found[name])];
     }
 
     /// <summary>The parameters in the order of a file.</summary>
     private static IEnumerable<string> Order(LlamaConfig config, int version)
     {
-        IEnumerable<string> Each(params IEnumerable<string> names) => names.SelectMany(name => Enumerable.Range(0, config.Layers).Select(layer => $"model.layers.{layer}.{name}.weight"));
+        IEnumerable<string> Each(params IEnumerable<string> names) =>
+            names.SelectMany(name => Enumerable.Range(0, config.Layers)
+                .Select(layer => $"model.layers.{layer}.{name}.weight"));
         IEnumerable<string> head = config.TiedHead ? [] : [Head];
         return version == 0
             ? [Tokens, .. Each(AttentionNorm), .. Each(Attention), .. Each(MlpNorm), .. Each(Mlp), FinalNorm, .. head]
@@ -131,7 +150,9 @@ public static class Llama2cFile
         ReadOnlySpan<sbyte> numbers = MemoryMarshal.Cast<byte, sbyte>(file.Slice(start + element, to.Length));
         long firstGroup = element / group;
         int groups = to.Length == 0 ? 0 : (int)(((element + to.Length - 1) / group) - firstGroup + 1);
-        ReadOnlySpan<float> scales = MemoryMarshal.Cast<byte, float>(file.Slice(start + count + (firstGroup * sizeof(float)), groups * sizeof(float)));
+        ReadOnlySpan<float> scales =
+            MemoryMarshal.Cast<byte, float>(file.Slice(start + count + (firstGroup * sizeof(float)),
+                groups * sizeof(float)));
         for (int i = 0; i < to.Length; i++)
             to[i] = numbers[i] * scales[(int)(((element + i) / group) - firstGroup)];
     }
@@ -146,18 +167,21 @@ public static class Llama2cFile
         if (version is < 0 or > 2)
             throw new ArgumentOutOfRangeException(nameof(version), version, "llama2.c has versions 0, 1 and 2");
         if (Refusal(source.Config) is { } reason)
-            throw new NanoException($"a checkpoint of llama2.c cannot hold this model: {reason}", "write it as safetensors or GGUF");
+            throw new NanoException($"a checkpoint of llama2.c cannot hold this model: {reason}",
+                "write it as safetensors or GGUF");
         var config = (LlamaConfig)source.Config;
         int group = DefaultGroup;
         while (config.Channels % group != 0)
             group /= 2;
-        var tensors = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        var tensors = source.Declared.ToDictionary(pair => pair.Tensor.Name, StringComparer.Ordinal);
         AtomicFile.Write(path, stream =>
         {
             stream.Write(Header(config, version, group));
             foreach (string name in Order(config, version))
             {
-                ModelTensor tensor = RopeLayout.Concerns(name) ? RopeLayout.ToInterleaved(tensors[name], config.HeadDim) : tensors[name];
+                (ModelTensor tensor, ParameterFacts info) = tensors[name];
+                if (info.IsRotated)
+                    tensor = RopeLayout.ToInterleaved(tensor, config.HeadDim);
                 if (version == 2 && tensor.Shape.Rank == 2)
                     Llama2cGroups.Write(stream, tensor.As(WeightType.F32), group);
                 else
@@ -174,17 +198,22 @@ public static class Llama2cFile
         LlamaConfig config when config.QkvBias || config.OutputBias || config.MlpBias => "it has biases",
         LlamaConfig { QkNorm: true } => "it has norms of queries and keys",
         LlamaConfig { RopeScaling: not null } => "its rotary positions are scaled",
-        LlamaConfig { RopeTheta: not RopeTheta } config => $"its rotary base is {config.RopeTheta}; llama2.c computes with {RopeTheta}",
-        LlamaConfig { NormEpsilon: not Epsilon } config => $"its RMSNorm epsilon is {config.NormEpsilon}; llama2.c computes with {Epsilon}",
-        LlamaConfig { Window: > 0 } config when config.Window < config.ContextLength => $"a token sees only {config.Window} others of {config.ContextLength}",
-        LlamaConfig config when config.HeadDim * config.Heads != config.Channels => $"its heads have {config.HeadDim} channels, which is not {config.Channels} over {config.Heads}",
+        LlamaConfig { RopeTheta: not RopeTheta } config =>
+            $"its rotary base is {config.RopeTheta}; llama2.c computes with {RopeTheta}",
+        LlamaConfig { NormEpsilon: not Epsilon } config =>
+            $"its RMSNorm epsilon is {config.NormEpsilon}; llama2.c computes with {Epsilon}",
+        LlamaConfig { Window: > 0 } config when config.Window < config.ContextLength =>
+            $"a token sees only {config.Window} others of {config.ContextLength}",
+        LlamaConfig config when config.HeadDim * config.Heads != config.Channels =>
+            $"its heads have {config.HeadDim} channels, which is not {config.Channels} over {config.Heads}",
         _ => null,
     };
 
     private static byte[] Header(LlamaConfig config, int version, int group)
     {
         int vocabulary = version == 0 && !config.TiedHead ? -config.VocabSize : config.VocabSize;
-        ReadOnlySpan<int> sizes = [config.Channels, config.Intermediate, config.Layers, config.Heads, config.KvHeads, vocabulary, config.ContextLength];
+        ReadOnlySpan<int> sizes = [config.Channels, config.Intermediate, config.Layers, config.Heads, config.KvHeads,
+            vocabulary, config.ContextLength];
         if (version == 0)
             return MemoryMarshal.AsBytes(sizes).ToArray();
         var header = new byte[HeaderBytes];

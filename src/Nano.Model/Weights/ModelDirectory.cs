@@ -4,9 +4,10 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// A model in Hugging Face's layout: config.json, model.safetensors (or several such files and an index), and the files of a tokenizer where there is one.
-/// GPT-2's linear weights lie there as Conv1D, [in, out], and are transposed on the way to our [out, in]; its names are read with and without
-/// the prefix "transformer.", and written with it.
+/// A model in Hugging Face's layout: config.json, model.safetensors (or several such files and an
+/// index), and the files of a tokenizer where there is one. GPT-2's linear weights lie there as
+/// Conv1D, [in, out], and are transposed on the way to our [out, in]; its names are read with and
+/// without the prefix "transformer.", and written with it.
 /// </summary>
 public static class ModelDirectory
 {
@@ -21,14 +22,21 @@ public static class ModelDirectory
     private const string TokenizerConfigFile = "tokenizer_config.json";
     private const int MaxTokenizerConfigBytes = 1 << 24, MaxTokenizerFileBytes = 1 << 28;
 
-    /// <summary>What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken users give it.</summary>
+    /// <summary>
+    /// What belongs to a tokenizer, by the names that transformers, SentencePiece and tiktoken
+    /// users give it.
+    /// </summary>
     private static readonly string[] TokenizerFiles =
     [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe",
-        "tokenizer.model", "tokenizer.bin", ChatTemplateFile, "chat_template.json", "generation_config.json",
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "merges.txt", "encoder.json", "vocab.bpe", "tokenizer.model", "tokenizer.bin", ChatTemplateFile,
+        "chat_template.json", "generation_config.json",
     ];
 
-    /// <summary>Opens the model at a path (see <see cref="ModelFolder.Resolve"/>) without loading it; a path to a .safetensors file means that file.</summary>
+    /// <summary>
+    /// Opens the model at a path (see <see cref="ModelFolder.Resolve"/>) without loading it; a path
+    /// to a .safetensors file means that file.
+    /// </summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static ModelSource Open(string path)
@@ -53,7 +61,10 @@ public static class ModelDirectory
         }
     }
 
-    /// <summary>The text of chat_template.jinja, or the string chat_template of tokenizer_config.json, or null.</summary>
+    /// <summary>
+    /// The text of chat_template.jinja, or the string chat_template of tokenizer_config.json, or
+    /// null.
+    /// </summary>
     /// <exception cref="BadFileException">A file is malformed.</exception>
     public static string? ReadChatTemplate(string folder)
     {
@@ -65,7 +76,9 @@ public static class ModelDirectory
         using var json = InputFile.ReadJson(config, MaxTokenizerConfigBytes, "check the path");
         try
         {
-            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("chat_template", out var template) && template.ValueKind == JsonValueKind.String
+            return json.RootElement.ValueKind == JsonValueKind.Object
+                && json.RootElement.TryGetProperty("chat_template", out var template)
+                && template.ValueKind == JsonValueKind.String
                 ? template.GetString() : null;
         }
         catch (InvalidOperationException e) // an escaped half of a surrogate pair
@@ -74,10 +87,14 @@ public static class ModelDirectory
         }
     }
 
-    /// <summary>Loads the model at a path (see <see cref="ModelFolder.Resolve"/>), with its tokenizer if it brings one.</summary>
+    /// <summary>
+    /// Loads the model at a path (see <see cref="ModelFolder.Resolve"/>), with its tokenizer if it
+    /// brings one.
+    /// </summary>
     /// <exception cref="NanoException">There is no model.</exception>
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
-    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) => ModelLoader.Load(ModelFolder.Resolve(path));
+    public static (LanguageModel Model, ITokenizer? Tokenizer) Load(string path) =>
+        ModelLoader.Load(ModelFolder.Resolve(path));
 
     /// <summary>Writes a model into a folder that exists, with its tokenizer and its chat template, a Jinja string, if
     /// there are such.</summary>
@@ -91,20 +108,29 @@ public static class ModelDirectory
         Write(folder, source);
     }
 
-    /// <summary>Writes a model into a folder that exists: weights, tokenizer files, and config.json last, which makes the folder a model.</summary>
+    /// <summary>
+    /// Writes a model into a folder that exists: weights, tokenizer files, and config.json last,
+    /// which makes the folder a model.
+    /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="source">The model.</param>
     /// <param name="type">The type to store; null means each tensor's own.</param>
-    /// <param name="shardBytes">Larger models go into several files of at most this many bytes of weights; 0 means one file.</param>
+    /// <param name="shardBytes">Larger models go into several files of at most this many bytes of
+    /// weights; 0 means one file.</param>
     /// <exception cref="NanoException">A file cannot be written.</exception>
     public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
     {
-        var tensors = source.Tensors.Select(tensor => (IsConv1D(tensor.Name) ? tensor.Transposed() : tensor).Named(FileName(tensor.Name)).As(type ?? tensor.Type));
-        SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())], shardBytes == 0 ? long.MaxValue : shardBytes);
+        var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Info)
+            .Named(FileName(source.Config, pair.Tensor.Name, pair.Info)).As(type ?? pair.Tensor.Type));
+        ModelTensor InFile(ModelTensor tensor, ParameterFacts info) =>
+            IsConv1D(source.Config, info) ? tensor.Transposed() : tensor;
+        SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())],
+            shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
                 stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
-        AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
+        AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile),
+            stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
     }
 
     /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them;
@@ -124,16 +150,19 @@ public static class ModelDirectory
     private static string ConfigText(ModelConfig config, WeightType type)
     {
         string name = type switch { WeightType.F16 => "float16", WeightType.BF16 => "bfloat16", _ => "float32" };
-        return config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"", StringComparison.Ordinal);
+        return config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"",
+            StringComparison.Ordinal);
     }
 
-    /// <summary>The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below "transformer.".</summary>
-    public static string FileName(string parameter) =>
-        parameter.StartsWith("lm_head.", StringComparison.Ordinal) || parameter.StartsWith("model.", StringComparison.Ordinal) ? parameter : Prefix + parameter;
+    /// <summary>
+    /// The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below
+    /// "transformer.".
+    /// </summary>
+    public static string FileName(ModelConfig config, string parameter, ParameterFacts info) =>
+        config is Gpt2Config && info.Role != ParameterRole.Head ? Prefix + parameter : parameter;
 
-    /// <summary>Whether a parameter lies transposed in the file.</summary>
-    public static bool IsConv1D(string parameter) =>
-        parameter.EndsWith("c_attn.weight", StringComparison.Ordinal) || parameter.EndsWith("c_proj.weight", StringComparison.Ordinal) || parameter.EndsWith("c_fc.weight", StringComparison.Ordinal);
+    /// <summary>Whether a parameter lies transposed in the file: the matrices in GPT-2's blocks do.</summary>
+    public static bool IsConv1D(ModelConfig config, ParameterFacts info) => config is Gpt2Config && info.IsInner;
 
     /// <summary>[rows, columns] as [columns, rows].</summary>
     public static float[] Transposed(ReadOnlySpan<float> matrix, int rows, int columns)
@@ -145,51 +174,67 @@ public static class ModelDirectory
         return result;
     }
 
-    /// <summary>The model's tensors in a set of files that must hold them all, rightly shaped, and nothing else.</summary>
+    /// <summary>
+    /// The model's tensors in a set of files that must hold them all, rightly shaped, and nothing
+    /// else.
+    /// </summary>
     private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config)
     {
         // Before the names of a million layers are listed for a file of a few tensors.
         if (config.Layers > files.Names.Count)
-            throw new BadFileException(files.Path, $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; tensors of the last are missing");
+            throw new BadFileException(files.Path,
+                $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; "
+                + $"tensors of the last are missing");
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (name, shape) in config.ParameterShapes())
+        foreach (var (name, shape, info) in config.ParameterShapes())
         {
-            string inFile = files.Has(name) ? name : FileName(name);
+            string inFile = files.Has(name) ? name : FileName(config, name, info);
             if (!files.Has(inFile))
                 throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
             long[] expected = shape.ToArray();
-            if (IsConv1D(name))
+            if (IsConv1D(config, info))
                 Array.Reverse(expected);
             if (!files.Sizes(inFile).SequenceEqual(expected))
-                throw new BadFileException(files.FileOf(inFile), $"tensor '{inFile}' has shape [{string.Join(", ", files.Sizes(inFile))}], config.json asks for [{string.Join(", ", expected)}]");
+                throw new BadFileException(files.FileOf(inFile),
+                    $"tensor '{inFile}' has shape [{string.Join(", ", files.Sizes(inFile))}], config.json asks for "
+                    + $"[{string.Join(", ", expected)}]");
             ModelTensor tensor = files.Tensor(inFile);
-            found.Add((IsConv1D(name) ? tensor.Transposed() : tensor).Named(name));
+            found.Add((IsConv1D(config, info) ? tensor.Transposed() : tensor).Named(name));
             known.Add(inFile);
         }
         CheckOthers(files, config, known, found[0]);
         return found;
     }
 
-    /// <summary>Buffers that old checkpoints carry along may be there, and a head that repeats the tied table; nothing else.</summary>
-    private static void CheckOthers(SafetensorsSet files, ModelConfig config, HashSet<string> known, ModelTensor tokenTable)
+    /// <summary>
+    /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied
+    /// table; nothing else.
+    /// </summary>
+    private static void CheckOthers(SafetensorsSet files, ModelConfig config, HashSet<string> known,
+        ModelTensor tokenTable)
     {
         foreach (string name in files.Names.Where(name => !known.Contains(name)))
         {
             if (config.TiedHead && name == "lm_head.weight")
                 CheckTiedHead(files, tokenTable);
             else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal)))
-                throw new BadFileException(files.FileOf(name), $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
+                throw new BadFileException(files.FileOf(name),
+                    $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
         }
     }
 
     private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
 
-    /// <summary>Some programs store a tied head once more. It must be the token table then, or the configuration is wrong.</summary>
+    /// <summary>
+    /// Some programs store a tied head once more. It must be the token table then, or the
+    /// configuration is wrong.
+    /// </summary>
     private static void CheckTiedHead(SafetensorsSet files, ModelTensor tokenTable)
     {
         ModelTensor head = files.Tensor("lm_head.weight");
         if (head.Shape != tokenTable.Shape || !head.SameElements(tokenTable))
-            throw new BadFileException(files.FileOf("lm_head.weight"), "tensor 'lm_head.weight' differs from the token table, but config.json says that they are tied");
+            throw new BadFileException(files.FileOf("lm_head.weight"),
+                "tensor 'lm_head.weight' differs from the token table, but config.json says that they are tied");
     }
 }

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// A model as any file holds it: the meeting point of all formats. A reader gives one of these without loading the weights; a writer takes one.
-/// Tensors are those of the model's parameters, in their order, under their names, weights [out, in], in the types they are stored as.
+/// A model as any file holds it: the meeting point of all formats. A reader gives one of these
+/// without loading the weights; a writer takes one. Tensors are those of the model's parameters, in
+/// their order, under their names, weights [out, in], in the types they are stored as.
 /// </summary>
 public sealed class ModelSource : IDisposable
 {
@@ -13,12 +14,15 @@ public sealed class ModelSource : IDisposable
     /// <param name="config">What it is.</param>
     /// <param name="tensors">One for each parameter of the config, in order.</param>
     /// <param name="files">What to close in the end.</param>
-    internal ModelSource(string path, ModelConfig config, IReadOnlyList<ModelTensor> tensors, params IReadOnlyList<IDisposable> files)
+    internal ModelSource(string path, ModelConfig config, IReadOnlyList<ModelTensor> tensors,
+        params IReadOnlyList<IDisposable> files)
     {
         (Path, Config, Tensors, this.files) = (path, config, tensors, files);
         if (config is LlamaConfig { Pairing: not RopePairing.RotateHalf })
-            throw new NanoException("a model with interleaved rotary pairs cannot be written", "permute the rows of the query and key weights to rotate-half first");
-        if (!tensors.Select(tensor => (tensor.Name, tensor.Shape)).SequenceEqual(config.ParameterShapes()))
+            throw new NanoException("a model with interleaved rotary pairs cannot be written",
+                "permute the rows of the query and key weights to rotate-half first");
+        if (!tensors.Select(tensor => (tensor.Name, tensor.Shape))
+            .SequenceEqual(config.ParameterShapes().Select(parameter => (parameter.Name, parameter.Shape))))
             throw new ArgumentException($"the tensors of '{path}' are not the parameters of its configuration");
     }
 
@@ -30,6 +34,10 @@ public sealed class ModelSource : IDisposable
 
     /// <summary>Every parameter once, in the order in which the model declares them.</summary>
     public IReadOnlyList<ModelTensor> Tensors { get; }
+
+    /// <summary>The tensors, each with what the model says about its parameter.</summary>
+    internal IEnumerable<(ModelTensor Tensor, ParameterFacts Info)> Declared =>
+        Tensors.Zip(Config.ParameterShapes(), (tensor, parameter) => (tensor, parameter.Info));
 
     /// <summary>The metadata of a GGUF file, vocabulary and chat template included; null for other formats.</summary>
     public GgufMetadata? Metadata { get; init; }
@@ -45,14 +53,19 @@ public sealed class ModelSource : IDisposable
 
     /// <summary>A model in memory; the source must not outlive it.</summary>
     public static ModelSource Of(LanguageModel model) => new("a model in memory", model.Config,
-        [.. model.Parameters.All.Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32, (start, destination) =>
-            System.Runtime.InteropServices.MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
+        [.. model.Parameters.All
+            .Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32,
+                (start, destination) =>
+            System.Runtime.InteropServices.MemoryMarshal
+                .AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
 
     /// <summary>The same model, telling how much of it has been read; this one still owns the files.</summary>
     internal ModelSource Watched(IProgress<ConversionProgress> progress)
     {
         long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
-        return new ModelSource(Path, Config, [.. Tensors.Select(tensor => tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))])
+        return new ModelSource(Path, Config,
+            [.. Tensors.Select(tensor =>
+                tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))])
         {
             Metadata = Metadata,
             TokenizerFiles = TokenizerFiles,

@@ -1,9 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// The two orders in which rows of query and key projections lie. Rotary positions turn pairs of channels; transformers pairs channel i of a head
-/// with i + D/2 (rotate-half), Meta's code, llama2.c and GGUF's "llama" pair 2i with 2i + 1 (interleaved). The same pairs, named otherwise: moving
-/// the rows makes one model of the other. Our models have rotate-half.
+/// The two orders in which rows of query and key projections lie. Rotary positions turn pairs of
+/// channels; transformers pairs channel i of a head with i + D/2 (rotate-half), Meta's code,
+/// llama2.c and GGUF's "llama" pair 2i with 2i + 1 (interleaved). The same pairs, named otherwise:
+/// moving the rows makes one model of the other. Our models have rotate-half.
 /// </summary>
 internal static class RopeLayout
 {
@@ -20,8 +21,4 @@ internal static class RopeLayout
         int within = row % headDim;
         return row - within + (within / 2) + (within % 2 * (headDim / 2));
     });
-
-    /// <summary>Whether a parameter's rows are in heads that are turned.</summary>
-    public static bool Concerns(string parameter) =>
-        parameter.Contains(".self_attn.q_proj.", StringComparison.Ordinal) || parameter.Contains(".self_attn.k_proj.", StringComparison.Ordinal);
 }

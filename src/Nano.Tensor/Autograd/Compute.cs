@@ -1,18 +1,22 @@
 namespace Nano;
 
 /// <summary>
-/// What an op runs in: the worker team, the SIMD width, the memory of the current step, and the tape (none means inference).
-/// One Compute is used by one thread at a time.
+/// What an op runs in: the worker team, the SIMD width, the memory of the current step, and the
+/// tape (none means inference). One Compute is used by one thread at a time.
 /// </summary>
 public sealed unsafe class Compute : IDisposable
 {
     private readonly WorkerTeam team;
     private readonly Scratch shared = new();
-    private readonly List<Tensor> made = []; // within KeepingOnlyTheResult and Listing, the step tensors so far
+    private readonly List<Tensor> made = []; // within ReleasingIntermediates and Listing, the step tensors so far
     private int scopes;
+    private bool recordsLater;
     private long largestScratch;
 
-    /// <summary>A context with this many threads (0: NANO_THREADS or all processors) and this width (null: NANO_SIMD or the best).</summary>
+    /// <summary>
+    /// A context with this many threads (0: NANO_THREADS or all processors) and this width (null:
+    /// NANO_SIMD or the best).
+    /// </summary>
     public Compute(int threads = 0, SimdWidth? width = null)
     {
         Width = width ?? SimdWidths.Best();
@@ -25,7 +29,10 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
 
-    /// <summary>Whether kernels are passed over and only memory is handed out, to find out how much something needs.</summary>
+    /// <summary>
+    /// Whether kernels are passed over and only memory is handed out, to find out how much
+    /// something needs.
+    /// </summary>
     public bool OnlyPlans { get; init; }
 
     /// <summary>Bytes of working memory that the workers have at most grown to.</summary>
@@ -48,20 +55,32 @@ public sealed unsafe class Compute : IDisposable
         StepArena.Reset();
     }
 
-    /// <summary>Runs something as inference: nothing is recorded, and the tape is back afterwards, also when it throws.</summary>
-    public T WithoutTape<T>(Func<T> action)
+    /// <summary>
+    /// Runs something as inference: nothing is recorded, and the tape is back afterwards, also when
+    /// it throws.
+    /// </summary>
+    public T WithoutTape<T>(Func<T> action) => Untaped(action, recordsLater: false);
+
+    /// <summary>
+    /// Runs something that records nothing now; where it runs again with a tape later, its outputs
+    /// want gradients already.
+    /// </summary>
+    internal T Untaped<T>(Func<T> action, bool recordsLater)
     {
-        var tape = Tape;
-        Tape = null;
+        var (tape, before) = (Tape, this.recordsLater);
+        (Tape, this.recordsLater) = (null, recordsLater);
         try
         {
             return action();
         }
         finally
         {
-            Tape = tape;
+            (Tape, this.recordsLater) = (tape, before);
         }
     }
+
+    /// <summary>Whether what is computed now is differentiated, from this record or from one of a second run.</summary>
+    internal bool Differentiates => Tape is not null || recordsLater;
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
     public Tensor New(Shape shape, DType type = DType.Float32) => Made(new Tensor(StepArena, shape, type));
@@ -77,15 +96,24 @@ public sealed unsafe class Compute : IDisposable
     }
 
     /// <summary>
-    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on. For values that no backward pass reads, such as
-    /// a branch that has been added to the residual stream. The tensor can still receive a gradient. No effect on other tensors.
+    /// Gives a step tensor's memory back before the step ends; reading it is an error from now on.
+    /// For values that no backward pass reads, such as a branch that has been added to the residual
+    /// stream. The tensor can still receive a gradient. No effect on other tensors.
     /// </summary>
     public void Release(Tensor tensor) => tensor.ReleaseValues(StepArena);
 
+    /// <summary>
+    /// Runs something and, where nothing of it was recorded for a backward pass, releases every
+    /// step tensor that it made, except the result.
+    /// </summary>
+    public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingIntermediates(action, unlessRecorded: true)!;
+
     /// <summary>Runs something and releases every step tensor that it made, except the result.</summary>
-    internal Tensor? KeepingOnlyTheResult(Func<Tensor?> action)
+    /// <param name="action">What is run.</param>
+    /// <param name="unlessRecorded">Whether they stay if the tape has recorded an op meanwhile.</param>
+    internal Tensor? ReleasingIntermediates(Func<Tensor?> action, bool unlessRecorded = false)
     {
-        int start = made.Count;
+        int start = made.Count, recorded = Tape?.Ops.Count ?? 0;
         Tensor? result = null;
         scopes++;
         try
@@ -95,19 +123,30 @@ public sealed unsafe class Compute : IDisposable
         finally
         {
             scopes--;
-            bool ours = false;
-            for (int i = start; i < made.Count; i++)
-                if (made[i] == result?.Root)
-                    ours = true;
-                else
-                    made[i].Release(StepArena);
-            made.RemoveRange(start, made.Count - start);
-            if (ours && scopes > 0)
-                made.Add(result!.Root);
+            if (!unlessRecorded || (Tape?.Ops.Count ?? 0) == recorded)
+                ReleaseFrom(start, result?.Root);
+            else if (scopes == 0)
+                made.Clear();
         }
     }
 
-    /// <summary>Runs something and lists the step tensors that it made and did not release, except the result, in the order in which they were made.</summary>
+    private void ReleaseFrom(int start, Tensor? result)
+    {
+        bool ours = false;
+        for (int i = start; i < made.Count; i++)
+            if (made[i] == result)
+                ours = true;
+            else
+                made[i].Release(StepArena);
+        made.RemoveRange(start, made.Count - start);
+        if (ours && scopes > 0)
+            made.Add(result!);
+    }
+
+    /// <summary>
+    /// Runs something and lists the step tensors that it made and did not release, except the
+    /// result, in the order in which they were made.
+    /// </summary>
     internal Tensor Listing(Func<Tensor> action, List<Tensor> held)
     {
         int start = made.Count;
@@ -130,15 +169,21 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>Is told what each op costs and when it has ended, while set.</summary>
     public Profiler? Profiler { get; set; }
 
-    /// <summary>Remembers an op for the backward pass, if anybody wants one. Its forward pass has just ended.</summary>
+    /// <summary>
+    /// Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has
+    /// just ended.
+    /// </summary>
     internal void Record(Op op)
     {
         Profiler?.Lap(op.ForwardWork);
-        Tape?.Record(op);
+        op.Output.WantsGradient = Differentiates && op.WantsGradient;
+        if (Tape is { } tape && (op.Output.WantsGradient || tape.RecordsAll))
+            tape.Record(op);
     }
 
     /// <summary>
-    /// Runs a kernel over [0, count) in chunks that the team shares, at this context's SIMD width. The width is chosen here and nowhere else.
+    /// Runs a kernel over [0, count) in chunks that the team shares, at this context's SIMD width.
+    /// The width is chosen here and nowhere else.
     /// </summary>
     internal void For<K>(nint count, nint chunk, long scratchFloats, in K kernel) where K : unmanaged, IKernel
     {
@@ -162,11 +207,17 @@ public sealed unsafe class Compute : IDisposable
         return shared.Take(floats);
     }
 
-    /// <summary>Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch costs about a microsecond.</summary>
+    /// <summary>
+    /// Runs an elementwise body over [0, count). Small jobs stay on the calling thread: a dispatch
+    /// costs about a microsecond.
+    /// </summary>
     internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise =>
         For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
 
-    /// <summary>Whether a result of so many floats, 32 MB and more, has left the caches before the next op reads it.</summary>
+    /// <summary>
+    /// Whether a result of so many floats, 32 MB and more, has left the caches before the next op
+    /// reads it.
+    /// </summary>
     internal static bool WorthStreaming(long floats) => floats >= 1 << 23;
 
     /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
@@ -185,7 +236,8 @@ public sealed unsafe class Compute : IDisposable
         private K kernel = kernel;
         private readonly long scratchFloats = scratchFloats;
 
-        public static void Run<S, V>(void* job, nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        public static void Run<S, V>(void* job, nint begin, nint end, Scratch scratch) where S : ISimd<V>
+            where V : unmanaged
         {
             var self = (Job<K>*)job;
             scratch.Begin(self->scratchFloats);

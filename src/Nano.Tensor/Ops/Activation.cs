@@ -39,7 +39,8 @@ internal readonly struct Relu : IActivation
     public static V Value<S, V>(V x) where S : ISimd<V> where V : unmanaged => S.Max(S.Splat(0), x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Derivative<S, V>(V x) where S : ISimd<V> where V : unmanaged => S.IfGreater(x, S.Splat(0), S.Splat(1), S.Splat(0));
+    public static V Derivative<S, V>(V x) where S : ISimd<V> where V : unmanaged =>
+        S.IfGreater(x, S.Splat(0), S.Splat(1), S.Splat(0));
 }
 
 /// <summary>s(x) = 1 / (1 + e^-x), s' = s (1 - s).</summary>
@@ -70,7 +71,10 @@ internal readonly struct Tanh : IActivation
     }
 }
 
-/// <summary>x s(x) (SiLU, also called swish); derivative s + x s (1 - s) = s (1 + x (1 - s)). Elfwing et al., 2017.</summary>
+/// <summary>
+/// x s(x) (SiLU, also called swish); derivative s + x s (1 - s) = s (1 + x (1 - s)). Elfwing et
+/// al., 2017.
+/// </summary>
 internal readonly struct Silu : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,9 +89,10 @@ internal readonly struct Silu : IActivation
 }
 
 /// <summary>
-/// The tanh form of GELU (Hendrycks and Gimpel, 2016), as in GPT-2: x/2 (1 + tanh u), u = c (x + 0.044715 x^3), c = sqrt(2/pi).
-/// Since (1 + tanh u)/2 = s(2u), it is x s(2u), which keeps its accuracy where 1 + tanh cancels.
-/// Derivative: s + x s (1 - s) 2u', with u' = c (1 + 3 * 0.044715 x^2).
+/// The tanh form of GELU (Hendrycks and Gimpel, 2016), as in GPT-2: x/2 (1 + tanh u), u = c (x +
+/// 0.044715 x^3), c = sqrt(2/pi). Since (1 + tanh u)/2 = s(2u), it is x s(2u), which keeps its
+/// accuracy where 1 + tanh cancels. Derivative: s + x s (1 - s) 2u', with u' = c (1 + 3 * 0.044715
+/// x^2).
 /// </summary>
 internal readonly struct GeluTanh : IActivation
 {
@@ -95,7 +100,8 @@ internal readonly struct GeluTanh : IActivation
     private const float Cubic = 0.044715f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Value<S, V>(V x) where S : ISimd<V> where V : unmanaged => S.Multiply(x, Gate<S, V>(x, S.Multiply(x, x)));
+    public static V Value<S, V>(V x) where S : ISimd<V> where V : unmanaged =>
+        S.Multiply(x, Gate<S, V>(x, S.Multiply(x, x)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Derivative<S, V>(V x) where S : ISimd<V> where V : unmanaged
@@ -127,7 +133,8 @@ internal readonly struct GeluErf : IActivation
     {
         // Beyond |x| = 20 the density is 0; the limit keeps infinity times 0 from becoming a NaN.
         V limit = S.Splat(20), near = S.IfGreater(S.Abs(x), limit, S.CopySign(limit, x), x);
-        V density = S.Multiply(SimdMath.ExpNonPositive<S, V>(S.Multiply(S.Multiply(near, near), S.Splat(-0.5f))), S.Splat(0.3989422804014327f));
+        V density = S.Multiply(SimdMath.ExpNonPositive<S, V>(S.Multiply(S.Multiply(near, near), S.Splat(-0.5f))),
+            S.Splat(0.3989422804014327f));
         return S.Fma(near, density, Distribution<S, V>(near));
     }
 
@@ -136,9 +143,14 @@ internal readonly struct GeluErf : IActivation
         S.Fma(SimdMath.Erf<S, V>(S.Multiply(x, S.Splat(0.7071067811865476f))), S.Splat(0.5f), S.Splat(0.5f));
 }
 
-/// <summary>y = f(x), element by element. Backward: dx = dy f'(x); f' is computed again from x, so nothing is stored.</summary>
+/// <summary>
+/// y = f(x), element by element. Backward: dx = dy f'(x); f' is computed again from x, so nothing
+/// is stored.
+/// </summary>
 internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("activation forward", X.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("activation backward", 2 * X.Length, X, Y, X);
@@ -178,10 +190,12 @@ internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : O
     private readonly unsafe struct Apply<F>(float* x, float* y) : IElementwise where F : unmanaged, IActivation
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, F.Value<S, V>(S.Load(x + i)));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(y + i, F.Value<S, V>(S.Load(x + i)));
     }
 
-    private readonly unsafe struct ApplyBackward<F>(float* x, float* dy, GradientTarget dx) : IElementwise where F : unmanaged, IActivation
+    private readonly unsafe struct ApplyBackward<F>(float* x, float* dy, GradientTarget dx)
+        : IElementwise where F : unmanaged, IActivation
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
@@ -190,16 +204,28 @@ internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : O
 }
 
 /// <summary>
-/// y = silu(gate) * up (Shazeer, "GLU Variants Improve Transformer", 2020). Backward: dgate = dy up silu'(gate), dup = dy silu(gate).
+/// y = silu(gate) * up (Shazeer, "GLU Variants Improve Transformer", 2020). Backward: dgate = dy up
+/// silu'(gate), dup = dy silu(gate).
 /// </summary>
 internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Gate.WantsGradient || Up.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("swiglu forward", 3 * Y.Length, Gate, Up, Y);
 
     internal override Work? BackwardWork => Work.Of("swiglu backward", 10 * Y.Length, Gate, Up, Y, Gate, Up);
 
-    internal override unsafe void Backward(Compute compute) =>
-        compute.ForEach((nint)Y.Length, new Gradients(Gate.Pointer, Up.Pointer, Y.Gradient.Pointer, Gate.GradientFor(compute), Up.GradientFor(compute)));
+    internal override unsafe void Backward(Compute compute)
+    {
+        float* gate = Gate.Pointer, up = Up.Pointer, dy = Y.Gradient.Pointer;
+        var (dgate, dup) = (Gate.TargetIfWanted(compute), Up.TargetIfWanted(compute));
+        if (dup.Pointer == null)
+            compute.ForEach((nint)Y.Length, new GateGradient(gate, up, dy, dgate));
+        else if (dgate.Pointer == null)
+            compute.ForEach((nint)Y.Length, new UpGradient(gate, dy, dup));
+        else
+            compute.ForEach((nint)Y.Length, new Gradients(gate, up, dy, dgate, dup));
+    }
 
     internal readonly unsafe struct Forward(float* gate, float* up, float* y) : IElementwise
     {
@@ -208,7 +234,8 @@ internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
             S.Store(y + i, S.Multiply(Silu.Value<S, V>(S.Load(gate + i)), S.Load(up + i)));
     }
 
-    private readonly unsafe struct Gradients(float* gate, float* up, float* dy, GradientTarget dgate, GradientTarget dup) : IElementwise
+    private readonly unsafe struct Gradients(float* gate, float* up, float* dy, GradientTarget dgate,
+        GradientTarget dup) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
@@ -217,6 +244,21 @@ internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
             dgate.Put<S, V>(i, S.Multiply(S.Multiply(d, S.Load(up + i)), Silu.Derivative<S, V>(g)));
             dup.Put<S, V>(i, S.Multiply(d, Silu.Value<S, V>(g)));
         }
+    }
+
+    private readonly unsafe struct GateGradient(float* gate, float* up, float* dy, GradientTarget dgate) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            dgate.Put<S, V>(i, S.Multiply(S.Multiply(S.Load(dy + i), S.Load(up + i)),
+                Silu.Derivative<S, V>(S.Load(gate + i))));
+    }
+
+    private readonly unsafe struct UpGradient(float* gate, float* dy, GradientTarget dup) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            dup.Put<S, V>(i, S.Multiply(S.Load(dy + i), Silu.Value<S, V>(S.Load(gate + i))));
     }
 }
 
@@ -239,7 +281,8 @@ public static class ActivationExtensions
         if (gate.Shape != up.Shape)
             throw new ArgumentException($"swiglu: gate {gate} and up {up} differ in shape");
         var y = compute.New(gate.Shape);
-        compute.ForEach((nint)y.Length, new SwiGluOp.Forward(gate.Contiguous("swiglu").Pointer, up.Contiguous("swiglu").Pointer, y.Pointer));
+        compute.ForEach((nint)y.Length, new SwiGluOp.Forward(gate.Contiguous("swiglu").Pointer,
+            up.Contiguous("swiglu").Pointer, y.Pointer));
         compute.Record(new SwiGluOp(gate, up, y));
         return y;
     }

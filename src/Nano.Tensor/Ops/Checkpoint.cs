@@ -1,11 +1,14 @@
 namespace Nano;
 
 /// <summary>
-/// y = f(x), of which only x and y are kept (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
-/// Backward: f runs again, this time with a tape, and the gradient goes through that; the same operations in the same order, so the same bits.
+/// y = f(x), of which only x and y are kept (Chen et al., "Training Deep Nets with Sublinear Memory
+/// Cost", 2016). Backward: f runs again, this time with a tape, and the gradient goes through that;
+/// the same operations in the same order, so the same bits.
 /// </summary>
 internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Y.WantsGradient;
+
     /// <summary>Nothing of its own: the ops inside take their laps, both times.</summary>
     internal override Work ForwardWork => Work.Of("checkpoint", 0);
 
@@ -17,7 +20,7 @@ internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body
         compute.Tape = inner;
         try
         {
-            compute.KeepingOnlyTheResult(() =>
+            compute.ReleasingIntermediates(() =>
             {
                 var y = Body(compute, X);
                 y.TryAdoptGradient(Y.Gradient);
@@ -36,20 +39,24 @@ internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body
 public static class CheckpointExtensions
 {
     /// <summary>
-    /// body(x), forgetting everything on the way: what the backward pass needs of it is computed a second time then. Without a tape it is just the
-    /// way to run something whose inner tensors do not pile up.
+    /// body(x), forgetting everything on the way: what the backward pass needs of it is computed a
+    /// second time then. Without a tape it is just the way to run something whose inner tensors do
+    /// not pile up.
     /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="x">The tensor that body depends on, besides parameters.</param>
-    /// <param name="body">Runs twice and must do the same both times. Returns x or a tensor it made, not a view.</param>
+    /// <param name="body">Runs twice and must do the same both times. Returns x or a tensor it
+    /// made, not a view.</param>
     /// <exception cref="ArgumentException">The result is a view.</exception>
     public static Tensor Checkpoint(this Compute compute, Tensor x, Func<Compute, Tensor, Tensor> body)
     {
-        var y = compute.WithoutTape(() => compute.KeepingOnlyTheResult(() => body(compute, x)))!;
+        var y = compute.Untaped(() => compute.ReleasingIntermediates(() => body(compute, x)),
+            recordsLater: compute.Differentiates)!;
         if (y == x)
             return x;
         if (y.Root != y)
-            throw new ArgumentException($"checkpoint: the result {y} is a view of {y.Root}; wanted a tensor of its own");
+            throw new ArgumentException(
+                $"checkpoint: the result {y} is a view of {y.Root}; wanted a tensor of its own");
         compute.Record(new CheckpointOp(x, body, y));
         return y;
     }

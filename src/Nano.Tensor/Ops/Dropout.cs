@@ -1,12 +1,14 @@
 namespace Nano;
 
 /// <summary>
-/// y_i = x_i / (1 - p) where element i is kept, else 0 (Srivastava et al., 2014, scaled at training time).
-/// Whether it is kept is a pure function of (seed, stream, first + i), so backward draws the same mask again and none is stored:
-/// dx_i = dy_i / (1 - p) where kept, else 0.
+/// y_i = x_i / (1 - p) where element i is kept, else 0 (Srivastava et al., 2014, scaled at training
+/// time). Whether it is kept is a pure function of (seed, stream, first + i), so backward draws the
+/// same mask again and none is stored: dx_i = dy_i / (1 - p) where kept, else 0.
 /// </summary>
 internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong Stream, long First, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("dropout forward", X.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("dropout backward", X.Length, Y, X);
@@ -17,8 +19,12 @@ internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong 
     /// <summary>How many groups of four of the mask the elements [first, first + length) lie in.</summary>
     internal static nint Groups(long first, long length) => (nint)(((first + length + 3) / 4) - (first / 4));
 
-    /// <summary>One item is a group of four elements: a draw of the generator gives four words. x begins at element first of the mask.</summary>
-    internal readonly unsafe struct Mask(float* x, nint length, float probability, ulong seed, ulong stream, nint first, GradientTarget y) : IKernel
+    /// <summary>
+    /// One item is a group of four elements: a draw of the generator gives four words. x begins at
+    /// element first of the mask.
+    /// </summary>
+    internal readonly unsafe struct Mask(float* x, nint length, float probability, ulong seed, ulong stream, nint first,
+        GradientTarget y) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -46,14 +52,19 @@ internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong 
 /// <summary>Dropout as a method of <see cref="Compute"/>.</summary>
 public static class DropoutExtensions
 {
-    /// <summary>Zeroes each element with the given probability and scales the others by 1 / (1 - probability).</summary>
+    /// <summary>
+    /// Zeroes each element with the given probability and scales the others by 1 / (1 -
+    /// probability).
+    /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="x">Any shape.</param>
     /// <param name="probability">In [0, 1); 0 returns x itself.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="stream">Which mask: must differ for every step and every use in a model.</param>
-    /// <param name="first">The element of the mask that x begins with: x may be a part of something larger and gets its part of the mask.</param>
-    public static unsafe Tensor Dropout(this Compute compute, Tensor x, float probability, ulong seed, ulong stream, long first = 0)
+    /// <param name="first">The element of the mask that x begins with: x may be a part of something
+    /// larger and gets its part of the mask.</param>
+    public static unsafe Tensor Dropout(this Compute compute, Tensor x, float probability, ulong seed, ulong stream,
+        long first = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         if (!(probability is >= 0 and < 1))
@@ -62,7 +73,8 @@ public static class DropoutExtensions
             return x;
         var y = compute.New(x.Shape);
         compute.For(DropoutOp.Groups(first, x.Length), 1 << 11, 0,
-            new DropoutOp.Mask(x.Contiguous("dropout").Pointer, (nint)x.Length, probability, seed, stream, (nint)first, new(y.Pointer, false)));
+            new DropoutOp.Mask(x.Contiguous("dropout").Pointer, (nint)x.Length, probability, seed, stream, (nint)first,
+                new(y.Pointer, false)));
         compute.Record(new DropoutOp(x, probability, seed, stream, first, y));
         return y;
     }

@@ -4,10 +4,13 @@ namespace Nano;
 
 /// <summary>
 /// y = a + b; b may have a suffix of a's shape (a bias or position table) and is then repeated.
-/// Backward: da = dy; db = dy, summed over the repeats in order. y's gradient is dead afterwards, so a takes it over without a copy.
+/// Backward: da = dy; db = dy, summed over the repeats in order. y's gradient is dead afterwards,
+/// so a takes it over without a copy.
 /// </summary>
 internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("add forward", Y.Length, A, B, Y);
 
     internal override Work? BackwardWork => Work.Of("add backward", Y.Length, Y, B);
@@ -15,11 +18,12 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
     internal override unsafe void Backward(Compute compute)
     {
         var dy = Y.Gradient;
-        if (B.Length == A.Length)
+        if (B.WantsGradient && B.Length == A.Length)
             compute.Accumulate(dy, B.GradientFor(compute));
-        else
-            ColumnSums.Run(compute, (int)(A.Length / B.Length), (int)B.Length, dy.Pointer, (nint)B.Length, B.GradientFor(compute));
-        if (!A.TryAdoptGradient(dy))
+        else if (B.WantsGradient)
+            ColumnSums.Run(compute, (int)(A.Length / B.Length), (int)B.Length, dy.Pointer, (nint)B.Length,
+                B.GradientFor(compute));
+        if (A.WantsGradient && !A.TryAdoptGradient(dy))
             compute.Accumulate(dy, A.GradientFor(compute));
     }
 }
@@ -27,6 +31,8 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 /// <summary>y = a * b, element by element, equal shapes. Backward: da = dy b, db = dy a.</summary>
 internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("multiply forward", Y.Length, A, B, Y);
 
     internal override Work? BackwardWork => Work.Of("multiply backward", 2 * Y.Length, Y, A, B, A, B);
@@ -34,20 +40,25 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
     internal override unsafe void Backward(Compute compute)
     {
         float* dy = Y.Gradient.Pointer;
-        compute.ForEach((nint)Y.Length, new Product(dy, B.Pointer, A.GradientFor(compute)));
-        compute.ForEach((nint)Y.Length, new Product(dy, A.Pointer, B.GradientFor(compute)));
+        if (A.WantsGradient)
+            compute.ForEach((nint)Y.Length, new Product(dy, B.Pointer, A.GradientFor(compute)));
+        if (B.WantsGradient)
+            compute.ForEach((nint)Y.Length, new Product(dy, A.Pointer, B.GradientFor(compute)));
     }
 
     internal readonly unsafe struct Product(float* a, float* b, GradientTarget y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Multiply(S.Load(a + i), S.Load(b + i)));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            y.Put<S, V>(i, S.Multiply(S.Load(a + i), S.Load(b + i)));
     }
 }
 
 /// <summary>y = factor * x. Backward: dx = factor * dy.</summary>
 internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("scale forward", Y.Length, X, Y);
 
     internal override Work? BackwardWork => Work.Of("scale backward", Y.Length, Y, X);
@@ -83,7 +94,8 @@ public static class ElementwiseExtensions
         if (a.Shape != b.Shape)
             throw new ArgumentException($"multiply: {a} and {b} differ in shape");
         var y = compute.New(a.Shape);
-        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Contiguous("multiply").Pointer, b.Contiguous("multiply").Pointer, new(y.Pointer, false)));
+        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Contiguous("multiply").Pointer,
+            b.Contiguous("multiply").Pointer, new(y.Pointer, false)));
         compute.Record(new MultiplyOp(a, b, y));
         return y;
     }
@@ -117,7 +129,8 @@ public static class ElementwiseExtensions
     private readonly unsafe struct Sum(float* a, float* b, float* y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(y + i, S.Add(S.Load(a + i), S.Load(b + i)));
 
         /// <summary>The same b for another row of a and y.</summary>
         public Sum Row(nint offset) => new(a + offset, b, y + offset);

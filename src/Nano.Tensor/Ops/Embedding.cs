@@ -1,12 +1,14 @@
 namespace Nano;
 
 /// <summary>
-/// y[i] = W[ids[i]]: a row of the table W [V, C] for each id.
-/// Backward: dW[v] = sum of dy[i] over all i with ids[i] = v. The sum runs in order of i; threads split the columns, so two occurrences
+/// y[i] = W[ids[i]]: a row of the table W [V, C] for each id. Backward: dW[v] = sum of dy[i] over
+/// all i with ids[i] = v. The sum runs in order of i; threads split the columns, so two occurrences
 /// of one id never race. While <see cref="Compute.DeferredRows"/> is set, the sum waits there.
 /// </summary>
 internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => Weight.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("embedding forward", 0, Ids, Y, Y);
 
     internal override Work? BackwardWork => null;
@@ -27,7 +29,8 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
             for (nint i = begin; i < end; i++)
-                new ReadOnlySpan<float>(weight + ((nint)ids[i] * columns), columns).CopyTo(new Span<float>(y + (i * columns), columns));
+                new ReadOnlySpan<float>(weight + ((nint)ids[i] * columns), columns)
+                    .CopyTo(new Span<float>(y + (i * columns), columns));
         }
     }
 }
@@ -40,11 +43,14 @@ public static class EmbeddingExtensions
     public static unsafe Tensor Embedding(this Compute compute, Tensor weight, Tensor ids)
     {
         if (weight.Shape.Rank != 2 || ids.Shape.Rank > 3)
-            throw new ArgumentException($"embedding: weight {weight} and ids {ids} do not fit; wanted [V, C] and at most three dimensions of ids");
+            throw new ArgumentException(
+                $"embedding: weight {weight} and ids {ids} do not fit; wanted [V, C] and at most three "
+                + $"dimensions of ids");
         var values = ids.Ids;
         for (int i = 0; i < values.Length; i++)
             if ((uint)values[i] >= (uint)weight.Shape[0])
-                throw new ArgumentException($"embedding: id {values[i]} at position {i} is not below the vocabulary size {weight.Shape[0]}");
+                throw new ArgumentException(
+                    $"embedding: id {values[i]} at position {i} is not below the vocabulary size {weight.Shape[0]}");
         int columns = weight.Shape[1];
         var shape = ids.Shape.Rank switch
         {
@@ -54,7 +60,8 @@ public static class EmbeddingExtensions
             _ => new Shape(ids.Shape[0], ids.Shape[1], ids.Shape[2], columns),
         };
         var y = compute.New(shape);
-        compute.For((nint)ids.Length, Compute.RowsPerChunk(columns), 0, new EmbeddingOp.Gather(weight.Contiguous("embedding").Pointer, ids.IdPointer, columns, y.Pointer));
+        compute.For((nint)ids.Length, Compute.RowsPerChunk(columns), 0,
+            new EmbeddingOp.Gather(weight.Contiguous("embedding").Pointer, ids.IdPointer, columns, y.Pointer));
         compute.Record(new EmbeddingOp(weight, ids, y));
         return y;
     }

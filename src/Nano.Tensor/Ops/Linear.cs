@@ -11,7 +11,10 @@ namespace Nano;
 /// </summary>
 internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y) : Op(Y)
 {
-    internal override Work ForwardWork => Work.Of("linear forward", (int)X.Shape.Rows, Weight.Shape[0], Weight.Shape[1]);
+    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+
+    internal override Work ForwardWork =>
+        Work.Of("linear forward", (int)X.Shape.Rows, Weight.Shape[0], Weight.Shape[1]);
 
     internal override Work? BackwardWork => null;
 
@@ -19,13 +22,21 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
     {
         int m = (int)X.Shape.Rows, n = Weight.Shape[0], k = Weight.Shape[1];
         float* dy = Y.Gradient.Pointer;
-        var dx = X.GradientFor(compute);
-        Gemm.Run(compute, m, k, n, dy, n, 1, Weight.Pointer, k, RightLayout.RowsOfN, null, dx.Accumulate, dx.Pointer, X.RowStride);
-        compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
-        var dw = Weight.GradientFor(compute);
-        Gemm.Run(compute, n, k, m, dy, 1, n, X.Pointer, X.RowStride, RightLayout.RowsOfN, null, dw.Accumulate, dw.Pointer, k);
-        compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
-        if (Bias is not null)
+        if (X.WantsGradient)
+        {
+            var dx = X.GradientFor(compute);
+            Gemm.Run(compute, m, k, n, dy, n, 1, Weight.Pointer, k, RightLayout.RowsOfN, null,
+                dx.Accumulate, dx.Pointer, X.RowStride);
+            compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
+        }
+        if (Weight.WantsGradient)
+        {
+            var dw = Weight.GradientFor(compute);
+            Gemm.Run(compute, n, k, m, dy, 1, n, X.Pointer, X.RowStride, RightLayout.RowsOfN, null,
+                dw.Accumulate, dw.Pointer, k);
+            compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+        }
+        if (Bias is { WantsGradient: true })
         {
             ColumnSums.Run(compute, m, n, dy, n, Bias.GradientFor(compute));
             compute.Profiler?.Lap(Work.Of("linear db", Y.Length, Y, Bias));
@@ -40,11 +51,15 @@ public static class LinearExtensions
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
     {
-        if (weight.Shape.Rank != 2 || x.Shape.Rank == 0 || x.Shape.Columns != weight.Shape[1] || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
-            throw new ArgumentException($"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, K], [N]");
+        if (weight.Shape.Rank != 2 || x.Shape.Rank == 0 || x.Shape.Columns != weight.Shape[1]
+            || (bias is not null && bias.Shape != new Shape(weight.Shape[0])))
+            throw new ArgumentException(
+                $"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, "
+                + $"K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         var y = compute.New(x.Shape.WithColumns(n));
-        Gemm.Run(compute, m, n, k, x.Pointer, x.RowStride, 1, weight.Contiguous("linear").Pointer, k, RightLayout.RowsOfK,
+        Gemm.Run(compute, m, n, k, x.Pointer, x.RowStride, 1, weight.Contiguous("linear").Pointer, k,
+            RightLayout.RowsOfK,
             bias is null ? null : bias.Pointer, accumulate: false, y.Pointer, n);
         compute.Record(new LinearOp(x, weight, bias, y));
         return y;

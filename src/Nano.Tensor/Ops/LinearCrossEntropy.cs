@@ -1,16 +1,21 @@
 namespace Nano;
 
 /// <summary>
-/// The head and the loss in one: logits z = x W^T and their cross-entropy, see <see cref="LinearOp"/> and <see cref="CrossEntropyOp"/>, whose
-/// bits these are. Only a chunk of rows of z exists at a time (Hsu et al., "Liger Kernel", 2024): a vocabulary of 50,257 makes z and its gradient the
-/// largest tensors of a step otherwise.
+/// The head and the loss in one: logits z = x W^T and their cross-entropy, see
+/// <see cref="LinearOp"/> and <see cref="CrossEntropyOp"/>, whose bits these are. Only a chunk of
+/// rows of z exists at a time (Hsu et al., "Liger Kernel", 2024): a vocabulary of 50,257 makes z
+/// and its gradient the largest tensors of a step otherwise.
 /// <para>
-/// Backward. While a chunk of z is there, z becomes dz in place, and dx = dz W and dW += dz^T x follow at once, in row order; computing z again
-/// later would cost a third more. So with a tape the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
+/// Backward. While a chunk of z is there, z becomes dz in place, and dx = dz W and dW += dz^T x
+/// follow at once, in row order; computing z again later would cost a third more. So with a tape
+/// the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
 /// </para>
 /// </summary>
-internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor DX, Tensor Loss) : Op(Loss)
+internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor? DX,
+    Tensor Loss) : Op(Loss)
 {
+    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
+
     /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
     private const int ChunkFloats = 1 << 23;
 
@@ -22,7 +27,11 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     internal override void Backward(Compute compute)
     {
         if (Loss.Gradient.Data[0] is not 1 and var upstream)
-            throw new InvalidOperationException($"linear-cross-entropy: the backward pass must start at this loss, with a gradient of 1, got {upstream}; scale by the denominator, or use linear and cross-entropy");
+            throw new InvalidOperationException(
+                $"linear-cross-entropy: the backward pass must start at this loss, with a gradient of 1, got "
+                + $"{upstream}; scale by the denominator, or use linear and cross-entropy");
+        if (DX is null)
+            return;
         if (!X.TryAdoptGradient(DX))
             compute.Accumulate(DX, X.GradientFor(compute));
         compute.Release(DX);
@@ -57,35 +66,44 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
 public static class LinearCrossEntropyExtensions
 {
     /// <summary>
-    /// Mean cross-entropy of the logits x W^T against targets, in nats, with what the options add to it, without ever holding all logits. With a tape, the gradient of the weight is
-    /// added here and not in the backward pass, which must start at this loss.
+    /// Mean cross-entropy of the logits x W^T against targets, in nats, with what the options add
+    /// to it, without ever holding all logits. With a tape, the gradient of the weight is added
+    /// here and not in the backward pass, which must start at this loss.
     /// </summary>
     /// <param name="compute">Where to run.</param>
     /// <param name="x">[.., K], contiguous.</param>
     /// <param name="weight">[V, K]</param>
     /// <param name="targets">The right id of each row, [..]; -100 leaves a row out.</param>
     /// <param name="options">What is averaged, and what the sum is divided by.</param>
-    /// <param name="draw">How the model draws its own targets, which overwrite those given; null to keep them.</param>
-    /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each row's target [..], 0 where left out, whatever the options.</returns>
-    /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no row is kept.</exception>
-    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options = default, LabelDraw? draw = null) =>
-        compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0, draw);
+    /// <returns>Loss: what the options ask for, a scalar. Nll: -log p of each row's target [..], 0
+    /// where left out, whatever the options.</returns>
+    /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no
+    /// row is kept.</exception>
+    public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
+        Tensor targets, LossOptions options = default) =>
+        compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0);
 
     /// <summary>The same with a given number of rows per chunk, which changes no bit; 0 for the usual.</summary>
-    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight, Tensor targets, LossOptions options, int rowsPerChunk, LabelDraw? draw = null)
+    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
+        Tensor targets, LossOptions options, int rowsPerChunk)
     {
         if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
-            throw new ArgumentException($"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, K], [..]");
+            throw new ArgumentException(
+                $"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, "
+                + $"K], [..]");
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
-        float* px = x.Contiguous("linear-cross-entropy").Pointer, pw = weight.Contiguous("linear-cross-entropy").Pointer;
+        float* px = x.Contiguous("linear-cross-entropy").Pointer,
+            pw = weight.Contiguous("linear-cross-entropy").Pointer;
         if (rowsPerChunk == 0)
             rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         var whole = options.IsPlain ? nll : compute.New(targets.Shape);
-        var dx = compute.Tape is null ? null : compute.New(x.Shape);
-        var dw = dx is null ? default : weight.GradientFor(compute);
-        Tensor max = compute.New(targets.Shape), logSum = compute.New(targets.Shape), logits = compute.New(new Shape(Math.Min(rows, rowsPerChunk), n));
+        var dx = compute.Tape is null || !x.WantsGradient ? null : compute.New(x.Shape);
+        var dw = compute.Tape is null ? default : weight.TargetIfWanted(compute);
+        bool differentiates = dx is not null || dw.Pointer != null;
+        Tensor max = compute.New(targets.Shape), logSum = compute.New(targets.Shape),
+            logits = compute.New(new Shape(Math.Min(rows, rowsPerChunk), n));
         int first = 0;
         do // once even if there are no rows: then the gradient of the weight is zero
         {
@@ -93,29 +111,41 @@ public static class LinearCrossEntropyExtensions
             float* a = px + ((nint)first * k), z = logits.Pointer;
             Gemm.Run(compute, m, n, k, a, k, 1, pw, k, RightLayout.RowsOfK, null, accumulate: false, z, n);
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
-            if (draw is { } labels)
-                compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n), new DrawLabels(z, n, labels, first, targets.IdPointer + first));
-            var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first, logSum.Pointer + first, nll.Pointer + first, whole == nll ? null : whole.Pointer + first, options);
-            if (dx is null)
+            if (options.Draw is { } labels)
+                compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n),
+                    new DrawLabels(z, n, labels, first, targets.IdPointer + first));
+            var forward = new CrossEntropyOp.Forward(z, targets.IdPointer + first, n, max.Pointer + first,
+                logSum.Pointer + first, nll.Pointer + first, whole == nll ? null : whole.Pointer + first, options);
+            if (!differentiates)
             {
                 compute.For(m, Compute.RowsPerChunk(n), 0, forward);
                 compute.Profiler?.Lap(new Work("cross-entropy forward", 5.0 * m * n, 1.0 * sizeof(float) * m * n));
                 continue;
             }
-            var gradients = new CrossEntropyOp.Gradients(z, targets.IdPointer + first, max.Pointer + first, logSum.Pointer + first, n, (float)(1 / options.Denominator), options, new(z, false));
+            var gradients = new CrossEntropyOp.Gradients(z, targets.IdPointer + first, max.Pointer + first,
+                logSum.Pointer + first, n, (float)(1 / options.Denominator), options, new(z, false));
             compute.For(m, Compute.RowsPerChunk(n), 0, new LinearCrossEntropyOp.LossAndGradient(forward, gradients));
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
-            Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null, accumulate: false, dx.Pointer + ((nint)first * k), k);
-            compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
-            Gemm.Run(compute, n, k, m, z, 1, n, a, k, RightLayout.RowsOfN, null, dw.Accumulate || first > 0, dw.Pointer, k);
-            compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+            if (dx is not null)
+            {
+                Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null,
+                    accumulate: false, dx.Pointer + ((nint)first * k), k);
+                compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
+            }
+            if (dw.Pointer != null)
+            {
+                Gemm.Run(compute, n, k, m, z, 1, n, a, k, RightLayout.RowsOfN, null,
+                    dw.Accumulate || first > 0, dw.Pointer, k);
+                compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
+            }
         }
         while ((first += rowsPerChunk) < rows);
         compute.Release(logits);
         compute.Release(logSum);
         compute.Release(max);
         CrossEntropyOp.Mean(whole, options.Denominator, loss);
-        if (dx is not null)
+        nll.WantsGradient = loss.WantsGradient = false; // nll is for reading only; loss wants one where it is recorded
+        if (compute.Tape is not null)
             compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
         GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
         return (loss, nll);

@@ -1,10 +1,19 @@
 namespace Nano;
 
-/// <summary>What the loss of a batch is, besides its logits and targets. All zero: the mean cross-entropy. A plain number is the denominator.</summary>
-/// <param name="Denominator">What the sum over rows is divided by; 0 means the number of kept rows. A micro-batch passes the count of its whole batch.</param>
-/// <param name="LabelSmoothing">s in [0, 1): how much of the target's weight is spread evenly over all ids (Szegedy et al., "Rethinking the Inception Architecture", 2016).</param>
-/// <param name="ZLoss">Factor, 0 or more, on the square of log sum exp of a row's logits, which keeps them from drifting (Chowdhery et al., "PaLM", 2022, take 1e-4).</param>
-public readonly record struct LossOptions(double Denominator = 0, double LabelSmoothing = 0, double ZLoss = 0)
+/// <summary>
+/// What the loss of a batch is, besides its logits and targets. All zero: the mean cross-entropy. A
+/// plain number is the denominator.
+/// </summary>
+/// <param name="Denominator">What the sum over rows is divided by; 0 means the number of kept rows.
+/// A micro-batch passes the count of its whole batch.</param>
+/// <param name="LabelSmoothing">s in [0, 1): how much of the target's weight is spread evenly over
+/// all ids (Szegedy et al., "Rethinking the Inception Architecture", 2016).</param>
+/// <param name="ZLoss">Factor, 0 or more, on the square of log sum exp of a row's logits, which
+/// keeps them from drifting (Chowdhery et al., "PaLM", 2022, take 1e-4).</param>
+/// <param name="Draw">How the model draws its own targets, which overwrite those given; null to
+/// keep them. Only where head and loss are one op.</param>
+public readonly record struct LossOptions(
+    double Denominator = 0, double LabelSmoothing = 0, double ZLoss = 0, LabelDraw? Draw = null)
 {
     /// <summary>A denominator as options.</summary>
     public static implicit operator LossOptions(double denominator) => new(denominator);
@@ -12,7 +21,10 @@ public readonly record struct LossOptions(double Denominator = 0, double LabelSm
     /// <summary>Whether a row's loss is -log p of its target and nothing else.</summary>
     internal bool IsPlain => LabelSmoothing == 0 && ZLoss == 0;
 
-    /// <summary>The options with the denominator that they stand for. Refuses options and targets that make no sense.</summary>
+    /// <summary>
+    /// The options with the denominator that they stand for. Refuses options and targets that make
+    /// no sense.
+    /// </summary>
     internal LossOptions Checked(string op, Tensor targets, int vocabulary)
     {
         if (!(LabelSmoothing is >= 0 and < 1))

@@ -1,17 +1,22 @@
 namespace Nano;
 
 /// <summary>
-/// Y = op(A) op(B) for every matrix of a batch, where op is the identity or the transpose: op(A) [M, K], op(B) [K, N].
+/// Y = op(A) op(B) for every matrix of a batch, where op is the identity or the transpose: op(A)
+/// [M, K], op(B) [K, N].
 /// <para>
-/// Backward: y_mn = sum_k a_mk b_kn, so d op(A) = dY op(B)^T and d op(B) = op(A)^T dY. For an operand that is stored transposed the
-/// transposed equation is computed, so the gradient comes out in the order of the stored matrix: d A^T = op(B) dY^T, d B^T = dY^T op(A).
+/// Backward: y_mn = sum_k a_mk b_kn, so d op(A) = dY op(B)^T and d op(B) = op(A)^T dY. For an
+/// operand that is stored transposed the transposed equation is computed, so the gradient comes out
+/// in the order of the stored matrix: d A^T = op(B) dY^T, d B^T = dY^T op(A).
 /// </para>
 /// </summary>
 internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool TransposeB, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("matmul forward", M, N, K, Batch);
 
-    internal override Work? BackwardWork => Work.Of("matmul backward", M, N, K, 2 * Batch);
+    internal override Work? BackwardWork =>
+        Work.Of("matmul backward", M, N, K, Batch * ((A.WantsGradient ? 1 : 0) + (B.WantsGradient ? 1 : 0)));
 
     private int M => Y.Shape[-2];
 
@@ -26,46 +31,69 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
     {
         var (perM, perK) = StridesA;
         for (int i = 0; i < Batch; i++)
-            Gemm.Run(compute, M, N, K, Matrix(A, i), perM, perK, Matrix(B, i), B.Shape.Columns, TransposeB ? RightLayout.RowsOfK : RightLayout.RowsOfN,
+            Gemm.Run(compute, M, N, K, Matrix(A, i), perM, perK, Matrix(B, i), B.Shape.Columns,
+                TransposeB ? RightLayout.RowsOfK : RightLayout.RowsOfN,
                 null, accumulate: false, Matrix(Y, i), N);
     }
 
     internal override unsafe void Backward(Compute compute)
     {
-        var (da, db) = (A.GradientFor(compute), B.GradientFor(compute));
+        var (da, db) = (A.TargetIfWanted(compute), B.TargetIfWanted(compute));
         for (int i = 0; i < Batch; i++)
         {
-            float* dy = Matrix(Y.Gradient, i);
-            float* toA = da.Pointer + (i * (nint)M * K), toB = db.Pointer + (i * (nint)K * N);
-            if (TransposeA) // dA^T [K, M] = op(B) [K, N] dY^T [N, M]
-                Gemm.Run(compute, K, M, N, Matrix(B, i), TransposeB ? 1 : N, TransposeB ? K : 1, dy, N, RightLayout.RowsOfK, null, da.Accumulate, toA, M);
-            else // dA [M, K] = dY [M, N] op(B)^T [N, K]
-                Gemm.Run(compute, M, K, N, dy, N, 1, Matrix(B, i), B.Shape.Columns, TransposeB ? RightLayout.RowsOfN : RightLayout.RowsOfK, null, da.Accumulate, toA, K);
-            var (perM, perK) = StridesA;
-            if (TransposeB) // dB^T [N, K] = dY^T [N, M] op(A) [M, K]
-                Gemm.Run(compute, N, K, M, dy, 1, N, Matrix(A, i), A.Shape.Columns, TransposeA ? RightLayout.RowsOfK : RightLayout.RowsOfN, null, db.Accumulate, toB, K);
-            else // dB [K, N] = op(A)^T [K, M] dY [M, N]
-                Gemm.Run(compute, K, N, M, Matrix(A, i), perK, perM, dy, N, RightLayout.RowsOfN, null, db.Accumulate, toB, N);
+            if (da.Pointer != null)
+                GradientOfA(compute, i, Matrix(Y.Gradient, i), da.At(i * (nint)M * K));
+            if (db.Pointer != null)
+                GradientOfB(compute, i, Matrix(Y.Gradient, i), db.At(i * (nint)K * N));
         }
+    }
+
+    private unsafe void GradientOfA(Compute compute, int i, float* dy, GradientTarget da)
+    {
+        if (TransposeA) // dA^T [K, M] = op(B) [K, N] dY^T [N, M]
+            Gemm.Run(compute, K, M, N, Matrix(B, i), TransposeB ? 1 : N, TransposeB ? K : 1, dy, N, RightLayout.RowsOfK,
+                null, da.Accumulate, da.Pointer, M);
+        else // dA [M, K] = dY [M, N] op(B)^T [N, K]
+            Gemm.Run(compute, M, K, N, dy, N, 1, Matrix(B, i), B.Shape.Columns,
+                TransposeB ? RightLayout.RowsOfN : RightLayout.RowsOfK, null, da.Accumulate, da.Pointer, K);
+    }
+
+    private unsafe void GradientOfB(Compute compute, int i, float* dy, GradientTarget db)
+    {
+        var (perM, perK) = StridesA;
+        if (TransposeB) // dB^T [N, K] = dY^T [N, M] op(A) [M, K]
+            Gemm.Run(compute, N, K, M, dy, 1, N, Matrix(A, i), A.Shape.Columns,
+                TransposeA ? RightLayout.RowsOfK : RightLayout.RowsOfN, null, db.Accumulate, db.Pointer, K);
+        else // dB [K, N] = op(A)^T [K, M] dY [M, N]
+            Gemm.Run(compute, K, N, M, Matrix(A, i), perK, perM, dy, N, RightLayout.RowsOfN,
+                null, db.Accumulate, db.Pointer, N);
     }
 
     private int Batch => Y.Shape.Rank switch { 2 => 1, 3 => Y.Shape[0], _ => checked(Y.Shape[0] * Y.Shape[1]) };
 
-    private static unsafe float* Matrix(Tensor tensor, int i) => tensor.Pointer + (i * (nint)tensor.Shape[-2] * tensor.Shape[-1]);
+    private static unsafe float* Matrix(Tensor tensor, int i) =>
+        tensor.Pointer + (i * (nint)tensor.Shape[-2] * tensor.Shape[-1]);
 }
 
 /// <summary>Matrix products as a method of <see cref="Compute"/>.</summary>
 public static class MatMulExtensions
 {
-    /// <summary>op(a) op(b) for matrices or equally long batches of them: a [.., M, K] (or [.., K, M] if transposed), b [.., K, N] (or [.., N, K]).</summary>
+    /// <summary>
+    /// op(a) op(b) for matrices or equally long batches of them: a [.., M, K] (or [.., K, M] if
+    /// transposed), b [.., K, N] (or [.., N, K]).
+    /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    public static Tensor MatMul(this Compute compute, Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
+    public static Tensor MatMul(this Compute compute, Tensor a, Tensor b, bool transposeA = false,
+        bool transposeB = false)
     {
-        bool fits = a.Shape.Rank >= 2 && a.Shape.Rank == b.Shape.Rank && a.Shape[transposeA ? -2 : -1] == b.Shape[transposeB ? -1 : -2];
+        bool fits = a.Shape.Rank >= 2 && a.Shape.Rank == b.Shape.Rank
+            && a.Shape[transposeA ? -2 : -1] == b.Shape[transposeB ? -1 : -2];
         for (int i = 3; fits && i <= a.Shape.Rank; i++)
             fits = a.Shape[-i] == b.Shape[-i];
         if (!fits)
-            throw new ArgumentException($"matmul: {a}{(transposeA ? "^T" : "")} times {b}{(transposeB ? "^T" : "")} do not fit; wanted [.., M, K] and [.., K, N]");
+            throw new ArgumentException(
+                $"matmul: {a}{(transposeA ? "^T" : "")} times {b}{(transposeB ? "^T" : "")} do not fit; wanted [.., "
+                + $"M, K] and [.., K, N]");
         int m = a.Shape[transposeA ? -1 : -2], n = b.Shape[transposeB ? -2 : -1];
         var shape = a.Shape.Rank switch
         {
@@ -73,7 +101,8 @@ public static class MatMulExtensions
             3 => new Shape(a.Shape[0], m, n),
             _ => new Shape(a.Shape[0], a.Shape[1], m, n),
         };
-        var op = new MatMulOp(a.Contiguous("matmul"), b.Contiguous("matmul"), transposeA, transposeB, compute.New(shape));
+        var op = new MatMulOp(a.Contiguous("matmul"), b.Contiguous("matmul"), transposeA, transposeB,
+            compute.New(shape));
         op.Forward(compute);
         compute.Record(op);
         return op.Y;

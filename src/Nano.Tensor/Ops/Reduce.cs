@@ -8,6 +8,8 @@ namespace Nano;
 /// </summary>
 internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("sum forward", X.Length, X);
 
     internal override Work? BackwardWork => Work.Of("sum backward", 0, X);
@@ -43,7 +45,8 @@ public static class ReduceExtensions
     private static unsafe Tensor Reduce(this Compute compute, Tensor x, double factor)
     {
         var sums = compute.New(new Shape(checked((int)x.Shape.Rows)));
-        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0, new SumOp.RowSums(x.Contiguous("sum").Pointer, x.Shape.Columns, sums.Pointer));
+        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0,
+            new SumOp.RowSums(x.Contiguous("sum").Pointer, x.Shape.Columns, sums.Pointer));
         double total = 0;
         foreach (float sum in sums.Data)
             total += sum;

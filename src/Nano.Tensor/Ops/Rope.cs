@@ -13,25 +13,33 @@ public enum RopePairing
 }
 
 /// <summary>
-/// Rotary position embedding (Su et al., 2021): pair i of a head at position p is turned by the angle a = p / theta^(2i/D):
-/// y1 = x1 cos a - x2 sin a, y2 = x2 cos a + x1 sin a.
-/// Backward: a rotation's transpose is the rotation back: dx1 = dy1 cos a + dy2 sin a, dx2 = dy2 cos a - dy1 sin a (also where a table's cosines and
-/// sines bear a factor).
-/// Angles and their cosines are computed in double precision: a float32 angle of some thousand radians is wrong in the third digit.
+/// Rotary position embedding (Su et al., 2021): pair i of a head at position p is turned by the
+/// angle a = p / theta^(2i/D): y1 = x1 cos a - x2 sin a, y2 = x2 cos a + x1 sin a. Backward: a
+/// rotation's transpose is the rotation back: dx1 = dy1 cos a + dy2 sin a, dx2 = dy2 cos a - dy1
+/// sin a (also where a table's cosines and sines bear a factor). Angles and their cosines are
+/// computed in double precision: a float32 angle of some thousand radians is wrong in the third
+/// digit.
 /// </summary>
 internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Segments? Segments, Tensor Y) : Op(Y)
 {
+    internal override bool WantsGradient => X.WantsGradient;
+
     internal override Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
 
     internal override Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
 
-    internal override unsafe void Backward(Compute compute) => Rotate(compute, Y.Gradient, Table, Pairing, Segments, -1, X.GradientFor(compute), X.RowStride);
+    internal override unsafe void Backward(Compute compute) =>
+        Rotate(compute, Y.Gradient, Table, Pairing, Segments, -1, X.GradientFor(compute), X.RowStride);
 
-    internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing, Segments? segments, float direction, GradientTarget y, nint yStride) =>
-        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0, new Rotation(x.Pointer, x.RowStride, x.Shape.Columns / table.HeadDim, table.HeadDim,
-            x.Shape[-2], segments is null ? null : segments.Positions.IdPointer, table.Cos.Pointer, table.Sin.Pointer, pairing, direction, y, yStride));
+    internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing,
+        Segments? segments, float direction, GradientTarget y, nint yStride) =>
+        compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0,
+            new Rotation(x.Pointer, x.RowStride, x.Shape.Columns / table.HeadDim, table.HeadDim,
+            x.Shape[-2], segments is null ? null : segments.Positions.IdPointer, table.Cos.Pointer, table.Sin.Pointer,
+            pairing, direction, y, yStride));
 
-    private readonly unsafe struct Rotation(float* x, nint xStride, int heads, int headDim, int times, int* positions, float* cos, float* sin, RopePairing pairing,
+    private readonly unsafe struct Rotation(float* x, nint xStride, int heads, int headDim, int times, int* positions,
+        float* cos, float* sin, RopePairing pairing,
         float direction, GradientTarget y, nint yStride) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -49,20 +57,23 @@ internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Se
                         for (int i = 0; i < half; i++)
                             Turn<SimdScalar, float>(from, 2 * i, (2 * i) + 1, c[i], s[i] * direction, to);
                     else
-                        new ElementwiseLoop<HalfPairs>(new HalfPairs(from, half, c, s, direction, to)).Run<S, V>(0, half, scratch);
+                        new ElementwiseLoop<HalfPairs>(new HalfPairs(from, half, c, s, direction, to))
+                            .Run<S, V>(0, half, scratch);
                 }
             }
         }
     }
 
-    private readonly unsafe struct HalfPairs(float* x, int half, float* cos, float* sin, float direction, GradientTarget y) : IElementwise
+    private readonly unsafe struct HalfPairs(float* x, int half, float* cos, float* sin, float direction,
+        GradientTarget y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
             Turn<S, V>(x, i, i + half, S.Load(cos + i), S.Multiply(S.Load(sin + i), S.Splat(direction)), y);
     }
 
-    private static unsafe void Turn<S, V>(float* x, nint first, nint second, V cos, V sin, GradientTarget y) where S : ISimd<V> where V : unmanaged
+    private static unsafe void Turn<S, V>(float* x, nint first, nint second, V cos, V sin, GradientTarget y)
+        where S : ISimd<V> where V : unmanaged
     {
         V x1 = S.Load(x + first), x2 = S.Load(x + second);
         y.Put<S, V>(first, S.Subtract(S.Multiply(x1, cos), S.Multiply(x2, sin)));
@@ -76,36 +87,44 @@ public sealed class RopeTable
     /// <summary>The table for these positions.</summary>
     /// <param name="inverseFrequencies">D/2 angular steps per position, from <see cref="InverseFrequencies"/>.</param>
     /// <param name="positions">One position per time step.</param>
-    public RopeTable(ReadOnlySpan<double> inverseFrequencies, ReadOnlySpan<int> positions) : this(2 * inverseFrequencies.Length, positions.Length, null)
+    public RopeTable(ReadOnlySpan<double> inverseFrequencies, ReadOnlySpan<int> positions)
+        : this(2 * inverseFrequencies.Length, positions.Length, null)
     {
         for (int t = 0; t < positions.Length; t++)
             Fill(t, positions[t], inverseFrequencies, 1);
     }
 
     /// <summary>The table for the positions below count.</summary>
-    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count) : this(headDim, count, new Rule(theta, scaling))
+    public RopeTable(int headDim, double theta, RopeScaling? scaling, int count)
+        : this(headDim, count, new Rule(headDim, theta, scaling))
     {
-        double current = theta;
-        double[] frequencies = Frequencies(current);
+        var positions = new int[count];
         for (int t = 0; t < count; t++)
-        {
-            double wanted = scaling?.ThetaAt(headDim, theta, t) ?? theta;
-            if (wanted != current)
-                frequencies = Frequencies(current = wanted);
-            Fill(t, t, frequencies, scaling?.Magnitude ?? 1);
-        }
-
-        double[] Frequencies(double theta) => scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
+            positions[t] = t;
+        Fill(positions);
     }
 
-    private RopeTable(int headDim, int count, Rule? rule) : this(headDim, new Tensor(new Shape(count, headDim / 2)), new Tensor(new Shape(count, headDim / 2)), rule)
+    private RopeTable(int headDim, int count, Rule? rule)
+        : this(headDim, new Tensor(new Shape(count, headDim / 2)), new Tensor(new Shape(count, headDim / 2)), rule)
     {
     }
 
-    private RopeTable(int headDim, Tensor cos, Tensor sin, Rule? rule) => (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
+    private RopeTable(int headDim, Tensor cos, Tensor sin, Rule? rule) =>
+        (HeadDim, Cos, Sin, this.rule) = (headDim, cos, sin, rule);
 
-    /// <summary>What makes the angles of any position.</summary>
-    private sealed record Rule(double Theta, RopeScaling? Scaling);
+    /// <summary>
+    /// What makes the angles of any position; read-only, so that tables of several threads share
+    /// one.
+    /// </summary>
+    private sealed class Rule(int headDim, double theta, RopeScaling? scaling)
+    {
+        public readonly double Theta = theta;
+        public readonly RopeScaling? Scaling = scaling;
+        public readonly double[] Frequencies = FrequenciesAt(headDim, theta, scaling);
+
+        public static double[] FrequenciesAt(int headDim, double theta, RopeScaling? scaling) =>
+            scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
+    }
 
     private readonly Rule? rule;
 
@@ -119,17 +138,42 @@ public sealed class RopeTable
     public int HeadDim { get; }
 
     /// <summary>The part for some of the positions, without a copy.</summary>
-    public RopeTable Slice(int start, int count) => new(HeadDim, Cos.SliceRows(start, count), Sin.SliceRows(start, count), rule);
+    public RopeTable Slice(int start, int count) =>
+        new(HeadDim, Cos.SliceRows(start, count), Sin.SliceRows(start, count), rule);
 
     /// <summary>The table of the same angles for the positions below count.</summary>
-    /// <exception cref="InvalidOperationException">This table was made of frequencies that say nothing of other positions.</exception>
-    internal RopeTable Whole(int count) => rule is null ? throw new InvalidOperationException("rope: this table knows its own positions only") : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
+    /// <exception cref="InvalidOperationException">This table was made of frequencies that say
+    /// nothing of other positions.</exception>
+    internal RopeTable Whole(int count) => rule is null
+        ? throw OwnPositionsOnly() : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
 
-    /// <summary>The part for positions in any order, copied into the step's memory.</summary>
-    public RopeTable At(Compute compute, Tensor positions)
+    /// <summary>The table of the same angles for other positions, in any order, in the step's memory.</summary>
+    /// <exception cref="InvalidOperationException">This table was made of frequencies that say
+    /// nothing of other positions.</exception>
+    public RopeTable For(Compute compute, Tensor positions)
     {
-        var each = positions.Reshape(new Shape((int)positions.Length));
-        return new(HeadDim, compute.Embedding(Cos, each), compute.Embedding(Sin, each), rule);
+        var known = rule ?? throw OwnPositionsOnly();
+        var shape = new Shape((int)positions.Length, HeadDim / 2);
+        var table = new RopeTable(HeadDim, compute.New(shape), compute.New(shape), known);
+        if (!compute.OnlyPlans)
+            table.Fill(positions.Ids);
+        return table;
+    }
+
+    private static InvalidOperationException OwnPositionsOnly() => new("rope: this table knows its own positions only");
+
+    /// <summary>Row t gets the angles of positions[t].</summary>
+    private void Fill(ReadOnlySpan<int> positions)
+    {
+        var (theta, scaling, frequencies) = (rule!.Theta, rule.Scaling, rule.Frequencies);
+        double current = theta;
+        for (int t = 0; t < positions.Length; t++)
+        {
+            double wanted = scaling?.ThetaAt(HeadDim, theta, positions[t]) ?? theta;
+            if (wanted != current)
+                frequencies = Rule.FrequenciesAt(HeadDim, current = wanted, scaling);
+            Fill(t, positions[t], frequencies, scaling?.Magnitude ?? 1);
+        }
     }
 
     private void Fill(int t, int position, ReadOnlySpan<double> frequencies, double magnitude)
@@ -165,13 +209,19 @@ public static class RopeExtensions
     /// <param name="pairing">Which elements are turned together.</param>
     /// <param name="segments">Where positions begin again; null for at each T rows.</param>
     /// <exception cref="ArgumentException">x, the table and the segments do not fit.</exception>
-    public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing, Segments? segments = null)
+    public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing,
+        Segments? segments = null)
     {
         int held = table.Cos.Shape[0];
-        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0 || (segments is null && x.Shape[-2] != held))
-            throw new ArgumentException($"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}; wanted [.., T, H * D]");
+        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0
+            || (segments is null && x.Shape[-2] != held))
+            throw new ArgumentException(
+                $"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}; wanted "
+                + $"[.., T, H * D]");
         if (segments is not null && (x.Shape.Rows != segments.Rows || segments.Longest > held))
-            throw new ArgumentException($"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} positions");
+            throw new ArgumentException(
+                $"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} "
+                + $"positions");
         var y = compute.New(x.Shape);
         unsafe
         {

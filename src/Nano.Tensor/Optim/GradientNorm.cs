@@ -7,14 +7,18 @@ public sealed class GradientNorm
     private readonly int[] groupOf; // of each parameter
     private readonly double[] squares; // of each group
 
-    /// <summary>Groups parameters by the part of the model that they belong to: "embed", "block0", "block1" ..., "head", or what else their names begin with.</summary>
+    /// <summary>
+    /// Groups parameters by the part of the model to which they belong: "embed", "block0", "block1"
+    /// ..., "head". A tensor that no model has declared is a group of its own; frozen ones are left
+    /// out.
+    /// </summary>
     public GradientNorm(IReadOnlyList<Tensor> parameters)
     {
-        this.parameters = parameters;
+        this.parameters = parameters = [.. parameters.Where(parameter => parameter.WantsGradient)];
         var names = new List<string>();
         groupOf = [.. parameters.Select(parameter =>
         {
-            string name = Group(parameter.Name ?? "");
+            string name = parameter.Parameter?.Group ?? parameter.Name ?? "";
             if (!names.Contains(name))
                 names.Add(name);
             return names.IndexOf(name);
@@ -69,22 +73,9 @@ public sealed class GradientNorm
         return square;
     }
 
-    /// <summary>The factor that brings a gradient of this norm down to the limit (Pascanu et al., "On the difficulty of training recurrent neural networks", 2013); 1 if it is below.</summary>
+    /// <summary>
+    /// The factor that brings a gradient of this norm down to the limit (Pascanu et al., "On the
+    /// difficulty of training recurrent neural networks", 2013); 1 if it is below.
+    /// </summary>
     public static double ClipScale(double norm, double limit) => Math.Min(1, limit / (norm + 1e-6));
-
-    /// <summary>h.3.attn.c_attn.weight and model.layers.3.mlp.up_proj.weight belong to block3, wte.weight and model.embed_tokens.weight to embed.</summary>
-    internal static string Group(string parameter)
-    {
-        string[] parts = parameter.Split('.');
-        for (int i = 0; i + 1 < parts.Length; i++)
-            if (parts[i] is "h" or "layers" && int.TryParse(parts[i + 1], out int block))
-                return $"block{block}";
-        return parts.FirstOrDefault(part => part != "model") switch
-        {
-            "wte" or "wpe" or "embed_tokens" => "embed",
-            "ln_f" or "norm" => "final_norm",
-            "lm_head" => "head",
-            var other => other ?? "",
-        };
-    }
 }

@@ -3,10 +3,13 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024) for the matrices of the blocks: b = mu b + g, u = g + mu b (Nesterov) or b,
-/// O = u with its singular values brought near 1 by five steps of Newton and Schulz (<see cref="NewtonSchulzExtensions"/>), and, so that one learning rate serves all,
-/// p = p (1 - lr wd) - lr 0.2 sqrt(max(rows, columns)) O (Liu et al., "Muon is Scalable for LLM Training", 2025, equation 4). Queries, keys and values that lie
-/// above each other in one matrix are three. Embeddings, head and vectors take <see cref="AdamW"/>'s step.
+/// Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024) for the
+/// matrices of the blocks: b = mu b + g, u = g + mu b (Nesterov) or b, O = u with its singular
+/// values brought near 1 by five steps of Newton and Schulz (<see cref="NewtonSchulzExtensions"/>),
+/// and, so that one learning rate serves all, p = p (1 - lr wd) - lr 0.2 sqrt(max(rows, columns)) O
+/// (Liu et al., "Muon is Scalable for LLM Training", 2025, equation 4). Parts of a parameter that
+/// lie above each other, such as queries, keys and values, are matrices of their own. Embeddings,
+/// head and vectors take <see cref="AdamW"/>'s step.
 /// </summary>
 public sealed class Muon : Optimizer
 {
@@ -14,14 +17,15 @@ public sealed class Muon : Optimizer
     private readonly Tensor?[] square;
 
     /// <summary>The rule over these parameters.</summary>
-    public Muon(IReadOnlyList<Tensor> parameters, OptimizerOptions options) : base(parameters, options, flops: 7, streams: 8)
+    public Muon(IReadOnlyList<Tensor> parameters, OptimizerOptions options)
+        : base(parameters, options, flops: 7, streams: 8)
     {
-        (first, square) = (new Tensor[parameters.Count], new Tensor?[parameters.Count]);
-        for (int i = 0; i < parameters.Count; i++)
+        (first, square) = (new Tensor[Parameters.Count], new Tensor?[Parameters.Count]);
+        for (int i = 0; i < Parameters.Count; i++)
         {
-            bool inner = parameters[i].Shape.Rank == 2 && GradientNorm.Group(parameters[i].Name ?? "").StartsWith("block", StringComparison.Ordinal);
-            first[i] = NewState(i, inner ? "velocity" : "mean", parameters[i].Shape);
-            square[i] = inner ? null : NewState(i, "square", parameters[i].Shape);
+            bool inner = Parameters[i].Parameter is { IsInner: true };
+            first[i] = NewState(i, inner ? "velocity" : "mean", Parameters[i].Shape);
+            square[i] = inner ? null : NewState(i, "square", Parameters[i].Shape);
         }
     }
 
@@ -31,15 +35,17 @@ public sealed class Muon : Optimizer
         var parameter = Parameters[index];
         if (square[index] is { } squares)
             compute.AdamW(parameter, parameter.Gradient, first[index], squares,
-                new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount));
+                new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index),
+                    gradientScale, StepCount));
         else
-            compute.Muon(parameter, parameter.Gradient, first[index], parameter.Name!.EndsWith("attn.c_attn.weight", StringComparison.Ordinal) ? 3 : 1,
+            compute.Muon(parameter, parameter.Gradient, first[index], parameter.Parameter!.Parts,
                 new SgdNumbers(learningRate, Options.Momentum, Options.Nesterov, Decay(index), gradientScale));
     }
 }
 
 /// <summary>b = mu b + g, u = g + mu b (Nesterov) or b.</summary>
-internal readonly unsafe struct MuonVelocity(float* gradient, float scale, float keep, bool nesterov, float* velocity, float* update) : IElementwise
+internal readonly unsafe struct MuonVelocity(float* gradient, float scale, float keep, bool nesterov, float* velocity,
+    float* update) : IElementwise
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
@@ -56,7 +62,8 @@ internal readonly unsafe struct ShrinkAndStep(float* update, float shrink, float
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
-        S.Store(parameter + i, S.Fma(S.Load(update + i), S.Splat(back), S.Multiply(S.Load(parameter + i), S.Splat(shrink))));
+        S.Store(parameter + i,
+            S.Fma(S.Load(update + i), S.Splat(back), S.Multiply(S.Load(parameter + i), S.Splat(shrink))));
 }
 
 /// <summary>Muon as a method of <see cref="Compute"/>.</summary>
@@ -67,20 +74,24 @@ public static class MuonExtensions
     /// <param name="parameter">[M, N].</param>
     /// <param name="gradient">Its gradient.</param>
     /// <param name="velocity">Its velocity.</param>
-    /// <param name="parts">How many matrices of equal height lie above each other in it: each is made orthogonal on its own.</param>
+    /// <param name="parts">How many matrices of equal height lie above each other in it: each is
+    /// made orthogonal on its own.</param>
     /// <param name="numbers">As for gradient descent; the decay is decoupled.</param>
-    public static unsafe void Muon(this Compute compute, Tensor parameter, Tensor gradient, Tensor velocity, int parts, SgdNumbers numbers)
+    public static unsafe void Muon(this Compute compute, Tensor parameter, Tensor gradient, Tensor velocity, int parts,
+        SgdNumbers numbers)
     {
         UpdateTensors.Check("muon", parameter, gradient, velocity);
         int rows = parameter.Shape[0] / parts;
         if (parameter.Shape.Rank != 2 || rows * parts != parameter.Shape[0])
             throw new ArgumentException($"muon: {parameter} does not consist of {parts} matrices");
         var update = compute.New(parameter.Shape);
-        compute.ForEach((nint)parameter.Length, new MuonVelocity(gradient.Pointer, (float)numbers.GradientScale, (float)numbers.Momentum, numbers.Nesterov, velocity.Pointer, update.Pointer));
+        compute.ForEach((nint)parameter.Length, new MuonVelocity(gradient.Pointer, (float)numbers.GradientScale,
+            (float)numbers.Momentum, numbers.Nesterov, velocity.Pointer, update.Pointer));
         for (int part = 0; part < parts; part++)
             compute.Orthogonalize(update.SliceRows(part * rows, rows));
         double rate = numbers.LearningRate * 0.2 * Math.Sqrt(Math.Max(rows, parameter.Shape[1]));
-        compute.ForEach((nint)parameter.Length, new ShrinkAndStep(update.Pointer, (float)(1 - (numbers.LearningRate * numbers.WeightDecay)), (float)-rate, parameter.Pointer));
+        compute.ForEach((nint)parameter.Length, new ShrinkAndStep(update.Pointer,
+            (float)(1 - (numbers.LearningRate * numbers.WeightDecay)), (float)-rate, parameter.Pointer));
         compute.Release(update);
         GC.KeepAlive(parameter); // the kernels had only addresses
         GC.KeepAlive(gradient);

@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// What all update rules share: the walk over the parameters, state tensors for each of them in one arena, and two groups: tensors of two or more
-/// dimensions decay, biases and norm weights do not.
+/// What all update rules share: the walk over the parameters, state tensors for each of them in one
+/// arena, and two groups by their roles: tables and matrices decay, biases and norm weights do not.
 /// </summary>
 public abstract class Optimizer : IOptimizer
 {
@@ -11,14 +11,15 @@ public abstract class Optimizer : IOptimizer
     private readonly int flops, streams;
 
     /// <summary>A rule over these parameters.</summary>
-    /// <param name="parameters">What moves.</param>
+    /// <param name="parameters">What moves; frozen ones are left out and have no state.</param>
     /// <param name="options">The rule's name and constants.</param>
     /// <param name="flops">Operations per element of a parameter, for the profile.</param>
     /// <param name="streams">Floats read and written per element, for the profile.</param>
     protected Optimizer(IReadOnlyList<Tensor> parameters, OptimizerOptions options, int flops, int streams)
     {
-        (Parameters, Options, this.flops, this.streams) = (parameters, options, flops, streams);
-        state = [.. parameters.Select(_ => new List<(string, Tensor)>())];
+        (Options, this.flops, this.streams) = (options, flops, streams);
+        Parameters = [.. parameters.Where(parameter => parameter.WantsGradient)];
+        state = [.. Parameters.Select(_ => new List<(string, Tensor)>())];
     }
 
     /// <inheritdoc/>
@@ -30,11 +31,16 @@ public abstract class Optimizer : IOptimizer
     /// <inheritdoc/>
     public IEnumerable<(string Name, Tensor Tensor)> State => state.SelectMany(tensors => tensors);
 
-    /// <summary>The parameters that move.</summary>
+    /// <summary>The parameters that are not frozen.</summary>
     protected IReadOnlyList<Tensor> Parameters { get; }
 
     /// <summary>The rule's name and constants.</summary>
     protected OptimizerOptions Options { get; }
+
+    /// <summary>Does nothing, in most rules.</summary>
+    public virtual void BeforeStep(Compute compute, Func<long> findGradientsOfDrawnLabels)
+    {
+    }
 
     /// <inheritdoc/>
     public void Step(Compute compute, double learningRate, double gradientScale)
@@ -53,7 +59,8 @@ public abstract class Optimizer : IOptimizer
     protected abstract void Update(Compute compute, int index, double learningRate, double gradientScale);
 
     /// <summary>Zeros of each parameter's shape.</summary>
-    protected Tensor[] NewState(string name) => [.. Parameters.Select((parameter, index) => NewState(index, name, parameter.Shape))];
+    protected Tensor[] NewState(string name) =>
+        [.. Parameters.Select((parameter, index) => NewState(index, name, parameter.Shape))];
 
     /// <summary>Zeros of any shape that belong to the parameter of this index.</summary>
     protected Tensor NewState(int index, string name, Shape shape, DType type = DType.Float32)
@@ -63,8 +70,10 @@ public abstract class Optimizer : IOptimizer
         return tensor;
     }
 
-    /// <summary>The decay of the parameter of this index.</summary>
-    protected double Decay(int index) => Parameters[index].Shape.Rank >= 2 ? Options.WeightDecay : 0;
+    /// <summary>The decay of the parameter of this index; without a role, matrices decay and vectors do not.</summary>
+    protected double Decay(int index) =>
+        Parameters[index] is var parameter && (parameter.Parameter?.Decays ?? parameter.Shape.Rank >= 2)
+            ? Options.WeightDecay : 0;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -41,6 +41,10 @@ public sealed record TrainOptions
     /// <summary>How what the backward pass needs of each block is kept, where it is kept. Rounded, gradients differ a little, so it is part of what a run computes.</summary>
     public ActivationStorage Activations { get; init; }
 
+    /// <summary>How the inside of a block waits for the backward pass: the two options above as one.</summary>
+    public Nano.Keep KeptActivations => CheckpointActivations ? Nano.Keep.Nothing
+        : Activations == ActivationStorage.BFloat16 ? Nano.Keep.BFloat16 : Nano.Keep.All;
+
     /// <summary>How much of a target's weight is spread evenly over all ids, in [0, 1); see <see cref="LossOptions"/>. Logs show the loss without it.</summary>
     public double LabelSmoothing { get; init; }
 

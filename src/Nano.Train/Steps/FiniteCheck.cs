@@ -9,9 +9,9 @@ public sealed class FiniteCheck(LanguageModel model, Compute compute)
     /// <summary>The error of a batch whose loss is not finite.</summary>
     /// <param name="when">What it is that is not finite, and when: "step 3: the loss".</param>
     /// <param name="ids">The batch [B, T].</param>
-    /// <param name="dropout">The masks it met.</param>
-    /// <param name="segments">The documents in it.</param>
-    public DivergedException BadLoss(string when, Tensor ids, Dropout? dropout = null, Segments? segments = null) => new($"{when} is not finite; first in {FirstBad(ids, dropout, segments)}", Hint);
+    /// <param name="pass">The masks that it met and the documents in it.</param>
+    public DivergedException BadLoss(string when, Tensor ids, Pass pass) =>
+        new($"{when} is not finite; first in {FirstBad(ids, pass)}", Hint);
 
     /// <summary>The error of gradients that are not finite, or whose norm is not.</summary>
     /// <param name="step">Counted from 0.</param>
@@ -34,12 +34,14 @@ public sealed class FiniteCheck(LanguageModel model, Compute compute)
     }
 
     /// <summary>Runs a batch, looking at every tensor, to say where the trouble starts.</summary>
-    private string FirstBad(Tensor ids, Dropout? dropout, Segments? segments)
+    private string FirstBad(Tensor ids, Pass pass)
     {
         string first = FirstBad(model.Parameters.All.Select(parameter => (parameter.Name!, parameter)));
         if (first == Nowhere)
-            compute.WithoutTape(() => model.Forward(compute, ids, dropout: dropout, segments: segments, watch: (name, tensor) =>
-                first = first == Nowhere ? FirstBad([(name, tensor)]) : first));
+            compute.WithoutTape(() => model.Forward(compute, ids, pass with
+            {
+                Watch = (name, tensor) => first = first == Nowhere ? FirstBad([(name, tensor)]) : first,
+            }));
         return first;
     }
 

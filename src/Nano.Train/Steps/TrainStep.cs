@@ -22,6 +22,8 @@ public sealed class TrainStep : ITrainStep
     private readonly UpdateBatch batch;
     private readonly DeferredRows lookups = new();
     private readonly FiniteCheck check;
+    private readonly Func<long> drawnLabels;
+    private long current; // the step whose gradients are computed
 
     /// <summary>A step on the loader's rows.</summary>
     public TrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options)
@@ -36,6 +38,7 @@ public sealed class TrainStep : ITrainStep
         (this.model, this.compute, this.options) = (model, compute, options);
         batch = new UpdateBatch(options, fill);
         check = new FiniteCheck(model, compute);
+        drawnLabels = FindGradientsOfDrawnLabels;
         model.Parameters.EnableGradients();
         Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
@@ -72,8 +75,8 @@ public sealed class TrainStep : ITrainStep
     public StepResult FindGradients(long step)
     {
         compute.Profiler?.StartStep();
-        if (Optimizer is Sophia { EstimateIsDue: true } sophia)
-            EstimateCurvature(sophia, step);
+        current = step;
+        Optimizer.BeforeStep(compute, drawnLabels);
         model.Parameters.ForgetGradients();
         double loss = AddGradients(step, null);
         double norm = Norm.Measure(compute);
@@ -87,12 +90,16 @@ public sealed class TrainStep : ITrainStep
         compute.Profiler?.EndStep();
     }
 
-    /// <summary>The gradients of a step's batch, for labels that the model draws itself.</summary>
-    private void EstimateCurvature(Sophia sophia, long step)
+    /// <summary>
+    /// Finds the gradients of the current step's batch for labels that the model draws itself; returns
+    /// their number.
+    /// </summary>
+    private long FindGradientsOfDrawnLabels()
     {
         model.Parameters.ForgetGradients();
-        AddGradients(step, new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), (ulong)step));
-        sophia.Estimate(compute, batch.KeptTargets());
+        ulong key = Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels);
+        AddGradients(current, new LabelDraw(key, (ulong)current));
+        return batch.KeptTargets();
     }
 
     /// <summary>Forward and backward for every micro-batch of a step; returns the mean loss of the targets of all of them. Labels that the model draws meet no dropout.</summary>
@@ -111,13 +118,17 @@ public sealed class TrainStep : ITrainStep
                 compute.NextStep();
                 var (ids, targets) = batch[micro];
                 compute.Profiler?.Skip();
-                var masks = draws is null ? Masks(step, micro) : null;
-                LabelDraw? draw = draws is { } whole ? whole with { FirstRow = batch.FirstRow(micro) * options.Time } : null;
-                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, draw), masks, options.CheckpointActivations, Segments(ids), activations: options.Activations, draw: draw);
+                var pass = new Pass
+                {
+                    Segments = Segments(ids),
+                    Masks = draws is null ? Masks(step, micro) : null,
+                    Keep = options.KeptActivations,
+                };
+                var (loss, nll) = model.Loss(compute, ids, targets, LossOf(kept, micro, draws), pass);
                 foreach (float value in nll.Data)
                     sum += value;
                 if (!double.IsFinite(sum))
-                    throw check.BadLoss($"step {step + 1}: the loss", ids, masks, Segments(ids));
+                    throw check.BadLoss($"step {step + 1}: the loss", ids, pass);
                 compute.Profiler?.Skip();
                 tape.Backward(compute, loss);
             }
@@ -131,7 +142,9 @@ public sealed class TrainStep : ITrainStep
     }
 
     /// <summary>What is added to the loss, which is no part of it where the model draws the labels.</summary>
-    private LossOptions LossOf(int kept, LabelDraw? draw) => draw is null ? new(kept, options.LabelSmoothing, options.ZLoss) : new(kept);
+    private LossOptions LossOf(int kept, int micro, LabelDraw? draws) => draws is { } draw
+        ? new(kept, Draw: draw with { FirstRow = batch.FirstRow(micro) * options.Time })
+        : new(kept, options.LabelSmoothing, options.ZLoss);
 
     private Segments? Segments(Tensor ids) => loader?.DocumentLengths(ids) is { } lengths ? new Segments(compute, lengths) : null;
 
@@ -153,7 +166,8 @@ public sealed class TrainStep : ITrainStep
         compute.NextStep();
         ReadBatch(step);
         var ids = batch[0].Ids;
-        return check.BadLoss($"step {step}: the loss of the evaluation", ids, segments: Segments(ids));
+        return check.BadLoss($"step {step}: the loss of the evaluation", ids,
+            new() { Segments = Segments(ids) });
     }
 
     /// <inheritdoc/>

@@ -221,6 +221,21 @@ public partial class ArchitectureTests
         Assert.Empty(offenders.Select(Relative));
     }
 
+    /// <summary>A model states the role of each parameter (ParameterFacts); a name is for files and messages.</summary>
+    [Fact]
+    public void Nothing_reads_a_role_out_of_the_name_of_a_parameter()
+    {
+        var offenders = SourceFiles().SelectMany(file => File.ReadLines(file).Where(line => NameMatch().IsMatch(line))
+            .Select(line => $"{Relative(file)}: {line.Trim()}"));
+        Assert.Empty(offenders);
+        Assert.Matches(NameMatch(), "name.EndsWith(\".weight\", StringComparison.Ordinal)");
+        Assert.Matches(NameMatch(), "parameter.StartsWith(\"lm_head.\")");
+    }
+
+    [GeneratedRegex(@"(?:EndsWith|StartsWith|Contains|IndexOf)\(""[^""]*(?:weight|bias\b|attn|mlp|_proj"
+        + @"|c_fc|lm_head|wte|wpe|ln_|norm|embed|layers|\bmodel\.|\bh\.)")]
+    private static partial Regex NameMatch();
+
     /// <summary>
     /// The three vector widths are one source with another number in it; a change to one belongs in
     /// all.

@@ -153,7 +153,7 @@ public class LinearCrossEntropyTests
                     using var compute = TestTensors.Dirty(threads, width);
                     var targets = Tensor.From(new Shape(Rows), new int[Rows]);
                     var result = Run(compute, false,
-                        (c, x, w) => c.LinearCrossEntropy(x, w, targets, 0, chunk, new LabelDraw(7, 9)));
+                        (c, x, w) => c.LinearCrossEntropy(x, w, targets, new(Draw: new LabelDraw(7, 9)), chunk));
                     drawn ??= targets.Ids.ToArray();
                     Assert.Equal(drawn, targets.Ids.ToArray());
                     Run(compute, false, (c, x, w) => c.LinearCrossEntropy(x, w, targets))
@@ -175,7 +175,7 @@ public class LinearCrossEntropyTests
         int[] Draw(LabelDraw draw)
         {
             compute.NextStep();
-            compute.LinearCrossEntropy(x, weight, targets, draw: draw);
+            compute.LinearCrossEntropy(x, weight, targets, new(Draw: draw));
             return targets.Ids.ToArray();
         }
         int[] drawn = Draw(new LabelDraw(1, 2));

@@ -7,16 +7,36 @@ public partial class OptimizerTests
 
     static readonly (string Name, Shape Shape)[] Shapes =
     [
-        ("wte.weight", new Shape(7, 4)), ("h.0.attn.c_attn.weight", new Shape(12, 4)), ("h.0.attn.c_proj.weight", new Shape(4, 4)), ("h.0.mlp.c_fc.weight", new Shape(9, 4)),
-        ("h.0.mlp.c_proj.weight", new Shape(4, 19)), ("h.0.mlp.c_proj.bias", new Shape(4)), ("ln_f.weight", new Shape(33)),
+        ("wte.weight", new Shape(7, 4)), ("h.0.attn.c_attn.weight", new Shape(12, 4)),
+        ("h.0.attn.c_proj.weight", new Shape(4, 4)), ("h.0.mlp.c_fc.weight", new Shape(9, 4)),
+        ("h.0.mlp.c_proj.weight", new Shape(4, 19)), ("h.0.mlp.c_proj.bias", new Shape(4)),
+        ("ln_f.weight", new Shape(33)),
     ];
 
-    static Tensor[] NewParameters((string Name, Shape Shape)[]? shapes = null) => [.. (shapes ?? Shapes).Select((parameter, i) =>
+    static Tensor[] NewParameters((string Name, Shape Shape)[]? shapes = null) =>
+        [.. (shapes ?? Shapes).Select((parameter, i) =>
     {
-        var tensor = new Tensor(parameter.Shape) { Name = parameter.Name };
+        var tensor = new Tensor(parameter.Shape) { Name = parameter.Name, Parameter = RoleOf(parameter.Name) };
         Philox.Normal(9, (ulong)i, 0.3, tensor.Data);
         return tensor;
     })];
+
+    static ParameterFacts? RoleOf(string name)
+    {
+        if (!name.Contains('.', StringComparison.Ordinal))
+            return null;
+        var component = name.Contains("mlp", StringComparison.Ordinal) ? ModelComponent.Mlp : ModelComponent.Attention;
+        return name.Split('.')[^2] switch
+        {
+            "wte" or "embed_tokens" => new(ParameterRole.Embedding, ModelComponent.Embedding),
+            "ln_f" => new(ParameterRole.Norm, ModelComponent.Norm),
+            "lm_head" => new(ParameterRole.Head, ModelComponent.Head),
+            "c_attn" => new(ParameterRole.Inner, component, 0) { Parts = 3 },
+            "c_proj" when name.EndsWith("bias", StringComparison.Ordinal) => new(ParameterRole.Bias, component, 0),
+            "c_proj" => new(ParameterRole.ResidualOut, component, 0),
+            _ => new(ParameterRole.Inner, component, 0),
+        };
+    }
 
     /// <summary>The gradients of a step: of changing sizes, the same for everybody.</summary>
     static void GiveGradients(Tensor[] parameters, int step)
@@ -54,8 +74,10 @@ public partial class OptimizerTests
     {
         const double rate = 0.02, scale = 0.5;
         Tensor[] parameters = NewParameters();
-        double[][] expected = [.. parameters.Select(parameter => parameter.Data.ToArray().Select(value => (double)value).ToArray())];
-        OptimizerRules.Rule[] rules = [.. parameters.Select(parameter => OptimizerRules.New(options, rate, parameter.Name!, parameter.Shape))];
+        double[][] expected =
+            [.. parameters.Select(parameter => parameter.Data.ToArray().Select(value => (double)value).ToArray())];
+        OptimizerRules.Rule[] rules =
+            [.. parameters.Select(parameter => OptimizerRules.New(options, rate, parameter.Name!, parameter.Shape))];
         using var compute = new Compute(2);
         using var optimizer = OptimizerKind.Create(parameters, options);
         for (int step = 1; step <= 12; step++)
@@ -64,18 +86,26 @@ public partial class OptimizerTests
             optimizer.Step(compute, rate, scale);
             for (int i = 0; i < parameters.Length; i++)
             {
-                rules[i](step, expected[i], [.. parameters[i].Gradient.Data.ToArray().Select(value => scale * value)], parameters[i].Shape.Rank >= 2 ? options.WeightDecay : 0);
+                rules[i](step, expected[i], [.. parameters[i].Gradient.Data.ToArray().Select(value => scale * value)],
+                    parameters[i].Shape.Rank >= 2 ? options.WeightDecay : 0);
                 for (int e = 0; e < expected[i].Length; e++)
-                    Assert.True(Math.Abs(expected[i][e] - parameters[i].Data[e]) < 2e-6, $"step {step}, {parameters[i].Name}[{e}]: {parameters[i].Data[e]}, by the paper {expected[i][e]}");
+                    Assert.True(Math.Abs(expected[i][e] - parameters[i].Data[e]) < 2e-6,
+                        $"step {step}, {parameters[i].Name}[{e}]: {parameters[i].Data[e]}, by the paper "
+                        + $"{expected[i][e]}");
             }
         }
         Assert.Equal(12, optimizer.StepCount);
     }
 
-    /// <summary>All bits after some steps over tensors that are larger than a chunk of the work and fit no vector evenly.</summary>
+    /// <summary>
+    /// All bits after some steps over tensors that are larger than a chunk of the work and fit no
+    /// vector evenly.
+    /// </summary>
     static int[] BitsAfterSteps(string name, int threads, SimdWidth? width)
     {
-        Tensor[] parameters = NewParameters([("wte.weight", new Shape(131, 77)), ("h.0.mlp.c_fc.weight", new Shape(150, 67)), ("h.0.attn.c_attn.weight", new Shape(69, 147)), ("ln_f.weight", new Shape(8209))]);
+        Tensor[] parameters =
+            NewParameters([("wte.weight", new Shape(131, 77)), ("h.0.mlp.c_fc.weight", new Shape(150, 67)),
+                ("h.0.attn.c_attn.weight", new Shape(69, 147)), ("ln_f.weight", new Shape(8209))]);
         using var compute = new Compute(threads, width);
         using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get(name).Defaults);
         for (int step = 1; step <= 3; step++)
@@ -94,14 +124,16 @@ public partial class OptimizerTests
         int[] expected = BitsAfterSteps(name, 1, SimdWidth.W256);
         foreach (var width in SimdWidths.All)
             foreach (int threads in new[] { 1, 2, 3, 7 })
-                Assert.True(expected.AsSpan().SequenceEqual(BitsAfterSteps(name, threads, width)), $"{name}, {width}, {threads} threads");
+                Assert.True(expected.AsSpan().SequenceEqual(BitsAfterSteps(name, threads, width)),
+                    $"{name}, {width}, {threads} threads");
     }
 
     [Theory]
     [MemberData(nameof(Names))]
     public void A_parameter_that_no_gradient_reached_stays_with_its_state(string name)
     {
-        (string, Shape)[] shapes = [("h.0.mlp.c_fc.weight", new Shape(3, 5)), ("h.1.mlp.c_fc.weight", new Shape(3, 5)), ("wte.weight", new Shape(3, 5)), ("ln_f.weight", new Shape(5))];
+        (string, Shape)[] shapes = [("h.0.mlp.c_fc.weight", new Shape(3, 5)), ("h.1.mlp.c_fc.weight", new Shape(3, 5)),
+            ("wte.weight", new Shape(3, 5)), ("ln_f.weight", new Shape(5))];
         Tensor[] parameters = NewParameters(shapes);
         float[][] before = [.. parameters.Select(parameter => parameter.Data.ToArray())];
         using var compute = new Compute(1);
@@ -111,10 +143,12 @@ public partial class OptimizerTests
         Assert.NotEqual(before[0], parameters[0].Data.ToArray());
         for (int i = 1; i < parameters.Length; i++)
             Assert.Equal(before[i], parameters[i].Data.ToArray());
-        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("h.0.", StringComparison.Ordinal)), slot => Assert.All(Runs.Bits(slot.Tensor), bits => Assert.Equal(0, bits)));
+        Assert.All(optimizer.State.Where(slot => !slot.Name.StartsWith("h.0.", StringComparison.Ordinal)),
+            slot => Assert.All(Runs.Bits(slot.Tensor), bits => Assert.Equal(0, bits)));
     }
 
-    static readonly TrainOptions Learning = Runs.Tiny with { Model = Runs.TinyModel with { Channels = 64, Layers = 1 }, Steps = 40, Batch = 4, Time = 12 };
+    static readonly TrainOptions Learning = Runs.Tiny with { Model = Runs.TinyModel with { Channels = 64, Layers = 1 },
+        Steps = 40, Batch = 4, Time = 12 };
 
     /// <summary>A small run under the rule's own constants and rate.</summary>
     static TrainOptions Under(string name) => Learning with
@@ -127,7 +161,8 @@ public partial class OptimizerTests
     static (LanguageModel Model, TrainStep Step) NewRun(TrainOptions options, Compute compute)
     {
         var model = Runs.NewModel(options);
-        return (model, new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), options.Batch, options.Time, "test"), options));
+        return (model, new TrainStep(model, compute,
+            new BatchLoader(Runs.RandomTokens(13, 11), options.Batch, options.Time, "test"), options));
     }
 
     [Theory]
@@ -170,7 +205,9 @@ public partial class OptimizerTests
                 for (int i = 0; i < 14; i++)
                 {
                     if (i == 5)
-                        Checkpoint.Save(run.Root, model, tokenizer, new RunState(options, new Dictionary<string, string>(), [.. step.Optimizer.State]) { Step = 5 });
+                        Checkpoint.Save(run.Root, model, tokenizer,
+                            new RunState(options, new Dictionary<string, string>(),
+                                [.. step.Optimizer.State]) { Step = 5 });
                     step.Run(i, options.LearningRateAt(i));
                 }
                 return [.. Runs.Bits(model), .. Runs.Bits(step.Optimizer)];
@@ -204,9 +241,11 @@ public partial class OptimizerTests
         using (model)
         using (step)
         {
-            long bytes = step.Optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)), parameters = model.Parameters.Count;
+            long bytes = step.Optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)),
+                parameters = model.Parameters.Count;
             Assert.Equal(bytes, MemoryPlan.Of(options, 1).Moments);
-            Assert.InRange((double)bytes / sizeof(float) / parameters, OptimizerKind.Get(name).StateFloats, OptimizerKind.Get(name).StateFloats + 0.1);
+            Assert.InRange((double)bytes / sizeof(float) / parameters, OptimizerKind.Get(name).StateFloats,
+                OptimizerKind.Get(name).StateFloats + 0.1);
         }
     }
 
@@ -223,7 +262,8 @@ public partial class OptimizerTests
     {
         Tensor[] parameters = NewParameters();
         using var optimizer = OptimizerKind.Create(parameters, OptimizerKind.Get(name).Defaults);
-        Assert.Equal(expected * parameters.Sum(parameter => parameter.Length), optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
+        Assert.Equal(expected * parameters.Sum(parameter => parameter.Length),
+            optimizer.State.Sum(slot => slot.Tensor.Length * sizeof(float)));
     }
 
     [Fact]
@@ -247,15 +287,15 @@ public partial class OptimizerTests
 
     public static TheoryData<OptimizerOptions, string> Impossible => new()
     {
-        { new(Beta1: 1), "`beta1`" },
-        { new(Beta2: double.NaN), "`beta2`" },
-        { new(Beta2: -0.1), "`beta2`" },
-        { new(Epsilon: 0), "`epsilon`" },
-        { new(WeightDecay: -1), "`weight_decay`" },
-        { new(WeightDecay: double.PositiveInfinity), "`weight_decay`" },
-        { new("sgd", Momentum: 1), "`momentum`" },
-        { new("sgd", Nesterov: true), "`nesterov`" },
-        { new("sophia"), "`rho`" },
+        { new(Beta1: 1), "--beta1" },
+        { new(Beta2: double.NaN), "--beta2" },
+        { new(Beta2: -0.1), "--beta2" },
+        { new(Epsilon: 0), "--epsilon" },
+        { new(WeightDecay: -1), "--weight-decay" },
+        { new(WeightDecay: double.PositiveInfinity), "--weight-decay" },
+        { new("sgd", Momentum: 1), "--momentum" },
+        { new("sgd", Nesterov: true), "--nesterov" },
+        { new("sophia"), "--rho" },
     };
 
     [Theory]
@@ -269,9 +309,12 @@ public partial class OptimizerTests
         foreach (var kind in OptimizerKind.All)
         {
             var o = kind.Defaults;
-            foreach (var (constant, changed) in new[] { ("beta1", o with { Beta1 = 0.5 }), ("beta2", o with { Beta2 = 0.5 }), ("epsilon", o with { Epsilon = 0.5 }),
-                ("weight_decay", o with { WeightDecay = 0.5 }), ("momentum", o with { Momentum = 0.5 }), ("nesterov", o with { Nesterov = !o.Nesterov }), ("rho", o with { Rho = 0.5 }) })
-                Assert.Equal(kind.Has(constant), !(Runs.Tiny with { Optimizer = o }).Describe().SequenceEqual((Runs.Tiny with { Optimizer = changed }).Describe()));
+            foreach (var (constant, changed) in new[] { ("beta1", o with { Beta1 = 0.5 }),
+                ("beta2", o with { Beta2 = 0.5 }), ("epsilon", o with { Epsilon = 0.5 }),
+                ("weight_decay", o with { WeightDecay = 0.5 }), ("momentum", o with { Momentum = 0.5 }),
+                    ("nesterov", o with { Nesterov = !o.Nesterov }), ("rho", o with { Rho = 0.5 }) })
+                Assert.Equal(kind.Has(constant), !(Runs.Tiny with { Optimizer = o }).Describe()
+                    .SequenceEqual((Runs.Tiny with { Optimizer = changed }).Describe()));
         }
     }
 

@@ -10,7 +10,10 @@ public sealed record Gpt2Config : ModelConfig
 {
     private const int Gpt2Vocabulary = 50257, EndOfText = 50256;
 
-    /// <summary>Whether linear layers and norms have biases. False is Nano's own extension: the key "bias" in config.json.</summary>
+    /// <summary>
+    /// Whether linear layers and norms have biases. False is Nano's own extension: the key "bias"
+    /// in config.json.
+    /// </summary>
     public bool Bias { get; init; } = true;
 
     /// <summary>Which GELU the MLP uses.</summary>
@@ -27,7 +30,10 @@ public sealed record Gpt2Config : ModelConfig
     /// <summary>The names that <see cref="Named"/> knows.</summary>
     public static IReadOnlyList<string> Names { get; } = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"];
 
-    /// <summary>The published sizes: gpt2 (124M parameters), gpt2-medium (350M), gpt2-large (774M), gpt2-xl (1558M).</summary>
+    /// <summary>
+    /// The published sizes: gpt2 (124M parameters), gpt2-medium (350M), gpt2-large (774M), gpt2-xl
+    /// (1558M).
+    /// </summary>
     /// <exception cref="NanoException">The name is none of these.</exception>
     public static Gpt2Config Named(string name) => name switch
     {
@@ -35,7 +41,8 @@ public sealed record Gpt2Config : ModelConfig
         "gpt2-medium" => Published(24, 16, 1024),
         "gpt2-large" => Published(36, 20, 1280),
         "gpt2-xl" => Published(48, 25, 1600),
-        _ => throw new NanoException($"there is no GPT-2 called {Quoted.Of(name)}", "choose gpt2, gpt2-medium, gpt2-large or gpt2-xl"),
+        _ => throw new NanoException($"there is no GPT-2 called {Quoted.Of(name)}",
+            "choose gpt2, gpt2-medium, gpt2-large or gpt2-xl"),
     };
 
     private static Gpt2Config Published(int layers, int heads, int channels) => new()
@@ -55,23 +62,23 @@ public sealed record Gpt2Config : ModelConfig
         if (base.Problem() is { } problem)
             return problem;
         if (KvHeads != Heads || HeadDim * Heads != Channels)
-            return $"{KvHeads} key heads of {HeadDim} channels; those of GPT-2 are its {Heads} heads, which share {Channels} channels";
+            return $"{KvHeads} key heads of {HeadDim} channels; those of GPT-2 are its {Heads} heads, which share "
+                + $"{Channels} channels";
         if (!(LayerNormEpsilon > 0 && float.IsFinite(LayerNormEpsilon)))
             return $"the LayerNorm epsilon is {LayerNormEpsilon}; it must be positive";
         return Enum.IsDefined(Gelu) ? null : $"there is no GELU form {(int)Gelu}";
     }
 
     /// <inheritdoc/>
-    protected override bool IsLookup(string parameter) => parameter == "wpe.weight" || (parameter == "wte.weight" && !TiedHead);
-
-    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
         [.. base.Describe(), ("bias", Text(Bias)), ("gelu", Gelu.ToString()), ("norm_epsilon", Text(LayerNormEpsilon))];
 
     /// <summary>
-    /// What a config.json of model_type gpt2 says. n_positions decides the context length, the older n_ctx only where it is absent.
+    /// What a config.json of model_type gpt2 says. n_positions decides the context length, the
+    /// older n_ctx only where it is absent.
     /// </summary>
-    /// <exception cref="BadFileException">A variant of GPT-2 that is not supported, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A variant of GPT-2 that is not supported, or a value of
+    /// the wrong type.</exception>
     internal static Gpt2Config Read(ConfigJson file)
     {
         var config = new Gpt2Config
@@ -95,7 +102,8 @@ public sealed record Gpt2Config : ModelConfig
     {
         null or "gelu_new" or "gelu_pytorch_tanh" => GeluForm.Tanh,
         "gelu" => GeluForm.Erf,
-        string other => throw file.Bad($"'activation_function' is {Quoted.Of(other)}; supported: gelu_new, gelu_pytorch_tanh, gelu"),
+        string other => throw file.Bad(
+            $"'activation_function' is {Quoted.Of(other)}; supported: gelu_new, gelu_pytorch_tanh, gelu"),
     };
 
     private static float ReadDropout(ConfigJson file)
@@ -107,7 +115,8 @@ public sealed record Gpt2Config : ModelConfig
                 continue;
             first ??= (key, value);
             if (value != first.Value.Value)
-                throw file.Bad($"'{first.Value.Key}' is {first.Value.Value} but '{key}' is {value}; one dropout for all three is supported (to generate text, any value serves)");
+                throw file.Bad($"'{first.Value.Key}' is {first.Value.Value} but '{key}' is {value}; one dropout for "
+                    + $"all three is supported (to generate text, any value serves)");
         }
         return first?.Value ?? 0.1f;
     }

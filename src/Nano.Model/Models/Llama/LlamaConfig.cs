@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Nano;
 
 /// <summary>
-/// A model of the Llama family as data: RMSNorm, rotary positions, SwiGLU, grouped heads, and the switches in which Llama 1 to 3.2, TinyLlama, SmolLM, Mistral,
-/// Qwen2, Qwen2.5 and Qwen3 (dense) differ.
+/// A model of the Llama family as data: RMSNorm, rotary positions, SwiGLU, grouped heads, and the
+/// switches in which Llama 1 to 3.2, TinyLlama, SmolLM, Mistral, Qwen2, Qwen2.5 and Qwen3 (dense)
+/// differ.
 /// </summary>
 public sealed partial record LlamaConfig : ModelConfig
 {
@@ -20,7 +21,10 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>How the angles are changed for texts longer than in training; null for not at all.</summary>
     public RopeScaling? RopeScaling { get; init; }
 
-    /// <summary>Which channels of a head turn together. Hugging Face's files hold <see cref="RopePairing.RotateHalf"/>, Meta's and llama2.c's the other.</summary>
+    /// <summary>
+    /// Which channels of a head turn together. Hugging Face's files hold
+    /// <see cref="RopePairing.RotateHalf"/>, Meta's and llama2.c's the other.
+    /// </summary>
     public RopePairing Pairing { get; init; } = RopePairing.RotateHalf;
 
     /// <summary>Whether queries, keys and values have biases (Qwen2).</summary>
@@ -32,10 +36,16 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>Whether the MLP has biases.</summary>
     public bool MlpBias { get; init; }
 
-    /// <summary>Whether every head of queries and keys passes an RMSNorm of its own before it is turned (Qwen3).</summary>
+    /// <summary>
+    /// Whether every head of queries and keys passes an RMSNorm of its own before it is turned
+    /// (Qwen3).
+    /// </summary>
     public bool QkNorm { get; init; }
 
-    /// <summary>How many keys a query sees, its own included, in the layers from <see cref="FirstWindowLayer"/> on; 0 for all.</summary>
+    /// <summary>
+    /// How many keys a query sees, its own included, in the layers from
+    /// <see cref="FirstWindowLayer"/> on; 0 for all.
+    /// </summary>
     public int Window { get; init; }
 
     /// <summary>The first layer whose attention has the <see cref="Window"/>; those below see everything.</summary>
@@ -53,7 +63,9 @@ public sealed partial record LlamaConfig : ModelConfig
     public override LlamaConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
     {
         var resized = (LlamaConfig)base.WithSizes(contextLength, layers, heads, channels);
-        return resized.Channels == Channels ? resized : resized with { Intermediate = (int)Math.Min(MaxChannels, (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
+        return resized.Channels == Channels ? resized
+            : resized with { Intermediate = (int)Math.Min(MaxChannels,
+                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8) };
     }
 
     /// <inheritdoc/>
@@ -70,7 +82,8 @@ public sealed partial record LlamaConfig : ModelConfig
         if (!(RopeTheta > 1 && double.IsFinite(RopeTheta)))
             return $"the base of the rotary angles is {RopeTheta}; it must be above 1";
         if (Window < 0 || FirstWindowLayer < 0 || FirstWindowLayer > Layers)
-            return $"a window of {Window} from layer {FirstWindowLayer} on; neither can be negative, nor the layer above {Layers}";
+            return $"a window of {Window} from layer {FirstWindowLayer} on; neither can be negative, nor the layer "
+                + $"above {Layers}";
         return Enum.IsDefined(Pairing) ? ScalingProblem() : $"there is no rotary pairing {(int)Pairing}";
     }
 
@@ -90,10 +103,14 @@ public sealed partial record LlamaConfig : ModelConfig
             return $"the original context of the rotary scaling is {original}; it must be positive";
         return RopeScaling switch
         {
-            RopeScaling.Llama3 { LowFactor: var low, HighFactor: var high } when !(low > 0 && high > low && double.IsFinite(high)) =>
-                $"the frequency factors of the rotary scaling are {low} and {high}; they must be positive, the second larger",
-            RopeScaling.Yarn { BetaSlow: var slow, BetaFast: var fast } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
-                $"beta_fast and beta_slow of the rotary scaling are {fast} and {slow}; they must be positive, the first at least the second",
+            RopeScaling.Llama3 { LowFactor: var low,
+                HighFactor: var high } when !(low > 0 && high > low && double.IsFinite(high)) =>
+                $"the frequency factors of the rotary scaling are {low} and {high}; they must be positive, the "
+                + $"second larger",
+            RopeScaling.Yarn { BetaSlow: var slow,
+                BetaFast: var fast } when !(slow > 0 && fast >= slow && double.IsFinite(fast)) =>
+                $"beta_fast and beta_slow of the rotary scaling are {fast} and {slow}; they must be positive, the "
+                + $"first at least the second",
             RopeScaling.Yarn { AttentionFactor: { } attention } when !(attention > 0 && double.IsFinite(attention)) =>
                 $"the attention factor of the rotary scaling is {attention}; it must be positive",
             RopeScaling.Dynamic when HeadDim == 2 => "dynamic rotary scaling needs heads of more than 2 channels",
@@ -102,14 +119,14 @@ public sealed partial record LlamaConfig : ModelConfig
     }
 
     /// <inheritdoc/>
-    protected override bool IsLookup(string parameter) => parameter == "model.embed_tokens.weight" && !TiedHead;
-
-    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
-        .. base.Describe(), ("kv_heads", Text(KvHeads)), ("head_dim", Text(HeadDim)), ("intermediate", Text(Intermediate)), ("norm_epsilon", Text(NormEpsilon)),
-        ("rope_theta", Text(RopeTheta)), ("rope_scaling", RopeScaling is null ? "none" : string.Create(CultureInfo.InvariantCulture, $"{RopeScaling}")), ("rope_pairing", Pairing.ToString()),
-        ("qkv_bias", Text(QkvBias)), ("output_bias", Text(OutputBias)), ("mlp_bias", Text(MlpBias)), ("qk_norm", Text(QkNorm)),
+        .. base.Describe(), ("kv_heads", Text(KvHeads)), ("head_dim", Text(HeadDim)),
+            ("intermediate", Text(Intermediate)), ("norm_epsilon", Text(NormEpsilon)),
+        ("rope_theta", Text(RopeTheta)), ("rope_scaling", RopeScaling is null ? "none"
+            : string.Create(CultureInfo.InvariantCulture, $"{RopeScaling}")), ("rope_pairing", Pairing.ToString()),
+        ("qkv_bias", Text(QkvBias)), ("output_bias", Text(OutputBias)), ("mlp_bias", Text(MlpBias)),
+            ("qk_norm", Text(QkNorm)),
         ("window", Text(Window)), ("first_window_layer", Text(FirstWindowLayer)),
     ];
 }

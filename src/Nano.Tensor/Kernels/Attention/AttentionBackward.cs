@@ -14,18 +14,23 @@ internal enum AttentionPass
 }
 
 /// <summary>
-/// The backward pass of <see cref="CausalAttentionOp"/>, block by block; see there for the derivation. One item of work owns the
-/// gradients that it computes, so nothing is added across threads: dk and dv gather over heads and query blocks in order, dq over key
-/// blocks in order. Where there are fewer key heads than threads, dq and then dk and dv have passes of their own, which compute the
-/// same sums in the same order; scores are then computed twice.
+/// The backward pass of <see cref="CausalAttentionOp"/>, block by block; see there for the
+/// derivation. One item of work owns the gradients that it computes, so nothing is added across
+/// threads: dk and dv gather over heads and query blocks in order, dq over key blocks in order.
+/// Where there are fewer key heads than threads, dq and then dk and dv have passes of their own,
+/// which compute the same sums in the same order; scores are then computed twice.
 /// <para>
-/// Gradients of keys are computed row by row (see <see cref="AttentionBlock"/>) unless L and delta of every query of the block are finite. Then so
-/// are the query, hence its scores (an infinity anywhere in it leaves only infinities and NaN in softmax), and its do. Likewise dq, also if that of
-/// the last query (with a window, of any query), which multiplies every key of the block, is not finite: L does not tell of a key whose score is -infinity.
+/// Gradients of keys are computed row by row (see <see cref="AttentionBlock"/>) unless L and delta
+/// of every query of the block are finite. Then so are the query, hence its scores (an infinity
+/// anywhere in it leaves only infinities and NaN in softmax), and its do. Likewise dq, also if that
+/// of the last query (with a window, of any query), which multiplies every key of the block, is not
+/// finite: L does not tell of a key whose score is -infinity.
 /// </para>
 /// </summary>
-internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q, float* k, float* v,
-    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv) : IAttentionKernel<AttentionBackward>
+internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q,
+    float* k, float* v,
+    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq,
+    GradientTarget dk, GradientTarget dv) : IAttentionKernel<AttentionBackward>
 {
     private const int Block = AttentionSizes.Block;
 
@@ -37,7 +42,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
 
     /// <summary>Linear in the number of keys.</summary>
     public static long ScratchFloats(AttentionSizes s) =>
-        (4 * (long)s.Keys * s.PaddedDim) + (Block * ((2 * (long)s.HeadDim) + (3 * s.PaddedDim))) + (2 * Block * Block) + (3 * Block) + 512;
+        (4 * (long)s.Keys * s.PaddedDim) + (Block * ((2 * (long)s.HeadDim) + (3 * s.PaddedDim))) + (2 * Block * Block)
+            + (3 * Block) + 512;
 
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)
@@ -49,7 +55,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         public readonly float* Query = scratch.Take((long)Block * s.PaddedDim); // [queries, D padded], scaled
         public readonly float* DOutput = scratch.Take((long)Block * s.PaddedDim);
         public readonly float* DQuery = scratch.Take((long)Block * s.PaddedDim);
-        public readonly float* QueryT = scratch.Take((long)Block * s.HeadDim); // [D, queries]: the outputs, then the scaled queries
+        // [D, queries]: the outputs, then the scaled queries
+        public readonly float* QueryT = scratch.Take((long)Block * s.HeadDim);
         public readonly float* DOutputT = scratch.Take((long)Block * s.HeadDim);
         public readonly float* P = scratch.Take(Block * Block); // [keys, queries]
         public readonly float* DP = scratch.Take(Block * Block); // dp, then ds
@@ -64,8 +71,10 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     public AttentionBackward ForSegment(nint first, int length)
     {
         nint yFirst = first * sizes.Heads * sizes.HeadDim;
-        return new(sizes.ForSegment(length), Pass, Parts, q + (first * qStride), k + (first * kStride), v + (first * vStride), qStride, kStride, vStride,
-            logSumExp + (first * sizes.Heads), y + yFirst, dy + yFirst, dq.At(first * qStride), dk.At(first * kStride), dv.At(first * vStride));
+        return new(sizes.ForSegment(length), Pass, Parts, q + (first * qStride), k + (first * kStride),
+            v + (first * vStride), qStride, kStride, vStride,
+            logSumExp + (first * sizes.Heads), y + yFirst, dy + yFirst, dq.At(first * qStride), dk.At(first * kStride),
+            dv.At(first * vStride));
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -78,64 +87,83 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             if (Pass == AttentionPass.Keys && part >= sizes.QueryBlocks) // of a segment that is not the longest
                 continue;
             if (Pass == AttentionPass.Keys)
-                Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, part * Block, Math.Min((part + 1) * Block, sizes.Keys), 0, 1, buffers);
+                Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, part * Block,
+                    Math.Min((part + 1) * Block, sizes.Keys), 0, 1, buffers);
             else
                 Item<S, V>(head / sizes.KeyHeads, head % sizes.KeyHeads, 0, sizes.Keys, part, Parts, buffers);
         }
     }
 
-    /// <summary>Keys [keyBegin, keyEnd) of a key head, with every step-th block of the queries that share it, heads outermost.</summary>
-    private void Item<S, V>(int batch, int keyHead, int keyBegin, int keyEnd, int firstBlock, int step, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    /// <summary>
+    /// Keys [keyBegin, keyEnd) of a key head, with every step-th block of the queries that share
+    /// it, heads outermost.
+    /// </summary>
+    private void Item<S, V>(int batch, int keyHead, int keyBegin, int keyEnd, int firstBlock, int step, Buffers buffers)
+        where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, count = keyEnd - keyBegin;
-        nint row = (batch * (nint)sizes.Keys) + keyBegin, kFirst = (row * kStride) + (keyHead * headDim), vFirst = (row * vStride) + (keyHead * headDim);
+        nint row = (batch * (nint)sizes.Keys) + keyBegin, kFirst = (row * kStride) + (keyHead * headDim),
+            vFirst = (row * vStride) + (keyHead * headDim);
         var (keys, values) = (new AttentionRows(k + kFirst, kStride), new AttentionRows(v + vFirst, vStride));
         if (sizes.PaysToCopy(step))
-            (keys, values) = (keys.Copied<S, V>(count, headDim, padded, buffers.Keys), values.Copied<S, V>(count, headDim, padded, buffers.Values));
+            (keys, values) = (keys.Copied<S, V>(count, headDim, padded, buffers.Keys), values.Copied<S, V>(count,
+                headDim, padded, buffers.Values));
         if (Pass != AttentionPass.Queries)
         {
             new Span<float>(buffers.DKeys, count * padded).Clear();
             new Span<float>(buffers.DValues, count * padded).Clear();
         }
         for (int i = firstBlock; i < sizes.QueryBlocks * sizes.Group; i += step)
-            QueryBlock<S, V>(batch, (keyHead * sizes.Group) + (i / sizes.QueryBlocks), i % sizes.QueryBlocks * Block, new KeyRange(keyBegin, keyEnd, keys, values), buffers);
+            QueryBlock<S, V>(batch, (keyHead * sizes.Group) + (i / sizes.QueryBlocks), i % sizes.QueryBlocks * Block,
+                new KeyRange(keyBegin, keyEnd, keys, values), buffers);
         if (Pass != AttentionPass.Queries)
         {
-            PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
-            PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
+            if (dk.Pointer != null)
+                PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
+            if (dv.Pointer != null)
+                PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
         }
     }
 
-    private void QueryBlock<S, V>(int batch, int head, int first, KeyRange range, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    private void QueryBlock<S, V>(int batch, int head, int first, KeyRange range, Buffers buffers) where S : ISimd<V>
+        where V : unmanaged
     {
         int rows = Math.Min(Block, sizes.Queries - first), tile = 2 * S.Lanes, width = (rows + tile - 1) / tile * tile;
         if (range.Begin >= first + rows || range.End <= first + 1 - sizes.Window)
             return;
         Prepare<S, V>(batch, head, first, rows, width, buffers);
-        bool finite = AttentionBlock.AllFinite<S, V>(width, buffers.LogSumExp) && AttentionBlock.AllFinite<S, V>(width, buffers.Delta);
+        bool finite = AttentionBlock.AllFinite<S, V>(width, buffers.LogSumExp)
+            && AttentionBlock.AllFinite<S, V>(width, buffers.Delta);
         Walk<S, V>(Pass, first, rows, width, !finite, range, buffers);
         if (Pass == AttentionPass.Keys)
             return;
         int witness = sizes.IsWindowed ? 0 : rows - 1;
-        if (finite && !AttentionBlock.AllFinite<S, V>((rows - witness) * sizes.PaddedDim, buffers.DQuery + (witness * sizes.PaddedDim)))
+        if (finite && !AttentionBlock.AllFinite<S, V>((rows - witness) * sizes.PaddedDim,
+            buffers.DQuery + (witness * sizes.PaddedDim)))
             Walk<S, V>(AttentionPass.Queries, first, rows, width, true, range, buffers);
-        PutRows<S, V>(rows, buffers.DQuery, sizes.Scale, dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
+        PutRows<S, V>(rows, buffers.DQuery, sizes.Scale,
+            dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
     }
 
     /// <summary>Adds what a block of queries gives to the gradients of keys and values, and computes dq.</summary>
-    private void Walk<S, V>(AttentionPass pass, int first, int rows, int width, bool rowByRow, KeyRange range, Buffers buffers)
+    private void Walk<S, V>(AttentionPass pass, int first, int rows, int width, bool rowByRow, KeyRange range,
+        Buffers buffers)
         where S : ISimd<V> where V : unmanaged
     {
-        int padded = sizes.PaddedDim, tile = 2 * S.Lanes, visible = first + 1, end = Math.Min(range.End, visible + rows - 1);
+        int padded = sizes.PaddedDim, tile = 2 * S.Lanes, visible = first + 1,
+            end = Math.Min(range.End, visible + rows - 1);
         new Span<float>(buffers.DQuery, rows * padded).Clear();
         for (int key = Math.Max(range.Begin, sizes.FirstBlock(visible)); key < end; key += Block)
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, sizes.Window, width, rowByRow);
+            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, sizes.Window,
+                width, rowByRow);
             int keyRow = key - range.Begin;
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, sizes.HeadDim, range.Keys.At(keyRow), range.Keys.Stride, buffers.QueryT, buffers.Zeros, buffers.P);
-                block.Scores<S, V>(column, sizes.HeadDim, range.Values.At(keyRow), range.Values.Stride, buffers.DOutputT, buffers.Zeros, buffers.DP);
+                int count = block.Scores<S, V>(column, sizes.HeadDim, range.Keys.At(keyRow), range.Keys.Stride,
+                    buffers.QueryT, buffers.Zeros, buffers.P);
+                block.Scores<S, V>(column, sizes.HeadDim, range.Values.At(keyRow), range.Values.Stride,
+                    buffers.DOutputT, buffers.Zeros, buffers.DP);
                 block.Mask(column, tile, count, float.NegativeInfinity, buffers.P);
                 block.Mask(column, tile, count, 0, buffers.DP);
                 SoftmaxBackward<S, V>(count, width, column, buffers);
@@ -144,35 +172,44 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             if (pass != AttentionPass.Queries) // dv += p^T do, dk += ds^T q
             {
                 nint at = (nint)keyRow * padded;
-                block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
-                block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
+                if (dv.Pointer != null)
+                    block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
+                if (dk.Pointer != null)
+                    block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
             }
             if (pass != AttentionPass.Keys) // dq += ds k
-                block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride, buffers.DQuery, padded);
+                block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride,
+                    buffers.DQuery, padded);
         }
     }
 
     /// <summary>
-    /// Scaled queries and do, as rows and transposed, and delta = do . o of each query in the order of the tiles that compute dp = do . v:
-    /// a query that sees a single key has o = v, hence dp - delta = 0 to the last bit and no gradient at its score, as it must be.
+    /// Scaled queries and do, as rows and transposed, and delta = do . o of each query in the order
+    /// of the tiles that compute dp = do . v: a query that sees a single key has o = v, hence dp -
+    /// delta = 0 to the last bit and no gradient at its score, as it must be.
     /// </summary>
-    private void Prepare<S, V>(int batch, int head, int first, int rows, int width, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    private void Prepare<S, V>(int batch, int head, int first, int rows, int width, Buffers buffers) where S : ISimd<V>
+        where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        nint channels = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first, yFirst = (row * channels) + (head * headDim);
+        nint channels = sizes.Heads * headDim, row = (batch * (nint)sizes.Queries) + first,
+            yFirst = (row * channels) + (head * headDim);
         Pack.Copy<S, V>(rows, headDim, y + yFirst, channels, padded, padded, buffers.DQuery);
         Pack.Copy<S, V>(rows, headDim, dy + yFirst, channels, padded, padded, buffers.DOutput);
         Pack.Transpose(headDim, rows, buffers.DQuery, padded, width, width, buffers.QueryT);
         Pack.Transpose(headDim, rows, buffers.DOutput, padded, width, width, buffers.DOutputT);
         for (int column = 0; column < width; column += 2 * S.Lanes)
             Deltas<S, V>(headDim, width, buffers.DOutputT + column, buffers.QueryT + column, buffers.Delta + column);
-        AttentionBlock.CopyScaled<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, sizes.Scale, padded, buffers.Query);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, sizes.Scale,
+            padded, buffers.Query);
         Pack.Transpose(headDim, rows, buffers.Query, padded, width, width, buffers.QueryT);
-        new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows).CopyTo(new Span<float>(buffers.LogSumExp, rows));
+        new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows)
+            .CopyTo(new Span<float>(buffers.LogSumExp, rows));
         new Span<float>(buffers.LogSumExp + rows, width - rows).Clear();
     }
 
-    private static void Deltas<S, V>(int headDim, int row, float* dOutput, float* output, float* delta) where S : ISimd<V> where V : unmanaged
+    private static void Deltas<S, V>(int headDim, int row, float* dOutput, float* output, float* delta)
+        where S : ISimd<V> where V : unmanaged
     {
         V first = S.Splat(0), second = first;
         for (int d = 0; d < headDim; d++, dOutput += row, output += row)
@@ -185,7 +222,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     }
 
     /// <summary>For a vector of queries, scores become p = exp(s - L), and dp becomes ds = p (dp - delta).</summary>
-    private static void SoftmaxBackward<S, V>(int keys, int row, int column, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    private static void SoftmaxBackward<S, V>(int keys, int row, int column, Buffers buffers) where S : ISimd<V>
+        where V : unmanaged
     {
         V lse = S.Load(buffers.LogSumExp + column), delta = S.Load(buffers.Delta + column);
         float* s = buffers.P + column, dp = buffers.DP + column;
@@ -197,9 +235,11 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         }
     }
 
-    private void PutRows<S, V>(int rows, float* from, float factor, GradientTarget to, nint stride) where S : ISimd<V> where V : unmanaged
+    private void PutRows<S, V>(int rows, float* from, float factor, GradientTarget to, nint stride) where S : ISimd<V>
+        where V : unmanaged
     {
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<Scaled>(new Scaled(from + (r * (nint)sizes.PaddedDim), factor, to.At(r * stride))).Run<S, V>(0, sizes.HeadDim, null!);
+            new ElementwiseLoop<Scaled>(new Scaled(from + (r * (nint)sizes.PaddedDim), factor, to.At(r * stride)))
+                .Run<S, V>(0, sizes.HeadDim, null!);
     }
 }

@@ -3,36 +3,49 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// dw[c] += dy[row, c] h[row, c] and db[c] += dy[row, c], row after row, with h = (x - mean) inverseStd; a null mean is zero (RMSNorm), no db is
-/// none. The sums stay in place while rows stream by, a few at a time; vectors and threads lie along columns.
+/// dw[c] += dy[row, c] h[row, c] and db[c] += dy[row, c], row after row, with h = (x - mean)
+/// inverseStd; a null mean is zero (RMSNorm); either target may be missing. The sums stay in place
+/// while rows stream by, a few at a time; vectors and threads lie along columns.
 /// </summary>
-internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw, GradientTarget db) : IKernel
+internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd,
+    float* dy, GradientTarget dw, GradientTarget db) : IKernel
 {
     private const int RowsPerVisit = 8;
 
-    /// <summary>Rows between visits of this kernel and of the one for dx: what one of them has read, 512 KB, the other finds in the second-level cache.</summary>
+    /// <summary>
+    /// Rows between visits of this kernel and of the one for dx: what one of them has read, 512 KB,
+    /// the other finds in the second-level cache.
+    /// </summary>
     public static int Band(int columns) => Math.Max(RowsPerVisit, (1 << 16) / Math.Max(1, columns));
 
-    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy, GradientTarget dw, GradientTarget? db) =>
-        compute.For(columns, ColumnSums.Chunk(compute, rows, columns), 0, new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw, db ?? default));
+    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy,
+        GradientTarget dw, GradientTarget db)
+    {
+        if (dw.Pointer != null || db.Pointer != null)
+            compute.For(columns, ColumnSums.Chunk(compute, rows, columns), 0,
+                new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw, db));
+    }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        dw.Begin(begin, end);
+        if (dw.Pointer != null)
+            dw.Begin(begin, end);
         if (db.Pointer != null)
             db.Begin(begin, end);
         for (int row = 0; row < rows; row += RowsPerVisit)
-            new ElementwiseLoop<Visit>(new(Math.Min(RowsPerVisit, rows - row), columns, x + ((nint)row * columns), mean == null ? null : mean + row, inverseStd + row,
+            new ElementwiseLoop<Visit>(new(Math.Min(RowsPerVisit, rows - row), columns, x + ((nint)row * columns),
+                mean == null ? null : mean + row, inverseStd + row,
                 dy + ((nint)row * columns), dw.Pointer, db.Pointer)).Run<S, V>(begin, end, scratch);
     }
 
     /// <summary>Continues the sums of some columns over a few rows.</summary>
-    private readonly struct Visit(int rows, nint columns, float* x, float* mean, float* inverseStd, float* dy, float* dw, float* db) : IElementwise
+    private readonly struct Visit(int rows, nint columns, float* x, float* mean, float* inverseStd, float* dy,
+        float* dw, float* db) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void At<S, V>(nint c) where S : ISimd<V> where V : unmanaged
         {
-            V sumW = S.Load(dw + c), sumB = db == null ? S.Splat(0) : S.Load(db + c);
+            V sumW = dw == null ? S.Splat(0) : S.Load(dw + c), sumB = db == null ? S.Splat(0) : S.Load(db + c);
             float* px = x + c, pdy = dy + c;
             for (int r = 0; r < rows; r++, px += columns, pdy += columns)
             {
@@ -40,7 +53,8 @@ internal readonly unsafe struct NormWeightGradient(int rows, int columns, float*
                 sumW = S.Fma(g, S.Multiply(distance, S.Splat(inverseStd[r])), sumW);
                 sumB = S.Add(sumB, g);
             }
-            S.Store(dw + c, sumW);
+            if (dw != null)
+                S.Store(dw + c, sumW);
             if (db != null)
                 S.Store(db + c, sumB);
         }

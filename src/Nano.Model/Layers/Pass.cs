@@ -1,0 +1,54 @@
+namespace Nano;
+
+/// <summary>How the inside of a block waits for the backward pass.</summary>
+public enum Keep
+{
+    /// <summary>As it was computed.</summary>
+    All,
+
+    /// <summary>
+    /// Rounded to bfloat16, in half the memory, see <see cref="BFloat16StorageExtensions"/>: changes gradients a little
+    /// and the loss not at all.
+    /// </summary>
+    BFloat16,
+
+    /// <summary>
+    /// Not at all: each block is computed again in the backward pass, see
+    /// <see cref="CheckpointExtensions"/>.
+    /// </summary>
+    Nothing,
+}
+
+/// <summary>
+/// One run through a model, besides its ids. Whatever changes while a model runs is here or in the compute, so that the
+/// model is read-only and threads can share it, each with a pass, a compute and a cache of its own.
+/// </summary>
+public sealed record Pass
+{
+    /// <summary>
+    /// Keys and values of the positions before, which the run extends: row b of ids continues the
+    /// b-th selected row.
+    /// </summary>
+    public KvCache? Cache { get; init; }
+
+    /// <summary>
+    /// The documents in ids, which see nothing of each other, each at most as long as the context; null if each row is
+    /// one. Not with a cache.
+    /// </summary>
+    public Segments? Segments { get; init; }
+
+    /// <summary>Dropout masks while training; null for none.</summary>
+    public Dropout? Masks { get; init; }
+
+    /// <summary>How blocks wait for the backward pass, where there is a tape.</summary>
+    public Keep Keep { get; init; }
+
+    /// <summary>
+    /// Is shown the residual stream and other tensors by name: embed, block0 ..., final_norm,
+    /// logits. They may have been released when it returns.
+    /// </summary>
+    public Action<string, Tensor>? Watch { get; init; }
+
+    /// <summary>Rotary angles of the run's positions, computed once at its start by models that rotate.</summary>
+    public RopeTable? Angles { get; init; }
+}

@@ -1,0 +1,83 @@
+namespace Nano;
+
+/// <summary>The role of a parameter in the arithmetic of a model.</summary>
+public enum ParameterRole
+{
+    /// <summary>A table with a row per token.</summary>
+    Embedding,
+
+    /// <summary>A table with a row per position.</summary>
+    Position,
+
+    /// <summary>The factors of a norm.</summary>
+    Norm,
+
+    /// <summary>A vector that is added, also that of a norm.</summary>
+    Bias,
+
+    /// <summary>A matrix inside a block.</summary>
+    Inner,
+
+    /// <summary>The last matrix of a branch, whose output is added to the residual stream.</summary>
+    ResidualOut,
+
+    /// <summary>The output matrix, where it is not the token table.</summary>
+    Head,
+}
+
+/// <summary>The component of a model to which a parameter belongs; a bias belongs to that of its weight.</summary>
+public enum ModelComponent
+{
+    /// <summary>The tables of tokens and positions.</summary>
+    Embedding,
+
+    /// <summary>The projections around attention.</summary>
+    Attention,
+
+    /// <summary>The feed-forward layer of a block.</summary>
+    Mlp,
+
+    /// <summary>The norms, those of single heads too.</summary>
+    Norm,
+
+    /// <summary>The output matrix, where it is not the token table.</summary>
+    Head,
+}
+
+/// <summary>
+/// The facts that a model states when it declares a parameter. Initialisation, decay, update rules, norms, summaries
+/// and file layouts ask here and never read them out of a name.
+/// </summary>
+/// <param name="Role">Its role.</param>
+/// <param name="Component">The component to which it belongs.</param>
+/// <param name="Block">The number of its block, or null outside the blocks.</param>
+public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component, int? Block = null)
+{
+    /// <summary>
+    /// Matrices of equal height that lie above each other in it: 3 for queries, keys and values in
+    /// one.
+    /// </summary>
+    public int Parts { get; init; } = 1;
+
+    /// <summary>Whether its rows are channels of heads that rotary positions rotate.</summary>
+    public bool IsRotated { get; init; }
+
+    /// <summary>Whether weight decay applies: to tables and matrices, not to norms and biases.</summary>
+    public bool Decays => Role is not (ParameterRole.Norm or ParameterRole.Bias);
+
+    /// <summary>Whether it is a matrix inside a block.</summary>
+    public bool IsInner => Role is ParameterRole.Inner or ParameterRole.ResidualOut;
+
+    /// <summary>
+    /// The part of the model under which norms of gradients are reported: embed, block3,
+    /// final_norm, head.
+    /// </summary>
+    public string Group => Block is { } block ? $"block{block}" : Component switch
+    {
+        ModelComponent.Embedding => "embed",
+        ModelComponent.Attention => "attention",
+        ModelComponent.Mlp => "mlp",
+        ModelComponent.Norm => "final_norm",
+        _ => "head",
+    };
+}

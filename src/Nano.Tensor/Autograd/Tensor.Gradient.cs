@@ -1,0 +1,173 @@
+namespace Nano;
+
+/// <summary>The gradient of a tensor, whether it wants one, and how long its memory lives.</summary>
+public sealed unsafe partial class Tensor
+{
+    private readonly Arena? arena;
+    private int generation; // of the arena when this was taken from it; Released once its memory has gone back
+    private Tensor? gradient;
+    private bool gradientIsEmpty;
+    private int owners = 1; // how many tensors have this one as their gradient, or 1
+
+    private const int Released = -1;
+
+    private bool wantsGradient; // of a root; a view asks its root
+
+    /// <summary>
+    /// Whether a backward pass computes a gradient for this tensor. True for floats that nothing
+    /// was computed for yet: parameters and inputs; a frozen one is set to false before gradients
+    /// are enabled. The output of an op wants one if a tape recorded it and one of its inputs does.
+    /// Ids never do, and a view is asked through its root.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">It is set for a view, or to true for ids.</exception>
+    public bool WantsGradient
+    {
+        get => Root.wantsGradient;
+        set
+        {
+            if (parent is not null || (value && Type != DType.Float32))
+                throw new InvalidOperationException(parent is null
+                    ? $"{this} holds ids, which have no gradient" : $"{this} is a view: set it for its root");
+            wantsGradient = value;
+            if (!value)
+                gradient = null;
+        }
+    }
+
+    private InvalidOperationException Gone() => Root.buffer!.IsClosed
+        ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
+        : new InvalidOperationException(Root.generation == Released
+            ? $"tensor {this} was released: nothing in its step needed it any more (a tape with KeepsAll keeps what "
+            + $"a backward pass has used)"
+            : $"tensor {this} belongs to a step that has ended");
+
+    /// <summary>Whether a gradient has been written. A view's gradient is a view of its parent's.</summary>
+    public bool HasGradient => HasGradientMemory ? !gradientIsEmpty : parent?.HasGradient ?? false;
+
+    /// <summary>
+    /// Whether there is memory for a gradient. Memory that an earlier backward pass allocated in
+    /// the step's arena is gone when the step has ended.
+    /// </summary>
+    private bool HasGradientMemory => gradient is { IsGone: false };
+
+    /// <summary>Whether this tensor's memory went back to its arena, or the arena has been reset.</summary>
+    internal bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
+
+    /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
+    /// <exception cref="InvalidOperationException">None has been computed.</exception>
+    public Tensor Gradient => HasGradientMemory && !gradientIsEmpty ? gradient!
+        : parent is { HasGradient: true } ? ViewOfParentGradient()
+        : throw new InvalidOperationException(WantsGradient
+            ? $"tensor {this} has no gradient: was it part of the loss, and was Backward called?"
+            : $"tensor {this} has no gradient: it wants none (it is frozen, or was made without a tape or from "
+            + $"frozen tensors)");
+
+    /// <summary>
+    /// Gives the memory of this tensor's elements back to the step's arena, for others to use. It can still receive a
+    /// gradient. No effect on views, on tensors in other memory, and the second time.
+    /// </summary>
+    internal void ReleaseValues(Arena step)
+    {
+        if (arena != step || IsGone || --owners > 0)
+            return;
+        arena.Give(buffer!, offset, Length);
+        generation = Released;
+    }
+
+    /// <summary>
+    /// Takes memory for the elements again after <see cref="ReleaseValues"/>, not cleared. Views
+    /// look there from now on.
+    /// </summary>
+    internal void TakeAgain()
+    {
+        (buffer, offset) = arena!.Take(Length);
+        (generation, owners) = (arena.Generation, 1);
+    }
+
+    /// <summary>
+    /// Gives back the memory of this tensor and of its gradient, unless that has become another
+    /// tensor's gradient.
+    /// </summary>
+    internal void Release(Arena step)
+    {
+        ReleaseValues(step);
+        gradient?.ReleaseValues(step);
+        gradient = null;
+    }
+
+    private Tensor ViewOfParentGradient() =>
+        parent!.Gradient.View(parent.parent is null ? offset : offset - parent.offset, Shape, RowStride);
+
+    /// <summary>
+    /// The place where an op's backward adds its contribution. The first contribution to a fresh
+    /// gradient may overwrite (Accumulate is false), so that gradients need no clearing; a view
+    /// shares its parent's gradient, which is cleared at the first touch. Only for tensors that
+    /// want a gradient.
+    /// </summary>
+    internal GradientTarget GradientFor(Compute compute)
+    {
+        if (!WantsGradient)
+            throw new InvalidOperationException($"tensor {this} wants no gradient, so none may be computed for it");
+        if (parent is not null)
+        {
+            if (!parent.HasGradient)
+            {
+                var target = parent.GradientFor(compute);
+                if (!target.Accumulate)
+                    compute.Clear(target.Pointer, (nint)parent.Length);
+            }
+            return new GradientTarget(Root.Gradient.Pointer + offset, true);
+        }
+        bool first = !HasGradientMemory || gradientIsEmpty;
+        if (!HasGradientMemory)
+            gradient = new Tensor(compute.StepArena, Contiguous("gradient").Shape);
+        gradientIsEmpty = false;
+        return new GradientTarget(gradient!.Pointer, !first);
+    }
+
+    /// <summary>
+    /// A fresh gradient to begin a backward pass with, not cleared; for a view, its part of a fresh
+    /// gradient of zeros.
+    /// </summary>
+    internal Tensor StartGradient(Compute compute)
+    {
+        var root = Root;
+        root.SetGradient(new Tensor(compute.StepArena, root.Shape));
+        if (root != this)
+            root.Gradient.Data.Clear();
+        return Gradient;
+    }
+
+    /// <summary>
+    /// Uses a tensor that is no longer needed as this one's gradient, instead of a copy; refused
+    /// when a gradient exists.
+    /// </summary>
+    internal bool TryAdoptGradient(Tensor from)
+    {
+        if (parent is not null || HasGradientMemory || !IsContiguous || !from.IsContiguous || from.parent is not null)
+            return false;
+        from.owners++;
+        gradient = from;
+        gradientIsEmpty = false;
+        return true;
+    }
+
+    /// <summary>Gives a tensor its gradient: from now on contributions are added to it.</summary>
+    public void SetGradient(Tensor target)
+    {
+        if (target.Shape != Shape)
+            throw new ArgumentException($"gradient of shape {target.Shape} for a tensor of shape {Shape}");
+        if (parent is not null)
+            throw new InvalidOperationException($"{this} is a view: its gradient is part of its parent's");
+        if (!wantsGradient)
+            throw new InvalidOperationException($"{this} wants no gradient");
+        gradient = target.Contiguous("gradient");
+        gradientIsEmpty = false;
+    }
+
+    /// <summary>
+    /// Keeps a parameter's gradient memory but forgets its contents: the next contribution
+    /// overwrites them.
+    /// </summary>
+    public void ForgetGradient() => gradientIsEmpty = true;
+}
