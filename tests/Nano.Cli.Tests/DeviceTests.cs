@@ -80,7 +80,7 @@ public class DeviceTests(TinyRun run)
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float16"))
             .Fails(1, "--precision float16 takes a --device");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float61"))
-            .Fails(2, "there is no precision 'float61'");
+            .Fails(2, "--precision takes float32 or float16, not 'float61'");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--profile"))
             .Fails(1, "--profile shows Nano's own kernels");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--dropout", "0.1"))

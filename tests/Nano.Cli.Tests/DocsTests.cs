@@ -33,7 +33,8 @@ public sealed partial class DocsTests(DocumentedCommands commands) : IClassFixtu
     public void A_documented_command_succeeds(string document, string command)
     {
         string? reason = DocumentedCommands.Reason(command);
-        Assert.SkipWhen(reason is not null, reason!);
+        if (reason is not null)
+            Assert.Skip(reason);
         commands.Result(document, command).Succeeds();
     }
 
