@@ -130,9 +130,9 @@ public class BenchCheckTests
             new(name, () => { }, () => [new("y", [3], [3]), new("dx", theirs, [1, 2])]);
         BenchCheck.Compare(of, Peer("twin", 1, 2.0001f));
         var thrown = Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("stranger", 1, 2.001f)));
-        Assert.Contains("stranger computes 2.001 for element 1 of dx, we 2", thrown.Message, StringComparison.Ordinal);
+        Assert.Contains("stranger computes 2.001 for element 1 of dx, Nano 2", thrown.Message, StringComparison.Ordinal);
         Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("nan", float.NaN, 2)));
-        Assert.Contains("1 elements of dx, we 2",
+        Assert.Contains("1 elements of dx, Nano 2",
             Assert.Throws<NanoException>(() => BenchCheck.Compare(of, Peer("short", 1))).Message,
             StringComparison.Ordinal);
     }

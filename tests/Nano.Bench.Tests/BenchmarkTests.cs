@@ -69,7 +69,7 @@ public class BenchmarkTests
         var thrown = Assert.Throws<NanoException>(() =>
             BenchCheck.Compare(of, new BenchPeer("liar", run.Run, () => outputs)));
         Assert.Contains("liar computes", thrown.Message, StringComparison.Ordinal);
-        Assert.Contains($" of {wrong}, we ", thrown.Message, StringComparison.Ordinal);
+        Assert.Contains($" of {wrong}, Nano ", thrown.Message, StringComparison.Ordinal);
     }
 
     private static BenchCase Ops(string name) => BenchCases.Ops(rows: 12, wide: 37, channels: 21, vocabulary: 80)

@@ -293,15 +293,15 @@ public partial class OptimizerTests
 
     public static TheoryData<OptimizerOptions, string> Impossible => new()
     {
-        { new(Beta1: 1), "--beta1" },
-        { new(Beta2: double.NaN), "--beta2" },
-        { new(Beta2: -0.1), "--beta2" },
-        { new(Epsilon: 0), "--epsilon" },
-        { new(WeightDecay: -1), "--weight-decay" },
-        { new(WeightDecay: double.PositiveInfinity), "--weight-decay" },
-        { new("sgd", Momentum: 1), "--momentum" },
-        { new("sgd", Nesterov: true), "--nesterov" },
-        { new("sophia"), "--rho" },
+        { new(Beta1: 1), "`beta1`" },
+        { new(Beta2: double.NaN), "`beta2`" },
+        { new(Beta2: -0.1), "`beta2`" },
+        { new(Epsilon: 0), "`epsilon`" },
+        { new(WeightDecay: -1), "`weight_decay`" },
+        { new(WeightDecay: double.PositiveInfinity), "`weight_decay`" },
+        { new("sgd", Momentum: 1), "`momentum`" },
+        { new("sgd", Nesterov: true), "`nesterov`" },
+        { new("sophia"), "`rho`" },
     };
 
     [Theory]
