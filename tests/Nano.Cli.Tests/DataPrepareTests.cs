@@ -42,7 +42,7 @@ public sealed class DataPrepareTests : IDisposable
         Cli.Run(Prepare("--recipe", "llmc", "--format", "text")).Fails(1, "--recipe llmc says what --format is");
         Cli.Run(Prepare("--recipe", "llm")).Fails(1, "there is no recipe 'llm'", "llmc");
         Cli.Run(Prepare("--format", "xml")).Fails(1, "there is no format 'xml'");
-        Cli.Run(Prepare("--validation", "1.5")).Fails(1, "'1.5' says nothing", "hint: write 0.1");
+        Cli.Run(Prepare("--validation", "1.5")).Fails(1, "'1.5' is not a validation split", "hint: write 0.1");
         Cli.Run(Prepare("--shard-tokens", "3G")).Fails(1, "'3G' is not a number of tokens");
         Cli.Run(Prepare("--threads", "0")).Fails(1, "--threads must be from 1");
         Cli.Run("data", "prepare", text, "--out", temp.File("data")).Fails(1, "a --tokenizer is missing");

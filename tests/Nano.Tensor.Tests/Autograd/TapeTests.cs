@@ -71,7 +71,7 @@ public class TapeTests
         Assert.Throws<InvalidOperationException>(() => a.Gradient);
         Assert.Throws<InvalidOperationException>(() => compute.Scale(a, 2));
         Assert.Empty(compute.Tape.Ops);
-        Assert.Contains("walked already",
+        Assert.Contains("has run already",
             Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, y)).Message,
             StringComparison.Ordinal);
     }

@@ -113,7 +113,7 @@ public class EmptyTests
     public void What_has_no_answer_is_refused_by_name()
     {
         using var compute = new Compute(1);
-        Assert.StartsWith("cross-entropy: none of the 0 targets",
+        Assert.StartsWith("cross-entropy: all of the 0 targets",
             Assert.Throws<ArgumentException>(() => compute.CrossEntropy(T(0, 4), Ids(0))).Message,
             StringComparison.Ordinal);
         Assert.StartsWith("cross-entropy: target 0 is not below the vocabulary size 0",

@@ -63,7 +63,7 @@ public class ShapeErrorTests
         ("cross-entropy", ["[2, 5]", "[3]"], c => c.CrossEntropy(T(2, 5), Ids(0, 1, 2))),
         ("cross-entropy", ["target 5", "size 5"], c => c.CrossEntropy(T(2, 5), Ids(0, 5))),
         ("cross-entropy", ["target -1"], c => c.CrossEntropy(T(2, 5), Ids(0, -1))),
-        ("cross-entropy", ["none of the 2 targets"], c => c.CrossEntropy(T(2, 5), Ids(-100, -100))),
+        ("cross-entropy", ["all of the 2 targets"], c => c.CrossEntropy(T(2, 5), Ids(-100, -100))),
         ("cross-entropy", ["label smoothing", "got 1"], c => c.CrossEntropy(T(2, 5), Ids(0, 1), new LossOptions(0, 1))),
         ("cross-entropy", ["label smoothing", "got NaN"], c =>
             c.CrossEntropy(T(2, 5), Ids(0, 1), new LossOptions(0, double.NaN))),
@@ -78,7 +78,7 @@ public class ShapeErrorTests
         ("linear-cross-entropy", ["[2, 5]", "[5]"], c => c.LinearCrossEntropy(T(2, 5), T(5), Ids(0, 1))),
         ("linear-cross-entropy", ["target 7", "size 7"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, 7))),
         ("linear-cross-entropy", ["target -1"], c => c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(0, -1))),
-        ("linear-cross-entropy", ["none of the 2 targets"], c =>
+        ("linear-cross-entropy", ["all of the 2 targets"], c =>
             c.LinearCrossEntropy(T(2, 5), T(7, 5), Ids(-100, -100))),
         ("dropout", ["got 1"], c => c.Dropout(T(2), 1, 0, 0)),
         ("dropout", ["got -0.5"], c => c.Dropout(T(2), -0.5f, 0, 0)),
