@@ -38,8 +38,8 @@ internal sealed class LeakyGpt2 : LanguageModel
 
         LayerNorm Norm(string name, int? block) =>
             LayerNorm.Declare(Parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
-        Linear Matrix(string name, ParameterFacts info, int inputs, int outputs) =>
-            Linear.Declare(Parameters, name, info, inputs, outputs, config.Bias);
+        Linear Matrix(string name, ParameterFacts facts, int inputs, int outputs) =>
+            Linear.Declare(Parameters, name, facts, inputs, outputs, config.Bias);
     }
 
     protected override Tensor Head => tokenTable;

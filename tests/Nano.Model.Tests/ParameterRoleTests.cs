@@ -62,25 +62,25 @@ public class ParameterRoleTests
     static void Check(
         ModelConfig config, string name, ParameterRole role, ModelComponent component, int? block, string group)
     {
-        var info = config.ParameterShapes().Single(parameter => parameter.Name == name).Info;
-        Assert.Equal((role, component, block, group), (info.Role, info.Component, info.Block, info.Group));
+        var facts = config.ParameterShapes().Single(parameter => parameter.Name == name).Facts;
+        Assert.Equal((role, component, block, group), (facts.Role, facts.Component, facts.Block, facts.Group));
         using var model = LanguageModel.Create(config);
-        Assert.Equal(info, model.Parameters.All.Single(parameter => parameter.Name == name).Parameter);
+        Assert.Equal(facts, model.Parameters.All.Single(parameter => parameter.Name == name).Parameter);
     }
 
     [Fact]
     public void Queries_and_keys_are_rotated_and_a_fused_matrix_has_three_parts()
     {
-        Assert.Equal(["q_proj", "k_proj"], LlamaTiny.ParameterShapes().Where(parameter => parameter.Info.IsRotated)
+        Assert.Equal(["q_proj", "k_proj"], LlamaTiny.ParameterShapes().Where(parameter => parameter.Facts.IsRotated)
             .Select(parameter => parameter.Name.Split('.')[^2]).Distinct());
-        Assert.Equal(["c_attn"], Gpt2Tiny.ParameterShapes().Where(parameter => parameter.Info.Parts == 3)
+        Assert.Equal(["c_attn"], Gpt2Tiny.ParameterShapes().Where(parameter => parameter.Facts.Parts == 3)
             .Select(parameter => parameter.Name.Split('.')[^2]).Distinct());
     }
 
     [Fact]
     public void Vectors_do_not_decay_and_matrices_do()
     {
-        foreach (var (_, shape, info) in Gpt2Tiny.ParameterShapes().Concat(LlamaTiny.ParameterShapes()))
-            Assert.Equal(shape.Rank >= 2, info.Decays);
+        foreach (var (_, shape, facts) in Gpt2Tiny.ParameterShapes().Concat(LlamaTiny.ParameterShapes()))
+            Assert.Equal(shape.Rank >= 2, facts.Decays);
     }
 }

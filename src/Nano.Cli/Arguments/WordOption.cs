@@ -25,14 +25,11 @@ internal sealed class WordOption<T> : Option<T?>, IWordOption
             foreach (var (word, value) in words)
                 if (word == given)
                     return value;
-            result.AddError($"{name} takes {Listed(Words)}, not {Quoted.Of(given)}");
+            result.AddError($"{name} takes {Setting.Listed(Words)}, not {Quoted.Of(given)}");
             return default;
         };
     }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Words { get; }
-
-    private static string Listed(IReadOnlyList<string> words) =>
-        $"{string.Join(", ", words.SkipLast(1))} or {words[^1]}";
 }

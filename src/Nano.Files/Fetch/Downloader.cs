@@ -117,10 +117,10 @@ internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposab
     }
 
     /// <summary>The reason for a timeout, in half a sentence.</summary>
-    internal static string Explain(OperationCanceledException e, TimeSpan StallTimeout) =>
+    internal static string Explain(OperationCanceledException e, TimeSpan stallTimeout) =>
         e.InnerException is TimeoutException
         ? "no network: the server cannot be reached in time"
-        : FormattableString.Invariant($"nothing came from the server for {StallTimeout.TotalSeconds} s");
+        : FormattableString.Invariant($"nothing came from the server for {stallTimeout.TotalSeconds} s");
 
     /// <summary>The reason for a failed request, in half a sentence.</summary>
     internal static string Explain(HttpRequestException e)

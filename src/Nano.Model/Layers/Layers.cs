@@ -4,10 +4,10 @@ namespace Nano;
 public sealed record Linear(Tensor Weight, Tensor? Bias)
 {
     /// <summary>Declares NAME.weight and, with a bias, NAME.bias.</summary>
-    public static Linear Declare(Parameters parameters, string name, ParameterFacts info, int inputs, int outputs,
+    public static Linear Declare(Parameters parameters, string name, ParameterFacts facts, int inputs, int outputs,
         bool bias) =>
-        new(parameters.Add(name + ".weight", info, outputs, inputs),
-            bias ? parameters.Add(name + ".bias", info with { Role = ParameterRole.Bias }, outputs) : null);
+        new(parameters.Add(name + ".weight", facts, outputs, inputs),
+            bias ? parameters.Add(name + ".bias", facts with { Role = ParameterRole.Bias }, outputs) : null);
 
     /// <summary>x [..., in] to [..., out].</summary>
     public Tensor Forward(Compute compute, Tensor x) => compute.Linear(x, Weight, Bias);

@@ -3,8 +3,8 @@ namespace Nano;
 /// <summary>A parameter of a model without its values.</summary>
 /// <param name="Name">Its name in files and messages.</param>
 /// <param name="Shape">Its shape.</param>
-/// <param name="Info">Its role, component and block.</param>
-public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterFacts Info);
+/// <param name="Facts">Its role, component and block.</param>
+public readonly record struct DeclaredParameter(string Name, Shape Shape, ParameterFacts Facts);
 
 /// <summary>
 /// The parameters of a model by name, in the order they were declared, all in one arena; gradients,
@@ -36,12 +36,12 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     /// Declares a parameter; its values are zero until set, as memory is that an arena gives for
     /// the first time.
     /// </summary>
-    public Tensor Add(string name, ParameterFacts info, params ReadOnlySpan<int> shape)
+    public Tensor Add(string name, ParameterFacts facts, params ReadOnlySpan<int> shape)
     {
-        declared.Add(new(name, new Shape(shape), info));
+        declared.Add(new(name, new Shape(shape), facts));
         if (onlyShapes)
             return None;
-        var tensor = new Tensor(values, new Shape(shape)) { Name = name, Parameter = info };
+        var tensor = new Tensor(values, new Shape(shape)) { Name = name, Parameter = facts };
         all.Add(tensor);
         return tensor;
     }

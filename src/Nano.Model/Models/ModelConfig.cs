@@ -136,7 +136,7 @@ public abstract record ModelConfig
     /// is read once per generated token.
     /// </summary>
     public long MultiplyingWeights() =>
-        ParameterShapes().Where(parameter => !IsLookup(parameter.Info.Role)).Sum(parameter => parameter.Shape.Length);
+        ParameterShapes().Where(parameter => !IsLookup(parameter.Facts.Role)).Sum(parameter => parameter.Shape.Length);
 
     /// <summary>
     /// True if a parameter is only looked up: positions, and tokens if the head has a matrix of its

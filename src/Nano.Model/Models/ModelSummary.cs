@@ -24,7 +24,7 @@ public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, 
     {
         var components = Enum.GetValues<ModelComponent>().ToDictionary(NameOf, _ => 0L);
         foreach (var parameter in config.ParameterShapes())
-            components[NameOf(parameter.Info.Component)] += parameter.Shape.Length;
+            components[NameOf(parameter.Facts.Component)] += parameter.Shape.Length;
         double training = config.TrainingFlopsPerToken(config.ContextLength);
         return new ModelSummary(components, training / 3, training, config.CacheBytesPerToken,
             config.CacheBytesPerToken * config.ContextLength);

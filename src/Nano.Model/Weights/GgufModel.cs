@@ -61,9 +61,9 @@ public static class GgufModel
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal) { RopeFactors };
         bool interleaved = GgufConfig.IsInterleaved(file.Metadata);
-        foreach ((string name, Shape shape, ParameterFacts info) in config.ParameterShapes())
+        foreach ((string name, Shape shape, ParameterFacts facts) in config.ParameterShapes())
         {
-            string inFile = GgufNames.Of(name, info);
+            string inFile = GgufNames.Of(name, facts);
             if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
                 throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
             if (!entry.Shape.SequenceEqual(shape.ToArray()))
@@ -71,7 +71,7 @@ public static class GgufModel
                     $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the "
                     + $"metadata asks for {shape}");
             ModelTensor tensor = Tensor(file, entry, name, shape);
-            found.Add(interleaved && info.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+            found.Add(interleaved && facts.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
             known.Add(inFile);
         }
         if (file.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } stray)
@@ -115,13 +115,13 @@ public static class GgufModel
         var tensors = new List<ModelTensor>();
         if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
             tensors.Add(FactorsOf(llama, scaling));
-        foreach ((ModelTensor tensor, ParameterFacts info) in source.Declared)
+        foreach ((ModelTensor tensor, ParameterFacts facts) in source.Declared)
         {
-            ModelTensor moved = interleaved && info.IsRotated
+            ModelTensor moved = interleaved && facts.IsRotated
                 ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
             WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type
                 : WeightType.F32;
-            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name, info)));
+            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name, facts)));
         }
         GgufWriter.Write(path, metadata, [.. tensors.Select(tensor => tensor.ToGguf())]);
         return notes;

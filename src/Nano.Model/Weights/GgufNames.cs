@@ -35,13 +35,13 @@ internal static class GgufNames
     };
 
     /// <summary>"model.layers.3.mlp.up_proj.weight" as "blk.3.ffn_up.weight".</summary>
-    public static string Of(string parameter, ParameterFacts info)
+    public static string Of(string parameter, ParameterFacts facts)
     {
         int dot = parameter.LastIndexOf('.');
         string stem = parameter[..dot], kind = parameter[dot..];
         if (Outside.TryGetValue(stem, out string? name))
             return name + kind;
-        string block = $".{info.Block}.";
+        string block = $".{facts.Block}.";
         int inside = stem.IndexOf(block, StringComparison.Ordinal) + block.Length;
         return $"blk{block}{Inside[stem[inside..]]}{kind}";
     }

@@ -116,7 +116,7 @@ public static class Llama2cFile
         long offset = version == 0 ? LegacyHeaderBytes : HeaderBytes;
         foreach (string name in Order(config, version))
         {
-            (_, Shape shape, ParameterFacts info) = declared[name];
+            (_, Shape shape, ParameterFacts facts) = declared[name];
             long start = offset, count = shape.Length;
             if (name == Head && version == 0)
                 // cos and sin of every position, which are computed here
@@ -130,7 +130,7 @@ public static class Llama2cFile
                         MemoryMarshal.Cast<byte, float>(destination)))
                 : new ModelTensor(name, shape, WeightType.F32,
                     (element, destination) => file.Copy(start + (element * sizeof(float)), destination));
-            found.Add(name, info.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
+            found.Add(name, facts.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
             offset += grouped ? count + (count / group * sizeof(float)) : count * sizeof(float);
         }
         return [.. declared.Keys.Select(name => found[name])];
@@ -182,8 +182,8 @@ public static class Llama2cFile
             stream.Write(Header(config, version, group));
             foreach (string name in Order(config, version))
             {
-                (ModelTensor tensor, ParameterFacts info) = tensors[name];
-                if (info.IsRotated)
+                (ModelTensor tensor, ParameterFacts facts) = tensors[name];
+                if (facts.IsRotated)
                     tensor = RopeLayout.ToInterleaved(tensor, config.HeadDim);
                 if (version == 2 && tensor.Shape.Rank == 2)
                     Llama2cGroups.Write(stream, tensor.As(WeightType.F32), group);

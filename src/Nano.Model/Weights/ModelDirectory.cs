@@ -119,10 +119,10 @@ public static class ModelDirectory
     /// <exception cref="NanoException">A file cannot be written.</exception>
     public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
     {
-        var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Info)
-            .Named(FileName(source.Config, pair.Tensor.Name, pair.Info)).As(type ?? pair.Tensor.Type));
-        ModelTensor InFile(ModelTensor tensor, ParameterFacts info) =>
-            IsConv1D(source.Config, info) ? tensor.Transposed() : tensor;
+        var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Facts)
+            .Named(FileName(source.Config, pair.Tensor.Name, pair.Facts)).As(type ?? pair.Tensor.Type));
+        ModelTensor InFile(ModelTensor tensor, ParameterFacts facts) =>
+            IsConv1D(source.Config, facts) ? tensor.Transposed() : tensor;
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())],
             shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
@@ -157,13 +157,13 @@ public static class ModelDirectory
     /// The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below
     /// "transformer.".
     /// </summary>
-    public static string FileName(ModelConfig config, string parameter, ParameterFacts info) =>
-        config is Gpt2Config && info.Role != ParameterRole.Head ? Prefix + parameter : parameter;
+    public static string FileName(ModelConfig config, string parameter, ParameterFacts facts) =>
+        config is Gpt2Config && facts.Role != ParameterRole.Head ? Prefix + parameter : parameter;
 
     /// <summary>
     /// True if a parameter lies transposed in the file, as the matrices in GPT-2's blocks do.
     /// </summary>
-    public static bool IsConv1D(ModelConfig config, ParameterFacts info) => config is Gpt2Config && info.IsInner;
+    public static bool IsConv1D(ModelConfig config, ParameterFacts facts) => config is Gpt2Config && facts.IsInner;
 
     /// <summary>[rows, columns] as [columns, rows].</summary>
     public static float[] Transposed(ReadOnlySpan<float> matrix, int rows, int columns)
@@ -188,20 +188,20 @@ public static class ModelDirectory
                 + "tensors of the last are missing");
         var found = new List<ModelTensor>();
         var known = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (name, shape, info) in config.ParameterShapes())
+        foreach (var (name, shape, facts) in config.ParameterShapes())
         {
-            string inFile = files.Has(name) ? name : FileName(config, name, info);
+            string inFile = files.Has(name) ? name : FileName(config, name, facts);
             if (!files.Has(inFile))
                 throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
             long[] expected = shape.ToArray();
-            if (IsConv1D(config, info))
+            if (IsConv1D(config, facts))
                 Array.Reverse(expected);
             if (!files.Sizes(inFile).SequenceEqual(expected))
                 throw new BadFileException(files.FileOf(inFile),
                     $"tensor '{inFile}' has shape [{string.Join(", ", files.Sizes(inFile))}], config.json asks for "
                     + $"[{string.Join(", ", expected)}]");
             ModelTensor tensor = files.Tensor(inFile);
-            found.Add((IsConv1D(config, info) ? tensor.Transposed() : tensor).Named(name));
+            found.Add((IsConv1D(config, facts) ? tensor.Transposed() : tensor).Named(name));
             known.Add(inFile);
         }
         CheckOthers(files, config, known, found[0]);

@@ -36,8 +36,8 @@ public sealed class ModelSource : IDisposable
     public IReadOnlyList<ModelTensor> Tensors { get; }
 
     /// <summary>The tensors, each with what the model says about its parameter.</summary>
-    internal IEnumerable<(ModelTensor Tensor, ParameterFacts Info)> Declared =>
-        Tensors.Zip(Config.ParameterShapes(), (tensor, parameter) => (tensor, parameter.Info));
+    internal IEnumerable<(ModelTensor Tensor, ParameterFacts Facts)> Declared =>
+        Tensors.Zip(Config.ParameterShapes(), (tensor, parameter) => (tensor, parameter.Facts));
 
     /// <summary>The metadata of a GGUF file, vocabulary and chat template included; null for other formats.</summary>
     public GgufMetadata? Metadata { get; init; }

@@ -112,7 +112,7 @@ public record Setting(string Key, SettingKind Kind, string Help)
     private NumberStyles Styles => Kind == SettingKind.Number ? NumberStyles.Float : NumberStyles.AllowLeadingSign;
 
     /// <summary>Words with commas and "or" between them.</summary>
-    internal static string Listed(IReadOnlyList<string> words) =>
+    public static string Listed(IReadOnlyList<string> words) =>
         words.Count < 2 ? string.Concat(words) : $"{string.Join(", ", words.SkipLast(1))} or {words[^1]}";
 }
 

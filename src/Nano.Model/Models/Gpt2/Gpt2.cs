@@ -52,8 +52,8 @@ public sealed class Gpt2 : LanguageModel
 
         LayerNorm Norm(string name, int? block) =>
             LayerNorm.Declare(parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
-        Linear Linear(string name, ParameterFacts info, int inputs, int outputs) =>
-            Nano.Linear.Declare(parameters, name, info, inputs, outputs, config.Bias);
+        Linear Linear(string name, ParameterFacts facts, int inputs, int outputs) =>
+            Nano.Linear.Declare(parameters, name, facts, inputs, outputs, config.Bias);
     }
 
     /// <inheritdoc/>

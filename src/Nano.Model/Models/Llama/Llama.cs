@@ -60,8 +60,8 @@ public sealed class Llama : LanguageModel
 
         RmsNorm Norm(string name, int? block, int channels) =>
             RmsNorm.Declare(parameters, name, block, channels, config.NormEpsilon);
-        Linear Linear(string name, ParameterFacts info, int inputs, int outputs, bool bias) =>
-            Nano.Linear.Declare(parameters, name, info, inputs, outputs, bias);
+        Linear Linear(string name, ParameterFacts facts, int inputs, int outputs, bool bias) =>
+            Nano.Linear.Declare(parameters, name, facts, inputs, outputs, bias);
     }
 
     /// <inheritdoc/>
