@@ -46,8 +46,7 @@ internal sealed class BenchPeers : IDisposable
 
     /// <summary>
     /// Nano's median and that of each peer, all taking turns. A peer whose time is lost in the
-    /// noise
-    /// of its additional work is left out.
+    /// noise of its additional work is left out.
     /// </summary>
     public (double Seconds, IReadOnlyList<PeerResult> Peers) Times(Contender nano, bool processorTime,
         double minSeconds)

@@ -75,8 +75,7 @@ internal static class Screen
 
     /// <summary>
     /// Stdout. The runtime's own stream ignores a broken pipe, so a program before one would keep
-    /// running for
-    /// nobody.
+    /// running for nobody.
     /// </summary>
     private static Stream Stdout()
     {

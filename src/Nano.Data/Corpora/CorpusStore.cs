@@ -75,8 +75,7 @@ public sealed class CorpusStore : IDisposable
     /// <see cref="Corpus.Origin"/> says why.
     /// </summary>
     /// <exception cref="NanoException">As <see cref="FetchAsync"/>, or the source is not a corpus.
-    /// A
-    /// file with a wrong digest is never replaced silently.</exception>
+    /// A file with a wrong digest is never replaced silently.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<Corpus> LoadTextAsync(string name, IProgress<DownloadProgress>? progress = null,
         CancellationToken cancellation = default)

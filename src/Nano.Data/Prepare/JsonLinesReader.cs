@@ -16,8 +16,8 @@ internal sealed class JsonLinesReader(string path, string field, Action<string>?
 
     /// <summary>All documents in order.</summary>
     /// <exception cref="NanoException">A line is not a JSON object with the field, unless such
-    /// lines are skipped; the
-    /// message gives its number. Or it is longer than <see cref="JsonLineReader.LongestLine"/>.</exception>
+    /// lines are skipped; the message gives its number. Or it is longer than
+    /// <see cref="JsonLineReader.LongestLine"/>.</exception>
     public IEnumerable<DocumentText> Read(SourceStream stream)
     {
         var lines = new JsonLineReader(stream);

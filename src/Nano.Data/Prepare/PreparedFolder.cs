@@ -8,8 +8,8 @@ internal static partial class PreparedFolder
 {
     /// <summary>
     /// The files that preparing data has written into a folder, the description last. Of a finished folder they are
-    /// those that dataset.json describes, and only
-    /// if they have the length, mark or digest that it gives; of an unfinished one those of the right name.
+    /// those that dataset.json describes, and only if they have the length, mark or digest that it
+    /// gives; of an unfinished one those of the right name.
     /// </summary>
     public static IReadOnlyCollection<string> OwnFiles(string folder)
     {

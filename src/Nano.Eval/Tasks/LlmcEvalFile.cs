@@ -4,8 +4,7 @@ namespace Nano;
 
 /// <summary>
 /// A question of an <see cref="LlmcEvalFile"/>: the beginning of a text and its possible
-/// completions, as
-/// ids.
+/// completions, as ids.
 /// </summary>
 /// <param name="Context">The context of all completions; at least one id.</param>
 /// <param name="Completions">At least two of at least one id each.</param>

@@ -2,12 +2,10 @@ namespace Nano;
 
 /// <summary>
 /// Replaces folders whole: after a crash, a full disk or an exception there is the old folder or the new one, never a
-/// mixture. The new folder is written as
-/// "NAME.tmp", with a file in it that says so; then the old one is renamed to "NAME.old.tmp", the new one to NAME, and
-/// the old one deleted. A process killed
-/// on the way leaves folders of these names, which the next <see cref="Write"/> puts right. Only files that the caller
-/// names as its own are ever deleted, and
-/// no link is followed.
+/// mixture. The new folder is written as "NAME.tmp", with a file in it that says so; then the old
+/// one is renamed to "NAME.old.tmp", the new one to NAME, and the old one deleted. A process killed
+/// on the way leaves folders of these names, which the next <see cref="Write"/> puts right. Only
+/// files that the caller names as its own are ever deleted, and no link is followed.
 /// </summary>
 public static class AtomicFolder
 {
@@ -38,14 +36,12 @@ public static class AtomicFolder
 
     /// <summary>
     /// Makes or replaces a folder. One process at a time does so with a folder; remains of killed ones are put right
-    /// first. If anything throws, what was
-    /// there stays as it was.
+    /// first. If anything throws, what was there stays as it was.
     /// </summary>
     /// <param name="folder">The folder; those above it are made.</param>
     /// <param name="own">The paths of the caller's files in any folder that is given to it (NAME, "NAME.tmp" or
-    /// "NAME.old.tmp"), relative, with forward
-    /// slashes, in the order in which they are to be deleted. They need not exist. All else is foreign and never
-    /// deleted.</param>
+    /// "NAME.old.tmp"), relative, with forward slashes, in the order in which they are to be
+    /// deleted. They need not exist. All else is foreign and never deleted.</param>
     /// <param name="fill">Writes the new content into an empty folder whose path it is given. Its exceptions pass
     /// through.</param>
     /// <exception cref="NanoException">There is a file or a link, or something foreign in the folder; another process
@@ -108,10 +104,9 @@ public static class AtomicFolder
 
     /// <summary>
     /// Puts right what a killed process left. Where the folder is missing and the old one is there, the process died
-    /// between the renames: the new one, whole
-    /// since then, takes its place, or the old one returns where there is no new one. Other remains are deleted. The
-    /// caller sees to it that no other process
-    /// is at work there.
+    /// between the renames: the new one, whole since then, takes its place, or the old one returns
+    /// where there is no new one. Other remains are deleted. The caller sees to it that no other
+    /// process is at work there.
     /// </summary>
     /// <param name="folder">The folder.</param>
     /// <param name="own">As for <see cref="Write"/>.</param>

@@ -26,9 +26,8 @@ public enum FileKind
 
 /// <summary>
 /// The kind of a file and its identity, links followed, without opening it: opening a pipe may wait for ever. Linux
-/// tells by statx (man 2 statx), the only
-/// system call of this program that .NET does not offer; elsewhere the kind is <see cref="FileKind.Unknown"/> unless it
-/// is a folder.
+/// tells by statx (man 2 statx), the only system call of this program that .NET does not offer;
+/// elsewhere the kind is <see cref="FileKind.Unknown"/> unless it is a folder.
 /// </summary>
 /// <param name="Kind">The kind.</param>
 /// <param name="Device">The number of the file system, 0 where it is not known.</param>

@@ -34,8 +34,7 @@ public sealed record HubFile(string Name, long Bytes, string Digest, bool IsLarg
 
     /// <summary>The path of the file in a folder.</summary>
     /// <exception cref="NanoException">The name would leave the folder or is not one that every
-    /// file
-    /// system takes.</exception>
+    /// file system takes.</exception>
     public string PathIn(string folder)
     {
         string[] parts = Name.Split('/');

@@ -2,8 +2,7 @@ namespace Nano;
 
 /// <summary>
 /// The file NAME.part beside a file that is being downloaded, with the bytes received so far. No
-/// link is
-/// followed out of the model's folder.
+/// link is followed out of the model's folder.
 /// </summary>
 internal static class PartFile
 {

@@ -4,8 +4,8 @@ namespace Nano;
 
 /// <summary>
 /// Cuts a file into the lines that hold JSON. A byte order mark is dropped, and lines of nothing but white space are
-/// skipped, as ndjson allows; they count
-/// in line numbers. Memory is bounded by the longest line that is allowed.
+/// skipped, as ndjson allows; they count in line numbers. Memory is bounded by the longest line
+/// that is allowed.
 /// </summary>
 /// <param name="stream">The file.</param>
 /// <param name="longest">Bytes that a line may have.</param>

@@ -50,9 +50,8 @@ public sealed class GeneratedText
 
 /// <summary>
 /// Texts being generated, one for each prompt; every step adds a token to each. Prompts are read
-/// one by one; after that, one pass over the weights serves all
-/// unfinished texts, and each attends to its own keys and values. A text has the bits of its solo
-/// run, whatever its neighbours.
+/// one by one; after that, one pass over the weights serves all unfinished texts, and each attends
+/// to its own keys and values. A text has the bits of its solo run, whatever its neighbours.
 /// </summary>
 public sealed class Generation
 {

@@ -27,8 +27,8 @@ public sealed record GenerationOptions
 
     /// <summary>
     /// True to continue when the context is full: its older half is dropped and the rest is read
-    /// again, so each token then sees between half a context and
-    /// a whole one. Otherwise the text ends there.
+    /// again, so each token then sees between half a context and a whole one. Otherwise the text
+    /// ends there.
     /// </summary>
     public bool Slide { get; init; }
 

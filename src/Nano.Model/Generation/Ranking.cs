@@ -2,8 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// Ids by falling score, equal ones by rising id, as far as they are needed. The first few hundred
-/// of fifty thousand are found in one pass that retains
-/// the best so far; only a request for a large part of them sorts all.
+/// of fifty thousand are found in one pass that retains the best so far; only a request for a large
+/// part of them sorts all.
 /// </summary>
 internal sealed class Ranking
 {

@@ -61,9 +61,8 @@ public abstract class LanguageModel : IDisposable
 
     /// <summary>Logits for every position.</summary>
     /// <param name="c"> The context to run in. With a tape, ops that lead to a gradient are
-    /// recorded for the
-    /// backward pass; the inner tensors of a block of which nothing was recorded are released at
-    /// once. </param>
+    /// recorded for the backward pass; the inner tensors of a block of which nothing was recorded
+    /// are released at once. </param>
     /// <param name="ids">Token ids [B, T].</param>
     /// <param name="pass">The cache, documents, masks and more of this run; null for none.</param>
     /// <returns>[B, T, V].</returns>

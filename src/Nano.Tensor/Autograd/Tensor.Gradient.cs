@@ -68,8 +68,8 @@ public sealed unsafe partial class Tensor
 
     /// <summary>
     /// Returns the memory of this tensor's elements to the step's arena, for other tensors. It can
-    /// still receive a
-    /// gradient. No effect on views, on tensors in other memory, and the second time.
+    /// still receive a gradient. No effect on views, on tensors in other memory, and the second
+    /// time.
     /// </summary>
     internal void ReleaseValues(Arena step)
     {

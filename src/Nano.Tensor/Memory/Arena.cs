@@ -94,8 +94,7 @@ public sealed class Arena(long chunkFloats = 1 << 20) : IDisposable
 
     /// <summary>
     /// Empties the arena. Tensors allocated in it become invalid. Several chunks are replaced by
-    /// one that fits all next time, if the system
-    /// has that much in one piece.
+    /// one that fits all next time, if the system has that much in one piece.
     /// </summary>
     public void Reset()
     {

@@ -2,9 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// y = f(x), of which only x and y are retained (Chen et al., "Training Deep Nets with Sublinear
-/// Memory
-/// Cost", 2016). Backward: f runs again, this time with a tape, and the gradient goes through that;
-/// the same operations in the same order, so the same bits.
+/// Memory Cost", 2016). Backward: f runs again, this time with a tape, and the gradient goes
+/// through that; the same operations in the same order, so the same bits.
 /// </summary>
 internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body, Tensor Y) : Op(Y)
 {

@@ -5,9 +5,8 @@ namespace Nano;
 
 /// <summary>
 /// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one
-/// fixed size; an idle thread takes the
-/// next chunk, the caller included. The result of a chunk never depends on the thread that took it,
-/// so results are the same for any team.
+/// fixed size; an idle thread takes the next chunk, the caller included. The result of a chunk
+/// never depends on the thread that took it, so results are the same for any team.
 /// </summary>
 /// <remarks>
 /// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the

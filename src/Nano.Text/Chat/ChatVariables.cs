@@ -30,8 +30,7 @@ public sealed class ChatVariables
 
     /// <summary>One variable for each property of a JSON object; see <see cref="Set(string, JsonElement)"/>.</summary>
     /// <exception cref="NanoException">The JSON is not an object, or holds an integer of more
-    /// digits
-    /// than Python reads.</exception>
+    /// digits than Python reads.</exception>
     public static ChatVariables FromJson(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Object)

@@ -3,8 +3,8 @@ namespace Nano;
 /// <summary>
 /// The log of a training run: a file of JSON lines that only grows, so that a kill loses one line at most.
 /// A resumed run first drops what was logged after its checkpoint, then continues in the same file.
-/// Lines that are not
-/// entries, as a power cut or an editor leaves them, are put aside into a second file and never stop a run.
+/// Lines that are not entries, as a power cut or an editor leaves them, are put aside into a second
+/// file and never stop a run.
 /// </summary>
 public sealed class RunLog : IDisposable
 {
