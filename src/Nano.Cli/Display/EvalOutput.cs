@@ -50,8 +50,11 @@ internal static class EvalOutput
     public static void Print(TextWriter human, TextScores scores)
     {
         var parts = scores.BleuParts;
+        string precisions = string.Join('/',
+            parts.Precisions.Select(p => (100 * p).ToString("F1", CultureInfo.InvariantCulture)));
         Line(human, "bleu", scores.Bleu, string.Create(CultureInfo.InvariantCulture,
-            $"{string.Join('/', parts.Precisions.Select(p => (100 * p).ToString("F1", CultureInfo.InvariantCulture)))} (BP = {parts.BrevityPenalty:F3} hyp_len = {parts.Length} ref_len = {parts.ReferenceLength}) tok:13a smooth:exp"));
+            $"{precisions} (BP = {parts.BrevityPenalty:F3} hyp_len = {parts.Length} "
+            + $"ref_len = {parts.ReferenceLength}) tok:13a smooth:exp"));
         Line(human, "rouge_l", scores.RougeL, "F1");
         Line(human, "exact_match", scores.ExactMatch, "after SQuAD's normalization");
         Line(human, "f1", scores.F1, "over words");

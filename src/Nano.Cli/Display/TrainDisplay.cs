@@ -164,9 +164,10 @@ internal sealed class TrainDisplay
             rows.Add(new Text(TerminalText.Clean(Describe(kept))));
         if (evaluated is not null)
         {
+            string verdict = evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})";
             rows.Add(new Text(string.Create(CultureInfo.InvariantCulture,
                 $"after step {evaluated.Step:N0}: train {evaluated.TrainLoss:F4}, validation "
-                + $"{evaluated.ValLoss:F4}{(evaluated.Verdict.Outcome == RunOutcome.NoBand ? "" : $" ({evaluated.Verdict.Word})")}"), new Style(Color.Yellow)));
+                + $"{evaluated.ValLoss:F4}{verdict}"), new Style(Color.Yellow)));
             rows.Add(new Text(TerminalText.Clean(Printable(evaluated.Sample)), new Style(Color.Grey70)));
         }
         string header = TerminalText.Clean($" nano train {trainer.Options.Preset} (Ctrl-C saves and stops) ");

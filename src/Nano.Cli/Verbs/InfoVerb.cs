@@ -76,8 +76,8 @@ internal static class InfoVerb
         {
             var tried = ProviderProbe.Try().ToList();
             foreach (var (provider, problem) in tried)
-                human.WriteLine($"device       {provider.Name}: "
-                    + $"{(problem is null ? "works, ONNX Runtime" + provider.Hardware : "does not work here: " + OneLine(problem))}");
+                human.WriteLine($"device       {provider.Name}: " + (problem is null
+                    ? "works, ONNX Runtime" + provider.Hardware : "does not work here: " + OneLine(problem)));
             return ([.. tried.Where(one => one.Problem is null).Select(one => one.Provider.Name)],
                 tried.Where(one => one.Problem is not null)
                     .ToDictionary(one => one.Provider.Name, one => OneLine(one.Problem!)));
@@ -185,8 +185,9 @@ internal static class InfoVerb
 
     private static void ShowMemory(TextWriter human, TrainOptions step, MemoryPlan memory)
     {
-        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} "
-            + $"tokens{(step.CheckpointActivations ? ", activations computed again" : step.Activations == ActivationStorage.BFloat16 ? ", activations stored as bfloat16" : "")}:");
+        string activations = step.CheckpointActivations ? ", activations computed again"
+            : step.Activations == ActivationStorage.BFloat16 ? ", activations stored as bfloat16" : "";
+        human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} tokens{activations}:");
         foreach (var (name, bytes) in new[]
         {
             ("parameters", memory.Parameters), ("gradients", memory.Gradients), ("moments", memory.Moments),

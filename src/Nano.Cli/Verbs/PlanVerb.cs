@@ -111,7 +111,7 @@ internal static class PlanVerb
                 + $"{of(ways[1]).ToString(CultureInfo.InvariantCulture),28}");
     }
 
-    /// <summary>Numbers are written without regard to a culture, for the program has none but the invariant one.</summary>
+    /// <summary>Writes a line; the program has no culture but the invariant one, so numbers need none.</summary>
     private static void Line(TextWriter human, string text) => human.WriteLine(text);
 
     private static FormattableString Duration(double seconds) => seconds switch

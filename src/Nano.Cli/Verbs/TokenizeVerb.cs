@@ -57,9 +57,9 @@ internal static class TokenizeVerb
             catch (Exception e) when (Screen.Lost is null && e is JsonException or InvalidOperationException
                 or NanoException or FormatException or OverflowException or DecoderFallbackException)
             {
-                throw new NanoException(
-                    $"line {number} of stdin: "
-                    + $"{(e is DecoderFallbackException ? "this line, or one soon after it, is not valid UTF-8" : e.Message)}", (e as NanoException)?.Hint, e);
+                string problem = e is DecoderFallbackException
+                    ? "this line, or one soon after it, is not valid UTF-8" : e.Message;
+                throw new NanoException($"line {number} of stdin: {problem}", (e as NanoException)?.Hint, e);
             }
         }
     }

@@ -113,12 +113,15 @@ internal static class TrainVerb
             human.WriteLine($"from     {StartLine(o, start)}");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"training {o.Steps:N0} steps of {Rows(o)} x {o.Time} tokens"));
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"machine  {Machine.CpuName()}, {compute.Threads} threads, "
-            + $"{SimdWidths.NameOf(compute.Width)}{(double.IsFinite(peak) ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "")}"));
+        string measured = double.IsFinite(peak)
+            ? string.Create(CultureInfo.InvariantCulture, $", peak {peak:F0} GFLOP/s (measured)") : "";
+        human.WriteLine($"machine  {Machine.CpuName()}, {compute.Threads} threads, "
+            + $"{SimdWidths.NameOf(compute.Width)}{measured}");
         if (device is not null)
-            human.WriteLine($"device   {device.Provider.Name}, "
-                + $"{device.Library}{(precision == Precision.Float16 && device.Provider.Name == "webgpu" ? "\nnote     WebGPU adds up products of float16 in float16: gradients of many tokens lose digits" : "")}");
+            human.WriteLine($"device   {device.Provider.Name}, {device.Library}");
+        if (device?.Provider.Name == "webgpu" && precision == Precision.Float16)
+            human.WriteLine("note     WebGPU adds up products of float16 in float16: gradients of many tokens lose "
+                + "digits");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");
         foreach (string note in trainer.Notes)
             human.WriteLine($"note     {note}");
@@ -154,17 +157,19 @@ internal static class TrainVerb
     private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run,
         OrtDevice? device, object? profile)
     {
-        double tokensPerSecond = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
+        double speed = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
+        string early = end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "";
+        string best = Path.Combine(run, ModelFolder.Best);
         if (end.Interrupted)
             human.WriteLine($"stopped after step {end.Step}; saved {end.Checkpoint}\ncontinue with: nano train "
                 + $"--resume {run}{(device is null ? "" : $" --device {device.Provider.Name}")}");
         else
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"""
-                done     {end.Step:N0} steps{(end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "")} in {end.Seconds:F1} s ({tokensPerSecond:N0} tokens/s with evaluation)
+                done     {end.Step:N0} steps{early} in {end.Seconds:F1} s ({speed:N0} tokens/s with evaluation)
                 loss     {end.ValLoss:F4} over the whole validation split{BitsPerByte(end, trainer)}
-                model    {(end.StoppedEarly ? $"{Path.Combine(run, ModelFolder.Best)}, the best; the last is " : "")}{end.Checkpoint}
+                model    {(end.StoppedEarly ? $"{best}, the best; the last is " : "")}{end.Checkpoint}
                 report   {trainer.ReportPath}
-                generate nano generate --model {(end.StoppedEarly ? Path.Combine(run, ModelFolder.Best) : run)}
+                generate nano generate --model {(end.StoppedEarly ? best : run)}
                 """));
         foreach (string line in VerdictLines.Of(end.Verdict))
             human.WriteLine(line);
@@ -177,7 +182,7 @@ internal static class TrainVerb
                 val_loss = Common.Finite(end.ValLoss),
                 val_loss_before = trainer.ValLossBefore,
                 end.Seconds,
-                tokens_per_second = tokensPerSecond,
+                tokens_per_second = speed,
                 end.Checkpoint,
                 end.StoppedEarly,
                 verdict = end.Verdict.Word,

@@ -81,13 +81,7 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
                         };
                     }
                 },
-                e => new NanoException(
-                    string.Create(CultureInfo.InvariantCulture,
-                        $"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
-                    string.Create(CultureInfo.InvariantCulture,
-                        $"{target.Length:N0} of {file.Bytes:N0} bytes are kept: run the same command again to continue "
-                        + $"from there"), e),
-                cancellation).ConfigureAwait(false);
+                e => GivenUp(file, target.Length, e), cancellation).ConfigureAwait(false);
             string actual = Hex(digest);
             return actual == file.Digest ? null : new NanoException(
                 $"the digest of {Quoted.Of(file.Name)} of '{model}' is wrong: "
@@ -112,45 +106,54 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
             }
             if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
                 throw new HubRetryException("the server cannot continue the file (416)");
-            Check(response, target.Length);
+            Check(response, file, target.Length);
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
-            await CopyAsync(body, stall).ConfigureAwait(false);
+            await CopyAsync(file, body, target, digest, stall).ConfigureAwait(false);
         }
+    }
 
-        void Check(HttpResponseMessage response, long from)
+    private NanoException GivenUp(HubFile file, long received, Exception e) =>
+        new(string.Create(CultureInfo.InvariantCulture,
+                $"cannot download {Quoted.Of(file.Name)} of '{model}': {e.Message}"),
+            string.Create(CultureInfo.InvariantCulture,
+                $"{received:N0} of {file.Bytes:N0} bytes are kept: run the same command again to continue from there"),
+            e);
+
+    /// <summary>Refuses an answer that is another part of the file than the one from here on.</summary>
+    private static void Check(HttpResponseMessage response, HubFile file, long from)
+    {
+        var range = response.Content.Headers.ContentRange;
+        if (response.StatusCode == HttpStatusCode.PartialContent
+            && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
+            throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} "
+                + $"than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
+        if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
+            throw new NanoException(string.Create(CultureInfo.InvariantCulture,
+                $"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states "
+                + $"{file.Bytes:N0}"),
+                "try again later");
+    }
+
+    private async Task CopyAsync(HubFile file, Stream body, FileStream target, IncrementalHash digest,
+        CancellationTokenSource stall)
+    {
+        byte[] chunk = new byte[ChunkBytes];
+        var floor = new RateFloor(hub.RateWindow);
+        while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
         {
-            var range = response.Content.Headers.ContentRange;
-            if (response.StatusCode == HttpStatusCode.PartialContent
-                && (range?.From != from || (range.Length ?? file.Bytes) != file.Bytes))
-                throw new NanoException($"the server sends another part of {Quoted.Of(file.Name)} "
-                    + $"than asked for ({Quoted.Plain(range?.ToString())})", "try again later");
-            if (response.Content.Headers.ContentLength is { } length && length != file.Bytes - from)
+            if (target.Length + count > file.Bytes)
                 throw new NanoException(string.Create(CultureInfo.InvariantCulture,
-                    $"the server has {length + from:N0} bytes of {Quoted.Of(file.Name)} where the hub states "
-                    + $"{file.Bytes:N0}"),
+                    $"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the "
+                    + $"hub states"),
                     "try again later");
+            target.Write(chunk, 0, count);
+            digest.AppendData(chunk, 0, count);
+            progress?.Report(new DownloadProgress(file.Name, target.Length, file.Bytes));
         }
-
-        async Task CopyAsync(Stream body, CancellationTokenSource stall)
-        {
-            byte[] chunk = new byte[ChunkBytes];
-            var floor = new RateFloor(hub.RateWindow);
-            while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
-            {
-                if (target.Length + count > file.Bytes)
-                    throw new NanoException(string.Create(CultureInfo.InvariantCulture,
-                        $"the server sends more of {Quoted.Of(file.Name)} than the {file.Bytes:N0} bytes that the "
-                        + $"hub states"),
-                        "try again later");
-                target.Write(chunk, 0, count);
-                digest.AppendData(chunk, 0, count);
-                progress?.Report(new DownloadProgress(file.Name, target.Length, file.Bytes));
-            }
-            if (target.Length < file.Bytes)
-                throw new HubRetryException(
-                    string.Create(CultureInfo.InvariantCulture,
-                        $"it ended after {target.Length:N0} of {file.Bytes:N0} bytes"));
-        }
+        if (target.Length < file.Bytes)
+            throw new HubRetryException(
+                string.Create(CultureInfo.InvariantCulture,
+                    $"it ended after {target.Length:N0} of {file.Bytes:N0} bytes"));
     }
 
     private static async Task AppendAsync(IncrementalHash digest, FileStream content, CancellationToken cancellation)

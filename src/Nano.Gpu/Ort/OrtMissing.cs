@@ -80,6 +80,7 @@ internal static partial class OrtMissing
     [GeneratedRegex(@"(?:implementation|Provider type) for \w+(?:\(\d+\))? node with name '([^']*)'")]
     private static partial Regex NotImplemented();
 
-    [GeneratedRegex(@"(?:not found in registries for Op type: \w+ node name|Force fallback to CPU execution for node): (\S+)")]
+    [GeneratedRegex(@"(?:not found in registries for Op type: \w+ node name"
+        + @"|Force fallback to CPU execution for node): (\S+)")]
     private static partial Regex Left();
 }

@@ -22,7 +22,8 @@ internal static unsafe class VulkanDevice
 
     /// <summary>The devices of a provider, as more text for a line about it.</summary>
     public static string Described(OrtProvider provider) => provider.Short != "WebGPU" || All.Value.Count == 0 ? ""
-        : $" on {string.Join(" or ", All.Value.Select(device => device.Name))}{(IsSoftware(provider) ? ": software Vulkan, no GPU" : "")}";
+        : $" on {string.Join(" or ", All.Value.Select(device => device.Name))}"
+            + (IsSoftware(provider) ? ": software Vulkan, no GPU" : "");
 
     private static List<(string, bool)> List()
     {

@@ -89,10 +89,7 @@ public static class LinearCrossEntropyExtensions
     internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
         Tensor targets, LossOptions options, int rowsPerChunk)
     {
-        if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
-            throw new ArgumentException(
-                $"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; wanted [.., K], [V, "
-                + "K], [..]");
+        CheckShapes(x, weight, targets);
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
         float* px = x.Contiguous("linear-cross-entropy").Pointer,
@@ -151,5 +148,12 @@ public static class LinearCrossEntropyExtensions
             compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
         GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
         return (loss, nll);
+    }
+
+    private static void CheckShapes(Tensor x, Tensor weight, Tensor targets)
+    {
+        if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
+            throw new ArgumentException($"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; "
+                + "wanted [.., K], [V, K], [..]");
     }
 }

@@ -66,8 +66,9 @@ internal static class TokenizerJsonWriter
             json.WritePropertyName("decoder");
             string strip = rules.SpaceInFront == SpaceInFront.Never ? ""
                 : """, { "type": "Strip", "content": " ", "start": 1, "stop": 0 }""";
-            json.WriteRawValue("""{ "type": "Sequence", "decoders": [{ "type": "Replace", "pattern": { "String": "▁" },"""
-                + """ "content": " " }, { "type": "ByteFallback" }, { "type": "Fuse" }""" + strip + "] }");
+            json.WriteRawValue("""{ "type": "Sequence", "decoders": [{ "type": "Replace", "pattern": """
+                + """{ "String": "▁" }, "content": " " }, { "type": "ByteFallback" }, { "type": "Fuse" }"""
+                + strip + "] }");
             WriteModel(json, parts, tokens, rules.UnknownId < 0 ? null : tokens[rules.UnknownId],
                 rules.ByteIds is not null);
         });

@@ -58,14 +58,32 @@ internal static class Html
     /// light or dark as the reader's system says.
     /// </summary>
     private const string Style = """
-        :root { color-scheme: light dark; --paper: #fffefb; --ink: #1d2126; --soft: #646a73; --rule: #e4e3de; --panel: #f6f5f0; --blue: #0072b2; --pale: #a3cbe3; --red: #c94f00; --green: #00795a; --band: #cfe6dc; }
-        @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e7e5df; --soft: #9aa1aa; --rule: #2a2f36; --panel: #1b1f25; --blue: #5cb8ec; --pale: #356a8c; --red: #f0934a; --green: #55c7a0; --band: #21463a; } }
+        :root {
+          color-scheme: light dark; --paper: #fffefb; --ink: #1d2126; --soft: #646a73; --rule: #e4e3de;
+          --panel: #f6f5f0; --blue: #0072b2; --pale: #a3cbe3; --red: #c94f00; --green: #00795a; --band: #cfe6dc;
+        }
+        @media (prefers-color-scheme: dark) {
+          :root {
+            --paper: #14171b; --ink: #e7e5df; --soft: #9aa1aa; --rule: #2a2f36; --panel: #1b1f25; --blue: #5cb8ec;
+            --pale: #356a8c; --red: #f0934a; --green: #55c7a0; --band: #21463a;
+          }
+        }
         * { box-sizing: border-box; }
-        body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 -apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", Arial, sans-serif; font-variant-numeric: tabular-nums; }
+        body {
+          margin: 0; background: var(--paper); color: var(--ink);
+          font: 16px/1.55 -apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", Arial, sans-serif;
+          font-variant-numeric: tabular-nums;
+        }
         main { max-width: 1040px; margin: 0 auto; padding: 44px 28px 64px; }
         .over { margin: 0; color: var(--soft); font-size: 13px; letter-spacing: .02em; }
-        h1 { margin: 2px 0 10px; font-size: 34px; line-height: 1.15; font-weight: 650; letter-spacing: -.02em; overflow-wrap: anywhere; }
-        h2 { margin: 44px 0 10px; padding-top: 12px; border-top: 1px solid var(--rule); font-size: 17px; font-weight: 650; }
+        h1 {
+          margin: 2px 0 10px; font-size: 34px; line-height: 1.15; font-weight: 650; letter-spacing: -.02em;
+          overflow-wrap: anywhere;
+        }
+        h2 {
+          margin: 44px 0 10px; padding-top: 12px; border-top: 1px solid var(--rule); font-size: 17px;
+          font-weight: 650;
+        }
         .lede { margin: 0 0 30px; max-width: 46em; font-size: 18px; color: var(--soft); overflow-wrap: anywhere; }
         .lede b { color: var(--ink); font-weight: 600; }
         .warn { max-width: 46em; margin: -14px 0 30px; padding: 2px 0 2px 14px; border-left: 3px solid var(--red); }
@@ -77,7 +95,10 @@ internal static class Html
         .wide { overflow-x: auto; }
         .wide + .wide { margin-top: 30px; }
         .wide svg { min-width: 940px; }
-        .trio { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 26px 30px; margin-top: 30px; }
+        .trio {
+          display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 26px 30px;
+          margin-top: 30px;
+        }
         .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); column-gap: 48px; }
         .pair > div { min-width: 0; }
         .trio svg { max-width: 440px; }
@@ -99,16 +120,26 @@ internal static class Html
         tspan.line { fill: var(--blue); }
         tspan.points, tspan.reference { fill: var(--red); }
         .points circle { fill: var(--red); stroke: var(--paper); stroke-width: 1.5; }
-        .points text { fill: var(--red); font-weight: 600; paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; pointer-events: none; }
+        .points text {
+          fill: var(--red); font-weight: 600; paint-order: stroke; stroke: var(--paper); stroke-width: 4px;
+          stroke-linejoin: round; pointer-events: none;
+        }
         .bands rect { fill: transparent; }
         .bands rect:hover { fill: var(--ink); fill-opacity: .1; }
         table { width: 100%; border-collapse: collapse; font-size: 14px; }
-        th, td { padding: 4px 0 4px 16px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: baseline; white-space: nowrap; }
+        th, td {
+          padding: 4px 0 4px 16px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: baseline;
+          white-space: nowrap;
+        }
         th:first-child, td:first-child { padding-left: 0; text-align: left; white-space: normal; }
         .settings td:last-child { white-space: normal; overflow-wrap: anywhere; }
         th { color: var(--soft); font-weight: 500; white-space: nowrap; }
         tr.best td { color: var(--red); font-weight: 600; }
-        pre { margin: 8px 0 0; padding: 14px 18px; background: var(--panel); border-radius: 6px; font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+        pre {
+          margin: 8px 0 0; padding: 14px 18px; background: var(--panel); border-radius: 6px;
+          font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+          white-space: pre-wrap; overflow-wrap: anywhere;
+        }
         details { margin-bottom: 6px; }
         summary, .caption { color: var(--soft); font-size: 14px; cursor: pointer; }
         .caption { margin: 14px 0 0; cursor: auto; }

@@ -13,8 +13,7 @@ public static partial class Report
         var recipe = history.Run is null ? null : history.Recipe.Found;
         ChartSeries[] loss = [.. Expected(recipe, history), .. Noisy("training", history.Loss), .. Validation(history)];
         if (loss.Length > 0)
-            page.Append(Culture,
-                $"<div class=\"wide\">{new SvgChart("Loss", "nats per token", "0.0000", WideChart, 430, false, loss).Render()}</div>\n");
+            page.Append(new SvgChart("Loss", "nats per token", "0.0000", WideChart, 430, false, loss).RenderWide());
         if (history.Speed.Count == 0) return;
         double median = ChartData.Median(history.Speed.Sample);
         var points = history.Speed.Points;
@@ -61,9 +60,8 @@ public static partial class Report
         ChartSeries[] series =
             [.. groups.Select(name => new ChartSeries(IsNamed(name) ? name : "", ChartMark.Line, norms[name].Points,
                 Color: Color(name)))];
-        page.Append(Culture,
-            $"<div class=\"wide\" "
-            + $"style=\"margin-top:30px\">{new SvgChart("Gradient norm by block", "", "G4", WideChart, 260, true, series).Render()}</div>\n");
+        page.Append(new SvgChart("Gradient norm by block", "", "G4", WideChart, 260, true, series)
+            .RenderWide(" style=\"margin-top:30px\""));
 
         bool IsNamed(string name) => !blocks.Contains(name) || blocks.Length <= NamedBlocks || name == blocks[0]
             || name == blocks[^1];

@@ -32,9 +32,10 @@ public static partial class Report
     {
         RunEntry? run = history.Run;
         string title = Html.Escape(run?.Preset ?? "Training run");
+        string? started = run?.Started.ToString(" · d MMMM yyyy, HH:mm zzz", Culture);
         var page = new StringBuilder();
         page.Append(Culture, $"""
-            <p class="over">Nano training run{(run is null ? "" : run.Started.ToString(" · d MMMM yyyy, HH:mm zzz", Culture))}</p>
+            <p class="over">Nano training run{started}</p>
             <h1>{title}</h1>
             <p class="lede">{Summary(history, run)}</p>
 
@@ -61,8 +62,8 @@ public static partial class Report
         EvalEntry? eval = history.LastEvaluation;
         int done = end?.Step ?? Math.Max(history.Loss.Count > 0 ? history.Loss.LastStep : 0, eval?.Step ?? 0);
         if (done == 0) return run is null ? "The log holds no entries yet."
-            : string.Create(CultureInfo.InvariantCulture, $"<b>{run.Parameters:N0}</b> parameters, {Html.Escape(CorpusName(run.Corpus))}. No step is "
-            + $"logged yet.");
+            : Invariant($"<b>{run.Parameters:N0}</b> parameters, {Html.Escape(CorpusName(run.Corpus))}. ")
+            + "No step is logged yet.";
 
         var text = new StringBuilder(run is null ? "Trained"
             : Invariant($"<b>{run.Parameters:N0}</b> parameters trained on {Html.Escape(CorpusName(run.Corpus))}"));
@@ -109,7 +110,9 @@ public static partial class Report
             + "loss</th><th>gap</th></tr>\n");
         foreach (EvalEntry e in evals)
             page.Append(Culture,
-                $"<tr{(e.ValLoss == best ? " class=\"best\"" : "")}><td>{e.Step:N0}{(e.ValLoss == best ? ", lowest" : "")}</td><td>{Loss(e.TrainLoss)}</td><td>{Loss(e.ValLoss)}</td><td>{Loss(e.ValLoss - e.TrainLoss)}</td></tr>\n");
+                $"<tr{(e.ValLoss == best ? " class=\"best\"" : "")}>"
+                + $"<td>{e.Step:N0}{(e.ValLoss == best ? ", lowest" : "")}</td><td>{Loss(e.TrainLoss)}</td>"
+                + $"<td>{Loss(e.ValLoss)}</td><td>{Loss(e.ValLoss - e.TrainLoss)}</td></tr>\n");
         if (end is not null)
             page.Append(Culture,
                 $"<tr><td>{end.Step:N0}, whole validation "
@@ -131,8 +134,8 @@ public static partial class Report
             + $"{Html.Escape(verdict.Reason)}.");
         if (verdict.Causes.Count > 0)
             page.Append(Culture,
-                $" What may be wrong, the likeliest "
-                + $"first:\n<ul>\n{string.Concat(verdict.Causes.Select(cause => $"<li>{Html.Escape(cause)}</li>\n"))}</ul>");
+                $" What may be wrong, the likeliest first:\n<ul>\n"
+                + $"{string.Concat(verdict.Causes.Select(cause => $"<li>{Html.Escape(cause)}</li>\n"))}</ul>");
         page.Append("</div>\n");
     }
 
@@ -146,8 +149,13 @@ public static partial class Report
             + "K</th><th>calls</th><th>ms</th><th>% of step</th><th>GFLOP/s</th><th>GB/s</th><th>% of "
             + "ceiling</th></tr>\n");
         foreach (var row in profile.Rows)
+        {
+            string ceiling = row.PercentOfCeiling is { } share ? Invariant($"{share:0} {Html.Escape(row.Bound)}") : "";
             page.Append(Culture,
-                $"<tr><td>{Html.Escape(row.Name)}</td><td>{Html.Escape(row.Shape)}</td><td>{row.Calls:0.#}</td><td>{row.Ms:0.000}</td><td>{row.Percent:0.0}</td><td>{row.Gflops:0.0}</td><td>{row.Gbps:0.0}</td><td>{(row.PercentOfCeiling is { } share ? Invariant($"{share:0} {Html.Escape(row.Bound)}") : "")}</td></tr>\n");
+                $"<tr><td>{Html.Escape(row.Name)}</td><td>{Html.Escape(row.Shape)}</td><td>{row.Calls:0.#}</td>"
+                + $"<td>{row.Ms:0.000}</td><td>{row.Percent:0.0}</td><td>{row.Gflops:0.0}</td>"
+                + $"<td>{row.Gbps:0.0}</td><td>{ceiling}</td></tr>\n");
+        }
         page.Append("</table>\n</div>\n");
     }
 

@@ -102,16 +102,18 @@ public sealed class RunComparison
 
     private static void Chart(StringBuilder page, string title, ChartSeries[] series)
     {
-        if (series.Any(one => one.Points.Count > 0))
-            page.Append(Culture,
-                $"<div class=\"wide\">{new SvgChart(title, title.EndsWith("mean", StringComparison.Ordinal) && title.StartsWith('G') ? "" : "nats per token", "0.0000", 984, 340, false, series).Render()}</div>\n");
+        if (!series.Any(one => one.Points.Count > 0))
+            return;
+        bool isNorm = title.StartsWith('G') && title.EndsWith("mean", StringComparison.Ordinal);
+        string unit = isNorm ? "" : "nats per token";
+        page.Append(new SvgChart(title, unit, "0.0000", 984, 340, false, series).RenderWide());
     }
 
     private static void Table(StringBuilder page, string title, string[] head, IEnumerable<string[]> rows)
     {
         page.Append(Culture,
-            $"<h2>{title}</h2>\n<div "
-            + $"class=\"wide\">\n<table>\n<tr>{string.Concat(head.Select(cell => $"<th>{Html.Escape(cell)}</th>"))}</tr>\n");
+            $"<h2>{title}</h2>\n<div class=\"wide\">\n<table>\n"
+            + $"<tr>{string.Concat(head.Select(cell => $"<th>{Html.Escape(cell)}</th>"))}</tr>\n");
         foreach (string[] row in rows)
             page.Append(Culture, $"<tr>{string.Concat(row.Select(cell => $"<td>{Html.Escape(cell)}</td>"))}</tr>\n");
         page.Append("</table>\n</div>\n");

@@ -39,6 +39,9 @@ internal sealed record SvgChart(string Title, string Unit, string Format, int Wi
     private double left, xLow, xHigh;
     private int exponent;
 
+    /// <summary>The chart in a box that scrolls where the page is narrow.</summary>
+    public string RenderWide(string attributes = "") => $"<div class=\"wide\"{attributes}>{Render()}</div>\n";
+
     /// <summary>The chart as one <c>svg</c> element.</summary>
     public string Render()
     {

@@ -41,10 +41,12 @@ internal static class SweepReport
         IReadOnlyList<EvalEntry[]> evaluations)
     {
         string title = $"Sweep of {Html.Escape(grid.Preset ?? "the default preset")}";
+        string options = string.Join(' ',
+            grid.Options.Select(option => $"{option.Name} {string.Join(',', option.Values)}".Trim()));
         var page = new StringBuilder();
         page.Append(Culture, $"""
             <h1>{title}</h1>
-            <p class="lede">{Summary(ranked)} Options of all: {Html.Escape(string.Join(' ', grid.Options.Select(option => $"{option.Name} {string.Join(',', option.Values)}".Trim())))}.</p>
+            <p class="lede">{Summary(ranked)} Options of all: {Html.Escape(options)}.</p>
 
             """);
         Chart(page, "Validation loss", ranked, evaluations, eval => eval.ValLoss);
@@ -72,8 +74,7 @@ internal static class SweepReport
             .Select(i => new ChartSeries(Invariant($"{i + 1}"), i == 0 ? ChartMark.Line : ChartMark.Thin,
                 [.. evaluations[i].Select(eval => new ChartPoint(eval.Step, value(eval)))])).Reverse().ToList();
         if (curves.Count > 0)
-            page.Append(Culture,
-                $"<div class=\"wide\">{new SvgChart(title, "nats per token", "0.0000", 984, 430, false, curves).Render()}</div>\n");
+            page.Append(new SvgChart(title, "nats per token", "0.0000", 984, 430, false, curves).RenderWide());
     }
 
     private static void Table(StringBuilder page, IReadOnlyList<SweepRun> ranked)

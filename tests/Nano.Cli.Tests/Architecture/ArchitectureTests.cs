@@ -137,6 +137,23 @@ public partial class ArchitectureTests
     public void Files_have_at_most_400_lines() =>
         Assert.DoesNotContain(SourceFiles(), file => File.ReadLines(file).Count() > 400);
 
+    [Fact]
+    public void Lines_have_at_most_120_columns() =>
+        Assert.Empty(SourceFiles().SelectMany(file => File.ReadLines(file)
+            .Select((line, i) => (Place: $"{Relative(file)}:{i + 1}", line.Length))
+            .Where(line => line.Length > 120).Select(line => line.Place)));
+
+    /// <summary>
+    /// Lines are counted from the first statement of a method to its last, as the debug information has them.
+    /// </summary>
+    [Fact]
+    public void Methods_have_at_most_60_lines()
+    {
+        var methods = Projects.Keys.SelectMany(project => SourceGraph.MethodLengths(AssemblyOf(project))).ToList();
+        Assert.True(methods.Count > 1000, "the debug information tells of too few methods to be right");
+        Assert.Empty(methods.Where(method => method.Lines > 60).Select(method => $"{method.Name}: {method.Lines}"));
+    }
+
     /// <summary>
     /// Native memory belongs to Tensor; Files maps files and asks the system what a path names; Gpu
     /// binds a native library.

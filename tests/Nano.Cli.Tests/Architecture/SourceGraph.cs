@@ -40,10 +40,34 @@ internal sealed class SourceGraph
     /// <summary>Pairs of files, the first of which uses the second, with a name by which it does.</summary>
     public IReadOnlyDictionary<(string From, string To), string> Uses => uses;
 
+    /// <summary>
+    /// Methods and their lines, from the first statement to the last. Constructors are left out: to them belong the
+    /// initialisers of fields, wherever these stand.
+    /// </summary>
+    public static IEnumerable<(string Name, int Lines)> MethodLengths(Assembly assembly)
+    {
+        using MetadataReaderProvider provider = OpenDebug(assembly);
+        MetadataReader debug = provider.GetMetadataReader();
+        foreach (MethodDebugInformationHandle handle in debug.MethodDebugInformation)
+        {
+            var points = debug.GetMethodDebugInformation(handle).GetSequencePoints()
+                .Where(point => !point.IsHidden).ToList();
+            if (FileOf(debug, handle) is not { } file || points.Count == 0)
+                continue;
+            int token = MetadataTokens.GetToken(handle.ToDefinitionHandle());
+            MethodBase method = assembly.ManifestModule.ResolveMethod(token)!;
+            if (method is MethodInfo)
+                yield return ($"{Path.GetFileName(file)} {method.DeclaringType!.Name}.{method.Name}",
+                    points.Max(point => point.EndLine) - points.Min(point => point.StartLine) + 1);
+        }
+    }
+
+    private static MetadataReaderProvider OpenDebug(Assembly assembly) =>
+        MetadataReaderProvider.FromPortablePdbStream(File.OpenRead(Path.ChangeExtension(assembly.Location, ".pdb")));
+
     private void ReadFiles(Assembly assembly)
     {
-        using var provider = MetadataReaderProvider.FromPortablePdbStream(
-            File.OpenRead(Path.ChangeExtension(assembly.Location, ".pdb")));
+        using MetadataReaderProvider provider = OpenDebug(assembly);
         MetadataReader debug = provider.GetMetadataReader();
         foreach (Type type in assembly.GetTypes())
             filesOf[type] = [];
