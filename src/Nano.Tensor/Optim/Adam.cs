@@ -19,8 +19,7 @@ public sealed class Adam : Optimizer
     /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Adam(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
-            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale,
-                StepCount));
+            MomentNumbers(index, learningRate, gradientScale));
 }
 
 /// <summary>

@@ -19,8 +19,7 @@ public sealed class AdamW : Optimizer
     /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.AdamW(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
-            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale,
-                StepCount));
+            MomentNumbers(index, learningRate, gradientScale));
 }
 
 /// <summary>The numbers of one AdamW step.</summary>
@@ -89,15 +88,9 @@ public static class AdamWExtensions
     public static unsafe void AdamW(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square,
         AdamWNumbers numbers)
     {
-        if (gradient.Shape != parameter.Shape || mean.Shape != parameter.Shape || square.Shape != parameter.Shape)
-            throw new ArgumentException(
-                $"adamw: parameter {parameter}, gradient {gradient}, moments {mean} and {square} differ in shape");
-        Overlap.Refuse("adamw", parameter, gradient, mean, square);
-        Overlap.Refuse("adamw", mean, gradient, square);
-        Overlap.Refuse("adamw", square, gradient);
-        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Contiguous("adamw").Pointer, numbers,
-            parameter.Contiguous("adamw").Pointer,
-            mean.Contiguous("adamw").Pointer, square.Contiguous("adamw").Pointer));
+        UpdateTensors.Check("adamw", parameter, gradient, mean, square);
+        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Pointer, numbers, parameter.Pointer,
+            mean.Pointer, square.Pointer));
         // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free
         // them meanwhile.
         GC.KeepAlive(parameter);

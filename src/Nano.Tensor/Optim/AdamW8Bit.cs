@@ -32,8 +32,7 @@ public sealed class AdamW8Bit : Optimizer
     /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale)
     {
-        var numbers = new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index),
-            gradientScale, StepCount);
+        var numbers = MomentNumbers(index, learningRate, gradientScale);
         if (mean[index].Roots is { } meanRoots && square[index].Roots is { } squareRoots)
             compute.AdamW8Bit(Parameters[index], Parameters[index].Gradient, (mean[index].Codes, meanRoots),
                 (square[index].Codes, squareRoots), numbers);

@@ -20,8 +20,7 @@ public sealed class Lamb : Optimizer
     /// <inheritdoc/>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
         compute.Lamb(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
-            new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale,
-                StepCount), adapt: Parameters[index].Shape.Rank >= 2);
+            MomentNumbers(index, learningRate, gradientScale), adapt: Parameters[index].Shape.Rank >= 2);
 }
 
 /// <summary>

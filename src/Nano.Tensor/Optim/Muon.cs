@@ -35,8 +35,7 @@ public sealed class Muon : Optimizer
         var parameter = Parameters[index];
         if (square[index] is { } squares)
             compute.AdamW(parameter, parameter.Gradient, first[index], squares,
-                new AdamWNumbers(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index),
-                    gradientScale, StepCount));
+                MomentNumbers(index, learningRate, gradientScale));
         else
             compute.Muon(parameter, parameter.Gradient, first[index], parameter.Parameter!.Parts,
                 new SgdNumbers(learningRate, Options.Momentum, Options.Nesterov, Decay(index), gradientScale));

@@ -77,6 +77,10 @@ public abstract class Optimizer : IOptimizer
         Parameters[index] is var parameter && (parameter.Parameter?.Decays ?? parameter.Shape.Rank >= 2)
             ? Options.WeightDecay : 0;
 
+    /// <summary>The numbers of this step for the parameter of this index, for rules with the moments of Adam.</summary>
+    protected AdamWNumbers MomentNumbers(int index, double learningRate, double gradientScale) =>
+        new(learningRate, Options.Beta1, Options.Beta2, Options.Epsilon, Decay(index), gradientScale, StepCount);
+
     /// <inheritdoc/>
     public void Dispose()
     {

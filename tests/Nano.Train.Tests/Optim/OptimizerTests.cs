@@ -68,6 +68,12 @@ public partial class OptimizerTests
             new("adamw8bit", Beta1: 0.8, Beta2: 0.9, Epsilon: 1e-3, WeightDecay: 0.3), // small tensors: floats
         ]);
 
+    /// <summary>Sophia, whose step has two parts, has a test of its own: an estimate and then steps.</summary>
+    [Fact]
+    public void Every_rule_is_held_against_its_published_form() => Assert.Equal(
+        OptimizerKind.All.Select(kind => kind.Defaults.Name).Order(),
+        Traced.Select(row => row.Data.Name).Append("sophia").Distinct().Order());
+
     [Theory]
     [MemberData(nameof(Traced))]
     public void The_published_rule_in_double_is_followed(OptimizerOptions options)
