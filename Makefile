@@ -46,10 +46,14 @@ build:
 test: build
 	dotnet test Nano.sln $(DOTNET_FLAGS) $(TEST_FLAGS)
 
-# What a change breaks first, in less than a minute: all but the tests that take long, and few of those that start the program.
-QUICK = FullyQualifiedName!~AttentionTests&FullyQualifiedName!~BadNumber&FullyQualifiedName!~Streaming&FullyQualifiedName!~Fuzz&FullyQualifiedName!~GoldenTokenizer
-QUICK := $(QUICK)&FullyQualifiedName!~ModelPull&FullyQualifiedName!~SpikeGuard&FullyQualifiedName!~FaultTests&FullyQualifiedName!~SweepTests&FullyQualifiedName!~RunLock
-QUICK := $(QUICK)&(FullyQualifiedName!~Nano.Cli.Tests|FullyQualifiedName~UsageTests|FullyQualifiedName~ArchitectureTests|FullyQualifiedName~OptionValueTests)
+# What a change breaks first, in about a minute: all but the tests that take seconds each, and few of those that start
+# the program. Gradient checks are among the slow ones: after a change to an op, run GradCheckTests as well.
+SLOW = AttentionTests BadNumber Streaming Fuzz GoldenTokenizer ModelPull SpikeGuard FaultTests SweepTests RunLock GradCheckTests \
+  ChatTemplateTests TrainStepTests FrozenTests SegmentsTests TrainerTests SamplerOrder PreparedFolder LlamaTests KvCacheTests \
+  SimdMathTests BpeTrainer RunHistory BenchCheck JsonLinesTests MemoryPlan CheckpointTests OptimizerTests
+empty :=
+space := $(empty) $(empty)
+QUICK = $(subst $(space),&,$(foreach slow,$(SLOW),FullyQualifiedName!~$(slow)))&(FullyQualifiedName!~Nano.Cli.Tests|FullyQualifiedName~ArchitectureTests|FullyQualifiedName~LanguageTests)
 test-quick: build
 	dotnet test Nano.sln $(DOTNET_FLAGS) $(TEST_FLAGS) --filter "$(QUICK)"
 
