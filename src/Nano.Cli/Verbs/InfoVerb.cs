@@ -49,6 +49,10 @@ internal static class InfoVerb
             $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
+        var caches = compute.Caches;
+        human.WriteLine($"caches       {caches.L1 >> 10} KB of {caches.L1Ways} ways, {caches.L2 >> 10:N0} KB, "
+            + $"{caches.L3 >> 20} MB shared");
+        human.WriteLine($"huge pages   {HugePages.Describe()}");
         var (devices, problems) = Devices(human);
         if (json)
             Common.PrintJson(new
@@ -60,6 +64,8 @@ internal static class InfoVerb
                 peak_gflops = machine.PeakGflops,
                 read_gbps = machine.ReadGigabytesPerSecond,
                 triad_gbps = machine.TriadGigabytesPerSecond,
+                caches = new { l1 = caches.L1, l1_ways = caches.L1Ways, l2 = caches.L2, l3 = caches.L3 },
+                huge_pages = HugePages.Describe(),
                 devices,
                 device_problems = problems
             });

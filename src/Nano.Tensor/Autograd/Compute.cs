@@ -30,6 +30,9 @@ public sealed unsafe class Compute : IDisposable
     /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
 
+    /// <summary>The sizes of the caches, to which kernels cut their blocks; no result depends on them.</summary>
+    public CacheSizes Caches { get; init; } = CacheSizes.OfMachine;
+
     /// <summary>
     /// True to allocate memory without running any kernel, which measures how much memory is
     /// needed.

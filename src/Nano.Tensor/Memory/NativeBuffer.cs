@@ -4,7 +4,7 @@ namespace Nano;
 
 /// <summary>
 /// A block of 64-byte aligned memory outside the garbage-collected heap. The only place in Nano
-/// that allocates it.
+/// that allocates it. From 2 MB on it begins at a multiple of 2 MB, where huge pages are to be had.
 /// </summary>
 public sealed unsafe class NativeBuffer : SafeHandle
 {
@@ -12,6 +12,7 @@ public sealed unsafe class NativeBuffer : SafeHandle
     public const int Alignment = 64;
 
     private readonly float* first;
+    private readonly nuint mapped; // bytes from HugePages; 0 if the C library gave the memory
 
     /// <summary>
     /// Zeroed memory for the given number of floats. Of a large one the system finds the pages when
@@ -24,15 +25,10 @@ public sealed unsafe class NativeBuffer : SafeHandle
         var bytes = ((UInt128)Math.Max(floats, 1) * sizeof(float)) + Alignment;
         if (bytes > (UInt128)nint.MaxValue)
             throw OutOfMemory(floats, null);
-        try
-        {
-            SetHandle((nint)NativeMemory.AllocZeroed((nuint)bytes));
-        }
-        catch (OutOfMemoryException e)
-        {
-            throw OutOfMemory(floats, e);
-        }
-        first = (float*)((handle + Alignment - 1) & -Alignment);
+        (handle, mapped) = HugePages.Map((nuint)bytes);
+        if (mapped == 0)
+            SetHandle(Allocate((nuint)bytes, floats));
+        first = (float*)(mapped > 0 ? HugePages.AlignUp(handle) : (handle + Alignment - 1) & -Alignment);
         Length = floats;
         // The collector sees a few bytes where this memory is; told how much hangs on them, it runs before
         // forgotten tensors fill the machine.
@@ -58,9 +54,24 @@ public sealed unsafe class NativeBuffer : SafeHandle
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
-        NativeMemory.Free((void*)handle);
+        if (mapped > 0)
+            HugePages.Unmap(handle, mapped);
+        else
+            NativeMemory.Free((void*)handle);
         GC.RemoveMemoryPressure(Math.Max(Length, 1) * sizeof(float));
         return true;
+    }
+
+    private static nint Allocate(nuint bytes, long floats)
+    {
+        try
+        {
+            return (nint)NativeMemory.AllocZeroed(bytes);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw OutOfMemory(floats, e);
+        }
     }
 
     private static NanoException OutOfMemory(long floats, Exception? inner) =>

@@ -24,16 +24,17 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
 
     private int K => A.Shape[TransposeA ? -2 : -1];
 
-    /// <summary>Strides (per m, per k) of op(A) where it lies.</summary>
-    private (nint PerM, nint PerK) StridesA => TransposeA ? (1, M) : (K, 1);
+    /// <summary>op(A) [M, K] and op(B) [K, N] of a matrix of the batch, where they lie.</summary>
+    private (Matrix A, Matrix B) Factors(int i) =>
+        (TransposeA ? At(A, i).Transposed : At(A, i), TransposeB ? At(B, i).Transposed : At(B, i));
 
     internal unsafe void Forward(Compute compute)
     {
-        var (perM, perK) = StridesA;
         for (int i = 0; i < Batch; i++)
-            Gemm.Run(compute, M, N, K, Matrix(A, i), perM, perK, Matrix(B, i), B.Shape.Columns,
-                TransposeB ? RightLayout.RowsOfK : RightLayout.RowsOfN,
-                null, accumulate: false, Matrix(Y, i), N);
+        {
+            var (a, b) = Factors(i);
+            Gemm.Run(compute, M, N, K, a, b, new(At(Y, i).Pointer, N));
+        }
     }
 
     internal override unsafe void Backward(Compute compute)
@@ -42,37 +43,34 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
         for (int i = 0; i < Batch; i++)
         {
             if (da.Pointer != null)
-                GradientOfA(compute, i, Matrix(Y.Gradient, i), da.At(i * (nint)M * K));
+                GradientOfA(compute, i, At(Y.Gradient, i), da.At(i * (nint)M * K));
             if (db.Pointer != null)
-                GradientOfB(compute, i, Matrix(Y.Gradient, i), db.At(i * (nint)K * N));
+                GradientOfB(compute, i, At(Y.Gradient, i), db.At(i * (nint)K * N));
         }
     }
 
-    private unsafe void GradientOfA(Compute compute, int i, float* dy, GradientTarget da)
+    private unsafe void GradientOfA(Compute compute, int i, Matrix dy, GradientTarget da)
     {
+        var b = Factors(i).B;
         if (TransposeA) // dA^T [K, M] = op(B) [K, N] dY^T [N, M]
-            Gemm.Run(compute, K, M, N, Matrix(B, i), TransposeB ? 1 : N, TransposeB ? K : 1, dy, N, RightLayout.RowsOfK,
-                null, da.Accumulate, da.Pointer, M);
+            Gemm.Run(compute, K, M, N, b, dy.Transposed, new(da.Pointer, M), accumulate: da.Accumulate);
         else // dA [M, K] = dY [M, N] op(B)^T [N, K]
-            Gemm.Run(compute, M, K, N, dy, N, 1, Matrix(B, i), B.Shape.Columns,
-                TransposeB ? RightLayout.RowsOfN : RightLayout.RowsOfK, null, da.Accumulate, da.Pointer, K);
+            Gemm.Run(compute, M, K, N, dy, b.Transposed, new(da.Pointer, K), accumulate: da.Accumulate);
     }
 
-    private unsafe void GradientOfB(Compute compute, int i, float* dy, GradientTarget db)
+    private unsafe void GradientOfB(Compute compute, int i, Matrix dy, GradientTarget db)
     {
-        var (perM, perK) = StridesA;
+        var a = Factors(i).A;
         if (TransposeB) // dB^T [N, K] = dY^T [N, M] op(A) [M, K]
-            Gemm.Run(compute, N, K, M, dy, 1, N, Matrix(A, i), A.Shape.Columns,
-                TransposeA ? RightLayout.RowsOfK : RightLayout.RowsOfN, null, db.Accumulate, db.Pointer, K);
+            Gemm.Run(compute, N, K, M, dy.Transposed, a, new(db.Pointer, K), accumulate: db.Accumulate);
         else // dB [K, N] = op(A)^T [K, M] dY [M, N]
-            Gemm.Run(compute, K, N, M, Matrix(A, i), perK, perM, dy, N, RightLayout.RowsOfN,
-                null, db.Accumulate, db.Pointer, N);
+            Gemm.Run(compute, K, N, M, a.Transposed, dy, new(db.Pointer, N), accumulate: db.Accumulate);
     }
 
     private int Batch => Y.Shape.Rank switch { 2 => 1, 3 => Y.Shape[0], _ => checked(Y.Shape[0] * Y.Shape[1]) };
 
-    private static unsafe float* Matrix(Tensor tensor, int i) =>
-        tensor.Pointer + (i * (nint)tensor.Shape[-2] * tensor.Shape[-1]);
+    private static unsafe Matrix At(Tensor tensor, int i) =>
+        new(tensor.Pointer + (i * (nint)tensor.Shape[-2] * tensor.Shape[-1]), tensor.Shape[-1]);
 }
 
 /// <summary>Matrix products as a method of <see cref="Compute"/>.</summary>

@@ -52,16 +52,16 @@ public static class NewtonSchulzExtensions
         {
             if (m <= n)
                 // X X^T
-                Gemm.Run(compute, m, m, n, from, n, 1, from, n, RightLayout.RowsOfK, null, accumulate: false, a, m);
+                Gemm.Run(compute, m, m, n, new(from, n), new(from, 1, n), new(a, m));
             else
                 // X^T X
-                Gemm.Run(compute, n, n, m, from, 1, n, from, n, RightLayout.RowsOfN, null, accumulate: false, a, n);
-            Gemm.Run(compute, s, s, s, a, s, 1, a, s, RightLayout.RowsOfN, null, accumulate: false, a2, s);
+                Gemm.Run(compute, n, n, m, new(from, 1, n), new(from, n), new(a, n));
+            Gemm.Run(compute, s, s, s, new(a, s), new(a, s), new(a2, s));
             compute.For(s, Compute.RowsPerChunk(s), 0, new NewtonSchulzPolynomial(a, s, a2));
             if (m <= n)
-                Gemm.Run(compute, m, n, m, a2, m, 1, from, n, RightLayout.RowsOfN, null, accumulate: false, to, n);
+                Gemm.Run(compute, m, n, m, new(a2, m), new(from, n), new(to, n));
             else
-                Gemm.Run(compute, m, n, n, from, n, 1, a2, n, RightLayout.RowsOfN, null, accumulate: false, to, n);
+                Gemm.Run(compute, m, n, n, new(from, n), new(a2, n), new(to, n));
             float* last = from;
             from = to;
             to = last;

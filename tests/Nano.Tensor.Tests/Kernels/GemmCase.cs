@@ -1,5 +1,15 @@
 namespace Nano.Tests;
 
+/// <summary>The memory layout of the right-hand matrix.</summary>
+internal enum RightLayout
+{
+    /// <summary>B[k, n] at b[k * ldb + n], as in dX = dY * W and dW = dY^T * X.</summary>
+    RowsOfN,
+
+    /// <summary>B[k, n] at b[n * ldb + k], as in Y = X * W^T.</summary>
+    RowsOfK,
+}
+
 /// <summary>
 /// One product C[M, N] = start + A[M, K] B[K, N]: its values, how they lie in padded memory, and
 /// the answer by definition. Every float in memory that is not part of A, B, the bias or C is NaN
@@ -84,9 +94,8 @@ internal sealed class GemmCase
         int ldc = N + pad;
         var c = Destination(ldc, pad);
         fixed (float* pa = left, pb = right, pc = c, pbias = biasPart)
-            Gemm.Run(compute, M, N, K, pa + pad, aRow, aCol, pb + pad, ldb, layout,
-                start == ChainStart.Bias ? pbias + pad : null,
-                start == ChainStart.FromC, pc + pad, ldc);
+            Gemm.Run(compute, M, N, K, new(pa + pad, aRow, aCol), RightMatrix(pb + pad, ldb, layout),
+                new(pc + pad, ldc), start == ChainStart.Bias ? pbias + pad : null, start == ChainStart.FromC);
         var dense = new float[M * N];
         for (int i = 0; i < c.Length; i++)
         {
@@ -107,9 +116,8 @@ internal sealed class GemmCase
         var (right, ldb) = Right(layout, 0);
         using GuardedMemory pa = new(left, atEnd), pb = new(right, atEnd), pbias = new(bias, atEnd),
             pc = new(before, atEnd);
-        Gemm.Run(compute, M, N, K, pa.Pointer, aRow, aCol, pb.Pointer, ldb, layout,
-            start == ChainStart.Bias ? pbias.Pointer : null,
-            start == ChainStart.FromC, pc.Pointer, N);
+        Gemm.Run(compute, M, N, K, new(pa.Pointer, aRow, aCol), RightMatrix(pb.Pointer, ldb, layout),
+            new(pc.Pointer, N), start == ChainStart.Bias ? pbias.Pointer : null, start == ChainStart.FromC);
         return pc.Values.ToArray();
     }
 
@@ -135,6 +143,9 @@ internal sealed class GemmCase
                 values[pad + (rowsOfN ? (k * ldb) + j : (j * ldb) + k)] = b[(k * N) + j];
         return (values, ldb);
     }
+
+    private static unsafe Matrix RightMatrix(float* b, int ldb, RightLayout layout) =>
+        layout == RightLayout.RowsOfN ? new(b, ldb) : new(b, 1, ldb);
 
     private float[] Destination(int ldc, int pad)
     {

@@ -94,10 +94,10 @@ public sealed class GemmTests : IDisposable
             {
                 fixed (float* pa = a, pb = b, pw = whole, pp = parts)
                 {
-                    Gemm.Run(compute, m, n, k, pa, k, 1, pb, n, RightLayout.RowsOfN, null, accumulate: false, pw, n);
-                    Gemm.Run(compute, m, n, cut, pa, k, 1, pb, n, RightLayout.RowsOfN, null, accumulate: false, pp, n);
-                    Gemm.Run(compute, m, n, k - cut, pa + cut, k, 1, pb + (cut * n), n, RightLayout.RowsOfN, null,
-                        accumulate: true, pp, n);
+                    Gemm.Run(compute, m, n, k, new(pa, k), new(pb, n), new(pw, n));
+                    Gemm.Run(compute, m, n, cut, new(pa, k), new(pb, n), new(pp, n));
+                    Gemm.Run(compute, m, n, k - cut, new(pa + cut, k), new(pb + (cut * n), n), new(pp, n),
+                        accumulate: true);
                 }
             }
             KernelData.AssertSameBits(whole, parts, KernelData.Describe(compute));

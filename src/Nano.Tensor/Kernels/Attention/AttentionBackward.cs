@@ -29,10 +29,9 @@ internal enum AttentionPass
 /// finite: L does not tell of a key whose score is -infinity.
 /// </para>
 /// </summary>
-internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, float* q,
-    float* k, float* v,
-    nint qStride, nint kStride, nint vStride, float* logSumExp, float* y, float* dy, GradientTarget dq,
-    GradientTarget dk, GradientTarget dv) : IAttentionKernel<AttentionBackward>
+internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, AttentionPass pass, int parts, Rows q, Rows k,
+    Rows v, float* logSumExp, float* y, float* dy, GradientTarget dq, GradientTarget dk, GradientTarget dv)
+    : IAttentionKernel<AttentionBackward>
 {
     private const int Block = AttentionSizes.Block;
 
@@ -68,15 +67,14 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
     }
 
     /// <summary>The keys of an item of work, [Begin, End), and their rows.</summary>
-    private readonly record struct KeyRange(int Begin, int End, AttentionRows Keys, AttentionRows Values);
+    private readonly record struct KeyRange(int Begin, int End, Rows Keys, Rows Values);
 
     public AttentionBackward ForSegment(nint first, int length)
     {
         nint yFirst = first * sizes.Heads * sizes.HeadDim;
-        return new(sizes.ForSegment(length), Pass, Parts, q + (first * qStride), k + (first * kStride),
-            v + (first * vStride), qStride, kStride, vStride,
-            logSumExp + (first * sizes.Heads), y + yFirst, dy + yFirst, dq.At(first * qStride), dk.At(first * kStride),
-            dv.At(first * vStride));
+        return new(sizes.ForSegment(length), Pass, Parts, q.From(first, 0), k.From(first, 0), v.From(first, 0),
+            logSumExp + (first * sizes.Heads), y + yFirst, dy + yFirst, dq.At(first * q.Stride),
+            dk.At(first * k.Stride), dv.At(first * v.Stride));
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -104,9 +102,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, count = keyEnd - keyBegin;
-        nint row = (batch * (nint)sizes.Keys) + keyBegin, kFirst = (row * kStride) + (keyHead * headDim),
-            vFirst = (row * vStride) + (keyHead * headDim);
-        var (keys, values) = (new AttentionRows(k + kFirst, kStride), new AttentionRows(v + vFirst, vStride));
+        nint row = (batch * (nint)sizes.Keys) + keyBegin, column = keyHead * headDim;
+        Rows keys = k.From(row, column), values = v.From(row, column);
         if (sizes.PaysToCopy(step))
             (keys, values) = (keys.Copied<S, V>(count, headDim, padded, buffers.Keys), values.Copied<S, V>(count,
                 headDim, padded, buffers.Values));
@@ -121,9 +118,9 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         if (Pass != AttentionPass.Queries)
         {
             if (dk.Pointer != null)
-                PutRows<S, V>(count, buffers.DKeys, 1, dk.At(kFirst), kStride);
+                PutRows<S, V>(count, buffers.DKeys, 1, dk.At((row * k.Stride) + column), k.Stride);
             if (dv.Pointer != null)
-                PutRows<S, V>(count, buffers.DValues, 1, dv.At(vFirst), vStride);
+                PutRows<S, V>(count, buffers.DValues, 1, dv.At((row * v.Stride) + column), v.Stride);
         }
     }
 
@@ -144,7 +141,7 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             buffers.DQuery + (firstChecked * sizes.PaddedDim)))
             Walk<S, V>(AttentionPass.Queries, first, rows, width, true, range, buffers);
         PutRows<S, V>(rows, buffers.DQuery, sizes.Scale,
-            dq.At((((batch * (nint)sizes.Queries) + first) * qStride) + (head * sizes.HeadDim)), qStride);
+            dq.At((((batch * (nint)sizes.Queries) + first) * q.Stride) + (head * sizes.HeadDim)), q.Stride);
     }
 
     /// <summary>Adds what a block of queries gives to the gradients of keys and values, and computes dq.</summary>
@@ -162,10 +159,10 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             int keyRow = key - range.Begin;
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, sizes.HeadDim, range.Keys.At(keyRow), range.Keys.Stride,
-                    buffers.QueryT, buffers.Zeros, buffers.P);
-                block.Scores<S, V>(column, sizes.HeadDim, range.Values.At(keyRow), range.Values.Stride,
-                    buffers.DOutputT, buffers.Zeros, buffers.DP);
+                int count = block.Scores<S, V>(column, sizes.HeadDim, range.Keys.From(keyRow, 0), buffers.QueryT,
+                    buffers.Zeros, buffers.P);
+                block.Scores<S, V>(column, sizes.HeadDim, range.Values.From(keyRow, 0), buffers.DOutputT,
+                    buffers.Zeros, buffers.DP);
                 block.Mask(column, tile, count, float.NegativeInfinity, buffers.P);
                 block.Mask(column, tile, count, 0, buffers.DP);
                 SoftmaxBackward<S, V>(count, width, column, buffers);
@@ -175,13 +172,12 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             {
                 nint at = (nint)keyRow * padded;
                 if (dv.Pointer != null)
-                    block.AddToKeys<S, V>(padded, buffers.P, buffers.DOutput, padded, buffers.DValues + at, padded);
+                    block.AddToKeys<S, V>(padded, buffers.P, new(buffers.DOutput, padded), new(buffers.DValues + at, padded));
                 if (dk.Pointer != null)
-                    block.AddToKeys<S, V>(padded, buffers.DP, buffers.Query, padded, buffers.DKeys + at, padded);
+                    block.AddToKeys<S, V>(padded, buffers.DP, new(buffers.Query, padded), new(buffers.DKeys + at, padded));
             }
             if (pass != AttentionPass.Keys) // dq += ds k
-                block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.At(keyRow), range.Keys.Stride,
-                    buffers.DQuery, padded);
+                block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.From(keyRow, 0), new(buffers.DQuery, padded));
         }
     }
 
@@ -202,8 +198,8 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
         Pack.Transpose(headDim, rows, buffers.DOutput, padded, width, width, buffers.DOutputT);
         for (int column = 0; column < width; column += 2 * S.Lanes)
             Deltas<S, V>(headDim, width, buffers.DOutputT + column, buffers.QueryT + column, buffers.Delta + column);
-        AttentionBlock.CopyScaled<S, V>(rows, headDim, q + (row * qStride) + (head * headDim), qStride, sizes.Scale,
-            padded, buffers.Query);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, q.From(row, head * headDim), sizes.Scale, padded,
+            buffers.Query);
         Pack.Transpose(headDim, rows, buffers.Query, padded, width, width, buffers.QueryT);
         new ReadOnlySpan<float>(logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first, rows)
             .CopyTo(new Span<float>(buffers.LogSumExp, rows));

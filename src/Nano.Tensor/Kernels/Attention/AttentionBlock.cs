@@ -45,11 +45,12 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     /// (from column on). Returns the rows computed; the rest, which none of these queries sees, is
     /// zero.
     /// </summary>
-    public unsafe int Scores<S, V>(int column, int headDim, float* a, nint aRow, float* panel, float* zeros, float* s)
+    public unsafe int Scores<S, V>(int column, int headDim, Rows a, float* panel, float* zeros, float* s)
         where S : ISimd<V> where V : unmanaged
     {
         int width = 2 * S.Lanes, keys = VisibleTo(column + width);
-        Tiles.Multiply<S, V>(keys, width, headDim, a, aRow, 1, panel + column, Row, zeros, 0, s + column, Row, null);
+        Tiles.Multiply<S, V>(keys, width, headDim, new(a.First, a.Stride), new(panel + column, Row), new(zeros, 0),
+            new(s + column, Row), null);
         for (int key = keys; key < Keys; key++)
             new Span<float>(s + (key * Row) + column, width).Clear();
         return keys;
@@ -69,44 +70,44 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     }
 
     /// <summary>c[query, :] += sum_key s[key, query] panel[key, :], keys in order.</summary>
-    public unsafe void AddToQueries<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc)
+    public unsafe void AddToQueries<S, V>(int columns, float* s, Rows panel, Rows c)
         where S : ISimd<V> where V : unmanaged
     {
         int step = Step(Queries);
         for (int query = 0; query < Queries; query += step)
         {
             int rows = Math.Min(step, Queries - query), key = FirstVisible(query);
-            float* to = c + (query * ldc);
-            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows) - key, s + (key * Row) + query, 1, Row,
-                panel + (key * panelRow), panelRow, to, ldc, to, ldc, null);
+            var to = c.From(query, 0);
+            Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows) - key, new(s + (key * Row) + query, 1, Row),
+                panel.From(key, 0), to, to, null);
         }
     }
 
     /// <summary>c[key, :] += sum_query s[key, query] panel[query, :], queries in order.</summary>
-    public unsafe void AddToKeys<S, V>(int columns, float* s, float* panel, nint panelRow, float* c, nint ldc)
+    public unsafe void AddToKeys<S, V>(int columns, float* s, Rows panel, Rows c)
         where S : ISimd<V> where V : unmanaged
     {
         int step = Step(Keys);
         for (int key = 0; key < Keys; key += step)
         {
             int rows = Math.Min(step, Keys - key), first = FirstToSee(key);
-            float* to = c + (key * ldc);
-            Tiles.Multiply<S, V>(rows, columns, VisibleQueryEnd(key + rows - 1) - first, s + (key * Row) + first, Row,
-                1, panel + (first * panelRow), panelRow, to, ldc, to, ldc, null);
+            var to = c.From(key, 0);
+            Tiles.Multiply<S, V>(rows, columns, VisibleQueryEnd(key + rows - 1) - first,
+                new(s + (key * Row) + first, Row), panel.From(first, 0), to, to, null);
         }
     }
 
     /// <summary>
-    /// to[r * toRow + c] = factor from[r * fromRow + c] for c below columns, zero up to toRow. Rows
+    /// to[r * toRow + c] = factor from[r, c] for c below columns, zero up to toRow. Rows
     /// far apart are copied before they are transposed: at a power of two they share few lines of
     /// the L1 cache.
     /// </summary>
-    public static unsafe void CopyScaled<S, V>(int rows, int columns, float* from, nint fromRow, float factor,
-        int toRow, float* to) where S : ISimd<V> where V : unmanaged
+    public static unsafe void CopyScaled<S, V>(int rows, int columns, Rows from, float factor, int toRow, float* to)
+        where S : ISimd<V> where V : unmanaged
     {
-        for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
+        for (int r = 0; r < rows; r++, to += toRow)
         {
-            new ElementwiseLoop<Scaled>(new Scaled(from, factor, new(to, false))).Run<S, V>(0, columns, null!);
+            new ElementwiseLoop<Scaled>(new Scaled(from.At(r), factor, new(to, false))).Run<S, V>(0, columns, null!);
             for (int c = columns; c < toRow; c++)
                 to[c] = 0;
         }
@@ -122,23 +123,5 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         for (int i = 0; i < n; i += S.Lanes)
             sum = S.Fma(S.Load(x + i), zero, sum);
         return !new ReadOnlySpan<int>(&sum, S.Lanes).ContainsAnyExcept(0);
-    }
-}
-
-/// <summary>Rows of keys or values of one head: where the first begins and how far apart they are.</summary>
-internal readonly unsafe struct AttentionRows(float* first, nint stride)
-{
-    public readonly nint Stride = stride;
-
-    private readonly float* first = first;
-
-    public float* At(nint row) => first + (row * Stride);
-
-    /// <summary>A contiguous copy of the rows, padded with zeros.</summary>
-    public AttentionRows Copied<S, V>(int count, int headDim, int padded, float* to) where S : ISimd<V>
-        where V : unmanaged
-    {
-        Pack.Copy<S, V>(count, headDim, first, Stride, padded, padded, to);
-        return new AttentionRows(to, padded);
     }
 }

@@ -12,8 +12,7 @@ namespace Nano;
 /// window, blocks before that of the block's first query are skipped, and only all queries together
 /// see every value.
 /// </summary>
-internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, float* q, float* k, float* v,
-    nint qStride, nint kStride, nint vStride,
+internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, Rows q, Rows k, Rows v,
     float* logSumExp, float* y) : IAttentionKernel<AttentionForward>
 {
     private const int Block = AttentionSizes.Block;
@@ -26,8 +25,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
             + (4 * Block) + 256;
 
     public AttentionForward ForSegment(nint first, int length) =>
-        new(sizes.ForSegment(length), parts, q + (first * qStride), k + (first * kStride), v + (first * vStride),
-        qStride, kStride, vStride, logSumExp + (first * sizes.Heads), y + (first * sizes.Heads * sizes.HeadDim));
+        new(sizes.ForSegment(length), parts, q.From(first, 0), k.From(first, 0), v.From(first, 0),
+            logSumExp + (first * sizes.Heads), y + (first * sizes.Heads * sizes.HeadDim));
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
@@ -39,8 +38,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         {
             var (head, part) = ((int)(item / parts), (int)(item % parts));
             int batch = head / sizes.KeyHeads, keyHead = head % sizes.KeyHeads;
-            var kRows = new AttentionRows(k + (batch * sizes.Keys * kStride) + (keyHead * headDim), kStride);
-            var vRows = new AttentionRows(v + (batch * sizes.Keys * vStride) + (keyHead * headDim), vStride);
+            nint row = batch * (nint)sizes.Keys, column = keyHead * headDim;
+            Rows kRows = k.From(row, column), vRows = v.From(row, column);
             if (sizes.PaysToCopy(parts))
                 (kRows, vRows) = (kRows.Copied<S, V>(sizes.Keys, headDim, padded, keys), vRows.Copied<S, V>(sizes.Keys,
                     headDim, padded, values));
@@ -61,7 +60,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         public readonly float* Zeros = scratch.Allocate(Block); // where the chains of scores start
     }
 
-    private void QueryBlock<S, V>(int batch, int head, int first, AttentionRows keys, AttentionRows values, State state)
+    private void QueryBlock<S, V>(int batch, int head, int first, Rows keys, Rows values, State state)
         where S : ISimd<V> where V : unmanaged
     {
         int rows = Math.Min(Block, sizes.Queries - first);
@@ -74,8 +73,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     }
 
     /// <summary>Maxima, sums and outputs of a block of queries.</summary>
-    private void Walk<S, V>(int batch, int head, int first, int rows, bool rowByRow, AttentionRows keys,
-        AttentionRows values, State state)
+    private void Walk<S, V>(int batch, int head, int first, int rows, bool rowByRow, Rows keys,
+        Rows values, State state)
         where S : ISimd<V> where V : unmanaged
     {
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes;
@@ -85,8 +84,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         // -infinity less it is -infinity, not NaN.
         new Span<float>(state.Max, width).Fill(sizes.IsWindowed ? float.MinValue : float.NegativeInfinity);
         new Span<float>(state.Sum, width).Clear();
-        float* qRow = q + (((batch * (nint)sizes.Queries) + first) * qStride) + (head * headDim);
-        AttentionBlock.CopyScaled<S, V>(rows, headDim, qRow, qStride, sizes.Scale, padded, state.Output);
+        var queries = q.From((batch * (nint)sizes.Queries) + first, head * headDim);
+        AttentionBlock.CopyScaled<S, V>(rows, headDim, queries, sizes.Scale, padded, state.Output);
         Pack.Transpose(headDim, rows, state.Output, padded, width, width, state.Queries);
         new Span<float>(state.Output, rows * padded).Clear();
         int visible = sizes.Keys - sizes.Queries + first + 1;
@@ -96,8 +95,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
                 width, rowByRow);
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, headDim, keys.At(key), keys.Stride, state.Queries, state.Zeros,
-                    state.Scores);
+                int count = block.Scores<S, V>(column, headDim, keys.From(key, 0), state.Queries, state.Zeros, state.Scores);
                 block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
                 for (; count % KeyChains != 0; count++)
                     new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);
@@ -105,7 +103,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
                 Absorb<S, V>(count, width, column + S.Lanes, state);
             }
             Rescale<S, V>(rows, state);
-            block.AddToQueries<S, V>(padded, state.Scores, values.At(key), values.Stride, state.Output, padded);
+            block.AddToQueries<S, V>(padded, state.Scores, values.From(key, 0), new(state.Output, padded));
         }
     }
 

@@ -11,9 +11,8 @@ namespace Nano;
 /// different keys, the last one (with a window, all together) tells as there whether all values are
 /// finite; if not, rows are multiplied one by one.
 /// </summary>
-internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, float* k, float* v, nint qStride,
-    nint kStride, nint vStride,
-    float* logSumExp, float* y) : IKernel
+internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows k, Rows v, float* logSumExp,
+    float* y) : IKernel
 {
     /// <summary>Queries per head up to which this kernel is the faster one.</summary>
     public const int MaxQueries = 8;
@@ -56,7 +55,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
                 Walk<S, V>(batch, keyHead, true, state);
             for (int r = 0; r < rows; r++)
             {
-                AttentionBlock.CopyScaled<S, V>(1, headDim, state.Output + (r * padded), 0, 1 / state.Sum[r], 0,
+                AttentionBlock.CopyScaled<S, V>(1, headDim, new(state.Output + (r * padded), 0), 1 / state.Sum[r], 0,
                     y + (((TokenOf(batch, r) * sizes.Heads) + HeadOf(keyHead, r)) * headDim));
                 logSumExp[(((batch * (nint)sizes.Heads) + HeadOf(keyHead, r)) * sizes.Queries) + (r % sizes.Queries)] =
                     state.Max[r] + SimdMath.Log<SimdScalar, float>(state.Sum[r]);
@@ -68,19 +67,18 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     private void Walk<S, V>(int batch, int keyHead, bool rowByRow, State state) where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        float* keys = k + (batch * sizes.Keys * kStride) + (keyHead * headDim),
-            values = v + (batch * sizes.Keys * vStride) + (keyHead * headDim);
+        Rows keys = k.From(batch * (nint)sizes.Keys, keyHead * headDim),
+            values = v.From(batch * (nint)sizes.Keys, keyHead * headDim);
         for (int r = 0; r < rows; r++)
             AttentionBlock.CopyScaled<S, V>(1, headDim,
-                q + (TokenOf(batch, r) * qStride) + (HeadOf(keyHead, r) * headDim), 0, sizes.Scale, 0,
-                state.Queries + (r * headDim));
+                q.From(TokenOf(batch, r), HeadOf(keyHead, r) * headDim), sizes.Scale, 0, state.Queries + (r * headDim));
         new Span<float>(state.Output, rows * padded).Clear();
         new Span<float>(state.Max, rows).Fill(float.NegativeInfinity);
         new Span<float>(state.Sum, rows).Clear();
         int visible = sizes.Keys - sizes.Queries + 1;
         for (int key = sizes.FirstBlock(visible); key < sizes.Keys; key += Block)
-            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), visible - key, rowByRow, keys + (key * kStride),
-                values + (key * vStride), state);
+            KeyBlock<S, V>(Math.Min(Block, sizes.Keys - key), visible - key, rowByRow, keys.From(key, 0),
+                values.From(key, 0), state);
     }
 
     /// <summary>The row of q [B * Tq, H * D] to which a row belongs.</summary>
@@ -89,15 +87,15 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
     private int HeadOf(int keyHead, int row) => (keyHead * (sizes.Heads / sizes.KeyHeads)) + (row / sizes.Queries);
 
     /// <summary>One block of keys; query 0 sees the last of those below diagonal.</summary>
-    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, float* k, float* v, State state)
+    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, Rows k, Rows v, State state)
         where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes,
             width = (keys + tile - 1) / tile * tile;
-        Pack.Copy<S, V>(keys, headDim, k, kStride, padded, padded, state.Rows);
+        Pack.Copy<S, V>(keys, headDim, k.First, k.Stride, padded, padded, state.Rows);
         Pack.Transpose(headDim, keys, state.Rows, padded, width, width, state.KeysT);
-        Tiles.Multiply<S, V>(rows, width, headDim, state.Queries, headDim, 1, state.KeysT, width, state.Zeros, 0,
-            state.Scores, Block, null);
+        Tiles.Multiply<S, V>(rows, width, headDim, new(state.Queries, headDim), new(state.KeysT, width),
+            new(state.Zeros, 0), new(state.Scores, Block), null);
         for (int r = 0; r < rows; r++)
         {
             var (first, end) = Visible(r, keys, diagonal);
@@ -106,16 +104,14 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
             else
                 new Span<float>(state.Scores + (r * Block), keys).Clear();
         }
-        var values = new AttentionRows(v, vStride);
-        if (padded != headDim)
-            values = values.Copied<S, V>(keys, headDim, padded, state.Rows);
+        var values = padded == headDim ? v : v.Copied<S, V>(keys, headDim, padded, state.Rows);
         int step = rowByRow ? 1 : rows;
         for (int r = 0; r < rows; r += step)
         {
-            float* output = state.Output + (r * padded);
+            var output = new Rows(state.Output + (r * padded), padded);
             var (first, end) = rowByRow ? Visible(r, keys, diagonal) : (0, keys);
-            Tiles.Multiply<S, V>(step, padded, end - first, state.Scores + (r * Block) + first, Block, 1,
-                values.At(first), values.Stride, output, padded, output, padded, null);
+            Tiles.Multiply<S, V>(step, padded, end - first, new(state.Scores + (r * Block) + first, Block),
+                values.From(first, 0), output, output, null);
         }
     }
 
@@ -145,7 +141,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, float* q, fl
         state.Max[r] = max;
         state.Sum[r] = MathF.FusedMultiplyAdd(state.Sum[r], rescale, two[0] + two[1]);
         if (rescale != 1)
-            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, state.Output + (r * sizes.PaddedDim), 0, rescale, 0,
+            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, new(state.Output + (r * sizes.PaddedDim), 0), rescale, 0,
                 state.Output + (r * sizes.PaddedDim));
     }
 

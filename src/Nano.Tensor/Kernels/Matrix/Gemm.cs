@@ -1,15 +1,5 @@
 namespace Nano;
 
-/// <summary>The memory layout of the right-hand matrix.</summary>
-internal enum RightLayout
-{
-    /// <summary>B[k, n] at b[k * ldb + n]: rows of n, as in dX = dY * W and dW = dY^T * X.</summary>
-    RowsOfN,
-
-    /// <summary>B[k, n] at b[n * ldb + k]: rows of k, as in Y = X * W^T.</summary>
-    RowsOfK,
-}
-
 /// <summary>
 /// C[M, N] = init + A[M, K] * B[K, N], float32, where init is zero, a bias row, or what C already
 /// holds.
@@ -31,9 +21,6 @@ internal enum RightLayout
 /// </summary>
 internal static unsafe class Gemm
 {
-    /// <summary>Floats of one pass's panels: 4 MB, a part of a shared L3 cache.</summary>
-    private const int PanelFloats = 1 << 20;
-
     /// <summary>k per pass.</summary>
     private const int PassDepth = 4096;
 
@@ -44,27 +31,26 @@ internal static unsafe class Gemm
     private const long WorthSharing = 1 << 20;
 
     /// <summary>
-    /// Computes C = init + A * B on the worker team. A[m, k] is at a[m * aRow + k * aCol]; C[m, n] at c[m * ldc + n].
-    /// init is C itself if accumulate, else the bias (N values, or null for zero).
+    /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself if
+    /// accumulate, else the bias (n values, or null for zero).
     /// </summary>
-    public static void Run(Compute compute, int m, int n, int k, float* a, nint aRow, nint aCol, float* b, nint ldb,
-        RightLayout layout,
-        float* bias, bool accumulate, float* c, nint ldc)
+    public static void Run(Compute compute, int m, int n, int k, Matrix a, Matrix b, Rows c, float* bias = null,
+        bool accumulate = false)
     {
         if (m == 0 || n == 0)
             return;
-        if (m == 1 && aCol == 1 && layout == RightLayout.RowsOfK)
+        if (m == 1 && a.PerColumn == 1 && b.PerRow == 1)
         {
-            Gemv.Run(compute, n, k, a, b, ldb, accumulate ? c : bias, c);
+            Gemv.Run(compute, n, k, a.Pointer, b.Pointer, b.PerColumn, accumulate ? c.First : bias, c.First);
             return;
         }
-        Operand left = new(a, aRow, aCol), right = layout == RightLayout.RowsOfN ? new(b, 1, ldb) : new(b, ldb, 1);
         bool transposed = ((long)m * k) + ((long)m * n) < (long)n * k;
         var (rows, columns) = transposed ? (n, m) : (m, n);
-        var (read, copied) = transposed ? (right, left) : (left, right);
+        var (read, copied) = transposed ? (b.Transposed, a) : (a, b.Transposed);
 
+        var sizes = BlockSizes.For(compute.Caches);
         int tileN = TileN(compute.Width), depth = Math.Clamp(k, 1, PassDepth);
-        int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, PanelFloats / depth / tileN)) * tileN;
+        int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, sizes.PanelFloats / depth / tileN)) * tileN;
         float* panels = compute.Shared((long)group * depth);
         int threads = (long)m * n * k >= WorthSharing ? compute.Threads : 1;
         for (int column = 0; column < columns; column += group)
@@ -74,11 +60,10 @@ internal static unsafe class Gemm
                 var pack = new PackPanels(width, steps, copied.From(column, k0), panels);
                 compute.For(pack.Items(tileN), Chunk(pack.Items(tileN), threads), 0, pack);
                 var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
-                var target = transposed ? new TargetBlock(c + (column * ldc), ldc, true)
-                    : new TargetBlock(c + column, ldc, false);
+                var target = transposed ? new Matrix(c.At(column), 1, c.Stride) : new Matrix(c.First + column, c.Stride);
                 float* biasPart = bias == null || transposed ? bias : bias + column;
                 var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target,
-                    threads, tileN);
+                    sizes, threads, tileN);
                 compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN), blocks);
             }
     }
@@ -90,18 +75,6 @@ internal static unsafe class Gemm
     public static int TileN(SimdWidth width) => Math.Max(2, (int)width / 16);
 }
 
-/// <summary>
-/// A matrix of a product as the loops see it: element (index, k) at Pointer[index * PerIndex + k *
-/// PerK]; one of the strides is 1.
-/// </summary>
-internal readonly unsafe struct Operand(float* pointer, nint perIndex, nint perK)
-{
-    public readonly float* Pointer = pointer;
-    public readonly nint PerIndex = perIndex, PerK = perK;
-
-    public Operand From(int index, int k) => new(Pointer + (index * PerIndex) + (k * PerK), PerIndex, PerK);
-}
-
 /// <summary>The initial value of each sum of a product.</summary>
 internal enum ChainStart
 {
@@ -111,10 +84,10 @@ internal enum ChainStart
 }
 
 /// <summary>
-/// Copies columns of an operand into panels of two vectors: column c at step k lies at panels[c /
-/// tileN * steps * tileN + k * tileN + c % tileN].
+/// Copies columns of an operand [columns, steps] into panels of two vectors: column c at step k lies at
+/// panels[c / tileN * steps * tileN + k * tileN + c % tileN].
 /// </summary>
-internal readonly unsafe struct PackPanels(int columns, int steps, Operand from, float* panels) : IKernel
+internal readonly unsafe struct PackPanels(int columns, int steps, Matrix from, float* panels) : IKernel
 {
     private const int Slice = 256;
 
@@ -129,10 +102,10 @@ internal readonly unsafe struct PackPanels(int columns, int steps, Operand from,
             int width = Math.Min(tileN, columns - (panel * tileN)), depth = Math.Min(Slice, steps - k);
             var source = from.From(panel * tileN, k);
             float* to = panels + ((((nint)panel * steps) + k) * tileN);
-            if (from.PerIndex == 1)
-                Pack.Copy<S, V>(depth, width, source.Pointer, source.PerK, tileN, tileN, to);
+            if (from.PerRow == 1)
+                Pack.Copy<S, V>(depth, width, source.Pointer, source.PerColumn, tileN, tileN, to);
             else
-                Pack.Transpose(depth, width, source.Pointer, source.PerIndex, tileN, tileN, to);
+                Pack.Transpose(depth, width, source.Pointer, source.PerRow, tileN, tileN, to);
         }
     }
 }

@@ -1,20 +1,4 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Nano;
-
-/// <summary>
-/// The destination of a product: C[row, column] of the loops at Pointer[row * Stride + column] or,
-/// transposed, at Pointer[column * Stride + row].
-/// </summary>
-internal readonly unsafe struct TargetBlock(float* pointer, nint stride, bool transposed)
-{
-    public readonly float* Pointer = pointer;
-    public readonly nint Stride = stride;
-    public readonly bool Transposed = transposed;
-
-    public float* At(int row, int column) => Transposed ? Pointer + (column * Stride) + row
-        : Pointer + (row * Stride) + column;
-}
 
 /// <summary>
 /// One pass of a product: rows of one operand, read in place, times panels of the other. An item of
@@ -23,96 +7,107 @@ internal readonly unsafe struct TargetBlock(float* pointer, nint stride, bool tr
 /// </summary>
 internal readonly unsafe struct GemmBlocks : IKernel
 {
-    /// <summary>
-    /// k per visit of a tile: its sums are loaded and stored once in 512 steps (256: 4 % slower),
-    /// and a panel's part, 64 KB, is in L2.
-    /// </summary>
-    private const int KBlock = 512;
-
-    /// <summary>Rows of a register tile.</summary>
-    private const int TileM = 12;
-
-    /// <summary>
-    /// Tiles per block: 96 rows x 512 steps are 192 KB of an L2 cache of 1 MB, and as much is being
-    /// fetched for the next steps.
-    /// </summary>
-    private const int BlockTiles = 8;
-
-    /// <summary>Panels per block: a transposed block of 96 x 512 sums is 192 KB.</summary>
-    private const int BlockPanels = 16;
+    private const int TileM = BlockSizes.TileM;
 
     /// <summary>Floats per cache line.</summary>
     private const int Line = 16;
 
-    private readonly int rows, columns, steps, rowBlock, panelBlock, panelParts;
-    private readonly Operand read;
+    private readonly int rows, columns, steps, rowBlock, panelBlock, rowParts, panelParts;
+    private readonly Matrix read; // [rows, steps]
     private readonly float* panels, bias;
     private readonly ChainStart start;
-    private readonly TargetBlock target;
+    private readonly Matrix target; // C of the loops [rows, columns]
+    private readonly BlockSizes sizes;
 
-    public GemmBlocks(int rows, int columns, int steps, Operand read, float* panels, ChainStart start, float* bias,
-        TargetBlock target, int threads, int tileN)
+    public GemmBlocks(int rows, int columns, int steps, Matrix read, float* panels, ChainStart start, float* bias,
+        Matrix target, BlockSizes sizes, int threads, int tileN)
     {
-        (this.rows, this.columns, this.steps, this.read, this.start, this.target) =
-            (rows, columns, steps, read, start, target);
+        (this.rows, this.columns, this.steps, this.read, this.start, this.target, this.sizes) =
+            (rows, columns, steps, read, start, target, sizes);
         this.panels = panels;
         this.bias = bias;
         // Large blocks, but at least four for each thread if there is that much work: panels are parted
         // first, then rows.
         int wanted = threads == 1 ? 1 : 4 * threads, tiles = (rows + TileM - 1) / TileM,
             panelCount = (columns + tileN - 1) / tileN;
-        RowParts = Parts(tiles, BlockTiles);
-        panelParts = Math.Clamp(Parts(wanted, RowParts), Parts(panelCount, BlockPanels), panelCount);
-        RowParts = Math.Clamp(Parts(wanted, panelParts), RowParts, tiles);
-        rowBlock = Parts(tiles, RowParts) * TileM;
-        RowParts = Parts(rows, rowBlock);
+        rowParts = Parts(tiles, BlockSizes.BlockTiles);
+        panelParts = Math.Clamp(Parts(wanted, rowParts), Parts(panelCount, BlockSizes.BlockPanels), panelCount);
+        rowParts = Math.Clamp(Parts(wanted, panelParts), rowParts, tiles);
+        rowBlock = Parts(tiles, rowParts) * TileM;
+        rowParts = Parts(rows, rowBlock);
         panelBlock = Parts(panelCount, panelParts);
         panelParts = Parts(panelCount, panelBlock);
 
         static int Parts(int whole, int part) => (whole + part - 1) / part;
     }
 
-    private int RowParts { get; }
+    public nint Items => (nint)rowParts * panelParts;
 
-    public nint Items => (nint)RowParts * panelParts;
+    /// <summary>True if C^T is computed: then the loops' C lies with its columns side by side.</summary>
+    private bool Transposes => target.PerColumn != 1;
+
+    /// <summary>True if the rows of a block are copied, K-block by K-block, because they would push each other out.</summary>
+    private bool Copies => read.PerColumn == 1 && sizes.IsCrowded(read.PerRow);
+
+    /// <summary>A line more than a K-block apart, copied rows are spread over the sets.</summary>
+    private int CopyStride => sizes.KBlock + Line;
 
     public long ScratchFloats(int tileN) =>
-        Scratch.RoundUp(TileM * tileN) + Scratch.RoundUp((long)rowBlock * tileN)
-            + (target.Transposed ? Scratch.RoundUp((long)rowBlock * panelBlock * tileN) : 0);
+        Scratch.RoundUp(TileM * tileN) + Scratch.RoundUp((long)rowBlock * tileN) + FetchList.Floats(sizes.KBlock)
+            + (Transposes ? Scratch.RoundUp((long)rowBlock * panelBlock * tileN) : 0)
+            + (Copies ? Scratch.RoundUp((long)rowBlock * CopyStride) : 0);
+
+    /// <summary>A worker's memory.</summary>
+    private readonly struct Buffers(Scratch scratch, in GemmBlocks product, int tileN)
+    {
+        public readonly float* Edge = scratch.Allocate(TileM * tileN); // the tile of a last, narrow column
+        public readonly float* Starts = scratch.Allocate((long)product.rowBlock * tileN); // of chains
+        public readonly FetchList List = new(scratch, product.sizes.KBlock);
+        public readonly float* Transposed = // [rows, columns] of a block
+            product.Transposes ? scratch.Allocate((long)product.rowBlock * product.panelBlock * tileN) : null;
+        public readonly float* Copy = // [rows of a block, K-block]
+            product.Copies ? scratch.Allocate((long)product.rowBlock * product.CopyStride) : null;
+    }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         int tileN = 2 * S.Lanes;
-        float* edge = scratch.Allocate(TileM * tileN);
-        float* starts = scratch.Allocate((long)rowBlock * tileN);
-        float* transposed = target.Transposed ? scratch.Allocate((long)rowBlock * panelBlock * tileN) : null;
-        new Span<float>(starts, tileN).Clear();
+        var buffers = new Buffers(scratch, this, tileN);
+        new Span<float>(buffers.Starts, tileN).Clear();
         for (nint item = begin; item < end; item++)
         {
-            int row = (int)(item / panelParts) * rowBlock, height = Math.Min(rowBlock, rows - row);
-            int first = (int)(item % panelParts) * panelBlock * tileN,
-                width = Math.Min(panelBlock * tileN, columns - first);
+            int row = (int)(item / panelParts) * rowBlock, first = (int)(item % panelParts) * panelBlock * tileN;
             int nextRow = item + 1 < end ? (int)((item + 1) / panelParts) * rowBlock : row;
-            int padded = (width + S.Lanes - 1) / S.Lanes * S.Lanes;
-            var block = new Block(row, height, target.Transposed ? padded : width, nextRow,
-                panels + ((nint)first * steps));
-            float* to = target.At(row, first);
-            if (!target.Transposed)
-            {
-                var from = start == ChainStart.FromC ? new Sums(to, target.Stride, 1) : start == ChainStart.Bias
-                    ? new Sums(bias + first, 0, 1) : new Sums(starts, 0, 0);
-                Chains<S, V>(block, from, new Sums(to, target.Stride, 1), edge);
-                continue;
-            }
-            var sums = new Sums(transposed, padded, 1);
-            if (start == ChainStart.FromC)
-                Pack.Transpose(height, width, to, target.Stride, padded, padded, transposed);
+            var block = new Block(row, Math.Min(rowBlock, rows - row), Math.Min(panelBlock * tileN, columns - first),
+                nextRow, panels + ((nint)first * steps));
+            var to = target.From(row, first);
+            if (Transposes)
+                TransposedBlock<S, V>(block, to, buffers);
             else
-                for (int r = 0; r < height; r++)
-                    new Span<float>(starts + (r * tileN), tileN).Fill(start == ChainStart.Bias ? bias[row + r] : 0);
-            Chains<S, V>(block, start == ChainStart.FromC ? sums : new Sums(starts, tileN, 0), sums, edge);
-            Pack.Transpose(width, height, transposed, padded, 0, target.Stride, to);
+                Chains<S, V>(block, start switch
+                {
+                    ChainStart.FromC => new Rows(to.Pointer, to.PerRow),
+                    ChainStart.Bias => new Rows(bias + first, 0),
+                    _ => new Rows(buffers.Starts, 0),
+                }, oneStart: start == ChainStart.Zero, new Rows(to.Pointer, to.PerRow), buffers);
         }
+    }
+
+    /// <summary>A block of C^T, in scratch, transposed into C at the end.</summary>
+    private void TransposedBlock<S, V>(Block block, Matrix to, Buffers buffers) where S : ISimd<V> where V : unmanaged
+    {
+        int tileN = 2 * S.Lanes, padded = (block.Width + S.Lanes - 1) / S.Lanes * S.Lanes;
+        var sums = new Rows(buffers.Transposed, padded);
+        if (start == ChainStart.FromC)
+            Pack.Transpose(block.Height, block.Width, to.Pointer, to.PerColumn, padded, padded, sums.First);
+        else
+            for (int r = 0; r < block.Height; r++)
+                new Span<float>(buffers.Starts + (r * tileN), tileN)
+                    .Fill(start == ChainStart.Bias ? bias[block.Row + r] : 0);
+        bool fromC = start == ChainStart.FromC;
+        Chains<S, V>(block with { Width = padded }, fromC ? sums : new Rows(buffers.Starts, tileN), !fromC, sums,
+            buffers);
+        Pack.Transpose(block.Width, block.Height, sums.First, padded, 0, to.PerColumn, to.Pointer);
     }
 
     /// <summary>
@@ -121,87 +116,85 @@ internal readonly unsafe struct GemmBlocks : IKernel
     /// </summary>
     private readonly struct Block(int row, int height, int width, int nextRow, float* panels)
     {
-        public readonly int Row = row, Height = height, Width = width, NextRow = nextRow;
+        public readonly int Row = row, Height = height, NextRow = nextRow;
         public readonly float* Panels = panels;
+
+        public int Width { get; init; } = width;
     }
 
     /// <summary>
-    /// Values of chains: (row, column) at Pointer[row * PerRow + column * PerColumn]; a stride of 0
-    /// repeats one for all.
+    /// All chains of a block, a K-block at a time; meanwhile what comes next is fetched into the cache.
     /// </summary>
-    private readonly struct Sums(float* pointer, nint perRow, nint perColumn)
-    {
-        public readonly nint PerRow = perRow;
-
-        public float* At(int row, int column) => pointer + (row * PerRow) + (column * perColumn);
-    }
-
-    /// <summary>
-    /// All chains of a block, KBlock steps at a time; meanwhile what comes next is fetched into the
-    /// cache.
-    /// </summary>
-    private void Chains<S, V>(Block block, Sums from, Sums to, float* edge) where S : ISimd<V> where V : unmanaged
+    /// <param name="block">The block.</param>
+    /// <param name="from">The start of the chains: a row for each row of the block.</param>
+    /// <param name="oneStart">True if these are one tile wide and serve all columns.</param>
+    /// <param name="to">C, or the scratch of a transposed block.</param>
+    /// <param name="buffers">The worker's memory.</param>
+    private void Chains<S, V>(Block block, Rows from, bool oneStart, Rows to, Buffers buffers) where S : ISimd<V>
+        where V : unmanaged
     {
         int tileN = 2 * S.Lanes, visits = (block.Height + TileM - 1) / TileM * ((block.Width + tileN - 1) / tileN);
-        for (int k = 0; k == 0 || k < steps; k += KBlock)
+        for (int k = 0; k == 0 || k < steps; k += sizes.KBlock)
         {
-            int depth = Math.Min(KBlock, steps - k), visit = 0;
+            int depth = Math.Min(sizes.KBlock, steps - k), visit = 0;
             var a = read.From(block.Row, k);
+            if (Copies)
+            {
+                Pack.Copy<S, V>(block.Height, depth, a.Pointer, a.PerRow, depth, CopyStride, buffers.Copy);
+                a = new Matrix(buffers.Copy, CopyStride);
+            }
             for (int column = 0; column < block.Width; column += tileN)
-                for (int row = 0; row < block.Height; row += TileM)
+                for (int row = 0; row < block.Height; row += TileM, visit++)
                 {
+                    var list = buffers.List;
+                    list.Begin(depth);
                     if (k + depth < steps)
-                        FetchRows(block.Row, k + depth, visit++, visits);
+                        ListRows(block.Row, k + depth, visit, visits, ref list);
                     else if (block.NextRow != block.Row)
-                        FetchRows(block.NextRow, 0, visit++, visits);
-                    if (k == 0 && !target.Transposed)
-                        FetchNextTile(block, to, row, column, tileN);
-                    Tiles.Multiply<S, V>(Math.Min(TileM, block.Height - row), Math.Min(tileN, block.Width - column),
-                        depth, a.Pointer + (row * a.PerIndex), a.PerIndex, a.PerK,
-                        block.Panels + (column * (nint)steps) + (k * (nint)tileN), tileN, from.At(row, column),
-                        from.PerRow, to.At(row, column), to.PerRow, edge);
+                        ListRows(block.NextRow, 0, visit, visits, ref list);
+                    if (k == 0 && !Transposes)
+                        ListNextTile(block, to, row, column, tileN, ref list);
+                    Tiles.Multiply<S, V, FetchList>(Math.Min(TileM, block.Height - row),
+                        Math.Min(tileN, block.Width - column), depth, a.From(row, 0),
+                        new Rows(block.Panels + (column * (nint)steps) + (k * (nint)tileN), tileN),
+                        from.From(row, oneStart ? 0 : column), to.From(row, column), buffers.Edge, list.Filled());
                 }
-            from = to;
+            (from, oneStart) = (to, false);
         }
     }
 
     /// <summary>
-    /// Prefetches one of several equal parts of a block of rows and KBlock steps. Rows lie
-    /// kilobytes apart, where no hardware
-    /// prefetcher follows: without this, dX = dY W at 64 tokens runs at 148 instead of 197 GFLOP/s.
+    /// Lists the lines of one of several equal parts of a block of rows and a K-block. Rows lie kilobytes
+    /// apart, where no hardware prefetcher follows: without this, dX = dY W at 64 tokens runs at 148 instead
+    /// of 197 GFLOP/s.
     /// </summary>
-    private void FetchRows(int row, int k, int part, int parts)
+    private void ListRows(int row, int k, int part, int parts, ref FetchList list)
     {
-        int height = Math.Min(rowBlock, rows - row), depth = Math.Min(KBlock, steps - k);
-        var (outer, inner) = read.PerK == 1 ? (height, depth) : (depth, height);
-        nint stride = read.PerK == 1 ? read.PerIndex : read.PerK;
+        int height = Math.Min(rowBlock, rows - row), depth = Math.Min(sizes.KBlock, steps - k);
+        var (outer, inner, stride) = read.PerColumn == 1 ? (height, depth, read.PerRow)
+            : (depth, height, read.PerColumn);
+        int lines = (inner + Line - 1) / Line;
+        int first = (int)((long)outer * lines * part / parts), last = (int)((long)outer * lines * (part + 1) / parts);
         float* next = read.From(row, k).Pointer;
-        for (int i = outer * part / parts; i < outer * (part + 1) / parts; i++)
-            for (int j = 0; j < inner; j += Line)
-                Fetch(next + (i * stride) + j);
+        var (i, line) = Math.DivRem(first, lines);
+        for (; first < last; first++)
+        {
+            list.Add(next + (i * stride) + (line * Line));
+            if (++line == lines)
+                (i, line) = (i + 1, 0);
+        }
     }
 
     /// <summary>
-    /// Asks the cache for the tile of C that comes after this one, down the rows and then to the
-    /// next columns.
+    /// Lists the tile of C that comes after this one, down the rows and then to the next columns.
     /// </summary>
-    private static void FetchNextTile(Block block, Sums to, int row, int column, int tileN)
+    private static void ListNextTile(Block block, Rows to, int row, int column, int tileN, ref FetchList list)
     {
         (row, column) = row + TileM < block.Height ? (row + TileM, column) : (0, column + tileN);
         if (column >= block.Width)
             return;
         for (int r = row; r < Math.Min(row + TileM, block.Height); r++)
             for (int c = column; c < Math.Min(column + tileN, block.Width); c += Line)
-                Fetch(to.At(r, c));
-    }
-
-    /// <summary>
-    /// Asks the cache for the line that holds p, where the processor can be asked; p may lie
-    /// anywhere.
-    /// </summary>
-    internal static void Fetch(float* p)
-    {
-        if (Sse.IsSupported)
-            Sse.Prefetch0(p);
+                list.Add(to.At(r) + c);
     }
 }

@@ -60,7 +60,7 @@ internal readonly unsafe struct Gemv(int n, int k, float* x, float* w, nint ldw,
             float* next = i + Ahead < k ? w0 + i + Ahead : w0 + (Rows * ldw) + (i + Ahead - k);
             if (more || i + Ahead < k)
                 for (nint r = 0; r < Rows; r++)
-                    GemmBlocks.Fetch(next + (r * ldw));
+                    FetchList.Fetch(next + (r * ldw));
             for (int j = i; j < i + 16; j += 4)
             {
                 a = Four(a, w0, j);

@@ -11,6 +11,9 @@ namespace Nano;
 /// </summary>
 internal static unsafe class Pack
 {
+    /// <summary>The prefetch distance in the rows that are transposed, in floats, and in rows that are copied.</summary>
+    private const int FloatsAhead = 64, RowsAhead = 16;
+
     /// <summary>to[r * toRow + c] = from[r * fromRow + c] for c below columns, zero from there up to padded.</summary>
     public static void Copy<S, V>(int rows, int columns, float* from, nint fromRow, int padded, nint toRow, float* to)
         where S : ISimd<V> where V : unmanaged
@@ -18,7 +21,10 @@ internal static unsafe class Pack
         for (int r = 0; r < rows; r++, from += fromRow, to += toRow)
         {
             int c = 0;
-            for (; c <= columns - S.Lanes; c += S.Lanes)
+            if (columns <= 2 * S.Lanes) // no hardware prefetcher follows short stretches of rows
+                for (; c < columns; c += (CacheSizes.Line / sizeof(float)))
+                    FetchList.Fetch(from + (RowsAhead * fromRow) + c);
+            for (c = 0; c <= columns - S.Lanes; c += S.Lanes)
                 S.Store(to + c, S.Load(from + c));
             for (; c < columns; c++)
                 to[c] = from[c];
@@ -38,9 +44,13 @@ internal static unsafe class Pack
             blockColumns = 24 - blockRows;
         for (int r0 = 0; r0 < wholeRows; r0 += blockRows)
             for (int c0 = 0; c0 < wholeColumns; c0 += blockColumns)
+            {
+                for (int c = c0; blockRows == 16 && c < Math.Min(c0 + blockColumns, wholeColumns); c++)
+                    FetchList.Fetch(from + (c * fromRow) + r0 + FloatsAhead);
                 for (int r = r0; r < Math.Min(r0 + blockRows, wholeRows); r += 4)
                     for (int c = c0; c < Math.Min(c0 + blockColumns, wholeColumns); c += 4)
                         Transpose4(from + (c * fromRow) + r, fromRow, to + (r * toRow) + c, toRow);
+            }
         TransposeScalar(0, wholeRows, wholeColumns, columns, from, fromRow, toRow, to);
         TransposeScalar(wholeRows, rows, 0, columns, from, fromRow, toRow, to);
         if (padded > columns)

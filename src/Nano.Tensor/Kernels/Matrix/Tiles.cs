@@ -6,19 +6,26 @@ namespace Nano;
 /// <summary>
 /// The innermost matrix product: C[rows, columns] = start + A[rows, depth] * panel[depth, columns],
 /// on one thread, with C in registers. A is read in place, one broadcast float per row and step;
-/// the panel holds two vectors per step. The chains begin with whatever lies at start + r *
-/// startRow: C itself to continue them, or one row for all (a bias or zeros) with startRow = 0.
+/// the panel holds two vectors per step. The chains begin with what lies in the rows of start: C itself
+/// to continue them, or one row for all (a bias or zeros).
 /// </summary>
 internal static unsafe class Tiles
 {
+    /// <summary>Steps of a tile for each line that is fetched.</summary>
+    public const int FetchEvery = 4;
+
+    /// <inheritdoc cref="Multiply{S, V, F}"/>
+    public static void Multiply<S, V>(int rows, int columns, int depth, Matrix a, Rows panel, Rows start, Rows c,
+        float* edge) where S : ISimd<V> where V : unmanaged =>
+        Multiply<S, V, NoFetch>(rows, columns, depth, a, panel, start, c, edge, default);
+
     /// <summary>
-    /// Covers C with tiles. Row k of the panel starts at panel + k * panelRow and holds whole
-    /// vectors (padding included). A last column tile that is narrower than two vectors goes
-    /// through the edge buffer (12 x 2 vectors), so nothing is ever read or written beyond C.
+    /// Covers C with tiles. The rows of the panel, one for each step, hold whole vectors (padding
+    /// included). A last column tile that is narrower than two vectors goes through the edge buffer
+    /// (12 x 2 vectors), so nothing is ever read or written beyond C.
     /// </summary>
-    public static void Multiply<S, V>(int rows, int columns, int depth, float* a, nint aRow, nint aCol, float* panel,
-        nint panelRow,
-        float* start, nint startRow, float* c, nint ldc, float* edge) where S : ISimd<V> where V : unmanaged
+    public static void Multiply<S, V, F>(int rows, int columns, int depth, Matrix a, Rows panel, Rows start, Rows c,
+        float* edge, F fetch) where S : ISimd<V> where V : unmanaged where F : struct, IFetch
     {
         int tileN = 2 * S.Lanes;
         for (int column = 0; column < columns; column += tileN)
@@ -27,23 +34,22 @@ internal static unsafe class Tiles
             for (int row = 0; row < rows;)
             {
                 int height = rows - row >= 12 && TallFits<S, V>() ? 12 : rows - row >= 4 ? 4 : 1;
-                float* from = start + (row * startRow) + column, to = c + (row * ldc) + column;
+                Matrix part = a.From(row, 0);
+                Rows b = panel.From(0, column), from = start.From(row, column), to = c.From(row, column);
                 if (height == 12 && width == S.Lanes && S.Lanes > 1)
                 {
-                    Tile12x1<S, V>(depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from,
-                        startRow, to, ldc);
+                    Tile12x1<S, V>(depth, part, b, from, to);
                 }
                 else if (width == tileN)
                 {
-                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, from,
-                        startRow, to, ldc);
+                    Tile<S, V, F>(height, depth, part, b, from, to, fetch);
                 }
                 else
                 {
-                    CopyRows(height, width, from, startRow, edge, tileN);
-                    Tile<S, V>(height, depth, a + (row * aRow), aRow, aCol, panel + column, panelRow, edge, tileN,
-                        edge, tileN);
-                    CopyRows(height, width, edge, tileN, to, ldc);
+                    var buffer = new Rows(edge, tileN);
+                    CopyRows(height, width, from, buffer);
+                    Tile<S, V, F>(height, depth, part, b, buffer, buffer, fetch);
+                    CopyRows(height, width, buffer, to);
                 }
                 row += height;
             }
@@ -58,32 +64,32 @@ internal static unsafe class Tiles
     private static bool TallFits<S, V>() where S : ISimd<V> where V : unmanaged =>
         S.Lanes > 1 && (Avx512F.VL.IsSupported || !Sse.IsSupported);
 
-    private static void CopyRows(int rows, int columns, float* from, nint fromRow, float* to, nint toRow)
+    private static void CopyRows(int rows, int columns, Rows from, Rows to)
     {
         for (int r = 0; r < rows; r++)
-            new ReadOnlySpan<float>(from + (r * fromRow), columns).CopyTo(new Span<float>(to + (r * toRow), columns));
+            new ReadOnlySpan<float>(from.At(r), columns).CopyTo(new Span<float>(to.At(r), columns));
     }
 
-    private static void Tile<S, V>(int height, int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s,
-        nint ls, float* c, nint ldc)
-        where S : ISimd<V> where V : unmanaged
+    private static void Tile<S, V, F>(int height, int depth, Matrix a, Rows b, Rows start, Rows to, F fetch)
+        where S : ISimd<V> where V : unmanaged where F : struct, IFetch
     {
         if (height == 12)
-            Tile12<S, V>(depth, a, aRow, aCol, b, ldb, s, ls, c, ldc);
+            Tile12<S, V, F>(depth, a, b, start, to, fetch);
         else if (height == 4)
-            Tile4<S, V>(depth, a, aRow, aCol, b, ldb, s, ls, c, ldc);
+            Tile4<S, V, F>(depth, a, b, start, to, fetch);
         else
-            Tile1<S, V>(depth, a, aCol, b, ldb, s, c);
+            Tile1<S, V>(depth, a, b, start, to);
     }
 
     /// <summary>
     /// 12 x 2 vectors: 24 accumulators + 2 of the panel + 1 broadcast = 27 of 32 registers; 24 FMAs
     /// for 14 loads.
     /// </summary>
-    private static void Tile12<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls,
-        float* c, nint ldc)
-        where S : ISimd<V> where V : unmanaged
+    private static void Tile12<S, V, F>(int depth, Matrix matrix, Rows panel, Rows start, Rows to, F fetch)
+        where S : ISimd<V> where V : unmanaged where F : struct, IFetch
     {
+        nint aRow = matrix.PerRow, aCol = matrix.PerColumn, ldb = panel.Stride, ls = start.Stride, ldc = to.Stride;
+        float* a = matrix.Pointer, b = panel.First, s = start.First, c = to.First;
         int l = S.Lanes;
         float* s3 = s + (3 * ls), s6 = s + (6 * ls), s9 = s + (9 * ls);
         V c00 = S.Load(s), c01 = S.Load(s + l), c10 = S.Load(s + ls), c11 = S.Load(s + ls + l),
@@ -97,26 +103,32 @@ internal static unsafe class Tiles
         // Four pointers and two strides reach all twelve rows with x86's base + index addressing.
         float* a0 = a, a3 = a + (3 * aRow), a6 = a + (6 * aRow), a9 = a + (9 * aRow);
         nint row2 = 2 * aRow;
-        for (int k = depth; k > 0; k--)
+        for (int k = depth; k > 0;)
         {
-            V b0 = S.Load(b), b1 = S.Load(b + l), x;
-            x = S.Splat(a0[0]); c00 = S.Fma(x, b0, c00); c01 = S.Fma(x, b1, c01);
-            x = S.Splat(a0[aRow]); c10 = S.Fma(x, b0, c10); c11 = S.Fma(x, b1, c11);
-            x = S.Splat(a0[row2]); c20 = S.Fma(x, b0, c20); c21 = S.Fma(x, b1, c21);
-            x = S.Splat(a3[0]); c30 = S.Fma(x, b0, c30); c31 = S.Fma(x, b1, c31);
-            x = S.Splat(a3[aRow]); c40 = S.Fma(x, b0, c40); c41 = S.Fma(x, b1, c41);
-            x = S.Splat(a3[row2]); c50 = S.Fma(x, b0, c50); c51 = S.Fma(x, b1, c51);
-            x = S.Splat(a6[0]); c60 = S.Fma(x, b0, c60); c61 = S.Fma(x, b1, c61);
-            x = S.Splat(a6[aRow]); c70 = S.Fma(x, b0, c70); c71 = S.Fma(x, b1, c71);
-            x = S.Splat(a6[row2]); c80 = S.Fma(x, b0, c80); c81 = S.Fma(x, b1, c81);
-            x = S.Splat(a9[0]); c90 = S.Fma(x, b0, c90); c91 = S.Fma(x, b1, c91);
-            x = S.Splat(a9[aRow]); cA0 = S.Fma(x, b0, cA0); cA1 = S.Fma(x, b1, cA1);
-            x = S.Splat(a9[row2]); cB0 = S.Fma(x, b0, cB0); cB1 = S.Fma(x, b1, cB1);
-            a0 += aCol;
-            a3 += aCol;
-            a6 += aCol;
-            a9 += aCol;
-            b += ldb;
+            fetch.Next();
+            int few = Math.Min(k, FetchEvery);
+            k -= few;
+            for (; few > 0; few--)
+            {
+                V b0 = S.Load(b), b1 = S.Load(b + l), x;
+                x = S.Splat(a0[0]); c00 = S.Fma(x, b0, c00); c01 = S.Fma(x, b1, c01);
+                x = S.Splat(a0[aRow]); c10 = S.Fma(x, b0, c10); c11 = S.Fma(x, b1, c11);
+                x = S.Splat(a0[row2]); c20 = S.Fma(x, b0, c20); c21 = S.Fma(x, b1, c21);
+                x = S.Splat(a3[0]); c30 = S.Fma(x, b0, c30); c31 = S.Fma(x, b1, c31);
+                x = S.Splat(a3[aRow]); c40 = S.Fma(x, b0, c40); c41 = S.Fma(x, b1, c41);
+                x = S.Splat(a3[row2]); c50 = S.Fma(x, b0, c50); c51 = S.Fma(x, b1, c51);
+                x = S.Splat(a6[0]); c60 = S.Fma(x, b0, c60); c61 = S.Fma(x, b1, c61);
+                x = S.Splat(a6[aRow]); c70 = S.Fma(x, b0, c70); c71 = S.Fma(x, b1, c71);
+                x = S.Splat(a6[row2]); c80 = S.Fma(x, b0, c80); c81 = S.Fma(x, b1, c81);
+                x = S.Splat(a9[0]); c90 = S.Fma(x, b0, c90); c91 = S.Fma(x, b1, c91);
+                x = S.Splat(a9[aRow]); cA0 = S.Fma(x, b0, cA0); cA1 = S.Fma(x, b1, cA1);
+                x = S.Splat(a9[row2]); cB0 = S.Fma(x, b0, cB0); cB1 = S.Fma(x, b1, cB1);
+                a0 += aCol;
+                a3 += aCol;
+                a6 += aCol;
+                a9 += aCol;
+                b += ldb;
+            }
         }
         float* c3 = c + (3 * ldc), c6 = c + (6 * ldc), c9 = c + (9 * ldc);
         S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11); S.Store(c + (2 * ldc),
@@ -133,10 +145,11 @@ internal static unsafe class Tiles
     /// 12 x 1 vector: few columns, such as the tokens of one decoding step. 12 chains hide the
     /// latency; one FMA per broadcast.
     /// </summary>
-    private static void Tile12x1<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls,
-        float* c, nint ldc)
+    private static void Tile12x1<S, V>(int depth, Matrix matrix, Rows panel, Rows start, Rows to)
         where S : ISimd<V> where V : unmanaged
     {
+        nint aRow = matrix.PerRow, aCol = matrix.PerColumn, ldb = panel.Stride, ls = start.Stride, ldc = to.Stride;
+        float* a = matrix.Pointer, b = panel.First, s = start.First, c = to.First;
         float* s3 = s + (3 * ls), s6 = s + (6 * ls), s9 = s + (9 * ls);
         V c0 = S.Load(s), c1 = S.Load(s + ls), c2 = S.Load(s + (2 * ls)), c3 = S.Load(s3), c4 = S.Load(s3 + ls),
             c5 = S.Load(s3 + (2 * ls));
@@ -173,25 +186,32 @@ internal static unsafe class Tiles
     /// 8 chains are just enough to keep two FMA units of latency 4 busy. Also the last rows
     /// elsewhere: a power of two leaves 4 or 8 when divided by 12.
     /// </summary>
-    private static void Tile4<S, V>(int depth, float* a, nint aRow, nint aCol, float* b, nint ldb, float* s, nint ls,
-        float* c, nint ldc)
-        where S : ISimd<V> where V : unmanaged
+    private static void Tile4<S, V, F>(int depth, Matrix matrix, Rows panel, Rows start, Rows to, F fetch)
+        where S : ISimd<V> where V : unmanaged where F : struct, IFetch
     {
+        nint aRow = matrix.PerRow, aCol = matrix.PerColumn, ldb = panel.Stride, ls = start.Stride, ldc = to.Stride;
+        float* a = matrix.Pointer, b = panel.First, s = start.First, c = to.First;
         int l = S.Lanes;
         float* s2 = s + (2 * ls);
         V c00 = S.Load(s), c01 = S.Load(s + l), c10 = S.Load(s + ls), c11 = S.Load(s + ls + l);
         V c20 = S.Load(s2), c21 = S.Load(s2 + l), c30 = S.Load(s2 + ls), c31 = S.Load(s2 + ls + l);
         float* a2 = a + (2 * aRow);
-        for (int k = depth; k > 0; k--)
+        for (int k = depth; k > 0;)
         {
-            V b0 = S.Load(b), b1 = S.Load(b + l), x;
-            x = S.Splat(a[0]); c00 = S.Fma(x, b0, c00); c01 = S.Fma(x, b1, c01);
-            x = S.Splat(a[aRow]); c10 = S.Fma(x, b0, c10); c11 = S.Fma(x, b1, c11);
-            x = S.Splat(a2[0]); c20 = S.Fma(x, b0, c20); c21 = S.Fma(x, b1, c21);
-            x = S.Splat(a2[aRow]); c30 = S.Fma(x, b0, c30); c31 = S.Fma(x, b1, c31);
-            a += aCol;
-            a2 += aCol;
-            b += ldb;
+            fetch.Next();
+            int few = Math.Min(k, FetchEvery);
+            k -= few;
+            for (; few > 0; few--)
+            {
+                V b0 = S.Load(b), b1 = S.Load(b + l), x;
+                x = S.Splat(a[0]); c00 = S.Fma(x, b0, c00); c01 = S.Fma(x, b1, c01);
+                x = S.Splat(a[aRow]); c10 = S.Fma(x, b0, c10); c11 = S.Fma(x, b1, c11);
+                x = S.Splat(a2[0]); c20 = S.Fma(x, b0, c20); c21 = S.Fma(x, b1, c21);
+                x = S.Splat(a2[aRow]); c30 = S.Fma(x, b0, c30); c31 = S.Fma(x, b1, c31);
+                a += aCol;
+                a2 += aCol;
+                b += ldb;
+            }
         }
         float* c2 = c + (2 * ldc);
         S.Store(c, c00); S.Store(c + l, c01); S.Store(c + ldc, c10); S.Store(c + ldc + l, c11);
@@ -199,9 +219,11 @@ internal static unsafe class Tiles
     }
 
     /// <summary>1 x 2 vectors: the last rows, and one token at a time.</summary>
-    private static void Tile1<S, V>(int depth, float* a, nint aCol, float* b, nint ldb, float* s, float* c)
+    private static void Tile1<S, V>(int depth, Matrix matrix, Rows panel, Rows start, Rows to)
         where S : ISimd<V> where V : unmanaged
     {
+        nint aCol = matrix.PerColumn, ldb = panel.Stride;
+        float* a = matrix.Pointer, b = panel.First, s = start.First, c = to.First;
         V c0 = S.Load(s), c1 = S.Load(s + S.Lanes);
         for (int k = depth; k > 0; k--)
         {

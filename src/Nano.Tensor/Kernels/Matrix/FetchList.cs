@@ -1,0 +1,77 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Nano;
+
+/// <summary>Something that asks the cache for a line every few steps of a tile.</summary>
+internal interface IFetch
+{
+    /// <summary>Asks for the next line.</summary>
+    void Next();
+}
+
+/// <summary>Fetches nothing.</summary>
+internal readonly struct NoFetch : IFetch
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Next()
+    {
+    }
+}
+
+/// <summary>
+/// The lines that a tile asks the cache for, one every <see cref="Tiles.FetchEvery"/> steps: many requests at
+/// once would wait for each other, and the tile for them.
+/// </summary>
+internal unsafe struct FetchList : IFetch
+{
+    private readonly float** lines;
+    private int room, count;
+    private float** next;
+
+    /// <summary>A list for tiles of up to this depth.</summary>
+    public FetchList(Scratch scratch, int depth)
+    {
+        lines = (float**)scratch.Allocate(Floats(depth));
+        next = lines;
+    }
+
+    /// <summary>The scratch of a list, in floats.</summary>
+    public static long Floats(int depth) => Scratch.RoundUp(Room(depth) * (sizeof(float*) / sizeof(float)));
+
+    private static int Room(int depth) => (depth + Tiles.FetchEvery - 1) / Tiles.FetchEvery;
+
+    /// <summary>Empties the list, for a tile of this depth.</summary>
+    public void Begin(int depth)
+    {
+        (room, count) = (Room(depth), 0);
+        next = lines;
+    }
+
+    /// <summary>Adds a line, which may lie anywhere; what does not fit is not fetched.</summary>
+    public void Add(float* line)
+    {
+        if (count < room)
+            lines[count++] = line;
+    }
+
+    /// <summary>The list with a line that is there in its free places.</summary>
+    public readonly FetchList Filled()
+    {
+        new Span<nint>(lines + count, room - count).Fill((nint)lines);
+        return this;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Next() => Fetch(*next++);
+
+    /// <summary>
+    /// Asks the cache for the line that holds p, where the processor can be asked; p may lie anywhere.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Fetch(float* p)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(p);
+    }
+}
