@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
@@ -40,6 +41,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     private nint count;
     private nint chunkSize;
     private int chunks;
+    private StepTrace? traced; // the trace that records the current job
     private volatile bool stopping;
     private volatile Exception? failure;
 
@@ -53,8 +55,8 @@ public sealed unsafe class WorkerTeam : IDisposable
         threads = new Thread[size - 1];
         for (int i = 0; i < threads.Length; i++)
         {
-            var mine = scratch[i + 1];
-            threads[i] = new Thread(() => Work(mine)) { IsBackground = true, Name = $"nano worker {i + 1}" };
+            int worker = i + 1;
+            threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"nano worker {worker}" };
             threads[i].Start();
         }
     }
@@ -77,13 +79,26 @@ public sealed unsafe class WorkerTeam : IDisposable
                 "set it to a number of threads from 1 to 1024, or leave it unset");
     }
 
+    /// <summary>Records jobs and chunks while set; changed only between jobs.</summary>
+    internal StepTrace? Trace
+    {
+        get;
+        set
+        {
+            if (value is not null && value.Workers < Size)
+                throw new ArgumentException($"a trace of {value.Workers} workers cannot record a team of {Size}");
+            field = value;
+        }
+    }
+
     /// <summary>
     /// Calls function(context, begin, end, scratch) for chunks of chunkSize that cover [0, count);
-    /// returns when all are done.
+    /// returns when all are done. A trace shows the job by its name.
     /// </summary>
     /// <exception cref="Exception">The first exception of any chunk, rethrown here once every chunk
     /// has ended.</exception>
-    public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk)
+    public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk,
+        string? name = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(chunk, 1);
         ObjectDisposedException.ThrowIf(stopping, this);
@@ -94,9 +109,12 @@ public sealed unsafe class WorkerTeam : IDisposable
         lock (busy)
         {
             nint parts = (total + chunk - 1) / chunk;
-            if (parts == 1 || Size == 1)
+            bool alone = parts == 1 || Size == 1;
+            var recorder = Trace is { } trace && trace.StartJob(name ?? "job", total, alone ? 1 : parts) ? trace : null;
+            if (alone)
             {
-                function(arguments, 0, total, scratch[0]);
+                RunChunk(function, arguments, 0, total, 0, recorder);
+                recorder?.EndJob();
                 return;
             }
             // Close the old job before its fields change: a swap against any older ticket fails from here on.
@@ -107,22 +125,32 @@ public sealed unsafe class WorkerTeam : IDisposable
             count = total;
             chunkSize = chunk;
             chunks = checked((int)parts);
+            traced = recorder;
             failure = null;
             shared.Unfinished = chunks;
             Interlocked.Exchange(ref shared.Ticket, (job + 2) << 32);
             if (Volatile.Read(ref shared.Sleeping) > 0)
                 lock (gate)
                     Monitor.PulseAll(gate);
-            TakeChunks(scratch[0]);
+            TakeChunks(0);
             var wait = new SpinWait();
             while (Volatile.Read(ref shared.Unfinished) > 0)
                 wait.SpinOnce(sleep1Threshold: -1);
             if (failure is { } e)
                 ExceptionDispatchInfo.Throw(e);
+            recorder?.EndJob();
         }
     }
 
-    private void TakeChunks(Scratch mine)
+    private void RunChunk(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint begin, nint end,
+        int worker, StepTrace? recorder)
+    {
+        long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
+        function(arguments, begin, end, scratch[worker]);
+        recorder?.AddChunk(worker, begin, end, started);
+    }
+
+    private void TakeChunks(int worker)
     {
         while (true)
         {
@@ -130,6 +158,7 @@ public sealed unsafe class WorkerTeam : IDisposable
             var function = run;
             void* arguments = context;
             nint total = count, size = chunkSize;
+            var recorder = traced;
             int index = (int)(ticket & 0xffffffff);
             if (index >= chunks)
                 return;
@@ -138,7 +167,7 @@ public sealed unsafe class WorkerTeam : IDisposable
             try
             {
                 nint begin = index * size;
-                function(arguments, begin, nint.Min(begin + size, total), mine);
+                RunChunk(function, arguments, begin, nint.Min(begin + size, total), worker, recorder);
             }
             catch (Exception e) when (Store(e))
             {
@@ -153,7 +182,7 @@ public sealed unsafe class WorkerTeam : IDisposable
         return true;
     }
 
-    private void Work(Scratch mine)
+    private void Work(int worker)
     {
         long seen = 0;
         while (!stopping)
@@ -162,7 +191,7 @@ public sealed unsafe class WorkerTeam : IDisposable
                 Sleep(seen);
             seen = Volatile.Read(ref shared.Ticket) >> 32;
             if (!stopping && seen != 0)
-                TakeChunks(mine);
+                TakeChunks(worker);
         }
     }
 
