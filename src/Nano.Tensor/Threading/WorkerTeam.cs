@@ -6,8 +6,10 @@ namespace Nano;
 
 /// <summary>
 /// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one
-/// fixed size; an idle thread takes the next chunk, the caller included. The result of a chunk
-/// never depends on the thread that took it, so results are the same for any team.
+/// fixed size; an idle thread takes the next chunks, the caller included: a share of those that are
+/// left, so that most of a worker's chunks are neighbours and the last ones are taken singly. The
+/// result of a chunk never depends on the thread that took it, so results are the same for any
+/// team.
 /// </summary>
 /// <remarks>
 /// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the
@@ -19,7 +21,7 @@ namespace Nano;
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
-    private const int SpinRounds = 2000, YieldEvery = 32;
+    private const int SpinRounds = 2000, YieldEvery = 32, TakesPerWorker = 4;
     private const long Closed = int.MaxValue;
 
     /// <summary>The counters that several threads write, each on a cache line of its own.</summary>
@@ -113,7 +115,9 @@ public sealed unsafe class WorkerTeam : IDisposable
             var recorder = Trace is { } trace && trace.StartJob(name ?? "job", total, alone ? 1 : parts) ? trace : null;
             if (alone)
             {
-                RunChunk(function, arguments, 0, total, 0, recorder);
+                long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
+                function(arguments, 0, total, scratch[0]);
+                recorder?.AddChunk(0, 0, total, started);
                 recorder?.EndJob();
                 return;
             }
@@ -142,37 +146,35 @@ public sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
-    private void RunChunk(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint begin, nint end,
-        int worker, StepTrace? recorder)
-    {
-        long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
-        function(arguments, begin, end, scratch[worker]);
-        recorder?.AddChunk(worker, begin, end, started);
-    }
-
     private void TakeChunks(int worker)
     {
+        var mine = scratch[worker];
         while (true)
         {
             long ticket = Volatile.Read(ref shared.Ticket);
             var function = run;
             void* arguments = context;
             nint total = count, size = chunkSize;
+            int all = chunks;
             var recorder = traced;
             int index = (int)(ticket & 0xffffffff);
-            if (index >= chunks)
+            if (index >= all)
                 return;
-            if (Interlocked.CompareExchange(ref shared.Ticket, ticket + 1, ticket) != ticket)
+            int next = index + Math.Max(1, (all - index) / (TakesPerWorker * Size));
+            if (Interlocked.CompareExchange(ref shared.Ticket, ticket + (next - index), ticket) != ticket)
                 continue;
-            try
-            {
-                nint begin = index * size;
-                RunChunk(function, arguments, begin, nint.Min(begin + size, total), worker, recorder);
-            }
-            catch (Exception e) when (Store(e))
-            {
-            }
-            Interlocked.Decrement(ref shared.Unfinished);
+            long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
+            for (int i = index; i < next; i++)
+                try
+                {
+                    nint begin = i * size;
+                    function(arguments, begin, nint.Min(begin + size, total), mine);
+                }
+                catch (Exception e) when (Store(e))
+                {
+                }
+            recorder?.AddChunk(worker, index * size, nint.Min(next * size, total), started);
+            Interlocked.Add(ref shared.Unfinished, index - next);
         }
     }
 
