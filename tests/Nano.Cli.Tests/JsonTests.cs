@@ -23,7 +23,7 @@ public class JsonTests(TinyRun run)
     {
         AssertOneLine(run.Result, "steps", "tokens", "train_loss", "val_loss", "val_loss_before", "seconds",
             "tokens_per_second", "checkpoint", "stopped_early", "verdict", "verdict_reason",
-            "verdict_causes", "profile");
+            "verdict_causes", "profile", "trace");
         var json = run.Result.Json;
         Assert.Equal("no band", json.GetProperty("verdict").GetString());
         Assert.Contains("steps 20, not 2000", json.GetProperty("verdict_reason").GetString(), StringComparison.Ordinal);
@@ -150,8 +150,9 @@ public class JsonTests(TinyRun run)
     {
         var result = Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8",
             "--threads", "1", "--json");
-        AssertOneLine(result, "machine", "results", "left_out", "profile");
+        AssertOneLine(result, "machine", "results", "left_out", "profile", "trace");
         Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("profile").ValueKind);
+        Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("trace").ValueKind);
         Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "read_gbps", "triad_gbps"],
             result.Json.GetProperty("machine").EnumerateObject().Select(property => property.Name));
         var row = Assert.Single(result.Json.GetProperty("results").EnumerateArray());
@@ -188,10 +189,51 @@ public class JsonTests(TinyRun run)
     }
 
     [Fact]
+    public void Traces()
+    {
+        using var temp = new TempFolder();
+        AssertTrace(Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8",
+            "--threads", "2", "--trace", temp.File("bench.json"), "--json"), temp.File("bench.json"), 10);
+        AssertTrace(Cli.Run([.. Tiny.Train(run.Data, temp.File("run"), "--threads", "2", "--trace",
+            temp.File("train.json"), "--json")]), temp.File("train.json"), 1);
+        Tiny.AssertSame(run.Folder, temp.File("run"));
+        Cli.Run("bench", "gemm", "--trace", temp.File("gemm.json")).Fails(1, "--trace", "train-step");
+        string nowhere = temp.File("nowhere/t.json");
+        Cli.Run("bench", "train-step", "--trace", nowhere).Fails(1, "cannot write", "there is no folder");
+        Cli.Run([.. Tiny.Train(run.Data, temp.File("other"), "--trace", nowhere)])
+            .Fails(1, "cannot write", "there is no folder");
+        Assert.Equal(["bench.json", "run", "train.json"], Directory.GetFileSystemEntries(temp.Root)
+            .Select(Path.GetFileName).Order(StringComparer.Ordinal));
+
+        static void AssertTrace(CliResult result, string path, int steps)
+        {
+            var trace = result.Succeeds().Json.GetProperty("trace");
+            Assert.Equal(["file", "steps", "cut", "ms_per_step", "percent_busy", "workers", "ops"],
+                trace.EnumerateObject().Select(property => property.Name));
+            Assert.Equal((path, steps, false), (trace.GetProperty("file").GetString(),
+                trace.GetProperty("steps").GetInt32(), trace.GetProperty("cut").GetBoolean()));
+            double wall = trace.GetProperty("ms_per_step").GetDouble();
+            Assert.Equal(2, trace.GetProperty("workers").GetArrayLength());
+            Assert.All(trace.GetProperty("workers").EnumerateArray(), worker =>
+            {
+                Assert.Equal(["busy", "at_dispatch", "between_chunks", "at_end", "without_chunk", "outside_jobs",
+                    "wall"], worker.EnumerateObject().Select(property => property.Name));
+                Assert.Equal(wall, worker.GetProperty("wall").GetDouble(), 1e-6);
+            });
+            Assert.Equal(wall, trace.GetProperty("ops").EnumerateArray().Sum(op => op.GetProperty("ms").GetDouble()),
+                1e-6);
+            Assert.Contains("worker 1", result.Error, StringComparison.Ordinal);
+            using var file = JsonDocument.Parse(File.ReadAllBytes(path));
+            Assert.Contains(file.RootElement.GetProperty("traceEvents").EnumerateArray(),
+                e => e.GetProperty("name").GetString() == "linear dX / GemmBlocks");
+        }
+    }
+
+    [Fact]
     public void Bench_of_chosen_products()
     {
         var result = Cli.Run("bench", "gemm", "--filter", "char, 768 x 128 x 128", "--threads", "1", "--json");
-        AssertOneLine(result, "machine", "results", "left_out", "profile");
+        AssertOneLine(result, "machine", "results", "left_out", "profile", "trace");
         var rows = result.Json.GetProperty("results").EnumerateArray().ToArray();
         Assert.Equal(["forward", "dX", "dW"], rows.Select(row => row.GetProperty("name").GetString()));
         Assert.All(rows, row => Assert.Equal(2.0 * 768 * 128 * 128 / row.GetProperty("median_ms").GetDouble() / 1e6,

@@ -45,6 +45,9 @@ public static class QuickBench
         }
     }
 
+    /// <summary>Steps that a profiler sees.</summary>
+    public const int ProfiledSteps = 10;
+
     /// <summary>
     /// Measures a whole training step (forward, backward, clipping, AdamW) of a named model with
     /// random weights and tokens; a profiler sees ten more.
@@ -81,10 +84,10 @@ public static class QuickBench
         if (profiler is not null)
         {
             // one step that does not count: a profiler's code is compiled when it is first used
-            compute.Profiler = new Profiler();
+            compute.Profiler = new Profiler { Trace = profiler.Trace is null ? null : new(compute.Threads) };
             setup.Run(number++);
             compute.Profiler = profiler;
-            for (int i = 0; i < 10; i++)
+            for (int i = 0; i < ProfiledSteps; i++)
                 setup.Run(number++);
             compute.Profiler = null;
         }

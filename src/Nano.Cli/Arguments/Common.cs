@@ -55,6 +55,14 @@ internal static class Common
 
     public static Option<bool> Profile() => new("--profile") { Description = "Show the time of a training step by op" };
 
+    /// <summary>The option for the file of a trace of a training step.</summary>
+    public static Option<string?> Trace(string which) => new("--trace")
+    {
+        Description = $"Write what each worker does during {which} to this file, for ui.perfetto.dev, and show where "
+            + "workers wait",
+        HelpName = "FILE",
+    };
+
     public static Option<ulong> Seed(ulong value = 1337) =>
         new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 

@@ -44,6 +44,7 @@ internal static class BenchVerb
             DefaultValueFactory = _ => ""
         };
     private static readonly Option<bool> Profile = Common.Profile();
+    private static readonly Option<string?> Trace = Common.Trace("ten steps of train-step");
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -52,7 +53,7 @@ internal static class BenchVerb
         var verb = new Command("bench",
             "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result "
             + "is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Filter,
-                Model, Batch, Seq, Device, Profile, Threads, Json };
+                Model, Batch, Seq, Device, Profile, Trace, Threads, Json };
         verb.SetAction(Run);
         return verb;
     }
@@ -67,20 +68,17 @@ internal static class BenchVerb
             if (args.GetValue(option) < 1)
                 throw new NanoException($"{option.Name} must be 1 or more, got {args.GetValue(option)}");
         var cases = what == "train-step" ? [] : Chosen(what, args.GetValue(Filter)!, args.GetValue(Model)!);
-        var profiler = args.GetValue(Profile) ? new Profiler() : null;
-        if (profiler is not null && what != "train-step")
-            throw new NanoException($"--profile goes with a training step, not with {what}",
-                "nano bench train-step --profile");
+        string? tracePath = args.GetValue(Trace);
+        CheckStepOptions(what, args.GetValue(Profile), tracePath);
         var providers = OrtProvider.Named(args.GetValue(Device)!);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var peers = providers.Count > 0 ? new OnnxPeers(compute, providers) : null;
+        var trace = tracePath is null ? null : new StepTrace(compute.Threads, QuickBench.ProfiledSteps, 1 << 19);
+        var profiler = args.GetValue(Profile) || trace is not null ? new Profiler { Trace = trace } : null;
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
         var machine = Machine.Measure(compute);
-        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}: peak "
-            + $"{machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad "
-            + $"{machine.TriadGigabytesPerSecond:F0} GB/s"));
+        PrintMachine(human, compute, machine);
         foreach (string line in peers?.Descriptions ?? [])
             human.WriteLine(line);
         var results = what == "train-step"
@@ -97,8 +95,9 @@ internal static class BenchVerb
             human.WriteLine(line);
         foreach (string line in peers?.LeftOut ?? [])
             human.WriteLine("left out: " + line);
-        if (profiler is not null)
-            ProfileTable.Print(human, profiler, machine);
+        if (args.GetValue(Profile))
+            ProfileTable.Print(human, profiler!, machine);
+        var traced = trace is null ? null : TraceTable.WriteAndPrint(human, trace, tracePath!);
         if (json)
             Common.PrintJson(new
             {
@@ -113,10 +112,29 @@ internal static class BenchVerb
                 },
                 results = all,
                 left_out = peers?.LeftOut ?? [],
-                profile = ProfileTable.Json(profiler, machine)
+                profile = args.GetValue(Profile) ? ProfileTable.Json(profiler, machine) : null,
+                trace = traced
             });
         return 0;
     }
+
+    /// <summary>Refuses options of a training step that go with something else, and a trace that cannot be
+    /// written.</summary>
+    private static void CheckStepOptions(string what, bool profile, string? tracePath)
+    {
+        string? option = profile ? "--profile" : tracePath is not null ? "--trace" : null;
+        if (option is not null && what != "train-step")
+            throw new NanoException($"{option} goes with a training step, not with {what}",
+                $"nano bench train-step {option}{(profile ? "" : " FILE")}");
+        if (tracePath is not null)
+            AtomicFile.CheckWritable(tracePath);
+    }
+
+    private static void PrintMachine(TextWriter human, Compute compute, Machine machine) =>
+        human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}: peak "
+            + $"{machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad "
+            + $"{machine.TriadGigabytesPerSecond:F0} GB/s"));
 
     private static List<BenchCase> Chosen(string group, string filter, string model)
     {

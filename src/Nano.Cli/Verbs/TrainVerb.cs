@@ -12,6 +12,7 @@ internal static class TrainVerb
             "What a device computes matrix products in: float32 or float16; weights and all else are float32 "
             + "(default: float32)");
     private static readonly Option<bool> Profile = Common.Profile();
+    private static readonly Option<string?> Trace = Common.Trace("the last step");
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -25,7 +26,7 @@ internal static class TrainVerb
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
         verb.Add(SettingGroup.Run, Json);
-        verb.Add(SettingGroup.Machine, Device, Products, Threads, Profile);
+        verb.Add(SettingGroup.Machine, Device, Products, Threads, Profile, Trace);
         verb.SetAction(Run);
         return verb;
     }
@@ -35,6 +36,9 @@ internal static class TrainVerb
         var plan = TrainWork.ReadPlan(args);
         string run = plan.Run;
         bool json = args.GetValue(Json);
+        string? tracePath = args.GetValue(Trace);
+        if (tracePath is not null)
+            AtomicFile.CheckWritable(tracePath);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = OpenDevice(args);
         var human = Common.Human(json);
@@ -44,7 +48,9 @@ internal static class TrainVerb
             CommandLine(args), Steps(args, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
-        var profiler = compute.Profiler = args.GetValue(Profile) ? new Profiler() : null;
+        var trace = tracePath is null ? null : new StepTrace(compute.Threads);
+        var profiler = compute.Profiler = args.GetValue(Profile) || trace is not null
+            ? new Profiler { Trace = trace } : null;
         Introduce(human, trainer, work.Start, compute, peak, run, device, args.GetValue(Products));
 
         bool plain = json || !TrainDisplay.CanBeLive;
@@ -52,8 +58,10 @@ internal static class TrainVerb
             : null)?.WriteLine("stopping after this step; once more to stop at once"), Signals.All);
         Finished? end = null;
         TrainDisplay.Show(trainer, peak, human, plain, trainer.Run(stop.Token), done => end = done);
+        compute.Profiler = null;
+        var traced = trace is null ? null : TraceTable.WriteAndPrint(human, trace, tracePath!);
         return Conclude(end!, trainer, human, json, run, device,
-            profiler is null ? null : Profiled(profiler, trainer, compute, human));
+            args.GetValue(Profile) ? Profiled(profiler!, trainer, compute, human) : null, traced);
     }
 
     /// <summary>The run that a command line describes, for those who show it in their own way.</summary>
@@ -71,7 +79,8 @@ internal static class TrainVerb
         var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         string? misplaced = device is null ? (args.GetValue(Products) is Precision.Float16
             ? "--precision float16 takes a --device other than cpu" : null)
-            : args.GetValue(Profile) ? "--profile shows Nano's own kernels, --device cpu" : null;
+            : args.GetValue(Profile) ? "--profile shows Nano's own kernels, --device cpu"
+            : args.GetValue(Trace) is not null ? "--trace shows Nano's own kernels, --device cpu" : null;
         if (misplaced is null)
             return device;
         device?.Dispose();
@@ -155,7 +164,7 @@ internal static class TrainVerb
             $", {end.ValLoss / Math.Log(2) / trainer.Data.ValidationBytesPerToken:F4} bits per byte");
 
     private static int Conclude(Finished end, Trainer trainer, TextWriter human, bool json, string run,
-        OrtDevice? device, object? profile)
+        OrtDevice? device, object? profile, object? trace)
     {
         double speed = end.Seconds > 0 ? end.Tokens / end.Seconds : 0;
         string early = end.StoppedEarly ? " (stopped early: the validation loss no longer falls)" : "";
@@ -189,6 +198,7 @@ internal static class TrainVerb
                 verdict_reason = end.Verdict.Reason,
                 verdict_causes = end.Verdict.Causes,
                 profile,
+                trace,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
     }

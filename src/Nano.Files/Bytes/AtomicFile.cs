@@ -42,11 +42,7 @@ public static class AtomicFile
             for (int i = 0; i < files.Count; i++)
             {
                 var (path, write) = files[i];
-                ArgumentException.ThrowIfNullOrEmpty(current = path);
-                // renaming over /dev/null would take it from everybody
-                if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device)
-                    throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; "
-                        + "nothing was written", "name a file");
+                RefuseSpecial(current = path);
                 using var stream = new FileStream(temporaries[i], FileMode.CreateNew, FileAccess.Write, FileShare.None,
                     1 << 16);
                 write(stream);
@@ -64,6 +60,38 @@ public static class AtomicFile
             Array.ForEach(temporaries, Remove);
             throw;
         }
+    }
+
+    /// <summary>
+    /// Refuses a path that <see cref="Write"/> could not write now, before the work whose result
+    /// would be lost. What is there stays.
+    /// </summary>
+    /// <exception cref="NanoException">As <see cref="Write"/>.</exception>
+    public static void CheckWritable(string path)
+    {
+        RefuseSpecial(path);
+        if (Directory.Exists(path))
+            throw Explain(path, new IOException());
+        string probe = $"{path}.{Path.GetRandomFileName()}.tmp";
+        using var unfinished = UnfinishedFiles.Add(() => File.Delete(probe));
+        try
+        {
+            File.Create(probe).Dispose();
+            File.Delete(probe);
+        }
+        catch (Exception e) when (IsOfTheDisk(e))
+        {
+            throw Explain(path, e);
+        }
+    }
+
+    /// <summary>Refuses pipes, sockets and devices: renaming over /dev/null would take it from everybody.</summary>
+    private static void RefuseSpecial(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (FileStatus.Of(path).Kind is FileKind.Pipe or FileKind.Socket or FileKind.Device)
+            throw new NanoException($"cannot write '{path}': a pipe, socket or device is in the way; "
+                + "nothing was written", "name a file");
     }
 
     private static void Rename(string[] temporaries, string[] paths, ref string current)

@@ -182,8 +182,19 @@ public sealed unsafe class Compute : IDisposable
         }
     }
 
-    /// <summary>Is told what each op costs and when it has ended, while set.</summary>
-    public Profiler? Profiler { get; set; }
+    /// <summary>
+    /// Is told what each op costs and when it has ended, while set; its trace, if it has one, is
+    /// told what each worker does.
+    /// </summary>
+    public Profiler? Profiler
+    {
+        get;
+        set
+        {
+            team.Trace = value?.Trace;
+            field = value;
+        }
+    }
 
     /// <summary>
     /// Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has
@@ -213,7 +224,7 @@ public sealed unsafe class Compute : IDisposable
             SimdWidth.W256 => &Job<K>.Run<Simd256, System.Runtime.Intrinsics.Vector256<float>>,
             SimdWidth.W128 => &Job<K>.Run<Simd128, System.Runtime.Intrinsics.Vector128<float>>,
             _ => &Job<K>.Run<SimdScalar, float>,
-        }, &job, count, chunk);
+        }, &job, count, chunk, team.Trace is null ? null : KernelName<K>.Value);
     }
 
     /// <summary>Working memory that all workers share during one op; grows to the largest wish and stays.</summary>
@@ -245,6 +256,22 @@ public sealed unsafe class Compute : IDisposable
         team.Dispose();
         shared.Dispose();
         StepArena.Dispose();
+    }
+
+    /// <summary>A kernel's name in a trace: of an elementwise loop, its body's.</summary>
+    private static class KernelName<K>
+    {
+        public static readonly string Value = Of(typeof(K));
+
+        private static string Of(Type type)
+        {
+            if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ElementwiseLoop<>))
+                return Of(type.GenericTypeArguments[0]);
+            string name = type.Name.Split('`')[0];
+            if (type.DeclaringType is { } outer)
+                name = $"{outer.Name.Split('`')[0]}.{name}";
+            return type.IsGenericType ? $"{name}<{string.Join(", ", type.GenericTypeArguments.Select(Of))}>" : name;
+        }
     }
 
     private struct Job<K>(K kernel, long scratchFloats) where K : unmanaged, IKernel

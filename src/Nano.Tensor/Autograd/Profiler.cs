@@ -59,6 +59,9 @@ public sealed class Profiler(TimeProvider? clock = null)
     private bool running;
     private long stepStart, lapStart, total;
 
+    /// <summary>Records each lap, and what the workers do meanwhile, if set; for the system's clock.</summary>
+    public StepTrace? Trace { get; init; }
+
     /// <summary>Steps measured.</summary>
     public int Steps { get; private set; }
 
@@ -70,6 +73,7 @@ public sealed class Profiler(TimeProvider? clock = null)
     {
         running = true;
         stepStart = lapStart = clock.GetTimestamp();
+        Trace?.StartStep(stepStart);
     }
 
     /// <summary>
@@ -87,17 +91,25 @@ public sealed class Profiler(TimeProvider? clock = null)
         sum.Ticks += now - lapStart;
         sum.Flops += work.Flops;
         sum.Bytes += work.Bytes;
+        Trace?.AddOp(work.Name, work.Product, lapStart, now);
         lapStart = now;
     }
 
     /// <summary>Starts a new lap; the time since the previous one counts as "other".</summary>
-    public void Skip() => lapStart = clock.GetTimestamp();
+    public void Skip()
+    {
+        long now = clock.GetTimestamp();
+        Trace?.AddOp("other", default, lapStart, now);
+        lapStart = now;
+    }
 
     /// <summary>Ends a step.</summary>
     public void EndStep()
     {
         running = false;
-        total += clock.GetTimestamp() - stepStart;
+        long now = clock.GetTimestamp();
+        Trace?.EndStep(lapStart, now);
+        total += now - stepStart;
         Steps++;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
@@ -5,8 +6,10 @@ namespace Nano;
 
 /// <summary>
 /// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one
-/// fixed size; an idle thread takes the next chunk, the caller included. The result of a chunk
-/// never depends on the thread that took it, so results are the same for any team.
+/// fixed size; an idle thread takes the next chunks, the caller included: a share of those that are
+/// left, so that most of a worker's chunks are neighbours and the last ones are taken singly. The
+/// result of a chunk never depends on the thread that took it, so results are the same for any
+/// team.
 /// </summary>
 /// <remarks>
 /// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the
@@ -18,7 +21,7 @@ namespace Nano;
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
-    private const int SpinRounds = 2000, YieldEvery = 32;
+    private const int SpinRounds = 2000, YieldEvery = 32, TakesPerWorker = 4;
     private const long Closed = int.MaxValue;
 
     /// <summary>The counters that several threads write, each on a cache line of its own.</summary>
@@ -40,6 +43,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     private nint count;
     private nint chunkSize;
     private int chunks;
+    private StepTrace? traced; // the trace that records the current job
     private volatile bool stopping;
     private volatile Exception? failure;
 
@@ -53,8 +57,8 @@ public sealed unsafe class WorkerTeam : IDisposable
         threads = new Thread[size - 1];
         for (int i = 0; i < threads.Length; i++)
         {
-            var mine = scratch[i + 1];
-            threads[i] = new Thread(() => Work(mine)) { IsBackground = true, Name = $"nano worker {i + 1}" };
+            int worker = i + 1;
+            threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"nano worker {worker}" };
             threads[i].Start();
         }
     }
@@ -77,13 +81,26 @@ public sealed unsafe class WorkerTeam : IDisposable
                 "set it to a number of threads from 1 to 1024, or leave it unset");
     }
 
+    /// <summary>Records jobs and chunks while set; changed only between jobs.</summary>
+    internal StepTrace? Trace
+    {
+        get;
+        set
+        {
+            if (value is not null && value.Workers < Size)
+                throw new ArgumentException($"a trace of {value.Workers} workers cannot record a team of {Size}");
+            field = value;
+        }
+    }
+
     /// <summary>
     /// Calls function(context, begin, end, scratch) for chunks of chunkSize that cover [0, count);
-    /// returns when all are done.
+    /// returns when all are done. A trace shows the job by its name.
     /// </summary>
     /// <exception cref="Exception">The first exception of any chunk, rethrown here once every chunk
     /// has ended.</exception>
-    public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk)
+    public void Run(delegate*<void*, nint, nint, Scratch, void> function, void* arguments, nint total, nint chunk,
+        string? name = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(chunk, 1);
         ObjectDisposedException.ThrowIf(stopping, this);
@@ -94,9 +111,14 @@ public sealed unsafe class WorkerTeam : IDisposable
         lock (busy)
         {
             nint parts = (total + chunk - 1) / chunk;
-            if (parts == 1 || Size == 1)
+            bool alone = parts == 1 || Size == 1;
+            var recorder = Trace is { } trace && trace.StartJob(name ?? "job", total, alone ? 1 : parts) ? trace : null;
+            if (alone)
             {
+                long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
                 function(arguments, 0, total, scratch[0]);
+                recorder?.AddChunk(0, 0, total, started);
+                recorder?.EndJob();
                 return;
             }
             // Close the old job before its fields change: a swap against any older ticket fails from here on.
@@ -107,43 +129,52 @@ public sealed unsafe class WorkerTeam : IDisposable
             count = total;
             chunkSize = chunk;
             chunks = checked((int)parts);
+            traced = recorder;
             failure = null;
             shared.Unfinished = chunks;
             Interlocked.Exchange(ref shared.Ticket, (job + 2) << 32);
             if (Volatile.Read(ref shared.Sleeping) > 0)
                 lock (gate)
                     Monitor.PulseAll(gate);
-            TakeChunks(scratch[0]);
+            TakeChunks(0);
             var wait = new SpinWait();
             while (Volatile.Read(ref shared.Unfinished) > 0)
                 wait.SpinOnce(sleep1Threshold: -1);
             if (failure is { } e)
                 ExceptionDispatchInfo.Throw(e);
+            recorder?.EndJob();
         }
     }
 
-    private void TakeChunks(Scratch mine)
+    private void TakeChunks(int worker)
     {
+        var mine = scratch[worker];
         while (true)
         {
             long ticket = Volatile.Read(ref shared.Ticket);
             var function = run;
             void* arguments = context;
             nint total = count, size = chunkSize;
+            int all = chunks;
+            var recorder = traced;
             int index = (int)(ticket & 0xffffffff);
-            if (index >= chunks)
+            if (index >= all)
                 return;
-            if (Interlocked.CompareExchange(ref shared.Ticket, ticket + 1, ticket) != ticket)
+            int next = index + Math.Max(1, (all - index) / (TakesPerWorker * Size));
+            if (Interlocked.CompareExchange(ref shared.Ticket, ticket + (next - index), ticket) != ticket)
                 continue;
-            try
-            {
-                nint begin = index * size;
-                function(arguments, begin, nint.Min(begin + size, total), mine);
-            }
-            catch (Exception e) when (Store(e))
-            {
-            }
-            Interlocked.Decrement(ref shared.Unfinished);
+            long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
+            for (int i = index; i < next; i++)
+                try
+                {
+                    nint begin = i * size;
+                    function(arguments, begin, nint.Min(begin + size, total), mine);
+                }
+                catch (Exception e) when (Store(e))
+                {
+                }
+            recorder?.AddChunk(worker, index * size, nint.Min(next * size, total), started);
+            Interlocked.Add(ref shared.Unfinished, index - next);
         }
     }
 
@@ -153,7 +184,7 @@ public sealed unsafe class WorkerTeam : IDisposable
         return true;
     }
 
-    private void Work(Scratch mine)
+    private void Work(int worker)
     {
         long seen = 0;
         while (!stopping)
@@ -162,7 +193,7 @@ public sealed unsafe class WorkerTeam : IDisposable
                 Sleep(seen);
             seen = Volatile.Read(ref shared.Ticket) >> 32;
             if (!stopping && seen != 0)
-                TakeChunks(mine);
+                TakeChunks(worker);
         }
     }
 

@@ -14,6 +14,36 @@ public class AtomicFileTests
     }
 
     [Fact]
+    public void A_path_that_can_be_written_passes_the_check_and_nothing_is_changed()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder.File("old"), "old");
+        AtomicFile.CheckWritable(folder.File("old"));
+        AtomicFile.CheckWritable(folder.File("new"));
+        Assert.Equal("old", File.ReadAllText(folder.File("old")));
+        Assert.Equal([folder.File("old")], Directory.GetFileSystemEntries(folder.Root));
+    }
+
+    [Fact]
+    public void A_path_that_cannot_be_written_is_refused_by_the_check_as_by_writing()
+    {
+        using var folder = new TempFolder();
+        Directory.CreateDirectory(folder.File("folder"));
+        List<string> paths = [folder.File("nowhere/f"), folder.File("folder")];
+        if (OperatingSystem.IsLinux())
+            paths.Add("/dev/null");
+        foreach (string path in paths)
+        {
+            string expected = Assert.Throws<NanoException>(() => AtomicFile.Write(path, _ => { })).Message;
+            Assert.Equal(expected, Assert.Throws<NanoException>(() => AtomicFile.CheckWritable(path)).Message);
+        }
+        Assert.Equal([folder.File("folder")], Directory.GetFileSystemEntries(folder.Root));
+        if (OperatingSystem.IsLinux())
+            Assert.Throws<NanoException>(() => AtomicFile.CheckWritable("/proc/f"));
+        Assert.Throws<ArgumentException>(() => AtomicFile.CheckWritable(""));
+    }
+
+    [Fact]
     public void A_writer_that_throws_leaves_the_old_file_whole()
     {
         using var folder = new TempFolder();
