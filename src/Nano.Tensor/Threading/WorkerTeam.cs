@@ -6,14 +6,15 @@ namespace Nano;
 
 /// <summary>
 /// A team of threads that splits ranges. A job is a function over [0, count) cut into chunks of one
-/// fixed size; an idle thread takes the next chunks, the caller included: a share of those that are
-/// left, so that most of a worker's chunks are neighbours and the last ones are taken singly. The
-/// result of a chunk never depends on the thread that took it, so results are the same for any
+/// fixed size. Each thread, the caller included, has a range of neighbouring chunks and takes a share
+/// of those that are left at a time, the last ones singly; then it helps with the ranges of others.
+/// So a thread works on the same part of the data from kernel to kernel, where its caches hold it.
+/// The result of a chunk never depends on the thread that took it, so results are the same for any
 /// team.
 /// </summary>
 /// <remarks>
-/// One 64-bit ticket holds (job number, next chunk). Taking a chunk is a compare-and-swap of the
-/// whole ticket, so a late worker can never touch a finished job: its swap fails because the job
+/// A range has a 64-bit ticket of (job number, next chunk). Taking chunks is a compare-and-swap of
+/// the whole ticket, so a late worker can never touch a finished job: its swap fails because the job
 /// number has moved on. Idle threads spin for about half a millisecond, longer than the usual gap
 /// between two kernels, then sleep. While spinning they offer their processor to others: on a busy
 /// machine a thread that has yielded is not stopped in the middle of its next chunk, for which the
@@ -21,20 +22,21 @@ namespace Nano;
 /// </remarks>
 public sealed unsafe class WorkerTeam : IDisposable
 {
-    private const int SpinRounds = 2000, YieldEvery = 32, TakesPerWorker = 4;
+    private const int SpinRounds = 2000, YieldEvery = 32, ShareOfRange = 4;
+    private const int TicketStride = 16; // longs: a cache line and the one that is fetched with it
     private const long Closed = int.MaxValue;
 
     /// <summary>The counters that several threads write, each on a cache line of its own.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    [StructLayout(LayoutKind.Explicit, Size = 192)]
     private struct Shared
     {
-        [FieldOffset(64)] public long Ticket;
-        [FieldOffset(128)] public int Unfinished;
-        [FieldOffset(192)] public int Sleeping;
+        [FieldOffset(64)] public int Unfinished;
+        [FieldOffset(128)] public int Sleeping;
     }
 
     private readonly Thread[] threads;
     private readonly Scratch[] scratch;
+    private readonly long[] tickets;
     private readonly Lock busy = new();
     private readonly object gate = new();
     private Shared shared;
@@ -52,6 +54,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         scratch = new Scratch[size];
+        tickets = new long[(size + 1) * TicketStride];
         for (int i = 0; i < size; i++)
             scratch[i] = new Scratch();
         threads = new Thread[size - 1];
@@ -122,8 +125,10 @@ public sealed unsafe class WorkerTeam : IDisposable
                 return;
             }
             // Close the old job before its fields change: a swap against any older ticket fails from here on.
-            long job = shared.Ticket >> 32;
-            Interlocked.Exchange(ref shared.Ticket, ((job + 1) << 32) | Closed);
+            long job = Ticket(0) >> 32;
+            for (int i = 0; i < Size; i++)
+                Volatile.Write(ref Ticket(i), ((job + 1) << 32) | Closed);
+            Interlocked.MemoryBarrier();
             run = function;
             context = arguments;
             count = total;
@@ -132,7 +137,9 @@ public sealed unsafe class WorkerTeam : IDisposable
             traced = recorder;
             failure = null;
             shared.Unfinished = chunks;
-            Interlocked.Exchange(ref shared.Ticket, (job + 2) << 32);
+            for (int i = Size - 1; i >= 0; i--)
+                Volatile.Write(ref Ticket(i), ((job + 2) << 32) | (uint)RangeStart(i, chunks));
+            Interlocked.MemoryBarrier();
             if (Volatile.Read(ref shared.Sleeping) > 0)
                 lock (gate)
                     Monitor.PulseAll(gate);
@@ -146,36 +153,49 @@ public sealed unsafe class WorkerTeam : IDisposable
         }
     }
 
+    /// <summary>The ticket of a worker's range, on cache lines of its own.</summary>
+    private ref long Ticket(int worker) => ref tickets[(worker + 1) * TicketStride];
+
+    /// <summary>The first chunk of a worker's range, and the end of the range before it.</summary>
+    private int RangeStart(int worker, int all) => (int)((long)all * worker / Size);
+
+    /// <summary>Takes what is left of a worker's own range, then of those after it.</summary>
     private void TakeChunks(int worker)
     {
-        var mine = scratch[worker];
-        while (true)
-        {
-            long ticket = Volatile.Read(ref shared.Ticket);
-            var function = run;
-            void* arguments = context;
-            nint total = count, size = chunkSize;
-            int all = chunks;
-            var recorder = traced;
-            int index = (int)(ticket & 0xffffffff);
-            if (index >= all)
-                return;
-            int next = index + Math.Max(1, (all - index) / (TakesPerWorker * Size));
-            if (Interlocked.CompareExchange(ref shared.Ticket, ticket + (next - index), ticket) != ticket)
-                continue;
-            long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
-            for (int i = index; i < next; i++)
-                try
-                {
-                    nint begin = i * size;
-                    function(arguments, begin, nint.Min(begin + size, total), mine);
-                }
-                catch (Exception e) when (Store(e))
-                {
-                }
-            recorder?.AddChunk(worker, index * size, nint.Min(next * size, total), started);
-            Interlocked.Add(ref shared.Unfinished, index - next);
-        }
+        for (int i = 0; i < Size; i++)
+            while (TakeFrom((worker + i) % Size, worker))
+            {
+            }
+    }
+
+    /// <summary>Takes chunks of a range; false if none are left.</summary>
+    private bool TakeFrom(int range, int worker)
+    {
+        ref long shared = ref Ticket(range);
+        long ticket = Volatile.Read(ref shared);
+        var function = run;
+        void* arguments = context;
+        nint total = count, size = chunkSize;
+        int index = (int)(ticket & 0xffffffff), end = RangeStart(range + 1, chunks);
+        var recorder = traced;
+        if (index >= end)
+            return false;
+        int next = index + Math.Max(1, (end - index) / ShareOfRange);
+        if (Interlocked.CompareExchange(ref shared, ticket + (next - index), ticket) != ticket)
+            return true;
+        long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
+        for (int i = index; i < next; i++)
+            try
+            {
+                nint begin = i * size;
+                function(arguments, begin, nint.Min(begin + size, total), scratch[worker]);
+            }
+            catch (Exception e) when (Store(e))
+            {
+            }
+        recorder?.AddChunk(worker, index * size, nint.Min(next * size, total), started);
+        Interlocked.Add(ref this.shared.Unfinished, index - next);
+        return true;
     }
 
     private bool Store(Exception e)
@@ -189,19 +209,19 @@ public sealed unsafe class WorkerTeam : IDisposable
         long seen = 0;
         while (!stopping)
         {
-            if (Volatile.Read(ref shared.Ticket) >> 32 == seen && !SpinUntilNew(seen))
-                Sleep(seen);
-            seen = Volatile.Read(ref shared.Ticket) >> 32;
+            if (Volatile.Read(ref Ticket(worker)) >> 32 == seen && !SpinUntilNew(worker, seen))
+                Sleep(worker, seen);
+            seen = Volatile.Read(ref Ticket(worker)) >> 32;
             if (!stopping && seen != 0)
                 TakeChunks(worker);
         }
     }
 
-    private bool SpinUntilNew(long seen)
+    private bool SpinUntilNew(int worker, long seen)
     {
         for (int i = 0; i < SpinRounds; i++)
         {
-            if (Volatile.Read(ref shared.Ticket) >> 32 != seen || stopping)
+            if (Volatile.Read(ref Ticket(worker)) >> 32 != seen || stopping)
                 return true;
             Thread.SpinWait(8);
             if (i % YieldEvery == YieldEvery - 1)
@@ -210,12 +230,12 @@ public sealed unsafe class WorkerTeam : IDisposable
         return false;
     }
 
-    private void Sleep(long seen)
+    private void Sleep(int worker, long seen)
     {
         lock (gate)
         {
             Interlocked.Increment(ref shared.Sleeping);
-            while (Volatile.Read(ref shared.Ticket) >> 32 == seen && !stopping)
+            while (Volatile.Read(ref Ticket(worker)) >> 32 == seen && !stopping)
                 Monitor.Wait(gate);
             Interlocked.Decrement(ref shared.Sleeping);
         }
