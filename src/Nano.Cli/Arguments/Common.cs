@@ -127,7 +127,11 @@ internal static class Common
     /// not be usable where another is named.
     /// </summary>
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
-    public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath)
+    /// <param name="path">The model.</param>
+    /// <param name="tokenizerPath">The tokenizer, or null.</param>
+    /// <param name="toRun">True to keep 16-bit weights so, for running the model on the processor.</param>
+    public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath,
+        bool toRun)
     {
         const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
         string place = HubModels.FindLocal(path) ?? path;
@@ -150,7 +154,7 @@ internal static class Common
             throw new BadFileException(source.TokenizerPath!,
                 $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         Prompt.CheckFit(tokenizer, source.Config);
-        return (source.Load(), tokenizer);
+        return (toRun ? source.LoadToRun() : source.Load(), tokenizer);
     }
 
     /// <summary>The writer for text that people read.</summary>

@@ -59,7 +59,7 @@ internal static class ChatVerb
         var human = Common.Human(json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath));
+        var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath), toRun: device is null);
         using var disposeModel = model;
         var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
         var session = new ChatSession(format, tokenizer, model.Config.ContextLength,

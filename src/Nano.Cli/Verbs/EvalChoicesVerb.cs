@@ -51,7 +51,7 @@ internal static class EvalChoicesVerb
         var human = Common.Human(json);
         var examples = ChoiceExample.Read(args.GetValue(Data)!, args.GetValue(Limit));
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath), toRun: true);
         using var disposeModel = model;
         int choices = examples.Sum(example => example.Choices.Count);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,

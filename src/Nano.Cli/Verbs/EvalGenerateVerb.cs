@@ -51,7 +51,7 @@ internal static class EvalGenerateVerb
         var human = Common.Human(json);
         var examples = PromptExample.Read(args.GetValue(Data)!, args.GetValue(Limit));
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath), toRun: true);
         using var disposeModel = model;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"data     {examples.Count:N0} prompts"));
         var progress = EvalOutput.Progress(human, examples.Count, "texts");

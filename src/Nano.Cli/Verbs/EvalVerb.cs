@@ -58,7 +58,8 @@ internal static class EvalVerb
     {
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath),
+            toRun: device is null);
         using var disposeModel = model;
         using var onDevice = device is null ? null : new OnnxLosses(model, device);
         ITokenLosses losses = onDevice is null ? new ModelLosses(model, compute) : onDevice;

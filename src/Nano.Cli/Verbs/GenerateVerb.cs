@@ -71,7 +71,8 @@ internal static class GenerateVerb
             throw new NanoException($"--max-tokens must be 0 or more, got {maxTokens}");
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath));
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath),
+            toRun: device is null);
         using var disposeModel = model;
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given
             ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))]

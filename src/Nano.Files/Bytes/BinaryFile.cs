@@ -9,6 +9,8 @@ namespace Nano;
 /// </summary>
 internal sealed class BinaryFile : IDisposable
 {
+    private const int WorthReading = 1 << 16;
+
     private readonly SafeFileHandle file;
     private readonly MappedFile map;
 
@@ -48,8 +50,7 @@ internal sealed class BinaryFile : IDisposable
         // kill the process.
         long available = Math.Min(map.Length, InputFile.Length(file, Path));
         if (offset < 0 || offset > available - length)
-            throw new BadFileException(Path,
-                $"the file ends at byte {available}, where {length} bytes from byte {offset} were expected");
+            throw Ends(offset, length);
         return map.Slice(offset, length);
     }
 
@@ -59,9 +60,40 @@ internal sealed class BinaryFile : IDisposable
 
     public ulong UInt64(long offset) => BinaryPrimitives.ReadUInt64LittleEndian(Slice(offset, sizeof(ulong)));
 
-    /// <summary>Copies bytes, as many as the destination holds.</summary>
+    /// <summary>
+    /// Copies bytes, as many as the destination holds. Many are read without the map: pages that are mapped count as
+    /// this process's memory and cost a fault each.
+    /// </summary>
     /// <exception cref="BadFileException">The file ends before them.</exception>
-    public void Copy(long offset, Span<byte> destination) => Slice(offset, destination.Length).CopyTo(destination);
+    public void Copy(long offset, Span<byte> destination)
+    {
+        if (destination.Length < WorthReading)
+        {
+            Slice(offset, destination.Length).CopyTo(destination);
+            return;
+        }
+        if (offset < 0)
+            throw Ends(offset, destination.Length);
+        for (int done = 0; done < destination.Length;)
+        {
+            int read;
+            try
+            {
+                read = RandomAccess.Read(file, destination[done..], offset + done);
+            }
+            catch (IOException e)
+            {
+                throw new NanoException($"cannot read '{Path}': {Quoted.Reason(e)}", null, e);
+            }
+            if (read == 0)
+                throw Ends(offset, destination.Length);
+            done += read;
+        }
+    }
+
+    private BadFileException Ends(long offset, int length) => new(Path,
+        $"the file ends at byte {Math.Min(map.Length, InputFile.Length(file, Path))}, where {length} bytes from byte "
+        + $"{offset} were expected");
 
     /// <summary>An error about this file.</summary>
     public BadFileException Bad(string problem) => new(Path, problem);

@@ -12,7 +12,9 @@ public readonly record struct DeclaredParameter(string Name, Shape Shape, Parame
 /// </summary>
 /// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors
 /// that <see cref="Add"/> returns have no elements.</param>
-public sealed class Parameters(bool onlyShapes = false) : IDisposable
+/// <param name="typeOf">The element type of each parameter; null for float32. A model with weights of 16 bits
+/// runs and is not trained.</param>
+public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, DType>? typeOf = null) : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
     private static readonly Tensor None = new(new Shape(0));
@@ -38,10 +40,15 @@ public sealed class Parameters(bool onlyShapes = false) : IDisposable
     /// </summary>
     public Tensor Add(string name, ParameterFacts facts, params ReadOnlySpan<int> shape)
     {
-        declared.Add(new(name, new Shape(shape), facts));
+        DeclaredParameter parameter = new(name, new Shape(shape), facts);
+        declared.Add(parameter);
         if (onlyShapes)
             return None;
-        var tensor = new Tensor(values, new Shape(shape)) { Name = name, Parameter = facts };
+        var tensor = new Tensor(values, parameter.Shape, typeOf?.Invoke(parameter) ?? DType.Float32)
+        {
+            Name = name,
+            Parameter = facts,
+        };
         all.Add(tensor);
         return tensor;
     }

@@ -32,6 +32,10 @@ public abstract class LanguageModel : IDisposable
     /// <exception cref="NanoException">The configuration is impossible.</exception>
     public static LanguageModel Create(ModelConfig config) => config.NewModel(new Parameters());
 
+    /// <summary>A model whose parameters have the types of a function's choice.</summary>
+    internal static LanguageModel Create(ModelConfig config, Func<DeclaredParameter, DType> typeOf) =>
+        config.NewModel(new Parameters(typeOf: typeOf));
+
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>
     protected abstract Tensor Head { get; }
 

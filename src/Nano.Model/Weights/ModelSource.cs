@@ -1,3 +1,6 @@
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+
 namespace Nano;
 
 /// <summary>
@@ -56,8 +59,7 @@ public sealed class ModelSource : IDisposable
         [.. model.Parameters.All
             .Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32,
                 (start, destination) =>
-            System.Runtime.InteropServices.MemoryMarshal
-                .AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
+            MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
 
     /// <summary>
     /// A view of the model that reports how much has been read; this object still owns the files.
@@ -77,14 +79,48 @@ public sealed class ModelSource : IDisposable
     }
 
     /// <summary>Reads all weights into a model of float32.</summary>
-    public LanguageModel Load()
+    public LanguageModel Load() => Fill(LanguageModel.Create(Config));
+
+    /// <summary>
+    /// Reads all weights into a model that runs and is not trained: matrices that are stored in 16 bits stay so in
+    /// memory. Its results have the bits of <see cref="Load"/>'s.
+    /// </summary>
+    public LanguageModel LoadToRun()
     {
-        var model = LanguageModel.Create(Config);
+        var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
+        return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.Role is ParameterRole.Inner
+            or ParameterRole.ResidualOut or ParameterRole.Embedding or ParameterRole.Head
+            ? types[parameter.Name] switch
+            {
+                WeightType.F16 => DType.Float16,
+                WeightType.BF16 => DType.BFloat16,
+                _ => DType.Float32,
+            }
+            : DType.Float32));
+    }
+
+    /// <summary>Reads the weights, several parameters at a time.</summary>
+    private LanguageModel Fill(LanguageModel model)
+    {
         try
         {
-            foreach (var (parameter, tensor) in model.Parameters.All.Zip(Tensors))
-                tensor.ReadFloat32(parameter.Data);
+            var pairs = model.Parameters.All.Zip(Tensors).ToList();
+            var threads = new ParallelOptions { MaxDegreeOfParallelism = WorkerTeam.DefaultSize() };
+            Parallel.For(0, pairs.Count, threads, i =>
+            {
+                var (parameter, tensor) = pairs[i];
+                if (parameter.IsHalf)
+                    tensor.ReadAll(MemoryMarshal.AsBytes(parameter.HalfBits));
+                else
+                    tensor.ReadFloat32(parameter.Data);
+            });
             return model;
+        }
+        catch (AggregateException e)
+        {
+            model.Dispose();
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+            throw;
         }
         catch
         {

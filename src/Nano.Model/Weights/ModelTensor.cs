@@ -74,6 +74,17 @@ public sealed class ModelTensor
                 destination[done..Math.Min(destination.Length, done + ChunkElements)]));
     }
 
+    /// <summary>All elements as stored.</summary>
+    /// <param name="destination">As many bytes as the tensor has.</param>
+    internal void ReadAll(Span<byte> destination)
+    {
+        if (destination.Length != Bytes)
+            throw new ArgumentException($"'{Name}' {Shape} does not fit {destination.Length} bytes");
+        int size = WeightTypes.SizeOf(Type);
+        for (int done = 0; done < destination.Length; done += ChunkElements * size)
+            Read(done / size, destination[done..Math.Min(destination.Length, done + (ChunkElements * size))]);
+    }
+
     /// <summary>Writes all elements as stored.</summary>
     public void WriteTo(Stream stream)
     {

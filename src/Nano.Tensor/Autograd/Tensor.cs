@@ -1,6 +1,9 @@
 namespace Nano;
 
-/// <summary>Element types of a tensor: numbers that are computed with, and ids that only select.</summary>
+/// <summary>
+/// Element types of a tensor: numbers that are computed with, ids that only select, and weights in 16 bits, which
+/// products and lookups widen as they read them.
+/// </summary>
 public enum DType
 {
     /// <summary>Numbers to compute with.</summary>
@@ -8,6 +11,12 @@ public enum DType
 
     /// <summary>Ids, which select.</summary>
     Int32,
+
+    /// <summary>Weights in 16 bits: 1 of sign, 5 of exponent, 10 of fraction (IEEE 754 binary16).</summary>
+    Float16,
+
+    /// <summary>Weights in 16 bits: the upper half of a float32.</summary>
+    BFloat16,
 }
 
 /// <summary>
@@ -35,7 +44,7 @@ public sealed unsafe partial class Tensor
     /// using it.
     /// </summary>
     public Tensor(Shape shape, DType type = DType.Float32)
-        : this(new NativeBuffer(shape.Length), 0, shape, shape.Columns, type, null)
+        : this(new NativeBuffer(Floats(shape, type)), 0, shape, shape.Columns, type, null)
     {
     }
 
@@ -45,7 +54,7 @@ public sealed unsafe partial class Tensor
     /// </summary>
     public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
     {
-        (buffer, offset) = arena.Allocate(shape.Length);
+        (buffer, offset) = arena.Allocate(Floats(shape, type));
         (this.arena, generation) = (arena, arena.Generation);
         (Shape, RowStride, Type) = (shape, shape.Columns, type);
         wantsGradient = type == DType.Float32;
@@ -86,6 +95,9 @@ public sealed unsafe partial class Tensor
     /// <summary>The facts about a parameter of a model; null for other tensors.</summary>
     public ParameterFacts? Parameter { get; init; }
 
+    /// <summary>For float16 weights, true if none is infinite or NaN; null until somebody has looked.</summary>
+    internal bool? IsFinite { get; set; }
+
     /// <summary>
     /// True for a few numbers that stand for whole rows (a mean, a normaliser); they are always
     /// stored in full precision.
@@ -107,17 +119,35 @@ public sealed unsafe partial class Tensor
     /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
     public Span<int> Ids => new(Contiguous("Ids").IdPointer, checked((int)Length));
 
+    /// <summary>The bits of a contiguous tensor of 16-bit weights; keep the tensor referenced while using them.</summary>
+    public Span<ushort> HalfBits => new(Contiguous("HalfBits").HalfPointer, checked((int)Length));
+
+    /// <summary>True if the elements are weights of 16 bits.</summary>
+    public bool IsHalf => Type is DType.Float16 or DType.BFloat16;
+
     /// <summary>The first element.</summary>
-    /// <exception cref="InvalidOperationException">This tensor holds ids, or its memory has gone
+    /// <exception cref="InvalidOperationException">This tensor holds no float32, or its memory has gone
     /// back to its arena.</exception>
-    internal float* Pointer => Type == DType.Float32 ? First
-        : throw new InvalidOperationException($"tensor {this} holds ids, not floats");
+    internal float* Pointer => Type == DType.Float32 ? (float*)First : throw Holds("floats");
 
-    internal int* IdPointer => Type == DType.Int32 ? (int*)First
-        : throw new InvalidOperationException($"tensor {this} holds floats, not ids");
+    internal int* IdPointer => Type == DType.Int32 ? (int*)First : throw Holds("ids");
 
-    private float* First => IsGone ? throw Gone()
-        : parent is null ? buffer!.Pointer + offset : Root.buffer!.Pointer + (Root.offset + offset);
+    internal ushort* HalfPointer => IsHalf ? (ushort*)First : throw Holds("16-bit weights");
+
+    private void* First => IsGone ? throw Gone()
+        : parent is null ? buffer!.Pointer + offset
+        : IsHalf ? (ushort*)Root.First + offset : (float*)Root.First + offset;
+
+    private InvalidOperationException Holds(string wanted) => new($"tensor {this} holds " + Type switch
+    {
+        DType.Float32 => "floats",
+        DType.Int32 => "ids",
+        _ => "16-bit weights",
+    } + $", not {wanted}");
+
+    /// <summary>The memory of elements, in floats.</summary>
+    private static long Floats(Shape shape, DType type) =>
+        type is DType.Float16 or DType.BFloat16 ? (shape.Length + 1) / 2 : shape.Length;
 
     /// <summary>The tensor that this is a view of, or this one.</summary>
     internal Tensor Root => parent is null ? this : parent.Root;

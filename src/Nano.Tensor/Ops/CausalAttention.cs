@@ -72,7 +72,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         Overlap.RefusePartial("attention", K, V);
         var sizes = AttentionSizes.Of(Q, K, Heads, KeyHeads, Scale, Window, compute.Width, Segments);
         var (dq, dk, dv) = (Q.TargetIfWanted(compute), K.TargetIfWanted(compute), V.TargetIfWanted(compute));
-        var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, RowsOf(Q), RowsOf(K), RowsOf(V),
+        var kernel = new AttentionBackward(sizes, AttentionPass.Both, 1, Rows.Of(Q), Rows.Of(K), Rows.Of(V),
             LogSumExp.Pointer, Y.Pointer, Y.Gradient.Pointer, dq, dk, dv);
         if (Wants == (true, true) && !sizes.PaysToPassTwice(compute.Threads))
         {
@@ -87,8 +87,6 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
             Run(compute, kernel with { Pass = AttentionPass.Keys, Parts = sizes.QueryBlocks }, Segments, sizes,
                 sizes.QueryBlocks, AttentionBackward.ScratchFloats(sizes));
     }
-
-    internal static unsafe Rows RowsOf(Tensor tensor) => new(tensor.Pointer, tensor.RowStride);
 
     /// <summary>
     /// Runs a kernel with this many items of work per key head, over whole rows of the batch or
@@ -150,11 +148,11 @@ public static class CausalAttentionExtensions
         var (logSumExp, y) = (compute.NewStatistic(new Shape(q.Shape[0], heads, q.Shape[1])), compute.New(q.Shape));
         if (segments is null && sizes.Queries <= AttentionStep.MaxQueries)
             compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
-                new AttentionStep(sizes, CausalAttentionOp.RowsOf(q), CausalAttentionOp.RowsOf(k), CausalAttentionOp.RowsOf(v), logSumExp.Pointer, y.Pointer));
+                new AttentionStep(sizes, Rows.Of(q), Rows.Of(k), Rows.Of(v), logSumExp.Pointer, y.Pointer));
         else
         {
             int parts = sizes.Parts(compute.Threads);
-            CausalAttentionOp.Run(compute, new AttentionForward(sizes, parts, CausalAttentionOp.RowsOf(q), CausalAttentionOp.RowsOf(k), CausalAttentionOp.RowsOf(v), logSumExp.Pointer, y.Pointer),
+            CausalAttentionOp.Run(compute, new AttentionForward(sizes, parts, Rows.Of(q), Rows.Of(k), Rows.Of(v), logSumExp.Pointer, y.Pointer),
                 segments, sizes, parts, AttentionForward.ScratchFloats(sizes));
         }
         compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, segments, logSumExp, y));

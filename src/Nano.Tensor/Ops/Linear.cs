@@ -47,7 +47,10 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
 /// <summary>Linear maps as a method of <see cref="Compute"/>.</summary>
 public static class LinearExtensions
 {
-    /// <summary>y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N].</summary>
+    /// <summary>
+    /// y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N]. A weight of 16 bits gives the bits of the
+    /// widened one and has no backward pass.
+    /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
     {
@@ -58,7 +61,7 @@ public static class LinearExtensions
                 + "K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         var y = compute.New(x.Shape.WithColumns(n));
-        Gemm.Run(compute, m, n, k, new(x.Pointer, x.RowStride), new(weight.Contiguous("linear").Pointer, 1, k),
+        Gemm.Run(compute, m, n, k, new(x.Pointer, x.RowStride), Matrix.Of(compute, weight, "linear").Transposed,
             new(y.Pointer, n), bias is null ? null : bias.Pointer);
         compute.Record(new LinearOp(x, weight, bias, y));
         return y;

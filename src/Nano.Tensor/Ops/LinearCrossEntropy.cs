@@ -92,8 +92,8 @@ public static class LinearCrossEntropyExtensions
         CheckShapes(x, weight, targets);
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
-        float* px = x.Contiguous("linear-cross-entropy").Pointer,
-            pw = weight.Contiguous("linear-cross-entropy").Pointer;
+        float* px = x.Contiguous("linear-cross-entropy").Pointer;
+        var w = Matrix.Of(compute, weight, "linear-cross-entropy");
         if (rowsPerChunk == 0)
             rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
@@ -108,7 +108,7 @@ public static class LinearCrossEntropyExtensions
         {
             int m = Math.Min(rowsPerChunk, rows - first);
             float* a = px + ((nint)first * k), z = logits.Pointer;
-            Gemm.Run(compute, m, n, k, new(a, k), new(pw, 1, k), new(z, n));
+            Gemm.Run(compute, m, n, k, new(a, k), w.Transposed, new(z, n));
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
             if (options.Draw is { } labels)
                 compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n),
@@ -127,7 +127,7 @@ public static class LinearCrossEntropyExtensions
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
             if (dx is not null)
             {
-                Gemm.Run(compute, m, k, n, new(z, n), new(pw, k), new(dx.Pointer + ((nint)first * k), k));
+                Gemm.Run(compute, m, k, n, new(z, n), w, new(dx.Pointer + ((nint)first * k), k));
                 compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
             }
             if (dw.Pointer != null)

@@ -79,4 +79,10 @@ public unsafe interface ISimd<V> where V : unmanaged
 
     /// <summary>The second number of each pair.</summary>
     static abstract V SecondBFloat16(V pairs);
+
+    /// <summary>The float16 in each lane's upper half, whatever the lower one holds, as float32; exact.</summary>
+    static abstract V Float16(V halves);
+
+    /// <summary>That of numbers which are neither infinite nor NaN, in fewer instructions.</summary>
+    static abstract V FiniteFloat16(V halves);
 }

@@ -99,6 +99,25 @@ public readonly unsafe struct Simd512 : ISimd<V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V SecondBFloat16(V pairs) => (pairs.AsUInt32() & Vector512.Create(0xffff0000u)).AsSingle();
 
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Float16(V halves)
+    {
+        var infinite = Vector512.Create(0x0f800000); // the exponent of infinities and NaN
+        var bits = Placed(halves);
+        return Vector512.ConditionalSelect(Vector512.Equals(bits & infinite, infinite).AsSingle(),
+            (bits | Vector512.Create(0x7f800000)).AsSingle(), bits.AsSingle() * Vector512.Create(SimdScalar.HalfScale));
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V FiniteFloat16(V halves) => Placed(halves).AsSingle() * Vector512.Create(SimdScalar.HalfScale);
+
+    /// <summary>Sign, exponent and fraction of a float16 in the places of a float32, whose exponents count from -127.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Placed(V halves) =>
+        Vector512.ShiftRightArithmetic(halves.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8fffe000));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Rounded(V x)
     {

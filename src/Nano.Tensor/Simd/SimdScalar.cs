@@ -99,6 +99,18 @@ public readonly unsafe struct SimdScalar : ISimd<float>
     public static float SecondBFloat16(float pairs) =>
         BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(pairs) & 0xffff0000u);
 
+    /// <summary>2^112, which moves the exponents of float16, from -15 on, to those of float32, from -127 on.</summary>
+    internal const float HalfScale = 5.192296858534828e33f;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Float16(float halves) =>
+        (float)BitConverter.UInt16BitsToHalf((ushort)(BitConverter.SingleToUInt32Bits(halves) >> 16));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FiniteFloat16(float halves) => Float16(halves);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Rounded(float x)
     {

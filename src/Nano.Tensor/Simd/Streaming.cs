@@ -78,4 +78,12 @@ internal readonly unsafe struct Streaming<S, V> : ISimd<V> where S : ISimd<V> wh
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V SecondBFloat16(V pairs) => S.SecondBFloat16(pairs);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Float16(V halves) => S.Float16(halves);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V FiniteFloat16(V halves) => S.FiniteFloat16(halves);
 }

@@ -32,19 +32,22 @@ internal static unsafe class Gemm
 
     /// <summary>
     /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself if
-    /// accumulate, else the bias (n values, or null for zero).
+    /// accumulate, else the bias (n values, or null for zero). Of B, columns may be 16-bit weights.
     /// </summary>
     public static void Run(Compute compute, int m, int n, int k, Matrix a, Matrix b, Rows c, float* bias = null,
         bool accumulate = false)
     {
+        if (b.Form != WeightForm.Float32 && b.PerRow != 1)
+            throw new ArgumentException("weights of 16 bits have no backward pass: widen them to train");
         if (m == 0 || n == 0)
             return;
         if (m == 1 && a.PerColumn == 1 && b.PerRow == 1)
         {
-            Gemv.Run(compute, n, k, a.Pointer, b.Pointer, b.PerColumn, accumulate ? c.First : bias, c.First);
+            Gemv.Run(compute, n, k, a.Pointer, b.Transposed, accumulate ? c.First : bias, c.First);
             return;
         }
-        bool transposed = ((long)m * k) + ((long)m * n) < (long)n * k;
+        // Weights of 16 bits are widened as they are read; packed is always float32.
+        bool transposed = b.Form != WeightForm.Float32 || ((long)m * k) + ((long)m * n) < (long)n * k;
         var (rows, columns) = transposed ? (n, m) : (m, n);
         var (read, copied) = transposed ? (b.Transposed, a) : (a, b.Transposed);
 

@@ -2,7 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// One pass of a product: rows of one operand, read in place, times panels of the other. An item of
-/// work is a block of rows by a block of panels. A transposed block lives in scratch, as rows by
+/// work is a block of rows by a block of panels, in the order of panels: so a thread mostly reads panels
+/// that it has packed itself. A transposed block lives in scratch, as rows by
 /// columns, and is transposed into C when its chains are done.
 /// </summary>
 internal readonly unsafe struct GemmBlocks : IKernel
@@ -27,11 +28,12 @@ internal readonly unsafe struct GemmBlocks : IKernel
         this.panels = panels;
         this.bias = bias;
         // Large blocks, but at least four for each thread if there is that much work: panels are parted
-        // first, then rows.
+        // first, then rows. Each thread has panels of its own, which it has packed, if there are enough.
         int wanted = threads == 1 ? 1 : 4 * threads, tiles = (rows + TileM - 1) / TileM,
             panelCount = (columns + tileN - 1) / tileN;
         rowParts = Parts(tiles, BlockSizes.BlockTiles);
-        panelParts = Math.Clamp(Parts(wanted, rowParts), Parts(panelCount, BlockSizes.BlockPanels), panelCount);
+        int least = Math.Max(Parts(panelCount, BlockSizes.BlockPanels), Parts(wanted, rowParts));
+        panelParts = Math.Min(Parts(least, threads) * threads, panelCount);
         rowParts = Math.Clamp(Parts(wanted, panelParts), rowParts, tiles);
         rowBlock = Parts(tiles, rowParts) * TileM;
         rowParts = Parts(rows, rowBlock);
@@ -46,8 +48,11 @@ internal readonly unsafe struct GemmBlocks : IKernel
     /// <summary>True if C^T is computed: then the loops' C lies with its columns side by side.</summary>
     private bool Transposes => target.PerColumn != 1;
 
-    /// <summary>True if the rows of a block are copied, K-block by K-block, because they would push each other out.</summary>
-    private bool Copies => read.PerColumn == 1 && sizes.IsCrowded(read.PerRow);
+    /// <summary>
+    /// True if the rows of a block are copied, K-block by K-block, because they would push each other out, or to widen
+    /// them.
+    /// </summary>
+    private bool Copies => read.Form != WeightForm.Float32 || (read.PerColumn == 1 && sizes.IsCrowded(read.PerRow));
 
     /// <summary>A line more than a K-block apart, copied rows are spread over the sets.</summary>
     private int CopyStride => sizes.KBlock + Line;
@@ -76,8 +81,8 @@ internal readonly unsafe struct GemmBlocks : IKernel
         new Span<float>(buffers.Starts, tileN).Clear();
         for (nint item = begin; item < end; item++)
         {
-            int row = (int)(item / panelParts) * rowBlock, first = (int)(item % panelParts) * panelBlock * tileN;
-            int nextRow = item + 1 < end ? (int)((item + 1) / panelParts) * rowBlock : row;
+            int row = (int)(item % rowParts) * rowBlock, first = (int)(item / rowParts) * panelBlock * tileN;
+            int nextRow = item + 1 < end ? (int)((item + 1) % rowParts) * rowBlock : row;
             var block = new Block(row, Math.Min(rowBlock, rows - row), Math.Min(panelBlock * tileN, columns - first),
                 nextRow, panels + ((nint)first * steps));
             var to = target.From(row, first);
@@ -139,10 +144,7 @@ internal readonly unsafe struct GemmBlocks : IKernel
             int depth = Math.Min(sizes.KBlock, steps - k), visit = 0;
             var a = read.From(block.Row, k);
             if (Copies)
-            {
-                Pack.Copy<S, V>(block.Height, depth, a.Pointer, a.PerRow, depth, CopyStride, buffers.Copy);
-                a = new Matrix(buffers.Copy, CopyStride);
-            }
+                a = Copied<S, V>(a, block.Height, depth, buffers.Copy);
             for (int column = 0; column < block.Width; column += tileN)
                 for (int row = 0; row < block.Height; row += TileM, visit++)
                 {
@@ -163,6 +165,17 @@ internal readonly unsafe struct GemmBlocks : IKernel
         }
     }
 
+    /// <summary>A copy of a block's rows and K-block, in float32.</summary>
+    private Matrix Copied<S, V>(Matrix from, int height, int depth, float* to) where S : ISimd<V> where V : unmanaged
+    {
+        if (from.Form == WeightForm.Float32)
+            Pack.Copy<S, V>(height, depth, from.Pointer, from.PerRow, depth, CopyStride, to);
+        else
+            for (int r = 0; r < height; r++)
+                Widening.Row(from.Form, depth, (ushort*)from.From(r, 0).Pointer, to + ((nint)r * CopyStride));
+        return new Matrix(to, CopyStride);
+    }
+
     /// <summary>
     /// Lists the lines of one of several equal parts of a block of rows and a K-block. Rows lie kilobytes
     /// apart, where no hardware prefetcher follows: without this, dX = dY W at 64 tokens runs at 148 instead
@@ -173,13 +186,13 @@ internal readonly unsafe struct GemmBlocks : IKernel
         int height = Math.Min(rowBlock, rows - row), depth = Math.Min(sizes.KBlock, steps - k);
         var (outer, inner, stride) = read.PerColumn == 1 ? (height, depth, read.PerRow)
             : (depth, height, read.PerColumn);
-        int lines = (inner + Line - 1) / Line;
+        int lines = ((inner * read.ElementSize) + CacheSizes.Line - 1) / CacheSizes.Line;
         int first = (int)((long)outer * lines * part / parts), last = (int)((long)outer * lines * (part + 1) / parts);
-        float* next = read.From(row, k).Pointer;
+        byte* next = (byte*)read.From(row, k).Pointer;
         var (i, line) = Math.DivRem(first, lines);
         for (; first < last; first++)
         {
-            list.Add(next + (i * stride) + (line * Line));
+            list.Add((float*)(next + (i * stride * read.ElementSize) + (line * CacheSizes.Line)));
             if (++line == lines)
                 (i, line) = (i + 1, 0);
         }
