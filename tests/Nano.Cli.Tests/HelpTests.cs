@@ -112,7 +112,7 @@ public class HelpTests
     public void A_former_option_still_works()
     {
         foreach (string option in (string[])["--recompute", "--checkpoint-activations"])
-            Assert.True(TrainArguments.Read(Root.Parse(["train", option]),
-                Presets.Get("shakespeare-char")).CheckpointActivations);
+            Assert.Equal(Keep.Nothing, TrainArguments.Read(Root.Parse(["train", option]),
+                Presets.Get("shakespeare-char")).KeptActivations);
     }
 }

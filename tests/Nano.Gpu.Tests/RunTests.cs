@@ -105,7 +105,7 @@ public class RunTests
         {
             "`optimizer` lion" => Options with { Optimizer = OptimizerKind.Get("lion").Defaults },
             "`dropout`" => Options with { Model = Options.Model with { Dropout = 0.1f } },
-            "`activations` bf16" => Options with { Activations = ActivationStorage.BFloat16 },
+            "`activations` bf16" => Options with { KeptActivations = Keep.BFloat16 },
             "`pack`" => Options with { Pack = true },
             _ => Options with { Stability = new() { AverageDecay = 0.99 } },
         };
