@@ -89,8 +89,8 @@ public sealed class DeviceChart
                     + $": {ratio:F2} x</title></circle>\n");
             if (dots.Length > 0)
                 svg.Append(CultureInfo.InvariantCulture,
-                    $"<text class=\"mean\" x=\"{x:0.#}\" y=\"{y + 4}\" "
-                    + $"fill=\"{Figure.Colour(i)}\">{BenchResult.GeometricMean(dots.Select(dot => dot.Ratio)):0.00}</text>\n");
+                    $"<text class=\"mean\" x=\"{x:0.#}\" y=\"{y + 4}\" fill=\"{Figure.Colour(i)}\">"
+                    + $"{BenchResult.GeometricMean(dots.Select(dot => dot.Ratio)):0.00}</text>\n");
             x += 46;
         }
     }
