@@ -105,6 +105,19 @@ public class HelpTests
     }
 
     /// <summary>
+    /// Keys that libraries name and that are no settings, each an option of a verb; that none is
+    /// missing is a rule of the architecture.
+    /// </summary>
+    [Fact]
+    public void Keys_that_are_no_settings_are_options()
+    {
+        var options = Verbs(Root, "nano").SelectMany(verb => verb.Verb.Options).Select(option => option.Name)
+            .ToHashSet();
+        Assert.All(OptionNames.Others, key => Assert.Contains(OptionNames.Of(key), options));
+        Assert.DoesNotContain(OptionNames.Others, key => TrainSettings.Find(key) is not null);
+    }
+
+    /// <summary>
     /// A recipe's option under its name of before, in runs and sweeps that were written down with
     /// it.
     /// </summary>
@@ -112,7 +125,7 @@ public class HelpTests
     public void A_former_option_still_works()
     {
         foreach (string option in (string[])["--recompute", "--checkpoint-activations"])
-            Assert.True(TrainArguments.Read(Root.Parse(["train", option]),
-                Presets.Get("shakespeare-char")).CheckpointActivations);
+            Assert.Equal(Keep.Nothing, TrainArguments.Read(Root.Parse(["train", option]),
+                Presets.Get("shakespeare-char")).KeptActivations);
     }
 }

@@ -93,6 +93,19 @@ public class RunTests
         Assert.True(Checkpoint.Exists(run.Root));
     }
 
+    [Fact]
+    public void A_model_with_frozen_parameters_is_refused()
+    {
+        using var device = new OrtDevice(Providers.Needs("onnx-cpu"), 1);
+        using var model = LanguageModel.Create(Options.Model);
+        model.Parameters.Freeze(parameter => parameter.Name != "ln_f.bias");
+        using var compute = new Compute(1);
+        var e = Assert.Throws<NanoException>(() =>
+            new OnnxTrainStep(model, compute, new BatchLoader(new int[100], 4, 16, "test"), Options, device));
+        Assert.Equal("a device trains all parameters, and some of this model are frozen", e.Message);
+        Assert.Equal("train on the processor, or freeze none", e.Hint);
+    }
+
     public static TheoryData<string> Refused => ["`optimizer` lion", "`dropout`", "`activations` bf16",
         "`pack`", "`ema`"];
 
@@ -105,7 +118,7 @@ public class RunTests
         {
             "`optimizer` lion" => Options with { Optimizer = OptimizerKind.Get("lion").Defaults },
             "`dropout`" => Options with { Model = Options.Model with { Dropout = 0.1f } },
-            "`activations` bf16" => Options with { Activations = ActivationStorage.BFloat16 },
+            "`activations` bf16" => Options with { KeptActivations = Keep.BFloat16 },
             "`pack`" => Options with { Pack = true },
             _ => Options with { Stability = new() { AverageDecay = 0.99 } },
         };

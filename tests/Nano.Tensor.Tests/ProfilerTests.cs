@@ -73,6 +73,31 @@ public class ProfilerTests
         Assert.Empty(ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
     }
 
+    /// <summary>Operations per element and tensors moved, counted by hand for two inputs of 12 numbers.</summary>
+    [Theory]
+    [InlineData("add", true, false, 0, 0)] // dy becomes da
+    [InlineData("add", false, true, 1, 2)] // dy read, db written
+    [InlineData("multiply", true, false, 1, 3)] // dy and b read, da written
+    [InlineData("multiply", false, true, 1, 3)]
+    [InlineData("swiglu", true, false, 7, 4)] // dy, gate and up read, dgate written
+    [InlineData("swiglu", false, true, 3, 3)] // dy and gate read, dup written
+    public void A_gradient_that_nobody_wants_costs_nothing(string name, bool first, bool second, int operations,
+        int tensors)
+    {
+        using var compute = new Compute(1) { Tape = new Tape() };
+        var r = new Random(1);
+        Tensor a = r.Normal(2, 6), b = r.Normal(2, 6);
+        (a.WantsGradient, b.WantsGradient) = (first, second);
+        _ = name switch
+        {
+            "add" => compute.Add(a, b),
+            "multiply" => compute.Multiply(a, b),
+            _ => compute.SwiGlu(a, b),
+        };
+        Assert.Equal(new Work(name + " backward", 12 * operations, 4 * 12 * tensors),
+            compute.Tape.Ops[^1].BackwardWork);
+    }
+
     [Fact]
     public void A_query_after_cached_keys_sees_all_of_them()
     {

@@ -31,14 +31,14 @@ public class MemoryPlanTests
     [
         Base with { Model = Llama },
         Base with { Model = Llama with { TiedHead = false, QkvBias = true, Dropout = 0.1f },
-            CheckpointActivations = true, Accumulate = 2 },
+            KeptActivations = Keep.Nothing, Accumulate = 2 },
         Base,
-        Base with { CheckpointActivations = true },
-        Base with { Activations = ActivationStorage.BFloat16, Accumulate = 2 },
-        Base with { Model = Llama with { Dropout = 0.1f }, Activations = ActivationStorage.BFloat16 },
+        Base with { KeptActivations = Keep.Nothing },
+        Base with { KeptActivations = Keep.BFloat16, Accumulate = 2 },
+        Base with { Model = Llama with { Dropout = 0.1f }, KeptActivations = Keep.BFloat16 },
         Base with { Batch = 1, Time = 7, Accumulate = 3 },
         Base with { Model = Model with { Dropout = 0.2f, TiedHead = false, Bias = false } },
-        Base with { Model = Base.Model with { Dropout = 0.2f }, CheckpointActivations = true, Accumulate = 2 },
+        Base with { Model = Base.Model with { Dropout = 0.2f }, KeptActivations = Keep.Nothing, Accumulate = 2 },
         Base with { Model = Base.Model with { Channels = 240, Layers = 5 } }, // more than one chunk of the arena
     ];
 
@@ -79,11 +79,11 @@ public class MemoryPlanTests
         var plan = MemoryPlan.Of(options, 1);
         const double blocks = 12 * 16 * 4 * 64 * 768 * sizeof(float), logits = 128.0 * 50257 * sizeof(float);
         Assert.InRange(plan.Activations, blocks + logits, 1.05 * (blocks + logits));
-        var again = MemoryPlan.Of(options with { CheckpointActivations = true }, 1);
+        var again = MemoryPlan.Of(options with { KeptActivations = Keep.Nothing }, 1);
         Assert.InRange(again.Activations, 1, 0.4 * plan.Activations);
         Assert.Equal(plan with { Activations = again.Activations }, again);
         // Of the 16, half of 15 and the sum after a block, which stays float32; and one block as it was computed.
-        var halved = MemoryPlan.Of(options with { Activations = ActivationStorage.BFloat16 }, 1);
+        var halved = MemoryPlan.Of(options with { KeptActivations = Keep.BFloat16 }, 1);
         const double kept = blocks * 8.5 / 16, one = blocks / 12 * 15 / 16;
         Assert.InRange(halved.Activations, kept + one, 1.05 * (kept + one + logits));
         Assert.Equal(plan with { Activations = halved.Activations }, halved);

@@ -105,7 +105,7 @@ public class PresetsTests
         Assert.Equal(double.Parse(name.Split('-')[1].TrimEnd('m'), System.Globalization.CultureInfo.InvariantCulture),
             count / 1e6, 1.0);
         Assert.Equal(options.Model.ContextLength, options.Time);
-        Assert.True(options.CheckpointActivations);
+        Assert.Equal(Keep.Nothing, options.KeptActivations);
     }
 
     static long Count(ModelConfig config) => (config with { VocabSize = 65 }).ParameterShapes()

@@ -19,8 +19,8 @@ public class RecipeTests
         Assert.Equal(("mine", 3, 7, 64, 1, 2e-3, 2e-4, 100),
             (options.Preset, options.Batch, options.Steps, options.Time, options.Accumulate, options.LearningRate,
                 options.MinLearningRate, options.WarmupSteps));
-        Assert.Equal((0.9, 0.98, true, null, (2, 32)),
-            (options.Optimizer.Beta1, options.Optimizer.Beta2, options.CheckpointActivations, options.DefaultTokenizer,
+        Assert.Equal((0.9, 0.98, Keep.Nothing, null, (2, 32)),
+            (options.Optimizer.Beta1, options.Optimizer.Beta2, options.KeptActivations, options.DefaultTokenizer,
                 (options.Model.Layers, options.Model.Channels)));
     }
 
@@ -82,11 +82,14 @@ public class RecipeTests
     public void Every_setting_survives_its_text()
     {
         foreach (var preset in Presets.All.Values)
-            foreach (var kind in OptimizerKind.All)
+            foreach (var (kind, recompute) in OptimizerKind.All.SelectMany(
+                kind => new[] { (kind, "true"), (kind, "false") }))
             {
+                string activations = recompute == "true" ? "float32" : "bf16"; // which exclude each other
                 string Other(TrainSetting setting, int i) => setting.Key switch
                 {
-                    "activations" => "bf16",
+                    "recompute" => recompute,
+                    "activations" => activations,
                     "on_spike" => "skip",
                     "schedule" => "wsd",
                     "sampling" => "epochs",
@@ -99,8 +102,9 @@ public class RecipeTests
                 var said = TrainSettings.All.Where(setting => setting.Get(odd) is not null)
                     .ToDictionary(setting => setting.Key, setting => setting.Get(odd)!);
                 Assert.Equal(odd.Describe(), TrainSettings.Apply(preset, said).Describe());
+                Assert.Equal((recompute, activations), (said["recompute"], said["activations"]));
                 Assert.All(TrainSettings.All.Where(setting => setting.Get(odd) is not null
-                    && setting.Key != "optimizer"), setting => Assert.NotEqual(setting.Get(preset), setting.Get(odd)));
+                    && setting.Key is not ("optimizer" or "recompute" or "activations")), setting => Assert.NotEqual(setting.Get(preset), setting.Get(odd)));
             }
     }
 }

@@ -56,14 +56,21 @@ public class RunStateTests
         using var json = JsonDocument.Parse(Write(new RunState(Runs.Tiny, Text, [])));
         var names = json.RootElement.GetProperty("options").EnumerateObject().Select(property => property.Name)
             .ToHashSet();
-        Assert.All(typeof(TrainOptions).GetProperties().Where(property => property.CanWrite),
-            property => Assert.Contains(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), names));
+        var expected = typeof(TrainOptions).GetProperties().Where(property => property.CanWrite)
+            .Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)).ToHashSet();
+        Assert.True(expected.Remove("kept_activations")); // two members, as in files of earlier versions
+        Assert.Equal(expected.Append("checkpoint_activations").Append("activations").Order(), names.Order());
     }
 
     [Theory]
     [InlineData("\"version\": 2", "\"version\": 3", "version 3, of a later Nano")]
     [InlineData("\"version\": 2", "\"version\": 1", "version 1, which does not hold all options")]
     [InlineData("\"keep\": 1", "\"keeps\": 1", "keeps")]
+    [InlineData("\"keep\": 1", "\"keep\": 1, \"keep\": 1", "keep")]
+    [InlineData("\"activations\": \"float32\"", "\"activations\": \"fp8\"", "'activations' cannot be 'fp8'")]
+    [InlineData("\"activations\": \"float32\"", "\"activations\": null", "'activations' cannot be")]
+    [InlineData("\"checkpoint_activations\": false", "\"checkpoint_activations\": 1", "trainer state")]
+    [InlineData("\"checkpoint_activations\": false", "\"checkpoint_activations\": null", "cannot be null")]
     [InlineData("\"keep\": 1", "\"keep\": 1.5", "keep")]
     [InlineData("\"preset\": \"tiny\"", "\"preset\": null", "preset")]
     [InlineData("\"batch\": 4,", "", "batch")]
@@ -85,6 +92,20 @@ public class RunStateTests
             Read("""{ "version": 1, "step": 4, "options": { "batch": "4", "lr": "0.01" } }"""u8.ToArray())).Message,
             StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData(Keep.All, "false", "float32")]
+    [InlineData(Keep.Nothing, "true", "float32")]
+    [InlineData(Keep.BFloat16, "false", "b_float16")]
+    public void Kept_activations_are_two_members_as_in_files_of_earlier_versions(Keep kept, string recompute,
+        string stored)
+    {
+        byte[] bytes = Write(new RunState(Runs.Tiny with { KeptActivations = kept }, Text, []));
+        string whole = System.Text.Encoding.UTF8.GetString(bytes);
+        Assert.Contains($"\"checkpoint_activations\": {recompute}", whole, StringComparison.Ordinal);
+        Assert.Contains($"\"activations\": \"{stored}\"", whole, StringComparison.Ordinal);
+        Assert.Equal(kept, Read(bytes).Options.KeptActivations);
+    }
+
     [Fact]
     public void An_option_that_an_older_file_lacks_has_its_default()
     {
@@ -102,7 +123,7 @@ public class RunStateTests
         var was = Runs.Tiny with { Batch = 4, Accumulate = 2, EvalRows = 8 };
         Assert.Empty(Differences(was, 3, was with { Batch = 1, Accumulate = 8 }));
         Assert.Empty(Differences(was, 3,
-            was with { Batch = 8, Accumulate = 1, CheckpointActivations = true, Keep = 3, Data = "elsewhere" }));
+            was with { Batch = 8, Accumulate = 1, KeptActivations = Keep.Nothing, Keep = 3, Data = "elsewhere" }));
         Assert.Equal(["accumulate was 2 and is now 3"], Differences(was, 3, was with { Accumulate = 3 }));
         Assert.Equal(["accumulate was 2 and is now 9", "batch was 4 and is now 1"],
             Differences(was, 3, was with { Batch = 1, Accumulate = 9 }));

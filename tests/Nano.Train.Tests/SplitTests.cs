@@ -27,7 +27,7 @@ public class SplitTests
             Batch = batch,
             Accumulate = Rows / batch,
             Time = T,
-            CheckpointActivations = checkpoint,
+            KeptActivations = checkpoint ? Keep.Nothing : Keep.All,
             ClipNorm = 0.5
         };
 

@@ -16,7 +16,7 @@ public class TrainActivationsTests
         },
         Batch = 8,
         Time = 72,
-        Activations = ActivationStorage.BFloat16,
+        KeptActivations = Keep.BFloat16,
     };
 
     private static (int[] Parameters, StepResult[] Results) Train(TrainOptions options, int threads = 2,
@@ -48,7 +48,7 @@ public class TrainActivationsTests
     public void The_first_loss_is_that_of_float32_and_the_gradient_close_to_it()
     {
         var (parameters, results) = Train(Options);
-        var (exact, expected) = Train(Options with { Activations = ActivationStorage.Float32 });
+        var (exact, expected) = Train(Options with { KeptActivations = Keep.All });
         Assert.Equal(expected[0].Loss, results[0].Loss);
         Assert.NotEqual(expected[0].GradientNorm, results[0].GradientNorm);
         Assert.Equal(1, results[0].GradientNorm / expected[0].GradientNorm, 1e-2);
@@ -76,7 +76,7 @@ public class TrainActivationsTests
     [Fact]
     public void A_text_is_learned_by_heart_as_well()
     {
-        var options = Runs.Tiny with { Batch = 2, Time = 12, Activations = ActivationStorage.BFloat16 };
+        var options = Runs.Tiny with { Batch = 2, Time = 12, KeptActivations = Keep.BFloat16 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(1);
         // one window only
@@ -91,7 +91,7 @@ public class TrainActivationsTests
     [Fact]
     public void A_profile_shows_what_storing_costs()
     {
-        var options = Runs.Tiny with { Activations = ActivationStorage.BFloat16 };
+        var options = Runs.Tiny with { KeptActivations = Keep.BFloat16 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(1) { Profiler = new Profiler() };
         using var step = new TrainStep(model, compute,
@@ -104,12 +104,10 @@ public class TrainActivationsTests
     }
 
     [Fact]
-    public void It_is_described_and_refused_together_with_computing_again()
+    public void It_is_described_as_part_of_the_results_and_computing_again_is_not()
     {
         Assert.Equal("bf16", Options.Describe()["activations"]);
         Assert.Equal("float32", Runs.Tiny.Describe()["activations"]);
-        var e = Assert.Throws<NanoException>((Options with { CheckpointActivations = true }).Validate);
-        Assert.Contains("`activations` bf16", e.Message, StringComparison.Ordinal);
-        Assert.Contains("leave out one", e.Hint, StringComparison.Ordinal);
+        Assert.Equal(Runs.Tiny.Describe(), (Runs.Tiny with { KeptActivations = Keep.Nothing }).Describe());
     }
 }

@@ -77,15 +77,43 @@ public class TrainSettingsTests
     }
 
     [Fact]
-    public void A_length_is_the_context_of_a_new_model_and_bf16_turns_recomputation_off_unless_it_is_asked_for()
-    {
+    public void A_length_is_the_context_of_a_new_model() =>
         Assert.Equal((32, 32), (Override(("seq", "32")).Time, Override(("seq", "32")).Model.ContextLength));
-        var big = Presets.Get("gpt2-124m");
-        Assert.True(big.CheckpointActivations);
-        Assert.False(TrainSettings.Override(big,
-            new Dictionary<string, string> { ["activations"] = "bf16" }).CheckpointActivations);
-        var both = new Dictionary<string, string> { ["activations"] = "bf16", ["recompute"] = "true" };
-        Assert.True(TrainSettings.Override(big, both).CheckpointActivations);
+
+    [Theory]
+    [InlineData(Keep.All, null, null, Keep.All)]
+    [InlineData(Keep.All, "true", null, Keep.Nothing)]
+    [InlineData(Keep.All, null, "bf16", Keep.BFloat16)]
+    [InlineData(Keep.All, "true", "float32", Keep.Nothing)]
+    [InlineData(Keep.All, "false", "bf16", Keep.BFloat16)]
+    [InlineData(Keep.All, "true", "bf16", null)]
+    [InlineData(Keep.Nothing, null, "float32", Keep.Nothing)]
+    [InlineData(Keep.Nothing, null, "bf16", Keep.BFloat16)]
+    [InlineData(Keep.Nothing, "false", null, Keep.All)]
+    [InlineData(Keep.Nothing, "false", "bf16", Keep.BFloat16)]
+    [InlineData(Keep.Nothing, "true", "bf16", null)]
+    [InlineData(Keep.BFloat16, "false", null, Keep.BFloat16)]
+    [InlineData(Keep.BFloat16, null, "float32", Keep.All)]
+    [InlineData(Keep.BFloat16, "true", "float32", Keep.Nothing)]
+    [InlineData(Keep.BFloat16, "true", null, null)]
+    [InlineData(Keep.BFloat16, "true", "bf16", null)]
+    public void Two_settings_say_how_activations_are_kept_and_contradict_each_other_or_not(Keep before,
+        string? recompute, string? activations, Keep? expected)
+    {
+        var given = new Dictionary<string, string>();
+        if (recompute is not null)
+            given["recompute"] = recompute;
+        if (activations is not null)
+            given["activations"] = activations;
+        var options = Preset with { KeptActivations = before };
+        if (expected is not null)
+        {
+            Assert.Equal(expected, TrainSettings.Override(options, given).KeptActivations);
+            return;
+        }
+        var e = Assert.Throws<NanoException>(() => TrainSettings.Override(options, given));
+        Assert.Contains("`activations` bf16", e.Message, StringComparison.Ordinal);
+        Assert.Contains("leave out one", e.Hint, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -139,7 +139,7 @@ public class TrainStepTests
     public void Activations_computed_again_give_the_same_bits(float dropout)
     {
         var options = Wide with { Model = Wide.Model with { Dropout = dropout }, Batch = 4, Accumulate = 2 };
-        AssertSame(Train(options, 2), Train(options with { CheckpointActivations = true }, 3));
+        AssertSame(Train(options, 2), Train(options with { KeptActivations = Keep.Nothing }, 3));
     }
 
     [Fact]
@@ -246,7 +246,7 @@ public class TrainStepTests
         {
             Batch = 4,
             Accumulate = 2,
-            CheckpointActivations = checkpoint,
+            KeptActivations = checkpoint ? Keep.Nothing : Keep.All,
             Model = Wide.Model with { Dropout = 0.1f }
         }, threads: 2);
         for (int step = 0; step < 3; step++)

@@ -91,12 +91,12 @@ public class TrainingPlanTests
     {
         using var compute = new Compute(1);
         var options = Presets.Get("shakespeare-gpt");
-        TrainingEstimate Of(ActivationStorage activations, bool recompute) =>
-            TrainingPlan.Of(options with { Activations = activations })
+        TrainingEstimate Of(Keep kept, bool recompute) =>
+            TrainingPlan.Of(options with { KeptActivations = kept })
                 .Estimate(compute, 100, recompute, share: 0.5, longestStep: 2);
-        Assert.Equal(Of(ActivationStorage.Float32, recompute: true), Of(ActivationStorage.BFloat16, recompute: true));
-        Assert.InRange(Of(ActivationStorage.BFloat16, recompute: false).Memory.Activations, 1,
-            0.8 * Of(ActivationStorage.Float32, recompute: false).Memory.Activations);
+        Assert.Equal(Of(Keep.All, recompute: true), Of(Keep.BFloat16, recompute: true));
+        Assert.InRange(Of(Keep.BFloat16, recompute: false).Memory.Activations, 1,
+            0.8 * Of(Keep.All, recompute: false).Memory.Activations);
     }
 
     [Fact]

@@ -12,28 +12,30 @@ public sealed class DeviceChart
 {
     private const int Width = 1000, Left = 210, Right = 150, Top = 64, Bottom = 44, RowHeight = 22;
 
-    private readonly StringBuilder svg = new();
+    private readonly Figure figure;
+    private readonly StringBuilder svg;
     private readonly (string Label, BenchResult[] Results)[] rows;
     private readonly string[] names;
-    private readonly double low, high;
+    private readonly LogAxis axis;
     private readonly int height;
 
-    private DeviceChart(IEnumerable<BenchResult> results)
+    private DeviceChart(string title, IEnumerable<BenchResult> results)
     {
         rows = [.. results.Where(result => result.Peers.Count > 0).GroupBy(Label)
             .Select(row => (row.Key, row.ToArray()))];
         names = [.. DeviceReport.Names(rows.SelectMany(row => row.Results))];
-        double[] ratios = [.. rows.SelectMany(row => row.Results).SelectMany(Ratios).Select(dot => dot.Ratio)
-            .Append(1)];
-        (low, high) = (ratios.Min() / 1.3, ratios.Max() * 1.3);
+        axis = LogAxis.Around(rows.SelectMany(row => row.Results).SelectMany(Ratios).Select(dot => dot.Ratio).Append(1),
+            1.3, Left, Width - Right);
         height = Top + (RowHeight * rows.Length) + Bottom;
+        figure = new Figure(Width, height, "Times over Nano's", title, 16);
+        svg = figure.Svg;
     }
 
     /// <summary>The figure for those cases that have peers.</summary>
     /// <param name="title">Machine and threads, for the heading.</param>
     /// <param name="results">The results.</param>
     public static string Render(string title, IEnumerable<BenchResult> results) =>
-        new DeviceChart(results).Render(title);
+        new DeviceChart(title, results).Render();
 
     private static string Label(BenchResult result) =>
         (result.Group + " " + (result.Name == result.Group ? "" : result.Name)
@@ -42,29 +44,20 @@ public sealed class DeviceChart
     private static IEnumerable<(string Name, double Ratio)> Ratios(BenchResult result) =>
         result.Peers.Select(peer => (peer.Name, peer.MedianMs / result.MedianMs));
 
-    private string Render(string title)
+    private string Render()
     {
-        svg.Append(CultureInfo.InvariantCulture,
-            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" font-family=\"sans-serif\" "
-            + $"font-size=\"11\" role=\"img\" aria-label=\"Times over Nano's\">\n");
-        svg.Append(CultureInfo.InvariantCulture,
-            $"<rect width=\"{Width}\" height=\"{height}\" fill=\"#fffefb\"/>\n<text x=\"16\" y=\"20\" "
-            + $"font-size=\"15\" fill=\"#1d2126\">{Html.Escape(title)}</text>\n");
-        for (int i = 0; i < names.Length; i++)
-            svg.Append(CultureInfo.InvariantCulture,
-                $"<circle cx=\"{22 + (170 * i)}\" cy=\"38\" r=\"4\" fill=\"{Colour(i)}\"/><text "
-                + $"x=\"{30 + (170 * i)}\" y=\"42\" fill=\"#1d2126\">{Html.Escape(names[i])}</text>\n");
+        figure.AddLegend(names, 22, 38, 170);
         svg.Append(CultureInfo.InvariantCulture,
             $"<text x=\"{Width - Right + 12}\" y=\"{Top - 8}\" fill=\"#646a73\">geometric mean</text>\n");
         Axis();
         for (int i = 0; i < rows.Length; i++)
             Row(rows[i].Label, rows[i].Results, Top + (RowHeight * i) + (RowHeight / 2));
-        return svg.Append("</svg>\n").ToString();
+        return figure.Render();
     }
 
     private void Axis()
     {
-        foreach (double tick in Roofline.Ticks(low, high).Where(tick => high / low < 100 || Math.Log10(tick) % 1 == 0))
+        foreach (double tick in axis.Ticks().Where(tick => axis.High / axis.Low < 100 || Math.Log10(tick) % 1 == 0))
             svg.Append(CultureInfo.InvariantCulture,
                 $"<path d=\"M{X(tick):0.#},{Top}V{height - Bottom}\" stroke=\"#e4e3de\"/><text x=\"{X(tick):0.#}\" "
                 + $"y=\"{height - Bottom + 16}\" text-anchor=\"middle\" fill=\"#646a73\">{tick:0.###}</text>\n");
@@ -90,19 +83,17 @@ public sealed class DeviceChart
                 Ratios(result).Where(dot => dot.Name == names[i]).Select(dot => (result, dot.Ratio))).ToArray();
             foreach (var (result, ratio) in dots)
                 svg.Append(CultureInfo.InvariantCulture,
-                    $"<circle class=\"point\" cx=\"{X(ratio):0.#}\" cy=\"{y}\" r=\"3.5\" fill=\"{Colour(i)}\" "
+                    $"<circle class=\"point\" cx=\"{X(ratio):0.#}\" cy=\"{y}\" r=\"3.5\" fill=\"{Figure.Colour(i)}\" "
                     + $"fill-opacity=\"0.7\"><title>"
                     + $"{Html.Escape($"{result.Family} {result.Name} {result.Shape}, {names[i]}")}"
                     + $": {ratio:F2} x</title></circle>\n");
             if (dots.Length > 0)
                 svg.Append(CultureInfo.InvariantCulture,
-                    $"<text class=\"mean\" x=\"{x:0.#}\" y=\"{y + 4}\" "
-                    + $"fill=\"{Colour(i)}\">{BenchResult.GeometricMean(dots.Select(dot => dot.Ratio)):0.00}</text>\n");
+                    $"<text class=\"mean\" x=\"{x:0.#}\" y=\"{y + 4}\" fill=\"{Figure.Colour(i)}\">"
+                    + $"{BenchResult.GeometricMean(dots.Select(dot => dot.Ratio)):0.00}</text>\n");
             x += 46;
         }
     }
 
-    private static string Colour(int device) => Roofline.Colours[device % Roofline.Colours.Count];
-
-    private double X(double ratio) => Left + (Math.Log(ratio / low) / Math.Log(high / low) * (Width - Left - Right));
+    private double X(double ratio) => axis.At(ratio);
 }

@@ -12,25 +12,26 @@ namespace Nano;
 public sealed class Roofline
 {
     private const int Width = 1000, Height = 620, Left = 64, Right = 24, Top = 48, Bottom = 52;
-    private const double CharWidth = 5.6, LineHeight = 12;
+    private const double CharWidth = 5.6, LineHeight = 12, Room = 1.6;
 
-    /// <summary>Those of Okabe and Ito: told apart by colour-blind readers too.</summary>
-    internal static IReadOnlyList<string> Colours { get; } = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"];
-
-    private readonly StringBuilder svg = new();
+    private readonly Figure figure;
+    private readonly StringBuilder svg;
     private readonly List<(double X0, double Y0, double X1, double Y1)> taken = [];
     private readonly Machine machine;
     private readonly (BenchResult Result, double Intensity)[] points;
-    private readonly double xLow, xHigh, yLow, yHigh;
+    private readonly LogAxis intensities, speeds;
 
-    private Roofline(Machine machine, IEnumerable<BenchResult> results)
+    private Roofline(Machine machine, string title, IEnumerable<BenchResult> results)
     {
         this.machine = machine;
+        figure = new Figure(Width, Height, "Roofline", title, Left);
+        svg = figure.Svg;
         points = [.. results.Where(result => result.Gbps > 0 && result.Gflops > 0)
             .Select(result => (result, result.Gflops / result.Gbps!.Value))];
-        (xLow, xHigh) = Around(points.Select(point => point.Intensity).Append(1)
-            .Append(machine.PeakGflops / machine.ReadGigabytesPerSecond));
-        (yLow, yHigh) = Around(points.Select(point => point.Result.Gflops).Append(machine.PeakGflops));
+        intensities = LogAxis.Around(points.Select(point => point.Intensity).Append(1)
+            .Append(machine.PeakGflops / machine.ReadGigabytesPerSecond), Room, Left, Width - Right);
+        speeds = LogAxis.Around(points.Select(point => point.Result.Gflops).Append(machine.PeakGflops), Room,
+            Height - Bottom, Top);
     }
 
     /// <summary>The figure for cases that have both operations and bytes.</summary>
@@ -38,16 +39,10 @@ public sealed class Roofline
     /// <param name="title">Machine and threads, for the heading.</param>
     /// <param name="results">The points.</param>
     public static string Render(Machine machine, string title, IEnumerable<BenchResult> results) =>
-        new Roofline(machine, results).Render(title);
+        new Roofline(machine, title, results).Render();
 
-    private string Render(string title)
+    private string Render()
     {
-        svg.Append(CultureInfo.InvariantCulture,
-            $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {Height}\" font-family=\"sans-serif\" "
-            + $"font-size=\"11\" role=\"img\" aria-label=\"Roofline\">\n");
-        svg.Append(CultureInfo.InvariantCulture, $"<rect width=\"{Width}\" height=\"{Height}\" fill=\"#fffefb\"/>\n");
-        svg.Append(CultureInfo.InvariantCulture,
-            $"<text x=\"{Left}\" y=\"20\" font-size=\"15\" fill=\"#1d2126\">{Html.Escape(title)}</text>\n");
         svg.Append(CultureInfo.InvariantCulture,
             $"<text x=\"{Width - Right}\" y=\"20\" text-anchor=\"end\" fill=\"#1d2126\">peak "
             + $"{machine.PeakGflops:F0} GFLOP/s; memory: triad {machine.TriadGigabytesPerSecond:F0} GB/s, read "
@@ -56,26 +51,22 @@ public sealed class Roofline
         Roof("read", machine.ReadGigabytesPerSecond, "4 3");
         Roof("triad", machine.TriadGigabytesPerSecond, "none");
         string[] groups = [.. points.Select(point => point.Result.Group).Distinct()];
-        for (int i = 0; i < groups.Length; i++)
-            svg.Append(CultureInfo.InvariantCulture,
-                $"<circle cx=\"{Left + 6 + (110 * i)}\" cy=\"35\" r=\"4\" "
-                + $"fill=\"{Colours[i % Colours.Count]}\"/><text x=\"{Left + 14 + (110 * i)}\" y=\"39\" "
-                + $"fill=\"#1d2126\">{Html.Escape(groups[i])}</text>\n");
+        figure.AddLegend(groups, Left + 6, 35, 110);
         foreach (var (result, intensity) in points)
             taken.Add((X(intensity) - 3, Y(result.Gflops) - 3, X(intensity) + 3, Y(result.Gflops) + 3));
         foreach (var (result, intensity) in points)
-            Point(result, intensity, Colours[Array.IndexOf(groups, result.Group) % Colours.Count]);
-        return svg.Append("</svg>\n").ToString();
+            Point(result, intensity, Figure.Colour(Array.IndexOf(groups, result.Group)));
+        return figure.Render();
     }
 
     private void Axes()
     {
         const string grid = "stroke=\"#e4e3de\"", text = "fill=\"#646a73\"";
-        foreach (double x in Ticks(xLow, xHigh))
+        foreach (double x in intensities.Ticks())
             svg.Append(CultureInfo.InvariantCulture,
                 $"<path d=\"M{X(x):0.#},{Top}V{Height - Bottom}\" {grid}/><text x=\"{X(x):0.#}\" "
                 + $"y=\"{Height - Bottom + 16}\" text-anchor=\"middle\" {text}>{x:0.####}</text>\n");
-        foreach (double y in Ticks(yLow, yHigh))
+        foreach (double y in speeds.Ticks())
             svg.Append(CultureInfo.InvariantCulture,
                 $"<path d=\"M{Left},{Y(y):0.#}H{Width - Right}\" {grid}/><text x=\"{Left - 8}\" "
                 + $"y=\"{Y(y) + 4:0.#}\" text-anchor=\"end\" {text}>{y:0.####}</text>\n");
@@ -86,7 +77,7 @@ public sealed class Roofline
 
     private void Roof(string name, double bandwidth, string dashes)
     {
-        double ridge = machine.PeakGflops / bandwidth, start = Math.Max(xLow, yLow / bandwidth);
+        double ridge = machine.PeakGflops / bandwidth, start = Math.Max(intensities.Low, speeds.Low / bandwidth);
         svg.Append(CultureInfo.InvariantCulture,
             $"<path class=\"roof\" "
             + $"d=\"M{X(start):0.#},{Y(start * bandwidth):0.#}L{X(ridge):0.#},{Y(machine.PeakGflops):0.#}"
@@ -119,25 +110,7 @@ public sealed class Roofline
         }
     }
 
-    private double X(double intensity) =>
-        Left + (Math.Log(intensity / xLow) / Math.Log(xHigh / xLow) * (Width - Left - Right));
+    private double X(double intensity) => intensities.At(intensity);
 
-    private double Y(double gflops) =>
-        Height - Bottom - (Math.Log(gflops / yLow) / Math.Log(yHigh / yLow) * (Height - Top - Bottom));
-
-    /// <summary>A range that leaves some room around all values.</summary>
-    private static (double Low, double High) Around(IEnumerable<double> values)
-    {
-        double[] all = [.. values];
-        return (all.Min() / 1.6, all.Max() * 1.6);
-    }
-
-    /// <summary>1, 2 and 5 times powers of ten within a range.</summary>
-    internal static IEnumerable<double> Ticks(double low, double high)
-    {
-        for (double power = Math.Pow(10, Math.Floor(Math.Log10(low))); power <= high; power *= 10)
-            foreach (int digit in (int[])[1, 2, 5])
-                if (power * digit >= low && power * digit <= high)
-                    yield return power * digit;
-    }
+    private double Y(double gflops) => speeds.At(gflops);
 }

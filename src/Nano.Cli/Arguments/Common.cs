@@ -66,9 +66,9 @@ internal static class Common
     public static Option<ulong> Seed(ulong value = 1337) =>
         new("--seed") { Description = "Seed of all random numbers", DefaultValueFactory = _ => value };
 
-    public static Option<ActivationStorage?> Activations() => new WordOption<ActivationStorage?>("--activations",
+    public static Option<Keep?> Activations() => new WordOption<Keep?>("--activations",
         "Storage of what the backward pass of a training step needs: bf16 halves the memory and rounds the gradients "
-            + "(default: float32)", ("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16));
+            + "(default: float32)", ("float32", Keep.All), ("bf16", Keep.BFloat16));
 
     /// <summary>An option that takes float32 or float16.</summary>
     public static Option<Precision?> Precision(string name, string description) =>

@@ -16,10 +16,10 @@ internal static class InfoVerb
         new("--batch") { Description = "With --model: rows of a training step whose memory is shown" };
     private static readonly Option<int?> Seq =
         new("--seq") { Description = "Tokens per row of that step (default: the model's context)" };
-    private static readonly Option<bool> CheckpointActivations = new("--recompute",
+    private static readonly Option<bool> Recompute = new("--recompute",
         "--checkpoint-activations")
     { Description = "Recompute each block in the backward pass of that step" };
-    private static readonly Option<ActivationStorage?> Activations = Common.Activations();
+    private static readonly Option<Keep?> Activations = Common.Activations();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -28,7 +28,7 @@ internal static class InfoVerb
         var verb = new Command("info",
             "Show the measured peak performance of this machine, or the components and memory of a "
             + "model.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq,
-                CheckpointActivations, Activations, Threads, Json };
+                Recompute, Activations, Threads, Json };
         verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args)
             : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
         return verb;
@@ -158,8 +158,8 @@ internal static class InfoVerb
     {
         step.Batch,
         seq = step.Time,
-        step.CheckpointActivations,
-        activations = step.Activations == ActivationStorage.BFloat16 ? "bf16" : "float32",
+        checkpoint_activations = step.KeptActivations == Keep.Nothing,
+        activations = step.KeptActivations == Keep.BFloat16 ? "bf16" : "float32",
         parameters_bytes = memory.Parameters,
         gradients_bytes = memory.Gradients,
         moments_bytes = memory.Moments,
@@ -172,7 +172,7 @@ internal static class InfoVerb
     /// <summary>The training step that was asked about, or null.</summary>
     private static TrainOptions? StepOf(ModelConfig config, ParseResult args)
     {
-        if (args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(CheckpointActivations)
+        if (args.GetValue(Batch) is null && args.GetValue(Seq) is null && !args.GetValue(Recompute)
             && args.GetValue(Activations) is null)
             return null;
         return new TrainOptions
@@ -181,8 +181,7 @@ internal static class InfoVerb
             Model = config,
             Batch = args.GetValue(Batch) ?? 1,
             Time = args.GetValue(Seq) ?? config.ContextLength,
-            CheckpointActivations = args.GetValue(CheckpointActivations),
-            Activations = args.GetValue(Activations) ?? ActivationStorage.Float32,
+            KeptActivations = args.GetValue(Recompute) ? Keep.Nothing : args.GetValue(Activations) ?? Keep.All,
             Steps = 1,
             LearningRate = 1,
             MinLearningRate = 0,
@@ -191,8 +190,12 @@ internal static class InfoVerb
 
     private static void ShowMemory(TextWriter human, TrainOptions step, MemoryPlan memory)
     {
-        string activations = step.CheckpointActivations ? ", activations computed again"
-            : step.Activations == ActivationStorage.BFloat16 ? ", activations stored as bfloat16" : "";
+        string activations = step.KeptActivations switch
+        {
+            Keep.Nothing => ", activations computed again",
+            Keep.BFloat16 => ", activations stored as bfloat16",
+            _ => "",
+        };
         human.WriteLine($"memory of a training step, batch {step.Batch}, {step.Time} tokens{activations}:");
         foreach (var (name, bytes) in new[]
         {

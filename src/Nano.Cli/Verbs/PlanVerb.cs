@@ -103,7 +103,7 @@ internal static class PlanVerb
         Row("one step", way => Duration(way.StepSeconds));
         Row("the run", way => Duration(way.Seconds));
         Row("best use", way => Duration(way.OptimalSeconds));
-        if (plan.Options.CheckpointActivations)
+        if (plan.Options.KeptActivations == Keep.Nothing)
             Line(human, $"note        nano train {plan.Options.Preset} computes activations again, as on the right");
 
         void Row(string name, Func<TrainingEstimate, FormattableString> of) =>

@@ -81,8 +81,9 @@ internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposab
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] chunk = new byte[ChunkBytes];
         long received = 0;
-        var floor = new RateFloor(RateWindow ?? RateFloor.Usual);
-        while (await ReadAsync(file, body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
+        var response = new ResponseBody(body, StallTimeout, RateWindow ?? RateFloor.Usual, stall,
+            (reason, cause) => new DownloadException(file, reason, cause));
+        while (await response.ReadAsync(chunk).ConfigureAwait(false) is > 0 and var count)
         {
             received += count;
             if (received > file.Bytes)
@@ -99,21 +100,6 @@ internal sealed class Downloader(HttpMessageHandler? handler = null) : IDisposab
         if (actual != file.Sha256)
             throw new DownloadException(file,
                 $"the digest is wrong: expected sha256 {file.Sha256}, got {actual}");
-    }
-
-    private async Task<int> ReadAsync(DataFile file, Stream body, byte[] chunk, RateFloor floor,
-        CancellationTokenSource stall)
-    {
-        stall.CancelAfter(StallTimeout);
-        try
-        {
-            int count = await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
-            return floor.Count(count) is { } problem ? throw new DownloadException(file, problem) : count;
-        }
-        catch (IOException e)
-        {
-            throw new DownloadException(file, $"the connection broke: {Quoted.Reason(e)}", e);
-        }
     }
 
     /// <summary>The reason for a timeout, in half a sentence.</summary>

@@ -199,8 +199,8 @@ public sealed partial class HubClient : IDisposable
             using var body = await response.Content.ReadAsStreamAsync(stall.Token).ConfigureAwait(false);
             using var bytes = new MemoryStream();
             byte[] chunk = new byte[1 << 16];
-            var floor = new RateFloor(RateWindow);
-            while (await ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
+            var answer = BodyOf(body, stall);
+            while (await answer.ReadAsync(chunk).ConfigureAwait(false) is > 0 and var count)
             {
                 bytes.Write(chunk, 0, count);
                 if (bytes.Length > MaxJsonBytes)
@@ -213,21 +213,9 @@ public sealed partial class HubClient : IDisposable
         return result!.Value;
     }
 
-    /// <summary>Reads a piece of a body.</summary>
-    /// <exception cref="HubRetryException">The connection broke, or the server is too slow.</exception>
-    internal async Task<int> ReadAsync(Stream body, byte[] chunk, RateFloor floor, CancellationTokenSource stall)
-    {
-        stall.CancelAfter(StallTimeout);
-        try
-        {
-            int count = await body.ReadAsync(chunk, stall.Token).ConfigureAwait(false);
-            return floor.Count(count) is { } problem ? throw new HubRetryException(problem) : count;
-        }
-        catch (IOException e)
-        {
-            throw new HubRetryException($"the connection broke: {Quoted.Reason(e)}", e);
-        }
-    }
+    /// <summary>A body whose failures are worth another try.</summary>
+    internal ResponseBody BodyOf(Stream body, CancellationTokenSource stall) =>
+        new(body, StallTimeout, RateWindow, stall, (reason, cause) => new HubRetryException(reason, cause));
 
     private JsonDocument ParseJson(byte[] utf8, HubModelName name)
     {

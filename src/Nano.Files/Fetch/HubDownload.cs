@@ -138,8 +138,8 @@ internal sealed class HubDownload(HubClient hub, HubModelName model, IProgress<D
         CancellationTokenSource stall)
     {
         byte[] chunk = new byte[ChunkBytes];
-        var floor = new RateFloor(hub.RateWindow);
-        while (await hub.ReadAsync(body, chunk, floor, stall).ConfigureAwait(false) is > 0 and var count)
+        var answer = hub.BodyOf(body, stall);
+        while (await answer.ReadAsync(chunk).ConfigureAwait(false) is > 0 and var count)
         {
             if (target.Length + count > file.Bytes)
                 throw new NanoException(string.Create(CultureInfo.InvariantCulture,

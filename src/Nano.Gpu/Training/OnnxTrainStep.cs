@@ -88,7 +88,7 @@ public sealed class OnnxTrainStep : ITrainStep
         {
             { Optimizer.Name: not "adamw" and var name } => $"`optimizer` {name}",
             { Model.Dropout: > 0 } => "`dropout`",
-            { Activations: ActivationStorage.BFloat16 } => "`activations` bf16",
+            { KeptActivations: Keep.BFloat16 } => "`activations` bf16",
             { Pack: true } => "`pack`",
             { Stability.AverageDecay: > 0 } => "`ema`",
             _ => null,

@@ -20,6 +20,9 @@ public readonly record struct Work(string Name, double Flops, double Bytes, (int
         return new Work(name, flops, sizeof(float) * elements);
     }
 
+    /// <summary>A tensor that stands for its gradient; null if it wants none.</summary>
+    internal static Tensor? GradientOf(Tensor tensor) => tensor.WantsGradient ? tensor : null;
+
     /// <summary>Matrix products of one size: 2 M N K operations each, two operands and a result moved.</summary>
     public static Work Of(string name, int m, int n, int k, int count = 1) =>
         new(name, 2.0 * m * n * k * count,

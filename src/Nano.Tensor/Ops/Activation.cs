@@ -213,7 +213,9 @@ internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
 
     internal override Work ForwardWork => Work.Of("swiglu forward", 3 * Y.Length, Gate, Up, Y);
 
-    internal override Work? BackwardWork => Work.Of("swiglu backward", 10 * Y.Length, Gate, Up, Y, Gate, Up);
+    internal override Work? BackwardWork => Work.Of("swiglu backward",
+        (Gate.WantsGradient ? 7 * Y.Length : 0) + (Up.WantsGradient ? 3 * Y.Length : 0), Gate,
+        Gate.WantsGradient ? Up : null, Y, Work.GradientOf(Gate), Work.GradientOf(Up));
 
     internal override unsafe void Backward(Compute compute)
     {

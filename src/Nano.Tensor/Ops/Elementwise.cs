@@ -13,7 +13,8 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 
     internal override Work ForwardWork => Work.Of("add forward", Y.Length, A, B, Y);
 
-    internal override Work? BackwardWork => Work.Of("add backward", Y.Length, Y, B);
+    internal override Work? BackwardWork =>
+        Work.Of("add backward", B.WantsGradient ? Y.Length : 0, B.WantsGradient ? Y : null, Work.GradientOf(B));
 
     internal override unsafe void Backward(Compute compute)
     {
@@ -35,7 +36,9 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 
     internal override Work ForwardWork => Work.Of("multiply forward", Y.Length, A, B, Y);
 
-    internal override Work? BackwardWork => Work.Of("multiply backward", 2 * Y.Length, Y, A, B, A, B);
+    internal override Work? BackwardWork => Work.Of("multiply backward",
+        (A.WantsGradient ? Y.Length : 0) + (B.WantsGradient ? Y.Length : 0), Y, A.WantsGradient ? B : null,
+        B.WantsGradient ? A : null, Work.GradientOf(A), Work.GradientOf(B));
 
     internal override unsafe void Backward(Compute compute)
     {

@@ -7,23 +7,13 @@ namespace Nano;
 /// </summary>
 public sealed class Trainer : IDisposable
 {
-    private const int SampleLength = 200;
-
-    private readonly Compute compute;
-    private readonly string run;
-    private readonly ITrainStep trainStep;
-    private readonly BatchLoader train, validation;
-    private readonly SpikeGuard guard;
-    private readonly EarlyStopping patience;
-    private readonly WeightAverage? average;
-    private readonly LanguageModel shown; // what is evaluated and sampled from
-    private readonly ITokenLosses losses; // of that
-    private readonly Generator generator;
     private readonly TrainingData data;
-    private readonly RunState state;
-    private readonly RunRecorder recorder;
+    private readonly string run;
     private readonly bool resumed;
-    private readonly string? chatTemplate; // of the model that the run started from
+    private readonly BatchLoader train, validation;
+    private readonly RunInMemory trained;
+    private readonly RunEvaluation evaluation;
+    private readonly RunRecorder recorder;
 
     /// <summary>
     /// Prepares a run: a fresh model, the model to start from, or the state of the newest checkpoint if resuming.
@@ -52,7 +42,7 @@ public sealed class Trainer : IDisposable
         if (start is null != (resume || options.From is null))
             throw new ArgumentException(
                 "a run starts from a model if its options name one, and a resumed run from its checkpoint");
-        (this.data, this.compute, this.run, resumed) = (data, compute, run, resume);
+        (this.data, this.run, resumed) = (data, run, resume);
         Options = options.With(Tokenizer);
         Options.Validate();
         MemoryPlan.RefuseTooLarge(Options);
@@ -61,34 +51,22 @@ public sealed class Trainer : IDisposable
         validation = new BatchLoader(data.Validation, Options.Batch, Options.Time, "validation");
         if (device is null)
             MemoryPlan.CheckFit(Options, compute.Threads);
-        Model = LanguageModel.Create(Options.Model);
+        var model = LanguageModel.Create(Options.Model);
         FlopsPerToken = Options.Model.TrainingFlopsPerToken(Options.Time);
-        Model.Initialize(Options.Seed);
+        model.Initialize(Options.Seed);
         if (start is not null)
-            Options = Options with { FromSha256 = start.LoadInto(Model) };
-        trainStep = device?.NewStep(Model, compute, train, Options) ?? new TrainStep(Model, compute, train, Options);
-        average = Options.Stability.AverageDecay > 0 ? new WeightAverage(Model, Options.Stability.AverageDecay) : null;
-        shown = average?.Model ?? Model;
-        losses = average is null ? trainStep.Losses : new ModelLosses(shown, compute);
-        generator = new Generator(shown, compute) { Tokens = Tokenizer.VocabSize };
-        patience = new EarlyStopping(Options.Stability.Patience, Options.Stability.MinDelta);
-        (string, Tensor)[] learned = [.. trainStep.Optimizer.State, .. average?.State ?? []];
-        guard = new SpikeGuard(Options.Stability, trainStep, Model, learned);
-        state = new RunState(Options, data.Identity, [.. learned, .. guard.State]);
+            Options = Options with { FromSha256 = start.LoadInto(model) };
+        var step = device?.NewStep(model, compute, train, Options) ?? new TrainStep(model, compute, train, Options);
+        trained = new RunInMemory(Options, data, model, step, compute) { ChatTemplate = start?.ChatTemplate };
+        evaluation = new RunEvaluation(Options, trained, train, validation, Tokenizer, compute);
         recorder = new RunRecorder(run, resume, overwrite);
         try
         {
-            if (resume)
-                Checkpoint.Load(run, Model, state);
-            chatTemplate = resume ? Checkpoint.ChatTemplate(run) : start?.ChatTemplate;
-            StartStep = state.Step;
-            guard.Load(state);
-            trainStep.FromHost();
-            patience.Load(state.Numbers);
-            var machine = new RunMachine(
-                Machine.CpuName(), compute.Threads, SimdWidths.NameOf(compute.Width), peakGflops, device?.Name);
-            recorder.Open(StartStep, guard.Rollbacks, new RunEntry(Options.Preset, command, DateTimeOffset.UtcNow,
-                new OrderedDictionary<string, string>(state.Describe()), machine, data.Origin, Model.Parameters.Count));
+            trained.Load(resume ? run : null);
+            StartStep = trained.StepsDone;
+            recorder.Open(StartStep, trained.Guard.Rollbacks, new RunEntry(Options.Preset, command,
+                DateTimeOffset.UtcNow, trained.Describe(), new RunMachine(Machine.CpuName(), compute.Threads,
+                    SimdWidths.NameOf(compute.Width), peakGflops, device?.Name), data.Origin, model.Parameters.Count));
         }
         catch
         {
@@ -101,7 +79,7 @@ public sealed class Trainer : IDisposable
     public TrainOptions Options { get; }
 
     /// <summary>The model that is trained.</summary>
-    public LanguageModel Model { get; }
+    public LanguageModel Model => trained.Model;
 
     /// <summary>The tokenizer of the text.</summary>
     public ITokenizer Tokenizer => data.Tokenizer;
@@ -145,21 +123,21 @@ public sealed class Trainer : IDisposable
             yield return EvaluateAndSave(0);
         foreach (var told in recorder.TellKept(step))
             yield return told;
-        while (step < Options.Steps && !patience.IsOver && !stop.IsCancellationRequested)
+        while (step < Options.Steps && !trained.Patience.IsOver && !stop.IsCancellationRequested)
         {
             long start = Stopwatch.GetTimestamp();
             double learningRate = Options.LearningRateAt(step);
-            var result = FindGradients(step++);
-            var spike = guard.Judge(step, result);
+            var result = trained.FindGradients(step++);
+            var spike = trained.Guard.Judge(step, result);
             if (spike is null or { Action: OnSpike.Warn })
-                Update(learningRate, result);
+                trained.Update(learningRate, result);
             (loss, tokens) = (result.Loss, tokens + Options.TokensPerStep);
             var done = new StepDone(step, result, learningRate, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            yield return recorder.Write(done, Options, FlopsPerToken, trainStep.Norm);
+            yield return recorder.Write(done, Options, FlopsPerToken, trained.Step.Norm);
             if (spike is not null)
             {
                 long at = step;
-                step = spike.Action == OnSpike.Rollback ? guard.Rollback(state, at) : at;
+                step = spike.Action == OnSpike.Rollback ? trained.Rollback(at) : at;
                 yield return recorder.Write(new SpikeFound(at, spike, step));
                 if (spike.Action == OnSpike.Rollback)
                     continue;
@@ -169,11 +147,11 @@ public sealed class Trainer : IDisposable
             foreach (var told in recorder.TellKept(step))
                 yield return told;
         }
-        bool early = patience.IsOver && step < Options.Steps, interrupted = step < Options.Steps && !early;
-        string checkpoint = interrupted ? Save(step) : Checkpoint.Folder(run, step);
+        bool early = trained.Patience.IsOver && step < Options.Steps, interrupted = step < Options.Steps && !early;
+        string checkpoint = interrupted ? trained.Save(run, step, recorder.Kept) : Checkpoint.Folder(run, step);
         foreach (var told in recorder.TellKept(step))
             yield return told;
-        double validationLoss = interrupted ? double.NaN : EvaluateRows.OnAll(losses, validation);
+        double validationLoss = interrupted ? double.NaN : evaluation.OnAllOfValidation();
         string end = interrupted ? "interrupted" : early ? "early stop" : "done";
         recorder.Write(new EndEntry((int)step, validationLoss, clock.Elapsed.TotalSeconds, tokens, end));
         recorder.WriteReport();
@@ -184,31 +162,8 @@ public sealed class Trainer : IDisposable
         };
     }
 
-    /// <summary>The gradients of a step; numbers that are not finite are a result where the guard mends them.</summary>
-    private StepResult FindGradients(long step)
-    {
-        try
-        {
-            return trainStep.FindGradients(step);
-        }
-        catch (DivergedException e) when (guard.Mends)
-        {
-            return new StepResult(double.NaN, double.NaN) { Diverged = e.Message };
-        }
-    }
-
-    private void Update(double learningRate, StepResult gradients)
-    {
-        trainStep.Update(learningRate, gradients);
-        average?.Follow(compute, trainStep.Optimizer.StepCount);
-    }
-
     /// <summary>Text that the model continues from the default prompt; of characters that is the line feed.</summary>
-    public string Sample(int length, ulong seed)
-    {
-        var tokens = generator.Continue(Prompt.Default(Tokenizer), new SamplerOptions { Seed = seed });
-        return Tokenizer.Decode([.. tokens.Take(length)]);
-    }
+    public string Sample(int length, ulong seed) => evaluation.Sample(length, seed);
 
     /// <summary>Adds the time of each op to the log and the report of a run that has ended.</summary>
     public void AddProfile(ProfileEntry profile)
@@ -219,58 +174,29 @@ public sealed class Trainer : IDisposable
 
     private Started EvaluateStart()
     {
-        var started = new Started(EvaluateRows.OnAll(losses, validation));
-        if (!double.IsFinite(started.ValLoss))
-            throw trainStep.DivergedAt(0);
-        ValLossBefore = started.ValLoss;
-        recorder.Write(new StartEntry(Options.From!, Options.FromSha256!, started.ValLoss));
-        return started;
+        var entry = evaluation.OfStart();
+        ValLossBefore = entry.ValLoss;
+        recorder.Write(entry);
+        return new Started(entry.ValLoss);
     }
 
     private Evaluated EvaluateAndSave(long step)
     {
-        trainStep.ToHost();
-        var (rows, seed) = (Options.EvalRows, Options.Seed);
-        double trainLoss = EvaluateRows.OnRandomRows(losses, train, rows, seed, RandomPurpose.TrainingEvaluation);
-        double valLoss = EvaluateRows.OnRandomRows(losses, validation, rows, seed, RandomPurpose.ValidationEvaluation);
-        if (!double.IsFinite(trainLoss + valLoss))
-            throw trainStep.DivergedAt(step); // before a useless checkpoint takes the place of a good one
-        string sample = Sample(SampleLength, Options.Seed);
-        patience.Observe(valLoss);
+        var entry = evaluation.After(step);
+        trained.Patience.Observe(entry.ValLoss);
         // Before the checkpoint: entries beyond one are dropped on resuming, and missing ones stay missing.
-        recorder.Write(new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(Model, compute)));
-        bool isBest = state.IsBest(valLoss);
-        KeepNumbers(step);
-        guard.CaptureSnapshot(state);
-        string checkpoint = Save(step, isBest);
+        recorder.Write(entry);
+        string checkpoint = trained.SaveEvaluated(run, step, recorder.Kept, entry.ValLoss);
         if (step > 0 && step < Options.Steps) // the last report is written when the run ends
             recorder.WriteReport();
-        return new Evaluated(step, trainLoss, valLoss, sample, checkpoint, recorder.Verdict);
-    }
-
-    private string Save(long step, bool isBest = false)
-    {
-        trainStep.ToHost();
-        new FiniteCheck(Model, compute).Parameters(step);
-        KeepNumbers(step);
-        return Checkpoint.Save(run, Model, Tokenizer, state, isBest, average?.Model, recorder.Kept, chatTemplate);
-    }
-
-    private void KeepNumbers(long step)
-    {
-        state.Step = step;
-        patience.Save(state.Numbers);
-        guard.Save(state.Numbers);
+        return new Evaluated(step, entry.TrainLoss, entry.ValLoss, entry.Sample, checkpoint, recorder.Verdict);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         recorder.Dispose();
-        generator.Dispose();
-        guard.Dispose();
-        average?.Dispose();
-        trainStep.Dispose();
-        Model.Dispose();
+        evaluation.Dispose();
+        trained.Dispose();
     }
 }

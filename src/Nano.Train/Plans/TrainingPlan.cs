@@ -104,8 +104,8 @@ public sealed record TrainingPlan(TrainOptions Options, long Parameters, long Pa
     /// </summary>
     private TrainOptions With(bool recompute) => Options with
     {
-        CheckpointActivations = recompute,
-        Activations = recompute ? ActivationStorage.Float32 : Options.Activations
+        KeptActivations = recompute ? Keep.Nothing
+            : Options.KeptActivations == Keep.Nothing ? Keep.All : Options.KeptActivations,
     };
 
     /// <summary>

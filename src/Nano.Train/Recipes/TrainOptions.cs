@@ -52,24 +52,11 @@ public sealed record TrainOptions
     public int Accumulate { get; init; } = 1;
 
     /// <summary>
-    /// True to recompute the inside of each block in the backward pass instead of retaining it: a
-    /// third more arithmetic, far less memory, the same bits (so a run may be resumed with the
-    /// other choice).
+    /// The form in which the inside of each block is retained for the backward pass. Recomputing it
+    /// is a third more arithmetic, far less memory, the same bits (so a run may be resumed with the
+    /// other choice); bfloat16 changes gradients a little, so it is part of the run's results.
     /// </summary>
-    public bool CheckpointActivations { get; init; }
-
-    /// <summary>
-    /// The storage format of each block's activations, if they are retained. Rounding changes
-    /// gradients a little, so the format is part of the run's results.
-    /// </summary>
-    public ActivationStorage Activations { get; init; }
-
-    /// <summary>
-    /// The form in which the inside of a block is retained for the backward pass: the two options
-    /// above as one.
-    /// </summary>
-    public Nano.Keep KeptActivations => CheckpointActivations ? Nano.Keep.Nothing
-        : Activations == ActivationStorage.BFloat16 ? Nano.Keep.BFloat16 : Nano.Keep.All;
+    public Nano.Keep KeptActivations { get; init; }
 
     /// <summary>
     /// The share of a target's weight that is spread evenly over all ids, in [0, 1); see
@@ -195,9 +182,6 @@ public sealed record TrainOptions
                 + $"{(Int128)Batch * Accumulate * Time:N0} tokens per update, more than {MaxTokensPerStep:N0}");
         if (Time > Model.ContextLength)
             throw new NanoException($"`seq` {Time} is longer than the model's context of {Model.ContextLength}");
-        if (CheckpointActivations && Activations != ActivationStorage.Float32)
-            throw new NanoException("`activations` bf16 says how activations are stored, and `recompute` stores none",
-                "leave out one of them; `recompute` saves more memory and costs more time");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
             throw new NanoException($"`min_lr` must be from 0 to the `lr` of {LearningRate}, got {MinLearningRate}");
         if (Pack && Optimizer.Name == "sophia")

@@ -138,15 +138,19 @@ internal static class TrainSettingTable
     private static TrainSetting[] OfMemory() =>
     [
         Switch("recompute", "Recompute each block in the backward pass: less memory, more time",
-            o => o.CheckpointActivations, (o, value) => o with { CheckpointActivations = value }) with
+            o => o.KeptActivations == Keep.Nothing,
+            (o, value) => (o.KeptActivations == Keep.Nothing) == value ? o
+                : o with { KeptActivations = value ? Keep.Nothing : Keep.All }) with
         {
             FormerKey = "checkpoint_activations",
             ChangesResults = false,
             ChangesCost = true,
         },
         Word("activations", "Storage format of activations: bf16 halves their memory and rounds gradients slightly",
-            [("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16)],
-            o => o.Activations, (o, value) => o with { Activations = value }) with
+            [("float32", Keep.All), ("bf16", Keep.BFloat16)],
+            o => o.KeptActivations == Keep.Nothing ? Keep.All : o.KeptActivations,
+            (o, value) => o.KeptActivations == Keep.Nothing && value == Keep.All ? o
+                : o with { KeptActivations = value }) with
         {
             ChangesCost = true,
         },

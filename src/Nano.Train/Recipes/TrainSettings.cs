@@ -57,16 +57,29 @@ public static class TrainSettings
     /// <exception cref="FormatException">
     /// There is no such setting, or its value is of another kind; the message names it.
     /// </exception>
-    /// <exception cref="NanoException">There is no update rule of that name.</exception>
+    /// <exception cref="NanoException">
+    /// There is no update rule of that name, or activations are to be recomputed and stored as bfloat16 at once.
+    /// </exception>
     public static TrainOptions Apply(TrainOptions options, IEnumerable<KeyValuePair<string, string>> values)
     {
         var given = values.ToDictionary(StringComparer.Ordinal);
         foreach (string key in given.Keys)
             RefuseUnknown(key);
+        RefuseRecomputedBFloat16(options, given);
         foreach (var setting in All) // in this order: an optimizer brings its constants, which may be named as well
             if (given.TryGetValue(setting.Key, out string? value))
                 options = Apply(options, setting, value);
         return options;
+    }
+
+    /// <summary>Refuses to recompute what is stored as bfloat16, by these values or by the options before.</summary>
+    private static void RefuseRecomputedBFloat16(TrainOptions options, Dictionary<string, string> given)
+    {
+        bool recompute = bool.TryParse(given.GetValueOrDefault("recompute"), out bool value) && value;
+        if (recompute && (given.TryGetValue("activations", out string? stored) ? stored == "bf16"
+            : options.KeptActivations == Keep.BFloat16))
+            throw new NanoException("`activations` bf16 says how activations are stored, and `recompute` stores none",
+                "leave out one of them; `recompute` saves more memory and costs more time");
     }
 
     private static TrainOptions Apply(TrainOptions options, TrainSetting setting, string value)
@@ -113,9 +126,6 @@ public static class TrainSettings
         options = Apply(options, values.Where(value => OfModel.All(size => size.Key != value.Key)));
         if (!values.ContainsKey("min_lr") && options.LearningRate != rate)
             options = options with { MinLearningRate = lowest * options.LearningRate / rate };
-        if (values.ContainsKey("activations") && options.Activations == ActivationStorage.BFloat16
-            && !values.ContainsKey("recompute"))
-            options = options with { CheckpointActivations = false };
         return options with { Model = Sized(options, values) };
     }
 

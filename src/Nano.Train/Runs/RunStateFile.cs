@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
@@ -13,6 +14,11 @@ namespace Nano;
 internal static class RunStateFile
 {
     private const int Version = 2, MaxBytes = 1 << 24;
+
+    private const string KeptActivations = "kept_activations", Recompute = "checkpoint_activations",
+        Activations = "activations", Float32 = "float32", BFloat16 = "b_float16";
+
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -32,9 +38,13 @@ internal static class RunStateFile
     private sealed record Content(int Version, long Step, TrainOptions Options, SortedDictionary<string, string> Data,
         SortedDictionary<string, double> Numbers);
 
-    public static void Write(Stream stream, RunState state) =>
-        JsonSerializer.Serialize(stream, new Content(Version, state.Step, state.Options,
-            new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), Json);
+    public static void Write(Stream stream, RunState state)
+    {
+        var root = JsonSerializer.SerializeToNode(new Content(Version, state.Step, state.Options,
+            new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), Json)!;
+        SplitKept(root["options"]!.AsObject(), state.Options.KeptActivations);
+        JsonSerializer.Serialize(stream, root, Json);
+    }
 
     /// <summary>Reads a state without tensors.</summary>
     /// <exception cref="BadFileException">It is malformed, or of another version.</exception>
@@ -45,14 +55,17 @@ internal static class RunStateFile
         {
             if (new FileInfo(path) is { Exists: true, Length: > MaxBytes } large)
                 throw new BadFileException(path, $"{large.Length} bytes are more than a trainer's state can have");
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path), Strict);
             int version = json.RootElement.GetProperty("version").GetInt32();
             if (version != Version)
                 throw new BadFileException(path, version > Version
                     ? $"it is of version {version}, of a later Nano; this one knows {Version}"
                     : $"it is of version {version}, which does not hold all options of the run, and this Nano "
                     + $"continues runs of version {Version} only; the model beside it can be used as ever");
-            var content = json.Deserialize<Content>(Json) ?? throw new JsonException("expected an object, got null");
+            var root = JsonObject.Create(json.RootElement)!;
+            if (root["options"] is JsonObject options)
+                JoinKept(options);
+            var content = root.Deserialize<Content>(Json) ?? throw new JsonException("expected an object, got null");
             if (content.Data.ContainsValue(null!))
                 throw new BadFileException(path, "not a trainer state: null stands for a value of 'data'");
             if (content.Step is < 0 or > int.MaxValue)
@@ -71,6 +84,29 @@ internal static class RunStateFile
         {
             throw new NanoException($"cannot read '{path}': {e.Message}", "check the file's permissions", e);
         }
+    }
+
+    /// <summary>The two members that files of this version have for the form of kept activations.</summary>
+    private static void SplitKept(JsonObject options, Keep kept)
+    {
+        options.Remove(KeptActivations);
+        options[Recompute] = kept == Keep.Nothing;
+        options[Activations] = kept == Keep.BFloat16 ? BFloat16 : Float32;
+    }
+
+    private static void JoinKept(JsonObject options)
+    {
+        bool isRecomputed = options.Remove(Recompute, out var recompute)
+            && (recompute ?? throw new JsonException($"'{Recompute}' cannot be null")).GetValue<bool>();
+        string stored = options.Remove(Activations, out var activations)
+            ? activations?.GetValue<string>() ?? "null" : Float32;
+        var kept = stored switch
+        {
+            Float32 => isRecomputed ? Keep.Nothing : Keep.All,
+            BFloat16 when !isRecomputed => Keep.BFloat16,
+            var other => throw new JsonException($"'{Activations}' cannot be {Quoted.Of(other)}"),
+        };
+        options[KeptActivations] = JsonSerializer.SerializeToNode(kept, Json);
     }
 
     /// <summary>A model's configuration as its config.json has it.</summary>

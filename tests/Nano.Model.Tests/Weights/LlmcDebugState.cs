@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
 
-namespace Nano;
+namespace Nano.Tests;
 
 /// <summary>
 /// The record of one training step by llm.c's PyTorch script, for comparison (format: its
 /// train_gpt2.py): a batch, its logits, loss and gradients.
 /// </summary>
-public sealed class LlmcDebugState : IDisposable
+sealed class LlmcDebugState : IDisposable
 {
     private const int Version = 2;
 

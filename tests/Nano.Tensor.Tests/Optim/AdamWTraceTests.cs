@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Nano.Tests;
 
-public class AdamWTests
+public class AdamWTraceTests
 {
     static Tensor Parameter(string name, Shape shape, float[] values)
     {

@@ -76,14 +76,6 @@ public class ScheduleTests
         Assert.Equal(expected, new Schedule(name, name.StartsWith("wsd", StringComparison.Ordinal) ? 20 : null)
             .At(step, 1, 0.1, 9, 109), 1e-12);
 
-    [Fact]
-    public void The_default_is_the_cosine_to_the_bit()
-    {
-        for (long step = 0; step < 2100; step++)
-            Assert.Equal(Schedule.WarmupCosine(step, 1e-3, 1e-4, 100, 2000),
-                Presets.Get("shakespeare-char").LearningRateAt(step));
-    }
-
     [Theory]
     [InlineData(null, 799, 1)]
     [InlineData(null, 850, 0.5)] // a fifth of 1,000: a quarter of it is 50 steps
@@ -103,19 +95,7 @@ public class ScheduleTests
     public void What_cannot_be_is_refused(string name, int? decaySteps, int warmup, string expected)
     {
         var e = Assert.Throws<NanoException>(() =>
-            (Runs.Tiny with { Steps = 100, WarmupSteps = warmup, Schedule = new(name, decaySteps) }).Validate());
+            new Schedule(name, decaySteps).Validate(warmup, 100));
         Assert.Contains(expected, e.Message + e.Hint, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void A_schedule_decides_a_run()
-    {
-        string[] all = [.. Schedule.Names.Select(name => Text(new Schedule(name))), Text(new Schedule("wsd", 7)),
-            Text(new Schedule("wsd-linear", 7))];
-        Assert.Equal(all.Length, all.Distinct().Count());
-        Assert.Equal(Text(new Schedule("wsd")), Text(new Schedule("wsd", 20))); // a fifth of 100
-
-        static string Text(Schedule schedule) =>
-            string.Join(", ", (Runs.Tiny with { Steps = 100, Schedule = schedule }).Describe());
     }
 }

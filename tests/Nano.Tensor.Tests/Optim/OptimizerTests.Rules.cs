@@ -133,56 +133,6 @@ public partial class OptimizerTests
     }
 
     [Fact]
-    public void A_steps_curvature_is_the_squared_gradient_of_labels_that_the_model_drew()
-    {
-        var options = Learning with
-        {
-            Optimizer = OptimizerKind.Get("sophia").Defaults,
-            Accumulate = 2,
-            Model = Learning.Model with { Dropout = 0.2f }
-        };
-        using var compute = new Compute(2);
-        var (model, step) = NewRun(options, compute);
-        using var twin = Runs.NewModel(options);
-        using (model)
-        using (step)
-        {
-            step.FindGradients(0);
-            float[] gradient = model.Parameters.All[0].Gradient.Data.ToArray();
-            // The same by hand: the whole batch at once, labels drawn on their own, their gradient without dropout.
-            var loader = new BatchLoader(Runs.RandomTokens(13, 11), options.Batch, options.Time, "test");
-            var shape = new Shape(2 * options.Batch, options.Time);
-            Tensor ids = new(shape, DType.Int32), labels = new(shape, DType.Int32);
-            for (int micro = 0; micro < 2; micro++)
-                loader.Random(options.Seed, RandomPurpose.TrainingWindows, micro,
-                    ids.SliceRows(micro * options.Batch, options.Batch),
-                    labels.SliceRows(micro * options.Batch, options.Batch));
-            int[] text = labels.Ids.ToArray();
-            using var other = new Compute(1);
-            twin.Loss(other, ids, labels,
-                new(Draw: new LabelDraw(Philox.Key(options.Seed, (ulong)RandomPurpose.CurvatureLabels), 0)));
-            Assert.NotEqual(text, labels.Ids.ToArray());
-            other.NextStep();
-            other.Tape = new Tape();
-            other.Tape.Backward(other, other.CrossEntropy(twin.Forward(other, ids), labels).Loss);
-            var state = step.Optimizer.State.ToDictionary(slot => slot.Name, slot => slot.Tensor);
-            foreach (var parameter in twin.Parameters.All)
-            {
-                float[] curvature = state[parameter.Name + ".curvature"].Data.ToArray();
-                double largest = curvature.Max();
-                Assert.True(largest > 0);
-                for (int i = 0; i < curvature.Length; i++)
-                    Assert.Equal(0.01 * shape.Length * parameter.Gradient.Data[i] * parameter.Gradient.Data[i],
-                        curvature[i], 1e-4 * largest);
-            }
-            // What the step then learns from is not touched by it.
-            step.Optimizer.StepCount = 1;
-            step.FindGradients(0);
-            Assert.Equal(gradient, model.Parameters.All[0].Gradient.Data.ToArray());
-        }
-    }
-
-    [Fact]
     public void Moments_of_8_bits_are_the_nearest_codes_and_never_lose_a_second_moment()
     {
         var parameter = NewParameters([("w", new Shape(3, 2049))]); // three blocks and a tail
