@@ -53,6 +53,30 @@ public sealed class GemmTests : IDisposable
                 product.Run(compute, RightLayout.RowsOfK, byColumns: false, start), $"{product}, {start}");
     }
 
+    /// <summary>
+    /// Caches that make all rows crowded, the K-block short, panels small and large: rows of 1,024 and of 600 floats,
+    /// several K-blocks, more tokens and fewer than weights.
+    /// </summary>
+    [Theory]
+    [InlineData(40, 70, 1024)]
+    [InlineData(70, 40, 600)]
+    [InlineData(300, 260, 515)]
+    public void Sizes_of_caches_change_no_bit(int m, int n, int k)
+    {
+        var product = new GemmCase(m, n, k, seed: 13);
+        CacheSizes[] machines = [new(4 << 10, 1, 64 << 10, 1 << 20), new(48 << 10, 12, 2 << 20, 256 << 20),
+            new(32 << 10, 8, 256 << 10, 32 << 20)];
+        foreach (var caches in machines)
+            foreach (int threads in KernelData.ThreadCounts)
+            {
+                using var compute = new Compute(threads) { Caches = caches };
+                foreach (var start in Enum.GetValues<ChainStart>())
+                    foreach (var (layout, byColumns) in GemmCase.Layouts)
+                        KernelData.AssertSameBits(product.Expected(start),
+                            product.Run(compute, layout, byColumns, start, pad: 0), $"{product}, {caches}, {threads}");
+            }
+    }
+
     [Fact]
     public void Random_sizes_give_the_bits_of_the_definition()
     {

@@ -1,0 +1,93 @@
+namespace Nano.Tests;
+
+/// <summary>Weights of 16 bits against the same weights widened by the framework.</summary>
+public sealed class WeightFormTests : IDisposable
+{
+    private readonly List<Compute> computes = KernelData.EveryCompute();
+
+    public void Dispose() => computes.ForEach(compute => compute.Dispose());
+
+    [Fact]
+    public void Every_float16_is_widened_as_the_framework_does()
+    {
+        foreach (var compute in computes.Where(compute => compute.Threads == 1))
+        {
+            var table = new Tensor(new Shape(1 << 12, 16), DType.Float16);
+            for (int i = 0; i < table.Length; i++)
+                table.HalfBits[i] = (ushort)i;
+            var ids = Tensor.From(new Shape(1 << 12), [.. Enumerable.Range(0, 1 << 12)]);
+            var widened = compute.Embedding(table, ids).Data;
+            for (int i = 0; i < widened.Length; i++)
+            {
+                float expected = (float)BitConverter.UInt16BitsToHalf((ushort)i);
+                Assert.True(float.IsNaN(expected) ? float.IsNaN(widened[i])
+                    : KernelData.Bits(expected) == KernelData.Bits(widened[i]), $"{i:x4}: {widened[i]:R}, not {expected:R}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 16, 64)]
+    [InlineData(1, 33, 257)]
+    [InlineData(1, 100, 32)]
+    [InlineData(1, 48, 3)]
+    [InlineData(1, 1, 1)]
+    [InlineData(1, 640, 1024)] // shared among threads, rows that would crowd a cache set
+    [InlineData(2, 37, 65)]
+    [InlineData(5, 130, 600)]
+    [InlineData(40, 33, 129)]
+    [InlineData(200, 20, 70)] // fewer weights than tokens
+    public void Products_have_the_bits_of_widened_weights(int m, int n, int k)
+    {
+        foreach (var type in (DType[])[DType.Float16, DType.BFloat16])
+            foreach (bool finite in (bool[])[true, false])
+            {
+                var (half, wide) = Weights(n, k, type, finite);
+                var x = Tensor.From(new Shape(m, k), KernelData.Random(3, m * k));
+                var bias = Tensor.From(new Shape(n), KernelData.Random(4, n));
+                foreach (var compute in computes)
+                    foreach (var b in (Tensor?[])[bias, null])
+                    {
+                        var expected = compute.Linear(x, wide, b).Data;
+                        var actual = compute.Linear(x, half, b).Data;
+                        for (int i = 0; i < expected.Length; i++)
+                            Assert.True(float.IsNaN(expected[i]) ? float.IsNaN(actual[i])
+                                : KernelData.Bits(expected[i]) == KernelData.Bits(actual[i]),
+                                $"{type}, {m} x {n} x {k}, {KernelData.Describe(compute)}: {i}");
+                        compute.NextStep();
+                    }
+            }
+    }
+
+    [Fact]
+    public void A_loss_over_16_bit_weights_has_the_bits_of_widened_ones_and_no_gradient()
+    {
+        var (half, wide) = Weights(50, 24, DType.BFloat16, finite: true);
+        var x = Tensor.From(new Shape(9, 24), KernelData.Random(5, 9 * 24));
+        var targets = Tensor.From(new Shape(9), [.. Enumerable.Range(0, 9)]);
+        using var compute = new Compute(2);
+        KernelData.AssertSameBits(compute.LinearCrossEntropy(x, wide, targets).Nll.Data,
+            compute.LinearCrossEntropy(x, half, targets).Nll.Data, "nll");
+        compute.Tape = new Tape();
+        Assert.Throws<ArgumentException>(() => compute.LinearCrossEntropy(x, half, targets));
+        Assert.Throws<InvalidOperationException>(() => half.Data.Length);
+        Assert.Throws<InvalidOperationException>(() => half.WantsGradient = true);
+    }
+
+    private static (Tensor Half, Tensor Wide) Weights(int n, int k, DType type, bool finite)
+    {
+        var (half, wide) = (new Tensor(new Shape(n, k), type), new Tensor(new Shape(n, k)));
+        var random = new Random(7);
+        for (int i = 0; i < half.Length; i++)
+        {
+            ushort bits = (ushort)random.Next(1 << 16);
+            bool special = type == DType.Float16 ? (bits & 0x7c00) == 0x7c00 : (bits & 0x7f80) == 0x7f80;
+            if (special && (finite || i % 64 != 0))
+                bits = (ushort)(bits & 0x83ff); // zero or subnormal
+            half.HalfBits[i] = bits;
+            wide.Data[i] = type == DType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits)
+                : BitConverter.UInt32BitsToSingle((uint)bits << 16);
+        }
+        return (half, wide);
+    }
+}
