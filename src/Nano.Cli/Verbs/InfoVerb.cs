@@ -49,6 +49,12 @@ internal static class InfoVerb
             $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"memory triad {machine.TriadGigabytesPerSecond:F0} GB/s, two streams read and one written (measured)"));
+        if (compute.Threads > 1)
+            human.WriteLine(double.IsNaN(machine.CacheLineNanoseconds)
+                ? "cache line   not measured: two threads never ran at the same time"
+                : string.Create(CultureInfo.InvariantCulture,
+                    $"cache line   {machine.CacheLineNanoseconds:F0} ns from one thread to another (measured; about 25 "
+                    + $"where they have a cache in common, 150 where they do not)"));
         var (devices, problems) = Devices(human);
         if (json)
             Common.PrintJson(new
@@ -60,6 +66,7 @@ internal static class InfoVerb
                 peak_gflops = machine.PeakGflops,
                 read_gbps = machine.ReadGigabytesPerSecond,
                 triad_gbps = machine.TriadGigabytesPerSecond,
+                cache_line_ns = Common.Finite(machine.CacheLineNanoseconds),
                 devices,
                 device_problems = problems
             });
