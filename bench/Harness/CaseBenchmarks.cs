@@ -14,9 +14,14 @@ namespace Nano.Bench;
 /// </summary>
 internal static class Session
 {
+    private static readonly Lazy<Machine> ceilings = new(() => Machine.Best(Machine.Measure(Compute)));
+
     public static Compute Compute { get; private set; } = null!;
 
     public static Machine Machine { get; private set; } = null!;
+
+    /// <summary>The better of the ceilings at the start and after the first run, when figures are asked for.</summary>
+    public static Machine Ceilings => ceilings.Value;
 
     public static Peers Peers { get; private set; } = null!;
 
@@ -151,7 +156,7 @@ internal sealed class FigureColumn(string name, string legend, Func<BenchResult,
         if (summary[benchmarkCase]?.ResultStatistics is not { } statistics
             || benchmarkCase.Parameters["Entry"] is not Entry entry)
             return "-";
-        var value = figure(BenchResult.Of(entry.Case, Session.Machine, statistics.Median / 1e9, processorTime: false));
+        var value = figure(BenchResult.Of(entry.Case, Session.Ceilings, statistics.Median / 1e9, processorTime: false));
         return value?.ToString("F1", System.Globalization.CultureInfo.InvariantCulture) ?? "-";
     }
 

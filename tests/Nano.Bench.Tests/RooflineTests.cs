@@ -105,6 +105,27 @@ public class RooflineTests
     }
 
     [Fact]
+    public void Results_are_held_against_the_better_ceilings_of_start_and_end()
+    {
+        var product = BenchCases.Gemm("f", new(GemmProduct.Forward, 100, 100, 100)); // 2e6 flops, 120,000 bytes
+        var add = BenchCases.Ops(100, 100, 100, 100).First();
+        Machine half = new(100, 40, 25), whole = new(250, 40, 25);
+        BenchResult[] results = [BenchResult.Of(product, half, 1e-5, false), BenchResult.Of(add, half, 1e-5, false)];
+        var final = BenchCeilings.Of(half, whole, results);
+        Assert.Equal(whole, final.Machine);
+        Assert.Equal([80, 48], final.Results.Select(result => Math.Round(result.PercentOfCeiling(), 9)));
+        Assert.Equal(3, final.Notes.Count);
+        Assert.StartsWith("higher ceilings at the end: peak 250 GFLOP/s", final.Notes[0], StringComparison.Ordinal);
+        Assert.Equal(final.Results.Select(result => result.Line()), final.Notes.Skip(1));
+
+        var beyond = BenchCeilings.Of(half, half, results);
+        Assert.Equal(200, beyond.Results[0].PercentOfPeak, 1e-9);
+        Assert.StartsWith("warning: f forward 100 x 100 x 100 is at 200.0 % of the measured peak",
+            Assert.Single(beyond.Notes), StringComparison.Ordinal);
+        Assert.Empty(BenchCeilings.Of(whole, half, [BenchResult.Of(add, half, 1e-5, false)]).Notes);
+    }
+
+    [Fact]
     public void The_page_has_every_case_the_ceilings_and_the_peers()
     {
         var pass = new BenchPass(1, SimdWidth.W512, Ceilings,

@@ -113,6 +113,31 @@ public sealed unsafe class ComputeTests
         var machine = Machine.Measure(compute);
         Assert.True(double.IsFinite(machine.PeakGflops) && machine.PeakGflops > 0);
         Assert.True(double.IsFinite(machine.ReadGigabytesPerSecond) && machine.ReadGigabytesPerSecond > 0);
+        Assert.False(machine.CacheLineNanoseconds <= 0);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
+    public void The_time_of_a_cache_line_is_positive_or_not_known(int threads)
+    {
+        using var compute = new Compute(threads);
+        double time = CacheLineTime.Measure(compute);
+        Assert.True(threads == 1 ? double.IsNaN(time) : !(time <= 0), $"{time}");
+    }
+
+    [Fact]
+    public void The_better_of_two_measurements_has_the_higher_ceilings_and_the_shorter_time()
+    {
+        Machine one = new(100, 20, 30) { CacheLineNanoseconds = 150 },
+            other = new(90, 25, 28) { CacheLineNanoseconds = 25 };
+        var expected = new Machine(100, 25, 30) { CacheLineNanoseconds = 25 };
+        Assert.Equal(expected, one.Best(other));
+        Assert.Equal(expected, other.Best(one));
+        Machine unknown = new(1, 1, 1);
+        Assert.Equal(one, one.Best(unknown));
+        Assert.Equal(one, unknown.Best(one));
     }
 
     private static void Step(Compute compute, Tensor x, Tensor weight, Tensor bias)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace Nano;
 
@@ -25,6 +26,10 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     /// </summary>
     public double? PercentOfBandwidth { get; init; }
 
+    /// <summary>The ceiling of memory that bounds the case, if one does.</summary>
+    [JsonIgnore]
+    public BenchBound Bound { get; init; }
+
     /// <summary>"processor" where the time is that which the process had a processor, else "wall".</summary>
     public string Clock { get; init; } = "wall";
 
@@ -45,9 +50,17 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
             Group = of.Group,
             Family = of.Family,
             Clock = processorTime ? "processor" : "wall",
+            Bound = of.Bound,
             PercentOfBandwidth = Bandwidth(of.Bound, machine) is { } bandwidth ? 100 * gbps / bandwidth : null,
         };
     }
+
+    /// <summary>The result with percentages of other ceilings.</summary>
+    public BenchResult Against(Machine machine) => this with
+    {
+        PercentOfPeak = 100 * Gflops / machine.PeakGflops,
+        PercentOfBandwidth = Bandwidth(Bound, machine) is { } bandwidth ? 100 * Gbps / bandwidth : null,
+    };
 
     private static double? Bandwidth(BenchBound bound, Machine machine) => bound switch
     {

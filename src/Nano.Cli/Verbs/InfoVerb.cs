@@ -53,6 +53,12 @@ internal static class InfoVerb
         human.WriteLine($"caches       {caches.L1 >> 10} KB of {caches.L1Ways} ways, {caches.L2 >> 10:N0} KB, "
             + $"{caches.L3 >> 20} MB shared");
         human.WriteLine($"huge pages   {HugePages.Describe()}");
+        if (compute.Threads > 1)
+            human.WriteLine(double.IsNaN(machine.CacheLineNanoseconds)
+                ? "cache line   not measured: two threads never ran at the same time"
+                : string.Create(CultureInfo.InvariantCulture,
+                    $"cache line   {machine.CacheLineNanoseconds:F0} ns from one thread to another (measured; about 25 "
+                    + $"where they have a cache in common, 150 where they do not)"));
         var (devices, problems) = Devices(human);
         if (json)
             Common.PrintJson(new
@@ -66,6 +72,7 @@ internal static class InfoVerb
                 triad_gbps = machine.TriadGigabytesPerSecond,
                 caches = new { l1 = caches.L1, l1_ways = caches.L1Ways, l2 = caches.L2, l3 = caches.L3 },
                 huge_pages = HugePages.Describe(),
+                cache_line_ns = Common.Finite(machine.CacheLineNanoseconds),
                 devices,
                 device_problems = problems
             });

@@ -13,26 +13,67 @@ namespace Nano;
 /// together. </param>
 public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, double TriadGigabytesPerSecond)
 {
-    private const int FmaRounds = 4096, Chains = 16;
+    private const int FmaRounds = 4096, Chains = 16, ItemsPerThread = 16;
+    private const double Agreement = 0.02, NearAllThreads = 0.95;
+    private static readonly TimeSpan LongestPeak = TimeSpan.FromMilliseconds(300);
 
     /// <summary>
-    /// Measures for about a third of a second: the best of several short runs, since a ceiling is a
+    /// The time in which a cache line goes from one worker to another, in nanoseconds: about 25
+    /// where the two have a cache in common, 150 and more where they do not. NaN for one thread.
+    /// </summary>
+    public double CacheLineNanoseconds { get; init; } = double.NaN;
+
+    /// <summary>
+    /// Measures for about half a second: the best of several short runs, since a ceiling is a
     /// maximum.
     /// </summary>
     public static Machine Measure(Compute compute)
     {
         double peak = MeasurePeak(compute);
         var (read, triad) = MeasureMemory(compute);
-        return new Machine(peak, read, triad);
+        return new Machine(peak, read, triad) { CacheLineNanoseconds = CacheLineTime.Measure(compute) };
     }
 
-    /// <summary>The arithmetic ceiling alone, in about 50 ms.</summary>
+    /// <summary>
+    /// The higher of each ceiling, and the shorter time of a cache line: two measurements are both
+    /// disturbed by whatever else runs.
+    /// </summary>
+    public Machine Best(Machine other) =>
+        new(Math.Max(PeakGflops, other.PeakGflops),
+            Math.Max(ReadGigabytesPerSecond, other.ReadGigabytesPerSecond),
+            Math.Max(TriadGigabytesPerSecond, other.TriadGigabytesPerSecond))
+        {
+            CacheLineNanoseconds = double.IsNaN(CacheLineNanoseconds) ? other.CacheLineNanoseconds
+                : double.IsNaN(other.CacheLineNanoseconds) ? CacheLineNanoseconds
+                : Math.Min(CacheLineNanoseconds, other.CacheLineNanoseconds),
+        };
+
+    /// <summary>
+    /// The arithmetic ceiling alone, in 10 to 300 ms: measured until two rounds agree and all threads
+    /// together come near to as many times one thread. When a process starts, its threads may still
+    /// share a processor.
+    /// </summary>
     public static double MeasurePeak(Compute compute)
     {
+        long start = Stopwatch.GetTimestamp();
+        double all = compute.Threads * PeakOf(compute, 1), best = 0;
+        while (true)
+        {
+            double round = PeakOf(compute, compute.Threads);
+            bool agrees = Math.Abs(round - best) <= Agreement * round;
+            best = Math.Max(best, round);
+            if ((agrees && best >= NearAllThreads * all) || Stopwatch.GetElapsedTime(start) > LongestPeak)
+                return best;
+        }
+    }
+
+    /// <summary>The best of a dozen runs on one thread or on all, in GFLOP/s.</summary>
+    private static double PeakOf(Compute compute, int threads)
+    {
         int lanes = (int)compute.Width / 32;
-        nint items = compute.Threads * 16;
-        double best = Best(12, () => compute.For(items, 1, 16, new FmaChains()));
-        return 2.0 * items * FmaRounds * Chains * lanes / best / 1e9;
+        nint items = threads * ItemsPerThread;
+        double seconds = Best(12, () => compute.For(items, threads == 1 ? items : 1, 16, new FmaChains()));
+        return 2.0 * items * FmaRounds * Chains * lanes / seconds / 1e9;
     }
 
     /// <summary>The processor's name as the system tells it.</summary>

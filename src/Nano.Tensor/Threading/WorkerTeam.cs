@@ -37,6 +37,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     private readonly Thread[] threads;
     private readonly Scratch[] scratch;
     private readonly long[] tickets;
+    private readonly Placement placement;
     private readonly Lock busy = new();
     private readonly object gate = new();
     private Shared shared;
@@ -54,6 +55,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         scratch = new Scratch[size];
+        placement = new Placement(size);
         tickets = new long[(size + 1) * TicketStride];
         for (int i = 0; i < size; i++)
             scratch[i] = new Scratch();
@@ -146,7 +148,10 @@ public sealed unsafe class WorkerTeam : IDisposable
             TakeChunks(0);
             var wait = new SpinWait();
             while (Volatile.Read(ref shared.Unfinished) > 0)
+            {
+                placement.Note(0);
                 wait.SpinOnce(sleep1Threshold: -1);
+            }
             if (failure is { } e)
                 ExceptionDispatchInfo.Throw(e);
             recorder?.EndJob();
@@ -183,6 +188,7 @@ public sealed unsafe class WorkerTeam : IDisposable
         int next = index + Math.Max(1, (end - index) / ShareOfRange);
         if (Interlocked.CompareExchange(ref shared, ticket + (next - index), ticket) != ticket)
             return true;
+        placement.Note(worker);
         long started = recorder is null ? 0 : Stopwatch.GetTimestamp();
         for (int i = index; i < next; i++)
             try
@@ -225,7 +231,10 @@ public sealed unsafe class WorkerTeam : IDisposable
                 return true;
             Thread.SpinWait(8);
             if (i % YieldEvery == YieldEvery - 1)
+            {
+                placement.Note(worker);
                 Thread.Yield();
+            }
         }
         return false;
     }
