@@ -25,8 +25,10 @@ internal readonly struct NoFetch : IFetch
 /// </summary>
 internal unsafe struct FetchList : IFetch
 {
+    private const int ShortDepth = 256;
+
     private readonly float** lines;
-    private int room, count;
+    private int steps, room, count; // entries that the tile takes, that may be used, that are
     private float** next;
 
     /// <summary>A list for tiles of up to this depth.</summary>
@@ -41,24 +43,29 @@ internal unsafe struct FetchList : IFetch
 
     private static int Room(int depth) => (depth + Tiles.FetchEvery - 1) / Tiles.FetchEvery;
 
-    /// <summary>Empties the list, for a tile of this depth.</summary>
+    /// <summary>
+    /// Empties the list, for a tile of this depth. A tile that is soon done would ask too late for what the next one
+    /// needs: there everything is asked for at once.
+    /// </summary>
     public void Begin(int depth)
     {
-        (room, count) = (Room(depth), 0);
+        (steps, room, count) = (Room(depth), depth < ShortDepth ? 0 : Room(depth), 0);
         next = lines;
     }
 
-    /// <summary>Adds a line, which may lie anywhere; what does not fit is not fetched.</summary>
+    /// <summary>Adds a line, which may lie anywhere; what does not fit is asked for at once.</summary>
     public void Add(float* line)
     {
         if (count < room)
             lines[count++] = line;
+        else
+            Fetch(line);
     }
 
     /// <summary>The list with a line that is there in its free places.</summary>
     public readonly FetchList Filled()
     {
-        new Span<nint>(lines + count, room - count).Fill((nint)lines);
+        new Span<nint>(lines + count, steps - count).Fill((nint)lines);
         return this;
     }
 

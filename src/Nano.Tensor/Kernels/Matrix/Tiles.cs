@@ -12,7 +12,7 @@ namespace Nano;
 internal static unsafe class Tiles
 {
     /// <summary>Steps of a tile for each line that is fetched.</summary>
-    public const int FetchEvery = 4;
+    public const int FetchEvery = 2;
 
     /// <inheritdoc cref="Multiply{S, V, F}"/>
     public static void Multiply<S, V>(int rows, int columns, int depth, Matrix a, Rows panel, Rows start, Rows c,
