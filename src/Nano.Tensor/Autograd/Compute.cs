@@ -21,11 +21,17 @@ public sealed unsafe class Compute : IDisposable
     public Compute(int threads = 0, SimdWidth? width = null)
     {
         Width = width ?? SimdWidths.Best();
+        EmitsCode = Width == SimdWidth.W512 && EmittedCode.Problem is null;
         team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
     }
 
     /// <summary>The SIMD width of its kernels.</summary>
     public SimdWidth Width { get; }
+
+    /// <summary>
+    /// True if kernels use machine code written at run time, where there is some; it changes no bit.
+    /// </summary>
+    public bool EmitsCode { get; internal init; }
 
     /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
