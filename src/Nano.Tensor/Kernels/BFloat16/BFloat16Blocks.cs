@@ -15,6 +15,9 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     /// <summary>Panels per block: 16 times 512 steps are 512 KB, a transposed block of 96 x 512 sums is 192 KB.</summary>
     private const int BlockPanels = 16;
 
+    /// <summary>Floats per cache line.</summary>
+    private const int Line = 16;
+
     private readonly int rows, columns, steps, rowBlock, panelBlock, rowParts, panelParts;
     private readonly Matrix read; // [rows, steps]
     private readonly uint* panels;
@@ -40,8 +43,6 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
         rowParts = Parts(rows, rowBlock);
         panelBlock = Parts(panelCount, panelParts);
         panelParts = Parts(panelCount, panelBlock);
-
-        static int Parts(int whole, int part) => (whole + part - 1) / part;
     }
 
     public nint Items => (nint)rowParts * panelParts;
@@ -59,21 +60,35 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
         float* sums = Transposes ? scratch.Allocate((long)rowBlock * panelBlock * TileN) : null;
         for (nint item = begin; item < end; item++)
         {
-            int row = (int)(item / panelParts) * rowBlock, height = Math.Min(rowBlock, rows - row);
-            int first = (int)(item % panelParts) * panelBlock * TileN,
-                width = Math.Min(panelBlock * TileN, columns - first);
+            int row = (int)(item / panelParts) * rowBlock, first = (int)(item % panelParts) * panelBlock * TileN;
+            int nextRow = item + 1 < end ? (int)((item + 1) / panelParts) * rowBlock : row;
+            int height = Math.Min(rowBlock, rows - row), width = Math.Min(panelBlock * TileN, columns - first),
+                padded = Parts(width, TileN) * TileN;
             var to = target.From(row, first);
-            int padded = (width + TileN - 1) / TileN * TileN;
             var c = Transposes ? new Rows(sums, padded) : new Rows(to.Pointer, to.PerRow);
-            for (int r = 0; r < height && start != ChainStart.FromC; r++)
-                StartRow(new Span<float>(c.At(r), width), row + r, first);
+            var block = new Block(row, height, Transposes ? padded : width, nextRow,
+                panels + ((nint)first * Parts(steps, 2)), c);
             if (Transposes && start == ChainStart.FromC)
                 Pack.Transpose(height, width, to.Pointer, to.PerColumn, padded, padded, sums);
-            Chains<S, V>(row, height, Transposes ? padded : width, panels + ((nint)first * ((steps + 1) / 2)), c, packed,
-                edge);
+            for (int r = 0; r < height && start != ChainStart.FromC; r++)
+                StartRow(new Span<float>(c.At(r), block.Width), row + r, first);
+            Chains<S, V>(block, packed, edge);
             if (Transposes)
                 Pack.Transpose(width, height, sums, padded, 0, to.PerColumn, to.Pointer);
         }
+    }
+
+    /// <summary>
+    /// Rows [Row, Row + Height) and Width columns whose panels begin at Panels and whose sums are in C; NextRow is
+    /// where this thread goes afterwards.
+    /// </summary>
+    private readonly struct Block(int row, int height, int width, int nextRow, uint* panels, Rows c)
+    {
+        public readonly int Row = row, Height = height, Width = width, NextRow = nextRow;
+        public readonly uint* Panels = panels;
+        public readonly Rows C = c;
+
+        public int Visits => Parts(Height, TileM) * Parts(Width, TileN);
     }
 
     /// <summary>The starts of a row's chains, unless they are in C.</summary>
@@ -87,40 +102,70 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
             new ReadOnlySpan<float>(bias + column, sums.Length).CopyTo(sums);
     }
 
-    /// <summary>All chains of a block, a K-block at a time.</summary>
-    private void Chains<S, V>(int firstRow, int height, int width, uint* blockPanels, Rows c, uint* packed,
-        float* edge) where S : ISimd<V> where V : unmanaged
+    /// <summary>
+    /// All chains of a block, a K-block at a time; meanwhile what comes next is fetched into the cache.
+    /// </summary>
+    private void Chains<S, V>(Block block, uint* packed, float* edge) where S : ISimd<V> where V : unmanaged
     {
-        int pairs = (steps + 1) / 2;
         for (int k = 0; k < steps; k += PairRows.KBlock)
         {
-            int depth = Math.Min(PairRows.KBlock, steps - k), visitPairs = (depth + 1) / 2;
-            PairRows.Pack<S, V>(read.From(firstRow, k), rows - firstRow, height, depth, packed);
-            for (int column = 0; column < width; column += TileN)
-                for (int row = 0; row < height; row += TileM)
+            int depth = Math.Min(PairRows.KBlock, steps - k), visit = 0;
+            PairRows.Pack<S, V>(read.From(block.Row, k), rows - block.Row, block.Height, depth, packed);
+            for (int column = 0; column < block.Width; column += TileN)
+                for (int row = 0; row < block.Height; row += TileM, visit++)
                 {
-                    var (tileRows, tileColumns) = (Math.Min(TileM, height - row), Math.Min(TileN, width - column));
-                    uint* panel = blockPanels + ((nint)column * pairs) + (k / 2 * TileN);
-                    var part = c.From(row, column);
-                    if (tileColumns == TileN)
-                    {
-                        Tile<S, V>(tileRows, visitPairs, PairRows.Tile(packed, row), panel, part);
-                        continue;
-                    }
-                    var whole = part.Copied<S, V>(tileRows, tileColumns, TileN, edge);
-                    Tile<S, V>(tileRows, visitPairs, PairRows.Tile(packed, row), panel, whole);
-                    Pack.Copy<S, V>(tileRows, tileColumns, edge, TileN, tileColumns, part.Stride, part.First);
+                    if (k + depth < steps)
+                        FetchRows(block.Row, k + depth, visit, block.Visits);
+                    else if (block.NextRow != block.Row)
+                        FetchRows(block.NextRow, 0, visit, block.Visits);
+                    if (k == 0 && !Transposes)
+                        FetchNextTile(block, row, column);
+                    uint* panel = block.Panels + ((nint)column * Parts(steps, 2)) + (k / 2 * TileN);
+                    Tile<S, V>(Math.Min(TileM, block.Height - row), Math.Min(TileN, block.Width - column),
+                        Parts(depth, 2), PairRows.Tile(packed, row), panel, block.C.From(row, column), edge);
                 }
         }
     }
 
-    private void Tile<S, V>(int tileRows, int pairs, uint* a, uint* panel, Rows c) where S : ISimd<V> where V : unmanaged
+    /// <summary>Prefetches one of several equal parts of a block of rows and KBlock steps.</summary>
+    private void FetchRows(int row, int k, int part, int parts)
     {
+        int height = Math.Min(rowBlock, rows - row), depth = Math.Min(PairRows.KBlock, steps - k);
+        var (outer, inner) = read.PerColumn == 1 ? (height, depth) : (depth, height);
+        nint stride = read.PerColumn == 1 ? read.PerRow : read.PerColumn;
+        float* next = read.From(row, k).Pointer;
+        for (int i = outer * part / parts; i < outer * (part + 1) / parts; i++)
+            for (int j = 0; j < inner; j += Line)
+                GemmBlocks.Fetch(next + (i * stride) + j);
+    }
+
+    /// <summary>
+    /// Asks the cache for the tile of C that comes after this one, down the rows and then to the next columns.
+    /// </summary>
+    private static void FetchNextTile(Block block, int row, int column)
+    {
+        (row, column) = row + TileM < block.Height ? (row + TileM, column) : (0, column + TileN);
+        if (column >= block.Width)
+            return;
+        for (int r = row; r < Math.Min(row + TileM, block.Height); r++)
+            for (int c = column; c < Math.Min(column + TileN, block.Width); c += Line)
+                GemmBlocks.Fetch(block.C.At(r) + c);
+    }
+
+    /// <summary>One tile of sums; one narrower than a panel goes through the edge buffer.</summary>
+    private void Tile<S, V>(int tileRows, int tileColumns, int pairs, uint* a, uint* panel, Rows c, float* edge)
+        where S : ISimd<V> where V : unmanaged
+    {
+        var sums = tileColumns == TileN ? c : c.Copied<S, V>(tileRows, tileColumns, TileN, edge);
         bool byRow = read.PerColumn == 1;
         if (emitted)
-            DotTile.Code(tileRows, byRow)(pairs, a, panel, c.First, c.Stride * sizeof(float));
+            DotTile.Code(tileRows, byRow)(pairs, a, panel, sums.First, sums.Stride * sizeof(float));
         else
             DotPairs.Multiply<S, V>(tileRows, pairs, a, byRow ? PairRows.RowStride : 1,
-                byRow ? 1 : PairRows.StepStride, panel, c.First, c.Stride);
+                byRow ? 1 : PairRows.StepStride, panel, sums.First, sums.Stride);
+        if (tileColumns != TileN)
+            Pack.Copy<S, V>(tileRows, tileColumns, edge, TileN, tileColumns, c.Stride, c.First);
     }
+
+    private static int Parts(int whole, int part) => (whole + part - 1) / part;
 }

@@ -69,6 +69,9 @@ internal static unsafe class PairRows
     /// <summary>Pairs from one row to the next: a cache line more than a K-block, so that rows use all sets of a cache.</summary>
     public const int RowStride = (KBlock / 2) + 16;
 
+    /// <summary>Steps whose rows are read again for each tile before the next: their pages stay known.</summary>
+    private const int PackedAtOnce = 32;
+
     /// <summary>Pairs from one step of a tile to the next.</summary>
     public const int StepStride = DotTile.Rows;
 
@@ -88,18 +91,18 @@ internal static unsafe class PairRows
                 PairPack.Along(from.Pointer + (row * from.PerRow), steps, Tile(to, row), 0);
             return;
         }
-        for (int row = 0; row < height; row += DotTile.Rows)
-        {
-            int rows = Math.Min(DotTile.Rows, height - row);
-            bool more = rows == DotTile.Rows && rowsBelow - row >= 16;
-            float* source = from.Pointer + row;
-            uint* tile = Tile(to, row);
-            int k = 0;
-            for (; k < steps - 1; k += 2, source += 2 * from.PerColumn, tile += StepStride)
-                PairPack.Across<S, V>(source, source + from.PerColumn, rows, more, (float*)tile);
-            if (k < steps)
-                PairPack.AcrossLast(source, rows, 0, tile);
-        }
+        for (int k = 0; k < steps; k += PackedAtOnce)
+            for (int row = 0; row < height; row += DotTile.Rows)
+            {
+                int rows = Math.Min(DotTile.Rows, height - row), depth = Math.Min(PackedAtOnce, steps - k);
+                bool more = rows == DotTile.Rows && rowsBelow - row >= 16;
+                float* source = from.From(row, k).Pointer;
+                uint* tile = Tile(to, row) + (k / 2 * StepStride);
+                for (; depth > 1; depth -= 2, source += 2 * from.PerColumn, tile += StepStride)
+                    PairPack.Across<S, V>(source, source + from.PerColumn, rows, more, (float*)tile);
+                if (depth > 0)
+                    PairPack.AcrossLast(source, rows, 0, tile);
+            }
     }
 }
 
