@@ -21,7 +21,7 @@ public sealed unsafe class Compute : IDisposable
     public Compute(int threads = 0, SimdWidth? width = null)
     {
         Width = width ?? SimdWidths.Best();
-        EmitsCode = Width == SimdWidth.W512 && EmittedCode.Problem is null;
+        EmittedCodeProblem = Width == SimdWidth.W512 ? EmittedCode.Problem : "vectors are not 512 bits wide";
         team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
     }
 
@@ -29,9 +29,10 @@ public sealed unsafe class Compute : IDisposable
     public SimdWidth Width { get; }
 
     /// <summary>
-    /// True if kernels use machine code written at run time, where there is some; it changes no bit.
+    /// The reason for which kernels use no machine code written at run time; null if they do, where there is
+    /// some. It changes no bit.
     /// </summary>
-    public bool EmitsCode { get; internal init; }
+    public string? EmittedCodeProblem { get; internal init; }
 
     /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
@@ -56,6 +57,12 @@ public sealed unsafe class Compute : IDisposable
     /// null to add them at once.
     /// </summary>
     public DeferredRows? DeferredRows { get; set; }
+
+    /// <summary>
+    /// True to round the operands of linear layers' products, of the head's too, to bfloat16, forward and
+    /// backward; sums and everything else stay float32.
+    /// </summary>
+    public bool RoundsProducts { get; set; }
 
     /// <summary>Forgets every tensor of the step that has just ended.</summary>
     public void NextStep()

@@ -108,7 +108,7 @@ public static class LinearCrossEntropyExtensions
         {
             int m = Math.Min(rowsPerChunk, rows - first);
             float* a = px + ((nint)first * k), z = logits.Pointer;
-            Gemm.Run(compute, m, n, k, a, k, 1, pw, k, RightLayout.RowsOfK, null, accumulate: false, z, n);
+            LinearProduct.Run(compute, m, n, k, new(a, k), new(pw, 1, k), new(z, n));
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
             if (options.Draw is { } labels)
                 compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n),
@@ -127,14 +127,13 @@ public static class LinearCrossEntropyExtensions
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
             if (dx is not null)
             {
-                Gemm.Run(compute, m, k, n, z, n, 1, pw, k, RightLayout.RowsOfN, null,
-                    accumulate: false, dx.Pointer + ((nint)first * k), k);
+                LinearProduct.Run(compute, m, k, n, new(z, n), new(pw, k), new(dx.Pointer + ((nint)first * k), k));
                 compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
             }
             if (dw.Pointer != null)
             {
-                Gemm.Run(compute, n, k, m, z, 1, n, a, k, RightLayout.RowsOfN, null,
-                    dw.Accumulate || first > 0, dw.Pointer, k);
+                LinearProduct.Run(compute, n, k, m, new(z, 1, n), new(a, k), new(dw.Pointer, k),
+                    accumulate: dw.Accumulate || first > 0);
                 compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
             }
         }

@@ -65,6 +65,12 @@ public sealed record TrainOptions
     public ActivationStorage Activations { get; init; }
 
     /// <summary>
+    /// The number format of the operands of linear layers' products in training steps; evaluation computes in
+    /// float32.
+    /// </summary>
+    public Precision Precision { get; init; }
+
+    /// <summary>
     /// The form in which the inside of a block is retained for the backward pass: the two options
     /// above as one.
     /// </summary>

@@ -144,6 +144,7 @@ internal static class TrainSettingTable
             ChangesResults = false,
             ChangesCost = true,
         },
+        OfPrecision(),
         Word("activations", "Storage format of activations: bf16 halves their memory and rounds gradients slightly",
             [("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16)],
             o => o.Activations, (o, value) => o with { Activations = value }) with
@@ -151,6 +152,15 @@ internal static class TrainSettingTable
             ChangesCost = true,
         },
     ];
+
+    private static TrainSetting OfPrecision() =>
+        Word("precision", "Number format of the operands of matrix products: float32; bf16, faster on "
+            + "processors with AVX512_BF16; float16, on devices only. Weights, sums and all else are float32",
+            [("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("float16", Precision.Float16)],
+            o => o.Precision, (o, value) => o with { Precision = value }) with
+        {
+            ChangesCost = true,
+        };
 
     private static TrainSetting[] OfSafety() =>
     [

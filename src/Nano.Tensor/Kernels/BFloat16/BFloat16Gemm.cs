@@ -51,7 +51,7 @@ internal static unsafe class BFloat16Gemm
                 var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
                 var target = transposed ? new Matrix(c.At(column), 1, c.Stride) : new Matrix(c.First + column, c.Stride);
                 var blocks = new BFloat16Blocks(rows, width, steps, read.From(0, k0), panels, start,
-                    bias == null || transposed ? bias : bias + column, target, threads, compute.EmitsCode);
+                    bias == null || transposed ? bias : bias + column, target, threads, compute.EmittedCodeProblem is null);
                 compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats, blocks);
             }
     }
