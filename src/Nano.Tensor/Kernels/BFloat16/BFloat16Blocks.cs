@@ -66,7 +66,7 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
                 padded = Parts(width, TileN) * TileN;
             var to = target.From(row, first);
             var c = Transposes ? new Rows(sums, padded) : new Rows(to.Pointer, to.PerRow);
-            var block = new Block(row, height, Transposes ? padded : width, nextRow,
+            var block = new Block(row, height, width, nextRow,
                 panels + ((nint)first * Parts(steps, 2)), c);
             if (Transposes && start == ChainStart.FromC)
                 Pack.Transpose(height, width, to.Pointer, to.PerColumn, padded, padded, sums);
@@ -152,18 +152,19 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
                 GemmBlocks.Fetch(block.C.At(r) + c);
     }
 
-    /// <summary>One tile of sums; one narrower than a panel goes through the edge buffer.</summary>
+    /// <summary>One tile of sums; one of C that is narrower than a panel goes through the edge buffer.</summary>
     private void Tile<S, V>(int tileRows, int tileColumns, int pairs, uint* a, uint* panel, Rows c, float* edge)
         where S : ISimd<V> where V : unmanaged
     {
-        var sums = tileColumns == TileN ? c : c.Copied<S, V>(tileRows, tileColumns, TileN, edge);
+        bool narrow = tileColumns < TileN && !Transposes; // scratch is as wide as panels
+        var sums = narrow ? c.Copied<S, V>(tileRows, tileColumns, TileN, edge) : c;
         bool byRow = read.PerColumn == 1;
         if (emitted)
             DotTile.Code(tileRows, byRow)(pairs, a, panel, sums.First, sums.Stride * sizeof(float));
         else
-            DotPairs.Multiply<S, V>(tileRows, pairs, a, byRow ? PairRows.RowStride : 1,
-                byRow ? 1 : PairRows.StepStride, panel, sums.First, sums.Stride);
-        if (tileColumns != TileN)
+            DotPairs.Multiply<S, V>(tileRows, tileColumns, pairs, a, byRow ? PairRows.RowStride : 1,
+                byRow ? 1 : PairRows.StepStride, panel, sums);
+        if (narrow)
             Pack.Copy<S, V>(tileRows, tileColumns, edge, TileN, tileColumns, c.Stride, c.First);
     }
 
