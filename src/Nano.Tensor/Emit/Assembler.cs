@@ -64,16 +64,14 @@ internal sealed class Assembler
     public void Broadcast(int vector, Register address, int displacement) =>
         Evex(Prefix66, Table0F38, 0x58, vector, 0, address, displacement, LaneBytes);
 
+    /// <summary>vpxord: a register with itself, which makes it zero.</summary>
+    public void Clear(int vector) => Evex(Prefix66, Table0F, 0xEF, vector, vector, vector);
+
     /// <summary>
     /// vdpbf16ps: in each lane of sum, adds the product of the upper bfloat16 numbers of left and right, then
     /// that of the lower ones.
     /// </summary>
-    public void DotBFloat16(int sum, int left, int right)
-    {
-        EvexPrefix(PrefixF3, Table0F38, sum, left, right >> 3, right >> 4);
-        code.Add(0x52);
-        code.Add(ModRM(3, sum, right));
-    }
+    public void DotBFloat16(int sum, int left, int right) => Evex(PrefixF3, Table0F38, 0x52, sum, left, right);
 
     /// <summary>vzeroupper: ends the use of vectors, for the code that comes after.</summary>
     public void ZeroUpper() => code.AddRange([0xC5, 0xF8, 0x77]);
@@ -129,6 +127,14 @@ internal sealed class Assembler
 
     /// <summary>ret: back to the caller.</summary>
     public void Return() => code.Add(0xC3);
+
+    /// <summary>An instruction on three vector registers.</summary>
+    private void Evex(int prefix, int table, byte opcode, int vector, int other, int last)
+    {
+        EvexPrefix(prefix, table, vector, other, last >> 3, last >> 4);
+        code.Add(opcode);
+        code.Add(ModRM(3, vector, last));
+    }
 
     /// <summary>A vector instruction with an operand in memory.</summary>
     private void Evex(int prefix, int table, byte opcode, int vector, int other, Register address, int displacement,

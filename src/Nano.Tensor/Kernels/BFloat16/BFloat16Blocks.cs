@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Nano;
 
 /// <summary>
@@ -70,7 +72,8 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
                 panels + ((nint)first * Parts(steps, 2)), c);
             if (Transposes && start == ChainStart.FromC)
                 Pack.Transpose(height, width, to.Pointer, to.PerColumn, padded, padded, sums);
-            for (int r = 0; r < height && start != ChainStart.FromC; r++)
+            bool fills = start == ChainStart.Bias || (start == ChainStart.Zero && steps == 0);
+            for (int r = 0; r < height && fills; r++)
                 StartRow(new Span<float>(c.At(r), block.Width), row + r, first);
             Chains<S, V>(block, packed, edge);
             if (Transposes)
@@ -91,7 +94,7 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
         public int Visits => Parts(Height, TileM) * Parts(Width, TileN);
     }
 
-    /// <summary>The starts of a row's chains, unless they are in C.</summary>
+    /// <summary>The starts of a row's chains, where they are not in C and tiles do not begin with zero.</summary>
     private void StartRow(Span<float> sums, int row, int column)
     {
         if (start == ChainStart.Zero)
@@ -122,9 +125,19 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
                         FetchNextTile(block, row, column);
                     uint* panel = block.Panels + ((nint)column * Parts(steps, 2)) + (k / 2 * TileN);
                     Tile<S, V>(Math.Min(TileM, block.Height - row), Math.Min(TileN, block.Width - column),
-                        Parts(depth, 2), PairRows.Tile(packed, row), panel, block.C.From(row, column), edge);
+                        Parts(depth, 2), PairRows.Tile(packed, row), panel, k == 0 && start == ChainStart.Zero,
+                        block.C.From(row, column), edge);
                 }
         }
+    }
+
+    /// <summary>
+    /// Asks for the line that holds p in the second-level cache, which also holds the blocks; p may lie anywhere.
+    /// </summary>
+    private static void Fetch(float* p)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch1(p);
     }
 
     /// <summary>Prefetches one of several equal parts of a block of rows and KBlock steps.</summary>
@@ -136,7 +149,7 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
         float* next = read.From(row, k).Pointer;
         for (int i = outer * part / parts; i < outer * (part + 1) / parts; i++)
             for (int j = 0; j < inner; j += Line)
-                GemmBlocks.Fetch(next + (i * stride) + j);
+                Fetch(next + (i * stride) + j);
     }
 
     /// <summary>
@@ -149,21 +162,25 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
             return;
         for (int r = row; r < Math.Min(row + TileM, block.Height); r++)
             for (int c = column; c < Math.Min(column + TileN, block.Width); c += Line)
-                GemmBlocks.Fetch(block.C.At(r) + c);
+                Fetch(block.C.At(r) + c);
     }
 
     /// <summary>One tile of sums; one of C that is narrower than a panel goes through the edge buffer.</summary>
-    private void Tile<S, V>(int tileRows, int tileColumns, int pairs, uint* a, uint* panel, Rows c, float* edge)
-        where S : ISimd<V> where V : unmanaged
+    private void Tile<S, V>(int tileRows, int tileColumns, int pairs, uint* a, uint* panel, bool fromZero, Rows c,
+        float* edge) where S : ISimd<V> where V : unmanaged
     {
         bool narrow = tileColumns < TileN && !Transposes; // scratch is as wide as panels
         var sums = narrow ? c.Copied<S, V>(tileRows, tileColumns, TileN, edge) : c;
         bool byRow = read.PerColumn == 1;
         if (emitted)
-            DotTile.Code(tileRows, byRow)(pairs, a, panel, sums.First, sums.Stride * sizeof(float));
+            DotTile.Code(tileRows, byRow, fromZero)(pairs, a, panel, sums.First, sums.Stride * sizeof(float));
         else
+        {
+            for (int r = 0; r < tileRows && fromZero; r++)
+                new Span<float>(sums.At(r), TileN).Clear();
             DotPairs.Multiply<S, V>(tileRows, tileColumns, pairs, a, byRow ? PairRows.RowStride : 1,
                 byRow ? 1 : PairRows.StepStride, panel, sums);
+        }
         if (narrow)
             Pack.Copy<S, V>(tileRows, tileColumns, edge, TileN, tileColumns, c.Stride, c.First);
     }

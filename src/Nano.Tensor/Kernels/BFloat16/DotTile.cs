@@ -14,19 +14,26 @@ internal static unsafe class DotTile
 
     private static readonly nint[] ByRow = Emit(PairRows.RowStride, 1), ByStep = Emit(1, PairRows.StepStride);
 
-    /// <summary>The tile of this many rows for one of the layouts of <see cref="PairRows"/>.</summary>
-    public static delegate* unmanaged<nint, uint*, uint*, float*, nint, void> Code(int rows, bool byRow) =>
-        (delegate* unmanaged<nint, uint*, uint*, float*, nint, void>)(byRow ? ByRow : ByStep)[rows];
+    /// <summary>
+    /// The tile of this many rows for one of the layouts of <see cref="PairRows"/>, whose sums begin with zero or
+    /// with C.
+    /// </summary>
+    public static delegate* unmanaged<nint, uint*, uint*, float*, nint, void> Code(int rows, bool byRow, bool fromZero) =>
+        (delegate* unmanaged<nint, uint*, uint*, float*, nint, void>)
+            (byRow ? ByRow : ByStep)[rows + (fromZero ? Rows + 1 : 0)];
 
-    /// <summary>The tiles of 0 (none) to 12 rows, whose pairs lie that far apart, as addresses.</summary>
+    /// <summary>
+    /// The tiles of 0 (none) to 12 rows, whose pairs lie that far apart, as addresses: those that begin with C,
+    /// then those that begin with zero.
+    /// </summary>
     private static nint[] Emit(int rowStride, int stepStride)
     {
-        var starts = new int[Rows + 1];
+        var starts = new int[2 * (Rows + 1)];
         var assembler = new Assembler();
-        for (int rows = 1; rows <= Rows; rows++)
+        for (int tile = 0; tile < starts.Length; tile++)
         {
-            starts[rows] = assembler.Position;
-            Write(assembler, rows, rowStride * sizeof(uint), stepStride * sizeof(uint));
+            starts[tile] = assembler.Position;
+            Write(assembler, tile % (Rows + 1), rowStride * sizeof(uint), stepStride * sizeof(uint), tile > Rows);
         }
         nint address = ExecutableMemory.TryAdd(assembler.ToArray());
         if (address == 0)
@@ -38,12 +45,14 @@ internal static unsafe class DotTile
     /// One tile. The calling convention of Linux on x86-64 gives the arguments in these registers: the number of
     /// steps, A, the panel, C, and the bytes from one row of C to the next. All vector registers are free to use.
     /// </summary>
-    private static void Write(Assembler code, int rows, int rowBytes, int stepBytes)
+    private static void Write(Assembler code, int rows, int rowBytes, int stepBytes, bool fromZero)
     {
         const Register steps = Register.Rdi, a = Register.Rsi, panel = Register.Rdx, c = Register.Rcx,
             rowOfC = Register.R8, to = Register.Rax;
         code.Move(to, c);
-        for (int row = 0; row < rows; row++)
+        for (int sum = 0; sum < 2 * rows && fromZero; sum++)
+            code.Clear(sum);
+        for (int row = 0; row < rows && !fromZero; row++)
         {
             code.LoadVector(2 * row, c, 0);
             code.LoadVector((2 * row) + 1, c, VectorBytes);
