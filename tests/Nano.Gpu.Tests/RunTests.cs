@@ -93,7 +93,7 @@ public class RunTests
         Assert.True(Checkpoint.Exists(run.Root));
     }
 
-    public static TheoryData<string> Refused => ["`optimizer` lion", "`dropout`", "`activations` bf16",
+    public static TheoryData<string> Refused => ["`optimizer` lion", "`dropout`", "`activations` bf16", "`precision` bf16",
         "`pack`", "`ema`"];
 
     [Theory]
@@ -106,6 +106,7 @@ public class RunTests
             "`optimizer` lion" => Options with { Optimizer = OptimizerKind.Get("lion").Defaults },
             "`dropout`" => Options with { Model = Options.Model with { Dropout = 0.1f } },
             "`activations` bf16" => Options with { Activations = ActivationStorage.BFloat16 },
+            "`precision` bf16" => Options with { Precision = Precision.BFloat16 },
             "`pack`" => Options with { Pack = true },
             _ => Options with { Stability = new() { AverageDecay = 0.99 } },
         };
