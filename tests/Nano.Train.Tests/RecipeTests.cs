@@ -87,6 +87,7 @@ public class RecipeTests
                 string Other(TrainSetting setting, int i) => setting.Key switch
                 {
                     "activations" => "bf16",
+                    "precision" => "bf16",
                     "on_spike" => "skip",
                     "schedule" => "wsd",
                     "sampling" => "epochs",

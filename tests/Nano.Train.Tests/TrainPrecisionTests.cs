@@ -60,19 +60,6 @@ public class TrainPrecisionTests
     }
 
     [Fact]
-    public void Evaluation_computes_in_float32()
-    {
-        using var model = Runs.NewModel(Options);
-        using var compute = new Compute(2);
-        var loader = new BatchLoader(Runs.RandomTokens(500, 29), 8, 23, "test");
-        using TrainStep exact = new(model, compute, loader, Options with { Precision = Precision.Float32 }),
-            rounded = new(model, compute, loader, Options);
-        rounded.FindGradients(0);
-        Assert.False(compute.RoundsProducts);
-        Assert.Same(exact.Losses.GetType(), rounded.Losses.GetType());
-    }
-
-    [Fact]
     public void A_text_is_learned_by_heart_as_well()
     {
         var options = Runs.Tiny with { Batch = 2, Time = 12, Precision = Precision.BFloat16 };

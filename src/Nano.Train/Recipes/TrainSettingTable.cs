@@ -11,6 +11,7 @@ internal static class TrainSettingTable
         .. Under(SettingGroup.Data, OfData()), .. Under(SettingGroup.Schedule, OfSchedule()),
         .. Under(SettingGroup.Optimizer, OfLossAndRule()), .. Under(SettingGroup.Memory, OfMemory()),
         .. Under(SettingGroup.Safety, OfSafety()), .. Under(SettingGroup.Run, OfRun()),
+        .. Under(SettingGroup.Machine, OfMachine()),
     ];
 
     private static IEnumerable<TrainSetting> Under(SettingGroup group, TrainSetting[] rows) =>
@@ -144,7 +145,6 @@ internal static class TrainSettingTable
             ChangesResults = false,
             ChangesCost = true,
         },
-        OfPrecision(),
         Word("activations", "Storage format of activations: bf16 halves their memory and rounds gradients slightly",
             [("float32", ActivationStorage.Float32), ("bf16", ActivationStorage.BFloat16)],
             o => o.Activations, (o, value) => o with { Activations = value }) with
@@ -152,15 +152,6 @@ internal static class TrainSettingTable
             ChangesCost = true,
         },
     ];
-
-    private static TrainSetting OfPrecision() =>
-        Word("precision", "Number format of the operands of matrix products: float32; bf16, faster on "
-            + "processors with AVX512_BF16; float16, on devices only. Weights, sums and all else are float32",
-            [("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("float16", Precision.Float16)],
-            o => o.Precision, (o, value) => o with { Precision = value }) with
-        {
-            ChangesCost = true,
-        };
 
     private static TrainSetting[] OfSafety() =>
     [
@@ -225,5 +216,16 @@ internal static class TrainSettingTable
         new("seed", SettingKind.Seed, "Seed of all random numbers",
             o => o.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture),
             (o, text) => o with { Seed = ulong.Parse(text, System.Globalization.CultureInfo.InvariantCulture) }),
+    ];
+
+    private static TrainSetting[] OfMachine() =>
+    [
+        Word("precision", "Number format of the operands of matrix products in training steps: float32; bf16, faster "
+            + "on processors with AVX512_BF16; float16, on devices only. Weights, sums and all else are float32",
+            [("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("float16", Precision.Float16)],
+            o => o.Precision, (o, value) => o with { Precision = value }) with
+        {
+            ChangesCost = true,
+        },
     ];
 }
