@@ -36,8 +36,8 @@ public sealed class DeterminismTests(TinyRun run) : IDisposable
     }
 
     /// <summary>
-    /// Products of bfloat16 operands: with the processor's instruction and without, and resumed. Another format than
-    /// before is refused.
+    /// Products of bfloat16 operands: with the processor's instruction and without, and resumed.
+    /// Another format than before is refused.
     /// </summary>
     [Fact]
     public void Rounded_products_give_the_same_bytes_with_the_instruction_and_without()

@@ -93,8 +93,8 @@ public class RunTests
         Assert.True(Checkpoint.Exists(run.Root));
     }
 
-    public static TheoryData<string> Refused => ["`optimizer` lion", "`dropout`", "`activations` bf16", "`precision` bf16",
-        "`pack`", "`ema`"];
+    public static TheoryData<string> Refused => ["`optimizer` lion", "`dropout`", "`activations` bf16",
+        "`precision` bf16", "`pack`", "`ema`"];
 
     [Theory]
     [MemberData(nameof(Refused))]

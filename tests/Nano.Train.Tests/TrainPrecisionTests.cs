@@ -65,7 +65,8 @@ public class TrainPrecisionTests
         var options = Runs.Tiny with { Batch = 2, Time = 12, Precision = Precision.BFloat16 };
         using var model = Runs.NewModel(options);
         using var compute = new Compute(1);
-        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options);
+        using var step = new TrainStep(model, compute, new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"),
+            options);
         double last = 0;
         for (int i = 0; i < 150; i++)
             last = step.Run(i, 1e-2).Loss;
@@ -107,7 +108,8 @@ public class TrainPrecisionTests
         using var model = Runs.NewModel(Options);
         using var compute = new Compute(1);
         var e = Assert.Throws<NanoException>(() => new TrainStep(model, compute,
-            new BatchLoader(Runs.RandomTokens(500, 29), 8, 23, "test"), Options with { Precision = Precision.Float16 }));
+            new BatchLoader(Runs.RandomTokens(500, 29), 8, 23, "test"),
+            Options with { Precision = Precision.Float16 }));
         Assert.Contains("`precision` float16", e.Message, StringComparison.Ordinal);
     }
 }

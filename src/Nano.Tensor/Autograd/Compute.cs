@@ -29,8 +29,8 @@ public sealed unsafe class Compute : IDisposable
     public SimdWidth Width { get; }
 
     /// <summary>
-    /// The reason for which kernels use no machine code written at run time; null if they do, where there is
-    /// some. It changes no bit.
+    /// The reason for which kernels use no machine code written at run time; null if they do, where
+    /// there is some. It changes no bit.
     /// </summary>
     public string? EmittedCodeProblem { get; internal init; }
 
@@ -59,8 +59,8 @@ public sealed unsafe class Compute : IDisposable
     public DeferredRows? DeferredRows { get; set; }
 
     /// <summary>
-    /// True to round the operands of linear layers' products, of the head's too, to bfloat16, forward and
-    /// backward; sums and everything else stay float32.
+    /// True to round the operands of linear layers' products, of the head's too, to bfloat16,
+    /// forward and backward; sums and everything else stay float32.
     /// </summary>
     public bool RoundsProducts { get; set; }
 

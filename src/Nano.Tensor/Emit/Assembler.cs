@@ -24,14 +24,15 @@ internal enum Register
 }
 
 /// <summary>
-/// Writes x86-64 machine code: a few instructions on general registers and on the 32 vector registers of
-/// AVX-512 (zmm0 to zmm31, 64 bytes each), among them one that .NET does not name.
+/// Writes x86-64 machine code: a few instructions on general registers and on the 32 vector
+/// registers of AVX-512 (zmm0 to zmm31, 64 bytes each), among them one that .NET does not name.
 /// <para>
-/// An instruction is a prefix, an opcode and its operands. The operands' byte, "ModRM", holds two bits of mode
-/// and two register numbers of three bits: "reg" and "rm", which is a register (mode 3) or the base of a memory
-/// address (mode 0: no displacement, 1: one byte, 2: four bytes). The higher bits of the numbers lie in the
-/// prefix: REX for general registers, EVEX for vectors (Intel, "64 and IA-32 Architectures Software
-/// Developer's Manual", volume 2, sections 2.1, 2.2 and 2.7).
+/// An instruction is a prefix, an opcode and its operands. The operands' byte, "ModRM", holds two
+/// bits of mode and two register numbers of three bits: "reg" and "rm", which is a register (mode
+/// 3) or the base of a memory address (mode 0: no displacement, 1: one byte, 2: four bytes). The
+/// higher bits of the numbers lie in the prefix: REX for general registers, EVEX for vectors
+/// (Intel, "64 and IA-32 Architectures Software Developer's Manual", volume 2, sections 2.1, 2.2
+/// and 2.7).
 /// </para>
 /// </summary>
 internal sealed class Assembler
@@ -68,22 +69,13 @@ internal sealed class Assembler
     public void Clear(int vector) => Evex(Prefix66, Table0F, 0xEF, vector, vector, vector);
 
     /// <summary>
-    /// vdpbf16ps: in each lane of sum, adds the product of the upper bfloat16 numbers of left and right, then
-    /// that of the lower ones.
+    /// vdpbf16ps: in each lane of sum, adds the product of the upper bfloat16 numbers of left and
+    /// right, then that of the lower ones.
     /// </summary>
     public void DotBFloat16(int sum, int left, int right) => Evex(PrefixF3, Table0F38, 0x52, sum, left, right);
 
     /// <summary>vzeroupper: ends the use of vectors, for the code that comes after.</summary>
     public void ZeroUpper() => code.AddRange([0xC5, 0xF8, 0x77]);
-
-    /// <summary>prefetcht0: asks the caches for the line at an address.</summary>
-    public void Fetch(Register address, int displacement)
-    {
-        if (address >= Register.R8)
-            code.Add(0x41);
-        code.AddRange([0x0F, 0x18]);
-        Address(1, address, displacement, 1);
-    }
 
     /// <summary>mov: register = other.</summary>
     public void Move(Register register, Register other)
@@ -146,8 +138,8 @@ internal sealed class Assembler
     }
 
     /// <summary>
-    /// The prefix of an instruction on whole zmm registers. Of the numbers of reg and of the third operand it
-    /// holds bits 3 and 4, of rm those given, all of them inverted.
+    /// The prefix of an instruction on whole zmm registers. Of the numbers of reg and of the third
+    /// operand it holds bits 3 and 4, of rm those given, all of them inverted.
     /// </summary>
     private void EvexPrefix(int prefix, int table, int reg, int other, int rmBit3, int rmBit4)
     {
@@ -164,8 +156,8 @@ internal sealed class Assembler
     private void Rex(int reg, Register rm) => code.Add((byte)(0x48 | (reg >> 3 << 2) | ((int)rm >> 3)));
 
     /// <summary>
-    /// The operand [address + displacement]. A displacement of one byte counts units, which are the operand's
-    /// size under EVEX.
+    /// The operand [address + displacement]. A displacement of one byte counts units, which are the
+    /// operand's size under EVEX.
     /// </summary>
     private void Address(int reg, Register address, int displacement, int unit)
     {

@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Nano;
 
 /// <summary>
-/// The one place that decides whether kernels may use machine code written at run time. It is for instructions
-/// that .NET does not name; whatever it computes, other code computes with the same bits.
+/// The one place that decides whether kernels may use machine code written at run time. It is for
+/// instructions that .NET does not name; whatever it computes, other code computes with the same
+/// bits.
 /// </summary>
 public static unsafe class EmittedCode
 {
@@ -15,8 +16,9 @@ public static unsafe class EmittedCode
     private static readonly string? MachineProblem = FindMachineProblem();
 
     /// <summary>
-    /// The reason for which the bfloat16 instruction is not used, or null if it is: the environment variable
-    /// NANO_EMIT is 0, the processor or .NET lacks it, or the system refuses memory with code.
+    /// The reason for which the bfloat16 instruction is not used, or null if it is: the environment
+    /// variable NANO_EMIT is 0, the processor or .NET lacks it, or the system refuses memory with
+    /// code.
     /// </summary>
     /// <exception cref="NanoException">NANO_EMIT is something other than 0 or 1.</exception>
     public static string? Problem => Environment.GetEnvironmentVariable("NANO_EMIT") switch

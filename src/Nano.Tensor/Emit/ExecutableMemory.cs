@@ -3,14 +3,16 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// Machine code in memory of its own, on Linux. Pages are written first and executed afterwards, never both at
-/// once; they stay until the process ends.
+/// Machine code in memory of its own, on Linux. Pages are written first and executed afterwards,
+/// never both at once; they stay until the process ends.
 /// </summary>
 internal static unsafe partial class ExecutableMemory
 {
     private const int Read = 1, Write = 2, Execute = 4, PrivateAndAnonymous = 0x22;
 
-    /// <summary>The address of a copy of the code that can be called; 0 if the system does not allow it.</summary>
+    /// <summary>
+    /// The address of a copy of the code that can be called; 0 if the system does not allow it.
+    /// </summary>
     public static nint TryAdd(ReadOnlySpan<byte> code)
     {
         nint page = Environment.SystemPageSize, length = (code.Length + page - 1) / page * page;

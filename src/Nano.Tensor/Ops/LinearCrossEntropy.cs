@@ -20,8 +20,8 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     private const int ChunkFloats = 1 << 23;
 
     /// <summary>
-    /// The same for products of rounded operands, which take half as long, so that reading the weight for each
-    /// chunk weighs twice as much.
+    /// Floats of logits per chunk if operands are rounded: products then take half as long, and
+    /// reading the weight for each chunk weighs twice as much.
     /// </summary>
     private const int RoundedChunkFloats = 2 * ChunkFloats;
 
@@ -46,7 +46,8 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     /// <summary>Rows of a chunk, a multiple of 32; chunks are about equal, and the last may be shorter.</summary>
     internal static int RowsPerChunk(int rows, int vocabulary, bool rounded = false)
     {
-        int floats = rounded ? RoundedChunkFloats : ChunkFloats, most = Math.Max(32, floats / Math.Max(1, vocabulary) / 32 * 32);
+        int floats = rounded ? RoundedChunkFloats : ChunkFloats,
+            most = Math.Max(32, floats / Math.Max(1, vocabulary) / 32 * 32);
         int chunks = Math.Max(1, (rows + most - 1) / most);
         return Math.Max(32, ((rows + chunks - 1) / chunks + 31) / 32 * 32);
     }

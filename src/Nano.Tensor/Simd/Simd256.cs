@@ -100,7 +100,7 @@ public readonly unsafe struct Simd256 : ISimd<V>
     public static V SecondBFloat16(V pairs) => (pairs.AsUInt32() & Vector256.Create(0xffff0000u)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> Rounded(V x)
+    internal static Vector256<uint> Rounded(V x)
     {
         // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its
         // upper half alone is a NaN.

@@ -65,8 +65,8 @@ public sealed record TrainOptions
     public ActivationStorage Activations { get; init; }
 
     /// <summary>
-    /// The number format of the operands of linear layers' products in training steps; evaluation computes in
-    /// float32.
+    /// The number format of the operands of linear layers' products in training steps; evaluation
+    /// computes in float32.
     /// </summary>
     public Precision Precision { get; init; }
 

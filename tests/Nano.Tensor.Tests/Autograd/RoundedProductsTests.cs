@@ -1,14 +1,15 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Linear layers and the head with products of bfloat16 operands, forward and backward: double-precision products
-/// of the rounded operands, at every width.
+/// Linear layers and the head with products of bfloat16 operands, forward and backward:
+/// double-precision products of the rounded operands, at every width.
 /// </summary>
 public class RoundedProductsTests
 {
     public static TheoryData<SimdWidth> Widths => TestTensors.Widths;
 
-    private static double[] Rounded(Tensor x) => [.. x.Data.ToArray().Select(value => (double)BFloat16Tests.Expected(value))];
+    private static double[] Rounded(Tensor x) =>
+        [.. x.Data.ToArray().Select(value => (double)BFloat16Tests.Expected(value))];
 
     /// <summary>Within one rounding of float32 for each term of the longest chain.</summary>
     private static void AssertClose(double[] expected, ReadOnlySpan<float> actual, int depth, string what)
@@ -30,8 +31,8 @@ public class RoundedProductsTests
         Tensor x = random.Normal(rows, inputs), w = random.Normal(outputs, inputs), b = random.Normal(outputs),
             dy = random.Normal(rows, outputs);
         var y = compute.Linear(x, w, b);
-        AssertClose(Reference.Linear(Rounded(x), Rounded(w), [.. b.Data.ToArray().Select(value => (double)value)], outputs,
-            inputs), y.Data, inputs + 1, "output");
+        double[] bias = [.. b.Data.ToArray().Select(value => (double)value)];
+        AssertClose(Reference.Linear(Rounded(x), Rounded(w), bias, outputs, inputs), y.Data, inputs + 1, "output");
         compute.Tape.Backward(compute, y, dy);
         AssertClose(Reference.MatMul(Rounded(dy), Rounded(w), 1, rows, inputs, outputs, false, false), x.Gradient.Data,
             outputs, "dx");

@@ -1,6 +1,8 @@
 namespace Nano.Tests;
 
-/// <summary>Machine code against the bytes that the GNU assembler 2.40 makes of the same instructions.</summary>
+/// <summary>
+/// Machine code against the bytes that the GNU assembler 2.40 makes of the same instructions.
+/// </summary>
 public class AssemblerTests
 {
     private static void AssertBytes(string expected, Action<Assembler> write)
@@ -18,7 +20,8 @@ public class AssemblerTests
     [InlineData(8, Register.Rbp, 0, "62717c48104500")]
     [InlineData(24, Register.R12, 8, "62417c4810842408000000")]
     [InlineData(24, Register.R13, 8192, "62417c48108500200000")]
-    internal void Vectors_are_loaded_from_any_address(int vector, Register address, int displacement, string expected) =>
+    internal void Vectors_are_loaded_from_any_address(int vector, Register address, int displacement,
+        string expected) =>
         AssertBytes(expected, code => code.LoadVector(vector, address, displacement));
 
     [Theory]

@@ -1,8 +1,9 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Products of rounded operands against their definition: bfloat16 numbers, fused multiply-adds over k in order,
-/// subnormal sums flushed. Every width and number of threads, with the instruction and without.
+/// Products of rounded operands against their definition: bfloat16 numbers, fused multiply-adds
+/// over k in order, subnormal sums flushed. Every width and number of threads, with the instruction
+/// and without.
 /// </summary>
 public sealed unsafe class BFloat16GemmTests : IDisposable
 {
@@ -11,7 +12,8 @@ public sealed unsafe class BFloat16GemmTests : IDisposable
     private readonly List<Compute> computes =
     [
         .. KernelData.EveryCompute(),
-        .. KernelData.ThreadCounts.Select(threads => new Compute(threads, SimdWidth.W512) { EmittedCodeProblem = "off" }),
+        .. KernelData.ThreadCounts.Select(threads =>
+            new Compute(threads, SimdWidth.W512) { EmittedCodeProblem = "off" }),
     ];
 
     public void Dispose() => computes.ForEach(compute => compute.Dispose());
@@ -140,7 +142,8 @@ public sealed unsafe class BFloat16GemmTests : IDisposable
                 magnitude += Math.Abs(term);
             }
             // each operand within half a unit of 8 bits, and a chain of roundings
-            Assert.InRange(Math.Abs(actual[i] - value), 0, (2.01 * Math.Pow(2, -9) + (97 * Math.Pow(2, -24))) * magnitude);
+            Assert.InRange(Math.Abs(actual[i] - value), 0,
+                ((2.01 * Math.Pow(2, -9)) + (97 * Math.Pow(2, -24))) * magnitude);
         }
     }
 
@@ -189,7 +192,9 @@ public sealed unsafe class BFloat16GemmTests : IDisposable
         // no sum of these lies so near to the smallest normal number that rounding decides
         private static float Flushed(float x) => float.IsSubnormal(x) ? MathF.CopySign(0, x) : x;
 
-        /// <summary>Runs the kernel in padded memory, checks that the padding survived, and returns dense C.</summary>
+        /// <summary>
+        /// Runs the kernel in padded memory, checks that the padding survived, and returns dense C.
+        /// </summary>
         public float[] Run(Compute compute, ChainStart start, bool byColumns, bool rowsOfK)
         {
             const int pad = 3;
@@ -222,7 +227,9 @@ public sealed unsafe class BFloat16GemmTests : IDisposable
         private static Matrix Of(float* pointer, bool byColumns, nint stride) =>
             byColumns ? new Matrix(pointer, 1, stride) : new Matrix(pointer, stride);
 
-        /// <summary>A matrix by rows or by columns with a stride, one float after the start of an array.</summary>
+        /// <summary>
+        /// A matrix by rows or by columns with a stride, one float after the start of an array.
+        /// </summary>
         private static float[] Padded(float[] values, int rows, int columns, bool byColumns, int stride, float filling)
         {
             var padded = KernelData.Filled(((byColumns ? columns : rows) * stride) + 2, filling);

@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Nano.Tests;
 
 /// <summary>
-/// The arithmetic of bfloat16 pairs against what a processor's vdpbf16ps gave, against exact arithmetic, and the
-/// two forms of the register tile against the definition.
+/// The arithmetic of bfloat16 pairs against what a processor's vdpbf16ps gave, against exact
+/// arithmetic, and the two forms of the register tile against the definition.
 /// </summary>
 public unsafe class DotPairsTests
 {
@@ -21,7 +21,9 @@ public unsafe class DotPairsTests
 
     private static uint Bits(float x) => BitConverter.SingleToUInt32Bits(x);
 
-    /// <summary>Sum, pair, pair and result: written by a C program with the intrinsic on a Zen 4 processor.</summary>
+    /// <summary>
+    /// Sum, pair, pair and result: written by a C program with the intrinsic on a Zen 4 processor.
+    /// </summary>
     [Theory]
     [InlineData(0x3f800000u, 0x3f803f80u, 0x40004040u, 0x40c00000u)]
     [InlineData(0x3f800000u, 0x4b803f80u, 0x3f80bf80u, 0x4b7fffffu)]
@@ -119,7 +121,9 @@ public unsafe class DotPairsTests
                 c);
     }
 
-    /// <summary>Every number of rows and both layouts, of numbers of the usual size and of any bits.</summary>
+    /// <summary>
+    /// Every number of rows and both layouts, of numbers of the usual size and of any bits.
+    /// </summary>
     private static void CheckTiles(Action<Tile, Rows> run, string what, bool fromZero = false)
     {
         const int stride = DotPairs.Columns + 5;
@@ -155,13 +159,17 @@ public unsafe class DotPairsTests
         [.. Enumerable.Range(0, count).Select(_ => usual ? Usual(random) : random.Next(4) == 0 ? Any(random)
             : AnyPair(random))];
 
-    private static uint Usual(Random random) => Pair(Bits(random.NextSingle() - 0.5f), Bits(random.NextSingle() - 0.5f));
+    private static uint Usual(Random random) =>
+        Pair(Bits(random.NextSingle() - 0.5f), Bits(random.NextSingle() - 0.5f));
 
     private static uint Pair(uint upper, uint lower) => (upper & 0xffff0000) | (lower >> 16);
 
     private static uint AnyPair(Random random) => Pair(Any(random), Any(random));
 
-    /// <summary>Any bits, numbers around one, around the root of the smallest, around the smallest, and special ones.</summary>
+    /// <summary>
+    /// Any bits, numbers around one, around the root of the smallest, around the smallest, and
+    /// special ones.
+    /// </summary>
     private static uint Any(Random random)
     {
         uint bits = (uint)random.NextInt64(1L << 32), signAndFraction = bits & 0x807fffff;
@@ -177,8 +185,9 @@ public unsafe class DotPairsTests
     }
 
     /// <summary>
-    /// sum + left * right by definition: subnormal operands are zeros, the exact value is rounded once to 24 bits,
-    /// to nearest even, and becomes a zero of its sign below 2^-126 and infinite from 2^128 on.
+    /// sum + left * right by definition: subnormal operands are zeros, the exact value is rounded
+    /// once to 24 bits, to nearest even, and becomes a zero of its sign below 2^-126 and infinite
+    /// from 2^128 on.
     /// </summary>
     private static float Rounded(float sum, float left, float right)
     {
@@ -192,7 +201,8 @@ public unsafe class DotPairsTests
         int extra = (int)magnitude.GetBitLength() - 24;
         if (extra > 0)
         {
-            BigInteger unit = BigInteger.One << extra, rest = magnitude % unit, half = unit >> 1, whole = magnitude / unit;
+            BigInteger unit = BigInteger.One << extra, half = unit >> 1, rest = magnitude % unit,
+                whole = magnitude / unit;
             if (rest > half || (rest == half && !whole.IsEven))
                 whole++;
             magnitude = whole * unit;

@@ -3,9 +3,9 @@ using System.Runtime.Intrinsics.X86;
 namespace Nano;
 
 /// <summary>
-/// One pass of a bfloat16 product: rows of one operand times panels of the other. An item of work is a block of
-/// rows by a block of panels. Its rows are packed a K-block at a time. A transposed block lives in scratch, as
-/// rows by columns, and is transposed into C when its chains are done.
+/// One pass of a bfloat16 product: rows of one operand times panels of the other. An item of work
+/// is a block of rows by a block of panels. Its rows are packed a K-block at a time. A transposed
+/// block lives in scratch, as rows by columns, and is transposed into C when its chains are done.
 /// </summary>
 internal readonly unsafe struct BFloat16Blocks : IKernel
 {
@@ -14,7 +14,10 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     /// <summary>Tiles per block: 96 rows x 512 steps are 104 KB of a second-level cache.</summary>
     private const int BlockTiles = 8;
 
-    /// <summary>Panels per block: 16 times 512 steps are 512 KB, a transposed block of 96 x 512 sums is 192 KB.</summary>
+    /// <summary>
+    /// Panels per block: 16 times 512 steps are 512 KB, a transposed block of 96 x 512 sums is 192
+    /// KB.
+    /// </summary>
     private const int BlockPanels = 16;
 
     /// <summary>Floats per cache line.</summary>
@@ -52,7 +55,9 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     public long ScratchFloats => PairRows.Floats(rowBlock) + Scratch.RoundUp(TileM * TileN)
         + (Transposes ? Scratch.RoundUp((long)rowBlock * panelBlock * TileN) : 0);
 
-    /// <summary>True if C^T is computed: then the loops' C lies with its columns side by side.</summary>
+    /// <summary>
+    /// True if C^T is computed: then the loops' C lies with its columns side by side.
+    /// </summary>
     private bool Transposes => target.PerColumn != 1;
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -82,8 +87,8 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     }
 
     /// <summary>
-    /// Rows [Row, Row + Height) and Width columns whose panels begin at Panels and whose sums are in C; NextRow is
-    /// where this thread goes afterwards.
+    /// Rows [Row, Row + Height) and Width columns whose panels begin at Panels and whose sums are
+    /// in C; NextRow is where this thread goes afterwards.
     /// </summary>
     private readonly struct Block(int row, int height, int width, int nextRow, uint* panels, Rows c)
     {
@@ -94,7 +99,9 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
         public int Visits => Parts(Height, TileM) * Parts(Width, TileN);
     }
 
-    /// <summary>The starts of a row's chains, where they are not in C and tiles do not begin with zero.</summary>
+    /// <summary>
+    /// The starts of a row's chains, where they are not in C and tiles do not begin with zero.
+    /// </summary>
     private void StartRow(Span<float> sums, int row, int column)
     {
         if (start == ChainStart.Zero)
@@ -106,7 +113,8 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     }
 
     /// <summary>
-    /// All chains of a block, a K-block at a time; meanwhile what comes next is fetched into the cache.
+    /// All chains of a block, a K-block at a time; meanwhile what comes next is fetched into the
+    /// cache.
     /// </summary>
     private void Chains<S, V>(Block block, uint* packed, float* edge) where S : ISimd<V> where V : unmanaged
     {
@@ -132,7 +140,8 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     }
 
     /// <summary>
-    /// Asks for the line that holds p in the second-level cache, which also holds the blocks; p may lie anywhere.
+    /// Asks for the line that holds p in the second-level cache, which also holds the blocks; p may
+    /// lie anywhere.
     /// </summary>
     private static void Fetch(float* p)
     {
@@ -140,7 +149,9 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
             Sse.Prefetch1(p);
     }
 
-    /// <summary>Prefetches one of several equal parts of a block of rows and KBlock steps.</summary>
+    /// <summary>
+    /// Prefetches one of several equal parts of a block of rows and KBlock steps.
+    /// </summary>
     private void FetchRows(int row, int k, int part, int parts)
     {
         int height = Math.Min(rowBlock, rows - row), depth = Math.Min(PairRows.KBlock, steps - k);
@@ -153,7 +164,8 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     }
 
     /// <summary>
-    /// Asks the cache for the tile of C that comes after this one, down the rows and then to the next columns.
+    /// Asks the cache for the tile of C that comes after this one, down the rows and then to the
+    /// next columns.
     /// </summary>
     private static void FetchNextTile(Block block, int row, int column)
     {
@@ -165,7 +177,9 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
                 Fetch(block.C.At(r) + c);
     }
 
-    /// <summary>One tile of sums; one of C that is narrower than a panel goes through the edge buffer.</summary>
+    /// <summary>
+    /// One tile of sums; one of C that is narrower than a panel goes through the edge buffer.
+    /// </summary>
     private void Tile<S, V>(int tileRows, int tileColumns, int pairs, uint* a, uint* panel, bool fromZero, Rows c,
         float* edge) where S : ISimd<V> where V : unmanaged
     {

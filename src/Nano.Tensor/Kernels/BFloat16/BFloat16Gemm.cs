@@ -1,16 +1,18 @@
 namespace Nano;
 
 /// <summary>
-/// C[M, N] = init + A[M, K] * B[K, N], where A and B, float32, are rounded to bfloat16 and summed in float32; init
-/// is zero, a bias row, or what C already holds.
+/// C[M, N] = init + A[M, K] * B[K, N], where A and B, float32, are rounded to bfloat16 and summed
+/// in float32; init is zero, a bias row, or what C already holds.
 /// <para>
-/// Canonical arithmetic: each C[m, n] is one chain over k = 0, 1, 2 ... that starts from init, of the fused
-/// multiply-adds of <see cref="DotPairs"/>, so the result does not depend on threads, SIMD width, blocks, or
-/// whether the processor has an instruction for it. An init that is subnormal counts as zero, unless K is 0.
+/// Canonical arithmetic: each C[m, n] is one chain over k = 0, 1, 2 ... that starts from init, of
+/// the fused multiply-adds of <see cref="DotPairs"/>, so the result does not depend on threads,
+/// SIMD width, blocks, or whether the processor has an instruction for it. An init that is
+/// subnormal counts as zero, unless K is 0.
 /// </para>
 /// <para>
-/// The plan is that of <see cref="Gemm"/>, but both operands are packed, since both are rounded: the smaller one
-/// into panels, once for all threads, the other one block by block by the thread that multiplies it.
+/// The plan is that of <see cref="Gemm"/>, but both operands are packed, since both are rounded:
+/// the smaller one into panels, once for all threads, the other one block by block by the thread
+/// that multiplies it.
 /// </para>
 /// </summary>
 internal static unsafe class BFloat16Gemm
@@ -25,8 +27,8 @@ internal static unsafe class BFloat16Gemm
     private const long WorthSharing = 1 << 20;
 
     /// <summary>
-    /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself if
-    /// accumulate, else the bias (n values, or null for zero).
+    /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself
+    /// if accumulate, else the bias (n values, or null for zero).
     /// </summary>
     public static void Run(Compute compute, int m, int n, int k, Matrix a, Matrix b, Rows c, float* bias = null,
         bool accumulate = false)
@@ -48,10 +50,13 @@ internal static unsafe class BFloat16Gemm
                 int width = Math.Min(group, columns - column), steps = Math.Min(depth, k - k0);
                 var pack = new PackPairPanels(width, steps, copied.From(column, k0), panels);
                 compute.For(pack.Items, Chunk(pack.Items, threads), PackPairPanels.ScratchFloats, pack);
-                var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
-                var target = transposed ? new Matrix(c.At(column), 1, c.Stride) : new Matrix(c.First + column, c.Stride);
+                var start = accumulate || k0 > 0 ? ChainStart.FromC
+                    : bias == null ? ChainStart.Zero : ChainStart.Bias;
+                var target = transposed ? new Matrix(c.At(column), 1, c.Stride)
+                    : new Matrix(c.First + column, c.Stride);
                 var blocks = new BFloat16Blocks(rows, width, steps, read.From(0, k0), panels, start,
-                    bias == null || transposed ? bias : bias + column, target, threads, compute.EmittedCodeProblem is null);
+                    bias == null || transposed ? bias : bias + column, target, threads,
+                    compute.EmittedCodeProblem is null);
                 compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats, blocks);
             }
     }

@@ -3,12 +3,12 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// The arithmetic of bfloat16 products, as the instruction vdpbf16ps defines it. Two bfloat16 numbers, k and k +
-/// 1, make one 32-bit pair, k in its upper half. To a float32 sum a pair adds first the product of the upper
-/// halves, then that of the lower ones, each with one fused multiply-add, rounded to the nearest, ties to even.
-/// So a sum over pairs is one chain over k in index order. Subnormal numbers count as zeros of their sign: those
-/// that go in and, told by the value rounded to 24 bits, those that come out. A NaN stays one; its payload is
-/// not defined.
+/// The arithmetic of bfloat16 products, as the instruction vdpbf16ps defines it. Two bfloat16
+/// numbers, k and k + 1, make one 32-bit pair, k in its upper half. To a float32 sum a pair adds
+/// first the product of the upper halves, then that of the lower ones, each with one fused
+/// multiply-add, rounded to the nearest, ties to even. So a sum over pairs is one chain over k in
+/// index order. Subnormal numbers count as zeros of their sign: those that go in and, told by the
+/// value rounded to 24 bits, those that come out. A NaN stays one; its payload is not defined.
 /// </summary>
 internal static unsafe class DotPairs
 {
@@ -39,9 +39,9 @@ internal static unsafe class DotPairs
     private static float Lower(uint pair) => Flush(BitConverter.UInt32BitsToSingle(pair << 16));
 
     /// <summary>
-    /// C[rows, columns] += A[rows, 2 * pairs] * panel[2 * pairs, columns]: the pair of a row at a step lies at
-    /// a[row * aRow + step * aStep], that of a column at panel[step * 32 + column]. Columns are rounded up to two
-    /// vectors.
+    /// C[rows, columns] += A[rows, 2 * pairs] * panel[2 * pairs, columns]: the pair of a row at a
+    /// step lies at a[row * aRow + step * aStep], that of a column at panel[step * 32 + column].
+    /// Columns are rounded up to two vectors.
     /// </summary>
     public static void Multiply<S, V>(int rows, int columns, int pairs, uint* a, nint aRow, nint aStep, uint* panel,
         Rows c) where S : ISimd<V> where V : unmanaged
@@ -56,9 +56,9 @@ internal static unsafe class DotPairs
     }
 
     /// <summary>
-    /// Two vectors of chains of each of two rows. Sums are held 2^24 times as large: then the values to flush are
-    /// not subnormal yet and rounded as they should be. Where that overflows, the chain is computed again as
-    /// defined.
+    /// Two vectors of chains of each of two rows. Sums are held 2^24 times as large: then the
+    /// values to flush are not subnormal yet and rounded as they should be. Where that overflows,
+    /// the chain is computed again as defined.
     /// </summary>
     private static void Chains<S, V>(int pairs, uint* a, uint* b, nint aStep, uint* panel, float* ca, float* cb)
         where S : ISimd<V> where V : unmanaged

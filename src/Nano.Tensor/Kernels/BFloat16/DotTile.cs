@@ -1,9 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// The register tile of bfloat16 products as machine code written at run time: up to 12 rows of pairs times 32
-/// columns. 24 sums, two vectors of the panel and six broadcasts that take turns fill the 32 registers; a step
-/// is 24 times vdpbf16ps (768 multiply-adds) for 14 loads.
+/// The register tile of bfloat16 products as machine code written at run time: up to 12 rows of
+/// pairs times 32 columns. 24 sums, two vectors of the panel and six broadcasts that take turns
+/// fill the 32 registers; a step is 24 times vdpbf16ps (768 multiply-adds) for 14 loads.
 /// </summary>
 internal static unsafe class DotTile
 {
@@ -15,16 +15,17 @@ internal static unsafe class DotTile
     private static readonly nint[] ByRow = Emit(PairRows.RowStride, 1), ByStep = Emit(1, PairRows.StepStride);
 
     /// <summary>
-    /// The tile of this many rows for one of the layouts of <see cref="PairRows"/>, whose sums begin with zero or
-    /// with C.
+    /// The tile of this many rows for one of the layouts of <see cref="PairRows"/>, whose sums
+    /// begin with zero or with C.
     /// </summary>
-    public static delegate* unmanaged<nint, uint*, uint*, float*, nint, void> Code(int rows, bool byRow, bool fromZero) =>
+    public static delegate* unmanaged<nint, uint*, uint*, float*, nint, void> Code(int rows, bool byRow,
+        bool fromZero) =>
         (delegate* unmanaged<nint, uint*, uint*, float*, nint, void>)
             (byRow ? ByRow : ByStep)[rows + (fromZero ? Rows + 1 : 0)];
 
     /// <summary>
-    /// The tiles of 0 (none) to 12 rows, whose pairs lie that far apart, as addresses: those that begin with C,
-    /// then those that begin with zero.
+    /// The tiles of 0 (none) to 12 rows, whose pairs lie that far apart, as addresses: those that
+    /// begin with C, then those that begin with zero.
     /// </summary>
     private static nint[] Emit(int rowStride, int stepStride)
     {
@@ -42,8 +43,9 @@ internal static unsafe class DotTile
     }
 
     /// <summary>
-    /// One tile. The calling convention of Linux on x86-64 gives the arguments in these registers: the number of
-    /// steps, A, the panel, C, and the bytes from one row of C to the next. All vector registers are free to use.
+    /// One tile. The calling convention of Linux on x86-64 gives the arguments in these registers:
+    /// the number of steps, A, the panel, C, and the bytes from one row of C to the next. All
+    /// vector registers are free to use.
     /// </summary>
     private static void Write(Assembler code, int rows, int rowBytes, int stepBytes, bool fromZero)
     {

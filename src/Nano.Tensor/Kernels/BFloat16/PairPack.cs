@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Nano;
 
 /// <summary>
-/// Floats rounded to bfloat16, to the nearest and of two equally near to the even one, as pairs along k. The
-/// last pair of an odd number of steps has a zero in its lower half: +0 in rows, -0 in panels, so that their
-/// product, -0, changes no sum.
+/// Floats rounded to bfloat16, to the nearest and of two equally near to the even one, as pairs
+/// along k. The last pair of an odd number of steps has a zero in its lower half: +0 in rows, -0 in
+/// panels, so that their product, -0, changes no sum.
 /// </summary>
 internal static unsafe class PairPack
 {
@@ -34,8 +34,8 @@ internal static unsafe class PairPack
         BitConverter.SingleToUInt32Bits(SimdScalar.PairBFloat16(second, first));
 
     /// <summary>
-    /// The pairs of two rows of floats, column by column. If more is set, a last vector may read and write
-    /// beyond the columns.
+    /// The pairs of two rows of floats, column by column. If more is set, a last vector may read
+    /// and write beyond the columns.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Across<S, V>(float* first, float* second, int columns, bool more, float* to)
@@ -57,19 +57,24 @@ internal static unsafe class PairPack
 }
 
 /// <summary>
-/// Rows of pairs for tiles, in one of two layouts. Floats that are adjacent along k stay so: row r's pairs begin
-/// at r * <see cref="RowStride"/>. Floats that are adjacent along the rows give, tile by tile, twelve adjacent
-/// pairs for each step.
+/// Rows of pairs for tiles, in one of two layouts. Floats that are adjacent along k stay so: row
+/// r's pairs begin at r * <see cref="RowStride"/>. Floats that are adjacent along the rows give,
+/// tile by tile, twelve adjacent pairs for each step.
 /// </summary>
 internal static unsafe class PairRows
 {
     /// <summary>k per visit of a tile.</summary>
     public const int KBlock = 512;
 
-    /// <summary>Pairs from one row to the next: a cache line more than a K-block, so that rows use all sets of a cache.</summary>
+    /// <summary>
+    /// Pairs from one row to the next: a cache line more than a K-block, so that rows use all sets
+    /// of a cache.
+    /// </summary>
     public const int RowStride = (KBlock / 2) + 16;
 
-    /// <summary>Steps whose rows are read again for each tile before the next: their pages stay known.</summary>
+    /// <summary>
+    /// Steps whose rows are read again for each tile before the next: their pages stay known.
+    /// </summary>
     private const int PackedAtOnce = 32;
 
     /// <summary>Pairs from one step of a tile to the next.</summary>
@@ -81,7 +86,9 @@ internal static unsafe class PairRows
     /// <summary>The place of a row that begins a tile.</summary>
     public static uint* Tile(uint* packed, int row) => packed + ((nint)row * RowStride);
 
-    /// <summary>Packs rows [row, row + height) of an operand [rows, steps] that begins at a step.</summary>
+    /// <summary>
+    /// Packs rows [row, row + height) of an operand [rows, steps] that begins at a step.
+    /// </summary>
     public static void Pack<S, V>(Matrix from, int rowsBelow, int height, int steps, uint* to)
         where S : ISimd<V> where V : unmanaged
     {
@@ -107,8 +114,8 @@ internal static unsafe class PairRows
 }
 
 /// <summary>
-/// Packs columns of an operand [columns, steps] into panels of 32: the pair of column c at step pair s lies at
-/// panels[c / 32 * pairs * 32 + s * 32 + c % 32].
+/// Packs columns of an operand [columns, steps] into panels of 32: the pair of column c at step
+/// pair s lies at panels[c / 32 * pairs * 32 + s * 32 + c % 32].
 /// </summary>
 internal readonly unsafe struct PackPairPanels(int columns, int steps, Matrix from, uint* panels) : IKernel
 {

@@ -9,7 +9,7 @@ internal readonly unsafe struct Matrix(float* pointer, nint perRow, nint perColu
     public readonly float* Pointer = pointer;
     public readonly nint PerRow = perRow, PerColumn = perColumn;
 
-    /// <summary>The same numbers with rows and columns exchanged.</summary>
+    /// <summary>The matrix with rows and columns exchanged.</summary>
     public Matrix Transposed => new(Pointer, PerColumn, PerRow);
 
     /// <summary>The part that begins at an element.</summary>
