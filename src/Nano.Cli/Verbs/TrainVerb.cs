@@ -108,7 +108,7 @@ internal static class TrainVerb
         if (device is not null)
             human.WriteLine($"device   {device.Provider.Name}, {device.Library}");
         if (o.Precision == Precision.BFloat16 && compute.EmittedCodeProblem is { } problem)
-            human.WriteLine($"note     bfloat16 products are slower than float32 ones here: {problem}");
+            human.WriteLine($"note     bfloat16 products take several times as long as float32 ones here: {problem}");
         if (device?.Provider.Name == "webgpu" && o.Precision == Precision.Float16)
             human.WriteLine("note     WebGPU adds up products of float16 in float16: gradients of many tokens lose "
                 + "digits");
