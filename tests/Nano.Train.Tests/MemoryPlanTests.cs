@@ -34,6 +34,7 @@ public class MemoryPlanTests
             CheckpointActivations = true, Accumulate = 2 },
         Base,
         Base with { CheckpointActivations = true },
+        Base with { Precision = Precision.BFloat16 },
         Base with { Activations = ActivationStorage.BFloat16, Accumulate = 2 },
         Base with { Model = Llama with { Dropout = 0.1f }, Activations = ActivationStorage.BFloat16 },
         Base with { Batch = 1, Time = 7, Accumulate = 3 },
