@@ -50,7 +50,7 @@ test: build
 # the program. Gradient checks are among the slow ones: after a change to an op, run GradCheckTests as well.
 SLOW = AttentionTests BadNumber Streaming Fuzz GoldenTokenizer ModelPull SpikeGuard FaultTests SweepTests RunLock GradCheckTests \
   ChatTemplateTests TrainStepTests FrozenTests SegmentsTests TrainerTests SamplerOrder PreparedFolder LlamaTests KvCacheTests \
-  SimdMathTests BpeTrainer RunHistory BenchCheck JsonLinesTests MemoryPlan CheckpointTests OptimizerTests
+  SimdMathTests BpeTrainer Several_groups RunHistory BenchCheck JsonLinesTests MemoryPlan CheckpointTests OptimizerTests
 empty :=
 space := $(empty) $(empty)
 QUICK = $(subst $(space),&,$(foreach slow,$(SLOW),FullyQualifiedName!~$(slow)))&(FullyQualifiedName!~Nano.Cli.Tests|FullyQualifiedName~ArchitectureTests|FullyQualifiedName~LanguageTests)

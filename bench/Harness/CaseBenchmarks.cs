@@ -14,14 +14,14 @@ namespace Nano.Bench;
 /// </summary>
 internal static class Session
 {
-    private static readonly Lazy<Machine> ceilings = new(() => Machine.Best(Machine.Measure(Compute)));
+    private static Machine? ceilings;
 
     public static Compute Compute { get; private set; } = null!;
 
     public static Machine Machine { get; private set; } = null!;
 
     /// <summary>The better of the ceilings at the start and after the first run, when figures are asked for.</summary>
-    public static Machine Ceilings => ceilings.Value;
+    public static Machine Ceilings => ceilings ??= Machine.Best(Machine.Measure(Compute));
 
     public static Peers Peers { get; private set; } = null!;
 

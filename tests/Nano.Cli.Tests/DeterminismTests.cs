@@ -35,6 +35,27 @@ public sealed class DeterminismTests(TinyRun run) : IDisposable
         Tiny.AssertSame(run.Folder, temp.File("run"));
     }
 
+    /// <summary>
+    /// Products of bfloat16 operands: with the processor's instruction and without, and resumed.
+    /// Another format than before is refused.
+    /// </summary>
+    [Fact]
+    public void Rounded_products_give_the_same_bytes_with_the_instruction_and_without()
+    {
+        string one = temp.File("one"), other = temp.File("other");
+        string[] rounded = ["--precision", "bf16"];
+        Cli.Run(Tiny.Train(run.Data, one, rounded)).Succeeds();
+        var plain = Cli.Run(Tiny.Train(run.Data, other, rounded), null,
+            new() { ["NANO_EMIT"] = "0", ["NANO_THREADS"] = "3" }).Succeeds();
+        Assert.Contains("NANO_EMIT is 0", plain.Error + plain.Out, StringComparison.Ordinal);
+        Tiny.AssertSame(one, other);
+        Assert.NotEqual(Tiny.Digests(run.Folder)["model.safetensors"], Tiny.Digests(one)["model.safetensors"]);
+        Cli.Run(Tiny.Train(run.Data, one, "--resume", "--precision", "float32"))
+            .Fails(1, "precision was bf16 and is now float32");
+        Cli.Run(Tiny.Train(run.Data, temp.File("third"), rounded), null, new() { ["NANO_EMIT"] = "yes" })
+            .Fails(1, "NANO_EMIT is 'yes'");
+    }
+
     [Fact]
     public void Another_seed_gives_other_bytes()
     {

@@ -79,8 +79,10 @@ public class DeviceTests(TinyRun run)
             .Fails(1, "there is no device 'onnx-cpi'", "did you mean 'onnx-cpu'?");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float16"))
             .Fails(1, "--precision float16 takes a --device");
+        Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "bf16", "--device", "onnx-cpu"))
+            .Fails(1, "--precision bf16 has no form on a device");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--precision", "float61"))
-            .Fails(2, "--precision takes float32 or float16, not 'float61'");
+            .Fails(2, "--precision takes float32, bf16 or float16, not 'float61'");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--profile"))
             .Fails(1, "--profile shows Nano's own kernels");
         Cli.Run(Tiny.Train(run.Data, temp.File("a"), "--device", "onnx-cpu", "--dropout", "0.1"))

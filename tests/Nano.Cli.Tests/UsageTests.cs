@@ -43,7 +43,7 @@ public class UsageTests
     [InlineData("data shakespeare prepare x --tokenizer gpt2 --out y", "unexpected 'shakespeare'",
         "nano data prepare --help")]
     [InlineData("train --on-spike Skip", "--on-spike", "off, warn, skip or rollback, not 'Skip'")]
-    [InlineData("train --precision Float16", "--precision takes float32 or float16, not 'Float16'")]
+    [InlineData("train --precision Float16", "--precision takes float32, bf16 or float16, not 'Float16'")]
     [InlineData("generate", "--model", "nano generate --help")]
     [InlineData("tokenize", "--tokenizer", "nano tokenize --help")]
     [InlineData("verify", "nothing to verify", "--ops")]

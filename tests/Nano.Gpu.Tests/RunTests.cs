@@ -107,7 +107,7 @@ public class RunTests
     }
 
     public static TheoryData<string> Refused => ["`optimizer` lion", "`dropout`", "`activations` bf16",
-        "`pack`", "`ema`"];
+        "`precision` bf16", "`pack`", "`ema`"];
 
     [Theory]
     [MemberData(nameof(Refused))]
@@ -119,6 +119,7 @@ public class RunTests
             "`optimizer` lion" => Options with { Optimizer = OptimizerKind.Get("lion").Defaults },
             "`dropout`" => Options with { Model = Options.Model with { Dropout = 0.1f } },
             "`activations` bf16" => Options with { KeptActivations = Keep.BFloat16 },
+            "`precision` bf16" => Options with { Precision = Precision.BFloat16 },
             "`pack`" => Options with { Pack = true },
             _ => Options with { Stability = new() { AverageDecay = 0.99 } },
         };

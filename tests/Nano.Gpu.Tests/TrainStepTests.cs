@@ -57,7 +57,7 @@ public class TrainStepTests
             Model.Initialize(options.Seed);
             var loader = new BatchLoader(Tokens(), options.Batch, options.Time, "test");
             Step = device is null ? new TrainStep(Model, compute, loader, options)
-                : new OnnxTrainStep(Model, compute, loader, options, device, precision);
+                : new OnnxTrainStep(Model, compute, loader, options with { Precision = precision }, device);
             Step.FromHost();
         }
 

@@ -36,6 +36,7 @@ public class MemoryPlanTests
         Base with { KeptActivations = Keep.Nothing },
         Base with { KeptActivations = Keep.BFloat16, Accumulate = 2 },
         Base with { Model = Llama with { Dropout = 0.1f }, KeptActivations = Keep.BFloat16 },
+        Base with { Precision = Precision.BFloat16 },
         Base with { Batch = 1, Time = 7, Accumulate = 3 },
         Base with { Model = Model with { Dropout = 0.2f, TiedHead = false, Bias = false } },
         Base with { Model = Base.Model with { Dropout = 0.2f }, KeptActivations = Keep.Nothing, Accumulate = 2 },

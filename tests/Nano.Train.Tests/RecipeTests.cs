@@ -90,6 +90,7 @@ public class RecipeTests
                 {
                     "recompute" => recompute,
                     "activations" => activations,
+                    "precision" => "bf16",
                     "on_spike" => "skip",
                     "schedule" => "wsd",
                     "sampling" => "epochs",

@@ -12,28 +12,32 @@ public static partial class BenchCases
     /// know. Its gradients are compared with double precision by <c>nano verify</c>.
     /// </summary>
     /// <exception cref="NanoException">No such model or preset.</exception>
-    public static BenchCase TrainStep(string name, int batch, int time)
+    public static BenchCase TrainStep(string name, int batch, int time, Precision precision = Precision.Float32)
     {
         var config = TrainStepSetup.Config(name);
-        return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}",
+        string format = precision == Precision.Float32 ? "" : " " + precision.ToString().ToLowerInvariant();
+        return new BenchCase("train-step", name, "train-step", $"{name} B {batch} T {time}{format}",
             (double)batch * time * config.TrainingFlopsPerToken(time), 0, BenchBound.Arithmetic,
-            () => TrainStepWork(name, batch, time, config.VocabSize, null))
-        { Tokens = batch * time, Training = step => TrainStepWork(name, batch, time, config.VocabSize, step) };
+            () => TrainStepWork(name, batch, time, config.VocabSize, precision, null))
+        {
+            Tokens = batch * time,
+            Training = step => TrainStepWork(name, batch, time, config.VocabSize, Precision.Float32, step),
+        };
     }
 
-    private static BenchWork TrainStepWork(string name, int batch, int time, int vocabulary,
+    private static BenchWork TrainStepWork(string name, int batch, int time, int vocabulary, Precision precision,
         Func<TrainStepSetup, Compute, ITrainStep>? step)
     {
         TrainStepSetup? setup = null;
         long number = 0;
         var seen = new Tensor(new Shape(4)); // loss and norm of two steps
-        return new BenchWork(c => (setup ??= new TrainStepSetup(c, name, batch, time, step)).Run(number++),
+        return new BenchWork(c => (setup ??= new TrainStepSetup(c, name, batch, time, precision, step)).Run(number++),
             () => [new("first loss", seen.SliceRows(0, 1), _ => (Math.Log(vocabulary), Math.Log(vocabulary)), 0.1),
                 new("losses and norms", seen, null)])
         {
             Twin = c =>
             {
-                using var twin = new TrainStepSetup(c, name, 1, Math.Min(time, 8), step);
+                using var twin = new TrainStepSetup(c, name, 1, Math.Min(time, 8), precision, step);
                 for (int i = 0; i < 2; i++)
                 {
                     var result = twin.Run(i);

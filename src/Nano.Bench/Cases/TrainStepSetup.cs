@@ -12,10 +12,11 @@ internal sealed class TrainStepSetup : IDisposable
     /// <param name="name">The model's.</param>
     /// <param name="batch">Rows.</param>
     /// <param name="time">Tokens of each.</param>
+    /// <param name="precision">Of its products.</param>
     /// <param name="step">The training step; null for Nano's own.</param>
     /// <exception cref="NanoException">No such model or preset, or sizes that do not fit it.</exception>
     public TrainStepSetup(Compute compute, string name, int batch, int time,
-        Func<TrainStepSetup, Compute, ITrainStep>? step = null)
+        Precision precision = Precision.Float32, Func<TrainStepSetup, Compute, ITrainStep>? step = null)
     {
         var config = Config(name);
         Options = new TrainOptions
@@ -26,7 +27,8 @@ internal sealed class TrainStepSetup : IDisposable
             Time = time,
             Steps = 1000,
             LearningRate = LearningRate,
-            MinLearningRate = 1e-5
+            MinLearningRate = 1e-5,
+            Precision = precision,
         };
         Options.Validate();
         Model = LanguageModel.Create(config);

@@ -50,24 +50,35 @@ public static class QuickBench
 
     /// <summary>
     /// Measures a whole training step (forward, backward, clipping, AdamW) of a named model with
-    /// random weights and tokens; a profiler sees ten more.
+    /// random weights and tokens; a profiler sees ten more. With other products than float32's, the
+    /// step in float32 takes turns with it as a peer.
     /// </summary>
     /// <exception cref="NanoException">No such model or preset, or a result is wrong.</exception>
     public static BenchResult TrainStep(Compute compute, Machine machine, string name, int batch, int time,
-        Profiler? profiler = null, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null)
+        Profiler? profiler = null, Func<BenchCase, BenchWork, IEnumerable<BenchPeer>>? peers = null,
+        Precision precision = Precision.Float32)
     {
-        var of = BenchCases.TrainStep(name, batch, time);
+        var of = BenchCases.TrainStep(name, batch, time, precision);
         using var work = of.Create();
         if (peers is not null)
             BenchCheck.Verify(of, work, compute);
-        using var others = new BenchPeers(compute, of, work, peers);
-        var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time),
+        using var others = new BenchPeers(compute, of, work, (benchCase, benchWork) =>
+            [.. peers?.Invoke(benchCase, benchWork) ?? [], .. precision == Precision.Float32 ? []
+                : (BenchPeer[])[Float32Step(compute, name, batch, time)]]);
+        var result = MeasureSteps(of, compute, machine, new TrainStepSetup(compute, name, batch, time, precision),
             others, profiler);
         if (peers is null)
             // afterwards: its models would leave memory behind that the system still counts for
             // this process
             BenchCheck.Verify(of, work, compute);
         return result;
+    }
+
+    private static BenchPeer Float32Step(Compute compute, string name, int batch, int time)
+    {
+        var setup = new TrainStepSetup(compute, name, batch, time);
+        long number = 0;
+        return new BenchPeer("float32", () => setup.Run(number++), () => []) { Release = setup.Dispose };
     }
 
     private static BenchResult MeasureSteps(BenchCase of, Compute compute, Machine machine, TrainStepSetup setup,

@@ -42,6 +42,9 @@ internal static class BenchVerb
             + $"({string.Join(", ", OrtProvider.All.Select(provider => provider.Name))})",
             DefaultValueFactory = _ => ""
         };
+    private static readonly Option<Precision> Products = new WordOption<Precision>("--precision",
+        "Products of train-step: float32, or bf16 beside float32 (default: float32)",
+        ("float32", Precision.Float32), ("bf16", Precision.BFloat16));
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<string?> Trace = Common.Trace("ten steps of train-step");
     private static readonly Option<int?> Threads = Common.Threads();
@@ -52,7 +55,7 @@ internal static class BenchVerb
         var verb = new Command("bench",
             "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result "
             + "is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Filter,
-                Model, Batch, Seq, Device, Profile, Trace, Threads, Json };
+                Model, Batch, Seq, Products, Device, Profile, Trace, Threads, Json };
         verb.SetAction(Run);
         return verb;
     }
@@ -82,7 +85,7 @@ internal static class BenchVerb
             human.WriteLine(line);
         var results = what == "train-step"
             ? [QuickBench.TrainStep(compute, machine, args.GetValue(Model)!, args.GetValue(Batch), args.GetValue(Seq),
-                profiler, peers is null ? null : peers.Of)]
+                profiler, peers is null ? null : peers.Of, args.GetValue(Products))]
             : QuickBench.Run(compute, machine, cases, peers is null ? null : peers.Of);
         var all = new List<BenchResult>();
         foreach (var r in results)

@@ -43,6 +43,8 @@ internal static class InfoVerb
         human.WriteLine($"processor    {cpu}, {Environment.ProcessorCount} processors");
         human.WriteLine($"system       {system}, .NET {Environment.Version}");
         human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
+        human.WriteLine("bfloat16     " + (compute.EmittedCodeProblem is { } problem
+            ? $"no instruction is used: {problem}" : "products use vdpbf16ps, in code written at run time"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -67,6 +69,8 @@ internal static class InfoVerb
                 system,
                 threads = compute.Threads,
                 simd = compute.Width.ToString(),
+                bfloat16_instruction = compute.EmittedCodeProblem is null,
+                bfloat16_problem = compute.EmittedCodeProblem,
                 peak_gflops = machine.PeakGflops,
                 read_gbps = machine.ReadGigabytesPerSecond,
                 triad_gbps = machine.TriadGigabytesPerSecond,

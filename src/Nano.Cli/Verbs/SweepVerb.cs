@@ -27,7 +27,7 @@ internal static class SweepVerb
     /// kernels.
     /// </summary>
     private static readonly string[] NotOfRuns = ["--out", "--resume", "--overwrite", "--profile", "--threads",
-        "--json", "--device", "--precision"];
+        "--json", "--device"];
 
     /// <summary>Options whose value may hold a comma of its own.</summary>
     private static readonly string[] NotLists = ["--data"];

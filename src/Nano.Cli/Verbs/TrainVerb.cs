@@ -7,10 +7,6 @@ namespace Nano.Cli;
 internal static class TrainVerb
 {
     private static readonly Option<string> Device = Common.Device();
-    private static readonly Option<Precision?> Products =
-        Common.Precision("--precision",
-            "What a device computes matrix products in: float32 or float16; weights and all else are float32 "
-            + "(default: float32)");
     private static readonly Option<bool> Profile = Common.Profile();
     private static readonly Option<string?> Trace = Common.Trace("the last step");
     private static readonly Option<int?> Threads = Common.Threads();
@@ -26,7 +22,7 @@ internal static class TrainVerb
         RunPlan.AddTo(verb);
         TrainArguments.AddTo(verb);
         verb.Add(SettingGroup.Run, Json);
-        verb.Add(SettingGroup.Machine, Device, Products, Threads, Profile, Trace);
+        verb.Add(SettingGroup.Machine, Device, Threads, Profile, Trace);
         verb.SetAction(Run);
         return verb;
     }
@@ -45,13 +41,13 @@ internal static class TrainVerb
         using var work = TrainWork.Prepare(args, plan, human);
         double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
         using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak,
-            CommandLine(args), Steps(args, device), plan.Overwrites, work.Start);
+            CommandLine(args), Steps(work.Options, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
             human.WriteLine(work.Chosen);
         var trace = tracePath is null ? null : new StepTrace(compute.Threads);
         var profiler = compute.Profiler = args.GetValue(Profile) || trace is not null
             ? new Profiler { Trace = trace } : null;
-        Introduce(human, trainer, work.Start, compute, peak, run, device, args.GetValue(Products));
+        Introduce(human, trainer, work.Start, compute, peak, run, device);
 
         bool plain = json || !TrainDisplay.CanBeLive;
         using var stop = new GentleStop(() => (plain ? human
@@ -77,8 +73,7 @@ internal static class TrainVerb
     private static OrtDevice? OpenDevice(ParseResult args)
     {
         var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
-        string? misplaced = device is null ? (args.GetValue(Products) is Precision.Float16
-            ? "--precision float16 takes a --device other than cpu" : null)
+        string? misplaced = device is null ? null
             : args.GetValue(Profile) ? "--profile shows Nano's own kernels, --device cpu"
             : args.GetValue(Trace) is not null ? "--trace shows Nano's own kernels, --device cpu" : null;
         if (misplaced is null)
@@ -87,14 +82,9 @@ internal static class TrainVerb
         throw new NanoException(misplaced);
     }
 
-    private static TrainingDevice? Steps(ParseResult args, OrtDevice? device)
-    {
-        var precision = args.GetValue(Products) ?? Precision.Float32;
-        return device is null ? null
-            : new($"{device.Provider.Name}, {precision.ToString().ToLowerInvariant()} products",
-                (model, compute, loader, options) =>
-                    new OnnxTrainStep(model, compute, loader, options, device, precision));
-    }
+    private static TrainingDevice? Steps(TrainOptions chosen, OrtDevice? device) => device is null ? null
+        : new($"{device.Provider.Name}, {chosen.Precision.ToString().ToLowerInvariant()} products",
+            (model, compute, loader, options) => new OnnxTrainStep(model, compute, loader, options, device));
 
     private static string CommandLine(ParseResult args) =>
         "nano " + string.Join(' ', args.Tokens.Select(token => token.Value));
@@ -109,7 +99,7 @@ internal static class TrainVerb
     }
 
     private static void Introduce(TextWriter human, Trainer trainer, ModelStart? start, Compute compute, double peak,
-        string run, OrtDevice? device, Precision? precision)
+        string run, OrtDevice? device)
     {
         var o = trainer.Options;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -128,7 +118,9 @@ internal static class TrainVerb
             + $"{SimdWidths.NameOf(compute.Width)}{measured}");
         if (device is not null)
             human.WriteLine($"device   {device.Provider.Name}, {device.Library}");
-        if (device?.Provider.Name == "webgpu" && precision == Precision.Float16)
+        if (o.Precision == Precision.BFloat16 && compute.EmittedCodeProblem is { } problem)
+            human.WriteLine($"note     bfloat16 products take several times as long as float32 ones here: {problem}");
+        if (device?.Provider.Name == "webgpu" && o.Precision == Precision.Float16)
             human.WriteLine("note     WebGPU adds up products of float16 in float16: gradients of many tokens lose "
                 + "digits");
         human.WriteLine($"run      {run}{(trainer.StartStep > 0 ? $", resumed after step {trainer.StartStep}" : "")}");

@@ -1,15 +1,5 @@
 namespace Nano;
 
-/// <summary>The number format of matrix products.</summary>
-public enum Precision
-{
-    /// <summary>As everything else.</summary>
-    Float32,
-
-    /// <summary>Their operands rounded to float16; weights, sums and everything else stay float32.</summary>
-    Float16,
-}
-
 /// <summary>
 /// The factor on the loss that keeps small gradients above the smallest float16 (Micikevicius et
 /// al., "Mixed Precision Training", 2018): halved until a step's gradients are finite, doubled

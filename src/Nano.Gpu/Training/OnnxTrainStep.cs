@@ -30,10 +30,9 @@ public sealed class OnnxTrainStep : ITrainStep
     /// <param name="loader">The source of batches.</param>
     /// <param name="options">The options of the run.</param>
     /// <param name="device">The device; to be disposed after this.</param>
-    /// <param name="precision">Of matrix products.</param>
     /// <exception cref="NanoException">The device has no room, lacks an op, or an option has no form there.</exception>
     public OnnxTrainStep(LanguageModel model, Compute compute, BatchLoader loader, TrainOptions options,
-        OrtDevice device, Precision precision = Precision.Float32)
+        OrtDevice device)
     {
         Refuse(options);
         if (model.Parameters.All.Any(parameter => !parameter.WantsGradient))
@@ -42,7 +41,7 @@ public sealed class OnnxTrainStep : ITrainStep
         (this.model, this.compute, this.device, this.options) = (model, compute, device, options);
         batch = new UpdateBatch(options, (number, ids, targets) => loader.Training(options.Seed, number, ids, targets));
         check = new FiniteCheck(model, compute);
-        scale = new LossScale(precision);
+        scale = new LossScale(options.Precision);
         Optimizer = all.Add(OptimizerKind.Create(model.Parameters.All, options.Optimizer));
         Norm = new GradientNorm(model.Parameters.All);
         try
@@ -57,7 +56,7 @@ public sealed class OnnxTrainStep : ITrainStep
             losses = all.Add(new OnnxLosses(model, device, weights, () => current));
             var found = Copies(options.Accumulate > 1 ? 2 : 1,
                 parameters.Select(parameter => (OnnxTraining.Gradient + parameter.Item1, parameter.parameter)));
-            gradients = BindGradients(precision, found);
+            gradients = BindGradients(found);
             updates = BindUpdates(found[(options.Accumulate - 1) % found.Length]);
         }
         catch
@@ -89,6 +88,7 @@ public sealed class OnnxTrainStep : ITrainStep
             { Optimizer.Name: not "adamw" and var name } => $"`optimizer` {name}",
             { Model.Dropout: > 0 } => "`dropout`",
             { KeptActivations: Keep.BFloat16 } => "`activations` bf16",
+            { Precision: Precision.BFloat16 } => "`precision` bf16",
             { Pack: true } => "`pack`",
             { Stability.AverageDecay: > 0 } => "`ema`",
             _ => null,
@@ -100,12 +100,12 @@ public sealed class OnnxTrainStep : ITrainStep
     private DeviceTensors[] Copies(int count, IEnumerable<(string Name, Tensor Host)> tensors) =>
         [.. Enumerable.Range(0, count).Select(_ => all.Add(new DeviceTensors(device, tensors)))];
 
-    private OrtBinding[,] BindGradients(Precision precision, DeviceTensors[] found)
+    private OrtBinding[,] BindGradients(DeviceTensors[] found)
     {
         bool accumulates = options.Accumulate > 1;
         var session = all.Add(
             device.Open(OnnxTraining.Gradients(model,
-                OnnxTraining.OnDevice with { HalfProducts = precision == Precision.Float16 },
+                OnnxTraining.OnDevice with { HalfProducts = options.Precision == Precision.Float16 },
                 new(0, options.LabelSmoothing, options.ZLoss), accumulates,
                 OnnxTraining.LossBlocks((long)options.Batch * options.Time))));
         var bindings = new OrtBinding[weights.Length, found.Length];

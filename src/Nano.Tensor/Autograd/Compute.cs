@@ -21,11 +21,18 @@ public sealed unsafe class Compute : IDisposable
     public Compute(int threads = 0, SimdWidth? width = null)
     {
         Width = width ?? SimdWidths.Best();
+        EmittedCodeProblem = Width == SimdWidth.W512 ? EmittedCode.Problem : "vectors are not 512 bits wide";
         team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
     }
 
     /// <summary>The SIMD width of its kernels.</summary>
     public SimdWidth Width { get; }
+
+    /// <summary>
+    /// The reason for which kernels use no machine code written at run time; null if they do, where
+    /// there is some. It changes no bit.
+    /// </summary>
+    public string? EmittedCodeProblem { get; internal init; }
 
     /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;
@@ -53,6 +60,12 @@ public sealed unsafe class Compute : IDisposable
     /// null to add them at once.
     /// </summary>
     public DeferredRows? DeferredRows { get; set; }
+
+    /// <summary>
+    /// True to round the operands of linear layers' products, of the head's too, to bfloat16,
+    /// forward and backward; sums and everything else stay float32.
+    /// </summary>
+    public bool RoundsProducts { get; set; }
 
     /// <summary>Forgets every tensor of the step that has just ended.</summary>
     public void NextStep()

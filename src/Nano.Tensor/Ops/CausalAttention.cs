@@ -152,8 +152,9 @@ public static class CausalAttentionExtensions
         else
         {
             int parts = sizes.Parts(compute.Threads);
-            CausalAttentionOp.Run(compute, new AttentionForward(sizes, parts, Rows.Of(q), Rows.Of(k), Rows.Of(v), logSumExp.Pointer, y.Pointer),
-                segments, sizes, parts, AttentionForward.ScratchFloats(sizes));
+            var kernel = new AttentionForward(sizes, parts, Rows.Of(q), Rows.Of(k), Rows.Of(v), logSumExp.Pointer,
+                y.Pointer);
+            CausalAttentionOp.Run(compute, kernel, segments, sizes, parts, AttentionForward.ScratchFloats(sizes));
         }
         compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, segments, logSumExp, y));
         return y;

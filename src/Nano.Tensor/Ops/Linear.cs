@@ -25,14 +25,14 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
         if (X.WantsGradient)
         {
             var dx = X.GradientFor(compute);
-            Gemm.Run(compute, m, k, n, new(dy, n), new(Weight.Pointer, k), new(dx.Pointer, X.RowStride),
+            LinearProduct.Run(compute, m, k, n, new(dy, n), new(Weight.Pointer, k), new(dx.Pointer, X.RowStride),
                 accumulate: dx.Accumulate);
             compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
         }
         if (Weight.WantsGradient)
         {
             var dw = Weight.GradientFor(compute);
-            Gemm.Run(compute, n, k, m, new(dy, 1, n), new(X.Pointer, X.RowStride), new(dw.Pointer, k),
+            LinearProduct.Run(compute, n, k, m, new(dy, 1, n), new(X.Pointer, X.RowStride), new(dw.Pointer, k),
                 accumulate: dw.Accumulate);
             compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
         }
@@ -61,8 +61,8 @@ public static class LinearExtensions
                 + "K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         var y = compute.New(x.Shape.WithColumns(n));
-        Gemm.Run(compute, m, n, k, new(x.Pointer, x.RowStride), Matrix.Of(compute, weight, "linear").Transposed,
-            new(y.Pointer, n), bias is null ? null : bias.Pointer);
+        LinearProduct.Run(compute, m, n, k, new(x.Pointer, x.RowStride),
+            Matrix.Of(compute, weight, "linear").Transposed, new(y.Pointer, n), bias is null ? null : bias.Pointer);
         compute.Record(new LinearOp(x, weight, bias, y));
         return y;
     }

@@ -19,6 +19,12 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
     private const int ChunkFloats = 1 << 23;
 
+    /// <summary>
+    /// Floats of logits per chunk if operands are rounded: products then take half as long, and
+    /// reading the weight for each chunk weighs twice as much.
+    /// </summary>
+    private const int RoundedChunkFloats = 2 * ChunkFloats;
+
     /// <summary>The sum of the rows' losses; the products record laps of their own.</summary>
     internal override Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
 
@@ -38,9 +44,10 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     }
 
     /// <summary>Rows of a chunk, a multiple of 32; chunks are about equal, and the last may be shorter.</summary>
-    internal static int RowsPerChunk(int rows, int vocabulary)
+    internal static int RowsPerChunk(int rows, int vocabulary, bool rounded = false)
     {
-        int most = Math.Max(32, ChunkFloats / Math.Max(1, vocabulary) / 32 * 32);
+        int floats = rounded ? RoundedChunkFloats : ChunkFloats,
+            most = Math.Max(32, floats / Math.Max(1, vocabulary) / 32 * 32);
         int chunks = Math.Max(1, (rows + most - 1) / most);
         return Math.Max(32, ((rows + chunks - 1) / chunks + 31) / 32 * 32);
     }
@@ -95,7 +102,7 @@ public static class LinearCrossEntropyExtensions
         float* px = x.Contiguous("linear-cross-entropy").Pointer;
         var w = Matrix.Of(compute, weight, "linear-cross-entropy");
         if (rowsPerChunk == 0)
-            rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
+            rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n, compute.RoundsProducts);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         var whole = options.IsPlain ? nll : compute.New(targets.Shape);
         var dx = compute.Tape is null || !x.WantsGradient ? null : compute.New(x.Shape);
@@ -108,7 +115,7 @@ public static class LinearCrossEntropyExtensions
         {
             int m = Math.Min(rowsPerChunk, rows - first);
             float* a = px + ((nint)first * k), z = logits.Pointer;
-            Gemm.Run(compute, m, n, k, new(a, k), w.Transposed, new(z, n));
+            LinearProduct.Run(compute, m, n, k, new(a, k), w.Transposed, new(z, n));
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
             if (options.Draw is { } labels)
                 compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n),
@@ -127,12 +134,12 @@ public static class LinearCrossEntropyExtensions
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
             if (dx is not null)
             {
-                Gemm.Run(compute, m, k, n, new(z, n), w, new(dx.Pointer + ((nint)first * k), k));
+                LinearProduct.Run(compute, m, k, n, new(z, n), w, new(dx.Pointer + ((nint)first * k), k));
                 compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
             }
             if (dw.Pointer != null)
             {
-                Gemm.Run(compute, n, k, m, new(z, 1, n), new(a, k), new(dw.Pointer, k),
+                LinearProduct.Run(compute, n, k, m, new(z, 1, n), new(a, k), new(dw.Pointer, k),
                     accumulate: dw.Accumulate || first > 0);
                 compute.Profiler?.Lap(Work.Of("linear dW", n, k, m));
             }

@@ -119,7 +119,7 @@ public readonly unsafe struct Simd256 : ISimd<V>
         Vector256.ShiftRightArithmetic(halves.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8fffe000));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<uint> Rounded(V x)
+    internal static Vector256<uint> Rounded(V x)
     {
         // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its
         // upper half alone is a NaN.

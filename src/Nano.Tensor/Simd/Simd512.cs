@@ -119,7 +119,7 @@ public readonly unsafe struct Simd512 : ISimd<V>
         Vector512.ShiftRightArithmetic(halves.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8fffe000));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Rounded(V x)
+    internal static Vector512<uint> Rounded(V x)
     {
         // Half a unit of the upper half, less one where that is even; a NaN only becomes quiet, so that its
         // upper half alone is a NaN.

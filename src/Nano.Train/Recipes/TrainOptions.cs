@@ -59,6 +59,12 @@ public sealed record TrainOptions
     public Nano.Keep KeptActivations { get; init; }
 
     /// <summary>
+    /// The number format of the operands of linear layers' products in training steps; evaluation
+    /// computes in float32.
+    /// </summary>
+    public Precision Precision { get; init; }
+
+    /// <summary>
     /// The share of a target's weight that is spread evenly over all ids, in [0, 1); see
     /// <see cref="LossOptions"/>. Logs show the loss without it.
     /// </summary>

@@ -11,6 +11,7 @@ internal static class TrainSettingTable
         .. Under(SettingGroup.Data, OfData()), .. Under(SettingGroup.Schedule, OfSchedule()),
         .. Under(SettingGroup.Optimizer, OfLossAndRule()), .. Under(SettingGroup.Memory, OfMemory()),
         .. Under(SettingGroup.Safety, OfSafety()), .. Under(SettingGroup.Run, OfRun()),
+        .. Under(SettingGroup.Machine, OfMachine()),
     ];
 
     private static IEnumerable<TrainSetting> Under(SettingGroup group, TrainSetting[] rows) =>
@@ -219,5 +220,16 @@ internal static class TrainSettingTable
         new("seed", SettingKind.Seed, "Seed of all random numbers",
             o => o.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture),
             (o, text) => o with { Seed = ulong.Parse(text, System.Globalization.CultureInfo.InvariantCulture) }),
+    ];
+
+    private static TrainSetting[] OfMachine() =>
+    [
+        Word("precision", "Number format of the operands of matrix products in training steps: float32; bf16, faster "
+            + "on processors with AVX512_BF16; float16, on devices only. Weights, sums and all else are float32",
+            [("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("float16", Precision.Float16)],
+            o => o.Precision, (o, value) => o with { Precision = value }) with
+        {
+            ChangesCost = true,
+        },
     ];
 }

@@ -39,6 +39,8 @@ public sealed class TrainStep : ITrainStep
     internal TrainStep(LanguageModel model, Compute compute, Action<long, Tensor, Tensor> fill, TrainOptions options)
     {
         (this.model, this.compute, this.options) = (model, compute, options);
+        if (options.Precision == Precision.Float16)
+            throw new NanoException("`precision` float16 takes a `device` other than cpu");
         batch = new UpdateBatch(options, fill);
         check = new FiniteCheck(model, compute);
         drawnLabels = FindGradientsOfDrawnLabels;
@@ -123,6 +125,7 @@ public sealed class TrainStep : ITrainStep
         tape.Clear(); // of what a step that diverged has left
         lookups.Clear();
         compute.DeferredRows = lookups;
+        compute.RoundsProducts = options.Precision == Precision.BFloat16;
         try
         {
             int counted = ReadBatch(step); // known before the first micro-batch, for each divides by it
@@ -152,6 +155,7 @@ public sealed class TrainStep : ITrainStep
         finally
         {
             compute.DeferredRows = null;
+            compute.RoundsProducts = false;
         }
     }
 
