@@ -18,7 +18,8 @@ internal sealed record Peer(string Name, string Project, string Folder)
     public string Build()
     {
         var start = new ProcessStartInfo("dotnet", ["build", Path.Combine("bench", "Peers", Folder), "-c", "Release",
-            "--nologo", "-v", "quiet"]) { RedirectStandardOutput = true };
+            "--nologo", "-v", "quiet"])
+        { RedirectStandardOutput = true };
         using var build = Process.Start(start) ?? throw new PeerException("dotnet does not start");
         string output = build.StandardOutput.ReadToEnd();
         build.WaitForExit();
