@@ -16,8 +16,8 @@ internal static class Page
     private static readonly (string Group, string Title, string Compared)[] Groups =
     [
         ("train", "Training steps", "Whole steps from equal weights on equal batches: forward, cross-entropy, "
-            + "backward, clipping of the norm to 1, AdamW with decay 0.1 of matrices. libtorch uses its fused causal attention "
-            + "and its fused AdamW."),
+            + "backward, clipping of the norm to 1, AdamW with decay 0.1 of matrices. libtorch uses its fused "
+            + "causal attention and its fused AdamW."),
         ("products", "Matrix products of GPT-2's layers at 256 tokens", "The same operands; both write into memory "
             + "that is there already. The first row of a thread count is the geometric mean of the ratios."),
         ("text", "Text of GPT-2 124M from a GGUF file", "Both read the very same file, written by Nano with random "
@@ -43,8 +43,8 @@ internal static class Page
         page.Append($"Each contender has a process of its own; the two take turns (Nano, peer, Nano, peer, "
             + $"{conditions.Turns} turns each, short work repeated\nfor 0.1 s a turn), wall time, medians. `Nano is` "
             + "is the median of the peer's time over Nano's, turn by turn, and in brackets the least\n"
-            + "and the most: above 1 Nano is faster. Memory is the most that each process ever held. Results are compared before anything is "
-            + "timed.\n\n");
+            + "and the most: above 1 Nano is faster. Memory is the most that each process ever held. Results are compared "
+            + "before anything is timed.\n\n");
         page.Append($"- load of the machine over the last minute: {conditions.Load.Before} at the start, "
             + $"{conditions.Load.After} at the end, this run included; {Environment.ProcessorCount} processors; .NET "
             + $"{Environment.Version}\n");
