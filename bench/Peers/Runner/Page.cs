@@ -43,8 +43,8 @@ internal static class Page
         page.Append($"Each contender has a process of its own; the two take turns (Nano, peer, Nano, peer, "
             + $"{conditions.Turns} turns each, short work repeated\nfor 0.1 s a turn), wall time, medians. `Nano is` "
             + "is the median of the peer's time over Nano's, turn by turn, and in brackets the least\n"
-            + "and the most: above 1 Nano is faster. Memory is the most that each process ever held. Results are compared "
-            + "before anything is timed.\n\n");
+            + "and the most: above 1 Nano is faster. Memory is the most that each process ever held. Results are "
+            + "compared before anything is timed.\n\n");
         page.Append($"- load of the machine over the last minute: {conditions.Load.Before} at the start, "
             + $"{conditions.Load.After} at the end, this run included; {Environment.ProcessorCount} processors; .NET "
             + $"{Environment.Version}\n");
