@@ -2,6 +2,7 @@
 NANO = artifacts/bin/Nano.Cli/release/nano
 LADDER = artifacts/bin/Ladder/release/Ladder
 BENCH = artifacts/bin/Harness/release/Harness
+PEERS = artifacts/bin/Peers/release/Peers
 BANDS = artifacts/bin/Bands/release/Bands
 DOTNET_FLAGS = -c Release --nologo -v quiet
 # Building says project by project how far it is.
@@ -13,7 +14,7 @@ RUN ?= runs/shakespeare-char
 # A test that hangs is named and ends the run; with a small dump its process, too, ends.
 TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type mini
 
-.PHONY: train build nano test test-quick test-widths kill-test fuzz verify bench bench-quick bench-report bench-devices ladder check-ladder check-bands format check-format docs pack install sample ort lavapipe ci clean
+.PHONY: train build nano test test-quick test-widths kill-test fuzz verify bench bench-quick bench-report bench-devices bench-peers ladder check-ladder check-bands format check-format docs pack install sample ort lavapipe ci clean
 
 # The main job: get or make the default corpus, train the small GPT on it, print a sample, write checkpoint and report.
 # A run that is there stays: the next goes to runs/shakespeare-char-2, and so on.
@@ -83,13 +84,19 @@ bench: build
 bench-quick: build
 	$(BENCH) quick $(ARGS)
 
-# bench/results/<processor>.md and .svg, with one thread and with all.
+# bench/results/<family>.md and .svg, with one thread and with all.
 bench-report: build
 	$(BENCH) report $(ARGS)
 
-# bench/results/<processor>-devices.md and .svg: the same cases on ONNX Runtime's processor and on every device that 'nano info' finds (ten minutes; ARGS='--device onnx-cpu' for some).
+# bench/results/<family>-devices.md and .svg: the same cases on ONNX Runtime's processor and on every device that 'nano info' finds (ten minutes; ARGS='--device onnx-cpu' for some).
 bench-devices: build
 	$(BENCH) devices $(ARGS)
+
+# bench/results/<family>.md beside libtorch, llama.cpp and Microsoft.ML.Tokenizers in turns (half an hour; ARGS=--quick for some minutes, ARGS='--filter "text, decode"'
+# for some). It alone downloads these libraries (300 MB); one that cannot be had is left out with its reason.
+bench-peers: nano
+	dotnet build bench/Peers/Runner $(BUILD_FLAGS)
+	$(PEERS) $(ARGS)
 
 # Each kernel from naive to final in numbered steps, timed; see bench/Ladder/README.md.
 ladder: build

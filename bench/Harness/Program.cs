@@ -132,7 +132,7 @@ namespace Nano.Bench
             var pass = Final(compute, machine, Shown(QuickBench.Run(compute, machine, cases, devices.Of)));
             notes.Add($"load of the machine over the last minute: {before} at the start, {Load()} at the end, this "
                 + $"program's own threads included; {Environment.ProcessorCount} processors");
-            string cpu = Machine.CpuName(), name = BenchReport.FileName(cpu) + "-devices";
+            string cpu = Machine.CpuName(), name = CpuFamily.Here() + "-devices";
             Directory.CreateDirectory(folder);
             File.WriteAllText(Path.Combine(folder, name + ".md"),
                 DeviceReport.Markdown(cpu, name + ".svg", notes, pass, devices.LeftOut));
@@ -156,10 +156,10 @@ namespace Nano.Bench
             int all = Environment.ProcessorCount;
             int[] counts = threads > 0 ? [threads] : all > 1 ? [1, all] : [1];
             List<BenchPass> passes = [.. counts.Select(count => Quick(count, cases, providers))];
-            string cpu = Machine.CpuName(), name = BenchReport.FileName(cpu);
+            string cpu = Machine.CpuName(), name = CpuFamily.Here();
             Directory.CreateDirectory(folder);
             var peers = counts.SelectMany(count => new Peers(count).Descriptions).Distinct();
-            File.WriteAllText(Path.Combine(folder, name + ".md"),
+            ResultsPage.Write(Path.Combine(folder, name + ".md"), ResultsPage.Cases,
                 BenchReport.Markdown(cpu, name + ".svg", peers, passes));
             var shown = passes[^1];
             // gradients of the same sizes would lie on top
