@@ -54,8 +54,9 @@ public class JsonTests(TinyRun run)
     public void Info_of_the_machine()
     {
         var result = Cli.Run("info", "--threads", "1", "--json");
-        AssertOneLine(result, "cpu", "system", "threads", "simd", "peak_gflops", "read_gbps", "triad_gbps",
-            "cache_line_ns", "devices", "device_problems");
+        AssertOneLine(result, "cpu", "system", "threads", "simd", "bfloat16_instruction", "bfloat16_problem",
+            "peak_gflops", "read_gbps", "triad_gbps", "caches", "huge_pages", "cache_line_ns", "devices",
+            "device_problems");
         Assert.Equal(1, result.Json.GetProperty("threads").GetInt32());
         Assert.True(result.Json.GetProperty("peak_gflops").GetDouble() > 0.1);
         Assert.True(result.Json.GetProperty("read_gbps").GetDouble() > 0.1);

@@ -59,7 +59,8 @@ public sealed class ModelSource : IDisposable
         [.. model.Parameters.All
             .Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32,
                 (start, destination) =>
-            MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination)))]);
+            MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float)))
+                .CopyTo(destination)))]);
 
     /// <summary>
     /// A view of the model that reports how much has been read; this object still owns the files.

@@ -119,7 +119,9 @@ public sealed unsafe partial class Tensor
     /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
     public Span<int> Ids => new(Contiguous("Ids").IdPointer, checked((int)Length));
 
-    /// <summary>The bits of a contiguous tensor of 16-bit weights; keep the tensor referenced while using them.</summary>
+    /// <summary>
+    /// The bits of a contiguous tensor of 16-bit weights; keep the tensor referenced while using them.
+    /// </summary>
     public Span<ushort> HalfBits => new(Contiguous("HalfBits").HalfPointer, checked((int)Length));
 
     /// <summary>True if the elements are weights of 16 bits.</summary>

@@ -21,7 +21,9 @@ public readonly record struct CacheSizes(int L1, int L1Ways, int L2, int L3)
     /// <summary>The sizes of this machine.</summary>
     public static CacheSizes OfMachine { get; } = Read("/sys/devices/system/cpu/cpu0/cache");
 
-    /// <summary>The sizes that a folder of Linux's form tells: index*/level, type, size and ways_of_associativity.</summary>
+    /// <summary>
+    /// The sizes that a folder of Linux's form tells: index*/level, type, size and ways_of_associativity.
+    /// </summary>
     internal static CacheSizes Read(string folder)
     {
         var sizes = Default;

@@ -113,7 +113,9 @@ public readonly unsafe struct Simd128 : ISimd<V>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V FiniteFloat16(V halves) => Placed(halves).AsSingle() * Vector128.Create(SimdScalar.HalfScale);
 
-    /// <summary>Sign, exponent and fraction of a float16 in the places of a float32, whose exponents count from -127.</summary>
+    /// <summary>
+    /// Sign, exponent and fraction of a float16 in the places of a float32, whose exponents count from -127.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<int> Placed(V halves) =>
         Vector128.ShiftRightArithmetic(halves.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8fffe000));

@@ -50,7 +50,8 @@ internal sealed unsafe class Placement
         foreach (int taken in processors.AsSpan(0, thread))
             if (taken is >= 0 and < 8 * MaskBytes)
                 others[taken / 8] &= (byte)~(1 << (taken % 8));
-        if (new ReadOnlySpan<byte>(others, MaskBytes).ContainsAnyExcept((byte)0) && SetAffinity(0, MaskBytes, others) == 0)
+        bool isRoom = new ReadOnlySpan<byte>(others, MaskBytes).ContainsAnyExcept((byte)0);
+        if (isRoom && SetAffinity(0, MaskBytes, others) == 0)
         {
             _ = SetAffinity(0, MaskBytes, allowed);
             Volatile.Write(ref processors[thread], CurrentProcessor());

@@ -164,7 +164,7 @@ public sealed unsafe class WorkerTeam : IDisposable
     /// <summary>The first chunk of a worker's range, and the end of the range before it.</summary>
     private int RangeStart(int worker, int all) => (int)((long)all * worker / Size);
 
-    /// <summary>Takes what is left of a worker's own range, then of those after it.</summary>
+    /// <summary>Takes the remaining chunks of a worker's own range, then of those after it.</summary>
     private void TakeChunks(int worker)
     {
         for (int i = 0; i < Size; i++)

@@ -172,9 +172,11 @@ internal readonly unsafe struct AttentionBackward(AttentionSizes sizes, Attentio
             {
                 nint at = (nint)keyRow * padded;
                 if (dv.Pointer != null)
-                    block.AddToKeys<S, V>(padded, buffers.P, new(buffers.DOutput, padded), new(buffers.DValues + at, padded));
+                    block.AddToKeys<S, V>(padded, buffers.P, new(buffers.DOutput, padded),
+                        new(buffers.DValues + at, padded));
                 if (dk.Pointer != null)
-                    block.AddToKeys<S, V>(padded, buffers.DP, new(buffers.Query, padded), new(buffers.DKeys + at, padded));
+                    block.AddToKeys<S, V>(padded, buffers.DP, new(buffers.Query, padded),
+                        new(buffers.DKeys + at, padded));
             }
             if (pass != AttentionPass.Keys) // dq += ds k
                 block.AddToQueries<S, V>(padded, buffers.DP, range.Keys.From(keyRow, 0), new(buffers.DQuery, padded));

@@ -95,7 +95,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
                 width, rowByRow);
             for (int column = 0; column < width; column += tile)
             {
-                int count = block.Scores<S, V>(column, headDim, keys.From(key, 0), state.Queries, state.Zeros, state.Scores);
+                int count = block.Scores<S, V>(column, headDim, keys.From(key, 0), state.Queries, state.Zeros,
+                    state.Scores);
                 block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
                 for (; count % KeyChains != 0; count++)
                     new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);

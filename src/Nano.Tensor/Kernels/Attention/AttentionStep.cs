@@ -141,8 +141,8 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
         state.Max[r] = max;
         state.Sum[r] = MathF.FusedMultiplyAdd(state.Sum[r], rescale, two[0] + two[1]);
         if (rescale != 1)
-            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, new(state.Output + (r * sizes.PaddedDim), 0), rescale, 0,
-                state.Output + (r * sizes.PaddedDim));
+            AttentionBlock.CopyScaled<S, V>(1, sizes.PaddedDim, new(state.Output + (r * sizes.PaddedDim), 0), rescale,
+                0, state.Output + (r * sizes.PaddedDim));
     }
 
     /// <summary>x becomes exp(x - max).</summary>

@@ -14,7 +14,9 @@ internal readonly record struct BlockSizes(int KBlock, int PanelFloats, CacheSiz
     /// <summary>Rows of a register tile.</summary>
     public const int TileM = 12;
 
-    /// <summary>Tiles per block: 96 rows by a K-block lie in the second-level cache, and as many are being fetched.</summary>
+    /// <summary>
+    /// Tiles per block: 96 rows by a K-block lie in the second-level cache, and as many are being fetched.
+    /// </summary>
     public const int BlockTiles = 8;
 
     /// <summary>Panels per block: a transposed block of 96 x 512 sums is 192 KB.</summary>

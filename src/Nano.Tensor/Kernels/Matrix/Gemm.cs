@@ -63,7 +63,8 @@ internal static unsafe class Gemm
                 var pack = new PackPanels(width, steps, copied.From(column, k0), panels);
                 compute.For(pack.Items(tileN), Chunk(pack.Items(tileN), threads), 0, pack);
                 var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
-                var target = transposed ? new Matrix(c.At(column), 1, c.Stride) : new Matrix(c.First + column, c.Stride);
+                var target = transposed ? new Matrix(c.At(column), 1, c.Stride)
+                    : new Matrix(c.First + column, c.Stride);
                 float* biasPart = bias == null || transposed ? bias : bias + column;
                 var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target,
                     sizes, threads, tileN);

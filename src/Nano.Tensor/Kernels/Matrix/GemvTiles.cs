@@ -141,7 +141,9 @@ internal static unsafe class GemvTiles
         return Steps<Simd512, V512, W>(sum, x + (3 * W.PerWord), d);
     }
 
-    /// <summary>Four rows of eight words: in each half of the first result word 0 of the half of each row, and so on.</summary>
+    /// <summary>
+    /// Four rows of eight words: each half of the first result has word 0 of that half of the four rows, and so on.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (V256, V256, V256, V256) Quads(byte* rows, nint stride)
     {
@@ -165,7 +167,9 @@ internal static unsafe class GemvTiles
             Avx512F.UnpackHigh(acHigh, bdHigh));
     }
 
-    /// <summary>The 4 x 4 quarters of four vectors, transposed: the first result has the first quarter of each.</summary>
+    /// <summary>
+    /// The 4 x 4 quarters of four vectors, transposed: the first result has the first quarter of each.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (V512, V512, V512, V512) Lanes(V512 a, V512 b, V512 c, V512 d)
     {

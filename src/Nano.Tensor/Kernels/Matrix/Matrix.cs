@@ -19,7 +19,7 @@ internal readonly unsafe struct Matrix(float* pointer, nint perRow, nint perColu
             : new(weight.Pointer, columns);
     }
 
-    /// <summary>The same numbers with rows and columns exchanged.</summary>
+    /// <summary>The matrix with rows and columns exchanged.</summary>
     public Matrix Transposed => new(Pointer, PerColumn, PerRow, Form);
 
     /// <summary>The part that begins at an element.</summary>

@@ -11,7 +11,9 @@ namespace Nano;
 /// </summary>
 internal static unsafe class Pack
 {
-    /// <summary>The prefetch distance in the rows that are transposed, in floats, and in rows that are copied.</summary>
+    /// <summary>
+    /// The prefetch distance where rows are transposed, in floats, and where they are copied, in rows.
+    /// </summary>
     private const int FloatsAhead = 64, RowsAhead = 16;
 
     /// <summary>to[r * toRow + c] = from[r * fromRow + c] for c below columns, zero from there up to padded.</summary>
