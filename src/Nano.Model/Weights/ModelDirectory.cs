@@ -20,6 +20,7 @@ public static class ModelDirectory
     internal const string TokenizerFile = "tokenizer.json";
 
     private const string TokenizerConfigFile = "tokenizer_config.json";
+    private const int MostTries = 5;
     private const int MaxTokenizerConfigBytes = 1 << 24, MaxTokenizerFileBytes = 1 << 28;
 
     /// <summary>
@@ -40,8 +41,27 @@ public static class ModelDirectory
     /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
     public static ModelSource Open(string path)
     {
-        bool isFile = path.EndsWith(".safetensors", StringComparison.Ordinal) && File.Exists(path);
-        string folder = isFile ? Path.GetDirectoryName(Path.GetFullPath(path))! : ModelFolder.Resolve(path);
+        if (path.EndsWith(".safetensors", StringComparison.Ordinal) && File.Exists(path))
+            return Open(path, Path.GetDirectoryName(Path.GetFullPath(path))!, isFile: true);
+        for (int tries = 1; ; tries++)
+        {
+            string folder = ModelFolder.Resolve(path);
+            bool IsGone() => tries < MostTries && !File.Exists(Path.Combine(folder, ModelFolder.ConfigFile));
+            try
+            {
+                var source = Open(path, folder, isFile: false);
+                if (!IsGone())
+                    return source;
+                source.Dispose(); // a run has saved meanwhile and deleted the checkpoint before
+            }
+            catch (NanoException) when (IsGone())
+            {
+            }
+        }
+    }
+
+    private static ModelSource Open(string path, string folder, bool isFile)
+    {
         var config = ConfigFile.Load(Path.Combine(folder, ModelFolder.ConfigFile));
         var files = new SafetensorsSet(isFile ? path : folder);
         try
