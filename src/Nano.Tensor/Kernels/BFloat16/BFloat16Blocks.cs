@@ -4,26 +4,18 @@ namespace Nano;
 
 /// <summary>
 /// One pass of a bfloat16 product: rows of one operand times panels of the other. An item of work
-/// is a block of rows by a block of panels. Its rows are packed a K-block at a time. A transposed
+/// is a block of <see cref="BlockGrid"/>. Its rows are packed a K-block at a time. A transposed
 /// block lives in scratch, as rows by columns, and is transposed into C when its chains are done.
 /// </summary>
 internal readonly unsafe struct BFloat16Blocks : IKernel
 {
     private const int TileM = DotTile.Rows, TileN = DotPairs.Columns;
 
-    /// <summary>Tiles per block: 96 rows x 512 steps are 104 KB of a second-level cache.</summary>
-    private const int BlockTiles = 8;
-
-    /// <summary>
-    /// Panels per block: 16 times 512 steps are 512 KB, a transposed block of 96 x 512 sums is 192
-    /// KB.
-    /// </summary>
-    private const int BlockPanels = 16;
-
     /// <summary>Floats per cache line.</summary>
     private const int Line = 16;
 
-    private readonly int rows, columns, steps, rowBlock, panelBlock, rowParts, panelParts;
+    private readonly int rows, steps;
+    private readonly BlockGrid grid;
     private readonly Matrix read; // [rows, steps]
     private readonly uint* panels;
     private readonly float* bias;
@@ -34,26 +26,17 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     public BFloat16Blocks(int rows, int columns, int steps, Matrix read, uint* panels, ChainStart start, float* bias,
         Matrix target, int threads, bool emitted)
     {
-        (this.rows, this.columns, this.steps, this.read, this.start, this.target, this.emitted) =
-            (rows, columns, steps, read, start, target, emitted);
+        (this.rows, this.steps, this.read, this.start, this.target, this.emitted) =
+            (rows, steps, read, start, target, emitted);
         this.panels = panels;
         this.bias = bias;
-        // Large blocks, but at least four for each thread if there is that much work: panels are parted
-        // first, then rows.
-        int wanted = threads == 1 ? 1 : 4 * threads, tiles = Parts(rows, TileM), panelCount = Parts(columns, TileN);
-        rowParts = Parts(tiles, BlockTiles);
-        panelParts = Math.Clamp(Parts(wanted, rowParts), Parts(panelCount, BlockPanels), panelCount);
-        rowParts = Math.Clamp(Parts(wanted, panelParts), rowParts, tiles);
-        rowBlock = Parts(tiles, rowParts) * TileM;
-        rowParts = Parts(rows, rowBlock);
-        panelBlock = Parts(panelCount, panelParts);
-        panelParts = Parts(panelCount, panelBlock);
+        grid = new BlockGrid(rows, columns, TileN, threads);
     }
 
-    public nint Items => (nint)rowParts * panelParts;
+    public nint Items => grid.Items;
 
-    public long ScratchFloats => PairRows.Floats(rowBlock) + Scratch.RoundUp(TileM * TileN)
-        + (Transposes ? Scratch.RoundUp((long)rowBlock * panelBlock * TileN) : 0);
+    public long ScratchFloats => PairRows.Floats(grid.RowBlock) + Scratch.RoundUp(TileM * TileN)
+        + (Transposes ? Scratch.RoundUp((long)grid.RowBlock * grid.Width) : 0);
 
     /// <summary>
     /// True if C^T is computed: then the loops' C lies with its columns side by side.
@@ -62,15 +45,14 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        uint* packed = (uint*)scratch.Allocate(PairRows.Floats(rowBlock));
+        uint* packed = (uint*)scratch.Allocate(PairRows.Floats(grid.RowBlock));
         float* edge = scratch.Allocate(TileM * TileN);
-        float* sums = Transposes ? scratch.Allocate((long)rowBlock * panelBlock * TileN) : null;
+        float* sums = Transposes ? scratch.Allocate((long)grid.RowBlock * grid.Width) : null;
         for (nint item = begin; item < end; item++)
         {
-            int row = (int)(item / panelParts) * rowBlock, first = (int)(item % panelParts) * panelBlock * TileN;
-            int nextRow = item + 1 < end ? (int)((item + 1) / panelParts) * rowBlock : row;
-            int height = Math.Min(rowBlock, rows - row), width = Math.Min(panelBlock * TileN, columns - first),
-                padded = Parts(width, TileN) * TileN;
+            var (row, height) = grid.RowsOf(item);
+            var (first, width) = grid.ColumnsOf(item);
+            int nextRow = item + 1 < end ? grid.RowsOf(item + 1).Row : row, padded = Parts(width, TileN) * TileN;
             var to = target.From(row, first);
             var c = Transposes ? new Rows(sums, padded) : new Rows(to.Pointer, to.PerRow);
             var block = new Block(row, height, width, nextRow,
@@ -154,7 +136,7 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     /// </summary>
     private void FetchRows(int row, int k, int part, int parts)
     {
-        int height = Math.Min(rowBlock, rows - row), depth = Math.Min(PairRows.KBlock, steps - k);
+        int height = Math.Min(grid.RowBlock, rows - row), depth = Math.Min(PairRows.KBlock, steps - k);
         var (outer, inner) = read.PerColumn == 1 ? (height, depth) : (depth, height);
         nint stride = read.PerColumn == 1 ? read.PerRow : read.PerColumn;
         float* next = read.From(row, k).Pointer;

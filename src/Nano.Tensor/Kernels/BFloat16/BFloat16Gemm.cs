@@ -23,9 +23,6 @@ internal static unsafe class BFloat16Gemm
     /// <summary>k per pass.</summary>
     private const int PassDepth = 8192;
 
-    /// <summary>Products of fewer multiply-adds than this run on the calling thread.</summary>
-    private const long WorthSharing = 1 << 20;
-
     /// <summary>
     /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself
     /// if accumulate, else the bias (n values, or null for zero).
@@ -43,13 +40,13 @@ internal static unsafe class BFloat16Gemm
         int panelCount = (columns + DotPairs.Columns - 1) / DotPairs.Columns;
         int group = Math.Min(panelCount, Math.Max(1, PanelPairs / pairs / DotPairs.Columns)) * DotPairs.Columns;
         uint* panels = (uint*)compute.Shared((long)group * pairs);
-        int threads = (long)m * n * k >= WorthSharing ? compute.Threads : 1;
+        int threads = BlockGrid.Threads(compute, m, n, k);
         for (int column = 0; column < columns; column += group)
             for (int k0 = 0; k0 == 0 || k0 < k; k0 += depth) // once even if K is 0: then C is its start
             {
                 int width = Math.Min(group, columns - column), steps = Math.Min(depth, k - k0);
                 var pack = new PackPairPanels(width, steps, copied.From(column, k0), panels);
-                compute.For(pack.Items, Chunk(pack.Items, threads), PackPairPanels.ScratchFloats, pack);
+                compute.For(pack.Items, BlockGrid.Chunk(pack.Items, threads), PackPairPanels.ScratchFloats, pack);
                 var start = accumulate || k0 > 0 ? ChainStart.FromC
                     : bias == null ? ChainStart.Zero : ChainStart.Bias;
                 var target = transposed ? new Matrix(c.At(column), 1, c.Stride)
@@ -57,11 +54,7 @@ internal static unsafe class BFloat16Gemm
                 var blocks = new BFloat16Blocks(rows, width, steps, read.From(0, k0), panels, start,
                     bias == null || transposed ? bias : bias + column, target, threads,
                     compute.EmittedCodeProblem is null);
-                compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats, blocks);
+                compute.For(blocks.Items, BlockGrid.Chunk(blocks.Items, threads), blocks.ScratchFloats, blocks);
             }
     }
-
-    /// <summary>Items per chunk: four chunks for each thread, or one in all.</summary>
-    private static nint Chunk(nint items, int threads) =>
-        Math.Max(1, threads == 1 ? items : items / (4 * threads));
 }

@@ -8,7 +8,7 @@ namespace Nano;
 internal static unsafe class DotTile
 {
     /// <summary>Rows of a whole tile.</summary>
-    public const int Rows = 12;
+    public const int Rows = BlockSizes.TileM;
 
     private const int PanelRegister = 24, BroadcastRegister = 26, Broadcasts = 6, VectorBytes = 64;
 

@@ -25,12 +25,6 @@ internal static unsafe class Gemm
     private const int PassDepth = 4096;
 
     /// <summary>
-    /// Products of fewer multiply-adds than this run on the calling thread: two dispatches cost a
-    /// few microseconds.
-    /// </summary>
-    private const long WorthSharing = 1 << 20;
-
-    /// <summary>
     /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself if
     /// accumulate, else the bias (n values, or null for zero). Of B, columns may be 16-bit weights.
     /// </summary>
@@ -55,25 +49,23 @@ internal static unsafe class Gemm
         int tileN = TileN(compute.Width), depth = Math.Clamp(k, 1, PassDepth);
         int group = Math.Min((columns + tileN - 1) / tileN, Math.Max(1, sizes.PanelFloats / depth / tileN)) * tileN;
         float* panels = compute.Shared((long)group * depth);
-        int threads = (long)m * n * k >= WorthSharing ? compute.Threads : 1;
+        int threads = BlockGrid.Threads(compute, m, n, k);
         for (int column = 0; column < columns; column += group)
             for (int k0 = 0; k0 == 0 || k0 < k; k0 += depth) // once even if K is 0: then C is its start
             {
                 int width = Math.Min(group, columns - column), steps = Math.Min(depth, k - k0);
                 var pack = new PackPanels(width, steps, copied.From(column, k0), panels);
-                compute.For(pack.Items(tileN), Chunk(pack.Items(tileN), threads), 0, pack);
+                compute.For(pack.Items(tileN), BlockGrid.Chunk(pack.Items(tileN), threads), 0, pack);
                 var start = accumulate || k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias;
                 var target = transposed ? new Matrix(c.At(column), 1, c.Stride)
                     : new Matrix(c.First + column, c.Stride);
                 float* biasPart = bias == null || transposed ? bias : bias + column;
                 var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target,
                     sizes, threads, tileN);
-                compute.For(blocks.Items, Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN), blocks);
+                compute.For(blocks.Items, BlockGrid.Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN),
+                    blocks);
             }
     }
-
-    /// <summary>Items per chunk: four chunks for each thread, or one in all.</summary>
-    private static nint Chunk(nint items, int threads) => Math.Max(1, threads == 1 ? items : items / (4 * threads));
 
     /// <summary>Columns of one tile: two vectors.</summary>
     public static int TileN(SimdWidth width) => Math.Max(2, (int)width / 16);

@@ -2,8 +2,7 @@ namespace Nano;
 
 /// <summary>
 /// One pass of a product: rows of one operand, read in place, times panels of the other. An item of
-/// work is a block of rows by a block of panels, in the order of panels: so a thread mostly reads panels
-/// that it has packed itself. A transposed block lives in scratch, as rows by
+/// work is a block of <see cref="BlockGrid"/>. A transposed block lives in scratch, as rows by
 /// columns, and is transposed into C when its chains are done.
 /// </summary>
 internal readonly unsafe struct GemmBlocks : IKernel
@@ -13,7 +12,8 @@ internal readonly unsafe struct GemmBlocks : IKernel
     /// <summary>Floats per cache line.</summary>
     private const int Line = 16;
 
-    private readonly int rows, columns, steps, rowBlock, panelBlock, rowParts, panelParts;
+    private readonly int rows, steps;
+    private readonly BlockGrid grid;
     private readonly Matrix read; // [rows, steps]
     private readonly float* panels, bias;
     private readonly ChainStart start;
@@ -23,27 +23,14 @@ internal readonly unsafe struct GemmBlocks : IKernel
     public GemmBlocks(int rows, int columns, int steps, Matrix read, float* panels, ChainStart start, float* bias,
         Matrix target, BlockSizes sizes, int threads, int tileN)
     {
-        (this.rows, this.columns, this.steps, this.read, this.start, this.target, this.sizes) =
-            (rows, columns, steps, read, start, target, sizes);
+        (this.rows, this.steps, this.read, this.start, this.target, this.sizes) =
+            (rows, steps, read, start, target, sizes);
         this.panels = panels;
         this.bias = bias;
-        // Large blocks, but at least four for each thread if there is that much work: panels are parted
-        // first, then rows. Each thread has panels of its own, which it has packed, if there are enough.
-        int wanted = threads == 1 ? 1 : 4 * threads, tiles = (rows + TileM - 1) / TileM,
-            panelCount = (columns + tileN - 1) / tileN;
-        rowParts = Parts(tiles, BlockSizes.BlockTiles);
-        int least = Math.Max(Parts(panelCount, BlockSizes.BlockPanels), Parts(wanted, rowParts));
-        panelParts = Math.Min(Parts(least, threads) * threads, panelCount);
-        rowParts = Math.Clamp(Parts(wanted, panelParts), rowParts, tiles);
-        rowBlock = Parts(tiles, rowParts) * TileM;
-        rowParts = Parts(rows, rowBlock);
-        panelBlock = Parts(panelCount, panelParts);
-        panelParts = Parts(panelCount, panelBlock);
-
-        static int Parts(int whole, int part) => (whole + part - 1) / part;
+        grid = new BlockGrid(rows, columns, tileN, threads);
     }
 
-    public nint Items => (nint)rowParts * panelParts;
+    public nint Items => grid.Items;
 
     /// <summary>True if C^T is computed: then the loops' C lies with its columns side by side.</summary>
     private bool Transposes => target.PerColumn != 1;
@@ -58,20 +45,20 @@ internal readonly unsafe struct GemmBlocks : IKernel
     private int CopyStride => sizes.KBlock + Line;
 
     public long ScratchFloats(int tileN) =>
-        Scratch.RoundUp(TileM * tileN) + Scratch.RoundUp((long)rowBlock * tileN) + FetchList.Floats(sizes.KBlock)
-            + (Transposes ? Scratch.RoundUp((long)rowBlock * panelBlock * tileN) : 0)
-            + (Copies ? Scratch.RoundUp((long)rowBlock * CopyStride) : 0);
+        Scratch.RoundUp(TileM * tileN) + Scratch.RoundUp((long)grid.RowBlock * tileN) + FetchList.Floats(sizes.KBlock)
+            + (Transposes ? Scratch.RoundUp((long)grid.RowBlock * grid.Width) : 0)
+            + (Copies ? Scratch.RoundUp((long)grid.RowBlock * CopyStride) : 0);
 
     /// <summary>A worker's memory.</summary>
     private readonly struct Buffers(Scratch scratch, in GemmBlocks product, int tileN)
     {
         public readonly float* Edge = scratch.Allocate(TileM * tileN); // the tile of a last, narrow column
-        public readonly float* Starts = scratch.Allocate((long)product.rowBlock * tileN); // of chains
+        public readonly float* Starts = scratch.Allocate((long)product.grid.RowBlock * tileN); // of chains
         public readonly FetchList List = new(scratch, product.sizes.KBlock);
         public readonly float* Transposed = // [rows, columns] of a block
-            product.Transposes ? scratch.Allocate((long)product.rowBlock * product.panelBlock * tileN) : null;
+            product.Transposes ? scratch.Allocate((long)product.grid.RowBlock * product.grid.Width) : null;
         public readonly float* Copy = // [rows of a block, K-block]
-            product.Copies ? scratch.Allocate((long)product.rowBlock * product.CopyStride) : null;
+            product.Copies ? scratch.Allocate((long)product.grid.RowBlock * product.CopyStride) : null;
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -81,10 +68,10 @@ internal readonly unsafe struct GemmBlocks : IKernel
         new Span<float>(buffers.Starts, tileN).Clear();
         for (nint item = begin; item < end; item++)
         {
-            int row = (int)(item % rowParts) * rowBlock, first = (int)(item / rowParts) * panelBlock * tileN;
-            int nextRow = item + 1 < end ? (int)((item + 1) % rowParts) * rowBlock : row;
-            var block = new Block(row, Math.Min(rowBlock, rows - row), Math.Min(panelBlock * tileN, columns - first),
-                nextRow, panels + ((nint)first * steps));
+            var (row, height) = grid.RowsOf(item);
+            var (first, width) = grid.ColumnsOf(item);
+            int nextRow = item + 1 < end ? grid.RowsOf(item + 1).Row : row;
+            var block = new Block(row, height, width, nextRow, panels + ((nint)first * steps));
             var to = target.From(row, first);
             if (Transposes)
                 TransposedBlock<S, V>(block, to, buffers);
@@ -183,7 +170,7 @@ internal readonly unsafe struct GemmBlocks : IKernel
     /// </summary>
     private void ListRows(int row, int k, int part, int parts, ref FetchList list)
     {
-        int height = Math.Min(rowBlock, rows - row), depth = Math.Min(sizes.KBlock, steps - k);
+        int height = Math.Min(grid.RowBlock, rows - row), depth = Math.Min(sizes.KBlock, steps - k);
         var (outer, inner, stride) = read.PerColumn == 1 ? (height, depth, read.PerRow)
             : (depth, height, read.PerColumn);
         int lines = ((inner * read.ElementSize) + CacheSizes.Line - 1) / CacheSizes.Line;
