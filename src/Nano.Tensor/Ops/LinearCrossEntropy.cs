@@ -16,14 +16,8 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
 {
     internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
 
-    /// <summary>Floats of logits per chunk at most: 32 MiB.</summary>
-    private const int ChunkFloats = 1 << 23;
-
-    /// <summary>
-    /// Floats of logits per chunk if operands are rounded: products then take half as long, and
-    /// reading the weight for each chunk weighs twice as much.
-    /// </summary>
-    private const int RoundedChunkFloats = 2 * ChunkFloats;
+    /// <summary>Floats of logits per chunk at most: 64 MiB. Each chunk reads the weight and its gradient again.</summary>
+    private const int ChunkFloats = 1 << 24;
 
     /// <summary>The sum of the rows' losses; the products record laps of their own.</summary>
     internal override Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
@@ -44,10 +38,9 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     }
 
     /// <summary>Rows of a chunk, a multiple of 32; chunks are about equal, and the last may be shorter.</summary>
-    internal static int RowsPerChunk(int rows, int vocabulary, bool rounded = false)
+    internal static int RowsPerChunk(int rows, int vocabulary)
     {
-        int floats = rounded ? RoundedChunkFloats : ChunkFloats,
-            most = Math.Max(32, floats / Math.Max(1, vocabulary) / 32 * 32);
+        int most = Math.Max(32, ChunkFloats / Math.Max(1, vocabulary) / 32 * 32);
         int chunks = Math.Max(1, (rows + most - 1) / most);
         return Math.Max(32, ((rows + chunks - 1) / chunks + 31) / 32 * 32);
     }
@@ -102,7 +95,7 @@ public static class LinearCrossEntropyExtensions
         float* px = x.Contiguous("linear-cross-entropy").Pointer;
         var w = Matrix.Of(compute, weight, "linear-cross-entropy");
         if (rowsPerChunk == 0)
-            rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n, compute.RoundsProducts);
+            rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
         var whole = options.IsPlain ? nll : compute.New(targets.Shape);
         var dx = compute.Tape is null || !x.WantsGradient ? null : compute.New(x.Shape);

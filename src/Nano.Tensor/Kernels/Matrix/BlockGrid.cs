@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// The cut of a product C [rows, columns] into items of work, each a block of rows by a block of panels, in the
-/// order of panels: so a thread mostly reads panels that it has packed itself.
+/// The cut of a product C [rows, columns] into items of work, each a block of rows by a block of panels, in an order
+/// that lets each thread read the most of what only it needs: rows come first if there are more rows than columns,
+/// for then each thread reads a part of the rows alone; else panels, and a thread mostly reads those that it has packed.
 /// </summary>
 internal readonly struct BlockGrid
 {
@@ -12,25 +13,27 @@ internal readonly struct BlockGrid
     /// </summary>
     private const long WorthSharing = 1 << 20;
 
-    private readonly int rows, columns, rowParts, tileN, panelBlock;
+    private readonly int rows, columns, rowParts, panelParts, tileN, panelBlock;
+    private readonly bool rowsFirst;
 
     /// <summary>
     /// Large blocks, but at least four for each thread if there is that much work: panels are parted
-    /// first, then rows. Each thread has panels of its own if there are enough.
+    /// first, then rows. Unless rows come first, each thread has panels of its own if there are enough.
     /// </summary>
     public BlockGrid(int rows, int columns, int tileN, int threads)
     {
-        (this.rows, this.columns, this.tileN) = (rows, columns, tileN);
+        (this.rows, this.columns, this.tileN, rowsFirst) = (rows, columns, tileN, rows > columns);
         int wanted = threads == 1 ? 1 : 4 * threads, tiles = Parts(rows, BlockSizes.TileM),
             panels = Parts(columns, tileN);
         rowParts = Parts(tiles, BlockSizes.BlockTiles);
         int least = Math.Max(Parts(panels, BlockSizes.BlockPanels), Parts(wanted, rowParts));
-        int panelParts = Math.Min(Parts(least, threads) * threads, panels);
+        panelParts = Math.Min(rowsFirst ? least : Parts(least, threads) * threads, panels);
         rowParts = Math.Clamp(Parts(wanted, panelParts), rowParts, tiles);
         RowBlock = Parts(tiles, rowParts) * BlockSizes.TileM;
         rowParts = Parts(rows, RowBlock);
         panelBlock = Parts(panels, panelParts);
-        Items = (nint)rowParts * Parts(panels, panelBlock);
+        panelParts = Parts(panels, panelBlock);
+        Items = (nint)rowParts * panelParts;
     }
 
     /// <summary>Rows of a block.</summary>
@@ -45,14 +48,14 @@ internal readonly struct BlockGrid
     /// <summary>The first row of an item, and its number of rows.</summary>
     public (int Row, int Height) RowsOf(nint item)
     {
-        int row = (int)(item % rowParts) * RowBlock;
+        int row = (int)(rowsFirst ? item / panelParts : item % rowParts) * RowBlock;
         return (row, Math.Min(RowBlock, rows - row));
     }
 
     /// <summary>The first column of an item, and its number of columns.</summary>
     public (int Column, int Width) ColumnsOf(nint item)
     {
-        int column = (int)(item / rowParts) * Width;
+        int column = (int)(rowsFirst ? item % panelParts : item / rowParts) * Width;
         return (column, Math.Min(Width, columns - column));
     }
 
