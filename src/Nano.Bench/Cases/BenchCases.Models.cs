@@ -70,7 +70,7 @@ public static partial class BenchCases
         return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}",
             (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
             (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read,
-            () => DecodeWork(config, OnCpu))
+            () => DecodeWork(config, null))
         { Tokens = DecodedTokens, Decoding = decoder => DecodeWork(config, decoder) };
     }
 
@@ -84,19 +84,25 @@ public static partial class BenchCases
         double T = Math.Min(LongPrompt, config.ContextLength), head = (double)config.VocabSize * config.Channels;
         return new BenchCase("decode", name, "prefill", $"{T} tokens",
             (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
-            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, OnCpu))
+            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, null))
         { Tokens = (int)T, Decoding = decoder => PrefillWork(config, (int)T, decoder) };
     }
 
     /// <summary>Arithmetic of a token's attention to one key, scores and values, in all layers.</summary>
     private static double AttentionFlops(ModelConfig config) => 4.0 * config.Layers * config.Heads * config.HeadDim;
 
-    private static IDecoder OnCpu(LanguageModel model, Compute compute) => new ModelDecoder(model, compute);
-
-    private static BenchWork PrefillWork(ModelConfig config, int T, Func<LanguageModel, Compute, IDecoder> newDecoder)
+    /// <summary>A model for checks, and the one that is timed: on the processor with packed weights.</summary>
+    private static (LanguageModel Model, LanguageModel Timed) Models(ModelConfig config, bool onCpu)
     {
         var model = LanguageModel.Create(config);
         model.Initialize(1);
+        return (model, onCpu ? ModelSource.Of(model).LoadToRun() : model);
+    }
+
+    /// <summary>Reading a prompt; without a device's decoder on the processor.</summary>
+    private static BenchWork PrefillWork(ModelConfig config, int T, Func<LanguageModel, Compute, IDecoder>? newDecoder)
+    {
+        var (model, timed) = Models(config, newDecoder is null);
         (Compute Compute, IDecoder Decoder)? owner = null;
         int[] prompt = RandomPrompt(config, T);
         var next = new Tensor(new Shape(1, config.VocabSize));
@@ -107,6 +113,7 @@ public static partial class BenchCases
             Release = () =>
             {
                 owner?.Decoder.Dispose();
+                timed.Dispose();
                 model.Dispose();
             },
         };
@@ -116,7 +123,7 @@ public static partial class BenchCases
             if (owner?.Compute != c)
             {
                 owner?.Decoder.Dispose();
-                owner = (c, newDecoder(model, c));
+                owner = (c, newDecoder?.Invoke(timed, c) ?? new ModelDecoder(timed, c));
                 owner.Value.Decoder.Reserve(1, T);
             }
             owner.Value.Decoder.Clear(0);
@@ -136,10 +143,10 @@ public static partial class BenchCases
         return model.Forward(compute, input).Data[^model.Config.VocabSize..].ToArray();
     }
 
-    private static BenchWork DecodeWork(ModelConfig config, Func<LanguageModel, Compute, IDecoder> newDecoder)
+    /// <summary>Decoding steps; without a device's decoder on the processor.</summary>
+    private static BenchWork DecodeWork(ModelConfig config, Func<LanguageModel, Compute, IDecoder>? newDecoder)
     {
-        var model = LanguageModel.Create(config);
-        model.Initialize(1);
+        var (model, timed) = Models(config, newDecoder is null);
         int[] prompt = RandomPrompt(config, PromptTokens);
         var made = new Tensor(new Shape(DecodedTokens)); // ids, which float32 holds exactly
         (Compute Compute, Generator Generator)? owner = null;
@@ -158,7 +165,7 @@ public static partial class BenchCases
                 if (owner?.Compute != c)
                 {
                     owner?.Generator.Dispose();
-                    owner = (c, new Generator(newDecoder(model, c)));
+                    owner = (c, new Generator(newDecoder?.Invoke(timed, c) ?? new ModelDecoder(timed, c)));
                 }
                 stream?.Dispose();
                 stream = owner.Value.Generator.Continue(prompt, new SamplerOptions { Temperature = 0 }).GetEnumerator();
@@ -169,6 +176,7 @@ public static partial class BenchCases
             {
                 stream?.Dispose();
                 owner?.Generator.Dispose();
+                timed.Dispose();
                 model.Dispose();
             },
         };

@@ -12,9 +12,9 @@ public readonly record struct DeclaredParameter(string Name, Shape Shape, Parame
 /// </summary>
 /// <param name="onlyShapes">Names and shapes are collected, and no memory is reserved: the tensors
 /// that <see cref="Add"/> returns have no elements.</param>
-/// <param name="typeOf">The element type of each parameter; null for float32. A model with weights of 16 bits
-/// runs and is not trained.</param>
-public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, DType>? typeOf = null) : IDisposable
+/// <param name="packedAs">The type of each parameter that is packed, or null for one that is not. A model with packed
+/// weights runs and is not trained.</param>
+public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, DType?>? packedAs = null) : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
     private static readonly Tensor None = new(new Shape(0));
@@ -44,11 +44,9 @@ public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, 
         declared.Add(parameter);
         if (onlyShapes)
             return None;
-        var tensor = new Tensor(values, parameter.Shape, typeOf?.Invoke(parameter) ?? DType.Float32)
-        {
-            Name = name,
-            Parameter = facts,
-        };
+        var tensor = packedAs?.Invoke(parameter) is { } type ? Panels.New(values, parameter.Shape, type)
+            : new Tensor(values, parameter.Shape);
+        (tensor.Name, tensor.Parameter) = (name, facts);
         all.Add(tensor);
         return tensor;
     }

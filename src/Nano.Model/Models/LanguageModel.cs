@@ -32,9 +32,9 @@ public abstract class LanguageModel : IDisposable
     /// <exception cref="NanoException">The configuration is impossible.</exception>
     public static LanguageModel Create(ModelConfig config) => config.NewModel(new Parameters());
 
-    /// <summary>A model whose parameters have the types of a function's choice.</summary>
-    internal static LanguageModel Create(ModelConfig config, Func<DeclaredParameter, DType> typeOf) =>
-        config.NewModel(new Parameters(typeOf: typeOf));
+    /// <summary>A model of which some parameters are packed, as the types of a function's choice.</summary>
+    internal static LanguageModel Create(ModelConfig config, Func<DeclaredParameter, DType?> packedAs) =>
+        config.NewModel(new Parameters(packedAs: packedAs));
 
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>
     protected abstract Tensor Head { get; }

@@ -83,21 +83,20 @@ public sealed class ModelSource : IDisposable
     public LanguageModel Load() => Fill(LanguageModel.Create(Config));
 
     /// <summary>
-    /// Reads all weights into a model that runs and is not trained: matrices that are stored in 16 bits stay so in
-    /// memory. Its results have the bits of <see cref="Load"/>'s.
+    /// Reads all weights into a model that runs and is not trained: its matrices are packed as products read them, and
+    /// those that are stored in 16 bits stay so. Its results have the bits of <see cref="Load"/>'s.
     /// </summary>
     public LanguageModel LoadToRun()
     {
         var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
-        return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.Role is ParameterRole.Inner
-            or ParameterRole.ResidualOut or ParameterRole.Embedding or ParameterRole.Head
-            ? types[parameter.Name] switch
+        return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.Role is not (ParameterRole.Inner
+            or ParameterRole.ResidualOut or ParameterRole.Embedding or ParameterRole.Head) ? null
+            : types[parameter.Name] switch
             {
                 WeightType.F16 => DType.Float16,
                 WeightType.BF16 => DType.BFloat16,
                 _ => DType.Float32,
-            }
-            : DType.Float32));
+            }));
     }
 
     /// <summary>Reads the weights, several parameters at a time.</summary>
@@ -110,8 +109,8 @@ public sealed class ModelSource : IDisposable
             Parallel.For(0, pairs.Count, threads, i =>
             {
                 var (parameter, tensor) = pairs[i];
-                if (parameter.IsHalf)
-                    tensor.ReadAll(MemoryMarshal.AsBytes(parameter.HalfBits));
+                if (parameter.IsPacked)
+                    tensor.ReadPacked(parameter);
                 else
                     tensor.ReadFloat32(parameter.Data);
             });

@@ -74,15 +74,19 @@ public sealed class ModelTensor
                 destination[done..Math.Min(destination.Length, done + ChunkElements)]));
     }
 
-    /// <summary>All elements as stored.</summary>
-    /// <param name="destination">As many bytes as the tensor has.</param>
-    internal void ReadAll(Span<byte> destination)
+    /// <summary>Packs all rows of this matrix, in the destination's type: that in which they are stored.</summary>
+    internal void ReadPacked(Tensor destination)
     {
-        if (destination.Length != Bytes)
-            throw new ArgumentException($"'{Name}' {Shape} does not fit {destination.Length} bytes");
-        int size = WeightTypes.SizeOf(Type);
-        for (int done = 0; done < destination.Length; done += ChunkElements * size)
-            Read(done / size, destination[done..Math.Min(destination.Length, done + (ChunkElements * size))]);
+        var stored = destination.Type == DType.Float32 ? As(WeightType.F32) : this;
+        int rowBytes = Shape[1] * WeightTypes.SizeOf(stored.Type),
+            rows = Math.Max(1, ChunkElements / Math.Max(1, Shape[1] * Panels.Width)) * Panels.Width;
+        using var chunk = SpanOwner<byte>.Allocate(checked(Math.Min(rows, Shape[0]) * rowBytes));
+        for (int row = 0; row < Shape[0]; row += rows)
+        {
+            var part = chunk.Span[..(Math.Min(rows, Shape[0] - row) * rowBytes)];
+            stored.Read((long)row * Shape[1], part);
+            Panels.Pack(destination, row, part);
+        }
     }
 
     /// <summary>Writes all elements as stored.</summary>

@@ -19,15 +19,17 @@ public sealed unsafe partial class Tensor
     /// gradients are enabled. The output of an op wants a gradient if a tape recorded the op and
     /// one of its inputs wants one. Ids never do; a view has the value of its root.
     /// </summary>
-    /// <exception cref="InvalidOperationException">It is set for a view, or to true for ids.</exception>
+    /// <exception cref="InvalidOperationException">It is set for a view, or to true for ids or packed
+    /// weights.</exception>
     public bool WantsGradient
     {
         get => Root.wantsGradient;
         set
         {
-            if (parent is not null || (value && Type != DType.Float32))
+            if (parent is not null || (value && (Type != DType.Float32 || IsPacked)))
                 throw new InvalidOperationException(parent is null
-                    ? $"{this} holds ids, which have no gradient" : $"{this} is a view: set it for its root");
+                    ? $"{this} holds {(IsPacked ? "packed weights" : "ids")}, which have no gradient"
+                    : $"{this} is a view: set it for its root");
             wantsGradient = value;
             if (!value)
                 gradient = null;

@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// Element types of a tensor: numbers that are computed with, ids that only select, and weights in 16 bits, which
-/// products and lookups widen as they read them.
+/// Element types of a tensor: numbers that are computed with, ids that only select, and packed weights in 16 bits,
+/// which products and lookups widen as they read them.
 /// </summary>
 public enum DType
 {
@@ -44,7 +44,7 @@ public sealed unsafe partial class Tensor
     /// using it.
     /// </summary>
     public Tensor(Shape shape, DType type = DType.Float32)
-        : this(new NativeBuffer(Floats(shape, type)), 0, shape, shape.Columns, type, null)
+        : this(new NativeBuffer(shape.Length), 0, shape, shape.Columns, type, null)
     {
     }
 
@@ -52,13 +52,24 @@ public sealed unsafe partial class Tensor
     /// A tensor in memory taken from an arena, not cleared. It cannot be used after the arena is
     /// reset.
     /// </summary>
-    public Tensor(Arena arena, Shape shape, DType type = DType.Float32)
+    public Tensor(Arena arena, Shape shape, DType type = DType.Float32) : this(arena, shape, type, shape.Length)
     {
-        (buffer, offset) = arena.Allocate(Floats(shape, type));
+    }
+
+    private Tensor(Arena arena, Shape shape, DType type, long floats)
+    {
+        (buffer, offset) = arena.Allocate(floats);
         (this.arena, generation) = (arena, arena.Generation);
         (Shape, RowStride, Type) = (shape, shape.Columns, type);
         wantsGradient = type == DType.Float32;
     }
+
+    /// <summary>
+    /// Weights [N, K] of a model that only runs, in a layout of their own, a number of words of 32 bits. They have no
+    /// gradient, and products and lookups alone read them.
+    /// </summary>
+    internal static Tensor Packed(Arena arena, Shape shape, DType type, long words) =>
+        new(arena, shape, type, words) { IsPacked = true, WantsGradient = false };
 
     /// <summary>A tensor of its own memory that holds a copy of these values.</summary>
     public static Tensor From(Shape shape, ReadOnlySpan<float> values)
@@ -93,10 +104,13 @@ public sealed unsafe partial class Tensor
     public string? Name { get; set; }
 
     /// <summary>The facts about a parameter of a model; null for other tensors.</summary>
-    public ParameterFacts? Parameter { get; init; }
+    public ParameterFacts? Parameter { get; internal set; }
 
-    /// <summary>For float16 weights, true if none is infinite or NaN; null until somebody has looked.</summary>
-    internal bool? IsFinite { get; set; }
+    /// <summary>True for packed weights.</summary>
+    internal bool IsPacked { get; private init; }
+
+    /// <summary>False if infinities or NaN were packed.</summary>
+    internal bool IsFinite { get; set; } = true;
 
     /// <summary>
     /// True for a few numbers that stand for whole rows (a mean, a normaliser); they are always
@@ -119,37 +133,22 @@ public sealed unsafe partial class Tensor
     /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
     public Span<int> Ids => new(Contiguous("Ids").IdPointer, checked((int)Length));
 
-    /// <summary>
-    /// The bits of a contiguous tensor of 16-bit weights; keep the tensor referenced while using them.
-    /// </summary>
-    public Span<ushort> HalfBits => new(Contiguous("HalfBits").HalfPointer, checked((int)Length));
-
-    /// <summary>True if the elements are weights of 16 bits.</summary>
-    public bool IsHalf => Type is DType.Float16 or DType.BFloat16;
-
     /// <summary>The first element.</summary>
     /// <exception cref="InvalidOperationException">This tensor holds no float32, or its memory has gone
     /// back to its arena.</exception>
-    internal float* Pointer => Type == DType.Float32 ? (float*)First : throw Holds("floats");
+    internal float* Pointer => Type == DType.Float32 && !IsPacked ? (float*)First : throw Holds("floats");
 
     internal int* IdPointer => Type == DType.Int32 ? (int*)First : throw Holds("ids");
 
-    internal ushort* HalfPointer => IsHalf ? (ushort*)First : throw Holds("16-bit weights");
+    /// <summary>The first word of packed weights.</summary>
+    internal float* PackedPointer => IsPacked ? (float*)First : throw Holds("packed weights");
 
     private void* First => IsGone ? throw Gone()
         : parent is null ? buffer!.Pointer + offset
-        : IsHalf ? (ushort*)Root.First + offset : (float*)Root.First + offset;
+        : (float*)Root.First + offset;
 
-    private InvalidOperationException Holds(string wanted) => new($"tensor {this} holds " + Type switch
-    {
-        DType.Float32 => "floats",
-        DType.Int32 => "ids",
-        _ => "16-bit weights",
-    } + $", not {wanted}");
-
-    /// <summary>The memory of elements, in floats.</summary>
-    private static long Floats(Shape shape, DType type) =>
-        type is DType.Float16 or DType.BFloat16 ? (shape.Length + 1) / 2 : shape.Length;
+    private InvalidOperationException Holds(string wanted) => new($"tensor {this} holds "
+        + (IsPacked ? "packed weights" : Type == DType.Int32 ? "ids" : "floats") + $", not {wanted}");
 
     /// <summary>The tensor that this is a view of, or this one.</summary>
     internal Tensor Root => parent is null ? this : parent.Root;
@@ -192,8 +191,8 @@ public sealed unsafe partial class Tensor
             Shape.Rank == 1 ? count : RowStride);
     }
 
-    private Tensor View(long from, Shape shape, nint rowStride) =>
-        new(null, parent is null ? from : offset + from, shape, rowStride, Type, this);
+    private Tensor View(long from, Shape shape, nint rowStride) => IsPacked ? throw Holds("rows to look into")
+        : new(null, parent is null ? from : offset + from, shape, rowStride, Type, this);
 
     /// <summary>
     /// Copies all elements from a tensor of the same shape; rows of either may have gaps between

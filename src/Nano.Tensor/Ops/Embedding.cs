@@ -24,18 +24,23 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
             DeferredRows.ScatterAdd(compute, Weight, Ids, Y.Gradient);
     }
 
-    internal readonly unsafe struct Gather(Matrix weight, int* ids, int columns, float* y) : IKernel
+    internal readonly unsafe struct Gather(float* rows, int* ids, int columns, float* y) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
             for (nint i = begin; i < end; i++)
-            {
-                float* row = weight.From(ids[i], 0).Pointer, to = y + (i * columns);
-                if (weight.Form == WeightForm.Float32)
-                    new ReadOnlySpan<float>(row, columns).CopyTo(new Span<float>(to, columns));
-                else
-                    Widening.Row(weight.Form, columns, (ushort*)row, to);
-            }
+                new ReadOnlySpan<float>(rows + (ids[i] * (nint)columns), columns)
+                    .CopyTo(new Span<float>(y + (i * columns), columns));
+        }
+    }
+
+    /// <summary>Rows of a packed table.</summary>
+    internal readonly unsafe struct GatherPacked(Panels table, int* ids, float* y) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint i = begin; i < end; i++)
+                table.Unpack(ids[i], y + (i * table.K));
         }
     }
 }
@@ -43,7 +48,7 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
 /// <summary>Table lookup as a method of <see cref="Compute"/>.</summary>
 public static class EmbeddingExtensions
 {
-    /// <summary>Looks up rows of weight [V, C], of 32 or 16 bits: ids [..] gives [.., C].</summary>
+    /// <summary>Looks up rows of weight [V, C], packed or not: ids [..] gives [.., C].</summary>
     /// <exception cref="ArgumentException">An id is not below V, or weight is not a table.</exception>
     public static unsafe Tensor Embedding(this Compute compute, Tensor weight, Tensor ids)
     {
@@ -65,8 +70,12 @@ public static class EmbeddingExtensions
             _ => new Shape(ids.Shape[0], ids.Shape[1], ids.Shape[2], columns),
         };
         var y = compute.New(shape);
-        compute.For((nint)ids.Length, Compute.RowsPerChunk(columns), 0,
-            new EmbeddingOp.Gather(Matrix.Of(compute, weight, "embedding"), ids.IdPointer, columns, y.Pointer));
+        nint count = (nint)ids.Length, chunk = Compute.RowsPerChunk(columns);
+        if (weight.IsPacked)
+            compute.For(count, chunk, 0, new EmbeddingOp.GatherPacked(Panels.Of(weight), ids.IdPointer, y.Pointer));
+        else
+            compute.For(count, chunk, 0,
+                new EmbeddingOp.Gather(weight.Contiguous("embedding").Pointer, ids.IdPointer, columns, y.Pointer));
         compute.Record(new EmbeddingOp(weight, ids, y));
         return y;
     }

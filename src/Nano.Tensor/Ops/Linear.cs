@@ -48,8 +48,8 @@ internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y)
 public static class LinearExtensions
 {
     /// <summary>
-    /// y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N]. A weight of 16 bits gives the bits of the
-    /// widened one and has no backward pass.
+    /// y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N]. A packed weight gives the bits of the
+    /// same one in float32 rows and has no backward pass.
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
@@ -59,10 +59,10 @@ public static class LinearExtensions
             throw new ArgumentException(
                 $"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, "
                 + "K], [N]");
-        int m = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
+        int m = checked((int)x.Shape.Rows), n = weight.Shape[0];
         var y = compute.New(x.Shape.WithColumns(n));
-        LinearProduct.Run(compute, m, n, k, new(x.Pointer, x.RowStride),
-            Matrix.Of(compute, weight, "linear").Transposed, new(y.Pointer, n), bias is null ? null : bias.Pointer);
+        LinearProduct.Forward(compute, m, new(x.Pointer, x.RowStride), weight, new(y.Pointer, n),
+            bias is null ? null : bias.Pointer);
         compute.Record(new LinearOp(x, weight, bias, y));
         return y;
     }

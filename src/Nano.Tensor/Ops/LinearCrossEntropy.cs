@@ -16,7 +16,9 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
 {
     internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
 
-    /// <summary>Floats of logits per chunk at most: 64 MiB. Each chunk reads the weight and its gradient again.</summary>
+    /// <summary>
+    /// Floats of logits per chunk at most: 64 MiB. Each chunk reads the weight and its gradient again.
+    /// </summary>
     private const int ChunkFloats = 1 << 24;
 
     /// <summary>The sum of the rows' losses; the products record laps of their own.</summary>
@@ -93,7 +95,6 @@ public static class LinearCrossEntropyExtensions
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
         float* px = x.Contiguous("linear-cross-entropy").Pointer;
-        var w = Matrix.Of(compute, weight, "linear-cross-entropy");
         if (rowsPerChunk == 0)
             rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
@@ -108,7 +109,7 @@ public static class LinearCrossEntropyExtensions
         {
             int m = Math.Min(rowsPerChunk, rows - first);
             float* a = px + ((nint)first * k), z = logits.Pointer;
-            LinearProduct.Run(compute, m, n, k, new(a, k), w.Transposed, new(z, n));
+            LinearProduct.Forward(compute, m, new(a, k), weight, new(z, n));
             compute.Profiler?.Lap(Work.Of("linear forward", m, n, k));
             if (options.Draw is { } labels)
                 compute.For(m, Compute.RowsPerChunk(n), Scratch.RoundUp(n),
@@ -127,7 +128,8 @@ public static class LinearCrossEntropyExtensions
             compute.Profiler?.Lap(new Work("cross-entropy both ways", 15.0 * m * n, 2.0 * sizeof(float) * m * n));
             if (dx is not null)
             {
-                LinearProduct.Run(compute, m, k, n, new(z, n), w, new(dx.Pointer + ((nint)first * k), k));
+                LinearProduct.Run(compute, m, k, n, new(z, n), new(weight.Pointer, k),
+                    new(dx.Pointer + ((nint)first * k), k));
                 compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
             }
             if (dw.Pointer != null)

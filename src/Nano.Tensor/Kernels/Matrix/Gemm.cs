@@ -26,13 +26,11 @@ internal static unsafe class Gemm
 
     /// <summary>
     /// Computes C = init + A * B on the worker team: A [m, k], B [k, n], C [m, n]. init is C itself if
-    /// accumulate, else the bias (n values, or null for zero). Of B, columns may be 16-bit weights.
+    /// accumulate, else the bias (n values, or null for zero).
     /// </summary>
     public static void Run(Compute compute, int m, int n, int k, Matrix a, Matrix b, Rows c, float* bias = null,
         bool accumulate = false)
     {
-        if (b.Form != WeightForm.Float32 && b.PerRow != 1)
-            throw new ArgumentException("weights of 16 bits have no backward pass: widen them to train");
         if (m == 0 || n == 0)
             return;
         if (m == 1 && a.PerColumn == 1 && b.PerRow == 1)
@@ -40,8 +38,7 @@ internal static unsafe class Gemm
             Gemv.Run(compute, n, k, a.Pointer, b.Transposed, accumulate ? c.First : bias, c.First);
             return;
         }
-        // Weights of 16 bits are widened as they are read; packed is always float32.
-        bool transposed = b.Form != WeightForm.Float32 || ((long)m * k) + ((long)m * n) < (long)n * k;
+        bool transposed = ((long)m * k) + ((long)m * n) < (long)n * k;
         var (rows, columns) = transposed ? (n, m) : (m, n);
         var (read, copied) = transposed ? (b.Transposed, a) : (a, b.Transposed);
 
@@ -60,10 +57,43 @@ internal static unsafe class Gemm
                 var target = transposed ? new Matrix(c.At(column), 1, c.Stride)
                     : new Matrix(c.First + column, c.Stride);
                 float* biasPart = bias == null || transposed ? bias : bias + column;
-                var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, start, biasPart, target,
-                    sizes, threads, tileN);
-                compute.For(blocks.Items, BlockGrid.Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN),
-                    blocks);
+                var blocks = new GemmBlocks(rows, width, steps, read.From(0, k0), panels, tileN, start, biasPart,
+                    target, sizes, threads, tileN);
+                compute.For(blocks.Items, BlockGrid.Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN), blocks);
+            }
+    }
+
+    /// <summary>
+    /// Computes C = bias + X * W^T for packed weights: X [m, k], W [n, k], C [m, n], bias [n] or null. Panels of
+    /// float32 are multiplied where they lie; those of 16 bits are widened, a part of the last-level cache at a time.
+    /// </summary>
+    public static void Run(Compute compute, int m, Matrix x, Panels w, Rows c, float* bias = null)
+    {
+        if (m == 0 || w.N == 0)
+            return;
+        if (m == 1 && x.PerColumn == 1)
+        {
+            PanelGemv.Run(compute, x.Pointer, w, bias, c.First);
+            return;
+        }
+        var sizes = BlockSizes.For(compute.Caches);
+        bool isWide = w.Form == WeightForm.Float32;
+        int depth = isWide ? w.K : Math.Clamp(w.K, 1, PassDepth), group = isWide ? w.N
+            : Math.Max(1, sizes.PanelFloats / depth / Panels.Width) * Panels.Width;
+        float* widened = isWide ? null : compute.Shared((long)Math.Min(group, w.N + Panels.Width) * depth);
+        int threads = BlockGrid.Threads(compute, m, w.N, w.K), tileN = TileN(compute.Width);
+        for (int column = 0; column < w.N; column += group)
+            for (int k0 = 0; k0 == 0 || k0 < w.K; k0 += depth) // once even if K is 0: then C is its start
+            {
+                int width = Math.Min(group, w.N - column), steps = Math.Min(depth, w.K - k0);
+                nint panels = (width + Panels.Width - 1) / Panels.Width;
+                if (!isWide)
+                    compute.For(panels, BlockGrid.Chunk(panels, threads), 0,
+                        new WidenPanels(w, column, k0, steps, widened));
+                var blocks = new GemmBlocks(m, width, steps, x.From(0, k0), isWide ? w.First : widened, Panels.Width,
+                    k0 > 0 ? ChainStart.FromC : bias == null ? ChainStart.Zero : ChainStart.Bias,
+                    bias == null ? bias : bias + column, new Matrix(c.First + column, c.Stride), sizes, threads, tileN);
+                compute.For(blocks.Items, BlockGrid.Chunk(blocks.Items, threads), blocks.ScratchFloats(tileN), blocks);
             }
     }
 

@@ -12,7 +12,7 @@ internal readonly unsafe struct GemmBlocks : IKernel
     /// <summary>Floats per cache line.</summary>
     private const int Line = 16;
 
-    private readonly int rows, steps;
+    private readonly int rows, steps, panelWidth;
     private readonly BlockGrid grid;
     private readonly Matrix read; // [rows, steps]
     private readonly float* panels, bias;
@@ -20,12 +20,13 @@ internal readonly unsafe struct GemmBlocks : IKernel
     private readonly Matrix target; // C of the loops [rows, columns]
     private readonly BlockSizes sizes;
 
-    public GemmBlocks(int rows, int columns, int steps, Matrix read, float* panels, ChainStart start, float* bias,
-        Matrix target, BlockSizes sizes, int threads, int tileN)
+    public GemmBlocks(int rows, int columns, int steps, Matrix read, float* panels, int panelWidth, ChainStart start,
+        float* bias, Matrix target, BlockSizes sizes, int threads, int tileN)
     {
         (this.rows, this.steps, this.read, this.start, this.target, this.sizes) =
             (rows, steps, read, start, target, sizes);
         this.panels = panels;
+        this.panelWidth = panelWidth;
         this.bias = bias;
         grid = new BlockGrid(rows, columns, tileN, threads);
     }
@@ -36,10 +37,9 @@ internal readonly unsafe struct GemmBlocks : IKernel
     private bool Transposes => target.PerColumn != 1;
 
     /// <summary>
-    /// True if the rows of a block are copied, K-block by K-block, because they would push each other out, or to widen
-    /// them.
+    /// True if the rows of a block are copied, K-block by K-block, because they would push each other out.
     /// </summary>
-    private bool Copies => read.Form != WeightForm.Float32 || (read.PerColumn == 1 && sizes.IsCrowded(read.PerRow));
+    private bool Copies => read.PerColumn == 1 && sizes.IsCrowded(read.PerRow);
 
     /// <summary>A line more than a K-block apart, copied rows are spread over the sets.</summary>
     private int CopyStride => sizes.KBlock + Line;
@@ -71,7 +71,7 @@ internal readonly unsafe struct GemmBlocks : IKernel
             var (row, height) = grid.RowsOf(item);
             var (first, width) = grid.ColumnsOf(item);
             int nextRow = item + 1 < end ? grid.RowsOf(item + 1).Row : row;
-            var block = new Block(row, height, width, nextRow, panels + ((nint)first * steps));
+            var block = new Block(row, height, first, width, nextRow);
             var to = target.From(row, first);
             if (Transposes)
                 TransposedBlock<S, V>(block, to, buffers);
@@ -103,13 +103,12 @@ internal readonly unsafe struct GemmBlocks : IKernel
     }
 
     /// <summary>
-    /// Rows [Row, Row + Height) and Width columns whose panels begin at Panels; NextRow is where
-    /// this thread goes afterwards.
+    /// Rows [Row, Row + Height) and Width columns from Column on; NextRow is where this thread goes
+    /// afterwards.
     /// </summary>
-    private readonly struct Block(int row, int height, int width, int nextRow, float* panels)
+    private readonly struct Block(int row, int height, int column, int width, int nextRow)
     {
-        public readonly int Row = row, Height = height, NextRow = nextRow;
-        public readonly float* Panels = panels;
+        public readonly int Row = row, Height = height, Column = column, NextRow = nextRow;
 
         public int Width { get; init; } = width;
     }
@@ -131,7 +130,10 @@ internal readonly unsafe struct GemmBlocks : IKernel
             int depth = Math.Min(sizes.KBlock, steps - k), visit = 0;
             var a = read.From(block.Row, k);
             if (Copies)
-                a = Copied<S, V>(a, block.Height, depth, buffers.Copy);
+            {
+                Pack.Copy<S, V>(block.Height, depth, a.Pointer, a.PerRow, depth, CopyStride, buffers.Copy);
+                a = new Matrix(buffers.Copy, CopyStride);
+            }
             for (int column = 0; column < block.Width; column += tileN)
                 for (int row = 0; row < block.Height; row += TileM, visit++)
                 {
@@ -145,23 +147,16 @@ internal readonly unsafe struct GemmBlocks : IKernel
                         ListNextTile(block, to, row, column, tileN, ref list);
                     Tiles.Multiply<S, V, FetchList>(Math.Min(TileM, block.Height - row),
                         Math.Min(tileN, block.Width - column), depth, a.From(row, 0),
-                        new Rows(block.Panels + (column * (nint)steps) + (k * (nint)tileN), tileN),
+                        PanelAt(block.Column + column, k),
                         from.From(row, oneStart ? 0 : column), to.From(row, column), buffers.Edge, list.Filled());
                 }
             (from, oneStart) = (to, false);
         }
     }
 
-    /// <summary>A copy of a block's rows and K-block, in float32.</summary>
-    private Matrix Copied<S, V>(Matrix from, int height, int depth, float* to) where S : ISimd<V> where V : unmanaged
-    {
-        if (from.Form == WeightForm.Float32)
-            Pack.Copy<S, V>(height, depth, from.Pointer, from.PerRow, depth, CopyStride, to);
-        else
-            for (int r = 0; r < height; r++)
-                Widening.Row(from.Form, depth, (ushort*)from.From(r, 0).Pointer, to + ((nint)r * CopyStride));
-        return new Matrix(to, CopyStride);
-    }
+    /// <summary>The panel of a column, from a step on.</summary>
+    private Rows PanelAt(int column, int k) =>
+        new(panels + (((((nint)(column / panelWidth) * steps) + k) * panelWidth) + (column % panelWidth)), panelWidth);
 
     /// <summary>
     /// Lists the lines of one of several equal parts of a block of rows and a K-block. Rows lie kilobytes
@@ -173,13 +168,13 @@ internal readonly unsafe struct GemmBlocks : IKernel
         int height = Math.Min(grid.RowBlock, rows - row), depth = Math.Min(sizes.KBlock, steps - k);
         var (outer, inner, stride) = read.PerColumn == 1 ? (height, depth, read.PerRow)
             : (depth, height, read.PerColumn);
-        int lines = ((inner * read.ElementSize) + CacheSizes.Line - 1) / CacheSizes.Line;
+        int lines = (inner + Line - 1) / Line;
         int first = (int)((long)outer * lines * part / parts), last = (int)((long)outer * lines * (part + 1) / parts);
-        byte* next = (byte*)read.From(row, k).Pointer;
+        float* next = read.From(row, k).Pointer;
         var (i, line) = Math.DivRem(first, lines);
         for (; first < last; first++)
         {
-            list.Add((float*)(next + (i * stride * read.ElementSize) + (line * CacheSizes.Line)));
+            list.Add(next + (i * stride) + (line * Line));
             if (++line == lines)
                 (i, line) = (i + 1, 0);
         }

@@ -72,7 +72,7 @@ internal static unsafe class Pack
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose4(float* from, nint fromRow, float* to, nint toRow)
     {
-        var (a, b, c, d) = LoadTransposed((byte*)from, fromRow * sizeof(float));
+        var (a, b, c, d) = LoadTransposed(from, fromRow);
         a.Store(to);
         b.Store(to + toRow);
         c.Store(to + (2 * toRow));
@@ -85,10 +85,10 @@ internal static unsafe class Pack
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector128<float> First, Vector128<float> Second, Vector128<float> Third,
-        Vector128<float> Fourth) LoadTransposed(byte* from, nint stride)
+        Vector128<float> Fourth) LoadTransposed(float* from, nint stride)
     {
-        Vector128<float> a = Vector128.Load((float*)from), b = Vector128.Load((float*)(from + stride)),
-            c = Vector128.Load((float*)(from + (2 * stride))), d = Vector128.Load((float*)(from + (3 * stride)));
+        Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + stride),
+            c = Vector128.Load(from + (2 * stride)), d = Vector128.Load(from + (3 * stride));
         // a0 c0 a1 c1, ...
         Vector128<float> ac = ZipLow(a, c), bd = ZipLow(b, d), acHigh = ZipHigh(a, c), bdHigh = ZipHigh(b, d);
         return (ZipLow(ac, bd), ZipHigh(ac, bd), ZipLow(acHigh, bdHigh), ZipHigh(acHigh, bdHigh)); // a0 b0 c0 d0, ...

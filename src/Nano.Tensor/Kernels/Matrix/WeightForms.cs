@@ -1,9 +1,8 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Nano;
 
-/// <summary>The forms in which the elements of a matrix lie in memory.</summary>
+/// <summary>The forms in which packed weights lie in memory.</summary>
 internal enum WeightForm
 {
     Float32,
@@ -79,34 +78,4 @@ internal readonly struct FiniteFloat16Weights : IWeightForm
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Second<S, V>(V words) where S : ISimd<V> where V : unmanaged => S.FiniteFloat16(words);
-}
-
-/// <summary>16-bit weights as float32, one row at a time.</summary>
-internal static unsafe class Widening
-{
-    /// <summary>The float16 or bfloat16 weights of a row as n floats.</summary>
-    public static void Row(WeightForm form, nint n, ushort* from, float* to)
-    {
-        if (form == WeightForm.BFloat16)
-            Row<BFloat16Weights>(n, from, to);
-        else
-            Row<Float16Weights>(n, from, to);
-    }
-
-    /// <summary>Data only moves and changes its form, each number alone, so one width serves all.</summary>
-    private static void Row<W>(nint n, ushort* from, float* to) where W : IWeightForm
-    {
-        nint i = 0;
-        for (; i <= n - 8; i += 8)
-        {
-            var (low, high) = Vector128.Widen(
-                Vector128.Load(from + i));
-            Simd128.Store(to + i, W.First<Simd128, Vector128<float>>(
-                Vector128.As<uint, float>(low)));
-            Simd128.Store(to + i + 4, W.First<Simd128, Vector128<float>>(
-                Vector128.As<uint, float>(high)));
-        }
-        for (; i < n; i++)
-            to[i] = W.First<SimdScalar, float>(BitConverter.UInt32BitsToSingle(from[i]));
-    }
 }

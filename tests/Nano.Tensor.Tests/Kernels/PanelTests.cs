@@ -1,7 +1,9 @@
+using System.Runtime.InteropServices;
+
 namespace Nano.Tests;
 
-/// <summary>Weights of 16 bits against the same weights widened by the framework.</summary>
-public sealed class WeightFormTests : IDisposable
+/// <summary>Packed weights against the same ones in rows, widened by the framework.</summary>
+public sealed class PanelTests : IDisposable
 {
     private readonly List<Compute> computes = KernelData.EveryCompute();
 
@@ -12,9 +14,7 @@ public sealed class WeightFormTests : IDisposable
     {
         foreach (var compute in computes.Where(compute => compute.Threads == 1))
         {
-            var table = new Tensor(new Shape(1 << 12, 16), DType.Float16);
-            for (int i = 0; i < table.Length; i++)
-                table.HalfBits[i] = (ushort)i;
+            var table = Packed<ushort>(1 << 12, 16, DType.Float16, [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)]);
             var ids = Tensor.From(new Shape(1 << 12), [.. Enumerable.Range(0, 1 << 12)]);
             var widened = compute.Embedding(table, ids).Data;
             for (int i = 0; i < widened.Length; i++)
@@ -39,17 +39,17 @@ public sealed class WeightFormTests : IDisposable
     [InlineData(200, 20, 70)] // fewer weights than tokens
     public void Products_have_the_bits_of_widened_weights(int m, int n, int k)
     {
-        foreach (var type in (DType[])[DType.Float16, DType.BFloat16])
+        foreach (var type in (DType[])[DType.Float16, DType.BFloat16, DType.Float32])
             foreach (bool finite in (bool[])[true, false])
             {
-                var (half, wide) = Weights(n, k, type, finite);
+                var (packed, wide) = Weights(n, k, type, finite);
                 var x = Tensor.From(new Shape(m, k), KernelData.Random(3, m * k));
                 var bias = Tensor.From(new Shape(n), KernelData.Random(4, n));
                 foreach (var compute in computes)
                     foreach (var b in (Tensor?[])[bias, null])
                     {
                         var expected = compute.Linear(x, wide, b).Data;
-                        var actual = compute.Linear(x, half, b).Data;
+                        var actual = compute.Linear(x, packed, b).Data;
                         for (int i = 0; i < expected.Length; i++)
                             Assert.True(float.IsNaN(expected[i]) ? float.IsNaN(actual[i])
                                 : KernelData.Bits(expected[i]) == KernelData.Bits(actual[i]),
@@ -60,34 +60,55 @@ public sealed class WeightFormTests : IDisposable
     }
 
     [Fact]
-    public void A_loss_over_16_bit_weights_has_the_bits_of_widened_ones_and_no_gradient()
+    public void A_loss_over_packed_weights_has_the_bits_of_widened_ones_and_no_gradient()
     {
-        var (half, wide) = Weights(50, 24, DType.BFloat16, finite: true);
+        var (packed, wide) = Weights(50, 24, DType.BFloat16, finite: true);
         var x = Tensor.From(new Shape(9, 24), KernelData.Random(5, 9 * 24));
         var targets = Tensor.From(new Shape(9), [.. Enumerable.Range(0, 9)]);
         using var compute = new Compute(2);
         KernelData.AssertSameBits(compute.LinearCrossEntropy(x, wide, targets).Nll.Data,
-            compute.LinearCrossEntropy(x, half, targets).Nll.Data, "nll");
+            compute.LinearCrossEntropy(x, packed, targets).Nll.Data, "nll");
         compute.Tape = new Tape();
-        Assert.Throws<ArgumentException>(() => compute.LinearCrossEntropy(x, half, targets));
-        Assert.Throws<InvalidOperationException>(() => half.Data.Length);
-        Assert.Throws<InvalidOperationException>(() => half.WantsGradient = true);
+        Assert.Throws<InvalidOperationException>(() => compute.LinearCrossEntropy(x, packed, targets));
+        Assert.Throws<InvalidOperationException>(() => packed.Data.Length);
+        Assert.Throws<InvalidOperationException>(() => packed.WantsGradient = true);
     }
 
-    private static (Tensor Half, Tensor Wide) Weights(int n, int k, DType type, bool finite)
+    [Fact]
+    public void A_packed_table_gives_its_rows_and_no_views()
     {
-        var (half, wide) = (new Tensor(new Shape(n, k), type), new Tensor(new Shape(n, k)));
+        float[] values = KernelData.Random(8, 70 * 5);
+        var table = Packed<float>(70, 5, DType.Float32, values);
+        using var compute = new Compute(2);
+        Assert.Equal(values[(69 * 5)..], compute.Embedding(table, Tensor.From(new Shape(1), [69])).Data.ToArray());
+        Assert.Throws<InvalidOperationException>(() => table.SliceRows(0, 1));
+    }
+
+    private static (Tensor Packed, Tensor Wide) Weights(int n, int k, DType type, bool finite)
+    {
+        var wide = new Tensor(new Shape(n, k));
         var random = new Random(7);
-        for (int i = 0; i < half.Length; i++)
+        ushort[] halves = new ushort[n * k];
+        for (int i = 0; i < halves.Length; i++)
         {
             ushort bits = (ushort)random.Next(1 << 16);
             bool special = type == DType.Float16 ? (bits & 0x7c00) == 0x7c00 : (bits & 0x7f80) == 0x7f80;
             if (special && (finite || i % 64 != 0))
                 bits = (ushort)(bits & 0x83ff); // zero or subnormal
-            half.HalfBits[i] = bits;
+            halves[i] = bits;
             wide.Data[i] = type == DType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits)
                 : BitConverter.UInt32BitsToSingle((uint)bits << 16);
         }
-        return (half, wide);
+        return (type == DType.Float32 ? Packed<float>(n, k, type, wide.Data) : Packed<ushort>(n, k, type, halves), wide);
+    }
+
+    /// <summary>Weights packed in two parts, the first of 32 rows.</summary>
+    private static Tensor Packed<T>(int n, int k, DType type, ReadOnlySpan<T> values) where T : unmanaged
+    {
+        var tensor = Panels.New(new Arena(), new Shape(n, k), type);
+        int first = Math.Min(n, 32);
+        Panels.Pack(tensor, 0, MemoryMarshal.AsBytes(values[..(first * k)]));
+        Panels.Pack(tensor, first, MemoryMarshal.AsBytes(values[(first * k)..]));
+        return tensor;
     }
 }
