@@ -2,8 +2,9 @@ namespace Nano;
 
 /// <summary>
 /// The cut of a product C [rows, columns] into items of work, each a block of rows by a block of panels, in an order
-/// that lets each thread read the most of what only it needs: rows come first if there are more rows than columns,
-/// for then each thread reads a part of the rows alone; else panels, and a thread mostly reads those that it has packed.
+/// that lets each thread read as much as it can of what no other reads: rows come first if there are more rows than
+/// columns, and each thread reads a part of the rows alone; else panels come first, and a thread mostly reads those
+/// that it has packed.
 /// </summary>
 internal readonly struct BlockGrid
 {
