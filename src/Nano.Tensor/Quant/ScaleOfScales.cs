@@ -32,7 +32,7 @@ internal static class ScaleOfScales
         for (int pass = 0; pass < Passes && Descend(most, x, weights, codes, ref products, ref squares); pass++)
         {
         }
-        return squares > 0 ? products / squares : 0;
+        return squares <= 0 ? 0 : products / squares;
     }
 
     private static float BestInverse(int most, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float max)

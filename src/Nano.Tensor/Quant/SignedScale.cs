@@ -88,7 +88,7 @@ internal static class SignedScale
         for (int pass = 0; pass < Passes && DescendOnce(n, x, codes, ref products, ref squares); pass++)
         {
         }
-        return squares > 0 ? products / squares : 0;
+        return squares <= 0 ? 0 : products / squares;
     }
 
     /// <summary>One pass; true if a code has changed.</summary>
