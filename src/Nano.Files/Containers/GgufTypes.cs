@@ -90,6 +90,10 @@ internal static class Gguf
         _ => null,
     };
 
+    /// <summary>The names of the tensor types whose weights are supported.</summary>
+    public static string Supported { get; } =
+        string.Join(", ", Enum.GetValues<GgufTensorType>().Where(type => WeightTypeOf(type) is not null));
+
     /// <summary>The type of weights that a tensor type holds, or null if they are not supported.</summary>
     public static WeightType? WeightTypeOf(GgufTensorType type) =>
         Enum.TryParse($"{type}", out WeightType found) ? found : null;

@@ -83,6 +83,9 @@ internal static class WeightTypes
     /// <summary>True for blocks, which are quantised by Nano.Tensor.</summary>
     public static bool IsQuantised(WeightType type) => type >= WeightType.Q4_0;
 
+    /// <summary>The type itself, or float32 in place of blocks.</summary>
+    public static WeightType Plain(WeightType type) => IsQuantised(type) ? WeightType.F32 : type;
+
     /// <summary>Bytes per plain number.</summary>
     public static int SizeOf(WeightType type) => type switch
     {
