@@ -121,7 +121,7 @@ internal ref struct GgufHeader
         }
         uint type = UInt32(what);
         if (!Enum.IsDefined((GgufTensorType)type))
-            throw Bad($"{what} has the unknown type {type}; supported: F32, F16, BF16");
+            throw Bad($"{what} has the unknown type {type}; supported: {Gguf.Supported}");
         ulong offset = UInt64(what);
         if (offset > (ulong)fileBytes)
             throw Bad($"{what} lies at byte {offset} of the data of a file of {fileBytes} bytes");

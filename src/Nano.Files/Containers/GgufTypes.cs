@@ -75,12 +75,32 @@ internal static class Gguf
         GgufTensorType.Q5_1 => (32, 24),
         GgufTensorType.Q8_0 => (32, 34),
         GgufTensorType.Q8_1 => (32, 36),
+        GgufTensorType.Q2_K => (256, 84),
+        GgufTensorType.Q3_K => (256, 110),
         GgufTensorType.Q4_K => (256, 144),
         GgufTensorType.Q5_K => (256, 176),
         GgufTensorType.Q6_K => (256, 210),
         GgufTensorType.Q8_K => (256, 292),
+        GgufTensorType.IQ4_NL => (32, 18),
+        GgufTensorType.IQ4_XS => (256, 136),
+        GgufTensorType.TQ1_0 => (256, 54),
+        GgufTensorType.TQ2_0 => (256, 66),
+        GgufTensorType.MXFP4 => (32, 17),
+        GgufTensorType.NVFP4 => (64, 36),
         _ => null,
     };
+
+    /// <summary>The names of the tensor types whose weights are supported.</summary>
+    public static string Supported { get; } =
+        string.Join(", ", Enum.GetValues<GgufTensorType>().Where(type => WeightTypeOf(type) is not null));
+
+    /// <summary>The type of weights that a tensor type holds, or null if they are not supported.</summary>
+    public static WeightType? WeightTypeOf(GgufTensorType type) =>
+        Enum.TryParse($"{type}", out WeightType found) ? found : null;
+
+    /// <summary>The tensor type of weights, or null if the format has none.</summary>
+    public static GgufTensorType? TypeOf(WeightType type) =>
+        Enum.TryParse($"{type}", out GgufTensorType found) ? found : null;
 
     /// <summary>The next multiple of an alignment, which is a power of two.</summary>
     public static long Align(long offset, long alignment) => checked(offset + alignment - 1) & -alignment;

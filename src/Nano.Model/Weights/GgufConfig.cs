@@ -7,11 +7,11 @@ namespace Nano;
 internal static class GgufConfig
 {
     private const string Architecture = "general.architecture", FileType = "general.file_type";
+    private const string VersionKey = "general.quantization_version";
     private const string Supported = "gpt2, llama, qwen2, qwen3";
 
-
-    // What llama.cpp numbers the types of most of a file's weights.
-    private const uint FileF32 = 0, FileF16 = 1, FileBF16 = 32;
+    // The version of the blocks' layouts.
+    private const uint QuantisationVersion = 2;
 
     /// <summary>
     /// The scalings that Llama 3.1 and 3.2 were published with, which a file holds as the factors
@@ -161,15 +161,18 @@ internal static class GgufConfig
     /// The metadata of a model: what its own file said, or new; with the type of the weights as
     /// they will be.
     /// </summary>
-    public static GgufMetadata Write(ModelSource source, WeightType? type, string path)
+    /// <param name="source">The model.</param>
+    /// <param name="fileType">The type of the file; null means that weights stay as they are.</param>
+    /// <param name="path">The file, for errors.</param>
+    public static GgufMetadata Write(ModelSource source, GgufFileType? fileType, string path)
     {
         var metadata = new GgufMetadata(path);
         if (source.Metadata is { } old)
         {
             foreach (string key in old.Keys)
                 metadata.CopyFrom(old, key);
-            if (type is not null)
-                metadata.Set(FileType, FileTypeOf(type.Value));
+            if (fileType is { } stated)
+                SetTypes(metadata, stated);
             return metadata;
         }
         string arch = source.Config switch
@@ -180,7 +183,7 @@ internal static class GgufConfig
             _ => "gpt2"
         };
         metadata.Set(Architecture, arch);
-        metadata.Set(FileType, FileTypeOf(type ?? source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type));
+        SetTypes(metadata, fileType ?? FileTypeOf(source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type));
         WriteSizes(metadata, source.Config, arch);
         if (source.Config is LlamaConfig llama)
             WriteLlama(metadata, llama, arch);
@@ -229,8 +232,20 @@ internal static class GgufConfig
         metadata.Set($"{arch}.rope.scaling.factor", (float)factor);
     }
 
-    private static uint FileTypeOf(WeightType type) =>
-        type switch { WeightType.F16 => FileF16, WeightType.BF16 => FileBF16, _ => FileF32 };
+    /// <summary>The type of a file whose matrices are all of one type of plain numbers.</summary>
+    public static GgufFileType FileTypeOf(WeightType type) => type switch
+    {
+        WeightType.F16 => GgufFileType.F16,
+        WeightType.BF16 => GgufFileType.BF16,
+        _ => GgufFileType.F32,
+    };
+
+    private static void SetTypes(GgufMetadata metadata, GgufFileType type)
+    {
+        if (type is not (GgufFileType.F32 or GgufFileType.F16 or GgufFileType.BF16))
+            metadata.Set(VersionKey, QuantisationVersion);
+        metadata.Set(FileType, (uint)type);
+    }
 
     private static int Vocabulary(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors)
     {

@@ -83,17 +83,14 @@ public static class GgufModel
 
     private static ModelTensor Tensor(GgufReader file, GgufTensor entry, string name, Shape shape)
     {
-        WeightType type = entry.Type switch
+        WeightType type = Gguf.WeightTypeOf(entry.Type) ?? throw new BadFileException(file.Path,
+            $"tensor {Quoted.Of(entry.Name)} is of type {entry.Type}; supported: {Gguf.Supported}")
         {
-            GgufTensorType.F32 => WeightType.F32,
-            GgufTensorType.F16 => WeightType.F16,
-            GgufTensorType.BF16 => WeightType.BF16,
-            _ => throw new BadFileException(file.Path,
-                $"tensor {Quoted.Of(entry.Name)} is of type {entry.Type}; supported: F32, F16, BF16"),
+            IsUnsupported = true
         };
-        int size = WeightTypes.SizeOf(type);
+        BlockFormat format = BlockFormat.Of(type);
         return new ModelTensor(name, shape, type,
-            (start, destination) => file.Copy(entry.Offset + (start * size), destination));
+            (start, destination) => file.Copy(entry.Offset + format.BytesOf(start), destination));
     }
 
     /// <summary>Writes a model whole or not at all.</summary>
@@ -105,26 +102,72 @@ public static class GgufModel
     /// <exception cref="NanoException">The format cannot hold this model, or the file cannot be written.</exception>
     public static IReadOnlyList<string> Write(string path, ModelSource source, WeightType? type = null)
     {
+        var notes = new List<string>();
+        GgufMetadata metadata = Metadata(path, source, type is { } asked ? GgufConfig.FileTypeOf(asked) : null, notes);
+        GgufWriter.Write(path, metadata, [.. Named(source, metadata).Select(entry => Stored(entry.Tensor).ToGguf())]);
+        return notes;
+
+        ModelTensor Stored(ModelTensor tensor)
+        {
+            WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type
+                : WeightType.F32;
+            return tensor.As(Gguf.TypeOf(stored) is null ? WeightType.F32 : stored);
+        }
+    }
+
+    /// <summary>
+    /// Writes a quantised model whole or not at all, with the types, the order and the bytes of
+    /// llama.cpp.
+    /// </summary>
+    /// <param name="path">The file to create or replace.</param>
+    /// <param name="source">The model; quantised weights are quantised again from what they stand for.</param>
+    /// <param name="options">The types and the importance of columns.</param>
+    /// <returns>Remarks for the user, such as a tokenizer that has no form in GGUF.</returns>
+    /// <exception cref="NanoException">The format cannot hold this model, a weight is not finite, or the file cannot be
+    /// written.</exception>
+    public static IReadOnlyList<string> Quantise(string path, ModelSource source, QuantisationOptions options)
+    {
+        var notes = new List<string>();
+        GgufMetadata metadata = Metadata(path, source, options.FileType, notes);
+        var tensors = Named(source, metadata).OrderBy(entry => entry.Block ?? -1)
+            .ThenBy(entry => entry.Tensor.Name, StringComparer.Ordinal);
+        var mix = QuantMix.Of(source.Config, options.FileType, options.Importance.Count > 0);
+        GgufWriter.Write(path, metadata, [.. tensors.Select(entry => Quantised(entry.Tensor, entry.Block).ToGguf())]);
+        return notes;
+
+        ModelTensor Quantised(ModelTensor tensor, int? block)
+        {
+            WeightType kept = source.Metadata is null ? WeightType.F32 : tensor.Type,
+                type = options.Types.TryGetValue(tensor.Name, out WeightType asked) ? asked
+                    : mix.TypeOf(tensor.Name, block, tensor.Shape, kept);
+            return WeightTypes.IsQuantised(type) && type != tensor.Type
+                && options.Importance.TryGetValue(tensor.Name, out float[]? importance)
+                ? QuantisedRows.Of(tensor, type, importance) : tensor.As(type);
+        }
+    }
+
+    private static GgufMetadata Metadata(string path, ModelSource source, GgufFileType? fileType, List<string> notes)
+    {
         if (GgufConfig.Refusal(source.Config) is { } reason)
             throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
-        var notes = new List<string>();
-        GgufMetadata metadata = GgufConfig.Write(source, type, path);
+        GgufMetadata metadata = GgufConfig.Write(source, fileType, path);
         if (source.Metadata is null)
             TokenizerConversion.ToGguf(source, metadata, notes);
+        return metadata;
+    }
+
+    /// <summary>The tensors under the names and with the rows that a file has, each with its block.</summary>
+    private static IEnumerable<(ModelTensor Tensor, int? Block)> Named(ModelSource source, GgufMetadata metadata)
+    {
         bool interleaved = GgufConfig.IsInterleaved(metadata);
-        var tensors = new List<ModelTensor>();
         if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
-            tensors.Add(FactorsOf(llama, scaling));
+            yield return (FactorsOf(llama, scaling), null);
         foreach ((ModelTensor tensor, ParameterFacts facts) in source.Declared)
         {
             ModelTensor moved = interleaved && facts.IsRotated
                 ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
-            WeightType stored = tensor.Shape.Rank > 1 ? type ?? tensor.Type : source.Metadata is not null ? tensor.Type
-                : WeightType.F32;
-            tensors.Add(moved.As(stored).Named(GgufNames.Of(tensor.Name, facts)));
+            yield return (moved.Named(GgufNames.Of(tensor.Name, facts)), facts.Block);
         }
-        GgufWriter.Write(path, metadata, [.. tensors.Select(tensor => tensor.ToGguf())]);
-        return notes;
     }
 
     private static ModelTensor FactorsOf(LlamaConfig config, RopeScaling.Llama3 scaling)

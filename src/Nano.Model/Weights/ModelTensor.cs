@@ -5,7 +5,7 @@ namespace Nano;
 
 /// <summary>
 /// Gives stored elements of a tensor, row-major, from the one numbered <paramref name="start"/> on:
-/// as many whole ones as the destination holds.
+/// as many whole ones as the destination holds. Of a quantised type these are whole blocks.
 /// </summary>
 internal delegate void ReadElements(long start, Span<byte> destination);
 
@@ -17,7 +17,7 @@ internal delegate void ReadElements(long start, Span<byte> destination);
 /// </summary>
 public sealed class ModelTensor
 {
-    // A chunk is at most 1 MiB.
+    // A chunk is at most 1 MiB, and whole blocks of every type.
     private const int ChunkElements = 1 << 18;
 
     private readonly ReadElements read;
@@ -57,9 +57,14 @@ public sealed class ModelTensor
     public WeightType Type { get; }
 
     /// <summary>Length in bytes.</summary>
-    public long Bytes => checked(Shape.Length * WeightTypes.SizeOf(Type));
+    public long Bytes => Format.BytesOf(Shape.Length);
 
-    /// <summary>Copies stored elements, as many whole ones as the destination holds.</summary>
+    private BlockFormat Format => BlockFormat.Of(Type);
+
+    /// <summary>
+    /// Copies stored elements, as many whole ones as the destination holds; of a quantised type
+    /// whole blocks.
+    /// </summary>
     public void Read(long start, Span<byte> destination) => read(start, destination);
 
     /// <summary>All elements as float32.</summary>
@@ -78,7 +83,7 @@ public sealed class ModelTensor
     internal void ReadPacked(Tensor destination)
     {
         var stored = destination.Type == DType.Float32 ? As(WeightType.F32) : this;
-        int rowBytes = Shape[1] * WeightTypes.SizeOf(stored.Type),
+        int rowBytes = (int)stored.Format.BytesOf(Shape[1]),
             rows = Math.Max(1, ChunkElements / Math.Max(1, Shape[1] * Panels.Width)) * Panels.Width;
         using var chunk = SpanOwner<byte>.Allocate(checked(Math.Min(rows, Shape[0]) * rowBytes));
         for (int row = 0; row < Shape[0]; row += rows)
@@ -92,11 +97,10 @@ public sealed class ModelTensor
     /// <summary>Writes all elements as stored.</summary>
     public void WriteTo(Stream stream)
     {
-        int size = WeightTypes.SizeOf(Type);
-        using var chunk = SpanOwner<byte>.Allocate((int)Math.Min(Shape.Length, ChunkElements) * size);
+        using var chunk = SpanOwner<byte>.Allocate((int)Format.BytesOf(Math.Min(Shape.Length, ChunkElements)));
         for (long done = 0; done < Shape.Length; done += ChunkElements)
         {
-            Span<byte> part = chunk.Span[..((int)Math.Min(ChunkElements, Shape.Length - done) * size)];
+            Span<byte> part = chunk.Span[..(int)Format.BytesOf(Math.Min(ChunkElements, Shape.Length - done))];
             Read(done, part);
             stream.Write(part);
         }
@@ -107,16 +111,15 @@ public sealed class ModelTensor
     {
         WeightType.F16 => SafetensorsType.F16,
         WeightType.BF16 => SafetensorsType.BF16,
-        _ => SafetensorsType.F32,
+        WeightType.F8_E4M3 => SafetensorsType.F8_E4M3,
+        WeightType.F8_E5M2 => SafetensorsType.F8_E5M2,
+        WeightType.F32 => SafetensorsType.F32,
+        _ => throw new InvalidOperationException($"safetensors files hold no {Type}"),
     }, Shape.ToArray(), WriteTo);
 
     /// <summary>The tensor as a GGUF file gets it, in its stored type.</summary>
-    internal GgufTensorToWrite ToGguf() => new(Name, Type switch
-    {
-        WeightType.F16 => GgufTensorType.F16,
-        WeightType.BF16 => GgufTensorType.BF16,
-        _ => GgufTensorType.F32,
-    }, Shape.ToArray(), WriteTo);
+    internal GgufTensorToWrite ToGguf() => new(Name, Gguf.TypeOf(Type)
+        ?? throw new InvalidOperationException($"GGUF files hold no {Type}"), Shape.ToArray(), WriteTo);
 
     /// <summary>
     /// True if the other tensor, of equal shape, has the same elements, bit for bit, whatever the
@@ -152,31 +155,51 @@ public sealed class ModelTensor
 
     /// <summary>The tensor in another type; itself if it already has that type.</summary>
     internal ModelTensor As(WeightType type) => type == Type ? this
+        : WeightTypes.IsQuantised(type) ? QuantisedRows.Of(this, type, [])
         : new ModelTensor(Name, Shape, type, (start, destination) =>
     {
-        int count = destination.Length / WeightTypes.SizeOf(type);
-        using var stored = SpanOwner<byte>.Allocate(count * WeightTypes.SizeOf(Type));
-        Read(start, stored.Span);
         if (type == WeightType.F32)
         {
-            WeightTypes.Widen(Type, stored.Span, MemoryMarshal.Cast<byte, float>(destination));
+            Widen(start, MemoryMarshal.Cast<byte, float>(destination));
             return;
         }
-        using var floats = SpanOwner<float>.Allocate(count);
-        WeightTypes.Widen(Type, stored.Span, floats.Span);
+        using var floats = SpanOwner<float>.Allocate(destination.Length / WeightTypes.SizeOf(type));
+        Widen(start, floats.Span);
         WeightTypes.Narrow(type, floats.Span, destination);
     });
 
-    /// <summary>A matrix with rows and columns exchanged.</summary>
+    /// <summary>Any elements as float32: the blocks around them are read whole.</summary>
+    private void Widen(long start, Span<float> floats)
+    {
+        BlockFormat format = Format;
+        int before = (int)(start % format.Weights),
+            count = (before + floats.Length + format.Weights - 1) / format.Weights * format.Weights;
+        using var stored = SpanOwner<byte>.Allocate((int)format.BytesOf(count));
+        Read(start - before, stored.Span);
+        if (count == floats.Length)
+        {
+            format.Dequantise(stored.Span, floats);
+            return;
+        }
+        using var whole = SpanOwner<float>.Allocate(count);
+        format.Dequantise(stored.Span, whole.Span);
+        whole.Span.Slice(before, floats.Length).CopyTo(floats);
+    }
+
+    /// <summary>A matrix with rows and columns exchanged; of a quantised one as float32.</summary>
     internal ModelTensor Transposed()
     {
         if (transposed is not null)
             return transposed;
+        if (WeightTypes.IsQuantised(Type))
+            return As(WeightType.F32).Transposed();
         int rows = Shape[1], columns = Shape[0];
         return new ModelTensor(Name, new Shape(rows, columns), Type, (start, destination) =>
         {
             if (Type == WeightType.F32)
                 Transpose<uint>(start, MemoryMarshal.Cast<byte, uint>(destination), rows, columns);
+            else if (WeightTypes.SizeOf(Type) == sizeof(byte))
+                Transpose(start, destination, rows, columns);
             else
                 Transpose<ushort>(start, MemoryMarshal.Cast<byte, ushort>(destination), rows, columns);
         }, this);
@@ -205,15 +228,16 @@ public sealed class ModelTensor
     /// <summary>A matrix or vector whose row r is row <paramref name="from"/>(r) of this one.</summary>
     internal ModelTensor WithRows(Func<int, int> from)
     {
-        int columns = Shape.Rank == 1 ? 1 : Shape[1], size = WeightTypes.SizeOf(Type);
+        int columns = Shape.Rank == 1 ? 1 : Shape[1];
         return new ModelTensor(Name, Shape, Type, (start, destination) =>
         {
             while (!destination.IsEmpty)
             {
                 (long row, long column) = Math.DivRem(start, columns);
-                int count = (int)Math.Min(columns - column, destination.Length / size);
-                Read(((long)from((int)row) * columns) + column, destination[..(count * size)]);
-                destination = destination[(count * size)..];
+                int count = (int)Math.Min(columns - column, destination.Length / Format.Bytes * Format.Weights),
+                    bytes = (int)Format.BytesOf(count);
+                Read(((long)from((int)row) * columns) + column, destination[..bytes]);
+                destination = destination[bytes..];
                 start += count;
             }
         });

@@ -1,0 +1,14 @@
+namespace Nano;
+
+/// <summary>Options of the quantisation of a model.</summary>
+public sealed record QuantisationOptions
+{
+    /// <summary>The type of the file, which decides that of each tensor.</summary>
+    public required GgufFileType FileType { get; init; }
+
+    /// <summary>Tensors by their names in GGUF files that get another type.</summary>
+    public IReadOnlyDictionary<string, WeightType> Types { get; init; } = new Dictionary<string, WeightType>();
+
+    /// <summary>The mean squared input of each column of a tensor, by its name in GGUF files.</summary>
+    public IReadOnlyDictionary<string, float[]> Importance { get; init; } = new Dictionary<string, float[]>();
+}

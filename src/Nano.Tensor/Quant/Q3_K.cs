@@ -1,0 +1,105 @@
+using System.Runtime.Intrinsics;
+
+namespace Nano;
+
+/// <summary>
+/// 256 weights of 3 bits in parts of 16: the high bits, the low two of each code, sixteen scales of
+/// 6 bits in twelve bytes, their scale in float16; a weight is d (s - 32) (q - 4).
+/// </summary>
+internal readonly struct Q3_K : IBlockFormat
+{
+    private const int Codes = 32, Scales = 96, Scale = 108, Part = 16, Parts = 16, Offset = 4, ScaleOffset = 32;
+
+    public static WeightType Type => WeightType.Q3_K;
+
+    public static int Weights => 256;
+
+    public static int Bytes => 110;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    {
+        float d = Rounding.ReadScale(block[Scale..]);
+        for (int part = 0; part < Parts; part++)
+        {
+            int half = part / 8, quarter = part / 2 % 4, side = 16 * (part % 2);
+            Vector128<byte> low = Unpacking.Bits(Unpacking.Load(block[(Codes + (32 * half) + side)..]), 2 * quarter, 3),
+                high = Unpacking.Bits(Unpacking.Load(block[side..]), part / 2, 1);
+            Unpacking.Scaled(low | (high << 2), Offset, d * (ReadScale(block[Scales..], part) - ScaleOffset),
+                weights[(part * Part)..]);
+        }
+    }
+
+    private static int ReadScale(ReadOnlySpan<byte> s, int part) =>
+        (part < 8 ? s[part] & 15 : s[part - 8] >> 4) | (((s[8 + (part % 4)] >> (2 * (part / 4))) & 3) << 4);
+
+    public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[Weights], scaleCodes = stackalloc byte[Parts];
+        float d = importance.IsNone ? Search(weights, codes, scaleCodes)
+            : Search(weights, importance, codes, scaleCodes);
+        bool isInRange = Rounding.WriteScale(block[Scale..], d);
+        d = Rounding.ReadScale(block[Scale..]);
+        for (int part = 0; part < Parts; part++)
+        {
+            float scale = d * (scaleCodes[part] - ScaleOffset);
+            if (scale == 0)
+                continue;
+            for (int i = part * Part; i < (part + 1) * Part; i++)
+                codes[i] = (byte)(Rounding.Near(weights[i] / scale, -Offset, Offset - 1) + Offset);
+        }
+        Pack(codes, scaleCodes, block);
+        return isInRange;
+    }
+
+    /// <summary>The codes and their scales without importance; returns the scale of the scales.</summary>
+    private static float Search(ReadOnlySpan<float> x, Span<byte> codes, Span<byte> scaleCodes)
+    {
+        Span<float> scales = stackalloc float[Parts];
+        for (int part = 0; part < Parts; part++)
+            scales[part] = SignedScale.Descend(Offset, x.Slice(part * Part, Part), codes.Slice(part * Part, Part));
+        float inverse = -ScaleOffset / Rounding.Largest(scales);
+        scaleCodes.Clear();
+        if (float.IsInfinity(inverse))
+            return 0;
+        for (int part = 0; part < Parts; part++)
+            scaleCodes[part] = (byte)(Rounding.Near(inverse * scales[part], -ScaleOffset, ScaleOffset - 1)
+                + ScaleOffset);
+        return 1 / inverse;
+    }
+
+    /// <summary>The codes and their scales with importance; returns the scale of the scales.</summary>
+    private static float Search(ReadOnlySpan<float> x, Importance importance, Span<byte> codes, Span<byte> scaleCodes)
+    {
+        Span<float> scales = stackalloc float[Parts], partWeights = stackalloc float[Parts],
+            errorWeights = stackalloc float[Part];
+        float sum = 0;
+        foreach (float value in x)
+            sum += value * value;
+        for (int part = 0; part < Parts; part++)
+        {
+            ReadOnlySpan<float> numbers = x.Slice(part * Part, Part);
+            importance.ErrorWeights(numbers, part * Part, 2 * sum / Weights, errorWeights);
+            foreach (float weight in errorWeights)
+                partWeights[part] += weight;
+            scales[part] = SignedScale.Search(Offset, numbers, errorWeights, codes.Slice(part * Part, Part));
+        }
+        return SignedScale.Search(ScaleOffset, scales, partWeights, scaleCodes);
+    }
+
+    private static void Pack(Span<byte> codes, ReadOnlySpan<byte> scaleCodes, Span<byte> block)
+    {
+        block[..Scale].Clear();
+        for (int part = 0; part < Parts; part++)
+        {
+            int code = scaleCodes[part];
+            block[Scales + (part % 8)] |= (byte)((code & 15) << (part / 8 * 4));
+            block[Scales + 8 + (part % 4)] |= (byte)(code >> 4 << (part / 4 * 2));
+        }
+        for (int i = 0; i < Weights; i++)
+        {
+            block[i % 32] |= (byte)(codes[i] >> 2 << (i / 32));
+            codes[i] &= 3;
+        }
+        Nibbles.PackQuarters(codes, block[Codes..]);
+    }
+}
