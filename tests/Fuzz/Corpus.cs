@@ -56,7 +56,23 @@ static class FuzzCorpus
                 for (int version = 0; version < 3; version++)
                     AddFile(seeds, made, $"v{version}.bin", name, new() { Llama2cVersion = version });
         }
+        Quantised(seeds, folder);
         return seeds;
+    }
+
+    /// <summary>A model in blocks of several types. The folder is for making it.</summary>
+    static void Quantised(List<FuzzSeed> seeds, string folder)
+    {
+        string path = Path.Combine(folder, "make", "quantised.gguf");
+        using LanguageModel model = LanguageModel.Create(Gpt2 with { Channels = 32 });
+        model.Initialize(6);
+        using var source = ModelSource.Of(model);
+        GgufModel.Quantise(path, source, new QuantisationOptions
+        {
+            FileType = GgufFileType.Q4_K_M,
+            Types = new Dictionary<string, WeightType> { ["blk.0.ffn_down.weight"] = WeightType.MXFP4 },
+        });
+        seeds.Add(new FuzzSeed("model.gguf", File.ReadAllBytes(path), ReadModel, "quantised"));
     }
 
     /// <summary>GGUF metadata of every type. The folder is for making it.</summary>

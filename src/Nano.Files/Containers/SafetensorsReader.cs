@@ -7,7 +7,7 @@ namespace Nano;
 /// Reads a safetensors file (format: the safetensors project's README): 8 bytes header length, a
 /// JSON header, the data. Opening parses and checks the header; the file is mapped into memory, and
 /// tensors are read on demand straight into the caller's, so the size of the file does not matter.
-/// Reads may run on several threads at once. Leaves out: reading 8-bit floats.
+/// Reads may run on several threads at once.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
@@ -62,8 +62,8 @@ public sealed class SafetensorsReader : IDisposable
     }
 
     /// <summary>
-    /// Reads a whole tensor of type F32, F16, BF16 or F64. F16 and BF16 become float32 exactly; F64
-    /// is rounded to nearest.
+    /// Reads a whole tensor of floating-point numbers. Shorter ones become float32 exactly; F64 is
+    /// rounded to nearest.
     /// </summary>
     /// <param name="name">The tensor.</param>
     /// <param name="destination">As many elements as the tensor has.</param>
@@ -77,8 +77,11 @@ public sealed class SafetensorsReader : IDisposable
             SafetensorsType.F32 => static (raw, to) => MemoryMarshal.Cast<byte, float>(raw).CopyTo(to),
             SafetensorsType.F16 => static (raw, to) => WeightTypes.Widen(WeightType.F16, raw, to),
             SafetensorsType.BF16 => static (raw, to) => WeightTypes.Widen(WeightType.BF16, raw, to),
+            SafetensorsType.F8_E4M3 => static (raw, to) => WeightTypes.Widen(WeightType.F8_E4M3, raw, to),
+            SafetensorsType.F8_E5M2 => static (raw, to) => WeightTypes.Widen(WeightType.F8_E5M2, raw, to),
             SafetensorsType.F64 => DoubleToSingle,
-            _ => throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16 or F64"),
+            _ => throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16, F64, F8_E4M3 "
+                + "or F8_E5M2"),
         });
     }
 
@@ -134,8 +137,10 @@ public sealed class SafetensorsReader : IDisposable
         SafetensorsType.F32 or SafetensorsType.F64 => WeightType.F32,
         SafetensorsType.F16 => WeightType.F16,
         SafetensorsType.BF16 => WeightType.BF16,
-        _ => throw file.Bad(
-            $"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, BF16, F64"),
+        SafetensorsType.F8_E4M3 => WeightType.F8_E4M3,
+        SafetensorsType.F8_E5M2 => WeightType.F8_E5M2,
+        _ => throw file.Bad($"tensor {Quoted.Of(entry.Name)} has type {entry.Type}; supported for weights: F32, F16, "
+            + "BF16, F64, F8_E4M3, F8_E5M2"),
     };
 
     /// <summary>

@@ -151,6 +151,6 @@ public static class LlmcFile
         Gpt2Config { Gelu: not GeluForm.Tanh } => "it uses the erf form of GELU; llm.c computes the tanh form",
         Gpt2Config { LayerNormEpsilon: not 1e-5f } config =>
             $"its LayerNorm epsilon is {config.LayerNormEpsilon}; llm.c computes with 1e-5",
-        _ => type == WeightType.F16 ? "the type F16; it holds F32 and BF16" : null,
+        _ => type is null or WeightType.F32 or WeightType.BF16 ? null : $"the type {type}; it holds F32 and BF16",
     };
 }

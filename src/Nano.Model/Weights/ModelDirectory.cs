@@ -168,7 +168,14 @@ public static class ModelDirectory
 
     private static string ConfigText(ModelConfig config, WeightType type)
     {
-        string name = type switch { WeightType.F16 => "float16", WeightType.BF16 => "bfloat16", _ => "float32" };
+        string name = type switch
+        {
+            WeightType.F16 => "float16",
+            WeightType.BF16 => "bfloat16",
+            WeightType.F8_E4M3 => "float8_e4m3fn",
+            WeightType.F8_E5M2 => "float8_e5m2",
+            _ => "float32",
+        };
         return config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"",
             StringComparison.Ordinal);
     }

@@ -231,7 +231,7 @@ public class GgufFileTests
     }
 
     [Fact]
-    public void A_quantised_tensor_is_refused_with_its_type_and_name()
+    public void A_tensor_of_a_type_that_is_not_supported_is_refused_with_its_type_and_name()
     {
         using var folder = new TempFolder();
         using var model = LanguageModel.Create(Llama);
@@ -245,11 +245,19 @@ public class GgufFileTests
         Assert.Contains("rows of 32; expected a multiple of 256",
             Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("a.gguf"))).Message,
             StringComparison.Ordinal);
-        bytes[name + "blk.0.attn_v.weight".Length + 4 + 16] = 8;
-        File.WriteAllBytes(folder.File("a.gguf"), bytes);
-        Assert.Contains("tensor 'blk.0.attn_v.weight' is of type Q8_0; supported: F32, F16, BF16",
-            Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("a.gguf"))).Message,
-            StringComparison.Ordinal);
+        foreach (GgufTensorType type in new[]
+        {
+            GgufTensorType.IQ1_S, GgufTensorType.IQ1_M, GgufTensorType.IQ2_XXS, GgufTensorType.IQ2_XS,
+            GgufTensorType.IQ2_S, GgufTensorType.IQ3_XXS, GgufTensorType.IQ3_S, GgufTensorType.I32,
+        })
+        {
+            bytes[name + "blk.0.attn_v.weight".Length + 4 + 16] = (byte)type;
+            File.WriteAllBytes(folder.File("a.gguf"), bytes);
+            Assert.Contains($"tensor 'blk.0.attn_v.weight' is of type {type}; supported: F32, F16, Q4_0, Q4_1, Q5_0, "
+                + "Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16, TQ1_0, TQ2_0, MXFP4, NVFP4",
+                Assert.Throws<BadFileException>(() => ModelLoader.Open(folder.File("a.gguf"))).Message,
+                StringComparison.Ordinal);
+        }
     }
 
     [Fact]
