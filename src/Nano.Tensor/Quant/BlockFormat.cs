@@ -30,6 +30,13 @@ internal abstract class BlockFormat
     /// <summary>Bytes of a block.</summary>
     public abstract int Bytes { get; }
 
+    /// <summary>True if its weights have minima.</summary>
+    public virtual bool HasMinimum => false;
+
+    /// <summary>Takes one block apart.</summary>
+    /// <exception cref="NotSupportedException">These are plain numbers.</exception>
+    public virtual void Decode(ReadOnlySpan<byte> block, Decoded to) => throw new NotSupportedException($"{Type}");
+
     /// <summary>True if a row of this length is a whole number of blocks.</summary>
     public bool Divides(long row) => row % Weights == 0;
 
@@ -103,9 +110,20 @@ internal sealed class BlockFormat<F> : BlockFormat where F : struct, IBlockForma
 
     protected override void DequantiseBlocks(ReadOnlySpan<byte> blocks, Span<float> weights)
     {
+        Span<sbyte> codes = stackalloc sbyte[F.Weights];
+        Span<float> scales = stackalloc float[F.Weights / Decoded.Part],
+            minima = stackalloc float[F.Weights / Decoded.Part];
+        var decoded = new Decoded(codes, scales, minima);
         for (; !blocks.IsEmpty; blocks = blocks[F.Bytes..], weights = weights[F.Weights..])
-            F.Dequantise(blocks[..F.Bytes], weights[..F.Weights]);
+        {
+            F.Decode(blocks[..F.Bytes], decoded);
+            decoded.WriteTo(weights, F.HasMinimum);
+        }
     }
+
+    public override bool HasMinimum => F.HasMinimum;
+
+    public override void Decode(ReadOnlySpan<byte> block, Decoded to) => F.Decode(block, to);
 
     protected override void QuantiseBlocks(ReadOnlySpan<float> row, Span<byte> blocks, ReadOnlySpan<float> importance)
     {

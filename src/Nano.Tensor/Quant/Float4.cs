@@ -15,8 +15,7 @@ internal static class Float4
     private static ReadOnlySpan<float> Middles => [0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10];
 
     /// <summary>Sixteen codes as floats.</summary>
-    public static void Dequantise(Vector128<byte> codes, float scale, Span<float> weights) =>
-        Unpacking.Scaled(Vector128.Shuffle(Halves, codes.AsSByte()), scale, weights);
+    public static Vector128<sbyte> Twice(Vector128<byte> codes) => Vector128.Shuffle(Halves, codes.AsSByte());
 
     /// <summary>The nearest codes; of two equally near numbers the smaller in magnitude.</summary>
     public static void Encode(ReadOnlySpan<float> x, float scale, Span<byte> codes)
@@ -46,12 +45,12 @@ internal readonly struct MXFP4 : IBlockFormat
 
     public static int Bytes => 17;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Scale(block[0]);
         Vector128<byte> codes = Unpacking.Load(block[1..]);
-        Float4.Dequantise(Unpacking.Low(codes), d, weights);
-        Float4.Dequantise(Unpacking.High(codes), d, weights[16..]);
+        to.Scaled(0, Float4.Twice(Unpacking.Low(codes)), d);
+        to.Scaled(16, Float4.Twice(Unpacking.High(codes)), d);
     }
 
     /// <summary>Half of 2^(e - 127).</summary>
@@ -85,16 +84,15 @@ internal readonly struct NVFP4 : IBlockFormat
 
     public static int Bytes => 36;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         for (int pair = 0; pair < Parts; pair += 2)
         {
             Vector128<byte> bytes = Unpacking.Load(block[(Parts + (pair * Part / 2))..]),
                 low = Unpacking.Low(bytes), high = Unpacking.High(bytes);
-            Float4.Dequantise(Vector128.Create(low.GetLower(), high.GetLower()), Scale(block[pair]),
-                weights[(pair * Part)..]);
-            Float4.Dequantise(Vector128.Create(low.GetUpper(), high.GetUpper()), Scale(block[pair + 1]),
-                weights[((pair + 1) * Part)..]);
+            to.Scaled(pair * Part, Float4.Twice(Vector128.Create(low.GetLower(), high.GetLower())), Scale(block[pair]));
+            to.Scaled((pair + 1) * Part, Float4.Twice(Vector128.Create(low.GetUpper(), high.GetUpper())),
+                Scale(block[pair + 1]));
         }
     }
 

@@ -16,11 +16,14 @@ internal interface IBlockFormat
     /// <summary>Bytes of a block.</summary>
     static abstract int Bytes { get; }
 
+    /// <summary>True if its weights have minima.</summary>
+    static virtual bool HasMinimum => false;
+
     /// <summary>
-    /// One block as floats. Products of scales and codes are exact and a minimum is added with one
-    /// rounding, so the bits depend on no order of operations.
+    /// Takes one block apart. Products of its scales and codes are exact and a minimum is added with
+    /// one rounding, so the bits of a weight depend on no order of operations.
     /// </summary>
-    static abstract void Dequantise(ReadOnlySpan<byte> block, Span<float> weights);
+    static abstract void Decode(ReadOnlySpan<byte> block, Decoded to);
 
     /// <summary>
     /// Finite weights as one block. The bytes are defined by float32 arithmetic in this order, each

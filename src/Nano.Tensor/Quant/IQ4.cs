@@ -21,11 +21,11 @@ internal static class IQ4Codes
         [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
     /// <summary>Sixteen bytes of codes as 32 floats.</summary>
-    public static void Dequantise(ReadOnlySpan<byte> bytes, float scale, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> bytes, float scale, int at, Decoded to)
     {
         Vector128<byte> codes = Unpacking.Load(bytes);
-        Unpacking.Scaled(Vector128.Shuffle(Values, Unpacking.Low(codes).AsSByte()), scale, weights);
-        Unpacking.Scaled(Vector128.Shuffle(Values, Unpacking.High(codes).AsSByte()), scale, weights[16..]);
+        to.Scaled(at, Vector128.Shuffle(Values, Unpacking.Low(codes).AsSByte()), scale);
+        to.Scaled(at + 16, Vector128.Shuffle(Values, Unpacking.High(codes).AsSByte()), scale);
     }
 
     /// <summary>The nearest number of the table; of two equally near the larger.</summary>
@@ -117,8 +117,8 @@ internal readonly struct IQ4_NL : IBlockFormat
 
     public static int Bytes => 18;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights) =>
-        IQ4Codes.Dequantise(block[2..], Rounding.ReadScale(block), weights);
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to) =>
+        IQ4Codes.Decode(block[2..], Rounding.ReadScale(block), 0, to);
 
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)
     {
@@ -146,15 +146,14 @@ internal readonly struct IQ4_XS : IBlockFormat
 
     public static int Bytes => 136;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block);
         int high = BinaryPrimitives.ReadUInt16LittleEndian(block[High..]);
         for (int part = 0; part < Parts; part++)
         {
             int scale = ((block[Low + (part / 2)] >> (part % 2 * 4)) & 15) | (((high >> (2 * part)) & 3) << 4);
-            IQ4Codes.Dequantise(block[(Codes + (part * 16))..], d * (scale - ScaleOffset),
-                weights[(part * IQ4Codes.Part)..]);
+            IQ4Codes.Decode(block[(Codes + (part * 16))..], d * (scale - ScaleOffset), part * IQ4Codes.Part, to);
         }
     }
 

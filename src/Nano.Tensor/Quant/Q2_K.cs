@@ -14,19 +14,21 @@ internal readonly struct Q2_K : IBlockFormat
 
     public static WeightType Type => WeightType.Q2_K;
 
+    public static bool HasMinimum => true;
+
     public static int Weights => 256;
 
     public static int Bytes => 84;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block[Scales..]), min = Rounding.ReadScale(block[(Scales + 2)..]);
         for (int part = 0; part < Weights / Part; part++)
         {
             int half = part / 8, quarter = part / 2 % 4;
             Vector128<byte> codes = Unpacking.Load(block[(Codes + (32 * half) + (16 * (part % 2)))..]);
-            Unpacking.Shifted(Unpacking.Bits(codes, 2 * quarter, 3), d * (block[part] & 15), -(min * (block[part] >> 4)),
-                weights[(part * Part)..]);
+            to.Shifted(part * Part, Unpacking.Bits(codes, 2 * quarter, 3), d * (block[part] & 15),
+                -(min * (block[part] >> 4)));
         }
     }
 

@@ -16,7 +16,7 @@ internal readonly struct Q3_K : IBlockFormat
 
     public static int Bytes => 110;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block[Scale..]);
         for (int part = 0; part < Parts; part++)
@@ -24,8 +24,7 @@ internal readonly struct Q3_K : IBlockFormat
             int half = part / 8, quarter = part / 2 % 4, side = 16 * (part % 2);
             Vector128<byte> low = Unpacking.Bits(Unpacking.Load(block[(Codes + (32 * half) + side)..]), 2 * quarter, 3),
                 high = Unpacking.Bits(Unpacking.Load(block[side..]), part / 2, 1);
-            Unpacking.Scaled(low | (high << 2), Offset, d * (ReadScale(block[Scales..], part) - ScaleOffset),
-                weights[(part * Part)..]);
+            to.Scaled(part * Part, low | (high << 2), Offset, d * (ReadScale(block[Scales..], part) - ScaleOffset));
         }
     }
 

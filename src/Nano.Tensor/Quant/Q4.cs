@@ -13,12 +13,12 @@ internal readonly struct Q4_0 : IBlockFormat
 
     public static int Bytes => 18;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block);
         Vector128<byte> codes = Unpacking.Load(block[2..]);
-        Unpacking.Scaled(Unpacking.Low(codes), Offset, d, weights);
-        Unpacking.Scaled(Unpacking.High(codes), Offset, d, weights[16..]);
+        to.Scaled(0, Unpacking.Low(codes), Offset, d);
+        to.Scaled(16, Unpacking.High(codes), Offset, d);
     }
 
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)
@@ -52,16 +52,18 @@ internal readonly struct Q4_1 : IBlockFormat
 
     public static WeightType Type => WeightType.Q4_1;
 
+    public static bool HasMinimum => true;
+
     public static int Weights => 32;
 
     public static int Bytes => 20;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block), m = Rounding.ReadScale(block[2..]);
         Vector128<byte> codes = Unpacking.Load(block[4..]);
-        Unpacking.Shifted(Unpacking.Low(codes), d, m, weights);
-        Unpacking.Shifted(Unpacking.High(codes), d, m, weights[16..]);
+        to.Shifted(0, Unpacking.Low(codes), d, m);
+        to.Shifted(16, Unpacking.High(codes), d, m);
     }
 
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)

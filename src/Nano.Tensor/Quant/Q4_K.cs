@@ -40,11 +40,13 @@ internal readonly struct Q4_K : IBlockFormat
 
     public static WeightType Type => WeightType.Q4_K;
 
+    public static bool HasMinimum => true;
+
     public static int Weights => 256;
 
     public static int Bytes => 144;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block), min = Rounding.ReadScale(block[2..]);
         for (int part = 0; part < SixBitScales.Parts; part++)
@@ -54,8 +56,7 @@ internal readonly struct Q4_K : IBlockFormat
             for (int i = 0; i < Part; i += Unpacking.Count)
             {
                 Vector128<byte> codes = Unpacking.Load(block[(Codes + (part / 2 * Part) + i)..]);
-                Unpacking.Shifted(Unpacking.Bits(codes, 4 * (part % 2), 15), scale, least,
-                    weights[((part * Part) + i)..]);
+                to.Shifted((part * Part) + i, Unpacking.Bits(codes, 4 * (part % 2), 15), scale, least);
             }
         }
     }

@@ -17,13 +17,13 @@ internal readonly struct Q5_0 : IBlockFormat
 
     public static int Bytes => 22;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block);
         int high = BinaryPrimitives.ReadInt32LittleEndian(block[2..]);
         Vector128<byte> codes = Unpacking.Load(block[6..]);
-        Unpacking.Scaled(Unpacking.Low(codes) | Unpacking.Spread(high, 16), Offset, d, weights);
-        Unpacking.Scaled(Unpacking.High(codes) | Unpacking.Spread(high >> 16, 16), Offset, d, weights[16..]);
+        to.Scaled(0, Unpacking.Low(codes) | Unpacking.Spread(high, 16), Offset, d);
+        to.Scaled(16, Unpacking.High(codes) | Unpacking.Spread(high >> 16, 16), Offset, d);
     }
 
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)
@@ -59,17 +59,19 @@ internal readonly struct Q5_1 : IBlockFormat
 
     public static WeightType Type => WeightType.Q5_1;
 
+    public static bool HasMinimum => true;
+
     public static int Weights => 32;
 
     public static int Bytes => 24;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block), m = Rounding.ReadScale(block[2..]);
         int high = BinaryPrimitives.ReadInt32LittleEndian(block[4..]);
         Vector128<byte> codes = Unpacking.Load(block[8..]);
-        Unpacking.Shifted(Unpacking.Low(codes) | Unpacking.Spread(high, 16), d, m, weights);
-        Unpacking.Shifted(Unpacking.High(codes) | Unpacking.Spread(high >> 16, 16), d, m, weights[16..]);
+        to.Shifted(0, Unpacking.Low(codes) | Unpacking.Spread(high, 16), d, m);
+        to.Shifted(16, Unpacking.High(codes) | Unpacking.Spread(high >> 16, 16), d, m);
     }
 
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)

@@ -14,11 +14,13 @@ internal readonly struct Q5_K : IBlockFormat
 
     public static WeightType Type => WeightType.Q5_K;
 
+    public static bool HasMinimum => true;
+
     public static int Weights => 256;
 
     public static int Bytes => 176;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block), min = Rounding.ReadScale(block[2..]);
         for (int part = 0; part < SixBitScales.Parts; part++)
@@ -29,8 +31,7 @@ internal readonly struct Q5_K : IBlockFormat
             {
                 Vector128<byte> codes = Unpacking.Load(block[(Codes + (part / 2 * Part) + i)..]),
                     high = Unpacking.Bits(Unpacking.Load(block[(High + i)..]), part, 1);
-                Unpacking.Shifted(Unpacking.Bits(codes, 4 * (part % 2), 15) | (high << 4), scale, least,
-                    weights[((part * Part) + i)..]);
+                to.Shifted((part * Part) + i, Unpacking.Bits(codes, 4 * (part % 2), 15) | (high << 4), scale, least);
             }
         }
     }

@@ -18,7 +18,7 @@ internal readonly struct Q6_K : IBlockFormat
 
     public static int Bytes => 210;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block[Scale..]);
         for (int part = 0; part < Parts; part++)
@@ -27,7 +27,7 @@ internal readonly struct Q6_K : IBlockFormat
             Vector128<byte> low = Unpacking.Load(block[((64 * half) + (32 * (group % 2)) + side)..]),
                 high = Unpacking.Load(block[(High + (32 * half) + side)..]),
                 codes = Unpacking.Bits(low, group / 2 * 4, 15) | (Unpacking.Bits(high, 2 * group, 3) << 4);
-            Unpacking.Scaled(codes, Offset, d * (sbyte)block[Scales + part], weights[(part * Part)..]);
+            to.Scaled(part * Part, codes, Offset, d * (sbyte)block[Scales + part]);
         }
     }
 

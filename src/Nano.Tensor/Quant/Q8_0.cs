@@ -14,11 +14,11 @@ internal readonly struct Q8_0 : IBlockFormat
 
     public static int Bytes => 34;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block);
-        Unpacking.Scaled(Unpacking.Load(block[2..]).AsSByte(), d, weights);
-        Unpacking.Scaled(Unpacking.Load(block[18..]).AsSByte(), d, weights[16..]);
+        to.Scaled(0, Unpacking.Load(block[2..]).AsSByte(), d);
+        to.Scaled(16, Unpacking.Load(block[18..]).AsSByte(), d);
     }
 
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)

@@ -33,18 +33,16 @@ internal readonly struct TQ1_0 : IBlockFormat
     /// <summary>Runs of bytes: the first byte, the number of bytes, and the trits in each.</summary>
     private static readonly (int First, int Count, int Digits)[] Runs = [(0, 32, 5), (32, 16, 5), (48, 4, 4)];
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
-        float d = Rounding.ReadScale(block[Scale..]);
+        to.Scales.Fill(Rounding.ReadScale(block[Scale..]));
+        int at = 0;
         foreach ((int first, int count, int digits) in Runs)
         {
             int power = 1;
             for (int digit = 0; digit < digits; digit++, power *= Base)
-            {
                 for (int i = 0; i < count; i++)
-                    weights[i] = d * ((((byte)(block[first + i] * power) * Base) >> 8) - 1);
-                weights = weights[count..];
-            }
+                    to.Codes[at++] = (sbyte)((((byte)(block[first + i] * power) * Base) >> 8) - 1);
         }
     }
 
@@ -80,13 +78,13 @@ internal readonly struct TQ2_0 : IBlockFormat
 
     public static int Bytes => 66;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> weights)
+    public static void Decode(ReadOnlySpan<byte> block, Decoded to)
     {
         float d = Rounding.ReadScale(block[Scale..]);
         for (int at = 0; at < Weights; at += Unpacking.Count)
         {
             Vector128<byte> codes = Unpacking.Load(block[((at / 128 * 32) + (at % 32))..]);
-            Unpacking.Scaled(Unpacking.Bits(codes, at / 32 % 4 * 2, 3), 1, d, weights[at..]);
+            to.Scaled(at, Unpacking.Bits(codes, at / 32 % 4 * 2, 3), 1, d);
         }
     }
 

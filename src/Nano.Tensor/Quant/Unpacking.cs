@@ -40,9 +40,9 @@ internal static class Unpacking
         return Vector128.Equals(bytes & BitOfLane, BitOfLane) & Vector128.Create(value);
     }
 
-    /// <summary>Writes scale * code.</summary>
+    /// <summary>Writes scale * code, and plus a minimum if there is one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scaled(Vector128<sbyte> codes, float scale, Span<float> weights)
+    public static void Weights(Vector128<sbyte> codes, float scale, float? minimum, Span<float> weights)
     {
         var (low, high) = Vector128.Widen(codes);
         var ((a, b), (c, d)) = (Vector128.Widen(low), Vector128.Widen(high));
@@ -51,20 +51,7 @@ internal static class Unpacking
         (factor * Vector128.ConvertToSingle(b)).CopyTo(weights[4..]);
         (factor * Vector128.ConvertToSingle(c)).CopyTo(weights[8..]);
         (factor * Vector128.ConvertToSingle(d)).CopyTo(weights[12..]);
-    }
-
-    /// <summary>Writes scale * (code - offset).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scaled(Vector128<byte> codes, byte offset, float scale, Span<float> weights) =>
-        Scaled((codes - Vector128.Create(offset)).AsSByte(), scale, weights);
-
-    /// <summary>Writes scale * code + minimum.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Shifted(Vector128<byte> codes, float scale, float minimum, Span<float> weights)
-    {
-        Scaled(codes.AsSByte(), scale, weights);
-        var added = Vector128.Create(minimum);
-        for (int i = 0; i < Count; i += Vector128<float>.Count)
-            (Vector128.Create<float>(weights[i..]) + added).CopyTo(weights[i..]);
+        for (int i = 0; i < Count && minimum is not null; i += Vector128<float>.Count)
+            (Vector128.Create<float>(weights[i..]) + Vector128.Create(minimum.Value)).CopyTo(weights[i..]);
     }
 }

@@ -7,7 +7,7 @@ namespace Nano;
 /// is correctly rounded or exact, hence a lane holds the same bits at every width.
 /// </summary>
 /// <typeparam name="V">The vector of float32 lanes: Vector512, Vector256, Vector128 or float itself.</typeparam>
-public unsafe interface ISimd<V> where V : unmanaged
+public unsafe partial interface ISimd<V> where V : unmanaged
 {
     /// <summary>float32 lanes in one vector; a power of two, at most 16.</summary>
     static abstract int Lanes { get; }

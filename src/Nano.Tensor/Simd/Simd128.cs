@@ -5,7 +5,7 @@ using V = System.Runtime.Intrinsics.Vector128<float>;
 namespace Nano;
 
 /// <summary>Four lanes: NEON, or SSE where FMA exists.</summary>
-public readonly unsafe struct Simd128 : ISimd<V>
+public readonly unsafe partial struct Simd128 : ISimd<V>
 {
     /// <inheritdoc/>
     public static int Lanes { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 4; }

@@ -5,7 +5,7 @@ using V = System.Runtime.Intrinsics.Vector256<float>;
 namespace Nano;
 
 /// <summary>Eight lanes: AVX2 with FMA.</summary>
-public readonly unsafe struct Simd256 : ISimd<V>
+public readonly unsafe partial struct Simd256 : ISimd<V>
 {
     /// <inheritdoc/>
     public static int Lanes { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 8; }

@@ -5,7 +5,7 @@ using V = System.Runtime.Intrinsics.Vector512<float>;
 namespace Nano;
 
 /// <summary>Sixteen lanes: AVX-512.</summary>
-public readonly unsafe struct Simd512 : ISimd<V>
+public readonly unsafe partial struct Simd512 : ISimd<V>
 {
     /// <inheritdoc/>
     public static int Lanes { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 16; }

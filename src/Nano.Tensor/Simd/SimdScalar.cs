@@ -6,7 +6,7 @@ namespace Nano;
 /// One lane: plain floats. Runs anywhere, finishes the tail of every vector loop, and is the
 /// readable meaning of <see cref="ISimd{V}"/>.
 /// </summary>
-public readonly unsafe struct SimdScalar : ISimd<float>
+public readonly unsafe partial struct SimdScalar : ISimd<float>
 {
     /// <inheritdoc/>
     public static int Lanes { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 1; }

@@ -86,4 +86,37 @@ internal readonly unsafe struct Streaming<S, V> : ISimd<V> where S : ISimd<V> wh
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V FiniteFloat16(V halves) => S.FiniteFloat16(halves);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddIntegers(V a, V b) => S.AddIntegers(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddShorts(V a, V b) => S.AddShorts(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V DotBytes(V codes, V signed) => S.DotBytes(codes, signed);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V DotShorts(V a, V b) => S.DotShorts(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SumShorts(V shorts) => S.SumShorts(shorts);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LowNibbles(V bytes) => S.LowNibbles(bytes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V HighNibbles(V bytes) => S.HighNibbles(bytes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V ToFloats(V integers) => S.ToFloats(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadShorts(sbyte* p) => S.LoadShorts(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadBytes(sbyte* p) => S.LoadBytes(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadHalves(ushort* p) => S.LoadHalves(p);
 }

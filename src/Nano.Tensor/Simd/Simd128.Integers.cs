@@ -1,0 +1,73 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using V = System.Runtime.Intrinsics.Vector128<float>;
+
+namespace Nano;
+
+/// <summary>Whole numbers in four lanes.</summary>
+public readonly unsafe partial struct Simd128
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddIntegers(V a, V b) => (a.AsInt32() + b.AsInt32()).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddShorts(V a, V b) => (a.AsInt16() + b.AsInt16()).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V DotBytes(V codes, V signed)
+    {
+        if (Ssse3.IsSupported)
+            return Ssse3.MultiplyAddAdjacent(codes.AsByte(), signed.AsSByte()).AsSingle();
+        // Bytes 1 and 3 of a lane stand in the upper halves of its 16-bit numbers, bytes 0 and 2 in the lower.
+        Vector128<short> u = codes.AsInt16(), s = signed.AsInt16(),
+            even = (u & Vector128.Create((short)255)) * ((s << 8) >> 8), odd = (u >>> 8) * (s >> 8);
+        return (even + odd).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V DotShorts(V a, V b)
+    {
+        if (Sse2.IsSupported)
+            return Sse2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsSingle();
+        Vector128<int> x = a.AsInt32(), y = b.AsInt32();
+        return ((((x << 16) >> 16) * ((y << 16) >> 16)) + ((x >> 16) * (y >> 16))).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V SumShorts(V shorts) =>
+        (((shorts.AsInt32() << 16) >> 16) + (shorts.AsInt32() >> 16)).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LowNibbles(V bytes) => (bytes.AsByte() & Vector128.Create((byte)15)).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V HighNibbles(V bytes) =>
+        ((bytes.AsUInt16() >>> 4).AsByte() & Vector128.Create((byte)15)).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V ToFloats(V integers) => Vector128.ConvertToSingle(integers.AsInt32());
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadShorts(sbyte* p) =>
+        Vector128.WidenLower(Vector128.CreateScalar(*(long*)p).AsSByte()).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadBytes(sbyte* p) => Vector128.ConvertToSingle(
+        Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalar(*(int*)p).AsSByte())));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadHalves(ushort* p) => Float16(FirstBFloat16(
+        Vector128.WidenLower(Vector128.CreateScalar(*(long*)p).AsUInt16()).AsSingle()));
+}
