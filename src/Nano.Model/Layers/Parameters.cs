@@ -14,7 +14,7 @@ public readonly record struct DeclaredParameter(string Name, Shape Shape, Parame
 /// that <see cref="Add"/> returns have no elements.</param>
 /// <param name="packedAs">The type of each parameter that is packed, or null for one that is not. A model with packed
 /// weights runs and is not trained.</param>
-public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, DType?>? packedAs = null) : IDisposable
+public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, WeightType?>? packedAs = null) : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
     private static readonly Tensor None = new(new Shape(0));
@@ -44,8 +44,9 @@ public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, 
         declared.Add(parameter);
         if (onlyShapes)
             return None;
-        var tensor = packedAs?.Invoke(parameter) is { } type ? Panels.New(values, parameter.Shape, type)
-            : new Tensor(values, parameter.Shape);
+        var tensor = packedAs?.Invoke(parameter) is not { } type ? new Tensor(values, parameter.Shape)
+            : WeightTypes.IsQuantised(type) ? QuantPanels.New(values, parameter.Shape, type)
+            : Panels.New(values, parameter.Shape, type);
         (tensor.Name, tensor.Parameter) = (name, facts);
         all.Add(tensor);
         return tensor;

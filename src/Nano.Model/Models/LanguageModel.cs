@@ -33,7 +33,7 @@ public abstract class LanguageModel : IDisposable
     public static LanguageModel Create(ModelConfig config) => config.NewModel(new Parameters());
 
     /// <summary>A model of which some parameters are packed, as the types of a function's choice.</summary>
-    internal static LanguageModel Create(ModelConfig config, Func<DeclaredParameter, DType?> packedAs) =>
+    internal static LanguageModel Create(ModelConfig config, Func<DeclaredParameter, WeightType?> packedAs) =>
         config.NewModel(new Parameters(packedAs: packedAs));
 
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>

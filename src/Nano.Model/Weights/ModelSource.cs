@@ -84,19 +84,18 @@ public sealed class ModelSource : IDisposable
 
     /// <summary>
     /// Reads all weights into a model that runs and is not trained: its matrices are packed as products read them, and
-    /// those that are stored in 16 bits stay so. Its results have the bits of <see cref="Load"/>'s.
+    /// those that are quantised or stored in 16 bits stay so. Of plain weights the results have the bits of
+    /// <see cref="Load"/>'s. Quantised weights are multiplied by activations in 8 bits.
     /// </summary>
-    public LanguageModel LoadToRun()
+    /// <param name="exact">True to widen quantised weights: then the results have the bits of <see cref="Load"/>'s,
+    /// too.</param>
+    public LanguageModel LoadToRun(bool exact = false)
     {
         var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
         return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.Role is not (ParameterRole.Inner
             or ParameterRole.ResidualOut or ParameterRole.Embedding or ParameterRole.Head) ? null
-            : types[parameter.Name] switch
-            {
-                WeightType.F16 => DType.Float16,
-                WeightType.BF16 => DType.BFloat16,
-                _ => DType.Float32,
-            }));
+            : types[parameter.Name] is var type && type is WeightType.F16 or WeightType.BF16
+                || (WeightTypes.IsQuantised(type) && !exact) ? type : WeightType.F32));
     }
 
     /// <summary>Reads the weights, several parameters at a time.</summary>

@@ -79,10 +79,12 @@ public sealed class ModelTensor
                 destination[done..Math.Min(destination.Length, done + ChunkElements)]));
     }
 
-    /// <summary>Packs all rows of this matrix, in the destination's type: that in which they are stored.</summary>
+    /// <summary>Packs all rows of this matrix, in the destination's type: float32 or that in which they are stored.
+    /// </summary>
     internal void ReadPacked(Tensor destination)
     {
-        var stored = destination.Type == DType.Float32 ? As(WeightType.F32) : this;
+        var stored = As(destination.PackedAs!.Value);
+        bool isQuantised = WeightTypes.IsQuantised(stored.Type);
         int rowBytes = (int)stored.Format.BytesOf(Shape[1]),
             rows = Math.Max(1, ChunkElements / Math.Max(1, Shape[1] * Panels.Width)) * Panels.Width;
         using var chunk = SpanOwner<byte>.Allocate(checked(Math.Min(rows, Shape[0]) * rowBytes));
@@ -90,7 +92,10 @@ public sealed class ModelTensor
         {
             var part = chunk.Span[..(Math.Min(rows, Shape[0] - row) * rowBytes)];
             stored.Read((long)row * Shape[1], part);
-            Panels.Pack(destination, row, part);
+            if (isQuantised)
+                QuantPanels.Of(destination).Pack(row, part);
+            else
+                Panels.Pack(destination, row, part);
         }
     }
 

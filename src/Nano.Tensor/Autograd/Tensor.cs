@@ -1,8 +1,7 @@
 namespace Nano;
 
 /// <summary>
-/// Element types of a tensor: numbers that are computed with, ids that only select, and packed weights in 16 bits,
-/// which products and lookups widen as they read them.
+/// Element types of a tensor: numbers that are computed with, and ids that only select.
 /// </summary>
 public enum DType
 {
@@ -11,12 +10,6 @@ public enum DType
 
     /// <summary>Ids, which select.</summary>
     Int32,
-
-    /// <summary>Weights in 16 bits: 1 of sign, 5 of exponent, 10 of fraction (IEEE 754 binary16).</summary>
-    Float16,
-
-    /// <summary>Weights in 16 bits: the upper half of a float32.</summary>
-    BFloat16,
 }
 
 /// <summary>
@@ -68,8 +61,8 @@ public sealed unsafe partial class Tensor
     /// Weights [N, K] of a model that only runs, in a layout of their own, a number of words of 32 bits. They have no
     /// gradient, and products and lookups alone read them.
     /// </summary>
-    internal static Tensor Packed(Arena arena, Shape shape, DType type, long words) =>
-        new(arena, shape, type, words) { IsPacked = true, WantsGradient = false };
+    internal static Tensor Packed(Arena arena, Shape shape, WeightType type, long words) =>
+        new(arena, shape, DType.Float32, words) { PackedAs = type, WantsGradient = false };
 
     /// <summary>A tensor of its own memory that holds a copy of these values.</summary>
     public static Tensor From(Shape shape, ReadOnlySpan<float> values)
@@ -107,7 +100,10 @@ public sealed unsafe partial class Tensor
     public ParameterFacts? Parameter { get; internal set; }
 
     /// <summary>True for packed weights.</summary>
-    internal bool IsPacked { get; private init; }
+    internal bool IsPacked => PackedAs is not null;
+
+    /// <summary>The type of packed weights; null for other tensors.</summary>
+    internal WeightType? PackedAs { get; private init; }
 
     /// <summary>False if infinities or NaN were packed.</summary>
     internal bool IsFinite { get; set; } = true;

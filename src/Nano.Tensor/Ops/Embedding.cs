@@ -43,6 +43,16 @@ internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
                 table.Unpack(ids[i], y + (i * table.K));
         }
     }
+
+    /// <summary>Rows of a quantised table.</summary>
+    internal readonly unsafe struct GatherQuantised(QuantPanels table, int* ids, float* y) : IKernel
+    {
+        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+        {
+            for (nint i = begin; i < end; i++)
+                table.Unpack(ids[i], y + (i * table.K));
+        }
+    }
 }
 
 /// <summary>Table lookup as a method of <see cref="Compute"/>.</summary>
@@ -71,7 +81,10 @@ public static class EmbeddingExtensions
         };
         var y = compute.New(shape);
         nint count = (nint)ids.Length, chunk = Compute.RowsPerChunk(columns);
-        if (weight.IsPacked)
+        if (weight.PackedAs is { } type && WeightTypes.IsQuantised(type))
+            compute.For(count, chunk, 0,
+                new EmbeddingOp.GatherQuantised(QuantPanels.Of(weight), ids.IdPointer, y.Pointer));
+        else if (weight.IsPacked)
             compute.For(count, chunk, 0, new EmbeddingOp.GatherPacked(Panels.Of(weight), ids.IdPointer, y.Pointer));
         else
             compute.For(count, chunk, 0,

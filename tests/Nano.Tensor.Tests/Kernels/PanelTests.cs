@@ -14,7 +14,7 @@ public sealed class PanelTests : IDisposable
     {
         foreach (var compute in computes.Where(compute => compute.Threads == 1))
         {
-            var table = Packed<ushort>(1 << 12, 16, DType.Float16, [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)]);
+            var table = Packed<ushort>(1 << 12, 16, WeightType.F16, [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)]);
             var ids = Tensor.From(new Shape(1 << 12), [.. Enumerable.Range(0, 1 << 12)]);
             var widened = compute.Embedding(table, ids).Data;
             for (int i = 0; i < widened.Length; i++)
@@ -39,7 +39,7 @@ public sealed class PanelTests : IDisposable
     [InlineData(200, 20, 70)] // fewer weights than tokens
     public void Products_have_the_bits_of_widened_weights(int m, int n, int k)
     {
-        foreach (var type in (DType[])[DType.Float16, DType.BFloat16, DType.Float32])
+        foreach (var type in (WeightType[])[WeightType.F16, WeightType.BF16, WeightType.F32])
             foreach (bool finite in (bool[])[true, false])
             {
                 var (packed, wide) = Weights(n, k, type, finite);
@@ -62,7 +62,7 @@ public sealed class PanelTests : IDisposable
     [Fact]
     public void A_loss_over_packed_weights_has_the_bits_of_widened_ones_and_no_gradient()
     {
-        var (packed, wide) = Weights(50, 24, DType.BFloat16, finite: true);
+        var (packed, wide) = Weights(50, 24, WeightType.BF16, finite: true);
         var x = Tensor.From(new Shape(9, 24), KernelData.Random(5, 9 * 24));
         var targets = Tensor.From(new Shape(9), [.. Enumerable.Range(0, 9)]);
         using var compute = new Compute(2);
@@ -78,13 +78,13 @@ public sealed class PanelTests : IDisposable
     public void A_packed_table_gives_its_rows_and_no_views()
     {
         float[] values = KernelData.Random(8, 70 * 5);
-        var table = Packed<float>(70, 5, DType.Float32, values);
+        var table = Packed<float>(70, 5, WeightType.F32, values);
         using var compute = new Compute(2);
         Assert.Equal(values[(69 * 5)..], compute.Embedding(table, Tensor.From(new Shape(1), [69])).Data.ToArray());
         Assert.Throws<InvalidOperationException>(() => table.SliceRows(0, 1));
     }
 
-    private static (Tensor Packed, Tensor Wide) Weights(int n, int k, DType type, bool finite)
+    private static (Tensor Packed, Tensor Wide) Weights(int n, int k, WeightType type, bool finite)
     {
         var wide = new Tensor(new Shape(n, k));
         var random = new Random(7);
@@ -92,18 +92,18 @@ public sealed class PanelTests : IDisposable
         for (int i = 0; i < halves.Length; i++)
         {
             ushort bits = (ushort)random.Next(1 << 16);
-            bool special = type == DType.Float16 ? (bits & 0x7c00) == 0x7c00 : (bits & 0x7f80) == 0x7f80;
+            bool special = type == WeightType.F16 ? (bits & 0x7c00) == 0x7c00 : (bits & 0x7f80) == 0x7f80;
             if (special && (finite || i % 64 != 0))
                 bits = (ushort)(bits & 0x83ff); // zero or subnormal
             halves[i] = bits;
-            wide.Data[i] = type == DType.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits)
+            wide.Data[i] = type == WeightType.F16 ? (float)BitConverter.UInt16BitsToHalf(bits)
                 : BitConverter.UInt32BitsToSingle((uint)bits << 16);
         }
-        return (type == DType.Float32 ? Packed<float>(n, k, type, wide.Data) : Packed<ushort>(n, k, type, halves), wide);
+        return (type == WeightType.F32 ? Packed<float>(n, k, type, wide.Data) : Packed<ushort>(n, k, type, halves), wide);
     }
 
     /// <summary>Weights packed in two parts, the first of 32 rows.</summary>
-    private static Tensor Packed<T>(int n, int k, DType type, ReadOnlySpan<T> values) where T : unmanaged
+    private static Tensor Packed<T>(int n, int k, WeightType type, ReadOnlySpan<T> values) where T : unmanaged
     {
         var tensor = Panels.New(new Arena(), new Shape(n, k), type);
         int first = Math.Min(n, 32);

@@ -10,7 +10,9 @@ internal static unsafe class LinearProduct
     public static void Forward(Compute compute, int m, Matrix x, Tensor weight, Rows y, float* bias = null)
     {
         int n = weight.Shape[0], k = weight.Shape[1];
-        if (weight.IsPacked)
+        if (weight.PackedAs is { } type && WeightTypes.IsQuantised(type))
+            QuantProduct.Run(compute, m, new(x.Pointer, x.PerRow), QuantPanels.Of(weight), y, bias);
+        else if (weight.IsPacked)
             Gemm.Run(compute, m, x, Panels.Of(weight), y, bias);
         else
             Run(compute, m, n, k, x, new Matrix(weight.Contiguous("linear").Pointer, k).Transposed, y, bias);

@@ -29,33 +29,33 @@ internal readonly unsafe struct Panels(float* first, int n, int k, WeightForm fo
     public int Steps => (K + PerWord - 1) / PerWord;
 
     /// <summary>Weights [N, K] in the memory of an arena, zero if that was not used before.</summary>
-    public static Tensor New(Arena arena, Shape shape, DType type)
+    public static Tensor New(Arena arena, Shape shape, WeightType type)
     {
-        int perWord = type == DType.Float32 ? 1 : 2;
+        int perWord = type == WeightType.F32 ? 1 : 2;
         return Tensor.Packed(arena, shape, type,
             ((long)shape[0] + Group - 1) / Group * Group * (((long)shape[1] + perWord - 1) / perWord));
     }
 
     /// <summary>The panels of packed weights.</summary>
     public static Panels Of(Tensor weight) => new(weight.PackedPointer, weight.Shape[0], weight.Shape[1],
-        weight.Type switch
+        weight.PackedAs switch
         {
-            DType.Float32 => WeightForm.Float32,
-            DType.BFloat16 => WeightForm.BFloat16,
+            WeightType.F32 => WeightForm.Float32,
+            WeightType.BF16 => WeightForm.BFloat16,
             _ => weight.IsFinite ? WeightForm.FiniteFloat16 : WeightForm.Float16,
         });
 
     /// <summary>Packs rows of weights, as a file holds them.</summary>
-    /// <param name="weight">[N, K]</param>
+    /// <param name="weight">[N, K], of plain numbers.</param>
     /// <param name="row">The first row, a multiple of 32.</param>
     /// <param name="stored">Whole rows in the weight's type.</param>
     public static void Pack(Tensor weight, int row, ReadOnlySpan<byte> stored)
     {
         var halves = MemoryMarshal.Cast<byte, ushort>(stored);
-        if (weight.Type == DType.Float16 && (halves.ContainsAnyInRange((ushort)0x7c00, (ushort)0x7fff)
+        if (weight.PackedAs == WeightType.F16 && (halves.ContainsAnyInRange((ushort)0x7c00, (ushort)0x7fff)
             || halves.ContainsAnyInRange((ushort)0xfc00, ushort.MaxValue)))
             weight.IsFinite = false;
-        int rowBytes = weight.Shape[1] * (weight.Type == DType.Float32 ? sizeof(float) : sizeof(ushort));
+        int rowBytes = weight.Shape[1] * WeightTypes.SizeOf(weight.PackedAs!.Value);
         fixed (byte* rows = stored)
             Of(weight).Pack(row, rowBytes == 0 ? 0 : stored.Length / rowBytes, rows);
     }
