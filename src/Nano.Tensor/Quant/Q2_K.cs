@@ -25,8 +25,8 @@ internal readonly struct Q2_K : IBlockFormat
         {
             int half = part / 8, quarter = part / 2 % 4;
             Vector128<byte> codes = Unpacking.Load(block[(Codes + (32 * half) + (16 * (part % 2)))..]);
-            Unpacking.Shifted(Unpacking.Bits(codes, 2 * quarter, 3), d * (block[part] & 15), -(min * (block[part] >> 4)),
-                weights[(part * Part)..]);
+            Unpacking.Shifted(Unpacking.Bits(codes, 2 * quarter, 3), d * (block[part] & 15),
+                -(min * (block[part] >> 4)), weights[(part * Part)..]);
         }
     }
 
