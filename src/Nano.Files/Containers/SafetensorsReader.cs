@@ -80,8 +80,8 @@ public sealed class SafetensorsReader : IDisposable
             SafetensorsType.F8_E4M3 => static (raw, to) => WeightTypes.Widen(WeightType.F8_E4M3, raw, to),
             SafetensorsType.F8_E5M2 => static (raw, to) => WeightTypes.Widen(WeightType.F8_E5M2, raw, to),
             SafetensorsType.F64 => DoubleToSingle,
-            _ => throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16, F64, F8_E4M3 "
-                + "or F8_E5M2"),
+            _ => throw file.Bad($"tensor {Quoted.Of(name)} has type {entry.Type}; expected F32, F16, BF16, F64, "
+                + "F8_E4M3 or F8_E5M2"),
         });
     }
 

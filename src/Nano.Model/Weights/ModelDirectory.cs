@@ -140,7 +140,8 @@ public static class ModelDirectory
     public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
     {
         var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Facts)
-            .Named(FileName(source.Config, pair.Tensor.Name, pair.Facts)).As(type ?? WeightTypes.Plain(pair.Tensor.Type)));
+            .Named(FileName(source.Config, pair.Tensor.Name, pair.Facts))
+            .As(type ?? WeightTypes.Plain(pair.Tensor.Type)));
         ModelTensor InFile(ModelTensor tensor, ParameterFacts facts) =>
             IsConv1D(source.Config, facts) ? tensor.Transposed() : tensor;
         SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())],

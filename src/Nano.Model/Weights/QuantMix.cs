@@ -121,7 +121,8 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
     }
 
     /// <summary>True for the first and last eighth of the layers, and every third between.</summary>
-    private bool GetsMore(int layer) => layer < Layers / 8 || layer >= 7 * Layers / 8 || (layer - (Layers / 8)) % 3 == 2;
+    private bool GetsMore(int layer) =>
+        layer < Layers / 8 || layer >= 7 * Layers / 8 || (layer - (Layers / 8)) % 3 == 2;
 
     /// <summary>The type itself, or the one that it falls back to where its blocks do not divide a row.</summary>
     public static WeightType Fitting(WeightType type, int row)

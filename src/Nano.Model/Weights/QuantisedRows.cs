@@ -15,8 +15,8 @@ internal static class QuantisedRows
         BlockFormat format = BlockFormat.Of(type);
         int columns = tensor.Shape.Columns;
         if (!format.Divides(columns))
-            throw new NanoException($"tensor {Quoted.Of(tensor.Name)} has rows of {columns}; {type} stores multiples of "
-                + $"{format.Weights}");
+            throw new NanoException($"tensor {Quoted.Of(tensor.Name)} has rows of {columns}; {type} stores multiples "
+                + $"of {format.Weights}");
         if (importance.Length > 0 && importance.Length != columns)
             throw new NanoException($"tensor {Quoted.Of(tensor.Name)} has rows of {columns}; the importance is that of "
                 + $"{importance.Length} columns");

@@ -78,8 +78,8 @@ internal abstract class BlockFormat
     private void Check(int bytes, int weights)
     {
         if (bytes % Bytes != 0 || bytes != BytesOf(weights))
-            throw new ArgumentException(
-                $"{bytes} bytes are not the blocks of {weights} weights of {Type}: each holds {Weights} in {Bytes} bytes");
+            throw new ArgumentException($"{bytes} bytes are not the blocks of {weights} weights of {Type}: each holds "
+                + $"{Weights} in {Bytes} bytes");
     }
 
     /// <summary>Numbers that are stored one by one.</summary>

@@ -28,18 +28,18 @@ static class QuantGoldenModels
         },
         ["llama256"] = new LlamaConfig
         {
-            VocabSize = 512,
-            ContextLength = 512,
+            VocabSize = 320,
+            ContextLength = 256,
             Layers = 2,
             Heads = 4,
             KvHeads = 1,
             Channels = 256,
-            Intermediate = 512,
+            Intermediate = 256,
             TiedHead = false,
         },
         ["gpt2_256"] = new Gpt2Config
         {
-            VocabSize = 512,
+            VocabSize = 320,
             ContextLength = 256,
             Layers = 1,
             Heads = 4,
