@@ -17,6 +17,7 @@ internal static class Application
         {
             TrainVerb.Create(), GenerateVerb.Create(), ChatVerb.Create(), EvalVerb.Create(), SweepVerb.Create(),
             TokenizeVerb.Create(), TemplateVerb.Create(), DataVerb.Create(), PullVerb.Create(), ConvertVerb.Create(),
+            QuantizeVerb.Create(),
             ExportVerb.Create(), VerifyVerb.Create(), InfoVerb.Create(), PlanVerb.Create(), BenchVerb.Create(),
             RunsVerb.Create(),
         };

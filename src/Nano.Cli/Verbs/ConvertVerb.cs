@@ -56,9 +56,6 @@ internal static class ConvertVerb
 
     private static int Run(ParseResult args)
     {
-        bool json = args.GetValue(Json);
-        var human = Common.Human(json);
-        string input = args.GetValue(Input)!, output = args.GetValue(Output)!;
         (ModelFormat Format, int Version)? to = args.GetValue(To) is { } name ? Formats[name] : null;
         var options = new ConversionOptions
         {
@@ -68,6 +65,13 @@ internal static class ConvertVerb
             ShardBytes = args.GetValue(ShardSize) is { } size ? ByteCount.Parse(size) : 0,
             Overwrite = args.GetValue(Overwrite),
         };
+        return Write(args.GetValue(Input)!, args.GetValue(Output)!, options, args.GetValue(Json));
+    }
+
+    /// <summary>Converts, with progress and a summary; returns the exit code.</summary>
+    internal static int Write(string input, string output, ConversionOptions options, bool json)
+    {
+        var human = Common.Human(json);
         using var stop = new GentleStop(null, Signals.All);
         Conversion made;
         try
@@ -81,10 +85,12 @@ internal static class ConvertVerb
         }
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{input} ({made.From}) -> {output} ({made.To}), {made.Bytes:N0} bytes"));
+        if (made.BitsPerWeight is { } bits)
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{bits:F2} bits per weight"));
         foreach (string note in made.Notes)
             human.WriteLine($"note: {note}");
         if (json)
-            Common.PrintJson(new { input, output, from = $"{made.From}", to = $"{made.To}", made.Bytes, made.Notes });
+            Common.PrintJson(new { input, output, from = $"{made.From}", to = $"{made.To}", made.Bytes, made.BitsPerWeight, made.Notes });
         return 0;
     }
 

@@ -127,11 +127,19 @@ public static class GgufModel
     /// written.</exception>
     public static IReadOnlyList<string> Quantise(string path, ModelSource source, QuantisationOptions options)
     {
+        if (!options.Requantises
+            && source.Tensors.FirstOrDefault(tensor => WeightTypes.IsQuantised(tensor.Type)) is { } quantised)
+            throw new NanoException(
+                $"'{source.Path}' is quantised already: {Quoted.Of(quantised.Name)} is {quantised.Type}",
+                "take the original, or allow it with `requantize`");
         var notes = new List<string>();
         GgufMetadata metadata = Metadata(path, source, options.FileType, notes);
         var tensors = Named(source, metadata).OrderBy(entry => entry.Block ?? -1)
             .ThenBy(entry => entry.Tensor.Name, StringComparer.Ordinal);
         var mix = QuantMix.Of(source.Config, options.FileType, options.Importance.Count > 0);
+        if (options.Types.Keys.Except(tensors.Select(entry => entry.Tensor.Name)).FirstOrDefault() is { } unknown)
+            throw new NanoException($"there is no tensor {Quoted.Of(unknown)}",
+                $"tensors: {string.Join(", ", tensors.Take(8).Select(entry => entry.Tensor.Name))}, ...");
         GgufWriter.Write(path, metadata, [.. tensors.Select(entry => Quantised(entry.Tensor, entry.Block).ToGguf())]);
         return notes;
 

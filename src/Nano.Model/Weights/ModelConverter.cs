@@ -11,6 +11,9 @@ public sealed record ConversionOptions
     /// <summary>The type of the weights; null means what they are, where the format has it.</summary>
     public WeightType? Type { get; init; }
 
+    /// <summary>The quantisation of a GGUF file; null means none.</summary>
+    public QuantisationOptions? Quantisation { get; init; }
+
     /// <summary>The most bytes of weights in one safetensors file; 0 means a single file.</summary>
     public long ShardBytes { get; init; }
 
@@ -29,7 +32,11 @@ public sealed record ConversionOptions
 /// <param name="Notes">Remarks for the user, such as a tokenizer that could not be
 /// converted.</param>
 public sealed record Conversion(ModelFormat From, ModelFormat To, ModelConfig Config, long Bytes,
-    IReadOnlyList<string> Notes);
+    IReadOnlyList<string> Notes)
+{
+    /// <summary>For a quantised file the bits of its tensors over the number of their weights; else null.</summary>
+    public double? BitsPerWeight { get; init; }
+}
 
 /// <summary>The progress of a conversion.</summary>
 /// <param name="Bytes">Bytes of weights read so far.</param>
@@ -55,7 +62,9 @@ public static class ModelConverter
         switch (to)
         {
             case ModelFormat.Gguf:
-                notes.AddRange(GgufModel.Write(output, source, options.Type));
+                notes.AddRange(options.Quantisation is { } quantisation
+                    ? GgufModel.Quantise(output, source, quantisation)
+                    : GgufModel.Write(output, source, options.Type));
                 break;
             case ModelFormat.LlmC:
                 LlmcFile.Write(output, source, options.Type);
@@ -75,7 +84,16 @@ public static class ModelConverter
         NoteLosses(from, to, opened, notes);
         long bytes = to == ModelFormat.Safetensors
             ? Directory.EnumerateFiles(output).Sum(file => new FileInfo(file).Length) : new FileInfo(output).Length;
-        return new Conversion(from, to, opened.Config, bytes, notes);
+        return new Conversion(from, to, opened.Config, bytes, notes)
+        {
+            BitsPerWeight = options.Quantisation is null ? null : BitsPerWeight(output),
+        };
+    }
+
+    private static double BitsPerWeight(string path)
+    {
+        using var written = GgufModel.Open(path);
+        return 8.0 * written.Tensors.Sum(tensor => tensor.Bytes) / written.Tensors.Sum(tensor => tensor.Shape.Length);
     }
 
     /// <summary>The format that a name suggests.</summary>

@@ -1,0 +1,81 @@
+using System.CommandLine;
+
+namespace Nano.Cli;
+
+/// <summary>nano quantize: a model with weights of fewer bits.</summary>
+internal static class QuantizeVerb
+{
+    private static readonly Argument<string> Input =
+        new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
+    private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write" };
+    private static readonly Option<GgufFileType> Type = new("--type")
+    {
+        Description = $"Type of most matrices: {string.Join(", ", Quantised)}",
+        HelpName = "TYPE",
+        CustomParser = result => Parse<GgufFileType>("--type", result.Tokens[0].Value, [.. Quantised]),
+        DefaultValueFactory = _ => GgufFileType.Q4_K_M,
+    };
+    private static readonly Option<string[]> Tensors = new("--tensor")
+    {
+        Description = "Another type for a tensor, by its name in GGUF files, e.g. blk.0.attn_q.weight=Q8_0 (any number "
+            + "of times)",
+        HelpName = "NAME=TYPE",
+    };
+    private static readonly Option<bool> Requantize =
+        new("--requantize") { Description = "Accept a model that is quantised already, at a loss" };
+    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Replace OUT if it is a file" };
+    private static readonly Option<bool> Json = Common.Json();
+
+    /// <summary>Files of plain numbers are made by nano convert.</summary>
+    private static IEnumerable<GgufFileType> Quantised => Enum.GetValues<GgufFileType>()
+        .Except([GgufFileType.F32, GgufFileType.F16, GgufFileType.BF16]);
+
+    public static Command Create()
+    {
+        var verb = new Command("quantize",
+            "Write a model with weights of fewer bits as a GGUF file: the types and bytes of llama.cpp.\n\n"
+            + "Example:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0")
+        {
+            Input, Output, Type, Tensors, Requantize, Overwrite, Json,
+        };
+        verb.SetAction(Run);
+        return verb;
+    }
+
+    private static int Run(ParseResult args)
+    {
+        var options = new ConversionOptions
+        {
+            Format = ModelFormat.Gguf,
+            Overwrite = args.GetValue(Overwrite),
+            Quantisation = new QuantisationOptions
+            {
+                FileType = args.GetValue(Type),
+                Types = Chosen(args.GetValue(Tensors) ?? []),
+                Requantises = args.GetValue(Requantize),
+            },
+        };
+        return ConvertVerb.Write(args.GetValue(Input)!, args.GetValue(Output)!, options, args.GetValue(Json));
+    }
+
+    /// <summary>The types of single tensors.</summary>
+    private static Dictionary<string, WeightType> Chosen(string[] choices)
+    {
+        var types = new Dictionary<string, WeightType>();
+        foreach (string choice in choices)
+        {
+            int equals = choice.LastIndexOf('=');
+            if (equals <= 0)
+                throw new NanoException($"--tensor {Quoted.Of(choice)} is no NAME=TYPE",
+                    "e.g. --tensor blk.0.attn_q.weight=Q8_0");
+            types[choice[..equals]] = Parse<WeightType>("--tensor", choice[(equals + 1)..],
+                [.. Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2])]);
+        }
+        return types;
+    }
+
+    private static T Parse<T>(string option, string name, T[] allowed) where T : struct, Enum =>
+        Enum.TryParse(name, ignoreCase: true, out T type) && allowed.Contains(type) && !char.IsAsciiDigit(name[0]) ? type
+            : throw new NanoException($"{option}: there is no type {Quoted.Of(name)}",
+                $"types: {string.Join(", ", allowed)}");
+}
