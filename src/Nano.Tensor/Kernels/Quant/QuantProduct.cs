@@ -15,6 +15,11 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
 {
     private const int Width = QuantPanels.Width, Unit = QuantPanels.Unit;
 
+    /// <summary>
+    /// Bytes to the codes that are fetched into the cache meanwhile; past the end nothing comes to harm.
+    /// </summary>
+    private const int Ahead = 16384;
+
     /// <summary>Weights times rows that are worth a dispatch.</summary>
     private const int WorthSharing = 1 << 16;
 
@@ -29,8 +34,15 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        float* sums = scratch.Allocate(Width);
-        for (int panel = (int)begin; panel < end; panel++)
+        if (w.IsNibbles)
+            Walk<S, V, FourBitCodes>((int)begin, (int)end, scratch.Allocate(Width));
+        else
+            Walk<S, V, EightBitCodes>((int)begin, (int)end, scratch.Allocate(Width));
+    }
+
+    private void Walk<S, V, C>(int begin, int end, float* sums) where S : ISimd<V> where V : unmanaged where C : ICodes
+    {
+        for (int panel = begin; panel < end; panel++)
         {
             int n = panel * Width, count = Math.Min(Width, w.N - n);
             for (int row = 0; row < m; row++)
@@ -39,81 +51,47 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
                 if (bias != null)
                     new ReadOnlySpan<float>(bias + n, count).CopyTo(new Span<float>(sums, Width));
                 for (int lane = 0; lane < Width; lane += S.Lanes)
-                    S.Store(sums + lane, Chain<S, V>(panel, row, lane, S.Load(sums + lane)));
+                    S.Store(sums + lane, Chain<S, V, C>(panel, row, lane, S.Load(sums + lane)));
                 new ReadOnlySpan<float>(sums, count).CopyTo(new Span<float>(y.At(row) + n, count));
             }
         }
     }
 
     /// <summary>The chains of as many rows of W as a vector has lanes.</summary>
-    private V Chain<S, V>(int panel, int row, int lane, V sum) where S : ISimd<V> where V : unmanaged
+    private V Chain<S, V, C>(int panel, int row, int lane, V sum) where S : ISimd<V> where V : unmanaged where C : ICodes
     {
-        byte* codes = w.Codes(panel) + (lane * (w.IsNibbles ? 4 : 2));
-        float* scales = w.Scales(panel) + lane, minima = w.Minima(panel) + lane, d = x.Scales(row);
+        byte* codes = w.Codes(panel) + (lane * C.LaneBytes), xCodes = C.Of(x, row);
+        float* scales = w.Scales(panel) + lane, d = x.Scales(row), end = d + w.Units;
         int* sums = x.Sums(row);
-        for (int unit = 0; unit < w.Units; unit++, codes += w.UnitBytes, sums += 2)
+        int parts = w.PartsPerUnit, offset = w.Offset;
+        nint minima = w.HasMinimum ? (nint)(w.Minima(panel) - w.Scales(panel)) : 0;
+        for (; d < end; d++, codes += C.UnitBytes, xCodes += C.XBytes, sums += 2, scales += parts * Width)
         {
-            var (low, high) = w.IsNibbles ? Nibbles<S, V>(codes, x.Bytes(row) + (unit * Unit))
-                : Bytes<S, V>(codes, x.Shorts(row) + (unit * Unit));
-            V scale = S.Splat(d[unit]);
-            if (w.PartsPerUnit == 1)
-                sum = Add<S, V>(sum, S.AddIntegers(low, high), sums[0] + sums[1], scale, ref scales, ref minima);
-            else
+            for (int i = 0; i < C.UnitBytes && row == 0; i += CacheSizes.Line)
+                System.Runtime.Intrinsics.X86.Sse.Prefetch1(codes + Ahead + i);
+            var (low, high) = C.Sums<S, V>(codes, xCodes);
+            int sumOfX = sums[0];
+            if (parts == 1)
             {
-                sum = Add<S, V>(sum, low, sums[0], scale, ref scales, ref minima);
-                sum = Add<S, V>(sum, high, sums[1], scale, ref scales, ref minima);
+                low = S.AddIntegers(low, high);
+                sumOfX += sums[1];
             }
+            V factor = S.Splat(*d);
+            sum = S.Fma(Part<S, V>(low, offset, sumOfX), S.Multiply(S.Load(scales), factor), sum);
+            if (minima != 0)
+                sum = S.Fma(S.Splat(sumOfX), S.Multiply(S.Load(scales + minima), factor), sum);
+            if (parts == 1)
+                continue;
+            sum = S.Fma(Part<S, V>(high, offset, sums[1]), S.Multiply(S.Load(scales + Width), factor), sum);
+            if (minima != 0)
+                sum = S.Fma(S.Splat(sums[1]), S.Multiply(S.Load(scales + Width + minima), factor), sum);
         }
         return sum;
     }
 
-    /// <summary>Adds the products of a part, and its minimum.</summary>
+    /// <summary>The products of a part without the offset of its codes, as floats.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private V Add<S, V>(V sum, V products, int sumOfX, V d, ref float* scales, ref float* minima)
-        where S : ISimd<V> where V : unmanaged
-    {
-        if (w.Offset != 0)
-            products = S.AddIntegers(products, S.Splat(BitConverter.Int32BitsToSingle(-w.Offset * sumOfX)));
-        sum = S.Fma(S.ToFloats(products), S.Multiply(S.Load(scales), d), sum);
-        scales += Width;
-        if (!w.HasMinimum)
-            return sum;
-        sum = S.Fma(S.Splat(sumOfX), S.Multiply(S.Load(minima), d), sum);
-        minima += Width;
-        return sum;
-    }
-
-    /// <summary>
-    /// The sums of a unit's halves from codes of 4 bits. Eight 16-bit sums of two products are at most 8 x 2 x 15 x 127
-    /// = 30,480.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (V Low, V High) Nibbles<S, V>(byte* codes, sbyte* x) where S : ISimd<V> where V : unmanaged
-    {
-        float* bytes = (float*)x; // four codes each, which are only copied
-        V w0 = S.Load((float*)codes), w1 = S.Load((float*)(codes + 64)), w2 = S.Load((float*)(codes + 128)),
-            w3 = S.Load((float*)(codes + 192));
-        V low = S.AddShorts(
-            S.AddShorts(S.DotBytes(S.LowNibbles(w0), S.Splat(bytes[0])), S.DotBytes(S.LowNibbles(w1), S.Splat(bytes[1]))),
-            S.AddShorts(S.DotBytes(S.LowNibbles(w2), S.Splat(bytes[2])), S.DotBytes(S.LowNibbles(w3), S.Splat(bytes[3]))));
-        V high = S.AddShorts(
-            S.AddShorts(S.DotBytes(S.HighNibbles(w0), S.Splat(bytes[4])), S.DotBytes(S.HighNibbles(w1), S.Splat(bytes[5]))),
-            S.AddShorts(S.DotBytes(S.HighNibbles(w2), S.Splat(bytes[6])), S.DotBytes(S.HighNibbles(w3), S.Splat(bytes[7]))));
-        return (S.SumShorts(low), S.SumShorts(high));
-    }
-
-    /// <summary>The sums of a unit's halves from codes of 8 bits.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (V Low, V High) Bytes<S, V>(byte* codes, short* x) where S : ISimd<V> where V : unmanaged
-    {
-        float* pairs = (float*)x; // two codes each, which are only copied
-        sbyte* c = (sbyte*)codes;
-        V low = S.Splat(0), high = low;
-        for (int j = 0; j < 8; j++)
-        {
-            low = S.AddIntegers(low, S.DotShorts(S.LoadShorts(c + (32 * j)), S.Splat(pairs[j])));
-            high = S.AddIntegers(high, S.DotShorts(S.LoadShorts(c + (32 * (j + 8))), S.Splat(pairs[j + 8])));
-        }
-        return (low, high);
-    }
+    private static V Part<S, V>(V products, int offset, int sumOfX) where S : ISimd<V> where V : unmanaged =>
+        S.ToFloats(offset == 0 ? products
+            : S.AddIntegers(products, S.Splat(BitConverter.Int32BitsToSingle(-offset * sumOfX))));
 }
