@@ -81,7 +81,8 @@ internal static class AffineBlock
         }
     }
 
-    private static void WeighErrors(AffineRules rules, ReadOnlySpan<float> x, Importance importance, Span<float> weights)
+    private static void WeighErrors(AffineRules rules, ReadOnlySpan<float> x, Importance importance,
+        Span<float> weights)
     {
         // Q2_K weights errors by the size of the number alone, and adds the plain mean of squares.
         bool isPlain = rules.Search.IsAbsolute;

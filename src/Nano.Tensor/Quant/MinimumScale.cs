@@ -42,7 +42,7 @@ internal readonly ref struct MinimumScale(int most, ReadOnlySpan<Vector256<float
             sumW += weights[i];
             sumX += weights[i] * x[i];
         }
-        min = Vector256.ConditionalSelect(Vector256.GreaterThan(min, Vector256<float>.Zero), Vector256<float>.Zero, min);
+        min = Vector256.AndNot(min, Vector256.GreaterThan(min, Vector256<float>.Zero));
         Vector256<float> inverse = Vector256.Create((float)most) / (max - min),
             isFlat = PartLanes.IsInfinite(inverse), // equal numbers, or they differ by less than a normal number
             scale = Vector256.AndNot(Vector256.Create(1f) / inverse, isFlat);

@@ -13,7 +13,7 @@ internal static class SignedScale
 
     private const int Tries = 9, Passes = 5;
 
-    /// <summary>Searches the scale of one part, see the search of eight.</summary>
+    /// <summary>Searches the scale of a single part.</summary>
     public static float Search(int n, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, Span<byte> codes)
     {
         Span<float> scales = stackalloc float[PartLanes.Count];
