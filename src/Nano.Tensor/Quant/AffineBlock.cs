@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Nano;
 
 /// <summary>The constants in which Q2_K, Q4_K and Q5_K differ.</summary>
@@ -51,33 +53,49 @@ internal static class AffineBlock
         return isInRange;
     }
 
-    /// <summary>The scale and minimum of each part on its own, and the sum of its weights of errors.</summary>
+    /// <summary>
+    /// The scale of each part and its minimum with the sign reversed, and the sum of its weights of
+    /// errors.
+    /// </summary>
     private static void SearchParts(AffineRules rules, ReadOnlySpan<float> x, Importance importance, Span<byte> codes,
         Span<float> factors, Span<float> depths, Span<float> partWeights)
     {
-        Span<float> weights = stackalloc float[rules.Part];
+        Span<float> weights = stackalloc float[Weights];
+        WeighErrors(rules, x, importance, weights);
+        for (int part = 0; part < rules.Parts; part++)
+            foreach (float weight in weights.Slice(part * rules.Part, rules.Part))
+                partWeights[part] += weight;
+        Span<Vector256<float>> numbers = stackalloc Vector256<float>[rules.Part],
+            errorWeights = stackalloc Vector256<float>[rules.Part];
+        Span<Vector256<int>> found = stackalloc Vector256<int>[rules.Part];
+        for (int part = 0; part < rules.Parts; part += PartLanes.Count)
+        {
+            int start = part * rules.Part, count = PartLanes.Count * rules.Part;
+            PartLanes.Gather(x.Slice(start, count), rules.Part, numbers);
+            PartLanes.Gather(weights.Slice(start, count), rules.Part, errorWeights);
+            (Vector256<float> scale, Vector256<float> min) = new MinimumScale(rules.Most, numbers, errorWeights).Search(
+                importance.IsNone ? rules.Search : MinimumSearch.WithImportance, found);
+            scale.CopyTo(factors[part..]);
+            (-min).CopyTo(depths[part..]);
+            PartLanes.Scatter(found, codes.Slice(start, count));
+        }
+    }
+
+    private static void WeighErrors(AffineRules rules, ReadOnlySpan<float> x, Importance importance,
+        Span<float> weights)
+    {
         // Q2_K weights errors by the size of the number alone, and adds the plain mean of squares.
         bool isPlain = rules.Search.IsAbsolute;
-        float square = importance.IsNone ? 0 : (isPlain ? 1 : 2) * SumOfSquares(x) / Weights;
-        for (int part = 0; part < rules.Parts; part++)
+        if (!importance.IsNone)
         {
-            int at = part * rules.Part;
-            ReadOnlySpan<float> numbers = x.Slice(at, rules.Part);
-            if (importance.IsNone)
-            {
-                float mean = isPlain ? 0 : MathF.Sqrt(SumOfSquares(numbers) / rules.Part);
-                for (int i = 0; i < weights.Length; i++)
-                    weights[i] = mean + MathF.Abs(numbers[i]);
-            }
-            else
-            {
-                importance.ErrorWeights(numbers, at, square, weights);
-                foreach (float weight in weights)
-                    partWeights[part] += weight;
-            }
-            factors[part] = MinimumScale.Search(rules.Most, numbers, weights,
-                importance.IsNone ? rules.Search : MinimumSearch.WithImportance, codes.Slice(at, rules.Part),
-                out depths[part]);
+            importance.ErrorWeights(x, 0, (isPlain ? 1 : 2) * SumOfSquares(x) / Weights, weights);
+            return;
+        }
+        for (int start = 0; start < Weights; start += rules.Part)
+        {
+            float mean = isPlain ? 0 : MathF.Sqrt(SumOfSquares(x.Slice(start, rules.Part)) / rules.Part);
+            for (int i = start; i < start + rules.Part; i++)
+                weights[i] = mean + MathF.Abs(x[i]);
         }
     }
 

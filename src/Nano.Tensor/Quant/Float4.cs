@@ -14,19 +14,32 @@ internal static class Float4
     /// <summary>The middles between neighbours, in halves.</summary>
     private static ReadOnlySpan<float> Middles => [0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10];
 
-    /// <summary>Sixteen codes as floats.</summary>
+    /// <summary>Sixteen codes as whole numbers of halves.</summary>
     public static Vector128<sbyte> Twice(Vector128<byte> codes) => Vector128.Shuffle(Halves, codes.AsSByte());
 
     /// <summary>The nearest codes; of two equally near numbers the smaller in magnitude.</summary>
+    /// <param name="x">Eight or a multiple.</param>
+    /// <param name="scale">The scale, halved; 0 makes all codes 0.</param>
+    /// <param name="codes">Receives one code per number.</param>
     public static void Encode(ReadOnlySpan<float> x, float scale, Span<byte> codes)
     {
-        for (int i = 0; i < x.Length; i++)
+        if (scale == 0)
         {
-            int code = 0;
+            codes.Clear();
+            return;
+        }
+        for (int i = 0; i < x.Length; i += Vector256<float>.Count)
+        {
+            Vector256<float> numbers = Vector256.Create(x[i..]), magnitudes = Vector256.Abs(numbers);
+            Vector256<int> code = default;
             foreach (float middle in Middles)
-                if (scale > 0 && MathF.Abs(x[i]) > middle * scale)
-                    code++;
-            codes[i] = (byte)(code > 0 && x[i] < 0 ? code + 8 : code);
+                code -= Vector256.GreaterThan(magnitudes, Vector256.Create(middle * scale)).AsInt32();
+            // no code of -0
+            Vector256<int> isNegative = Vector256.LessThan(numbers, default).AsInt32()
+                & Vector256.GreaterThan(code, default);
+            code += isNegative & Vector256.Create(8);
+            for (int lane = 0; lane < Vector256<float>.Count; lane++)
+                codes[i + lane] = (byte)code[lane];
         }
     }
 }
@@ -90,11 +103,14 @@ internal readonly struct NVFP4 : IBlockFormat
         {
             Vector128<byte> bytes = Unpacking.Load(block[(Parts + (pair * Part / 2))..]),
                 low = Unpacking.Low(bytes), high = Unpacking.High(bytes);
-            to.Scaled(pair * Part, Float4.Twice(Vector128.Create(low.GetLower(), high.GetLower())), Scale(block[pair]));
-            to.Scaled((pair + 1) * Part, Float4.Twice(Vector128.Create(low.GetUpper(), high.GetUpper())),
-                Scale(block[pair + 1]));
+            to.Scaled(pair * Part, Float4.Twice(Halves(low, high, 0)), Scale(block[pair]));
+            to.Scaled((pair + 1) * Part, Float4.Twice(Halves(low, high, 1)), Scale(block[pair + 1]));
         }
     }
+
+    /// <summary>A half of each of two vectors.</summary>
+    private static Vector128<byte> Halves(Vector128<byte> low, Vector128<byte> high, int half) =>
+        Vector128.Create(low.AsUInt64()[half], high.AsUInt64()[half]).AsByte();
 
     /// <summary>Half of the number that a byte stands for.</summary>
     private static float Scale(byte e)

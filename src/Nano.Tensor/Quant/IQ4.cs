@@ -28,32 +28,30 @@ internal static class IQ4Codes
         to.Scaled(at + 16, Vector128.Shuffle(Values, Unpacking.High(codes).AsSByte()), scale);
     }
 
-    /// <summary>The nearest number of the table; of two equally near the larger.</summary>
-    private static int Nearest(float x)
+    /// <summary>The middles between neighbours.</summary>
+    private static ReadOnlySpan<float> Middles =>
+        [-115.5f, -93.5f, -74, -57, -42, -28.5f, -16, -4.5f, 7, 19, 31.5f, 45.5f, 61, 79, 101];
+
+    /// <summary>
+    /// The codes of numbers under an inverse scale: those of the nearest numbers of the table, of
+    /// two equally near the larger.
+    /// </summary>
+    private static void Encode(ReadOnlySpan<float> x, Vector256<float> inverse, Span<byte> codes)
     {
-        int low = 0, high = Table.Length - 1;
-        if (!(x > Table[low]))
-            return low;
-        if (x >= Table[high])
-            return high;
-        while (high - low > 1)
+        for (int i = 0; i < x.Length; i += Vector256<float>.Count)
         {
-            int middle = (low + high) / 2;
-            if (x < Table[middle])
-                high = middle;
-            else
-                low = middle;
+            Vector256<float> scaled = inverse * Vector256.Create(x[i..]);
+            Vector256<int> code = default;
+            foreach (float middle in Middles)
+                code -= Vector256.GreaterThanOrEqual(scaled, Vector256.Create(middle)).AsInt32();
+            for (int lane = 0; lane < Vector256<float>.Count; lane++)
+                codes[i + lane] = (byte)code[lane];
         }
-        return x - Table[low] < Table[high] - x ? low : high;
     }
 
     /// <summary>The codes of numbers divided by a scale.</summary>
-    public static void Encode(ReadOnlySpan<float> x, float scale, Span<byte> codes)
-    {
-        float inverse = Rounding.Reciprocal(scale);
-        for (int i = 0; i < x.Length; i++)
-            codes[i] = (byte)Nearest(inverse * x[i]);
-    }
+    public static void Encode(ReadOnlySpan<float> x, float scale, Span<byte> codes) =>
+        Encode(x, Vector256.Create(Rounding.Reciprocal(scale)), codes);
 
     /// <summary>
     /// The weights of errors of a part, relative to the whole block: by the squares of the numbers,
@@ -97,10 +95,12 @@ internal static class IQ4Codes
     private static (float Products, float Squares) Sums(ReadOnlySpan<float> x, ReadOnlySpan<float> errorWeights,
         float inverse)
     {
+        Span<byte> codes = stackalloc byte[Part];
+        Encode(x, Vector256.Create(inverse), codes);
         float products = 0, squares = 0;
         for (int i = 0; i < x.Length; i++)
         {
-            float q = Table[Nearest(inverse * x[i])], w = errorWeights[i];
+            float q = Table[codes[i]], w = errorWeights[i];
             products += w * q * x[i];
             squares += w * q * q;
         }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Nano;
 
 /// <summary>The arguments of a search for a scale and a minimum.</summary>
@@ -12,105 +14,96 @@ internal readonly record struct MinimumSearch(float First, float Step, int Steps
 }
 
 /// <summary>
-/// Searches the scale s and the minimum m of a part of a block whose codes l run from 0, so that
-/// the weighted error of s l + m is small.
+/// Searches the scale s and the minimum m of eight parts at a time, whose codes l run from 0, so
+/// that the weighted error of s l + m is small.
 /// </summary>
-internal static class MinimumScale
+/// <param name="most">The largest code.</param>
+/// <param name="x">The numbers of the parts, side by side.</param>
+/// <param name="weights">The weight of each number's error.</param>
+internal readonly ref struct MinimumScale(int most, ReadOnlySpan<Vector256<float>> x,
+    ReadOnlySpan<Vector256<float>> weights)
 {
-    // The most numbers of a part.
-    private const int MaxLength = 32;
+    private readonly ReadOnlySpan<Vector256<float>> x = x, weights = weights;
 
     /// <summary>
     /// Tries scales around the one that maps the range of the numbers onto the codes, each with its
     /// minimum fitted by least squares.
     /// </summary>
-    /// <param name="most">The largest code.</param>
-    /// <param name="x">The numbers, 32 at most.</param>
-    /// <param name="weights">The weight of each number's error.</param>
     /// <param name="search">The scales to try.</param>
     /// <param name="codes">Receives the codes.</param>
-    /// <param name="depth">Receives the minimum with its sign reversed; never negative.</param>
-    public static float Search(int most, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, MinimumSearch search,
-        Span<byte> codes, out float depth)
+    /// <returns>The scales, and the minima, which are never positive.</returns>
+    public (Vector256<float> Scale, Vector256<float> Min) Search(MinimumSearch search, Span<Vector256<int>> codes)
     {
-        float min = x[0], max = x[0], sumW = weights[0], sumX = sumW * x[0];
+        Vector256<float> min = x[0], max = x[0], sumW = weights[0], sumX = sumW * x[0];
         for (int i = 1; i < x.Length; i++)
         {
-            if (x[i] < min)
-                min = x[i];
-            if (x[i] > max)
-                max = x[i];
+            min = Vector256.ConditionalSelect(Vector256.LessThan(x[i], min), x[i], min);
+            max = Vector256.ConditionalSelect(Vector256.GreaterThan(x[i], max), x[i], max);
             sumW += weights[i];
             sumX += weights[i] * x[i];
         }
-        if (min > 0)
-            min = 0;
-        float inverse = most / (max - min);
-        if (float.IsInfinity(inverse)) // the numbers are equal, or differ by less than a normal number
-        {
-            codes.Clear();
-            depth = -min;
-            return 0;
-        }
-        Span<byte> tried = stackalloc byte[MaxLength];
-        tried = tried[..x.Length];
-        float scale = 1 / inverse;
+        min = Vector256.AndNot(min, Vector256.GreaterThan(min, Vector256<float>.Zero));
+        Vector256<float> inverse = Vector256.Create((float)most) / (max - min),
+            isFlat = PartLanes.IsInfinite(inverse), // equal numbers, or they differ by less than a normal number
+            scale = Vector256.AndNot(Vector256.Create(1f) / inverse, isFlat);
         for (int i = 0; i < x.Length; i++)
-            codes[i] = (byte)Rounding.Near(inverse * (x[i] - min), 0, most);
-        float least = Error(x, weights, codes, scale, min, search.IsAbsolute);
+            codes[i] = Vector256.AndNot(PartLanes.Near(inverse * (x[i] - min), 0, most), isFlat.AsInt32());
+        Vector256<float> least = Error(codes, scale, min, search.IsAbsolute);
+        Span<Vector256<int>> tried = stackalloc Vector256<int>[PartLanes.MaxLength];
+        tried = tried[..x.Length];
         for (int step = 0; step <= search.Steps; step++)
         {
             // The minimum of the best try so far bounds the range.
-            inverse = (search.First + (search.Step * step) + most) / (max - min);
-            if (!Fit(most, x, weights, inverse, (sumW, sumX, min), tried, out float fitScale, out float fitMin))
+            inverse = Vector256.Create(search.First + (search.Step * step) + most) / (max - min);
+            Vector256<float> better = Fit(inverse, (sumW, sumX, min), tried, out var fitScale, out var fitMin),
+                error = Error(tried, fitScale, fitMin, search.IsAbsolute);
+            better = Vector256.AndNot(better & Vector256.LessThan(error, least), isFlat);
+            if (better == Vector256<float>.Zero)
                 continue;
-            float error = Error(x, weights, tried, fitScale, fitMin, search.IsAbsolute);
-            if (error < least)
-            {
-                tried.CopyTo(codes);
-                (least, scale, min) = (error, fitScale, fitMin);
-            }
+            for (int i = 0; i < x.Length; i++)
+                codes[i] = Vector256.ConditionalSelect(better.AsInt32(), tried[i], codes[i]);
+            least = Vector256.ConditionalSelect(better, error, least);
+            scale = Vector256.ConditionalSelect(better, fitScale, scale);
+            min = Vector256.ConditionalSelect(better, fitMin, min);
         }
-        depth = -min;
-        return scale;
+        return (scale, min);
     }
 
     /// <summary>
-    /// The codes under an inverse scale, and the scale and minimum, at most 0, that suit these
-    /// codes best; false if no equation determines them.
+    /// The codes under inverse scales, and the scales and minima, at most 0, that suit these codes
+    /// best.
     /// </summary>
-    private static bool Fit(int most, ReadOnlySpan<float> x, ReadOnlySpan<float> weights, float inverse,
-        (float W, float X, float Min) sums, Span<byte> codes, out float scale, out float min)
+    /// <returns>All bits of the lanes in which equations determine these.</returns>
+    private Vector256<float> Fit(Vector256<float> inverse, (Vector256<float> W, Vector256<float> X,
+        Vector256<float> Min) sums, Span<Vector256<int>> codes, out Vector256<float> scale, out Vector256<float> min)
     {
-        float sumL = 0, sumL2 = 0, sumXL = 0;
+        Vector256<float> sumL = default, sumL2 = default, sumXL = default;
         for (int i = 0; i < x.Length; i++)
         {
-            int l = Rounding.Near(inverse * (x[i] - sums.Min), 0, most);
-            codes[i] = (byte)l;
-            float w = weights[i];
-            sumL += w * l;
-            sumL2 += w * l * l;
-            sumXL += w * l * x[i];
+            codes[i] = PartLanes.Near(inverse * (x[i] - sums.Min), 0, most);
+            Vector256<float> l = Vector256.ConvertToSingle(codes[i]), weighted = weights[i] * l;
+            sumL += weighted;
+            sumL2 += weighted * l;
+            sumXL += weighted * x[i];
         }
-        float determinant = (sums.W * sumL2) - (sumL * sumL);
-        (scale, min) = (0, 0);
-        if (!(determinant > 0) || !float.IsFinite(inverse))
-            return false;
+        Vector256<float> determinant = (sums.W * sumL2) - (sumL * sumL);
         scale = ((sums.W * sumXL) - (sums.X * sumL)) / determinant;
         min = ((sumL2 * sums.X) - (sumL * sumXL)) / determinant;
-        if (min > 0)
-            (scale, min) = (sumXL / sumL2, 0);
-        return true;
+        Vector256<float> isPositive = Vector256.GreaterThan(min, Vector256<float>.Zero);
+        scale = Vector256.ConditionalSelect(isPositive, sumXL / sumL2, scale);
+        min = Vector256.AndNot(min, isPositive);
+        return Vector256.AndNot(Vector256.GreaterThan(determinant, Vector256<float>.Zero),
+            PartLanes.IsInfinite(inverse));
     }
 
-    private static float Error(ReadOnlySpan<float> x, ReadOnlySpan<float> weights, ReadOnlySpan<byte> codes,
-        float scale, float min, bool isAbsolute)
+    private Vector256<float> Error(ReadOnlySpan<Vector256<int>> codes, Vector256<float> scale, Vector256<float> min,
+        bool isAbsolute)
     {
-        float sum = 0;
+        Vector256<float> sum = default;
         for (int i = 0; i < x.Length; i++)
         {
-            float difference = (scale * codes[i]) + min - x[i];
-            sum += weights[i] * (isAbsolute ? MathF.Abs(difference) : difference * difference);
+            Vector256<float> difference = (scale * Vector256.ConvertToSingle(codes[i])) + min - x[i];
+            sum += weights[i] * (isAbsolute ? Vector256.Abs(difference) : difference * difference);
         }
         return sum;
     }

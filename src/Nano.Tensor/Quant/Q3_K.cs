@@ -70,17 +70,19 @@ internal readonly struct Q3_K : IBlockFormat
     private static float Search(ReadOnlySpan<float> x, Importance importance, Span<byte> codes, Span<byte> scaleCodes)
     {
         Span<float> scales = stackalloc float[Parts], partWeights = stackalloc float[Parts],
-            errorWeights = stackalloc float[Part];
+            errorWeights = stackalloc float[Weights];
         float sum = 0;
         foreach (float value in x)
             sum += value * value;
+        importance.ErrorWeights(x, 0, 2 * sum / Weights, errorWeights);
         for (int part = 0; part < Parts; part++)
-        {
-            ReadOnlySpan<float> numbers = x.Slice(part * Part, Part);
-            importance.ErrorWeights(numbers, part * Part, 2 * sum / Weights, errorWeights);
-            foreach (float weight in errorWeights)
+            foreach (float weight in errorWeights.Slice(part * Part, Part))
                 partWeights[part] += weight;
-            scales[part] = SignedScale.Search(Offset, numbers, errorWeights, codes.Slice(part * Part, Part));
+        for (int part = 0; part < Parts; part += PartLanes.Count)
+        {
+            int start = part * Part, count = PartLanes.Count * Part;
+            SignedScale.Search(Offset, Part, x.Slice(start, count), errorWeights.Slice(start, count),
+                codes.Slice(start, count), scales[part..]);
         }
         return SignedScale.Search(ScaleOffset, scales, partWeights, scaleCodes);
     }

@@ -34,16 +34,15 @@ internal readonly struct Q6_K : IBlockFormat
     public static bool Quantise(ReadOnlySpan<float> weights, Importance importance, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[Weights];
-        Span<float> scales = stackalloc float[Parts], squares = stackalloc float[Part];
-        for (int part = 0; part < Parts; part++)
+        Span<float> scales = stackalloc float[Parts], squares = stackalloc float[Weights];
+        for (int i = 0; i < Weights; i++)
+            squares[i] = weights[i] * weights[i];
+        ReadOnlySpan<float> errorWeights = importance.IsNone ? squares : importance.Columns;
+        for (int part = 0; part < Parts; part += PartLanes.Count)
         {
-            ReadOnlySpan<float> numbers = weights.Slice(part * Part, Part), errorWeights = squares;
-            if (importance.IsNone)
-                for (int i = 0; i < Part; i++)
-                    squares[i] = numbers[i] * numbers[i];
-            else
-                errorWeights = importance.Columns.Slice(part * Part, Part);
-            scales[part] = SignedScale.Search(Offset, numbers, errorWeights, codes.Slice(part * Part, Part));
+            int start = part * Part, count = PartLanes.Count * Part;
+            SignedScale.Search(Offset, Part, weights.Slice(start, count), errorWeights.Slice(start, count),
+                codes.Slice(start, count), scales[part..]);
         }
         float largest = Rounding.Largest(scales);
         if (MathF.Abs(largest) < SignedScale.Negligible)

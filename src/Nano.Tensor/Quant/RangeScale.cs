@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Nano;
 
 /// <summary>The scale and minimum of blocks whose codes span the range of their weights.</summary>
@@ -15,9 +17,15 @@ internal static class RangeScale
         {
             Span<float> errorWeights = stackalloc float[weights.Length];
             importance.ErrorWeights(weights, 0, importance.MeanSquare, errorWeights);
-            float scale = MinimumScale.Search(most, weights, errorWeights, MinimumSearch.WithImportance, codes,
-                out float depth);
-            return (scale, -depth);
+            Span<Vector256<float>> x = stackalloc Vector256<float>[weights.Length],
+                w = stackalloc Vector256<float>[weights.Length];
+            Span<Vector256<int>> found = stackalloc Vector256<int>[weights.Length];
+            PartLanes.Gather(weights, weights.Length, x);
+            PartLanes.Gather(errorWeights, weights.Length, w);
+            (Vector256<float> scale, Vector256<float> minimum) =
+                new MinimumScale(most, x, w).Search(MinimumSearch.WithImportance, found);
+            PartLanes.Scatter(found, codes);
+            return (scale[0], minimum[0]);
         }
         float min = weights[0], max = weights[0];
         foreach (float x in weights)

@@ -36,7 +36,8 @@ internal static class Unpacking
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Spread(int bits, byte value)
     {
-        var bytes = Vector128.Create(Vector64.Create((byte)bits), Vector64.Create((byte)(bits >> 8)));
+        const ulong Everywhere = 0x0101010101010101;
+        var bytes = Vector128.Create((byte)bits * Everywhere, (byte)(bits >> 8) * Everywhere).AsByte();
         return Vector128.Equals(bytes & BitOfLane, BitOfLane) & Vector128.Create(value);
     }
 
