@@ -175,22 +175,22 @@ internal static class TrainVerb
         foreach (string line in VerdictLines.Of(end.Verdict))
             human.WriteLine(line);
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new JsonFields
             {
-                steps = end.Step,
-                end.Tokens,
-                train_loss = Common.Finite(end.TrainLoss),
-                val_loss = Common.Finite(end.ValLoss),
-                val_loss_before = trainer.ValLossBefore,
-                end.Seconds,
-                tokens_per_second = speed,
-                end.Checkpoint,
-                end.StoppedEarly,
-                verdict = end.Verdict.Word,
-                verdict_reason = end.Verdict.Reason,
-                verdict_causes = end.Verdict.Causes,
-                profile,
-                trace,
+                ["steps"] = end.Step,
+                ["tokens"] = end.Tokens,
+                ["train_loss"] = Common.Finite(end.TrainLoss),
+                ["val_loss"] = Common.Finite(end.ValLoss),
+                ["val_loss_before"] = trainer.ValLossBefore,
+                ["seconds"] = end.Seconds,
+                ["tokens_per_second"] = speed,
+                ["checkpoint"] = end.Checkpoint,
+                ["stopped_early"] = end.StoppedEarly,
+                ["verdict"] = end.Verdict.Word,
+                ["verdict_reason"] = end.Verdict.Reason,
+                ["verdict_causes"] = end.Verdict.Causes,
+                ["profile"] = profile,
+                ["trace"] = trace,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
     }
