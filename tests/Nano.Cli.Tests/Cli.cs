@@ -133,7 +133,8 @@ internal static class Cli
             StandardOutputEncoding = Encoding.UTF8,
             StandardErrorEncoding = Encoding.UTF8,
         };
-        foreach (string name in (string[])["NANO_SIMD", "NANO_EMIT", "NANO_THREADS", "no_proxy", "NO_PROXY"])
+        foreach (string name in (string[])["NANO_SIMD", "NANO_EMIT", "NANO_HUGE_PAGES", "NANO_THREADS", "no_proxy",
+            "NO_PROXY"])
             start.Environment.Remove(name);
         start.Environment["NANO_DATA"] = Path.Combine(Path.GetTempPath(), "nano-test-no-such-folder");
         // nobody listens on the discard port

@@ -14,7 +14,8 @@ namespace Nano.Cli;
 /// </summary>
 internal sealed class JsonFields : OrderedDictionary<string, object?>
 {
-    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Readable =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The object as one line.</summary>
     public string ToJson()
@@ -69,7 +70,7 @@ internal sealed class JsonFields : OrderedDictionary<string, object?>
     }
 }
 
-/// <summary>Records of the libraries that stand in the JSON of verbs, and what is left of plain values.</summary>
+/// <summary>Records of the libraries that stand in the JSON of verbs, and the rarer plain values.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(double))]

@@ -38,7 +38,7 @@ internal static class EvalOutput
     }
 
     /// <summary>A score for --json.</summary>
-    public static JsonFields Json(Score score) => new JsonFields
+    public static JsonFields Json(Score score) => new()
     {
         ["value"] = score.Value,
         ["stderr"] = Common.Finite(score.StandardError),

@@ -102,7 +102,7 @@ internal static class BenchVerb
             ProfileTable.Print(human, profiler!, machine);
         var traced = trace is null ? null : TraceTable.WriteAndPrint(human, trace, tracePath!);
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["machine"] = new JsonFields
                 {
@@ -110,6 +110,7 @@ internal static class BenchVerb
                     ["threads"] = compute.Threads,
                     ["simd"] = compute.Width.ToString(),
                     ["peak_gflops"] = machine.PeakGflops,
+                    ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
                     ["read_gbps"] = machine.ReadGigabytesPerSecond,
                     ["triad_gbps"] = machine.TriadGigabytesPerSecond,
                     ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds)

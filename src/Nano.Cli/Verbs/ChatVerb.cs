@@ -88,7 +88,7 @@ internal static class ChatVerb
                     live, interrupt);
         }
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["messages"] = session.Messages
                 .Select(message => new JsonFields { ["role"] = message.Role, ["content"] = message.Content })

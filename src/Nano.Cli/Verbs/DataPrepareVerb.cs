@@ -100,7 +100,7 @@ internal static class DataPrepareVerb
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Say(human, data, seconds);
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["folder"] = data.Folder,
                 ["train_tokens"] = data.Train.Tokens,

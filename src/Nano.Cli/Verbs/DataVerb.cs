@@ -39,7 +39,7 @@ internal static class DataVerb
                         + $"bytes{(File.Exists(Path.Combine(store.Folder, file.Name)) ? ", here" : "")}"));
             }
             if (json)
-                Common.PrintJson(new JsonFields
+                Common.PrintJson(new()
                 {
                     ["folder"] = store.Folder,
                     ["sources"] = store.Sources.Select(source => new JsonFields
@@ -55,7 +55,7 @@ internal static class DataVerb
         foreach (string path in paths)
             human.WriteLine($"{path}: digest as expected");
         if (json)
-            Common.PrintJson(new JsonFields { ["name"] = name, ["paths"] = paths });
+            Common.PrintJson(new() { ["name"] = name, ["paths"] = paths });
         return 0;
     }
 }

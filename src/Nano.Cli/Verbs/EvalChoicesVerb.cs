@@ -64,7 +64,7 @@ internal static class EvalChoicesVerb
         EvalOutput.Line(human, "acc_norm", result.PerCharacter, "by log-probability per character");
         EvalOutput.Line(human, "acc_bytes", result.PerByte, "by log-probability per byte");
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["examples"] = result.Examples,
                 ["truncated"] = result.Truncated,

@@ -53,7 +53,7 @@ internal static class EvalHellaSwagVerb
         EvalOutput.Line(human, "acc", result.Accuracy, "by log-probability");
         EvalOutput.Line(human, "acc_norm", result.PerToken, "by mean loss, llm.c's accuracy");
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["examples"] = result.Examples,
                 ["truncated"] = result.Truncated,

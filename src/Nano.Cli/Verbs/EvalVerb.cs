@@ -82,7 +82,7 @@ internal static class EvalVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["tokens"] = result.Tokens,
                 ["loss"] = Common.Finite(result.Loss),

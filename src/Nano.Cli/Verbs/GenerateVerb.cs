@@ -159,7 +159,7 @@ internal static class GenerateVerb
         for (int i = 0; i < found.Count; i++)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{found[i].Score:F4}] {prompt}{texts[i]}"));
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["prompt_ids"] = prompts[0],
                 ["beams"] = found.Select((beam, i) => new JsonFields
@@ -187,7 +187,11 @@ internal static class GenerateVerb
         if (logProbs)
             for (int row = 0; row < rows.Count; row++)
                 rows[row]["logprobs"] = generation.Texts[row].LogProbabilities
-                    .Select(thought => new JsonFields { ["chosen"] = Thought(thought.Chosen), ["top"] = thought.Top.Select(Thought) });
+                    .Select(thought => new JsonFields
+                    {
+                        ["chosen"] = Thought(thought.Chosen),
+                        ["top"] = thought.Top.Select(Thought),
+                    });
         var json = rows.Count == 1 ? rows[0] : new JsonFields { ["rows"] = rows };
         json["prefill_tokens_per_second"] = Rate(generation.PrefillTokensPerSecond);
         json["decode_tokens_per_second"] = Rate(generation.DecodeTokensPerSecond);

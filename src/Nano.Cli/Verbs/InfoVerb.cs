@@ -45,8 +45,10 @@ internal static class InfoVerb
         human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
         human.WriteLine("bfloat16     " + (compute.EmittedCodeProblem is { } problem
             ? $"no instruction is used: {problem}" : "products use vdpbf16ps, in code written at run time"));
+        string bfloat16 = compute.EmittedCodeProblem is not null ? ""
+            : string.Create(CultureInfo.InvariantCulture, $", {machine.BFloat16Gflops:F0} bfloat16");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
+            $"peak         {machine.PeakGflops:F0} GFLOP/s float32{bfloat16} (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -63,7 +65,7 @@ internal static class InfoVerb
                     + $"where they have a cache in common, 150 where they do not)"));
         var (devices, problems) = Devices(human);
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["cpu"] = cpu,
                 ["system"] = system,
@@ -72,9 +74,16 @@ internal static class InfoVerb
                 ["bfloat16_instruction"] = compute.EmittedCodeProblem is null,
                 ["bfloat16_problem"] = compute.EmittedCodeProblem,
                 ["peak_gflops"] = machine.PeakGflops,
+                ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
                 ["read_gbps"] = machine.ReadGigabytesPerSecond,
                 ["triad_gbps"] = machine.TriadGigabytesPerSecond,
-                ["caches"] = new JsonFields { ["l1"] = caches.L1, ["l1_ways"] = caches.L1Ways, ["l2"] = caches.L2, ["l3"] = caches.L3 },
+                ["caches"] = new JsonFields
+                {
+                    ["l1"] = caches.L1,
+                    ["l1_ways"] = caches.L1Ways,
+                    ["l2"] = caches.L2,
+                    ["l3"] = caches.L3,
+                },
                 ["huge_pages"] = HugePages.Describe(),
                 ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds),
                 ["devices"] = devices,
@@ -145,7 +154,7 @@ internal static class InfoVerb
     private static void Line(TextWriter human, string name, double figure, string what) =>
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {figure,18:N0} {what}"));
 
-    private static JsonFields ModelJson(ModelConfig config, ModelSummary summary, long? stored, object? step) => new JsonFields
+    private static JsonFields ModelJson(ModelConfig config, ModelSummary summary, long? stored, object? step) => new()
     {
         ["model_type"] = config.ModelType,
         ["layers"] = config.Layers,
@@ -165,7 +174,7 @@ internal static class InfoVerb
         ["training_step"] = step,
     };
 
-    private static JsonFields StepJson(TrainOptions step, MemoryPlan memory) => new JsonFields
+    private static JsonFields StepJson(TrainOptions step, MemoryPlan memory) => new()
     {
         ["batch"] = step.Batch,
         ["seq"] = step.Time,

@@ -124,7 +124,7 @@ internal static class PlanVerb
         _ => $"{seconds / 31_557_600:N1} years",
     };
 
-    private static JsonFields PlanJson(TrainingPlan plan, long? data, double peak, TrainingEstimate[] ways) => new JsonFields
+    private static JsonFields PlanJson(TrainingPlan plan, long? data, double peak, TrainingEstimate[] ways) => new()
     {
         ["preset"] = plan.Options.Preset,
         ["parameters"] = plan.Parameters,

@@ -45,7 +45,11 @@ internal static class RunsVerb
         foreach (var error in broken)
             Screen.Error.WriteLine($"skipped: {error.Message}");
         if (json)
-            Common.PrintJson(new JsonFields { ["runs"] = runs.Select(Fields), ["broken"] = broken.Select(error => error.Message) });
+            Common.PrintJson(new()
+            {
+                ["runs"] = runs.Select(Fields),
+                ["broken"] = broken.Select(error => error.Message),
+            });
         return 0;
     }
 
@@ -73,7 +77,7 @@ internal static class RunsVerb
             human.WriteLine($"report   {path}");
         }
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["runs"] = comparison.Runs.Select(Fields),
                 ["evaluations"] = evaluations.Select(row => new JsonFields
@@ -81,7 +85,11 @@ internal static class RunsVerb
                     ["step"] = row.Step,
                     ["val_losses"] = row.Losses.Select(Common.Finite)
                 }),
-                ["differences"] = differences.Select(row => new JsonFields { ["option"] = row.Option, ["values"] = row.Values }),
+                ["differences"] = differences.Select(row => new JsonFields
+                {
+                    ["option"] = row.Option,
+                    ["values"] = row.Values,
+                }),
             });
         return 0;
     }
@@ -94,7 +102,7 @@ internal static class RunsVerb
                 + $"'{Path.Combine(run.Folder, RunSummary.LogName)}', which could not be read");
     }
 
-    private static JsonFields Fields(RunSummary run) => new JsonFields
+    private static JsonFields Fields(RunSummary run) => new()
     {
         ["folder"] = run.Folder,
         ["preset"] = run.Preset,

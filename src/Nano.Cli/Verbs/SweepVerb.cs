@@ -149,7 +149,7 @@ internal static class SweepVerb
         if (stopped)
             human.WriteLine("stopped; continue with: the same command");
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["runs"] = ranked.Select(run => new JsonFields
                 {

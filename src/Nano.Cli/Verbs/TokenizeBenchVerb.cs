@@ -38,7 +38,7 @@ internal static class TokenizeBenchVerb
                 .Select(run => string.Create(CultureInfo.InvariantCulture,
                     $"{(run.Character == " " ? "space" : run.Character)} {run.Seconds * 1000:F0} ms"))));
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["tokenizer"] = name,
                 ["bytes"] = speed.Bytes,
@@ -46,7 +46,11 @@ internal static class TokenizeBenchVerb
                 ["encode_mb_per_s"] = speed.EncodeMegabytesPerSecond,
                 ["decode_mb_per_s"] = speed.DecodeMegabytesPerSecond,
                 ["allocated"] = speed.Allocated,
-                ["runs"] = speed.Runs.Select(run => new JsonFields { ["character"] = run.Character, ["ms"] = run.Seconds * 1000 }),
+                ["runs"] = speed.Runs.Select(run => new JsonFields
+                {
+                    ["character"] = run.Character,
+                    ["ms"] = run.Seconds * 1000,
+                }),
             });
         return 0;
     }

@@ -58,7 +58,7 @@ internal static class TokenizeTrainVerb
             $"{path}: {vocab:N0} tokens learned in {seconds:F2} s; the text is {tokens:N0} of them, "
             + $"{(double)bytes / tokens:F2} bytes each"));
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["path"] = path,
                 ["vocab"] = vocab,

@@ -39,7 +39,8 @@ internal static class TrainVerb
         using var device = OpenDevice(args);
         var human = Common.Human(json);
         using var work = TrainWork.Prepare(args, plan, human);
-        double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
+        double peak = device is not null && device.Provider != OrtProvider.Cpu ? double.NaN
+            : Machine.MeasurePeak(compute, work.Options.Precision == Precision.BFloat16);
         using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak,
             CommandLine(args), Steps(work.Options, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
@@ -175,7 +176,7 @@ internal static class TrainVerb
         foreach (string line in VerdictLines.Of(end.Verdict))
             human.WriteLine(line);
         if (json)
-            Common.PrintJson(new JsonFields
+            Common.PrintJson(new()
             {
                 ["steps"] = end.Step,
                 ["tokens"] = end.Tokens,

@@ -135,7 +135,8 @@ public sealed class RunLock : IDisposable
         {
             string path = Path.Combine(folder, HolderFile);
             if (new FileInfo(path) is { Exists: true, Length: <= MostHolderBytes }
-                && JsonSerializer.Deserialize(File.ReadAllBytes(path), RunLockJson.Default.Holder) is { Host: not null } holder)
+                && JsonSerializer.Deserialize(File.ReadAllBytes(path), RunLockJson.Default.Holder)
+                    is { Host: not null } holder)
                 return string.Create(CultureInfo.InvariantCulture,
                     $"process {holder.Pid} on {Quoted.Of(holder.Host)[1..^1]}, since "
                     + $"{holder.Since:yyyy-MM-dd HH:mm:ss zzz}");

@@ -39,7 +39,8 @@ internal static class RunStateFile
         TypeInfoResolver = RunStateJson.Default,
     };
 
-    private static readonly JsonTypeInfo<Content> ContentInfo = (JsonTypeInfo<Content>)Json.GetTypeInfo(typeof(Content));
+    private static readonly JsonTypeInfo<Content> ContentInfo =
+        (JsonTypeInfo<Content>)Json.GetTypeInfo(typeof(Content));
 
     private static readonly JsonObject Defaults = DefaultOptions();
 
