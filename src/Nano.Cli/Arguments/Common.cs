@@ -1,19 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 
 namespace Nano.Cli;
 
 /// <summary>Common parts of the verbs: options, the writer for text, and the JSON line.</summary>
 internal static class Common
 {
-    private static readonly JsonSerializerOptions SnakeCase = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     public static Option<bool> Debug { get; } = new("--debug")
     {
         Description = "Show the stack trace of an error",
@@ -160,8 +152,8 @@ internal static class Common
     /// <summary>The writer for text that people read.</summary>
     public static TextWriter Human(bool json) => json ? Screen.Error : Screen.Out;
 
-    /// <summary>Prints one object as one line of JSON with snake_case names.</summary>
-    public static void PrintJson(object value) => Screen.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
+    /// <summary>Prints one object as one line of JSON.</summary>
+    public static void PrintJson(JsonFields fields) => Screen.Out.WriteLine(fields.ToJson());
 
     /// <summary>A number that JSON can hold: null if it is not finite.</summary>
     public static double? Finite(double value) => double.IsFinite(value) ? value : null;

@@ -88,10 +88,10 @@ internal static class ChatVerb
                     live, interrupt);
         }
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                messages = session.Messages
-                .Select(message => new { message.Role, message.Content })
+                ["messages"] = session.Messages
+                .Select(message => new JsonFields { ["role"] = message.Role, ["content"] = message.Content })
             });
         return 0;
     }

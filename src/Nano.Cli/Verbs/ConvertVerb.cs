@@ -84,7 +84,15 @@ internal static class ConvertVerb
         foreach (string note in made.Notes)
             human.WriteLine($"note: {note}");
         if (json)
-            Common.PrintJson(new { input, output, from = $"{made.From}", to = $"{made.To}", made.Bytes, made.Notes });
+            Common.PrintJson(new()
+            {
+                ["input"] = input,
+                ["output"] = output,
+                ["from"] = $"{made.From}",
+                ["to"] = $"{made.To}",
+                ["bytes"] = made.Bytes,
+                ["notes"] = made.Notes,
+            });
         return 0;
     }
 

@@ -64,13 +64,13 @@ internal static class EvalChoicesVerb
         EvalOutput.Line(human, "acc_norm", result.PerCharacter, "by log-probability per character");
         EvalOutput.Line(human, "acc_bytes", result.PerByte, "by log-probability per byte");
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                result.Examples,
-                result.Truncated,
-                acc = EvalOutput.Json(result.Accuracy),
-                acc_norm = EvalOutput.Json(result.PerCharacter),
-                acc_bytes = EvalOutput.Json(result.PerByte)
+                ["examples"] = result.Examples,
+                ["truncated"] = result.Truncated,
+                ["acc"] = EvalOutput.Json(result.Accuracy),
+                ["acc_norm"] = EvalOutput.Json(result.PerCharacter),
+                ["acc_bytes"] = EvalOutput.Json(result.PerByte)
             });
         return 0;
     }

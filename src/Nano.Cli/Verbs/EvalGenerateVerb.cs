@@ -63,7 +63,11 @@ internal static class EvalGenerateVerb
         EvalOutput.Truncated(human, truncated, "prompts");
         EvalOutput.Print(human, scores);
         if (json)
-            Common.PrintJson(new Dictionary<string, object>(EvalOutput.Json(scores)) { ["truncated"] = truncated });
+        {
+            var fields = EvalOutput.Json(scores);
+            fields["truncated"] = truncated;
+            Common.PrintJson(fields);
+        }
         return 0;
     }
 }

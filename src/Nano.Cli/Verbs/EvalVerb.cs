@@ -82,12 +82,12 @@ internal static class EvalVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                tokens = result.Tokens,
-                loss = Common.Finite(result.Loss),
-                perplexity = Common.Finite(result.Perplexity),
-                bits_per_byte = Common.Finite(result.BitsPerByte)
+                ["tokens"] = result.Tokens,
+                ["loss"] = Common.Finite(result.Loss),
+                ["perplexity"] = Common.Finite(result.Perplexity),
+                ["bits_per_byte"] = Common.Finite(result.BitsPerByte)
             });
         return 0;
     }

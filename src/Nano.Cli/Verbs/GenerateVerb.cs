@@ -159,16 +159,16 @@ internal static class GenerateVerb
         for (int i = 0; i < found.Count; i++)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{found[i].Score:F4}] {prompt}{texts[i]}"));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                prompt_ids = prompts[0],
-                beams = found.Select((beam, i) => new
+                ["prompt_ids"] = prompts[0],
+                ["beams"] = found.Select((beam, i) => new JsonFields
                 {
-                    ids = beam.Ids,
-                    text = texts[i],
-                    finish_reason = Name(beam.Finished),
-                    logprob = beam.LogProbability,
-                    score = beam.Score
+                    ["ids"] = beam.Ids,
+                    ["text"] = texts[i],
+                    ["finish_reason"] = Name(beam.Finished),
+                    ["logprob"] = beam.LogProbability,
+                    ["score"] = beam.Score
                 }),
             });
         return cancel.IsCancellationRequested ? Failure.Interrupted : 0;
@@ -176,8 +176,8 @@ internal static class GenerateVerb
 
     private static void PrintJson(Generation generation, string[] texts, ITokenizer tokenizer, bool logProbs)
     {
-        List<Dictionary<string, object?>> rows =
-            [.. generation.Texts.Select((text, row) => new Dictionary<string, object?>
+        List<JsonFields> rows =
+            [.. generation.Texts.Select((text, row) => new JsonFields
         {
             ["prompt_ids"] = text.Prompt,
             ["ids"] = text.Ids,
@@ -187,17 +187,21 @@ internal static class GenerateVerb
         if (logProbs)
             for (int row = 0; row < rows.Count; row++)
                 rows[row]["logprobs"] = generation.Texts[row].LogProbabilities
-                    .Select(thought => new { chosen = Thought(thought.Chosen), top = thought.Top.Select(Thought) });
-        var json = rows.Count == 1 ? rows[0] : new Dictionary<string, object?> { ["rows"] = rows };
+                    .Select(thought => new JsonFields
+                    {
+                        ["chosen"] = Thought(thought.Chosen),
+                        ["top"] = thought.Top.Select(Thought),
+                    });
+        var json = rows.Count == 1 ? rows[0] : new JsonFields { ["rows"] = rows };
         json["prefill_tokens_per_second"] = Rate(generation.PrefillTokensPerSecond);
         json["decode_tokens_per_second"] = Rate(generation.DecodeTokensPerSecond);
         Common.PrintJson(json);
 
-        object Thought(TokenLogProbability of) => new
+        object Thought(TokenLogProbability of) => new JsonFields
         {
-            id = of.Id,
-            token = tokenizer.Decode([of.Id]),
-            logprob = Common.Finite(of.LogProbability)
+            ["id"] = of.Id,
+            ["token"] = tokenizer.Decode([of.Id]),
+            ["logprob"] = Common.Finite(of.LogProbability)
         };
     }
 
