@@ -35,4 +35,13 @@ public class ResultsPageTests
         Assert.Equal("<!-- part: peers -->\n# New\n<!-- part: cases -->\n# Cases\n\nfirst\n",
             ResultsPage.With(both, ResultsPage.Peers, "# New\n"));
     }
+
+    /// <summary>Written beside and renamed: a device, which cannot be renamed over, is refused at once.</summary>
+    [Fact]
+    public void A_page_is_written_whole_or_not_at_all()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "there is no /dev/full");
+        var e = Assert.Throws<NanoException>(() => ResultsPage.Write("/dev/full", ResultsPage.Peers, "# Peers\n"));
+        Assert.Contains("nothing was written", e.Message, StringComparison.Ordinal);
+    }
 }

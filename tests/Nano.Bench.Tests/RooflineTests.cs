@@ -126,6 +126,20 @@ public class RooflineTests
     }
 
     [Fact]
+    public void Products_of_bfloat16_operands_are_held_against_the_peak_of_these()
+    {
+        var step = BenchCases.Gemm("f", new(GemmProduct.Forward, 100, 100, 100)) with { RoundsProducts = true };
+        Machine without = new(100, 40, 25), with = without with { BFloat16Gflops = 250 };
+        var result = BenchResult.Of(step, with, 1e-5, false); // 2e6 flops, 200 GFLOP/s
+        Assert.Equal(80, result.PercentOfPeak, 1e-9);
+        Assert.Equal(200, result.Against(without).PercentOfPeak, 1e-9);
+        var final = BenchCeilings.Of(with, with with { BFloat16Gflops = 400 }, [result]);
+        Assert.Equal(50, Assert.Single(final.Results).PercentOfPeak, 1e-9);
+        Assert.StartsWith("higher ceilings at the end: peak 100 GFLOP/s (400 with bfloat16 operands), read",
+            final.Notes[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_page_has_every_case_the_ceilings_and_the_peers()
     {
         var pass = new BenchPass(1, SimdWidth.W512, Ceilings,

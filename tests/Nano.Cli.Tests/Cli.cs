@@ -77,7 +77,7 @@ internal static class Cli
     public static CliResult RunLimited(int kilobytes, params string[] args)
     {
         // The runtime writes its own code through a file unless told not to.
-        using var program = Start("bash", ["-c", $"trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"", "bash", Host,
+        using var program = Start("bash", ["-c", $"trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"", "bash",
             .. Program, .. args], new() { ["DOTNET_EnableWriteXorExecute"] = "0" }, null);
         return program.Finish();
     }
@@ -88,7 +88,7 @@ internal static class Cli
     public static CliResult RunInShell(string line, string[] args, Dictionary<string, string>? environment)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no bash on Windows");
-        using var program = Start("bash", ["-c", line, "bash", Host, .. Program, .. args], environment, null);
+        using var program = Start("bash", ["-c", line, "bash", .. Program, .. args], environment, null);
         return program.Finish();
     }
 
@@ -100,7 +100,7 @@ internal static class Cli
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && HasRun("script", "--version"),
             "a terminal is made with util-linux's script");
-        string[] words = [Host, .. Program, .. args];
+        string[] words = [.. Program, .. args];
         string line = string.Join(' ',
             words.Select(word => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'"));
         line += redirection;
@@ -110,14 +110,16 @@ internal static class Cli
 
     /// <summary>Starts the program through another one, such as nohup.</summary>
     public static RunningCli StartUnder(string starter, string[] args) =>
-        Start(starter, [Host, .. Program, .. args], null, null);
+        Start(starter, [.. Program, .. args], null, null);
 
     public static RunningCli Start(string[] args, Dictionary<string, string>? environment = null,
-        string? folder = null) => Start(Host, [.. Program, .. args], environment, folder);
+        string? folder = null) => Start(Program[0], [.. Program[1..], .. args], environment, folder);
 
-    private static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-
-    private static string[] Program => ["exec", Path.Combine(AppContext.BaseDirectory, "nano.dll")];
+    /// <summary>The program and the first of its arguments; NANO_TEST_PROGRAM names another build of it.</summary>
+    private static string[] Program { get; } =
+        Environment.GetEnvironmentVariable("NANO_TEST_PROGRAM") is { Length: > 0 } program ? [program]
+        : [Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", "exec",
+            Path.Combine(AppContext.BaseDirectory, "nano.dll")];
 
     private static RunningCli Start(string file, string[] args, Dictionary<string, string>? environment, string? folder)
     {
@@ -131,7 +133,8 @@ internal static class Cli
             StandardOutputEncoding = Encoding.UTF8,
             StandardErrorEncoding = Encoding.UTF8,
         };
-        foreach (string name in (string[])["NANO_SIMD", "NANO_EMIT", "NANO_THREADS", "no_proxy", "NO_PROXY"])
+        foreach (string name in (string[])["NANO_SIMD", "NANO_EMIT", "NANO_HUGE_PAGES", "NANO_THREADS", "no_proxy",
+            "NO_PROXY"])
             start.Environment.Remove(name);
         start.Environment["NANO_DATA"] = Path.Combine(Path.GetTempPath(), "nano-test-no-such-folder");
         // nobody listens on the discard port

@@ -55,8 +55,8 @@ public class JsonTests(TinyRun run)
     {
         var result = Cli.Run("info", "--threads", "1", "--json");
         AssertOneLine(result, "cpu", "system", "threads", "simd", "bfloat16_instruction", "bfloat16_problem",
-            "peak_gflops", "read_gbps", "triad_gbps", "caches", "huge_pages", "cache_line_ns", "devices",
-            "device_problems");
+            "peak_gflops", "bfloat16_gflops", "read_gbps", "triad_gbps", "caches", "huge_pages", "cache_line_ns",
+            "devices", "device_problems");
         Assert.Equal(1, result.Json.GetProperty("threads").GetInt32());
         Assert.True(result.Json.GetProperty("peak_gflops").GetDouble() > 0.1);
         Assert.True(result.Json.GetProperty("read_gbps").GetDouble() > 0.1);
@@ -154,7 +154,8 @@ public class JsonTests(TinyRun run)
         AssertOneLine(result, "machine", "results", "left_out", "profile", "trace");
         Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("profile").ValueKind);
         Assert.Equal(JsonValueKind.Null, result.Json.GetProperty("trace").ValueKind);
-        Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "read_gbps", "triad_gbps", "cache_line_ns"],
+        Assert.Equal(["cpu", "threads", "simd", "peak_gflops", "bfloat16_gflops", "read_gbps", "triad_gbps",
+            "cache_line_ns"],
             result.Json.GetProperty("machine").EnumerateObject().Select(property => property.Name));
         var row = Assert.Single(result.Json.GetProperty("results").EnumerateArray());
         Assert.Equal(["name", "shape", "median_ms", "gflops", "gbps", "percent_of_peak", "note", "group", "family",

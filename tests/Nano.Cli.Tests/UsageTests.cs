@@ -90,4 +90,10 @@ public class UsageTests
         foreach (string verb in (string[])["train", "info"])
             Cli.Run([verb], null, new() { [name] = "banana" }).Fails(1, name, "banana", "hint: ");
     }
+
+    [Theory]
+    [InlineData("NANO_HUGE_PAGES")]
+    [InlineData("NANO_EMIT")]
+    public void A_switch_in_the_environment_is_0_or_1(string name) =>
+        Cli.Run(["info"], null, new() { [name] = "2" }).Fails(1, $"{name} is '2'", "hint: set it to 0");
 }

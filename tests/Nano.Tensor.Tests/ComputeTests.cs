@@ -114,6 +114,10 @@ public sealed unsafe class ComputeTests
         Assert.True(double.IsFinite(machine.PeakGflops) && machine.PeakGflops > 0);
         Assert.True(double.IsFinite(machine.ReadGigabytesPerSecond) && machine.ReadGigabytesPerSecond > 0);
         Assert.False(machine.CacheLineNanoseconds <= 0);
+        Assert.Equal(compute.EmittedCodeProblem is null, machine.BFloat16Gflops > 0);
+        Assert.Equal(compute.EmittedCodeProblem is null ? machine.BFloat16Gflops : machine.PeakGflops,
+            machine.PeakOf(isRounded: true));
+        Assert.Equal(machine.PeakGflops, machine.PeakOf(isRounded: false));
     }
 
     [Theory]
@@ -130,9 +134,9 @@ public sealed unsafe class ComputeTests
     [Fact]
     public void The_better_of_two_measurements_has_the_higher_ceilings_and_the_shorter_time()
     {
-        Machine one = new(100, 20, 30) { CacheLineNanoseconds = 150 },
-            other = new(90, 25, 28) { CacheLineNanoseconds = 25 };
-        var expected = new Machine(100, 25, 30) { CacheLineNanoseconds = 25 };
+        Machine one = new(100, 20, 30) { CacheLineNanoseconds = 150, BFloat16Gflops = 180 },
+            other = new(90, 25, 28) { CacheLineNanoseconds = 25, BFloat16Gflops = 200 };
+        var expected = new Machine(100, 25, 30) { CacheLineNanoseconds = 25, BFloat16Gflops = 200 };
         Assert.Equal(expected, one.Best(other));
         Assert.Equal(expected, other.Best(one));
         Machine unknown = new(1, 1, 1);

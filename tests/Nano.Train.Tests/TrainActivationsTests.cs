@@ -1,3 +1,5 @@
+using static Nano.Tests.RoundedTraining;
+
 namespace Nano.Tests;
 
 /// <summary>Training with activations stored as bfloat16.</summary>
@@ -5,30 +7,11 @@ public class TrainActivationsTests
 {
     private static readonly TrainOptions Options = Runs.Tiny with
     {
-        Model = new Gpt2Config
-        {
-            VocabSize = 29,
-            ContextLength = 72,
-            Layers = 2,
-            Heads = 3,
-            Channels = 24,
-            Dropout = 0.1f
-        },
+        Model = SmallModel(72),
         Batch = 8,
         Time = 72,
         KeptActivations = Keep.BFloat16,
     };
-
-    private static (int[] Parameters, StepResult[] Results) Train(TrainOptions options, int threads = 2,
-        SimdWidth? width = null)
-    {
-        using var model = Runs.NewModel(options);
-        using var compute = new Compute(threads, width);
-        using var step = new TrainStep(model, compute,
-            new BatchLoader(Runs.RandomTokens(500, 29), options.Batch, options.Time, "test"), options);
-        StepResult[] results = [.. Enumerable.Range(0, 3).Select(i => step.Run(i, 1e-2))];
-        return (Runs.Bits(model), results);
-    }
 
     [Fact]
     public void Every_width_team_and_split_into_micro_batches_gives_the_same_bits()
@@ -74,19 +57,8 @@ public class TrainActivationsTests
     }
 
     [Fact]
-    public void A_text_is_learned_by_heart_as_well()
-    {
-        var options = Runs.Tiny with { Batch = 2, Time = 12, KeptActivations = Keep.BFloat16 };
-        using var model = Runs.NewModel(options);
-        using var compute = new Compute(1);
-        // one window only
-        using var step = new TrainStep(model, compute,
-            new BatchLoader(Runs.RandomTokens(13, 11), 2, 12, "test"), options);
-        double last = 0;
-        for (int i = 0; i < 150; i++)
-            last = step.Run(i, 1e-2).Loss;
-        Assert.True(last < 0.02, $"loss {last}");
-    }
+    public void A_text_is_learned_by_heart_as_well() =>
+        LearnByHeart(Runs.Tiny with { Batch = 2, Time = 12, KeptActivations = Keep.BFloat16 });
 
     [Fact]
     public void A_profile_shows_what_storing_costs()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Nano;
 using Nano.Peers;
 
@@ -33,6 +34,10 @@ namespace Nano.Peers
             int[] threads = [.. Option("--threads", all > 1 ? $"1,{Math.Min(2, all)}" : "1").Split(',').Select(Count)];
             int turns = args.Contains("--quick") ? QuickTurns : Turns;
             string files = Directory.CreateTempSubdirectory("nano-peers-").FullName;
+            // Ctrl+C goes to the contenders as well; what is left to do is to delete a gigabyte of models
+            using var unfinished = UnfinishedFiles.Add(() => Directory.Delete(files, recursive: true));
+            using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Clean);
+            using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Clean);
             try
             {
                 Comparison[] chosen = [.. Comparisons.All(threads, files).Where(of => filter.Split(',').All(
@@ -61,6 +66,8 @@ namespace Nano.Peers
                 Directory.Delete(files, recursive: true);
             }
         }
+
+        private static void Clean(PosixSignalContext signal) => UnfinishedFiles.DeleteAllAndHold();
 
         private static int Count(string text) => int.TryParse(text, NumberStyles.None, null, out int count) && count > 0
             ? count : throw new NanoException($"--threads takes numbers from 1, got '{text}'");

@@ -50,6 +50,9 @@ public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
 public sealed record BenchCase(string Group, string Family, string Name, string Shape, double Flops, double Bytes,
     BenchBound Bound, Func<BenchWork> Create)
 {
+    /// <summary>True if products have bfloat16 operands.</summary>
+    public bool RoundsProducts { get; init; }
+
     /// <summary>The sizes, where the case is a matrix product.</summary>
     public GemmSizes? Gemm { get; init; }
 

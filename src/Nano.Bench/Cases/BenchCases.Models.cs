@@ -21,6 +21,7 @@ public static partial class BenchCases
             () => TrainStepWork(name, batch, time, config.VocabSize, precision, null))
         {
             Tokens = batch * time,
+            RoundsProducts = precision == Precision.BFloat16,
             Training = step => TrainStepWork(name, batch, time, config.VocabSize, Precision.Float32, step),
         };
     }

@@ -29,9 +29,13 @@ public static class ResultsPage
         return all.ToString();
     }
 
-    /// <summary>Replaces one part of a file, which need not exist yet.</summary>
-    public static void Write(string path, string part, string text) =>
-        File.WriteAllText(path, With(File.Exists(path) ? File.ReadAllText(path) : "", part, text));
+    /// <summary>Replaces one part of a file, which need not exist yet: whole, or not at all.</summary>
+    /// <exception cref="NanoException">The file cannot be written.</exception>
+    public static void Write(string path, string part, string text)
+    {
+        string page = With(File.Exists(path) ? File.ReadAllText(path) : "", part, text);
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(page)));
+    }
 
     private static string Marker(string part) => $"<!-- part: {part} -->\n";
 

@@ -27,7 +27,7 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
         var best = before.Best(after);
         List<BenchResult> against = [.. results.Select(result => result.Against(best))];
         var notes = new List<string>();
-        if (best.PeakGflops > Rise * before.PeakGflops
+        if (best.PeakGflops > Rise * before.PeakGflops || best.BFloat16Gflops > Rise * before.BFloat16Gflops
             || best.ReadGigabytesPerSecond > Rise * before.ReadGigabytesPerSecond
             || best.TriadGigabytesPerSecond > Rise * before.TriadGigabytesPerSecond)
         {
@@ -43,11 +43,14 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
         + $"{(result.PercentOfBandwidth is null ? "peak" : "bandwidth")}: another program ran while that was "
         + $"measured, or data came from a cache");
 
+    private static string BFloat16(Machine machine) => double.IsNaN(machine.BFloat16Gflops) ? ""
+        : string.Create(CultureInfo.InvariantCulture, $" ({machine.BFloat16Gflops:F0} with bfloat16 operands)");
+
     private static string Figures(Machine machine)
     {
         string figures = string.Create(CultureInfo.InvariantCulture,
-            $"peak {machine.PeakGflops:F0} GFLOP/s, read {machine.ReadGigabytesPerSecond:F0} GB/s, triad "
-            + $"{machine.TriadGigabytesPerSecond:F0} GB/s");
+            $"peak {machine.PeakGflops:F0} GFLOP/s{BFloat16(machine)}, read {machine.ReadGigabytesPerSecond:F0} GB/s, "
+            + $"triad {machine.TriadGigabytesPerSecond:F0} GB/s");
         return double.IsNaN(machine.CacheLineNanoseconds) ? figures : figures + string.Create(
             CultureInfo.InvariantCulture, $", cache line {machine.CacheLineNanoseconds:F0} ns from thread to thread");
     }

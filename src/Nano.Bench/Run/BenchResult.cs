@@ -9,7 +9,8 @@ namespace Nano;
 /// <param name="MedianMs">Median time of one run, in milliseconds.</param>
 /// <param name="Gflops">Arithmetic done, in GFLOP/s.</param>
 /// <param name="Gbps">Bytes of operands and result, each counted once, in GB/s; null where that says nothing.</param>
-/// <param name="PercentOfPeak">Of the arithmetic peak measured in the same process.</param>
+/// <param name="PercentOfPeak">Of the arithmetic peak measured in the same process: that of bfloat16 operands
+/// where products have such.</param>
 /// <param name="Note">More, for people.</param>
 public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps,
     double PercentOfPeak, string Note = "")
@@ -30,6 +31,10 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     [JsonIgnore]
     public BenchBound Bound { get; init; }
 
+    /// <summary>True if products have bfloat16 operands.</summary>
+    [JsonIgnore]
+    public bool RoundsProducts { get; init; }
+
     /// <summary>"processor" where the time is that which the process had a processor, else "wall".</summary>
     public string Clock { get; init; } = "wall";
 
@@ -44,13 +49,14 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     {
         double gflops = of.Flops / seconds / 1e9, gbps = of.Bytes / seconds / 1e9;
         return new BenchResult(of.Name, of.Shape, seconds * 1000, gflops, of.Bytes > 0 ? gbps : null,
-            100 * gflops / machine.PeakGflops,
+            100 * gflops / machine.PeakOf(of.RoundsProducts),
             of.Tokens == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{of.Tokens / seconds:N0} tokens/s"))
         {
             Group = of.Group,
             Family = of.Family,
             Clock = processorTime ? "processor" : "wall",
             Bound = of.Bound,
+            RoundsProducts = of.RoundsProducts,
             PercentOfBandwidth = Bandwidth(of.Bound, machine) is { } bandwidth ? 100 * gbps / bandwidth : null,
         };
     }
@@ -58,7 +64,7 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     /// <summary>The result with percentages of other ceilings.</summary>
     public BenchResult Against(Machine machine) => this with
     {
-        PercentOfPeak = 100 * Gflops / machine.PeakGflops,
+        PercentOfPeak = 100 * Gflops / machine.PeakOf(RoundsProducts),
         PercentOfBandwidth = Bandwidth(Bound, machine) is { } bandwidth ? 100 * Gbps / bandwidth : null,
     };
 

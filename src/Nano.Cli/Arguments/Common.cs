@@ -1,19 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 
 namespace Nano.Cli;
 
 /// <summary>Common parts of the verbs: options, the writer for text, and the JSON line.</summary>
 internal static class Common
 {
-    private static readonly JsonSerializerOptions SnakeCase = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     public static Option<bool> Debug { get; } = new("--debug")
     {
         Description = "Show the stack trace of an error",
@@ -129,9 +121,10 @@ internal static class Common
     /// <exception cref="NanoException">There is no model, no tokenizer, or they do not fit.</exception>
     /// <param name="path">The model.</param>
     /// <param name="tokenizerPath">The tokenizer, or null.</param>
-    /// <param name="toRun">True to keep 16-bit weights so, for running the model on the processor.</param>
+    /// <param name="toRun">True to keep weights of fewer bits so, for running the model on the processor.</param>
+    /// <param name="exact">True to widen quantised weights all the same.</param>
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath,
-        bool toRun)
+        bool toRun, bool exact = false)
     {
         const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
         string place = HubModels.FindLocal(path) ?? path;
@@ -154,14 +147,21 @@ internal static class Common
             throw new BadFileException(source.TokenizerPath!,
                 $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         Prompt.CheckFit(tokenizer, source.Config);
-        return (toRun ? source.LoadToRun() : source.Load(), tokenizer);
+        return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
     }
+
+    /// <summary>The option for quantised weights in float32.</summary>
+    public static Option<bool> Exact() => new("--exact")
+    {
+        Description = "Compute with quantised weights in float32: slower and larger, without rounding activations to 8 "
+            + "bits",
+    };
 
     /// <summary>The writer for text that people read.</summary>
     public static TextWriter Human(bool json) => json ? Screen.Error : Screen.Out;
 
-    /// <summary>Prints one object as one line of JSON with snake_case names.</summary>
-    public static void PrintJson(object value) => Screen.Out.WriteLine(JsonSerializer.Serialize(value, SnakeCase));
+    /// <summary>Prints one object as one line of JSON.</summary>
+    public static void PrintJson(JsonFields fields) => Screen.Out.WriteLine(fields.ToJson());
 
     /// <summary>A number that JSON can hold: null if it is not finite.</summary>
     public static double? Finite(double value) => double.IsFinite(value) ? value : null;

@@ -38,12 +38,12 @@ internal static class EvalOutput
     }
 
     /// <summary>A score for --json.</summary>
-    public static object Json(Score score) => new
+    public static JsonFields Json(Score score) => new()
     {
-        score.Value,
-        stderr = Common.Finite(score.StandardError),
-        score.Low,
-        score.High
+        ["value"] = score.Value,
+        ["stderr"] = Common.Finite(score.StandardError),
+        ["low"] = score.Low,
+        ["high"] = score.High
     };
 
     /// <summary>Prints the scores of texts.</summary>
@@ -61,7 +61,7 @@ internal static class EvalOutput
     }
 
     /// <summary>The scores of texts for --json.</summary>
-    public static Dictionary<string, object> Json(TextScores scores) => new()
+    public static JsonFields Json(TextScores scores) => new()
     {
         ["pairs"] = scores.Pairs,
         ["bleu"] = Json(scores.Bleu),

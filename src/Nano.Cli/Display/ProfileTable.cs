@@ -21,11 +21,11 @@ internal static class ProfileTable
 
     /// <summary>The rows for JSON, or null if nothing was profiled.</summary>
     public static object? Json(Profiler? profiler, Machine machine) =>
-        profiler is null ? null : new
+        profiler is null ? null : new JsonFields
         {
-            profiler.Steps,
-            ms_per_step = Common.Finite(profiler.MillisecondsPerStep),
-            rows = profiler.Rows(machine)
+            ["steps"] = profiler.Steps,
+            ["ms_per_step"] = Common.Finite(profiler.MillisecondsPerStep),
+            ["rows"] = profiler.Rows(machine)
         };
 
     private static string Rates(ProfileRow row) =>

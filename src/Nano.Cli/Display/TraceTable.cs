@@ -13,15 +13,15 @@ internal static class TraceTable
         AtomicFile.Write(path, stream => TraceFile.Write(stream, trace));
         var summary = new TraceSummary(trace);
         Print(human, summary, path);
-        return new
+        return new JsonFields
         {
-            file = path,
-            summary.Steps,
-            cut = summary.IsCut,
-            ms_per_step = summary.MillisecondsPerStep,
-            percent_busy = Common.Finite(summary.PercentBusy),
-            workers = summary.Workers,
-            ops = summary.Ops
+            ["file"] = path,
+            ["steps"] = summary.Steps,
+            ["cut"] = summary.IsCut,
+            ["ms_per_step"] = summary.MillisecondsPerStep,
+            ["percent_busy"] = Common.Finite(summary.PercentBusy),
+            ["workers"] = summary.Workers,
+            ["ops"] = summary.Ops
         };
     }
 

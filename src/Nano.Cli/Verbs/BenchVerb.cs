@@ -102,22 +102,23 @@ internal static class BenchVerb
             ProfileTable.Print(human, profiler!, machine);
         var traced = trace is null ? null : TraceTable.WriteAndPrint(human, trace, tracePath!);
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                machine = new
+                ["machine"] = new JsonFields
                 {
-                    cpu = Machine.CpuName(),
-                    threads = compute.Threads,
-                    simd = compute.Width.ToString(),
-                    peak_gflops = machine.PeakGflops,
-                    read_gbps = machine.ReadGigabytesPerSecond,
-                    triad_gbps = machine.TriadGigabytesPerSecond,
-                    cache_line_ns = Common.Finite(machine.CacheLineNanoseconds)
+                    ["cpu"] = Machine.CpuName(),
+                    ["threads"] = compute.Threads,
+                    ["simd"] = compute.Width.ToString(),
+                    ["peak_gflops"] = machine.PeakGflops,
+                    ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
+                    ["read_gbps"] = machine.ReadGigabytesPerSecond,
+                    ["triad_gbps"] = machine.TriadGigabytesPerSecond,
+                    ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds)
                 },
-                results = final,
-                left_out = peers?.LeftOut ?? [],
-                profile = args.GetValue(Profile) ? ProfileTable.Json(profiler, machine) : null,
-                trace = traced
+                ["results"] = final,
+                ["left_out"] = peers?.LeftOut ?? [],
+                ["profile"] = args.GetValue(Profile) ? ProfileTable.Json(profiler, machine) : null,
+                ["trace"] = traced
             });
         return 0;
     }

@@ -15,6 +15,7 @@ internal static class ChatVerb
         Description = "Folder or file of a model",
         Required = true
     };
+    private static readonly Option<bool> Exact = Common.Exact();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string?> Template =
@@ -42,7 +43,7 @@ internal static class ChatVerb
             $"Talk with a model; from a pipe, each line is a turn. {Commands}.\n\nExample:\n  nano chat --model "
             + $"data/models/HuggingFaceTB/SmolLM2-135M-Instruct")
         {
-            Model, TokenizerPath, Template, System, MaxTokens, DropOldest, Device, Threads, Json,
+            Model, TokenizerPath, Exact, Template, System, MaxTokens, DropOldest, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
         verb.SetAction(Run);
@@ -59,7 +60,8 @@ internal static class ChatVerb
         var human = Common.Human(json);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath), toRun: device is null);
+        var (model, tokenizer) = Common.OpenModel(path, args.GetValue(TokenizerPath), toRun: device is null,
+            args.GetValue(Exact));
         using var disposeModel = model;
         var format = ChatTemplateLoader.Load(path, args.GetValue(Template), tokenizer);
         var session = new ChatSession(format, tokenizer, model.Config.ContextLength,
@@ -88,10 +90,10 @@ internal static class ChatVerb
                     live, interrupt);
         }
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                messages = session.Messages
-                .Select(message => new { message.Role, message.Content })
+                ["messages"] = session.Messages
+                .Select(message => new JsonFields { ["role"] = message.Role, ["content"] = message.Content })
             });
         return 0;
     }

@@ -89,8 +89,20 @@ internal static class ConvertVerb
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{bits:F2} bits per weight"));
         foreach (string note in made.Notes)
             human.WriteLine($"note: {note}");
-        if (json)
-            Common.PrintJson(new { input, output, from = $"{made.From}", to = $"{made.To}", made.Bytes, made.BitsPerWeight, made.Notes });
+        if (!json)
+            return 0;
+        var fields = new JsonFields
+        {
+            ["input"] = input,
+            ["output"] = output,
+            ["from"] = $"{made.From}",
+            ["to"] = $"{made.To}",
+            ["bytes"] = made.Bytes,
+        };
+        if (made.BitsPerWeight is not null)
+            fields["bits_per_weight"] = made.BitsPerWeight;
+        fields["notes"] = made.Notes;
+        Common.PrintJson(fields);
         return 0;
     }
 

@@ -100,17 +100,17 @@ internal static class DataPrepareVerb
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Say(human, data, seconds);
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                folder = data.Folder,
-                train_tokens = data.Train.Tokens,
-                validation_tokens = data.Validation.Tokens,
-                documents = data.Train.Documents + data.Validation.Documents,
-                bytes = data.Train.Bytes + data.Validation.Bytes,
-                data.ValidationBytesPerToken,
-                data.EmptyDocuments,
-                data.SkippedLines,
-                seconds,
+                ["folder"] = data.Folder,
+                ["train_tokens"] = data.Train.Tokens,
+                ["validation_tokens"] = data.Validation.Tokens,
+                ["documents"] = data.Train.Documents + data.Validation.Documents,
+                ["bytes"] = data.Train.Bytes + data.Validation.Bytes,
+                ["validation_bytes_per_token"] = data.ValidationBytesPerToken,
+                ["empty_documents"] = data.EmptyDocuments,
+                ["skipped_lines"] = data.SkippedLines,
+                ["seconds"] = seconds,
             });
         return 0;
     }

@@ -39,14 +39,14 @@ internal static class DataVerb
                         + $"bytes{(File.Exists(Path.Combine(store.Folder, file.Name)) ? ", here" : "")}"));
             }
             if (json)
-                Common.PrintJson(new
+                Common.PrintJson(new()
                 {
-                    folder = store.Folder,
-                    sources = store.Sources.Select(source => new
+                    ["folder"] = store.Folder,
+                    ["sources"] = store.Sources.Select(source => new JsonFields
                     {
-                        source.Name,
-                        source.Description,
-                        files = source.Files.Select(file => file.Name)
+                        ["name"] = source.Name,
+                        ["description"] = source.Description,
+                        ["files"] = source.Files.Select(file => file.Name)
                     })
                 });
             return 0;
@@ -55,7 +55,7 @@ internal static class DataVerb
         foreach (string path in paths)
             human.WriteLine($"{path}: digest as expected");
         if (json)
-            Common.PrintJson(new { name, paths });
+            Common.PrintJson(new() { ["name"] = name, ["paths"] = paths });
         return 0;
     }
 }

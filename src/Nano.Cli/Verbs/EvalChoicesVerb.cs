@@ -11,6 +11,7 @@ internal static class EvalChoicesVerb
         Description = "Folder of a model or of a run",
         Required = true
     };
+    private static readonly Option<bool> Exact = Common.Exact();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string> Data =
@@ -39,7 +40,7 @@ internal static class EvalChoicesVerb
             + "acc_bytes per byte.\n\nExample:\n  nano eval choices --model runs/shakespeare-char --data "
             + "questions.jsonl")
         {
-            Model, TokenizerPath, Data, Delimiter, Limit, Threads, Json,
+            Model, TokenizerPath, Exact, Data, Delimiter, Limit, Threads, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -51,7 +52,8 @@ internal static class EvalChoicesVerb
         var human = Common.Human(json);
         var examples = ChoiceExample.Read(args.GetValue(Data)!, args.GetValue(Limit));
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath), toRun: true);
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath), toRun: true,
+            args.GetValue(Exact));
         using var disposeModel = model;
         int choices = examples.Sum(example => example.Choices.Count);
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -64,13 +66,13 @@ internal static class EvalChoicesVerb
         EvalOutput.Line(human, "acc_norm", result.PerCharacter, "by log-probability per character");
         EvalOutput.Line(human, "acc_bytes", result.PerByte, "by log-probability per byte");
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                result.Examples,
-                result.Truncated,
-                acc = EvalOutput.Json(result.Accuracy),
-                acc_norm = EvalOutput.Json(result.PerCharacter),
-                acc_bytes = EvalOutput.Json(result.PerByte)
+                ["examples"] = result.Examples,
+                ["truncated"] = result.Truncated,
+                ["acc"] = EvalOutput.Json(result.Accuracy),
+                ["acc_norm"] = EvalOutput.Json(result.PerCharacter),
+                ["acc_bytes"] = EvalOutput.Json(result.PerByte)
             });
         return 0;
     }

@@ -11,6 +11,7 @@ internal static class EvalGenerateVerb
         Description = "Folder of a model or of a run",
         Required = true
     };
+    private static readonly Option<bool> Exact = Common.Exact();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string> Data =
@@ -39,7 +40,7 @@ internal static class EvalGenerateVerb
             + "F1.\n\nExample:\n  nano eval generate --model runs/shakespeare-char --data prompts.jsonl "
             + "--max-tokens 32 --stop \".\"")
         {
-            Model, TokenizerPath, Data, MaxTokens, Stops, Batch, Out, Limit, Seed, Threads, Json,
+            Model, TokenizerPath, Exact, Data, MaxTokens, Stops, Batch, Out, Limit, Seed, Threads, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -51,7 +52,8 @@ internal static class EvalGenerateVerb
         var human = Common.Human(json);
         var examples = PromptExample.Read(args.GetValue(Data)!, args.GetValue(Limit));
         using var compute = Common.NewCompute(args.GetValue(Threads));
-        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath), toRun: true);
+        var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath), toRun: true,
+            args.GetValue(Exact));
         using var disposeModel = model;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"data     {examples.Count:N0} prompts"));
         var progress = EvalOutput.Progress(human, examples.Count, "texts");
@@ -63,7 +65,11 @@ internal static class EvalGenerateVerb
         EvalOutput.Truncated(human, truncated, "prompts");
         EvalOutput.Print(human, scores);
         if (json)
-            Common.PrintJson(new Dictionary<string, object>(EvalOutput.Json(scores)) { ["truncated"] = truncated });
+        {
+            var fields = EvalOutput.Json(scores);
+            fields["truncated"] = truncated;
+            Common.PrintJson(fields);
+        }
         return 0;
     }
 }

@@ -53,12 +53,12 @@ internal static class EvalHellaSwagVerb
         EvalOutput.Line(human, "acc", result.Accuracy, "by log-probability");
         EvalOutput.Line(human, "acc_norm", result.PerToken, "by mean loss, llm.c's accuracy");
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                result.Examples,
-                result.Truncated,
-                acc = EvalOutput.Json(result.Accuracy),
-                acc_norm = EvalOutput.Json(result.PerToken)
+                ["examples"] = result.Examples,
+                ["truncated"] = result.Truncated,
+                ["acc"] = EvalOutput.Json(result.Accuracy),
+                ["acc_norm"] = EvalOutput.Json(result.PerToken)
             });
         return 0;
     }

@@ -13,6 +13,7 @@ internal static class EvalVerb
         Description = "Folder of a model or of a run",
         Required = true
     };
+    private static readonly Option<bool> Exact = Common.Exact();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string> Data =
@@ -47,7 +48,7 @@ internal static class EvalVerb
             + "measures have verbs of their own.\n\nExample:\n  nano eval --model runs/shakespeare-char --data "
             + "my.txt --stride 32")
         {
-            Model, TokenizerPath, Data, Seq, Stride, Batch, Device, Threads, Json,
+            Model, TokenizerPath, Exact, Data, Seq, Stride, Batch, Device, Threads, Json,
             EvalChoicesVerb.Create(), EvalHellaSwagVerb.Create(), EvalGenerateVerb.Create(), EvalScoreVerb.Create(),
         };
         verb.SetAction(Run);
@@ -59,7 +60,8 @@ internal static class EvalVerb
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath),
-            toRun: device is null);
+            toRun: device is null,
+            args.GetValue(Exact));
         using var disposeModel = model;
         using var onDevice = device is null ? null : new OnnxLosses(model, device);
         ITokenLosses losses = onDevice is null ? new ModelLosses(model, compute) : onDevice;
@@ -82,12 +84,12 @@ internal static class EvalVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"done     {result.Tokens:N0} tokens in {seconds:F1} s ({result.Tokens / seconds:N0} tokens/s)"));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                tokens = result.Tokens,
-                loss = Common.Finite(result.Loss),
-                perplexity = Common.Finite(result.Perplexity),
-                bits_per_byte = Common.Finite(result.BitsPerByte)
+                ["tokens"] = result.Tokens,
+                ["loss"] = Common.Finite(result.Loss),
+                ["perplexity"] = Common.Finite(result.Perplexity),
+                ["bits_per_byte"] = Common.Finite(result.BitsPerByte)
             });
         return 0;
     }

@@ -86,7 +86,7 @@ internal static class ExportVerb
         Common.Human(json).WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{path}: {nodes:N0} nodes, {bytes:N0} bytes of weights"));
         if (json)
-            Common.PrintJson(new { file = path, nodes, weight_bytes = bytes });
+            Common.PrintJson(new() { ["file"] = path, ["nodes"] = nodes, ["weight_bytes"] = bytes });
         return 0;
     }
 
@@ -104,7 +104,10 @@ internal static class ExportVerb
         foreach (var (file, nodes) in files)
             Common.Human(json).WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file}: {nodes:N0} nodes"));
         if (json)
-            Common.PrintJson(new { files = files.Select(one => new { file = one.File, nodes = one.Nodes }) });
+            Common.PrintJson(new()
+            {
+                ["files"] = files.Select(one => new JsonFields { ["file"] = one.File, ["nodes"] = one.Nodes }),
+            });
         return 0;
     }
 }

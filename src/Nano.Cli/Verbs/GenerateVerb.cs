@@ -12,6 +12,7 @@ internal static class GenerateVerb
         Description = "Folder of a model or of a run",
         Required = true
     };
+    private static readonly Option<bool> Exact = Common.Exact();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string[]> Prompts =
@@ -56,7 +57,7 @@ internal static class GenerateVerb
             "Continue a prompt.\n\nExample:\n  nano generate --model runs/shakespeare-char --prompt \"ROMEO:\" "
             + "--max-tokens 300")
         {
-            Model, TokenizerPath, Prompts, Special, MaxTokens, Stops,
+            Model, TokenizerPath, Exact, Prompts, Special, MaxTokens, Stops,
             Beams, LengthPenalty, LogProbs, Slide, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
@@ -72,7 +73,8 @@ internal static class GenerateVerb
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath),
-            toRun: device is null);
+            toRun: device is null,
+            args.GetValue(Exact));
         using var disposeModel = model;
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given
             ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))]
@@ -159,16 +161,16 @@ internal static class GenerateVerb
         for (int i = 0; i < found.Count; i++)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{found[i].Score:F4}] {prompt}{texts[i]}"));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                prompt_ids = prompts[0],
-                beams = found.Select((beam, i) => new
+                ["prompt_ids"] = prompts[0],
+                ["beams"] = found.Select((beam, i) => new JsonFields
                 {
-                    ids = beam.Ids,
-                    text = texts[i],
-                    finish_reason = Name(beam.Finished),
-                    logprob = beam.LogProbability,
-                    score = beam.Score
+                    ["ids"] = beam.Ids,
+                    ["text"] = texts[i],
+                    ["finish_reason"] = Name(beam.Finished),
+                    ["logprob"] = beam.LogProbability,
+                    ["score"] = beam.Score
                 }),
             });
         return cancel.IsCancellationRequested ? Failure.Interrupted : 0;
@@ -176,8 +178,8 @@ internal static class GenerateVerb
 
     private static void PrintJson(Generation generation, string[] texts, ITokenizer tokenizer, bool logProbs)
     {
-        List<Dictionary<string, object?>> rows =
-            [.. generation.Texts.Select((text, row) => new Dictionary<string, object?>
+        List<JsonFields> rows =
+            [.. generation.Texts.Select((text, row) => new JsonFields
         {
             ["prompt_ids"] = text.Prompt,
             ["ids"] = text.Ids,
@@ -187,17 +189,21 @@ internal static class GenerateVerb
         if (logProbs)
             for (int row = 0; row < rows.Count; row++)
                 rows[row]["logprobs"] = generation.Texts[row].LogProbabilities
-                    .Select(thought => new { chosen = Thought(thought.Chosen), top = thought.Top.Select(Thought) });
-        var json = rows.Count == 1 ? rows[0] : new Dictionary<string, object?> { ["rows"] = rows };
+                    .Select(thought => new JsonFields
+                    {
+                        ["chosen"] = Thought(thought.Chosen),
+                        ["top"] = thought.Top.Select(Thought),
+                    });
+        var json = rows.Count == 1 ? rows[0] : new JsonFields { ["rows"] = rows };
         json["prefill_tokens_per_second"] = Rate(generation.PrefillTokensPerSecond);
         json["decode_tokens_per_second"] = Rate(generation.DecodeTokensPerSecond);
         Common.PrintJson(json);
 
-        object Thought(TokenLogProbability of) => new
+        object Thought(TokenLogProbability of) => new JsonFields
         {
-            id = of.Id,
-            token = tokenizer.Decode([of.Id]),
-            logprob = Common.Finite(of.LogProbability)
+            ["id"] = of.Id,
+            ["token"] = tokenizer.Decode([of.Id]),
+            ["logprob"] = Common.Finite(of.LogProbability)
         };
     }
 

@@ -45,8 +45,10 @@ internal static class InfoVerb
         human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
         human.WriteLine("bfloat16     " + (compute.EmittedCodeProblem is { } problem
             ? $"no instruction is used: {problem}" : "products use vdpbf16ps, in code written at run time"));
+        string bfloat16 = compute.EmittedCodeProblem is not null ? ""
+            : string.Create(CultureInfo.InvariantCulture, $", {machine.BFloat16Gflops:F0} bfloat16");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"peak         {machine.PeakGflops:F0} GFLOP/s float32 (measured)"));
+            $"peak         {machine.PeakGflops:F0} GFLOP/s float32{bfloat16} (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"memory read  {machine.ReadGigabytesPerSecond:F0} GB/s (measured)"));
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -63,22 +65,29 @@ internal static class InfoVerb
                     + $"where they have a cache in common, 150 where they do not)"));
         var (devices, problems) = Devices(human);
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                cpu,
-                system,
-                threads = compute.Threads,
-                simd = compute.Width.ToString(),
-                bfloat16_instruction = compute.EmittedCodeProblem is null,
-                bfloat16_problem = compute.EmittedCodeProblem,
-                peak_gflops = machine.PeakGflops,
-                read_gbps = machine.ReadGigabytesPerSecond,
-                triad_gbps = machine.TriadGigabytesPerSecond,
-                caches = new { l1 = caches.L1, l1_ways = caches.L1Ways, l2 = caches.L2, l3 = caches.L3 },
-                huge_pages = HugePages.Describe(),
-                cache_line_ns = Common.Finite(machine.CacheLineNanoseconds),
-                devices,
-                device_problems = problems
+                ["cpu"] = cpu,
+                ["system"] = system,
+                ["threads"] = compute.Threads,
+                ["simd"] = compute.Width.ToString(),
+                ["bfloat16_instruction"] = compute.EmittedCodeProblem is null,
+                ["bfloat16_problem"] = compute.EmittedCodeProblem,
+                ["peak_gflops"] = machine.PeakGflops,
+                ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
+                ["read_gbps"] = machine.ReadGigabytesPerSecond,
+                ["triad_gbps"] = machine.TriadGigabytesPerSecond,
+                ["caches"] = new JsonFields
+                {
+                    ["l1"] = caches.L1,
+                    ["l1_ways"] = caches.L1Ways,
+                    ["l2"] = caches.L2,
+                    ["l3"] = caches.L3,
+                },
+                ["huge_pages"] = HugePages.Describe(),
+                ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds),
+                ["devices"] = devices,
+                ["device_problems"] = problems
             });
         return 0;
     }
@@ -145,39 +154,39 @@ internal static class InfoVerb
     private static void Line(TextWriter human, string name, double figure, string what) =>
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {figure,18:N0} {what}"));
 
-    private static object ModelJson(ModelConfig config, ModelSummary summary, long? stored, object? step) => new
+    private static JsonFields ModelJson(ModelConfig config, ModelSummary summary, long? stored, object? step) => new()
     {
-        model_type = config.ModelType,
-        layers = config.Layers,
-        heads = config.Heads,
-        channels = config.Channels,
-        context_length = config.ContextLength,
-        vocab_size = config.VocabSize,
-        config = config.Describe().ToDictionary(entry => entry.Name, entry => entry.Value),
-        components = summary.Components,
-        parameters = summary.Parameters,
-        bytes = summary.MemoryBytes,
-        stored_bytes = stored,
-        inference_flops_per_token = summary.InferenceFlopsPerToken,
-        training_flops_per_token = summary.TrainingFlopsPerToken,
-        cache_bytes_per_token = summary.CacheBytesPerToken,
-        cache_bytes = summary.CacheBytes,
-        training_step = step,
+        ["model_type"] = config.ModelType,
+        ["layers"] = config.Layers,
+        ["heads"] = config.Heads,
+        ["channels"] = config.Channels,
+        ["context_length"] = config.ContextLength,
+        ["vocab_size"] = config.VocabSize,
+        ["config"] = config.Describe().ToDictionary(entry => entry.Name, entry => entry.Value),
+        ["components"] = summary.Components,
+        ["parameters"] = summary.Parameters,
+        ["bytes"] = summary.MemoryBytes,
+        ["stored_bytes"] = stored,
+        ["inference_flops_per_token"] = summary.InferenceFlopsPerToken,
+        ["training_flops_per_token"] = summary.TrainingFlopsPerToken,
+        ["cache_bytes_per_token"] = summary.CacheBytesPerToken,
+        ["cache_bytes"] = summary.CacheBytes,
+        ["training_step"] = step,
     };
 
-    private static object StepJson(TrainOptions step, MemoryPlan memory) => new
+    private static JsonFields StepJson(TrainOptions step, MemoryPlan memory) => new()
     {
-        step.Batch,
-        seq = step.Time,
-        checkpoint_activations = step.KeptActivations == Keep.Nothing,
-        activations = step.KeptActivations == Keep.BFloat16 ? "bf16" : "float32",
-        parameters_bytes = memory.Parameters,
-        gradients_bytes = memory.Gradients,
-        moments_bytes = memory.Moments,
-        activations_bytes = memory.Activations,
-        scratch_bytes = memory.Scratch,
-        runtime_bytes = MemoryPlan.Runtime,
-        total_bytes = memory.Total,
+        ["batch"] = step.Batch,
+        ["seq"] = step.Time,
+        ["checkpoint_activations"] = step.KeptActivations == Keep.Nothing,
+        ["activations"] = step.KeptActivations == Keep.BFloat16 ? "bf16" : "float32",
+        ["parameters_bytes"] = memory.Parameters,
+        ["gradients_bytes"] = memory.Gradients,
+        ["moments_bytes"] = memory.Moments,
+        ["activations_bytes"] = memory.Activations,
+        ["scratch_bytes"] = memory.Scratch,
+        ["runtime_bytes"] = MemoryPlan.Runtime,
+        ["total_bytes"] = memory.Total,
     };
 
     /// <summary>The training step that was asked about, or null.</summary>

@@ -52,13 +52,18 @@ internal static class PullVerb
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{name} (commit {model.Commit[..12]}) is in {model.Folder}; {model.FetchedBytes:N0} bytes were fetched"));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                name = name.Id,
-                model.Commit,
-                model.Folder,
-                files = model.Files.Select(file => new { file.Name, file.Bytes, file.Digest }),
-                model.FetchedBytes
+                ["name"] = name.Id,
+                ["commit"] = model.Commit,
+                ["folder"] = model.Folder,
+                ["files"] = model.Files.Select(file => new JsonFields
+                {
+                    ["name"] = file.Name,
+                    ["bytes"] = file.Bytes,
+                    ["digest"] = file.Digest,
+                }),
+                ["fetched_bytes"] = model.FetchedBytes
             });
         return 0;
     }

@@ -45,7 +45,11 @@ internal static class RunsVerb
         foreach (var error in broken)
             Screen.Error.WriteLine($"skipped: {error.Message}");
         if (json)
-            Common.PrintJson(new { runs = runs.Select(Fields), broken = broken.Select(error => error.Message) });
+            Common.PrintJson(new()
+            {
+                ["runs"] = runs.Select(Fields),
+                ["broken"] = broken.Select(error => error.Message),
+            });
         return 0;
     }
 
@@ -73,15 +77,19 @@ internal static class RunsVerb
             human.WriteLine($"report   {path}");
         }
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                runs = comparison.Runs.Select(Fields),
-                evaluations = evaluations.Select(row => new
+                ["runs"] = comparison.Runs.Select(Fields),
+                ["evaluations"] = evaluations.Select(row => new JsonFields
                 {
-                    row.Step,
-                    val_losses = row.Losses.Select(Common.Finite)
+                    ["step"] = row.Step,
+                    ["val_losses"] = row.Losses.Select(Common.Finite)
                 }),
-                differences = differences.Select(row => new { row.Option, row.Values }),
+                ["differences"] = differences.Select(row => new JsonFields
+                {
+                    ["option"] = row.Option,
+                    ["values"] = row.Values,
+                }),
             });
         return 0;
     }
@@ -94,19 +102,19 @@ internal static class RunsVerb
                 + $"'{Path.Combine(run.Folder, RunSummary.LogName)}', which could not be read");
     }
 
-    private static object Fields(RunSummary run) => new
+    private static JsonFields Fields(RunSummary run) => new()
     {
-        run.Folder,
-        run.Preset,
-        state = run.Progress.ToString().ToLowerInvariant(),
-        run.Step,
-        run.Steps,
-        val_loss = Common.Finite(run.ValLoss),
-        best_val_loss = Common.Finite(run.BestValLoss),
-        seconds = Common.Finite(run.Seconds),
-        started = run.Started,
-        verdict = run.Verdict.Word,
-        verdict_reason = run.Verdict.Reason,
+        ["folder"] = run.Folder,
+        ["preset"] = run.Preset,
+        ["state"] = run.Progress.ToString().ToLowerInvariant(),
+        ["step"] = run.Step,
+        ["steps"] = run.Steps,
+        ["val_loss"] = Common.Finite(run.ValLoss),
+        ["best_val_loss"] = Common.Finite(run.BestValLoss),
+        ["seconds"] = Common.Finite(run.Seconds),
+        ["started"] = run.Started,
+        ["verdict"] = run.Verdict.Word,
+        ["verdict_reason"] = run.Verdict.Reason,
     };
 
     private static void PrintRuns(TextWriter human, IEnumerable<RunSummary> runs) =>

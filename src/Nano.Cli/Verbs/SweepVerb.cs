@@ -149,21 +149,21 @@ internal static class SweepVerb
         if (stopped)
             human.WriteLine("stopped; continue with: the same command");
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                runs = ranked.Select(run => new
+                ["runs"] = ranked.Select(run => new JsonFields
                 {
-                    run.Name,
-                    run.Options,
-                    status = run.Status.ToString().ToLowerInvariant(),
-                    run.Steps,
-                    val_loss = Common.Finite(run.ValLoss),
-                    run.Seconds,
-                    run.Error,
-                    folder = sweep.FolderOf(run)
+                    ["name"] = run.Name,
+                    ["options"] = run.Options,
+                    ["status"] = run.Status.ToString().ToLowerInvariant(),
+                    ["steps"] = run.Steps,
+                    ["val_loss"] = Common.Finite(run.ValLoss),
+                    ["seconds"] = run.Seconds,
+                    ["error"] = run.Error,
+                    ["folder"] = sweep.FolderOf(run)
                 }),
-                best = ranked[0].Status == SweepStatus.Done ? ranked[0].Name : null,
-                report = sweep.ReportPath,
+                ["best"] = ranked[0].Status == SweepStatus.Done ? ranked[0].Name : null,
+                ["report"] = sweep.ReportPath,
             });
         // A run that goes astray is a result; a sweep without any other, or with a run that could not be
         // made, has failed.

@@ -77,7 +77,7 @@ internal static class TemplateVerb
             human.Write($"{(rendered.EndsWith('\n') ? "" : "\n")}ids      "
                 + $"{string.Join(' ', ids.Select(id => Marked(id, tokenizer!)))}\n");
         if (json)
-            Common.PrintJson(new { text = rendered, ids });
+            Common.PrintJson(new() { ["text"] = rendered, ["ids"] = ids });
         return 0;
     }
 

@@ -38,15 +38,19 @@ internal static class TokenizeBenchVerb
                 .Select(run => string.Create(CultureInfo.InvariantCulture,
                     $"{(run.Character == " " ? "space" : run.Character)} {run.Seconds * 1000:F0} ms"))));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                tokenizer = name,
-                speed.Bytes,
-                speed.Tokens,
-                encode_mb_per_s = speed.EncodeMegabytesPerSecond,
-                decode_mb_per_s = speed.DecodeMegabytesPerSecond,
-                speed.Allocated,
-                runs = speed.Runs.Select(run => new { run.Character, ms = run.Seconds * 1000 }),
+                ["tokenizer"] = name,
+                ["bytes"] = speed.Bytes,
+                ["tokens"] = speed.Tokens,
+                ["encode_mb_per_s"] = speed.EncodeMegabytesPerSecond,
+                ["decode_mb_per_s"] = speed.DecodeMegabytesPerSecond,
+                ["allocated"] = speed.Allocated,
+                ["runs"] = speed.Runs.Select(run => new JsonFields
+                {
+                    ["character"] = run.Character,
+                    ["ms"] = run.Seconds * 1000,
+                }),
             });
         return 0;
     }

@@ -58,13 +58,13 @@ internal static class TokenizeTrainVerb
             $"{path}: {vocab:N0} tokens learned in {seconds:F2} s; the text is {tokens:N0} of them, "
             + $"{(double)bytes / tokens:F2} bytes each"));
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                path,
-                vocab,
-                seconds,
-                tokens,
-                bytes_per_token = Common.Finite((double)bytes / tokens)
+                ["path"] = path,
+                ["vocab"] = vocab,
+                ["seconds"] = seconds,
+                ["tokens"] = tokens,
+                ["bytes_per_token"] = Common.Finite((double)bytes / tokens)
             });
         return 0;
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Nano.Cli;
 
@@ -66,19 +67,24 @@ internal static class TokenizeVerb
 
     private static string Ids(ITokenizer tokenizer, string line, bool special, bool json)
     {
-        string text = json ? JsonSerializer.Deserialize<string>(line)
+        string text = json ? JsonSerializer.Deserialize(line, TokenizeJson.Default.String)
             ?? throw new FormatException("null is not a text") : line;
         var ids = tokenizer.Encode(text, special);
-        return json ? JsonSerializer.Serialize(ids) : string.Join(' ', ids);
+        return json ? JsonSerializer.Serialize(ids, TokenizeJson.Default.Int32Array) : string.Join(' ', ids);
     }
 
     private static string Text(ITokenizer tokenizer, string line, bool json)
     {
-        int[] ids = json ? JsonSerializer.Deserialize<int[]>(line)
+        int[] ids = json ? JsonSerializer.Deserialize(line, TokenizeJson.Default.Int32Array)
             ?? throw new FormatException("null is not an array of ids")
             : Array.ConvertAll(line.Split(' ', StringSplitOptions.RemoveEmptyEntries),
                 word => int.Parse(word, CultureInfo.InvariantCulture));
         string text = tokenizer.Decode(ids);
-        return json ? JsonSerializer.Serialize(text) : text;
+        return json ? JsonSerializer.Serialize(text, TokenizeJson.Default.String) : text;
     }
 }
+
+/// <summary>The types of the lines of nano tokenize --json.</summary>
+[JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(int[]))]
+internal sealed partial class TokenizeJson : JsonSerializerContext;

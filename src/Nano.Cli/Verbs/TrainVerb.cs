@@ -39,7 +39,8 @@ internal static class TrainVerb
         using var device = OpenDevice(args);
         var human = Common.Human(json);
         using var work = TrainWork.Prepare(args, plan, human);
-        double peak = device is null || device.Provider == OrtProvider.Cpu ? Machine.MeasurePeak(compute) : double.NaN;
+        double peak = device is not null && device.Provider != OrtProvider.Cpu ? double.NaN
+            : Machine.MeasurePeak(compute, work.Options.Precision == Precision.BFloat16);
         using var trainer = new Trainer(work.Options, work.Data, run, plan.Saved is not null, compute, peak,
             CommandLine(args), Steps(work.Options, device), plan.Overwrites, work.Start);
         if (work.Chosen is not null)
@@ -175,22 +176,22 @@ internal static class TrainVerb
         foreach (string line in VerdictLines.Of(end.Verdict))
             human.WriteLine(line);
         if (json)
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                steps = end.Step,
-                end.Tokens,
-                train_loss = Common.Finite(end.TrainLoss),
-                val_loss = Common.Finite(end.ValLoss),
-                val_loss_before = trainer.ValLossBefore,
-                end.Seconds,
-                tokens_per_second = speed,
-                end.Checkpoint,
-                end.StoppedEarly,
-                verdict = end.Verdict.Word,
-                verdict_reason = end.Verdict.Reason,
-                verdict_causes = end.Verdict.Causes,
-                profile,
-                trace,
+                ["steps"] = end.Step,
+                ["tokens"] = end.Tokens,
+                ["train_loss"] = Common.Finite(end.TrainLoss),
+                ["val_loss"] = Common.Finite(end.ValLoss),
+                ["val_loss_before"] = trainer.ValLossBefore,
+                ["seconds"] = end.Seconds,
+                ["tokens_per_second"] = speed,
+                ["checkpoint"] = end.Checkpoint,
+                ["stopped_early"] = end.StoppedEarly,
+                ["verdict"] = end.Verdict.Word,
+                ["verdict_reason"] = end.Verdict.Reason,
+                ["verdict_causes"] = end.Verdict.Causes,
+                ["profile"] = profile,
+                ["trace"] = trace,
             });
         return end.Interrupted ? Failure.Interrupted : 0;
     }

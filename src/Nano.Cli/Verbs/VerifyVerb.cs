@@ -52,13 +52,18 @@ internal static class VerifyVerb
         var worst = rows.MaxBy(row => row.Error / Math.Max(1e-30, (10 * row.ReferenceError) + (1e-6 * row.Scale)));
         human.WriteLine($"{rows.Count} tensors, {failed} failed");
         if (args.GetValue(Json))
-            Common.PrintJson(new
+            Common.PrintJson(new()
             {
-                tensors = rows.Count,
-                failed,
-                worst = worst is null ? null
-                : new { worst.Name, error = Common.Finite(worst.Error), worst.Scale },
-                pass = failed == 0
+                ["tensors"] = rows.Count,
+                ["failed"] = failed,
+                ["worst"] = worst is null ? null
+                : new JsonFields
+                {
+                    ["name"] = worst.Name,
+                    ["error"] = Common.Finite(worst.Error),
+                    ["scale"] = worst.Scale,
+                },
+                ["pass"] = failed == 0
             });
         return failed == 0 ? 0 : Failure.Wrong;
     }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Nano;
 
@@ -38,16 +39,12 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     private const int CurrentVersion = 1, LargestDescription = 1 << 28, LargestTokenizer = 1 << 28;
     private const string MissingHint = "make it with: nano data prepare TEXT `tokenizer` gpt2 `out` FOLDER";
 
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-        NewLine = "\n",
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        RespectRequiredConstructorParameters = true,
-        RespectNullableAnnotations = true,
-        AllowDuplicateProperties = false,
-    };
+    /// <summary>Written with an encoder, which attributes cannot name.</summary>
+    private static readonly JsonTypeInfo<PreparedData> Json =
+        (JsonTypeInfo<PreparedData>)new JsonSerializerOptions(PreparedJson.Default.Options)
+        {
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        }.GetTypeInfo(typeof(PreparedData));
 
     /// <summary>The folder.</summary>
     [JsonIgnore]
@@ -74,7 +71,7 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
         try
         {
             byte[] bytes = InputFile.ReadBytes(path, LargestDescription, MissingHint);
-            var data = JsonSerializer.Deserialize<PreparedData>(bytes, Json)
+            var data = JsonSerializer.Deserialize(bytes, Json)
                 ?? throw new BadFileException(path, "it is null");
             return data.Checked(path) with { Folder = folder };
         }
@@ -171,3 +168,13 @@ public sealed record PreparedData(int Version, PreparedTokenizer Tokenizer, Spli
     private static bool IsDigest(string text) =>
         text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigitLower);
 }
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    RespectRequiredConstructorParameters = true,
+    RespectNullableAnnotations = true,
+    AllowDuplicateProperties = false,
+    WriteIndented = true,
+    NewLine = "\n")]
+[JsonSerializable(typeof(PreparedData))]
+internal sealed partial class PreparedJson : JsonSerializerContext;

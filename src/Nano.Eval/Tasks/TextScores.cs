@@ -23,18 +23,23 @@ public sealed record TextPair(string Prediction, IReadOnlyList<string> Reference
     /// <exception cref="NanoException">The file cannot be written.</exception>
     public static void Write(string path, IReadOnlyList<TextPair> pairs) => AtomicFile.Write(path, stream =>
     {
+        using var json = new Utf8JsonWriter(stream, Readable);
         foreach (var pair in pairs)
         {
-            JsonSerializer.Serialize(stream, new
-            {
-                prediction = pair.Prediction,
-                references = pair.References
-            }, Readable);
+            json.WriteStartObject();
+            json.WriteString("prediction", pair.Prediction);
+            json.WriteStartArray("references");
+            foreach (string reference in pair.References)
+                json.WriteStringValue(reference);
+            json.WriteEndArray();
+            json.WriteEndObject();
+            json.Flush();
             stream.Write("\n"u8);
+            json.Reset();
         }
     });
 
-    private static readonly JsonSerializerOptions Readable =
+    private static readonly JsonWriterOptions Readable =
         new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 }
 

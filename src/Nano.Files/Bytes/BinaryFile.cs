@@ -15,7 +15,8 @@ internal sealed class BinaryFile : IDisposable
     private readonly MappedFile map;
 
     /// <summary>Opens and maps a file.</summary>
-    /// <exception cref="NanoException">It is missing, cannot be opened, or is not a file.</exception>
+    /// <exception cref="NanoException">It is missing, cannot be opened, is not a file, or the system does not map
+    /// it.</exception>
     public BinaryFile(string path, string missingHint)
     {
         Path = path;
@@ -24,10 +25,11 @@ internal sealed class BinaryFile : IDisposable
         {
             map = new MappedFile(file, InputFile.Length(file, path));
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             file.Dispose();
-            throw new NanoException($"cannot map '{path}': {Quoted.Reason(e)}", null, e);
+            throw new NanoException($"cannot map '{path}' into memory: {Quoted.Reason(e)}",
+                "not every file system allows it: copy the file to a local disk", e);
         }
         catch
         {

@@ -19,6 +19,7 @@ public sealed unsafe class MappedFile : IDisposable
     /// <param name="handle">An open file, which stays open and the caller's.</param>
     /// <param name="length">Its length in bytes.</param>
     /// <exception cref="IOException">The system cannot map it.</exception>
+    /// <exception cref="UnauthorizedAccessException">The system does not allow it.</exception>
     public MappedFile(SafeFileHandle handle, long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);

@@ -193,13 +193,24 @@ public abstract record ModelConfig
 
     private void WriteTokens(Utf8JsonWriter json)
     {
-        json.WritePropertyName("bos_token_id");
-        JsonSerializer.Serialize(json, BosToken);
-        json.WritePropertyName("eos_token_id");
+        WriteToken("bos_token_id", BosToken);
         if (EosTokens.Count > 1)
-            JsonSerializer.Serialize(json, EosTokens);
+        {
+            json.WriteStartArray("eos_token_id");
+            foreach (int token in EosTokens)
+                json.WriteNumberValue(token);
+            json.WriteEndArray();
+        }
         else
-            JsonSerializer.Serialize(json, EosTokens.Count == 0 ? null : (int?)EosTokens[0]);
+            WriteToken("eos_token_id", EosTokens.Count == 0 ? null : EosTokens[0]);
+
+        void WriteToken(string name, int? token)
+        {
+            if (token is { } id)
+                json.WriteNumber(name, id);
+            else
+                json.WriteNull(name);
+        }
     }
 
     /// <summary>Writes the name of the class in transformers that reads the model, and its model_type.</summary>

@@ -137,11 +137,14 @@ internal sealed partial class SafetensorsSet : IDisposable
             ["weight_map"] = new JsonObject(
                 map.Select(pair => KeyValuePair.Create<string, JsonNode?>(pair.Key, pair.Value))),
         };
-        AtomicFile.Write(System.IO.Path.Combine(folder, SafetensorsIndex.IndexFile),
-            stream => JsonSerializer.Serialize(stream, index, Indented));
+        AtomicFile.Write(System.IO.Path.Combine(folder, SafetensorsIndex.IndexFile), stream =>
+        {
+            using var json = new Utf8JsonWriter(stream, Indented);
+            index.WriteTo(json);
+        });
     }
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
+    private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n" };
 
     public void Dispose()
     {

@@ -6,7 +6,8 @@ namespace Nano;
 /// <summary>
 /// The measured peak performance of this machine: the ceilings with which all figures are compared.
 /// </summary>
-/// <param name="PeakGflops">Fused multiply-adds on registers, counted as two operations, all threads together.</param>
+/// <param name="PeakGflops">Fused multiply-adds of float32 on registers, counted as two operations, all
+/// threads together.</param>
 /// <param name="ReadGigabytesPerSecond">Reading memory that does not fit the caches, all threads together.</param>
 /// <param name="TriadGigabytesPerSecond"> a = b + s c on such memory (STREAM's triad; McCalpin,
 /// 1995): two streams read and one written past the caches, each counted once, all threads
@@ -24,6 +25,16 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     public double CacheLineNanoseconds { get; init; } = double.NaN;
 
     /// <summary>
+    /// Products of bfloat16 operands and their sums, on registers, all threads together; NaN where the processor's
+    /// instruction for them is not used.
+    /// </summary>
+    public double BFloat16Gflops { get; init; } = double.NaN;
+
+    /// <summary>The peak of arithmetic whose products are of float32, or have bfloat16 operands.</summary>
+    public double PeakOf(bool isRounded) =>
+        isRounded && double.IsFinite(BFloat16Gflops) ? BFloat16Gflops : PeakGflops;
+
+    /// <summary>
     /// Measures for about half a second: the best of several short runs, since a ceiling is a
     /// maximum.
     /// </summary>
@@ -31,7 +42,11 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     {
         double peak = MeasurePeak(compute);
         var (read, triad) = MeasureMemory(compute);
-        return new Machine(peak, read, triad) { CacheLineNanoseconds = CacheLineTime.Measure(compute) };
+        return new Machine(peak, read, triad)
+        {
+            CacheLineNanoseconds = CacheLineTime.Measure(compute),
+            BFloat16Gflops = compute.EmittedCodeProblem is null ? MeasurePeak(compute, isRounded: true) : double.NaN,
+        };
     }
 
     /// <summary>
@@ -43,6 +58,7 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
             Math.Max(ReadGigabytesPerSecond, other.ReadGigabytesPerSecond),
             Math.Max(TriadGigabytesPerSecond, other.TriadGigabytesPerSecond))
         {
+            BFloat16Gflops = double.MaxNumber(BFloat16Gflops, other.BFloat16Gflops),
             CacheLineNanoseconds = double.IsNaN(CacheLineNanoseconds) ? other.CacheLineNanoseconds
                 : double.IsNaN(other.CacheLineNanoseconds) ? CacheLineNanoseconds
                 : Math.Min(CacheLineNanoseconds, other.CacheLineNanoseconds),
@@ -53,27 +69,33 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     /// together come near to as many times one thread. When a process starts, its threads may still
     /// share a processor.
     /// </summary>
-    public static double MeasurePeak(Compute compute)
+    /// <param name="compute">The threads.</param>
+    /// <param name="isRounded">True for products of bfloat16 operands, where the processor's instruction is
+    /// used.</param>
+    public static double MeasurePeak(Compute compute, bool isRounded = false) =>
+        isRounded && compute.EmittedCodeProblem is null ? PeakOf(compute, new DotChains(), DotChains.FlopsPerItem)
+        : PeakOf(compute, new FmaChains(), 2.0 * FmaRounds * Chains * ((int)compute.Width / 32));
+
+    private static double PeakOf<K>(Compute compute, K kernel, double flopsPerItem) where K : unmanaged, IKernel
     {
         long start = Stopwatch.GetTimestamp();
-        double all = compute.Threads * PeakOf(compute, 1), best = 0;
+        double all = compute.Threads * Round(1), best = 0;
         while (true)
         {
-            double round = PeakOf(compute, compute.Threads);
+            double round = Round(compute.Threads);
             bool agrees = Math.Abs(round - best) <= Agreement * round;
             best = Math.Max(best, round);
             if ((agrees && best >= NearAllThreads * all) || Stopwatch.GetElapsedTime(start) > LongestPeak)
                 return best;
         }
-    }
 
-    /// <summary>The best of a dozen runs on one thread or on all, in GFLOP/s.</summary>
-    private static double PeakOf(Compute compute, int threads)
-    {
-        int lanes = (int)compute.Width / 32;
-        nint items = threads * ItemsPerThread;
-        double seconds = Best(12, () => compute.For(items, threads == 1 ? items : 1, 16, new FmaChains()));
-        return 2.0 * items * FmaRounds * Chains * lanes / seconds / 1e9;
+        // the best of a dozen runs on one thread or on all, in GFLOP/s
+        double Round(int threads)
+        {
+            nint items = threads * ItemsPerThread;
+            double seconds = Best(12, () => compute.For(items, threads == 1 ? items : 1, 16, kernel));
+            return items * flopsPerItem / seconds / 1e9;
+        }
     }
 
     /// <summary>The processor's name as the system tells it.</summary>

@@ -43,17 +43,7 @@ public readonly record struct CacheSizes(int L1, int L1Ways, int L2, int L3)
         }
         return sizes;
 
-        string? Text(string name)
-        {
-            try
-            {
-                return File.ReadAllText(Path.Combine(folder, name)).Trim();
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                return null;
-            }
-        }
+        string? Text(string name) => SystemFile.TryRead(Path.Combine(folder, name))?.Trim();
     }
 
     /// <summary>The number that a text such as 1024K or 32M tells; 0 if it is none.</summary>

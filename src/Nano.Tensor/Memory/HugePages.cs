@@ -33,9 +33,10 @@ public static class HugePages
             return "not asked for on this system";
         if (!AreWanted)
             return $"off ({Variable}=0)";
-        string mode = Selected(Read("/sys/kernel/mm/transparent_hugepage/enabled"));
+        string mode = Selected(SystemFile.TryRead("/sys/kernel/mm/transparent_hugepage/enabled") ?? "");
         return mode is "madvise" or "always"
-            ? $"asked for buffers of 2 MB and more; {Held(Read("/proc/self/smaps_rollup")) >> 10:N0} MB in use"
+            ? "asked for buffers of 2 MB and more; "
+                + $"{Held(SystemFile.TryRead("/proc/self/smaps_rollup") ?? "") >> 10:N0} MB in use"
             : $"not given by the system (transparent_hugepage: {(mode.Length == 0 ? "unknown" : mode)})";
     }
 
@@ -54,18 +55,6 @@ public static class HugePages
                 && long.TryParse(line["AnonHugePages:".Length..].TrimEnd("kB ").Trim(), out long kilobytes))
                 return kilobytes;
         return 0;
-    }
-
-    private static string Read(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return "";
-        }
     }
 
     /// <summary>

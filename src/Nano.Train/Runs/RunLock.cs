@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Nano;
 
@@ -24,7 +25,7 @@ public sealed class RunLock : IDisposable
         {
             File.WriteAllBytes(holder,
                 JsonSerializer.SerializeToUtf8Bytes(new Holder(Environment.ProcessId, Environment.MachineName,
-                    DateTimeOffset.Now)));
+                    DateTimeOffset.Now), RunLockJson.Default.Holder));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -33,7 +34,7 @@ public sealed class RunLock : IDisposable
     }
 
     /// <summary>The holder of a lock.</summary>
-    private sealed record Holder(int Pid, string Host, DateTimeOffset Since);
+    internal sealed record Holder(int Pid, string Host, DateTimeOffset Since);
 
     /// <summary>
     /// True if the lock keeps other processes out; false if the file system, or a setting of .NET,
@@ -134,7 +135,8 @@ public sealed class RunLock : IDisposable
         {
             string path = Path.Combine(folder, HolderFile);
             if (new FileInfo(path) is { Exists: true, Length: <= MostHolderBytes }
-                && JsonSerializer.Deserialize<Holder>(File.ReadAllBytes(path)) is { Host: not null } holder)
+                && JsonSerializer.Deserialize(File.ReadAllBytes(path), RunLockJson.Default.Holder)
+                    is { Host: not null } holder)
                 return string.Create(CultureInfo.InvariantCulture,
                     $"process {holder.Pid} on {Quoted.Of(holder.Host)[1..^1]}, since "
                     + $"{holder.Since:yyyy-MM-dd HH:mm:ss zzz}");
@@ -147,3 +149,7 @@ public sealed class RunLock : IDisposable
         return "another process";
     }
 }
+
+/// <summary>The type of running.json.</summary>
+[JsonSerializable(typeof(RunLock.Holder))]
+internal sealed partial class RunLockJson : JsonSerializerContext;

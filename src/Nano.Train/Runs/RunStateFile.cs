@@ -16,7 +16,7 @@ internal static class RunStateFile
     private const int Version = 2, MaxBytes = 1 << 24;
 
     private const string KeptActivations = "kept_activations", Recompute = "checkpoint_activations",
-        Activations = "activations", Float32 = "float32", BFloat16 = "b_float16";
+        Activations = "activations", EvalRows = "eval_rows", Float32 = "float32", BFloat16 = "b_float16";
 
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
@@ -29,21 +29,32 @@ internal static class RunStateFile
         RespectNullableAnnotations = true,
         AllowDuplicateProperties = false,
         IgnoreReadOnlyProperties = true,
-        WriteIndented = true,
-        NewLine = "\n",
-        Converters = { new ModelConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-        TypeInfoResolver = new DefaultJsonTypeInfoResolver(),
+        Converters =
+        {
+            new ModelConverter(), new JsonStringEnumConverter<Keep>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<Precision>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<Sampling>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<OnSpike>(JsonNamingPolicy.SnakeCaseLower),
+        },
+        TypeInfoResolver = RunStateJson.Default,
     };
 
-    private sealed record Content(int Version, long Step, TrainOptions Options, SortedDictionary<string, string> Data,
+    private static readonly JsonTypeInfo<Content> ContentInfo =
+        (JsonTypeInfo<Content>)Json.GetTypeInfo(typeof(Content));
+
+    private static readonly JsonObject Defaults = DefaultOptions();
+
+    /// <summary>The whole file, but for the form of kept activations.</summary>
+    internal sealed record Content(int Version, long Step, TrainOptions Options, SortedDictionary<string, string> Data,
         SortedDictionary<string, double> Numbers);
 
     public static void Write(Stream stream, RunState state)
     {
         var root = JsonSerializer.SerializeToNode(new Content(Version, state.Step, state.Options,
-            new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), Json)!;
+            new(state.Data.ToDictionary(), StringComparer.Ordinal), state.Numbers), ContentInfo)!;
         SplitKept(root["options"]!.AsObject(), state.Options.KeptActivations);
-        JsonSerializer.Serialize(stream, root, Json);
+        using var json = new Utf8JsonWriter(stream, new() { Indented = true, NewLine = "\n" });
+        root.WriteTo(json);
     }
 
     /// <summary>Reads a state without tensors.</summary>
@@ -64,8 +75,13 @@ internal static class RunStateFile
                     + $"continues runs of version {Version} only; the model beside it can be used as ever");
             var root = JsonObject.Create(json.RootElement)!;
             if (root["options"] is JsonObject options)
+            {
                 JoinKept(options);
-            var content = root.Deserialize<Content>(Json) ?? throw new JsonException("expected an object, got null");
+                AddMissing(options, Defaults);
+                if (options["batch"] is { } batch && options["eval_batches"] is { } batches)
+                    options.TryAdd(EvalRows, (long)batches.GetValue<int>() * batch.GetValue<int>());
+            }
+            var content = root.Deserialize(ContentInfo) ?? throw new JsonException("expected an object, got null");
             if (content.Data.ContainsValue(null!))
                 throw new BadFileException(path, "not a trainer state: null stands for a value of 'data'");
             if (content.Step is < 0 or > int.MaxValue)
@@ -106,7 +122,39 @@ internal static class RunStateFile
             BFloat16 when !isRecomputed => Keep.BFloat16,
             var other => throw new JsonException($"'{Activations}' cannot be {Quoted.Of(other)}"),
         };
-        options[KeptActivations] = JsonSerializer.SerializeToNode(kept, Json);
+        options[KeptActivations] = JsonNamingPolicy.SnakeCaseLower.ConvertName(kept.ToString());
+    }
+
+    /// <summary>
+    /// The options that need not be given, at their defaults: a reader of JSON that is generated sets those that a file
+    /// lacks to zero.
+    /// </summary>
+    private static JsonObject DefaultOptions()
+    {
+        var info = (JsonTypeInfo<TrainOptions>)Json.GetTypeInfo(typeof(TrainOptions));
+        var options = JsonSerializer.SerializeToNode(new TrainOptions
+        {
+            Preset = "",
+            Model = Presets.All.Values.First().Model,
+            Batch = 0,
+            Time = 0,
+            Steps = 0,
+            LearningRate = 0,
+            MinLearningRate = 0,
+        }, info)!.AsObject();
+        foreach (var property in info.Properties.Where(property => property.IsRequired))
+            options.Remove(property.Name);
+        options.Remove(EvalRows); // it follows from others
+        return options;
+    }
+
+    private static void AddMissing(JsonObject given, JsonObject defaults)
+    {
+        foreach (var (name, value) in defaults)
+            if (!given.TryGetPropertyValue(name, out var here))
+                given.Add(name, value?.DeepClone());
+            else if (here is JsonObject part && value is JsonObject partDefaults)
+                AddMissing(part, partDefaults);
     }
 
     /// <summary>A model's configuration as its config.json has it.</summary>
@@ -134,3 +182,7 @@ internal static class RunStateFile
         }
     }
 }
+
+/// <summary>The types of trainer.json.</summary>
+[JsonSerializable(typeof(RunStateFile.Content))]
+internal sealed partial class RunStateJson : JsonSerializerContext;

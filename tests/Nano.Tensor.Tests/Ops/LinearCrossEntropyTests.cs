@@ -101,7 +101,7 @@ public class LinearCrossEntropyTests
         Assert.True(w.HasGradient);
     }
 
-    /// <summary>50,257 is GPT-2's vocabulary: 32 MiB hold 166 rows of its logits.</summary>
+    /// <summary>50,257 is GPT-2's vocabulary: 64 MiB hold 333 rows of its logits.</summary>
     [Theory]
     [InlineData(768, 65, 768)]
     [InlineData(256, 50257, 256)]

@@ -1,0 +1,43 @@
+using Nano.Tests;
+
+namespace Nano.Cli.Tests;
+
+/// <summary>nano quantize.</summary>
+public class QuantizeTests
+{
+    [Fact]
+    public void A_quantised_model_is_smaller_and_answers()
+    {
+        using var folder = new TempFolder();
+        string golden = Goldens.Path("llama_tiny"), file = folder.File("q8.gguf");
+        var made = Cli.Run("quantize", golden, file, "--type", "Q8_0", "--json").Succeeds();
+        Assert.Equal(["input", "output", "from", "to", "bytes", "bits_per_weight", "notes"], made.JsonKeys);
+        Assert.InRange(made.Json.GetProperty("bits_per_weight").GetDouble(), 8.5, 12);
+        Cli.Run("convert", golden, folder.File("f32.gguf")).Succeeds();
+        Assert.True(new FileInfo(file).Length < new FileInfo(folder.File("f32.gguf")).Length);
+    }
+
+    [Fact]
+    public void Bad_types_and_tensors_are_refused_and_nothing_is_written()
+    {
+        using var folder = new TempFolder();
+        string golden = Goldens.Path("llama_tiny"), file = folder.File("a.gguf");
+        Cli.Run("quantize", golden, file, "--type", "IQ1_S").Fails(1, "there is no type 'IQ1_S'", "hint: types: Q4_0");
+        Cli.Run("quantize", golden, file, "--type", "F16").Fails(1, "there is no type 'F16'");
+        Cli.Run("quantize", golden, file, "--type", "7").Fails(1, "there is no type '7'");
+        Cli.Run("quantize", golden, file, "--tensor", "Q8_0").Fails(1, "'Q8_0' is no NAME=TYPE");
+        Cli.Run("quantize", golden, file, "--tensor", "blk.9.attn_q.weight=Q8_0")
+            .Fails(1, "there is no tensor 'blk.9.attn_q.weight'");
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
+    }
+
+    [Fact]
+    public void A_quantised_model_is_quantised_again_only_if_that_is_allowed()
+    {
+        using var folder = new TempFolder();
+        string first = folder.File("q8.gguf"), second = folder.File("q4.gguf");
+        Cli.Run("quantize", Goldens.Path("llama_tiny"), first, "--type", "Q8_0").Succeeds();
+        Cli.Run("quantize", first, second, "--type", "Q4_0").Fails(1, "is quantised already", "hint: ");
+        Cli.Run("quantize", first, second, "--type", "Q4_0", "--requantize").Succeeds();
+    }
+}
