@@ -8,13 +8,7 @@ internal static class QuantizeVerb
     private static readonly Argument<string> Input =
         new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
     private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write" };
-    private static readonly Option<GgufFileType> Type = new("--type")
-    {
-        Description = $"Type of most matrices: {string.Join(", ", Quantised)}",
-        HelpName = "TYPE",
-        CustomParser = result => Parse<GgufFileType>("--type", result.Tokens[0].Value, [.. Quantised]),
-        DefaultValueFactory = _ => GgufFileType.Q4_K_M,
-    };
+    private static readonly Option<string> Type = Types();
     private static readonly Option<string[]> Tensors = new("--tensor")
     {
         Description = "Another type for a tensor, by its name in GGUF files, e.g. blk.0.attn_q.weight=Q8_0 (any number "
@@ -29,6 +23,17 @@ internal static class QuantizeVerb
     /// <summary>Files of plain numbers are made by nano convert.</summary>
     private static IEnumerable<GgufFileType> Quantised => Enum.GetValues<GgufFileType>()
         .Except([GgufFileType.F32, GgufFileType.F16, GgufFileType.BF16]);
+
+    private static Option<string> Types()
+    {
+        var option = new Option<string>("--type")
+        {
+            Description = "Type of most matrices",
+            DefaultValueFactory = _ => $"{GgufFileType.Q4_K_M}",
+        };
+        option.AcceptOnlyFromAmong([.. Quantised.Select(type => $"{type}")]);
+        return option;
+    }
 
     public static Command Create()
     {
@@ -50,7 +55,7 @@ internal static class QuantizeVerb
             Overwrite = args.GetValue(Overwrite),
             Quantisation = new QuantisationOptions
             {
-                FileType = args.GetValue(Type),
+                FileType = Enum.Parse<GgufFileType>(args.GetValue(Type)!),
                 Types = Chosen(args.GetValue(Tensors) ?? []),
                 Requantises = args.GetValue(Requantize),
             },
@@ -68,14 +73,18 @@ internal static class QuantizeVerb
             if (equals <= 0)
                 throw new NanoException($"--tensor {Quoted.Of(choice)} is no NAME=TYPE",
                     "e.g. --tensor blk.0.attn_q.weight=Q8_0");
-            types[choice[..equals]] = Parse<WeightType>("--tensor", choice[(equals + 1)..],
-                [.. Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2])]);
+            types[choice[..equals]] = Parse(choice[(equals + 1)..]);
         }
         return types;
     }
 
-    private static T Parse<T>(string option, string name, T[] allowed) where T : struct, Enum =>
-        Enum.TryParse(name, ignoreCase: true, out T type) && allowed.Contains(type) && !char.IsAsciiDigit(name[0]) ? type
-            : throw new NanoException($"{option}: there is no type {Quoted.Of(name)}",
-                $"types: {string.Join(", ", allowed)}");
+    private static WeightType Parse(string name)
+    {
+        var allowed = Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2]);
+        foreach (var type in allowed)
+            if ($"{type}".Equals(name, StringComparison.OrdinalIgnoreCase))
+                return type;
+        throw new NanoException($"--tensor: there is no type {Quoted.Of(name)}",
+            $"types: {string.Join(", ", allowed)}");
+    }
 }

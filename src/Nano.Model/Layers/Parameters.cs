@@ -14,7 +14,8 @@ public readonly record struct DeclaredParameter(string Name, Shape Shape, Parame
 /// that <see cref="Add"/> returns have no elements.</param>
 /// <param name="packedAs">The type of each parameter that is packed, or null for one that is not. A model with packed
 /// weights runs and is not trained.</param>
-public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, WeightType?>? packedAs = null) : IDisposable
+public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, WeightType?>? packedAs = null)
+    : IDisposable
 {
     private readonly Arena values = new(), gradients = new();
     private static readonly Tensor None = new(new Shape(0));

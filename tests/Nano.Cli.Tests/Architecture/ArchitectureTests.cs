@@ -14,7 +14,8 @@ public partial class ArchitectureTests
     private static readonly Dictionary<string, string[]> Projects = new()
     {
         ["Nano.Files"] = [],
-        ["Nano.Tensor"] = ["Nano.Files"],
+        ["Nano.Quant"] = ["Nano.Files"],
+        ["Nano.Tensor"] = ["Nano.Quant"],
         ["Nano.Text"] = ["Nano.Files"],
         ["Nano.Data"] = ["Nano.Text"],
         ["Nano.Model"] = ["Nano.Tensor", "Nano.Text"],

@@ -58,7 +58,8 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
     }
 
     /// <summary>The chains of as many rows of W as a vector has lanes.</summary>
-    private V Chain<S, V, C>(int panel, int row, int lane, V sum) where S : ISimd<V> where V : unmanaged where C : ICodes
+    private V Chain<S, V, C>(int panel, int row, int lane, V sum) where S : ISimd<V> where V : unmanaged
+        where C : ICodes
     {
         byte* codes = w.Codes(panel) + (lane * C.LaneBytes), xCodes = C.Of(x, row);
         float* scales = w.Scales(panel) + lane, d = x.Scales(row), end = d + w.Units;
