@@ -12,8 +12,8 @@ internal static partial class OptionNames
     public static IReadOnlyList<string> Others { get; } =
     [
         "tokenizer", "validation_data", "separator", "validation", "overwrite", "out", "field", "skip_bad", "format",
-        "shard_tokens", "threads", "template", "shard_size", "drop_oldest", "resume", "file", "endpoint", "device",
-        "gradients", "type", "vocab",
+        "shard_tokens", "threads", "template", "shard_size", "requantize", "drop_oldest", "resume", "file", "endpoint",
+        "device", "gradients", "type", "vocab",
     ];
 
     /// <summary>The option of a key.</summary>

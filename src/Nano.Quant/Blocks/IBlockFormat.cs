@@ -2,7 +2,7 @@ namespace Nano;
 
 /// <summary>
 /// A format of quantised weights: blocks of equal size, each a scale or two and a small code per weight. Kernels are
-/// written once over it, as they are over <see cref="ISimd{V}"/>; <see cref="BlockFormat"/> is its face at run time.
+/// written once over it; <see cref="BlockFormat"/> is its face at run time.
 /// Layouts and bytes are those of ggml.
 /// </summary>
 internal interface IBlockFormat
