@@ -150,7 +150,7 @@ install:
 # The program as machine code of this processor in artifacts/native, which starts three times as fast; it runs on such processors only.
 # It needs a C compiler's linker (Debian: clang, zlib1g-dev) and a minute or two.
 native:
-	dotnet publish src/Nano.Cli $(BUILD_FLAGS) --use-current-runtime -p:PublishAot=true -p:ArtifactsPath=$(CURDIR)/artifacts/native-build -o artifacts/native
+	dotnet publish src/Nano.Cli $(BUILD_FLAGS) --use-current-runtime -p:PublishAot=true -p:DebugType=none -p:ArtifactsPath=$(CURDIR)/artifacts/native-build -o artifacts/native
 	artifacts/native/nano --version
 
 # The tests of the command line with that build.
