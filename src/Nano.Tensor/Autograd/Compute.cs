@@ -50,7 +50,10 @@ public sealed unsafe class Compute : IDisposable
     public long ScratchBytes => ((Threads * Scratch.RoundUp(largestScratch)) + shared.Length) * sizeof(float);
 
     /// <summary>Memory of activations and their gradients; emptied by <see cref="NextStep"/>.</summary>
-    public Arena StepArena { get; } = new();
+    public Arena StepArena => StepTensors.Arena;
+
+    /// <summary>The tensors in it.</summary>
+    internal StepTensors StepTensors { get; } = new(new Arena());
 
     /// <summary>Records ops for the backward pass while set.</summary>
     public Tape? Tape { get; set; }
@@ -106,13 +109,13 @@ public sealed unsafe class Compute : IDisposable
     internal bool Differentiates => Tape is not null || recordsLater;
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
-    public Tensor New(Shape shape, DType type = DType.Float32) => Made(new Tensor(StepArena, shape, type));
+    public Tensor New(Shape shape, DType type = DType.Float32) => Made(Tensor.InStep(StepTensors, shape, type));
 
     /// <summary>
     /// A tensor of one number per row that an op computes (see <see cref="Tensor.IsStatistic"/>),
     /// in the step's arena.
     /// </summary>
-    internal Tensor NewStatistic(Shape shape) => Made(new Tensor(StepArena, shape) { IsStatistic = true });
+    internal Tensor NewStatistic(Shape shape) => Made(Tensor.InStep(StepTensors, shape, isStatistic: true));
 
     private Tensor Made(Tensor tensor)
     {
@@ -132,22 +135,29 @@ public sealed unsafe class Compute : IDisposable
     /// Runs a function and, if nothing of it was recorded for a backward pass, releases every step
     /// tensor that it allocated, except the result.
     /// </summary>
-    public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingIntermediates(action, unlessRecorded: true)!;
+    public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingUnrecorded(action, static action => action());
+
+    /// <summary>
+    /// <see cref="ReleasingUnrecorded(Func{Tensor})"/> for a function of some arguments; one that captures
+    /// nothing is a single object for all calls.
+    /// </summary>
+    public Tensor ReleasingUnrecorded<T>(T arguments, Func<T, Tensor> action) =>
+        ReleasingIntermediates(arguments, action, unlessRecorded: true)!;
 
     /// <summary>
     /// Runs a function and releases every step tensor that it allocated, except the result.
     /// </summary>
-    /// <param name="action">The function.</param>
-    /// <param name="unlessRecorded">True to retain them if the tape has recorded an op
-    /// meanwhile.</param>
-    internal Tensor? ReleasingIntermediates(Func<Tensor?> action, bool unlessRecorded = false)
+    internal Tensor? ReleasingIntermediates(Func<Tensor?> action) =>
+        ReleasingIntermediates(action, static action => action(), unlessRecorded: false);
+
+    private Tensor? ReleasingIntermediates<T>(T arguments, Func<T, Tensor?> action, bool unlessRecorded)
     {
         int start = made.Count, recorded = Tape?.Ops.Count ?? 0;
         Tensor? result = null;
         scopes++;
         try
         {
-            return result = action();
+            return result = action(arguments);
         }
         finally
         {

@@ -145,7 +145,9 @@ public static class LinearCrossEntropyExtensions
         nll.WantsGradient = loss.WantsGradient = false; // nll is for reading only; loss wants one where it is recorded
         if (compute.Tape is not null)
             compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
-        GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
+        GC.KeepAlive(x); // kernels had only their addresses
+        GC.KeepAlive(weight);
+        GC.KeepAlive(targets);
         return (loss, nll);
     }
 

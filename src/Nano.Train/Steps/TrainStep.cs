@@ -126,6 +126,7 @@ public sealed class TrainStep : ITrainStep
         lookups.Clear();
         compute.DeferredRows = lookups;
         compute.RoundsProducts = options.Precision == Precision.BFloat16;
+        compute.StepTensors.Reuses = true;
         try
         {
             int counted = ReadBatch(step); // known before the first micro-batch, for each divides by it
@@ -155,7 +156,7 @@ public sealed class TrainStep : ITrainStep
         finally
         {
             compute.DeferredRows = null;
-            compute.RoundsProducts = false;
+            compute.RoundsProducts = compute.StepTensors.Reuses = false;
         }
     }
 
