@@ -152,7 +152,7 @@ public sealed unsafe class Compute : IDisposable
 
     private Tensor? ReleasingIntermediates<T>(T arguments, Func<T, Tensor?> action, bool unlessRecorded)
     {
-        int start = made.Count, recorded = Tape?.Ops.Count ?? 0;
+        int start = made.Count, recorded = Tape?.Count ?? 0;
         Tensor? result = null;
         scopes++;
         try
@@ -162,7 +162,7 @@ public sealed unsafe class Compute : IDisposable
         finally
         {
             scopes--;
-            if (!unlessRecorded || (Tape?.Ops.Count ?? 0) == recorded)
+            if (!unlessRecorded || (Tape?.Count ?? 0) == recorded)
                 ReleaseFrom(start, result?.Root);
             else if (scopes == 0)
                 made.Clear();
@@ -223,7 +223,7 @@ public sealed unsafe class Compute : IDisposable
     /// Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has
     /// just ended.
     /// </summary>
-    internal void Record(Op op)
+    internal void Record<T>(in T op) where T : struct, IOp
     {
         Profiler?.Lap(op.ForwardWork);
         op.Output.WantsGradient = Differentiates && op.WantsGradient;
@@ -262,7 +262,10 @@ public sealed unsafe class Compute : IDisposable
     /// costs about a microsecond.
     /// </summary>
     internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise =>
-        For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
+        For(count, ElementsPerChunk, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
+
+    /// <summary>Elements of a chunk of elementwise work.</summary>
+    internal const int ElementsPerChunk = 1 << 13;
 
     /// <summary>
     /// True if a result of this many floats (32 MB and more) leaves the caches before the next op
@@ -271,7 +274,7 @@ public sealed unsafe class Compute : IDisposable
     internal static bool WorthStreaming(long floats) => floats >= 1 << 23;
 
     /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
-    internal static nint RowsPerChunk(nint columns) => Math.Max(1, (1 << 13) / Math.Max(1, columns));
+    internal static nint RowsPerChunk(nint columns) => Math.Max(1, ElementsPerChunk / Math.Max(1, columns));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -11,20 +11,22 @@ namespace Nano;
 /// the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
 /// </para>
 /// </summary>
-internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor? DX,
-    Tensor Loss) : Op(Loss)
+internal readonly record struct LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options,
+    Tensor? DX, Tensor Loss) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
+    public Tensor Output => Loss;
+
+    public bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
 
     /// <summary>Floats of logits per chunk at most: 64 MiB. Each chunk reads the weight and its gradient again.</summary>
     private const int ChunkFloats = 1 << 24;
 
     /// <summary>The sum of the rows' losses; the products record laps of their own.</summary>
-    internal override Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
+    public Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
 
-    internal override Work? BackwardWork => Work.Of("head gradient handed on", 0);
+    public Work? BackwardWork => Work.Of("head gradient handed on", 0);
 
-    internal override void Backward(Compute compute)
+    public void Backward(Compute compute)
     {
         if (Loss.Gradient.Data[0] is not 1 and var upstream)
             throw new InvalidOperationException(
