@@ -264,6 +264,19 @@ public class TrainStepTests
         }
     }
 
+    /// <summary>As many parameters, ops and tensors as in GPT-2 124M.</summary>
+    [Fact]
+    public void A_step_through_twelve_layers_allocates_at_most_4_KB()
+    {
+        using var session = new Session(Runs.Tiny with { Model = Runs.Tiny.Model with { Layers = 12 } }, threads: 2);
+        for (int step = 0; step < 10; step++)
+            session.Step.Run(step, 1e-3);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int step = 10; step < 20; step++)
+            session.Step.Run(step, 1e-3);
+        Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / 10, 0, 4096);
+    }
+
     [Fact]
     public void A_profile_has_every_op_of_an_update_as_often_as_it_runs()
     {
