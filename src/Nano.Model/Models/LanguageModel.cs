@@ -123,7 +123,8 @@ public abstract class LanguageModel : IDisposable
         {
             var before = x;
             x = pass.Keep == Keep.All
-                ? c.ReleasingUnrecorded((Model: this, c, i, x, pass), static at => at.Model.Block(at.c, at.i, at.x, at.pass))
+                ? c.ReleasingUnrecorded((Model: this, c, i, x, pass),
+                    static a => a.Model.Block(a.c, a.i, a.x, a.pass))
                 : Reduced(c, i, x, pass);
             if (!x.WantsGradient)
                 c.Release(before);

@@ -8,7 +8,7 @@ namespace Nano;
 internal readonly struct NormBackward<T>(bool wantsInput, T input, NormWeightGradient weight, int rows, int columns,
     int parts) : IKernel where T : unmanaged, IKernel
 {
-    private const int PartsPerThread = 4, ColumnsPerPart = 32; // 128 bytes of a row, so that lines are read whole
+    private const int PartsPerThread = 4, ColumnsPerPart = 32;
 
     public static void Run(Compute compute, int rows, int columns, bool wantsInput, in T input,
         in NormWeightGradient weight)
