@@ -12,7 +12,7 @@ internal sealed class RecordedCase
     private const string Upstream = "dy", Y = "y";
 
     private readonly bool holdsWeight, backward;
-    private readonly Op[] ops;
+    private readonly IOp[] ops;
     private readonly Tensor[] leaves;
 
     private RecordedCase(BenchCase of, BenchWork work, Compute compute)
@@ -102,14 +102,14 @@ internal sealed class RecordedCase
         {
             this.of = of;
             // Only attention asks for positions; all its sequences begin at 0.
-            var attention = of.ops.OfType<CausalAttentionOp>().FirstOrDefault();
-            if (attention is not null)
-                Graph.Weight(OnnxWeight.Of("positions", Positions(attention.Q.Shape[0], attention.Q.Shape[1])));
+            var queries = of.ops.OfType<CausalAttentionOp>().Select(attention => attention.Q).FirstOrDefault();
+            if (queries is not null)
+                Graph.Weight(OnnxWeight.Of("positions", Positions(queries.Shape[0], queries.Shape[1])));
             lowered = new OnnxOps(Graph)
             {
                 FloatPositions = "positions",
                 Positions = "positions",
-                ContextLength = attention?.Q.Shape[1] ?? 0,
+                ContextLength = queries?.Shape[1] ?? 0,
                 Leaf = Declare
             };
         }

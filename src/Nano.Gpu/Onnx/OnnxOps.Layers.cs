@@ -125,7 +125,7 @@ internal sealed partial class OnnxOps
     /// <summary>
     /// The values of a norm that the backward pass needs: the normalised row h, and its factor r.
     /// </summary>
-    private readonly Dictionary<Op, (string H, string R)> normed = [];
+    private readonly Dictionary<IOp, (string H, string R)> normed = [];
 
     private string Forward(LayerNormOp op)
     {
@@ -136,7 +136,7 @@ internal sealed partial class OnnxOps
     private string Forward(RmsNormOp op) => Scaled(op, Value(op.X), op.Epsilon, op.Weight, null);
 
     /// <summary>y = x r w + b, with r = 1 / sqrt(mean(x^2) + eps).</summary>
-    private string Scaled(Op op, string x, float epsilon, Tensor weight, Tensor? bias)
+    private string Scaled(IOp op, string x, float epsilon, Tensor weight, Tensor? bias)
     {
         string r = Node("Reciprocal", Node("Sqrt", Plus(RowMean(Node("Mul", x, x)), epsilon))), h = Node("Mul", x, r);
         normed[op] = (h, r);

@@ -17,7 +17,7 @@ internal sealed partial class OnnxOps
     /// </summary>
     private readonly record struct LossParts(LossRows Rows, string Denominator, string Nll, string? DX, string? DW);
 
-    private readonly Dictionary<Op, LossParts> losses = [];
+    private readonly Dictionary<IOp, LossParts> losses = [];
     private string? rowNumbers;
 
     /// <summary>
@@ -43,7 +43,7 @@ internal sealed partial class OnnxOps
     /// besides.
     /// </summary>
     /// <param name="op">A loss whose nodes have been added.</param>
-    public string NegativeLogLikelihoods(Op op) => op is LinearCrossEntropyOp
+    public string NegativeLogLikelihoods(IOp op) => op is LinearCrossEntropyOp
         ? Node("Gather", Reshaped(losses[op].Nll, -1), RowNumbers()) : Reshaped(losses[op].Nll, 0, -1);
 
     /// <summary>The loss of logits z [.., V] row by row, for targets [..].</summary>

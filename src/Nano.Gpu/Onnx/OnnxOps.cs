@@ -1,7 +1,7 @@
 namespace Nano;
 
 /// <summary>
-/// The one place that knows every <see cref="Op"/> and its ONNX form, forward and backward: each
+/// The one place that knows every <see cref="IOp"/> and its ONNX form, forward and backward: each
 /// pair of methods says in nodes what the op's own file derives. A tensor of the record becomes a
 /// value of the same shape; what its gradient is made of is collected until it is asked for. Batch
 /// and sequence stay open: shapes say 0 (as it was) and -1 (the rest), never a number that was
@@ -11,7 +11,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
 {
     private readonly Dictionary<Tensor, string> values = [];
     private readonly Dictionary<Tensor, List<Contribution>> gradients = [];
-    private readonly Dictionary<Op, string> scopes = [];
+    private readonly Dictionary<IOp, string> scopes = [];
     private string layer = "";
 
     /// <summary>A gradient of a tensor, or of some of its columns.</summary>
@@ -47,14 +47,14 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
 
     /// <summary>Adds the nodes of an op.</summary>
     /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
-    public void Forward(Op op)
+    public void Forward(IOp op)
     {
         graph.Scope = (scopes[op] = Layer(op) + NameOf(op)) + "/";
         values[op.Output] = LowerForward(op);
         graph.Scope = "";
     }
 
-    private string LowerForward(Op op) => op switch
+    private string LowerForward(IOp op) => op switch
     {
         LinearOp linear => Forward(linear),
         MatMulOp product => Forward(product),
@@ -82,7 +82,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     /// if nothing has reached the output.
     /// </summary>
     /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
-    public void Backward(Op op)
+    public void Backward(IOp op)
     {
         if (!gradients.ContainsKey(op.Output))
             return;
@@ -91,7 +91,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         graph.Scope = "";
     }
 
-    private void LowerBackward(Op op, string dy)
+    private void LowerBackward(IOp op, string dy)
     {
         switch (op)
         {
@@ -125,7 +125,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     /// The layer of an op and a slash: the module that its weight belongs to, or that of the op
     /// before it; nothing before the first.
     /// </summary>
-    private string Layer(Op op)
+    private string Layer(IOp op)
     {
         var weight = op switch
         {
@@ -142,7 +142,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         return layer;
     }
 
-    private static string NameOf(Op op) => op.GetType().Name[..^nameof(Op).Length];
+    private static string NameOf(IOp op) => op.GetType().Name[..^"Op".Length];
 
     /// <summary>Every kind of op that is lowered here.</summary>
     public static IReadOnlyList<Type> Known { get; } =
@@ -153,7 +153,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         typeof(LinearCrossEntropyOp),
     ];
 
-    private static NotSupportedException NotKnown(Op op) => new($"onnx: {op.GetType().Name} has no ONNX form");
+    private static NotSupportedException NotKnown(IOp op) => new($"onnx: {op.GetType().Name} has no ONNX form");
 
     /// <summary>Adds a contribution to a tensor's gradient; that of a view is part of its root's.</summary>
     public void AddGradient(Tensor tensor, string gradient)

@@ -36,6 +36,7 @@ internal sealed class ModelDecoder(LanguageModel model, Compute compute) : IDeco
         try
         {
             compute.NextStep();
+            compute.StepTensors.Reuses = true;
             Cache.Select(rows);
             var input = compute.New(new Shape(rows.Length, ids.Length / rows.Length), DType.Int32);
             ids.CopyTo(input.Ids);
@@ -43,6 +44,7 @@ internal sealed class ModelDecoder(LanguageModel model, Compute compute) : IDeco
         }
         finally
         {
+            compute.StepTensors.Reuses = false;
             compute.Tape = tape;
         }
     }

@@ -98,11 +98,11 @@ public sealed class KvCache : IDisposable
     {
         int row = selected[b], T = k.Shape[1], channels = k.Shape[2], first = row * Capacity, length = lengths[row];
         var (keys, values) = layers[layer];
-        keys.SliceRows(first + length, T).CopyFrom(k.Reshape(new Shape(T, channels)));
-        values.SliceRows(first + length, T).CopyFrom(v.Reshape(new Shape(T, channels)));
+        keys.RowsInStep(c.StepTensors, first + length, k.Shape).CopyFrom(k);
+        values.RowsInStep(c.StepTensors, first + length, v.Shape).CopyFrom(v);
         var all = new Shape(1, length + T, channels);
-        return c.CausalAttention(q, keys.SliceRows(first, length + T).Reshape(all),
-            values.SliceRows(first, length + T).Reshape(all), heads, keyHeads, window: window);
+        return c.CausalAttention(q, keys.RowsInStep(c.StepTensors, first, all),
+            values.RowsInStep(c.StepTensors, first, all), heads, keyHeads, window: window);
     }
 
     /// <summary>Counts new positions of the selected rows once every layer has them.</summary>

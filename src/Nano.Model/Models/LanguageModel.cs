@@ -121,15 +121,11 @@ public abstract class LanguageModel : IDisposable
         pass.Watch?.Invoke("embed", x);
         for (int i = 0; i < Config.Layers; i++)
         {
-            int layer = i;
             var before = x;
-            Tensor Body(Compute c, Tensor x) => Residual(c, layer, x, pass);
-            x = pass.Keep switch
-            {
-                Keep.Nothing => c.Checkpoint(before, Body),
-                Keep.BFloat16 => c.StoringBFloat16(before, Body),
-                _ => c.ReleasingUnrecorded(() => Body(c, before)),
-            };
+            x = pass.Keep == Keep.All
+                ? c.ReleasingUnrecorded((Model: this, c, i, x, pass),
+                    static a => a.Model.Block(a.c, a.i, a.x, a.pass))
+                : Reduced(c, i, x, pass);
             if (!x.WantsGradient)
                 c.Release(before);
             pass.Watch?.Invoke($"block{i}", x);
@@ -152,11 +148,16 @@ public abstract class LanguageModel : IDisposable
                 cache is null ? $"{segments} do not fit ids {ids}" : "a cache has rows of its own, not segments");
     }
 
+    /// <summary>A block whose inside is not retained as it was computed.</summary>
+    private Tensor Reduced(Compute c, int layer, Tensor x, Pass pass) => pass.Keep == Keep.Nothing
+        ? c.Checkpoint(x, (c, x) => Block(c, layer, x, pass))
+        : c.StoringBFloat16(x, (c, x) => Block(c, layer, x, pass));
+
     /// <summary>
     /// One block: x and its two branches. A branch's output is not needed again, not even by the
     /// backward pass.
     /// </summary>
-    private Tensor Residual(Compute c, int layer, Tensor x, Pass pass)
+    private Tensor Block(Compute c, int layer, Tensor x, Pass pass)
     {
         var attention = Drop(c, Attention(c, layer, x, pass), pass.Masks, (2 * layer) + 1);
         x = c.Add(x, attention);

@@ -50,7 +50,10 @@ public sealed unsafe class Compute : IDisposable
     public long ScratchBytes => ((Threads * Scratch.RoundUp(largestScratch)) + shared.Length) * sizeof(float);
 
     /// <summary>Memory of activations and their gradients; emptied by <see cref="NextStep"/>.</summary>
-    public Arena StepArena { get; } = new();
+    public Arena StepArena => StepTensors.Arena;
+
+    /// <summary>The tensors in it.</summary>
+    internal StepTensors StepTensors { get; } = new(new Arena());
 
     /// <summary>Records ops for the backward pass while set.</summary>
     public Tape? Tape { get; set; }
@@ -106,13 +109,13 @@ public sealed unsafe class Compute : IDisposable
     internal bool Differentiates => Tape is not null || recordsLater;
 
     /// <summary>A tensor that lives until <see cref="NextStep"/>, not cleared.</summary>
-    public Tensor New(Shape shape, DType type = DType.Float32) => Made(new Tensor(StepArena, shape, type));
+    public Tensor New(Shape shape, DType type = DType.Float32) => Made(Tensor.InStep(StepTensors, shape, type));
 
     /// <summary>
     /// A tensor of one number per row that an op computes (see <see cref="Tensor.IsStatistic"/>),
     /// in the step's arena.
     /// </summary>
-    internal Tensor NewStatistic(Shape shape) => Made(new Tensor(StepArena, shape) { IsStatistic = true });
+    internal Tensor NewStatistic(Shape shape) => Made(Tensor.InStep(StepTensors, shape, isStatistic: true));
 
     private Tensor Made(Tensor tensor)
     {
@@ -132,27 +135,34 @@ public sealed unsafe class Compute : IDisposable
     /// Runs a function and, if nothing of it was recorded for a backward pass, releases every step
     /// tensor that it allocated, except the result.
     /// </summary>
-    public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingIntermediates(action, unlessRecorded: true)!;
+    public Tensor ReleasingUnrecorded(Func<Tensor> action) => ReleasingUnrecorded(action, static action => action());
+
+    /// <summary>
+    /// <see cref="ReleasingUnrecorded(Func{Tensor})"/> for a function of some arguments; one that captures
+    /// nothing is a single object for all calls.
+    /// </summary>
+    public Tensor ReleasingUnrecorded<T>(T arguments, Func<T, Tensor> action) =>
+        ReleasingIntermediates(arguments, action, unlessRecorded: true)!;
 
     /// <summary>
     /// Runs a function and releases every step tensor that it allocated, except the result.
     /// </summary>
-    /// <param name="action">The function.</param>
-    /// <param name="unlessRecorded">True to retain them if the tape has recorded an op
-    /// meanwhile.</param>
-    internal Tensor? ReleasingIntermediates(Func<Tensor?> action, bool unlessRecorded = false)
+    internal Tensor? ReleasingIntermediates(Func<Tensor?> action) =>
+        ReleasingIntermediates(action, static action => action(), unlessRecorded: false);
+
+    private Tensor? ReleasingIntermediates<T>(T arguments, Func<T, Tensor?> action, bool unlessRecorded)
     {
-        int start = made.Count, recorded = Tape?.Ops.Count ?? 0;
+        int start = made.Count, recorded = Tape?.Count ?? 0;
         Tensor? result = null;
         scopes++;
         try
         {
-            return result = action();
+            return result = action(arguments);
         }
         finally
         {
             scopes--;
-            if (!unlessRecorded || (Tape?.Ops.Count ?? 0) == recorded)
+            if (!unlessRecorded || (Tape?.Count ?? 0) == recorded)
                 ReleaseFrom(start, result?.Root);
             else if (scopes == 0)
                 made.Clear();
@@ -213,7 +223,7 @@ public sealed unsafe class Compute : IDisposable
     /// Remembers an op for the backward pass, if its output wants a gradient. Its forward pass has
     /// just ended.
     /// </summary>
-    internal void Record(Op op)
+    internal void Record<T>(in T op) where T : struct, IOp
     {
         Profiler?.Lap(op.ForwardWork);
         op.Output.WantsGradient = Differentiates && op.WantsGradient;
@@ -252,7 +262,10 @@ public sealed unsafe class Compute : IDisposable
     /// costs about a microsecond.
     /// </summary>
     internal void ForEach<T>(nint count, in T body) where T : unmanaged, IElementwise =>
-        For(count, 1 << 13, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
+        For(count, ElementsPerChunk, 0, new ElementwiseLoop<T>(body, WorthStreaming(count)));
+
+    /// <summary>Elements of a chunk of elementwise work.</summary>
+    internal const int ElementsPerChunk = 1 << 13;
 
     /// <summary>
     /// True if a result of this many floats (32 MB and more) leaves the caches before the next op
@@ -261,7 +274,7 @@ public sealed unsafe class Compute : IDisposable
     internal static bool WorthStreaming(long floats) => floats >= 1 << 23;
 
     /// <summary>Rows per chunk so that a chunk holds some thousand elements, whatever a row's length.</summary>
-    internal static nint RowsPerChunk(nint columns) => Math.Max(1, (1 << 13) / Math.Max(1, columns));
+    internal static nint RowsPerChunk(nint columns) => Math.Max(1, ElementsPerChunk / Math.Max(1, columns));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -9,11 +9,14 @@ namespace Nano;
 /// </summary>
 public sealed class Tape
 {
-    private readonly List<Op> ops = [];
+    private readonly List<Entry> entries = [];
     private bool walked;
 
-    /// <summary>The ops recorded since the last <see cref="Clear"/> or backward pass, in the order they ran.</summary>
-    public IReadOnlyList<Op> Ops => ops;
+    /// <summary>Number of ops recorded since the last <see cref="Clear"/> or backward pass.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>A copy of these ops, in the order they ran.</summary>
+    public IReadOnlyList<IOp> Ops => [.. entries.Take(Count).Select(entry => entry.Op)];
 
     /// <summary>
     /// True to leave the values and gradients of all intermediate tensors readable after the
@@ -27,16 +30,50 @@ public sealed class Tape
     /// </summary>
     internal bool RecordsAll { get; init; }
 
-    internal void Record(Op op)
+    /// <summary>
+    /// A place of the tape. Steps that repeat have the same type of op in it each time, so it stays and
+    /// costs no memory again.
+    /// </summary>
+    private abstract class Entry
     {
-        ops.Add(op);
+        public abstract IOp Op { get; }
+        public abstract Tensor Output { get; }
+        public abstract void Backward(Compute compute);
+        public abstract void Clear();
+    }
+
+    private sealed class Entry<T> : Entry where T : struct, IOp
+    {
+        public T Recorded;
+
+        public override IOp Op => Recorded;
+        public override Tensor Output => Recorded.Output;
+        public override void Clear() => Recorded = default;
+
+        public override void Backward(Compute compute)
+        {
+            Recorded.Backward(compute);
+            compute.Profiler?.Lap(Recorded.BackwardWork);
+        }
+    }
+
+    internal void Record<T>(in T op) where T : struct, IOp
+    {
+        if (Count == entries.Count)
+            entries.Add(new Entry<T>());
+        if (entries[Count] is not Entry<T> entry)
+            entries[Count] = entry = new Entry<T>();
+        entry.Recorded = op;
+        Count++;
         walked = false;
     }
 
     /// <summary>Forgets everything recorded.</summary>
     public void Clear()
     {
-        ops.Clear();
+        for (int i = 0; i < Count; i++)
+            entries[i].Clear();
+        Count = 0;
         walked = false;
     }
 
@@ -77,20 +114,17 @@ public sealed class Tape
     /// </summary>
     internal void Walk(Compute compute, Tensor? retained)
     {
-        for (int i = ops.Count - 1; i >= 0; i--)
+        for (int i = Count - 1; i >= 0; i--)
         {
-            var op = ops[i];
-            if (op.Output.HasGradient)
-            {
-                op.Backward(compute);
-                compute.Profiler?.Lap(op.BackwardWork);
-            }
-            if (!RetainsAll && op.Output != retained)
-                op.Output.Release(compute.StepArena);
+            var output = entries[i].Output;
+            if (output.HasGradient)
+                entries[i].Backward(compute);
+            if (!RetainsAll && output != retained)
+                output.Release(compute.StepArena);
         }
         if (RetainsAll)
             return;
-        ops.Clear();
+        Clear();
         walked = true;
     }
 }

@@ -3,13 +3,13 @@ namespace Nano;
 /// <summary>The gradient of a tensor, whether it wants one, and how long its memory lives.</summary>
 public sealed unsafe partial class Tensor
 {
-    private readonly Arena? arena;
-    private int generation; // of the arena when this was taken from it; Released once its memory has gone back
+    private StepTensors? step; // where views of this one come from, if it is of a step
+    private Arena? arena; // whose reset ends the life of this one; of a view mostly that of its root
+    private bool isReleased; // of a root: its memory has gone back to the arena
     private Tensor? gradient;
+    private int gradientGeneration; // of the gradient when it was set; another one says that it is another tensor now
     private bool gradientIsEmpty;
     private int owners = 1; // how many tensors have this one as their gradient, or 1
-
-    private const int Released = -1;
 
     private bool wantsGradient; // of a root; a view asks its root
 
@@ -38,7 +38,7 @@ public sealed unsafe partial class Tensor
 
     private InvalidOperationException Gone() => Root.buffer!.IsClosed
         ? new ObjectDisposedException(nameof(Tensor), $"the memory of tensor {this} has been freed")
-        : new InvalidOperationException(Root.generation == Released
+        : new InvalidOperationException(arena!.Generation == Generation
             ? $"tensor {this} was released: nothing in its step needed it any more (a tape with RetainsAll retains "
             + "what a backward pass has used)"
             : $"tensor {this} belongs to a step that has ended");
@@ -52,12 +52,16 @@ public sealed unsafe partial class Tensor
     /// True if memory for a gradient is allocated. Memory that an earlier backward pass allocated
     /// from the step's arena becomes invalid when the step ends.
     /// </summary>
-    private bool HasGradientMemory => gradient is { IsGone: false };
+    private bool HasGradientMemory => gradient is { IsGone: false } && gradient.Generation == gradientGeneration;
+
+    /// <summary>The generation of the arena in which this was allocated from it.</summary>
+    internal int Generation { get; private set; }
 
     /// <summary>
     /// True if this tensor's memory has been returned to its arena, or the arena has been reset.
     /// </summary>
-    internal bool IsGone => arena is not null ? arena.Generation != generation : parent?.IsGone ?? false;
+    internal bool IsGone => (arena is not null && arena.Generation != Generation)
+        || (parent is null ? isReleased : Root.IsGone);
 
     /// <summary>The gradient of the loss with respect to this tensor, in the same shape.</summary>
     /// <exception cref="InvalidOperationException">None has been computed.</exception>
@@ -75,10 +79,10 @@ public sealed unsafe partial class Tensor
     /// </summary>
     internal void ReleaseValues(Arena step)
     {
-        if (arena != step || IsGone || --owners > 0)
+        if (parent is not null || arena != step || IsGone || --owners > 0)
             return;
         arena.Return(buffer!, offset, Length);
-        generation = Released;
+        isReleased = true;
     }
 
     /// <summary>
@@ -88,7 +92,7 @@ public sealed unsafe partial class Tensor
     internal void Reallocate()
     {
         (buffer, offset) = arena!.Allocate(Length);
-        (generation, owners) = (arena.Generation, 1);
+        (isReleased, owners) = (false, 1);
     }
 
     /// <summary>
@@ -98,7 +102,8 @@ public sealed unsafe partial class Tensor
     internal void Release(Arena step)
     {
         ReleaseValues(step);
-        gradient?.ReleaseValues(step);
+        if (HasGradientMemory)
+            gradient!.ReleaseValues(step);
         gradient = null;
     }
 
@@ -127,7 +132,7 @@ public sealed unsafe partial class Tensor
         }
         bool first = !HasGradientMemory || gradientIsEmpty;
         if (!HasGradientMemory)
-            gradient = new Tensor(compute.StepArena, Contiguous("gradient").Shape);
+            SetGradientTo(InStep(compute.StepTensors, Contiguous("gradient").Shape));
         gradientIsEmpty = false;
         return new GradientTarget(gradient!.Pointer, !first);
     }
@@ -139,7 +144,7 @@ public sealed unsafe partial class Tensor
     internal Tensor StartGradient(Compute compute)
     {
         var root = Root;
-        root.SetGradient(new Tensor(compute.StepArena, root.Shape));
+        root.SetGradient(InStep(compute.StepTensors, root.Shape));
         if (root != this)
             root.Gradient.Data.Clear();
         return Gradient;
@@ -154,8 +159,7 @@ public sealed unsafe partial class Tensor
         if (parent is not null || HasGradientMemory || !IsContiguous || !from.IsContiguous || from.parent is not null)
             return false;
         from.owners++;
-        gradient = from;
-        gradientIsEmpty = false;
+        SetGradientTo(from);
         return true;
     }
 
@@ -168,9 +172,11 @@ public sealed unsafe partial class Tensor
             throw new InvalidOperationException($"{this} is a view: its gradient is part of its parent's");
         if (!wantsGradient)
             throw new InvalidOperationException($"{this} wants no gradient");
-        gradient = target.Contiguous("gradient");
-        gradientIsEmpty = false;
+        SetGradientTo(target.Contiguous("gradient"));
     }
+
+    private void SetGradientTo(Tensor target) =>
+        (gradient, gradientGeneration, gradientIsEmpty) = (target, target.Generation, false);
 
     /// <summary>
     /// Clears a gradient without releasing its memory: the next contribution overwrites it.

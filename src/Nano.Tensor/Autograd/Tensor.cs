@@ -21,48 +21,75 @@ public sealed unsafe partial class Tensor
 {
     private NativeBuffer? buffer; // a view has none: it looks where its root lies, which may move
     private long offset; // of the first element: in the buffer, or for a view from its root's first element
-    private readonly Tensor? parent;
+    private Tensor? parent;
 
-    private Tensor(NativeBuffer? buffer, long offset, Shape shape, nint rowStride, DType type, Tensor? parent)
+    /// <summary>An object that is yet to become a tensor of a step, see <see cref="StepTensors"/>.</summary>
+    internal Tensor()
     {
-        this.buffer = buffer;
-        this.offset = offset;
-        this.parent = parent;
-        (Shape, RowStride, Type) = (shape, rowStride, type);
-        wantsGradient = type == DType.Float32;
     }
 
     /// <summary>
     /// A tensor in memory of its own, zeroed; it lives until the garbage collector finds nobody
     /// using it.
     /// </summary>
-    public Tensor(Shape shape, DType type = DType.Float32)
-        : this(new NativeBuffer(shape.Length), 0, shape, shape.Columns, type, null)
+    public Tensor(Shape shape, DType type = DType.Float32) : this(new NativeBuffer(shape.Length), shape, type)
     {
+    }
+
+    private Tensor(NativeBuffer buffer, Shape shape, DType type)
+    {
+        this.buffer = buffer;
+        Describe(shape, shape.Columns, type);
     }
 
     /// <summary>
     /// A tensor in memory taken from an arena, not cleared. It cannot be used after the arena is
     /// reset.
     /// </summary>
-    public Tensor(Arena arena, Shape shape, DType type = DType.Float32) : this(arena, shape, type, shape.Length)
-    {
-    }
-
-    private Tensor(Arena arena, Shape shape, DType type, long floats)
-    {
-        (buffer, offset) = arena.Allocate(floats);
-        (this.arena, generation) = (arena, arena.Generation);
-        (Shape, RowStride, Type) = (shape, shape.Columns, type);
-        wantsGradient = type == DType.Float32;
-    }
+    public Tensor(Arena arena, Shape shape, DType type = DType.Float32) => Allocate(arena, shape, type, shape.Length);
 
     /// <summary>
     /// Weights [N, K] of a model that only runs, in a layout of their own, a number of words of 32 bits. They have no
     /// gradient, and products and lookups alone read them.
     /// </summary>
-    internal static Tensor Packed(Arena arena, Shape shape, WeightType type, long words) =>
-        new(arena, shape, DType.Float32, words) { PackedAs = type, WantsGradient = false };
+    internal static Tensor Packed(Arena arena, Shape shape, WeightType type, long words)
+    {
+        var tensor = new Tensor { PackedAs = type };
+        tensor.Allocate(arena, shape, DType.Float32, words);
+        tensor.wantsGradient = false;
+        return tensor;
+    }
+
+    /// <summary>A tensor of the current step, not cleared.</summary>
+    internal static Tensor InStep(StepTensors step, Shape shape, DType type = DType.Float32, bool isStatistic = false)
+    {
+        var tensor = step.Next();
+        tensor.Forget();
+        (tensor.step, tensor.IsStatistic) = (step, isStatistic);
+        tensor.Allocate(step.Arena, shape, type, shape.Length);
+        return tensor;
+    }
+
+    private void Allocate(Arena from, Shape shape, DType type, long floats)
+    {
+        (buffer, offset) = from.Allocate(floats);
+        (arena, Generation) = (from, from.Generation);
+        Describe(shape, shape.Columns, type);
+    }
+
+    private void Describe(Shape shape, nint rowStride, DType type)
+    {
+        (Shape, RowStride, Type) = (shape, rowStride, type);
+        wantsGradient = type == DType.Float32;
+    }
+
+    /// <summary>Makes this object a new one: nothing of the tensor that it was remains.</summary>
+    private void Forget()
+    {
+        (buffer, offset, parent, step, arena) = (null, 0, null, null, null);
+        (Name, IsStatistic) = (null, false);
+        (gradient, gradientIsEmpty, owners, isReleased) = (null, false, 1, false);
+    }
 
     /// <summary>A tensor of its own memory that holds a copy of these values.</summary>
     public static Tensor From(Shape shape, ReadOnlySpan<float> values)
@@ -85,13 +112,13 @@ public sealed unsafe partial class Tensor
     }
 
     /// <summary>Sizes of the dimensions, the outermost first.</summary>
-    public Shape Shape { get; }
+    public Shape Shape { get; private set; }
 
     /// <summary>Elements from the start of one innermost row to the start of the next.</summary>
-    public nint RowStride { get; }
+    public nint RowStride { get; private set; }
 
     /// <summary>Type of the elements.</summary>
-    public DType Type { get; }
+    public DType Type { get; private set; }
 
     /// <summary>A name for error messages and files, or null.</summary>
     public string? Name { get; set; }
@@ -112,7 +139,7 @@ public sealed unsafe partial class Tensor
     /// True for a few numbers that stand for whole rows (a mean, a normaliser); they are always
     /// stored in full precision.
     /// </summary>
-    internal bool IsStatistic { get; init; }
+    internal bool IsStatistic { get; private set; }
 
     /// <summary>Number of elements.</summary>
     public long Length => Shape.Length;
@@ -187,8 +214,31 @@ public sealed unsafe partial class Tensor
             Shape.Rank == 1 ? count : RowStride);
     }
 
-    private Tensor View(long from, Shape shape, nint rowStride) => IsPacked ? throw Holds("rows to look into")
-        : new(null, parent is null ? from : offset + from, shape, rowStride, Type, this);
+    /// <summary>
+    /// A view of a tensor that outlives the step: rows of a contiguous one, from some row on, in the shape that
+    /// is given. Only the current step can use it.
+    /// </summary>
+    internal Tensor RowsInStep(StepTensors step, int start, Shape shape)
+    {
+        if (shape.Columns != Shape.Columns || start < 0 || start > Contiguous("rows").Shape.Rows - shape.Rows)
+            throw new ArgumentException($"rows: {shape} from row {start} on does not lie in {Shape}");
+        return View((long)start * RowStride, shape, RowStride, step, step.Arena, step.Arena.Generation);
+    }
+
+    private Tensor View(long from, Shape shape, nint rowStride) =>
+        View(from, shape, rowStride, step, arena, Generation);
+
+    private Tensor View(long from, Shape shape, nint rowStride, StepTensors? step, Arena? arena, int generation)
+    {
+        if (IsPacked)
+            throw Holds("rows to look into");
+        var view = step?.Next() ?? new Tensor();
+        view.Forget();
+        (view.parent, view.offset) = (this, parent is null ? from : offset + from);
+        (view.step, view.arena, view.Generation) = (step, arena, generation);
+        view.Describe(shape, rowStride, Type);
+        return view;
+    }
 
     /// <summary>
     /// Copies all elements from a tensor of the same shape; rows of either may have gaps between

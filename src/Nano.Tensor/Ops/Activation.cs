@@ -147,15 +147,17 @@ internal readonly struct GeluErf : IActivation
 /// y = f(x), element by element. Backward: dx = dy f'(x); f' is computed again from x, so nothing
 /// is stored.
 /// </summary>
-internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : Op(Y)
+internal readonly record struct ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("activation forward", X.Length, X, Y);
+    public bool WantsGradient => X.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("activation backward", 2 * X.Length, X, Y, X);
+    public Work ForwardWork => Work.Of("activation forward", X.Length, X, Y);
 
-    internal override void Backward(Compute compute)
+    public Work? BackwardWork => Work.Of("activation backward", 2 * X.Length, X, Y, X);
+
+    public void Backward(Compute compute)
     {
         switch (Kind)
         {
@@ -207,17 +209,19 @@ internal sealed record ActivationOp(ActivationKind Kind, Tensor X, Tensor Y) : O
 /// y = silu(gate) * up (Shazeer, "GLU Variants Improve Transformer", 2020). Backward: dgate = dy up
 /// silu'(gate), dup = dy silu(gate).
 /// </summary>
-internal sealed record SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : Op(Y)
+internal readonly record struct SwiGluOp(Tensor Gate, Tensor Up, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => Gate.WantsGradient || Up.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("swiglu forward", 3 * Y.Length, Gate, Up, Y);
+    public bool WantsGradient => Gate.WantsGradient || Up.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("swiglu backward",
+    public Work ForwardWork => Work.Of("swiglu forward", 3 * Y.Length, Gate, Up, Y);
+
+    public Work? BackwardWork => Work.Of("swiglu backward",
         (Gate.WantsGradient ? 7 * Y.Length : 0) + (Up.WantsGradient ? 3 * Y.Length : 0), Gate,
         Gate.WantsGradient ? Up : null, Y, Work.GradientOf(Gate), Work.GradientOf(Up));
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         float* gate = Gate.Pointer, up = Up.Pointer, dy = Y.Gradient.Pointer;
         var (dgate, dup) = (Gate.TargetIfWanted(compute), Up.TargetIfWanted(compute));

@@ -8,17 +8,19 @@ namespace Nano;
 /// So of a stack of such ops one is in float32 at a time. The loss is that of float32 to the bit,
 /// the gradients are those at activations with a relative error of at most 2^-9.
 /// </summary>
-internal sealed record BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tensor, Tensor Words)> Stored,
-    Tensor Y) : Op(Y)
+internal readonly record struct BFloat16StorageOp(Tensor X, Tape Inner, List<(Tensor Tensor, Tensor Words)> Stored,
+    Tensor Y) : IOp
 {
-    internal override bool WantsGradient => Y.WantsGradient;
+    public Tensor Output => Y;
+
+    public bool WantsGradient => Y.WantsGradient;
 
     /// <summary>Nothing of its own: the ops inside take their laps, and so does each tensor that is stored.</summary>
-    internal override Work ForwardWork => Work.Of("bfloat16 storage", 0);
+    public Work ForwardWork => Work.Of("bfloat16 storage", 0);
 
-    internal override Work? BackwardWork => null;
+    public Work? BackwardWork => null;
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         foreach (var (tensor, words) in Stored)
         {

@@ -17,14 +17,16 @@ namespace Nano;
 /// sum_i ds_ij q_i.
 /// </para>
 /// </summary>
-internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale, int Window,
-    Segments? Segments, Tensor LogSumExp, Tensor Y) : Op(Y)
+internal readonly record struct CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, int KeyHeads, float Scale,
+    int Window, Segments? Segments, Tensor LogSumExp, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => Q.WantsGradient || K.WantsGradient || V.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
+    public bool WantsGradient => Q.WantsGradient || K.WantsGradient || V.WantsGradient;
 
-    internal override Work? BackwardWork =>
+    public Work ForwardWork => Work.Of("attention forward", 2 * ProductFlops, Q, K, V, Y, LogSumExp);
+
+    public Work? BackwardWork =>
         Work.Of("attention backward", (Wants.Queries, Wants.Keys) switch
         {
             (true, true) => 5,
@@ -42,14 +44,15 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
         {
             double pairs = 0; // of one head
             if (Segments is null)
-                pairs = Q.Shape[0] * Pairs(Q.Shape[1], K.Shape[1]);
+                pairs = Q.Shape[0] * Pairs(Q.Shape[1], K.Shape[1], Window);
             for (int i = 0; i < (Segments?.Count ?? 0); i++)
-                pairs += Pairs(Segments!.LengthOf(i), Segments.LengthOf(i));
+                pairs += Pairs(Segments!.LengthOf(i), Segments.LengthOf(i), Window);
             return 2.0 * Q.Shape[2] * pairs;
 
-            double Pairs(int queries, int keys)
+            static double Pairs(int queries, int keys, int window)
             {
-                int earlier = keys - queries, window = Window == 0 ? keys : Window;
+                int earlier = keys - queries;
+                window = window == 0 ? keys : window;
                 return Triangle(keys) - Triangle(earlier) - Triangle(keys - window) + Triangle(earlier - window);
             }
 
@@ -60,7 +63,7 @@ internal sealed record CausalAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads
     /// <summary>True, for queries and for keys and values, if they want a gradient.</summary>
     private (bool Queries, bool Keys) Wants => (Q.WantsGradient, K.WantsGradient || V.WantsGradient);
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         if (Q.Shape[1] != K.Shape[1])
             throw new InvalidOperationException(

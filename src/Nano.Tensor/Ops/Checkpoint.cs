@@ -5,25 +5,27 @@ namespace Nano;
 /// Memory Cost", 2016). Backward: f runs again, this time with a tape, and the gradient goes
 /// through that; the same operations in the same order, so the same bits.
 /// </summary>
-internal sealed record CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body, Tensor Y) : Op(Y)
+internal readonly record struct CheckpointOp(Tensor X, Func<Compute, Tensor, Tensor> Body, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => Y.WantsGradient;
+    public Tensor Output => Y;
+
+    public bool WantsGradient => Y.WantsGradient;
 
     /// <summary>Nothing of its own: the ops inside take their laps, both times.</summary>
-    internal override Work ForwardWork => Work.Of("checkpoint", 0);
+    public Work ForwardWork => Work.Of("checkpoint", 0);
 
-    internal override Work? BackwardWork => null;
+    public Work? BackwardWork => null;
 
-    internal override void Backward(Compute compute)
+    public void Backward(Compute compute)
     {
-        var (outer, inner) = (compute.Tape, new Tape());
+        var (outer, inner, op) = (compute.Tape, new Tape(), this);
         compute.Tape = inner;
         try
         {
             compute.ReleasingIntermediates(() =>
             {
-                var y = Body(compute, X);
-                y.TryAdoptGradient(Y.Gradient);
+                var y = op.Body(compute, op.X);
+                y.TryAdoptGradient(op.Y.Gradient);
                 inner.Walk(compute, retained: null);
                 return null;
             });

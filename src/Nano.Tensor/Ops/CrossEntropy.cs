@@ -17,20 +17,22 @@ namespace Nano;
 /// </para>
 /// The sum over rows runs in row order in double precision.
 /// </summary>
-internal sealed record CrossEntropyOp(Tensor Logits, Tensor Targets, LossOptions Options, Tensor Max, Tensor LogSum,
-    Tensor Loss) : Op(Loss)
+internal readonly record struct CrossEntropyOp(Tensor Logits, Tensor Targets, LossOptions Options, Tensor Max,
+    Tensor LogSum, Tensor Loss) : IOp
 {
-    internal override bool WantsGradient => Logits.WantsGradient;
+    public Tensor Output => Loss;
 
-    internal override Work ForwardWork =>
+    public bool WantsGradient => Logits.WantsGradient;
+
+    public Work ForwardWork =>
         Work.Of("cross-entropy forward", 4 * Logits.Length, Logits, Targets, Max, LogSum);
 
-    internal override Work? BackwardWork =>
+    public Work? BackwardWork =>
         Work.Of("cross-entropy backward", 4 * Logits.Length, Logits, Targets, Max, LogSum, Logits);
 
     public const int Ignore = -100;
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         int columns = Logits.Shape.Columns;
         float scale = (float)(Loss.Gradient.Data[0] / Options.Denominator);

@@ -5,15 +5,18 @@ namespace Nano;
 /// time). Whether it is kept is a pure function of (seed, stream, first + i), so backward draws the
 /// same mask again and none is stored: dx_i = dy_i / (1 - p) where kept, else 0.
 /// </summary>
-internal sealed record DropoutOp(Tensor X, float Probability, ulong Seed, ulong Stream, long First, Tensor Y) : Op(Y)
+internal readonly record struct DropoutOp(Tensor X, float Probability, ulong Seed, ulong Stream, long First,
+    Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("dropout forward", X.Length, X, Y);
+    public bool WantsGradient => X.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("dropout backward", X.Length, Y, X);
+    public Work ForwardWork => Work.Of("dropout forward", X.Length, X, Y);
 
-    internal override unsafe void Backward(Compute compute) => compute.For(Groups(First, X.Length), 1 << 11, 0,
+    public Work? BackwardWork => Work.Of("dropout backward", X.Length, Y, X);
+
+    public unsafe void Backward(Compute compute) => compute.For(Groups(First, X.Length), 1 << 11, 0,
         new Mask(Y.Gradient.Pointer, (nint)X.Length, Probability, Seed, Stream, (nint)First, X.GradientFor(compute)));
 
     /// <summary>

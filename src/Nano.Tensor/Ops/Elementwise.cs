@@ -7,16 +7,18 @@ namespace Nano;
 /// Backward: da = dy; db = dy, summed over the repeats in order. y's gradient is dead afterwards,
 /// so a takes it over without a copy.
 /// </summary>
-internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
+internal readonly record struct AddOp(Tensor A, Tensor B, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("add forward", Y.Length, A, B, Y);
+    public bool WantsGradient => A.WantsGradient || B.WantsGradient;
 
-    internal override Work? BackwardWork =>
+    public Work ForwardWork => Work.Of("add forward", Y.Length, A, B, Y);
+
+    public Work? BackwardWork =>
         Work.Of("add backward", B.WantsGradient ? Y.Length : 0, B.WantsGradient ? Y : null, Work.GradientOf(B));
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         var dy = Y.Gradient;
         if (B.WantsGradient && B.Length == A.Length)
@@ -30,17 +32,19 @@ internal sealed record AddOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 }
 
 /// <summary>y = a * b, element by element, equal shapes. Backward: da = dy b, db = dy a.</summary>
-internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
+internal readonly record struct MultiplyOp(Tensor A, Tensor B, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("multiply forward", Y.Length, A, B, Y);
+    public bool WantsGradient => A.WantsGradient || B.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("multiply backward",
+    public Work ForwardWork => Work.Of("multiply forward", Y.Length, A, B, Y);
+
+    public Work? BackwardWork => Work.Of("multiply backward",
         (A.WantsGradient ? Y.Length : 0) + (B.WantsGradient ? Y.Length : 0), Y, A.WantsGradient ? B : null,
         B.WantsGradient ? A : null, Work.GradientOf(A), Work.GradientOf(B));
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         float* dy = Y.Gradient.Pointer;
         if (A.WantsGradient)
@@ -58,15 +62,17 @@ internal sealed record MultiplyOp(Tensor A, Tensor B, Tensor Y) : Op(Y)
 }
 
 /// <summary>y = factor * x. Backward: dx = factor * dy.</summary>
-internal sealed record ScaleOp(Tensor X, float Factor, Tensor Y) : Op(Y)
+internal readonly record struct ScaleOp(Tensor X, float Factor, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("scale forward", Y.Length, X, Y);
+    public bool WantsGradient => X.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("scale backward", Y.Length, Y, X);
+    public Work ForwardWork => Work.Of("scale forward", Y.Length, X, Y);
 
-    internal override unsafe void Backward(Compute compute) =>
+    public Work? BackwardWork => Work.Of("scale backward", Y.Length, Y, X);
+
+    public unsafe void Backward(Compute compute) =>
         compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
 }
 

@@ -5,15 +5,17 @@ namespace Nano;
 /// all i with ids[i] = v. The sum runs in order of i; threads split the columns, so two occurrences
 /// of one id never race. While <see cref="Compute.DeferredRows"/> is set, the sum waits there.
 /// </summary>
-internal sealed record EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : Op(Y)
+internal readonly record struct EmbeddingOp(Tensor Weight, Tensor Ids, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => Weight.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("embedding forward", 0, Ids, Y, Y);
+    public bool WantsGradient => Weight.WantsGradient;
 
-    internal override Work? BackwardWork => null;
+    public Work ForwardWork => Work.Of("embedding forward", 0, Ids, Y, Y);
 
-    internal override void Backward(Compute compute)
+    public Work? BackwardWork => null;
+
+    public void Backward(Compute compute)
     {
         if (compute.DeferredRows is { } later)
         {

@@ -12,33 +12,34 @@ namespace Nano;
 /// component. dw = sum over rows of dy h, db = sum over rows of dy, in row order.
 /// </para>
 /// </summary>
-internal sealed record LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, float Epsilon, Tensor Mean, Tensor InverseStd,
-    Tensor Y) : Op(Y)
+internal readonly record struct LayerNormOp(Tensor X, Tensor Weight, Tensor? Bias, float Epsilon, Tensor Mean,
+    Tensor InverseStd, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork =>
+    public bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+
+    public Work ForwardWork =>
         Work.Of("layernorm forward", 8 * X.Length, X, Weight, Bias, Y, Mean, InverseStd);
 
-    internal override Work? BackwardWork =>
+    public Work? BackwardWork =>
         Work.Of("layernorm backward", 18 * X.Length, X, Weight, Mean, InverseStd, Y, X, Weight, Bias);
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
         var dx = X.TargetIfWanted(compute);
         // once even without rows: then the gradients are zero
-        for (int row = 0, band = NormWeightGradient.Band(columns); row == 0 || row < rows; row += band)
+        for (int row = 0, band = NormWeightGradient.Band(compute, rows, columns); row == 0 || row < rows; row += band)
         {
             int height = Math.Min(band, rows - row);
             nint at = (nint)row * columns;
             float* x = X.Pointer + at, dy = Y.Gradient.Pointer + at, mean = Mean.Pointer + row,
                 inverseStd = InverseStd.Pointer + row;
-            if (dx.Pointer != null)
-                compute.For(height, Compute.RowsPerChunk(columns), 0, new InputGradient(
-                    x, Weight.Pointer, mean, inverseStd, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
-            NormWeightGradient.Run(compute, height, columns, x, mean, inverseStd, dy,
-                Weight.TargetIfWanted(compute), Bias.TargetIfWanted(compute));
+            NormBackward<InputGradient>.Run(compute, height, columns, dx.Pointer != null,
+                new(x, Weight.Pointer, mean, inverseStd, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)),
+                new(height, columns, x, mean, inverseStd, dy, Weight.TargetIfWanted(compute),
+                    Bias.TargetIfWanted(compute)));
         }
     }
 

@@ -9,16 +9,18 @@ namespace Nano;
 /// The sums over rows m continue the chain already in the gradient, in row order, so splitting a batch changes no bit.
 /// </para>
 /// </summary>
-internal sealed record LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y) : Op(Y)
+internal readonly record struct LinearOp(Tensor X, Tensor Weight, Tensor? Bias, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork =>
+    public bool WantsGradient => X.WantsGradient || Weight.WantsGradient || Bias is { WantsGradient: true };
+
+    public Work ForwardWork =>
         Work.Of("linear forward", (int)X.Shape.Rows, Weight.Shape[0], Weight.Shape[1]);
 
-    internal override Work? BackwardWork => null;
+    public Work? BackwardWork => null;
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         int m = (int)X.Shape.Rows, n = Weight.Shape[0], k = Weight.Shape[1];
         float* dy = Y.Gradient.Pointer;

@@ -11,10 +11,12 @@ namespace Nano;
 /// the gradient of W is added in the forward pass, for a loss whose own gradient is 1.
 /// </para>
 /// </summary>
-internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options, Tensor? DX,
-    Tensor Loss) : Op(Loss)
+internal readonly record struct LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targets, LossOptions Options,
+    Tensor? DX, Tensor Loss) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
+    public Tensor Output => Loss;
+
+    public bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
 
     /// <summary>
     /// Floats of logits per chunk at most: 64 MiB. Each chunk reads the weight and its gradient again.
@@ -22,11 +24,11 @@ internal sealed record LinearCrossEntropyOp(Tensor X, Tensor Weight, Tensor Targ
     private const int ChunkFloats = 1 << 24;
 
     /// <summary>The sum of the rows' losses; the products record laps of their own.</summary>
-    internal override Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
+    public Work ForwardWork => Work.Of("mean loss", X.Shape.Rows);
 
-    internal override Work? BackwardWork => Work.Of("head gradient handed on", 0);
+    public Work? BackwardWork => Work.Of("head gradient handed on", 0);
 
-    internal override void Backward(Compute compute)
+    public void Backward(Compute compute)
     {
         if (Loss.Gradient.Data[0] is not 1 and var upstream)
             throw new InvalidOperationException(
@@ -148,7 +150,9 @@ public static class LinearCrossEntropyExtensions
         nll.WantsGradient = loss.WantsGradient = false; // nll is for reading only; loss wants one where it is recorded
         if (compute.Tape is not null)
             compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
-        GC.KeepAlive((x, weight, targets)); // kernels had only their addresses
+        GC.KeepAlive(x); // kernels had only their addresses
+        GC.KeepAlive(weight);
+        GC.KeepAlive(targets);
         return (loss, nll);
     }
 

@@ -9,13 +9,15 @@ namespace Nano;
 /// in the order of the stored matrix: d A^T = op(B) dY^T, d B^T = dY^T op(A).
 /// </para>
 /// </summary>
-internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool TransposeB, Tensor Y) : Op(Y)
+internal readonly record struct MatMulOp(Tensor A, Tensor B, bool TransposeA, bool TransposeB, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => A.WantsGradient || B.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("matmul forward", M, N, K, Batch);
+    public bool WantsGradient => A.WantsGradient || B.WantsGradient;
 
-    internal override Work? BackwardWork =>
+    public Work ForwardWork => Work.Of("matmul forward", M, N, K, Batch);
+
+    public Work? BackwardWork =>
         Work.Of("matmul backward", M, N, K, Batch * ((A.WantsGradient ? 1 : 0) + (B.WantsGradient ? 1 : 0)));
 
     private int M => Y.Shape[-2];
@@ -37,7 +39,7 @@ internal sealed record MatMulOp(Tensor A, Tensor B, bool TransposeA, bool Transp
         }
     }
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         var (da, db) = (A.TargetIfWanted(compute), B.TargetIfWanted(compute));
         for (int i = 0; i < Batch; i++)

@@ -6,15 +6,17 @@ namespace Nano;
 /// y = factor * sum of all elements of x, a scalar: the sum (factor 1) or the mean (factor 1 / n).
 /// Rows are summed in parallel, then their sums in row order in double precision. Backward: dx_i = factor dy.
 /// </summary>
-internal sealed record SumOp(Tensor X, double Factor, Tensor Y) : Op(Y)
+internal readonly record struct SumOp(Tensor X, double Factor, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("sum forward", X.Length, X);
+    public bool WantsGradient => X.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("sum backward", 0, X);
+    public Work ForwardWork => Work.Of("sum forward", X.Length, X);
 
-    internal override unsafe void Backward(Compute compute) =>
+    public Work? BackwardWork => Work.Of("sum backward", 0, X);
+
+    public unsafe void Backward(Compute compute) =>
         compute.ForEach((nint)X.Length, new Fill((float)(Y.Gradient.Data[0] * Factor), X.GradientFor(compute)));
 
     private readonly struct Fill(float value, GradientTarget dx) : IElementwise

@@ -9,30 +9,30 @@ namespace Nano;
 /// dw = sum over rows of dy h, in row order.
 /// </para>
 /// </summary>
-internal sealed record RmsNormOp(Tensor X, Tensor Weight, float Epsilon, Tensor InverseRms, Tensor Y) : Op(Y)
+internal readonly record struct RmsNormOp(Tensor X, Tensor Weight, float Epsilon, Tensor InverseRms, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("rmsnorm forward", 4 * X.Length, X, Weight, Y, InverseRms);
+    public bool WantsGradient => X.WantsGradient || Weight.WantsGradient;
 
-    internal override Work? BackwardWork =>
+    public Work ForwardWork => Work.Of("rmsnorm forward", 4 * X.Length, X, Weight, Y, InverseRms);
+
+    public Work? BackwardWork =>
         Work.Of("rmsnorm backward", 11 * X.Length, X, Weight, InverseRms, Y, X, Weight);
 
-    internal override unsafe void Backward(Compute compute)
+    public unsafe void Backward(Compute compute)
     {
         int rows = (int)X.Shape.Rows, columns = X.Shape.Columns;
         var dx = X.TargetIfWanted(compute);
         // once even without rows: then the gradients are zero
-        for (int row = 0, band = NormWeightGradient.Band(columns); row == 0 || row < rows; row += band)
+        for (int row = 0, band = NormWeightGradient.Band(compute, rows, columns); row == 0 || row < rows; row += band)
         {
             int height = Math.Min(band, rows - row);
             nint at = (nint)row * columns;
             float* x = X.Pointer + at, dy = Y.Gradient.Pointer + at, inverseRms = InverseRms.Pointer + row;
-            if (dx.Pointer != null)
-                compute.For(height, Compute.RowsPerChunk(columns), 0, new InputGradient(
-                    x, Weight.Pointer, inverseRms, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)));
-            NormWeightGradient.Run(compute, height, columns, x, null, inverseRms, dy,
-                Weight.TargetIfWanted(compute), default);
+            NormBackward<InputGradient>.Run(compute, height, columns, dx.Pointer != null,
+                new(x, Weight.Pointer, inverseRms, dy, columns, Compute.WorthStreaming(X.Length), dx.At(at)),
+                new(height, columns, x, null, inverseRms, dy, Weight.TargetIfWanted(compute), default));
         }
     }
 

@@ -20,15 +20,18 @@ public enum RopePairing
 /// computed in double precision: a float32 angle of some thousand radians is wrong in the third
 /// digit.
 /// </summary>
-internal sealed record RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Segments? Segments, Tensor Y) : Op(Y)
+internal readonly record struct RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Segments? Segments,
+    Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
+    public bool WantsGradient => X.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
+    public Work ForwardWork => Work.Of("rope forward", 3 * X.Length, X, Table.Cos, Table.Sin, Y);
 
-    internal override unsafe void Backward(Compute compute) =>
+    public Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
+
+    public unsafe void Backward(Compute compute) =>
         Rotate(compute, Y.Gradient, Table, Pairing, Segments, -1, X.GradientFor(compute), X.RowStride);
 
     internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing,

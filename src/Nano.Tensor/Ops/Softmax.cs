@@ -7,15 +7,17 @@ namespace Nano;
 /// nothing and keeps exp from overflowing. Backward: dy_i/dx_j = y_i (1[i = j] - y_j), so dx = y
 /// (dy - sum_j dy_j y_j).
 /// </summary>
-internal sealed record SoftmaxOp(Tensor X, Tensor Y) : Op(Y)
+internal readonly record struct SoftmaxOp(Tensor X, Tensor Y) : IOp
 {
-    internal override bool WantsGradient => X.WantsGradient;
+    public Tensor Output => Y;
 
-    internal override Work ForwardWork => Work.Of("softmax forward", 5 * X.Length, X, Y);
+    public bool WantsGradient => X.WantsGradient;
 
-    internal override Work? BackwardWork => Work.Of("softmax backward", 4 * X.Length, Y, Y, X);
+    public Work ForwardWork => Work.Of("softmax forward", 5 * X.Length, X, Y);
 
-    internal override unsafe void Backward(Compute compute) =>
+    public Work? BackwardWork => Work.Of("softmax backward", 4 * X.Length, Y, Y, X);
+
+    public unsafe void Backward(Compute compute) =>
         compute.For((nint)X.Shape.Rows, Compute.RowsPerChunk(X.Shape.Columns), 0,
             new InputGradient(Y.Pointer, Y.Gradient.Pointer, X.Shape.Columns, Compute.WorthStreaming(X.Length),
                 X.GradientFor(compute)));

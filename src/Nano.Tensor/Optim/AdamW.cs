@@ -10,16 +10,34 @@ namespace Nano;
 public sealed class AdamW : Optimizer
 {
     private readonly Tensor[] mean, square;
+    private readonly JoinedKernels<ElementwiseLoop<AdamWKernel>> kernels;
 
     /// <summary>The rule over these parameters.</summary>
     public AdamW(IReadOnlyList<Tensor> parameters, OptimizerOptions options)
-        : base(parameters, options, flops: 15, streams: 7) =>
+        : base(parameters, options, flops: 15, streams: 7)
+    {
         (mean, square) = (NewState("mean"), NewState("square"));
+        kernels = new JoinedKernels<ElementwiseLoop<AdamWKernel>>(Parameters.Count);
+    }
 
-    /// <inheritdoc/>
+    /// <summary>Updates all parameters in a single job.</summary>
+    protected override void UpdateAll(Compute compute, double learningRate, double gradientScale)
+    {
+        long elements = 0;
+        for (int i = 0; i < Parameters.Count; i++)
+            if (Parameters[i].HasGradient)
+            {
+                Update(compute, i, learningRate, gradientScale);
+                elements += Parameters[i].Length;
+            }
+        kernels.Run(compute, Compute.ElementsPerChunk);
+        compute.Profiler?.Lap(WorkOf(elements));
+    }
+
+    /// <summary>Adds the update of a parameter to the job.</summary>
     protected override void Update(Compute compute, int index, double learningRate, double gradientScale) =>
-        compute.AdamW(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
-            MomentNumbers(index, learningRate, gradientScale));
+        kernels.Add(AdamWExtensions.Kernel(Parameters[index], Parameters[index].Gradient, mean[index], square[index],
+            MomentNumbers(index, learningRate, gradientScale)), (nint)Parameters[index].Length);
 }
 
 /// <summary>The numbers of one AdamW step.</summary>
@@ -88,14 +106,22 @@ public static class AdamWExtensions
     public static unsafe void AdamW(this Compute compute, Tensor parameter, Tensor gradient, Tensor mean, Tensor square,
         AdamWNumbers numbers)
     {
-        UpdateTensors.Check("adamw", parameter, gradient, mean, square);
-        compute.ForEach((nint)parameter.Length, new AdamWKernel(gradient.Pointer, numbers, parameter.Pointer,
-            mean.Pointer, square.Pointer));
+        compute.For((nint)parameter.Length, Compute.ElementsPerChunk, 0,
+            Kernel(parameter, gradient, mean, square, numbers));
         // The kernel holds bare pointers: nobody else may hold these tensors, and the collector must not free
         // them meanwhile.
         GC.KeepAlive(parameter);
         GC.KeepAlive(gradient);
         GC.KeepAlive(mean);
         GC.KeepAlive(square);
+    }
+
+    /// <summary>The kernel of such a step.</summary>
+    internal static unsafe ElementwiseLoop<AdamWKernel> Kernel(Tensor parameter, Tensor gradient, Tensor mean,
+        Tensor square, AdamWNumbers numbers)
+    {
+        UpdateTensors.Check("adamw", parameter, gradient, mean, square);
+        return new(new(gradient.Pointer, numbers, parameter.Pointer, mean.Pointer, square.Pointer),
+            Compute.WorthStreaming(parameter.Length));
     }
 }

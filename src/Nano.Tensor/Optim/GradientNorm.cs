@@ -6,6 +6,8 @@ public sealed class GradientNorm
     private readonly IReadOnlyList<Tensor> parameters;
     private readonly int[] groupOf; // of each parameter
     private readonly double[] squares; // of each group
+    private readonly int blockCount; // of all gradients
+    private readonly JoinedKernels<BlockSquares> kernels;
 
     /// <summary>
     /// Groups parameters by the part of the model to which they belong: "embed", "block0", "block1"
@@ -24,6 +26,8 @@ public sealed class GradientNorm
             return names.IndexOf(name);
         })];
         (Groups, squares) = (names, new double[names.Count]);
+        blockCount = parameters.Sum(parameter => checked((int)BlockSquares.CountOf(parameter.Length)));
+        kernels = new JoinedKernels<BlockSquares>(parameters.Count);
     }
 
     /// <summary>The names of the groups, in the order of the model.</summary>
@@ -42,16 +46,32 @@ public sealed class GradientNorm
     }
 
     /// <summary>The norm of all gradients together, in double precision; not finite if a gradient is not.</summary>
-    public double Measure(Compute compute)
+    public unsafe double Measure(Compute compute)
     {
         squares.AsSpan().Clear();
+        long elements = 0;
+        var memory = compute.New(new Shape(blockCount, 2));
+        double* blocks = (double*)memory.Pointer, end = blocks;
+        for (int i = 0; i < parameters.Count; i++)
+            if (parameters[i].HasGradient)
+            {
+                long length = parameters[i].Length;
+                kernels.Add(new BlockSquares(parameters[i].Gradient.Pointer, (nint)length, end),
+                    BlockSquares.CountOf(length));
+                end += BlockSquares.CountOf(length);
+                elements += length;
+            }
+        kernels.Run(compute, BlockSquares.PerChunk);
         double sum = 0; // parameter by parameter
         for (int i = 0; i < parameters.Count; i++)
             if (parameters[i].HasGradient)
             {
-                sum += Add(i, compute.SumOfSquares(parameters[i].Gradient));
-                compute.Profiler?.Lap(Work.Of("gradient norm", 2 * parameters[i].Length, parameters[i]));
+                nint count = BlockSquares.CountOf(parameters[i].Length);
+                sum += Add(i, BlockSquares.Total(blocks, count));
+                blocks += count;
             }
+        compute.Release(memory);
+        compute.Profiler?.Lap(new Work("gradient norm", 2.0 * elements, 1.0 * sizeof(float) * elements));
         return Math.Sqrt(sum);
     }
 

@@ -48,14 +48,23 @@ public abstract class Optimizer : IOptimizer
     public void Step(Compute compute, double learningRate, double gradientScale)
     {
         StepCount++;
+        UpdateAll(compute, learningRate, gradientScale);
+    }
+
+    /// <summary>Updates the parameters that have gradients, one after the other.</summary>
+    protected virtual void UpdateAll(Compute compute, double learningRate, double gradientScale)
+    {
         for (int i = 0; i < Parameters.Count; i++)
             if (Parameters[i].HasGradient)
             {
                 Update(compute, i, learningRate, gradientScale);
-                double length = Parameters[i].Length;
-                compute.Profiler?.Lap(new Work(Options.Name, flops * length, sizeof(float) * streams * length));
+                compute.Profiler?.Lap(WorkOf(Parameters[i].Length));
             }
     }
+
+    /// <summary>The update of a number of elements, for the profile.</summary>
+    protected Work WorkOf(double elements) =>
+        new(Options.Name, flops * elements, sizeof(float) * streams * elements);
 
     /// <summary>Moves the parameter of this index along its gradient.</summary>
     protected abstract void Update(Compute compute, int index, double learningRate, double gradientScale);

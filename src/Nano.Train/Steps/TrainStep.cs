@@ -89,17 +89,33 @@ public sealed class TrainStep : ITrainStep
     {
         compute.Profiler?.StartStep();
         current = step;
-        Optimizer.BeforeStep(compute, drawnLabels);
-        model.Parameters.ForgetGradients();
-        double loss = AddGradients(step, null);
-        double norm = Norm.Measure(compute);
-        return double.IsFinite(norm) ? new StepResult(loss, norm) : throw check.BadGradient(step);
+        compute.StepTensors.Reuses = true;
+        try
+        {
+            Optimizer.BeforeStep(compute, drawnLabels);
+            model.Parameters.ForgetGradients();
+            double loss = AddGradients(step, null);
+            double norm = Norm.Measure(compute);
+            return double.IsFinite(norm) ? new StepResult(loss, norm) : throw check.BadGradient(step);
+        }
+        finally
+        {
+            compute.StepTensors.Reuses = false;
+        }
     }
 
     /// <inheritdoc/>
     public void Update(double learningRate, StepResult gradients)
     {
-        Optimizer.Step(compute, learningRate, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm));
+        compute.StepTensors.Reuses = true;
+        try
+        {
+            Optimizer.Step(compute, learningRate, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm));
+        }
+        finally
+        {
+            compute.StepTensors.Reuses = false;
+        }
         compute.Profiler?.EndStep();
     }
 

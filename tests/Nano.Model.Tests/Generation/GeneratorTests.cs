@@ -17,6 +17,22 @@ public class GeneratorTests
         model.Dispose();
     }
 
+    /// <summary>Twelve layers have as many ops and tensors as GPT-2 124M.</summary>
+    [Fact]
+    public void A_token_through_twelve_layers_allocates_at_most_4_KB()
+    {
+        using var model = Models.Random(Models.Small with { Layers = 12, ContextLength = 100 });
+        using var compute = new Compute(2);
+        using var generator = new Generator(model, compute);
+        var texts = generator.Start([Models.RandomIds(3, 11)], new GenerationOptions { MaxTokens = 90 });
+        for (int step = 0; step < 20; step++)
+            texts.Step();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int step = 0; step < 50; step++)
+            Assert.True(texts.Step());
+        Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / 50, 0, 4096);
+    }
+
     // Odd and even contexts, and the smallest; prompts that fill the context or not.
     [Theory]
     [InlineData(12, 1)]

@@ -34,7 +34,7 @@ internal static unsafe class Canary
         return y;
     }
 
-    private static IEnumerable<Tensor> Results(Op op) =>
+    private static IEnumerable<Tensor> Results(IOp op) =>
         op.GetType().GetProperties(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
         .Where(property => property.PropertyType == typeof(Tensor)).Select(property => property.GetValue(op))
         .OfType<Tensor>().Where(tensor => tensor.Type == DType.Float32);

@@ -45,7 +45,7 @@ public class OptimizerRunTests
             for (int i = 20; i < 40; i++)
                 last = step.Run(i, options.LearningRateAt(i)).Loss;
             long perStep = (GC.GetAllocatedBytesForCurrentThread() - before) / 20;
-            Assert.True(perStep < 24 * 1024, $"{perStep} bytes per step");
+            Assert.InRange(perStep, 0, 4096);
             Assert.Equal(reserved, step.ReservedBytes);
             Assert.True(last < 0.8 * first, $"the loss went from {first} to {last}");
         }

@@ -39,7 +39,22 @@ internal readonly unsafe struct BlockSums<T>(T block, nint length, double* sums)
 /// </summary>
 internal readonly unsafe struct BlockSquares(float* x, nint length, double* sums) : IKernel
 {
-    public const int Block = 1024;
+    /// <summary>Blocks of a chunk.</summary>
+    public const int PerChunk = 16;
+
+    private const int Block = 1024;
+
+    /// <summary>Number of blocks of a tensor.</summary>
+    public static nint CountOf(long length) => (nint)((length + Block - 1) / Block);
+
+    /// <summary>The sum over blocks, in order.</summary>
+    public static double Total(double* sums, nint count)
+    {
+        double total = 0;
+        for (nint block = 0; block < count; block++)
+            total += sums[block];
+        return total;
+    }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
@@ -61,13 +76,12 @@ public static class SumOfSquaresExtensions
     /// </summary>
     public static unsafe double SumOfSquares(this Compute compute, Tensor x)
     {
-        nint blocks = (nint)((x.Length + BlockSquares.Block - 1) / BlockSquares.Block);
+        nint blocks = BlockSquares.CountOf(x.Length);
         var blockSums = compute.New(new Shape(checked((int)blocks), 2));
         double* sums = (double*)blockSums.Pointer;
-        compute.For(blocks, 16, 0, new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
-        double total = 0;
-        for (nint block = 0; block < blocks; block++)
-            total += sums[block];
+        compute.For(blocks, BlockSquares.PerChunk, 0,
+            new BlockSquares(x.Contiguous("sum of squares").Pointer, (nint)x.Length, sums));
+        double total = BlockSquares.Total(sums, blocks);
         GC.KeepAlive(x);
         GC.KeepAlive(blockSums);
         return total;

@@ -11,12 +11,12 @@ internal readonly unsafe struct ColumnSums(int rows, float* x, nint rowStride, G
         compute.For(columns, Chunk(compute, rows, columns), 0, new ColumnSums(rows, x, rowStride, output));
 
     /// <summary>
-    /// Columns per chunk: two chunks per thread, but stretches of at least 256 bytes and some
+    /// Columns per chunk: four chunks per thread, but stretches of at least 256 bytes and some
     /// thousand elements.
     /// </summary>
     public static nint Chunk(Compute compute, int rows, int columns)
     {
-        nint fair = (columns + (2 * compute.Threads) - 1) / (2 * compute.Threads),
+        nint fair = (columns + (4 * compute.Threads) - 1) / (4 * compute.Threads),
             worthwhile = (1 << 13) / Math.Max(1, rows);
         return (nint.Max(64, nint.Max(fair, worthwhile)) + 15) & ~15;
     }

@@ -5,7 +5,7 @@ namespace Nano;
 /// <summary>
 /// dw[c] += dy[row, c] h[row, c] and db[c] += dy[row, c], row after row, with h = (x - mean)
 /// inverseStd; a null mean is zero (RMSNorm); either target may be missing. The sums stay in place
-/// while rows stream by, a few at a time; vectors and threads lie along columns.
+/// while rows stream by, a few at a time; vectors and the parts of the work lie along columns.
 /// </summary>
 internal readonly unsafe struct NormWeightGradient(int rows, int columns, float* x, float* mean, float* inverseStd,
     float* dy, GradientTarget dw, GradientTarget db) : IKernel
@@ -13,21 +13,21 @@ internal readonly unsafe struct NormWeightGradient(int rows, int columns, float*
     private const int RowsPerVisit = 8;
 
     /// <summary>
-    /// Rows between visits of this kernel and of the one for dx: what one of them has read, 512 KB,
-    /// the other finds in the second-level cache.
+    /// Rows of a band: all, in bands of equal height whose x, dy and dx fit in the second-level caches of all
+    /// workers, so that of what one half has read, the other finds most there.
     /// </summary>
-    public static int Band(int columns) => Math.Max(RowsPerVisit, (1 << 16) / Math.Max(1, columns));
-
-    public static void Run(Compute compute, int rows, int columns, float* x, float* mean, float* inverseStd, float* dy,
-        GradientTarget dw, GradientTarget db)
+    public static int Band(Compute compute, int rows, int columns)
     {
-        if (dw.Pointer != null || db.Pointer != null)
-            compute.For(columns, ColumnSums.Chunk(compute, rows, columns), 0,
-                new NormWeightGradient(rows, columns, x, mean, inverseStd, dy, dw, db));
+        long rowBytes = 3L * sizeof(float) * Math.Max(1, columns);
+        long most = Math.Max(RowsPerVisit, (long)compute.Threads * compute.Caches.L2 / rowBytes);
+        int bands = Math.Max(1, (int)((rows + most - 1) / most));
+        return Math.Max(1, (rows + bands - 1) / bands);
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
+        if (dw.Pointer == null && db.Pointer == null)
+            return;
         if (dw.Pointer != null)
             dw.Begin(begin, end);
         if (db.Pointer != null)
