@@ -87,7 +87,7 @@ public sealed unsafe partial class Tensor
     private void Forget()
     {
         (buffer, offset, parent, step, arena) = (null, 0, null, null, null);
-        (Name, IsStatistic) = (null, false);
+        (Name, Parameter, IsStatistic) = (null, null, false);
         (gradient, gradientIsEmpty, owners, isReleased) = (null, false, 1, false);
     }
 
