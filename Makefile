@@ -147,7 +147,7 @@ install:
 	dotnet pack src/Nano.Cli $(BUILD_FLAGS) --use-current-runtime -p:SelfContained=false -p:PublishReadyToRun=true -o $(PACKAGES)
 	.ci/install.sh $(PACKAGES)
 
-# The program as machine code of this processor in artifacts/native, which starts three times as fast; it runs on such processors only.
+# The program as machine code of this processor in artifacts/native, which starts in a third of the time; it runs on such processors only.
 # It needs a C compiler's linker (Debian: clang, zlib1g-dev) and a minute or two.
 native:
 	dotnet publish src/Nano.Cli $(BUILD_FLAGS) --use-current-runtime -p:PublishAot=true -p:DebugType=none -p:ArtifactsPath=$(CURDIR)/artifacts/native-build -o artifacts/native

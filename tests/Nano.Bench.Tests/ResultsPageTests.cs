@@ -1,3 +1,5 @@
+using Nano.Tests;
+
 namespace Nano.Bench.Tests;
 
 public class ResultsPageTests
