@@ -97,7 +97,6 @@ public static class LinearCrossEntropyExtensions
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
         float* px = x.Contiguous("linear-cross-entropy").Pointer;
-        _ = weight.Contiguous("linear-cross-entropy");
         if (rowsPerChunk == 0)
             rowsPerChunk = LinearCrossEntropyOp.RowsPerChunk(rows, n);
         var (nll, loss) = (compute.New(targets.Shape), compute.New(new Shape()));
@@ -161,5 +160,6 @@ public static class LinearCrossEntropyExtensions
         if (weight.Shape.Rank != 2 || x.Shape.Columns != weight.Shape[1] || targets.Length != x.Shape.Rows)
             throw new ArgumentException($"linear-cross-entropy: x {x}, weight {weight}, targets {targets} do not fit; "
                 + "wanted [.., K], [V, K], [..]");
+        _ = weight.Contiguous("linear-cross-entropy");
     }
 }
