@@ -166,6 +166,7 @@ public class QuantConversionTests
         GgufModel.Quantise(folder.File("a.gguf"), source, new QuantisationOptions
         {
             FileType = GgufFileType.Q4_0,
+            Requantises = true,
             Types = new Dictionary<string, WeightType>
             {
                 ["blk.0.ffn_up.weight"] = WeightType.NVFP4,

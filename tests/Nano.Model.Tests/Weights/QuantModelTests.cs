@@ -50,7 +50,7 @@ public class QuantModelTests
     {
         using var folder = new TempFolder();
         using var source = ModelLoader.Open(QuantGoldenModels.Path(model, type, folder));
-        using var loaded = source.LoadToRun();
+        using var loaded = source.LoadToRun(exact: true);
         using var compute = new Compute(1);
         using var golden = SafetensorsReader.Open(Goldens.Path("quant_models/golden.safetensors"));
         int[] ids = Models.Ids(golden, $"{model}.ids");
@@ -70,13 +70,44 @@ public class QuantModelTests
         Assert.Equal(QuantGoldenModels.Entry(model, type).GetProperty("nll").GetProperty("exact").GetDouble(), loss, 1e-5);
     }
 
+    /// <summary>
+    /// The golden has the error of this arithmetic, activations in 8 bits, computed by another program.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Kept))]
+    public void Logits_with_activations_in_8_bits_err_as_that_arithmetic_does(string model, GgufFileType type)
+    {
+        using var folder = new TempFolder();
+        using var source = ModelLoader.Open(QuantGoldenModels.Path(model, type, folder));
+        using var loaded = source.LoadToRun();
+        using var golden = SafetensorsReader.Open(Goldens.Path("quant_models/golden.safetensors"));
+        int[] ids = Models.Ids(golden, $"{model}.ids");
+        float[] expected = Models.Floats(golden, $"{model}-{type}.exact");
+        var (alone, shared) = (Logits(1), Logits(3));
+        Assert.Equal(alone, shared);
+        int vocabulary = source.Config.VocabSize;
+        double[] errors = [.. QuantGoldenModels.Positions.SelectMany((position, row) => Enumerable.Range(0, vocabulary)
+            .Select(id => Math.Abs(expected[(row * vocabulary) + id] - (double)alone[(position * vocabulary) + id])
+                / QuantGoldenModels.LogitDeviation(model)))];
+        JsonElement entry = QuantGoldenModels.Entry(model, type);
+        Assert.InRange(Math.Sqrt(errors.Average(error => error * error)), 0, 1.5 * entry.GetProperty("rms_over_std")
+            .GetProperty("nano8_of_exact").GetDouble());
+        Assert.InRange(errors.Max(), 0, 2 * entry.GetProperty("max_over_std").GetProperty("nano8_of_exact").GetDouble());
+
+        float[] Logits(int threads)
+        {
+            using var compute = new Compute(threads);
+            return loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Kept))]
     public void Greedy_ids_of_a_quantised_file_are_those_of_exact_arithmetic(string model, GgufFileType type)
     {
         using var folder = new TempFolder();
         using var source = ModelLoader.Open(QuantGoldenModels.Path(model, type, folder));
-        using var loaded = source.LoadToRun();
+        using var loaded = source.LoadToRun(exact: true);
         using var compute = new Compute(1);
         using var golden = SafetensorsReader.Open(Goldens.Path("quant_models/golden.safetensors"));
         JsonElement greedy = QuantGoldenModels.Entry(model, type).GetProperty("greedy");
