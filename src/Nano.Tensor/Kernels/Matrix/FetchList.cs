@@ -81,4 +81,12 @@ internal unsafe struct FetchList : IFetch
         if (Sse.IsSupported)
             Sse.Prefetch0(p);
     }
+
+    /// <summary>Asks the second-level cache for the line, for what is wanted later.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void FetchLater(void* p)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch1(p);
+    }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Nano;
 
@@ -54,8 +53,8 @@ internal readonly unsafe struct Gemv(int n, int k, float* x, Matrix w, float* st
         int i = 0;
         for (; i <= k - Line; i += Line)
         {
-            for (int line = 0; line < Rows && ahead != null && Sse.IsSupported; line++, ahead += Line)
-                Sse.Prefetch1(ahead); // of what lies past the end nothing comes to harm
+            for (int line = 0; line < Rows && ahead != null; line++, ahead += Line)
+                FetchList.FetchLater(ahead); // of what lies past the end nothing comes to harm
             for (int r = 0; r < Rows; r += 4) // a line of each row, used up before the next rows'
             {
                 var sum = Vector128.Load(sums + r);

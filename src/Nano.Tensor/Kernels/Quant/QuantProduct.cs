@@ -69,7 +69,7 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
         for (; d < end; d++, codes += C.UnitBytes, xCodes += C.XBytes, sums += 2, scales += parts * Width)
         {
             for (int i = 0; i < C.UnitBytes && row == 0; i += CacheSizes.Line)
-                System.Runtime.Intrinsics.X86.Sse.Prefetch1(codes + Ahead + i);
+                FetchList.FetchLater(codes + Ahead + i);
             var (low, high) = C.Sums<S, V>(codes, xCodes);
             int sumOfX = sums[0];
             if (parts == 1)
