@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Nano;
 
 /// <summary>
@@ -122,16 +120,6 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
     }
 
     /// <summary>
-    /// Asks for the line that holds p in the second-level cache, which also holds the blocks; p may
-    /// lie anywhere.
-    /// </summary>
-    private static void Fetch(float* p)
-    {
-        if (Sse.IsSupported)
-            Sse.Prefetch1(p);
-    }
-
-    /// <summary>
     /// Prefetches one of several equal parts of a block of rows and KBlock steps.
     /// </summary>
     private void FetchRows(int row, int k, int part, int parts)
@@ -142,7 +130,7 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
         float* next = read.From(row, k).Pointer;
         for (int i = outer * part / parts; i < outer * (part + 1) / parts; i++)
             for (int j = 0; j < inner; j += Line)
-                Fetch(next + (i * stride) + j);
+                FetchList.FetchLater(next + (i * stride) + j);
     }
 
     /// <summary>
@@ -156,7 +144,7 @@ internal readonly unsafe struct BFloat16Blocks : IKernel
             return;
         for (int r = row; r < Math.Min(row + TileM, block.Height); r++)
             for (int c = column; c < Math.Min(column + TileN, block.Width); c += Line)
-                Fetch(block.C.At(r) + c);
+                FetchList.FetchLater(block.C.At(r) + c);
     }
 
     /// <summary>
