@@ -33,6 +33,12 @@ internal abstract class BlockFormat
     /// <summary>True if its weights have minima.</summary>
     public virtual bool HasMinimum => false;
 
+    /// <inheritdoc cref="IBlockFormat.SharedScale"/>
+    public virtual int SharedScale => -1;
+
+    /// <inheritdoc cref="IBlockFormat.SharedMinimum"/>
+    public virtual int SharedMinimum => -1;
+
     /// <summary>Takes one block apart.</summary>
     /// <exception cref="NotSupportedException">These are plain numbers.</exception>
     public virtual void Decode(ReadOnlySpan<byte> block, Decoded to) => throw new NotSupportedException($"{Type}");
@@ -122,6 +128,10 @@ internal sealed class BlockFormat<F> : BlockFormat where F : struct, IBlockForma
     }
 
     public override bool HasMinimum => F.HasMinimum;
+
+    public override int SharedScale => F.SharedScale;
+
+    public override int SharedMinimum => F.SharedMinimum;
 
     public override void Decode(ReadOnlySpan<byte> block, Decoded to) => F.Decode(block, to);
 

@@ -19,6 +19,12 @@ internal interface IBlockFormat
     /// <summary>True if its weights have minima.</summary>
     static virtual bool HasMinimum => false;
 
+    /// <summary>The byte of a block where a float16 lies whose multiples its scales are, or -1.</summary>
+    static virtual int SharedScale => -1;
+
+    /// <summary>The byte of a block where a float16 lies whose negative multiples its minima are, or -1.</summary>
+    static virtual int SharedMinimum => -1;
+
     /// <summary>
     /// Takes one block apart. Products of its scales and codes are exact and a minimum is added with
     /// one rounding, so the bits of a weight depend on no order of operations.

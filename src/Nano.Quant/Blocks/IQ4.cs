@@ -142,6 +142,8 @@ internal readonly struct IQ4_XS : IBlockFormat
 
     public static WeightType Type => WeightType.IQ4_XS;
 
+    public static int SharedScale => 0;
+
     public static int Weights => 256;
 
     public static int Bytes => 136;

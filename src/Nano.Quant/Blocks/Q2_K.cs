@@ -16,6 +16,10 @@ internal readonly struct Q2_K : IBlockFormat
 
     public static bool HasMinimum => true;
 
+    public static int SharedScale => Scales;
+
+    public static int SharedMinimum => Scales + 2;
+
     public static int Weights => 256;
 
     public static int Bytes => 84;

@@ -12,6 +12,8 @@ internal readonly struct Q3_K : IBlockFormat
 
     public static WeightType Type => WeightType.Q3_K;
 
+    public static int SharedScale => Scale;
+
     public static int Weights => 256;
 
     public static int Bytes => 110;

@@ -42,6 +42,10 @@ internal readonly struct Q4_K : IBlockFormat
 
     public static bool HasMinimum => true;
 
+    public static int SharedScale => 0;
+
+    public static int SharedMinimum => 2;
+
     public static int Weights => 256;
 
     public static int Bytes => 144;

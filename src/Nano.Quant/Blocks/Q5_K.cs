@@ -16,6 +16,10 @@ internal readonly struct Q5_K : IBlockFormat
 
     public static bool HasMinimum => true;
 
+    public static int SharedScale => 0;
+
+    public static int SharedMinimum => 2;
+
     public static int Weights => 256;
 
     public static int Bytes => 176;

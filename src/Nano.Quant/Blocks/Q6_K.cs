@@ -14,6 +14,8 @@ internal readonly struct Q6_K : IBlockFormat
 
     public static WeightType Type => WeightType.Q6_K;
 
+    public static int SharedScale => Scale;
+
     public static int Weights => 256;
 
     public static int Bytes => 210;

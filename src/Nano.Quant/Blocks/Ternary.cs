@@ -26,6 +26,8 @@ internal readonly struct TQ1_0 : IBlockFormat
 
     public static WeightType Type => WeightType.TQ1_0;
 
+    public static int SharedScale => Scale;
+
     public static int Weights => 256;
 
     public static int Bytes => 54;
@@ -73,6 +75,8 @@ internal readonly struct TQ2_0 : IBlockFormat
     private const int Scale = 64;
 
     public static WeightType Type => WeightType.TQ2_0;
+
+    public static int SharedScale => Scale;
 
     public static int Weights => 256;
 

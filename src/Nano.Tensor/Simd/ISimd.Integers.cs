@@ -25,17 +25,14 @@ public unsafe partial interface ISimd<V>
     /// <summary>The two 16-bit numbers of a lane, added to one of 32 bits.</summary>
     static abstract V SumShorts(V shorts);
 
-    /// <summary>The low four bits of each byte.</summary>
-    static abstract V LowNibbles(V bytes);
-
-    /// <summary>The high four bits of each byte.</summary>
-    static abstract V HighNibbles(V bytes);
+    /// <summary>Some bits of each byte, shifted.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="right">The shift to the right; below 0 one to the left.</param>
+    /// <param name="mask">The bits that are left after it, none of which comes from another byte.</param>
+    static abstract V BitsOfBytes(V bytes, int right, byte mask);
 
     /// <summary>32-bit numbers as floats, rounded to nearest.</summary>
     static abstract V ToFloats(V integers);
-
-    /// <summary>Two signed bytes for each lane, as 16-bit numbers.</summary>
-    static abstract V LoadShorts(sbyte* p);
 
     /// <summary>A signed byte for each lane, as a float.</summary>
     static abstract V LoadBytes(sbyte* p);

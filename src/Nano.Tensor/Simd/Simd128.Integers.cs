@@ -45,21 +45,15 @@ public readonly unsafe partial struct Simd128
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LowNibbles(V bytes) => (bytes.AsByte() & Vector128.Create((byte)15)).AsSingle();
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V HighNibbles(V bytes) =>
-        ((bytes.AsUInt16() >>> 4).AsByte() & Vector128.Create((byte)15)).AsSingle();
+    public static V BitsOfBytes(V bytes, int right, byte mask)
+    {
+        var bits = bytes.AsUInt32();
+        return ((right < 0 ? bits << -right : bits >>> right).AsByte() & Vector128.Create(mask)).AsSingle();
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ToFloats(V integers) => Vector128.ConvertToSingle(integers.AsInt32());
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LoadShorts(sbyte* p) =>
-        Vector128.WidenLower(Vector128.CreateScalar(*(long*)p).AsSByte()).AsSingle();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -31,20 +31,15 @@ public readonly unsafe partial struct Simd512
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LowNibbles(V bytes) => (bytes.AsByte() & Vector512.Create((byte)15)).AsSingle();
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V HighNibbles(V bytes) =>
-        ((bytes.AsUInt16() >>> 4).AsByte() & Vector512.Create((byte)15)).AsSingle();
+    public static V BitsOfBytes(V bytes, int right, byte mask)
+    {
+        var bits = bytes.AsUInt32();
+        return ((right < 0 ? bits << -right : bits >>> right).AsByte() & Vector512.Create(mask)).AsSingle();
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ToFloats(V integers) => Vector512.ConvertToSingle(integers.AsInt32());
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LoadShorts(sbyte* p) => Avx512BW.ConvertToVector512Int16(Vector256.Load(p)).AsSingle();
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

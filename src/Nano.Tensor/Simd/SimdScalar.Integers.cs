@@ -32,19 +32,15 @@ public readonly unsafe partial struct SimdScalar
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float LowNibbles(float bytes) => Lane(Bits(bytes) & 0x0f0f0f0f);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float HighNibbles(float bytes) => Lane((Bits(bytes) >> 4) & 0x0f0f0f0f);
+    public static float BitsOfBytes(float bytes, int right, byte mask)
+    {
+        uint bits = (uint)Bits(bytes);
+        return Lane((int)((right < 0 ? bits << -right : bits >> right) & (mask * 0x01010101u)));
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ToFloats(float integers) => Bits(integers);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float LoadShorts(sbyte* p) => Shorts(p[0], p[1]);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

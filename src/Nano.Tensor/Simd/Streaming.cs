@@ -103,16 +103,10 @@ internal readonly unsafe struct Streaming<S, V> : ISimd<V> where S : ISimd<V> wh
     public static V SumShorts(V shorts) => S.SumShorts(shorts);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LowNibbles(V bytes) => S.LowNibbles(bytes);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V HighNibbles(V bytes) => S.HighNibbles(bytes);
+    public static V BitsOfBytes(V bytes, int right, byte mask) => S.BitsOfBytes(bytes, right, mask);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ToFloats(V integers) => S.ToFloats(integers);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LoadShorts(sbyte* p) => S.LoadShorts(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V LoadBytes(sbyte* p) => S.LoadBytes(p);

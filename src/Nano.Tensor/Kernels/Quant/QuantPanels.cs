@@ -4,12 +4,7 @@ namespace Nano;
 
 /// <summary>
 /// Quantised weights W [N, K] of a model that runs, packed once from any block format: panels of 16 rows. A panel has
-/// a unit of codes for each 32 steps of k, then the scales of all units, then their minima if the format has them: one
-/// float32 for each row, and for each 32 or 16 steps.
-/// <code>
-/// codes of 4 bits: 4 x 64 bytes; byte 4 r + i of the v-th 64 is row r, its low half k = 4 v + i, its high half k + 16
-/// codes of 8 bits: 16 x 32 bytes; byte 2 r + i of the j-th 32 is row r, k = 2 j + i
-/// </code>
+/// a unit of codes for each 32 steps of k (<see cref="ICodes"/>), then its scales (<see cref="ScaleTable"/>).
 /// N is padded to a multiple of 16 with scales of zero.
 /// </summary>
 internal readonly unsafe struct QuantPanels
@@ -21,22 +16,29 @@ internal readonly unsafe struct QuantPanels
     public const int Unit = 32;
 
     private readonly byte* first;
+    private readonly int low, high; // bits of the planes of codes
 
     private QuantPanels(byte* first, int n, int k, WeightType type)
     {
         (N, K, Type) = (n, k, type);
         this.first = first;
-        (IsNibbles, Offset, PartsPerUnit) = type switch
+        (Bits, Offset) = type switch
         {
-            WeightType.Q4_0 => (true, 8, 1),
-            WeightType.Q4_1 or WeightType.Q4_K => (true, 0, 1),
-            WeightType.Q2_K => (true, 0, 2),
-            WeightType.Q3_K => (true, 4, 2),
-            WeightType.TQ1_0 or WeightType.TQ2_0 => (true, 1, 1),
-            WeightType.Q6_K or WeightType.NVFP4 => (false, 0, 2),
-            _ => (false, 0, 1),
+            WeightType.TQ1_0 or WeightType.TQ2_0 => (2, 1),
+            WeightType.Q2_K => (2, 0),
+            WeightType.Q3_K => (3, 4),
+            WeightType.Q4_0 => (4, 8),
+            WeightType.Q4_1 or WeightType.Q4_K => (4, 0),
+            WeightType.Q5_0 => (5, 16),
+            WeightType.Q5_1 or WeightType.Q5_K => (5, 0),
+            WeightType.MXFP4 => (5, 16), // codes from -12 to 12
+            WeightType.NVFP4 => (6, 16), // the same
+            WeightType.Q6_K => (6, 32),
+            _ => (8, 128),
         };
-        HasMinimum = BlockFormat.Of(type).HasMinimum;
+        low = Bits switch { < 4 => 2, < 8 => 4, _ => 8 };
+        high = Bits - low;
+        Scales = new ScaleTable(BlockFormat.Of(type), k / Unit, parts: Bits is 2 or 3 or 6 ? 2 : 1);
     }
 
     public int N { get; }
@@ -46,17 +48,14 @@ internal readonly unsafe struct QuantPanels
     /// <summary>The format they were packed from.</summary>
     public WeightType Type { get; }
 
-    /// <summary>True for codes of 4 bits, false for 8.</summary>
-    public bool IsNibbles { get; }
+    /// <summary>Bits of a code.</summary>
+    public int Bits { get; }
 
-    /// <summary>The number that is added to codes of 4 bits, which hold no sign.</summary>
+    /// <summary>The number that is added to a code, so that none is below zero.</summary>
     public int Offset { get; }
 
-    /// <summary>Scales of a row in a unit: 1 or 2.</summary>
-    public int PartsPerUnit { get; }
-
-    /// <summary>True if there are minima.</summary>
-    public bool HasMinimum { get; }
+    /// <summary>The form of a panel's scales.</summary>
+    public ScaleTable Scales { get; }
 
     /// <summary>Units of a panel.</summary>
     public int Units => K / Unit;
@@ -64,26 +63,22 @@ internal readonly unsafe struct QuantPanels
     /// <summary>Panels.</summary>
     public int Panels => (N + Width - 1) / Width;
 
-    /// <summary>Bytes of a unit's codes.</summary>
-    public int UnitBytes => IsNibbles ? Width * Unit / 2 : Width * Unit;
+    private int UnitBytes => Nano.Codes.VectorBytes * (low + high);
 
-    private long PanelBytes =>
-        (long)Units * (UnitBytes + (PartsPerUnit * Width * sizeof(float) * (HasMinimum ? 2 : 1)));
+    /// <summary>Bytes of a panel: whole cache lines.</summary>
+    public nint PanelBytes => ((nint)Units * UnitBytes) + ((Scales.Bytes + CacheSizes.Line - 1) & -CacheSizes.Line);
 
     /// <summary>The codes of a panel.</summary>
-    public byte* Codes(int panel) => first + (panel * (nint)PanelBytes);
+    public byte* Codes(int panel) => first + (panel * PanelBytes);
 
-    /// <summary>The scales of a panel, [units, parts, 16].</summary>
-    public float* Scales(int panel) => (float*)(Codes(panel) + ((nint)Units * UnitBytes));
-
-    /// <summary>The minima of a panel, [units, parts, 16].</summary>
-    public float* Minima(int panel) => Scales(panel) + ((nint)Units * PartsPerUnit * Width);
+    /// <summary>The scales of a panel, behind its codes.</summary>
+    public byte* ScalesOf(int panel) => Codes(panel) + ((nint)Units * UnitBytes);
 
     /// <summary>Weights [N, K] in the memory of an arena; K must be whole blocks.</summary>
     public static Tensor New(Arena arena, Shape shape, WeightType type)
     {
         var panels = new QuantPanels(null, shape[0], shape[1], type);
-        return Tensor.Packed(arena, shape, type, panels.PanelBytes * panels.Panels / sizeof(float));
+        return Tensor.Packed(arena, shape, type, (long)panels.PanelBytes * panels.Panels / sizeof(float));
     }
 
     /// <summary>The panels of packed weights.</summary>
@@ -101,34 +96,55 @@ internal readonly unsafe struct QuantPanels
         Span<float> scales = stackalloc float[parts], minima = stackalloc float[parts];
         var decoded = new Decoded(codes, scales, minima);
         for (; !stored.IsEmpty; row++)
+        {
+            var (panel, r) = Math.DivRem(row, Width);
             for (int k = 0; k < K; k += format.Weights, stored = stored[format.Bytes..])
             {
                 format.Decode(stored[..format.Bytes], decoded);
                 for (int at = 0; at < format.Weights; at += Unit)
-                    Put(row, (k + at) / Unit, codes.Slice(at, Unit), scales[(at / Decoded.Part)..],
-                        minima[(at / Decoded.Part)..]);
+                    PutCodes(Codes(panel) + ((k + at) / Unit * (nint)UnitBytes), r, codes.Slice(at, Unit));
+                Scales.Put(ScalesOf(panel), k / Unit, r, stored[..format.Bytes], decoded);
             }
+        }
     }
 
-    /// <summary>A row of a unit.</summary>
-    private void Put(int row, int unit, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scales,
-        ReadOnlySpan<float> minima)
+    /// <summary>A row of a unit: the low bits of each code in the first plane, the others in the second.</summary>
+    private void PutCodes(byte* unit, int r, ReadOnlySpan<sbyte> codes)
     {
-        var (panel, r) = Math.DivRem(row, Width);
-        byte* to = Codes(panel) + (unit * (nint)UnitBytes);
-        if (IsNibbles)
-            for (int i = 0; i < Unit / 2; i++)
-                to[(i / 4 * 64) + (4 * r) + (i % 4)] = (byte)((codes[i] + Offset) | ((codes[i + 16] + Offset) << 4));
-        else
-            for (int i = 0; i < Unit; i++)
-                to[(i / 2 * 32) + (2 * r) + (i % 2)] = (byte)codes[i];
-        for (int part = 0; part < PartsPerUnit; part++)
+        for (int i = 0; i < Unit; i++)
         {
-            nint at = (((nint)unit * PartsPerUnit) + part) * Width + r;
-            Scales(panel)[at] = scales[part];
-            if (HasMinimum)
-                Minima(panel)[at] = minima[part];
+            int code = codes[i] + Offset;
+            var (at, shift) = Place(0, low, r, i);
+            Put(unit + at, shift, (1 << low) - 1, code);
+            if (high == 0)
+                continue;
+            (at, shift) = Place(low, high, r, i);
+            Put(unit + at, shift, (1 << high) - 1, code >> low);
         }
+    }
+
+    private static void Put(byte* at, int shift, int mask, int bits) =>
+        *at = (byte)((*at & ~(mask << shift)) | ((bits & mask) << shift));
+
+    /// <summary>The byte and the lowest bit of a row's step in a plane.</summary>
+    /// <param name="vectors">Vectors before the plane.</param>
+    /// <param name="bits">Bits of the plane.</param>
+    /// <param name="row">The row in the panel.</param>
+    /// <param name="step">The step in the unit.</param>
+    private static (int At, int Shift) Place(int vectors, int bits, int row, int step)
+    {
+        var (turn, vector) = Math.DivRem(step / 4, bits);
+        return (((vectors + vector) * Nano.Codes.VectorBytes) + (4 * row) + (step % 4), turn * bits);
+    }
+
+    private int CodeAt(byte* unit, int row, int step)
+    {
+        var (at, shift) = Place(0, low, row, step);
+        int code = (unit[at] >> shift) & ((1 << low) - 1);
+        if (high == 0)
+            return code - Offset;
+        (at, shift) = Place(low, high, row, step);
+        return (code | (((unit[at] >> shift) & ((1 << high) - 1)) << low)) - Offset;
     }
 
     /// <summary>A row of W as floats [K], the bits that dequantising its blocks gives.</summary>
@@ -140,13 +156,12 @@ internal readonly unsafe struct QuantPanels
         for (int unit = 0; unit < Units; unit++, from += UnitBytes, to += Unit)
         {
             for (int i = 0; i < Unit; i++)
-                codes[i] = !IsNibbles ? (sbyte)from[(i / 2 * 32) + (2 * r) + (i % 2)]
-                    : (sbyte)(((from[(i % 16 / 4 * 64) + (4 * r) + (i % 4)] >> (i / 16 * 4)) & 15) - Offset);
+                codes[i] = (sbyte)CodeAt(from, r, i);
             for (int half = 0; half < 2; half++)
             {
-                nint at = (((nint)unit * PartsPerUnit) + (half * (PartsPerUnit - 1))) * Width + r;
-                Unpacking.Weights(Vector128.Create<sbyte>(codes[(16 * half)..]), Scales(panel)[at],
-                    HasMinimum ? Minima(panel)[at] : null, new Span<float>(to + (16 * half), 16));
+                var (scale, minimum) = Scales.At(ScalesOf(panel), unit, half, r);
+                Unpacking.Weights(Vector128.Create<sbyte>(codes[(16 * half)..]), scale, minimum,
+                    new Span<float>(to + (16 * half), 16));
             }
         }
     }

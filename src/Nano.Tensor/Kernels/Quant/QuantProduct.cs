@@ -13,7 +13,10 @@ namespace Nano;
 /// </summary>
 internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, float* bias, Rows y) : IKernel
 {
-    private const int Width = QuantPanels.Width, Unit = QuantPanels.Unit;
+    private const int Width = QuantPanels.Width;
+
+    /// <summary>Tokens for which codes are taken apart once.</summary>
+    private const int Tokens = 4;
 
     /// <summary>
     /// Bytes to the codes that are fetched into the cache meanwhile; past the end nothing comes to harm.
@@ -29,70 +32,96 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
         var rows = new QuantRows(w.K, compute.Shared(QuantRows.Floats(m, w.K)));
         compute.For(m, Math.Max(1, WorthSharing / Math.Max(1, 16 * w.K)), 0, new QuantiseRows(x, rows));
         compute.For(w.Panels, Math.Max(1, Math.Max(w.Panels / (8 * compute.Threads),
-            WorthSharing / Math.Max(1, m * Width * w.K))), Width, new QuantProduct(m, w, rows, bias, y));
+            WorthSharing / Math.Max(1, m * Width * w.K))), w.Scales.Floats + (Tokens * Width),
+            new QuantProduct(m, w, rows, bias, y));
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        if (w.IsNibbles)
-            Walk<S, V, FourBitCodes>((int)begin, (int)end, scratch.Allocate(Width));
-        else
-            Walk<S, V, EightBitCodes>((int)begin, (int)end, scratch.Allocate(Width));
-    }
-
-    private void Walk<S, V, C>(int begin, int end, float* sums) where S : ISimd<V> where V : unmanaged where C : ICodes
-    {
-        for (int panel = begin; panel < end; panel++)
+        switch (w.Bits)
         {
-            int n = panel * Width, count = Math.Min(Width, w.N - n);
-            for (int row = 0; row < m; row++)
-            {
-                new Span<float>(sums, Width).Clear();
-                if (bias != null)
-                    new ReadOnlySpan<float>(bias + n, count).CopyTo(new Span<float>(sums, Width));
-                for (int lane = 0; lane < Width; lane += S.Lanes)
-                    S.Store(sums + lane, Chain<S, V, C>(panel, row, lane, S.Load(sums + lane)));
-                new ReadOnlySpan<float>(sums, count).CopyTo(new Span<float>(y.At(row) + n, count));
-            }
+            case 2: Walk<S, V, TwoBits>((int)begin, (int)end, scratch); break;
+            case 3: Walk<S, V, ThreeBits>((int)begin, (int)end, scratch); break;
+            case 4: Walk<S, V, FourBits>((int)begin, (int)end, scratch); break;
+            case 5: Walk<S, V, FiveBits>((int)begin, (int)end, scratch); break;
+            case 6: Walk<S, V, SixBits>((int)begin, (int)end, scratch); break;
+            default: Walk<S, V, EightBits>((int)begin, (int)end, scratch); break;
         }
     }
 
-    /// <summary>The chains of as many rows of W as a vector has lanes.</summary>
-    private V Chain<S, V, C>(int panel, int row, int lane, V sum) where S : ISimd<V> where V : unmanaged
+    private void Walk<S, V, C>(int begin, int end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         where C : ICodes
     {
-        byte* codes = w.Codes(panel) + (lane * C.LaneBytes), xCodes = C.Of(x, row);
-        float* scales = w.Scales(panel) + lane, d = x.Scales(row), end = d + w.Units;
-        int* sums = x.Sums(row);
-        int parts = w.PartsPerUnit, offset = w.Offset;
-        nint minima = w.HasMinimum ? (nint)(w.Minima(panel) - w.Scales(panel)) : 0;
-        for (; d < end; d++, codes += C.UnitBytes, xCodes += C.XBytes, sums += 2, scales += parts * Width)
+        float* scales = scratch.Allocate(w.Scales.Floats), sums = scratch.Allocate(Tokens * Width);
+        for (int panel = begin; panel < end; panel++)
         {
-            for (int i = 0; i < C.UnitBytes && row == 0; i += CacheSizes.Line)
-                FetchList.FetchLater(codes + Ahead + i);
-            var (low, high) = C.Sums<S, V>(codes, xCodes);
-            int sumOfX = sums[0];
-            if (parts == 1)
+            byte* table = w.ScalesOf(panel);
+            for (nint i = 0; i < w.Scales.Bytes; i += CacheSizes.Line)
+                FetchList.FetchLater(table + Ahead + i);
+            w.Scales.Expand<S, V>(table, scales);
+            int n = panel * Width, count = Math.Min(Width, w.N - n);
+            for (int row = 0; row < m;)
             {
-                low = S.AddIntegers(low, high);
-                sumOfX += sums[1];
+                int tokens = m - row >= Tokens ? Tokens : 1;
+                new Span<float>(sums, tokens * Width).Clear();
+                for (int t = 0; t < tokens && bias != null; t++)
+                    new ReadOnlySpan<float>(bias + n, count).CopyTo(new Span<float>(sums + (t * Width), Width));
+                for (int lane = 0; lane < Width; lane += S.Lanes)
+                    Chains<S, V, C>(w.Codes(panel) + (lane * sizeof(int)), row, tokens, scales + lane, sums + lane);
+                for (int t = 0; t < tokens; t++, row++)
+                    new ReadOnlySpan<float>(sums + (t * Width), count).CopyTo(new Span<float>(y.At(row) + n, count));
             }
-            V factor = S.Splat(*d);
-            sum = S.Fma(Part<S, V>(low, offset, sumOfX), S.Multiply(S.Load(scales), factor), sum);
-            if (minima != 0)
-                sum = S.Fma(S.Splat(sumOfX), S.Multiply(S.Load(scales + minima), factor), sum);
-            if (parts == 1)
-                continue;
-            sum = S.Fma(Part<S, V>(high, offset, sums[1]), S.Multiply(S.Load(scales + Width), factor), sum);
-            if (minima != 0)
-                sum = S.Fma(S.Splat(sums[1]), S.Multiply(S.Load(scales + Width + minima), factor), sum);
         }
-        return sum;
     }
 
-    /// <summary>The products of a part without the offset of its codes, as floats.</summary>
+    /// <summary>
+    /// The chains of a few tokens with as many rows of W as a vector has lanes. The codes of a unit are taken apart
+    /// once and stay in registers for all of them.
+    /// </summary>
+    private void Chains<S, V, C>(byte* codes, int row, int tokens, float* scales, float* sums) where S : ISimd<V>
+        where V : unmanaged where C : ICodes
+    {
+        var token = x.Token(row);
+        byte* q = (byte*)token.Codes;
+        float* d = token.Scales;
+        int* sumsOfX = token.Sums;
+        nint perToken = x.RowBytes;
+        int units = w.Units, offset = -w.Offset, unitBytes = Codes.UnitBytes<C>();
+        nint minima = w.Scales.HasMinimum ? w.Scales.Count : 0;
+        for (int unit = 0; unit < units; unit++, codes += unitBytes, scales += C.Parts * Width)
+        {
+            for (int i = 0; i < unitBytes && row == 0; i += CacheSizes.Line)
+                FetchList.FetchLater(codes + Ahead + i);
+            V v0 = Codes.Vector<S, V, C>(codes, 0), v1 = Codes.Vector<S, V, C>(codes, 1),
+                v2 = Codes.Vector<S, V, C>(codes, 2), v3 = Codes.Vector<S, V, C>(codes, 3),
+                v4 = Codes.Vector<S, V, C>(codes, 4), v5 = Codes.Vector<S, V, C>(codes, 5),
+                v6 = Codes.Vector<S, V, C>(codes, 6), v7 = Codes.Vector<S, V, C>(codes, 7);
+            nint to = 0; // bytes to the token's numbers
+            for (float* sum = sums; sum < sums + (tokens * Width); sum += Width, to += perToken)
+            {
+                V factor = S.Splat(*(float*)((byte*)(d + unit) + to)), chain = S.Load(sum);
+                byte* x0 = q + (unit * QuantPanels.Unit) + to;
+                int* sumOfX = (int*)((byte*)(sumsOfX + (2 * unit)) + to);
+                V low = Codes.Sum<S, V, C>(v0, v1, v2, v3, x0), high = Codes.Sum<S, V, C>(v4, v5, v6, v7, x0 + 16);
+                if (C.Parts == 1)
+                    chain = Part<S, V>(chain, S.AddIntegers(low, high), offset, sumOfX[0] + sumOfX[1], factor, scales,
+                        minima);
+                else
+                    chain = Part<S, V>(Part<S, V>(chain, low, offset, sumOfX[0], factor, scales, minima), high, offset,
+                        sumOfX[1], factor, scales + Width, minima);
+                S.Store(sum, chain);
+            }
+        }
+    }
+
+    /// <summary>A token's chains with the products of one more part.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Part<S, V>(V products, int offset, int sumOfX) where S : ISimd<V> where V : unmanaged =>
-        S.ToFloats(offset == 0 ? products
-            : S.AddIntegers(products, S.Splat(BitConverter.Int32BitsToSingle(-offset * sumOfX))));
+    private static V Part<S, V>(V chain, V products, int offset, int sumOfX, V factor, float* scales, nint minima)
+        where S : ISimd<V> where V : unmanaged
+    {
+        products = S.AddIntegers(products, S.Splat(BitConverter.Int32BitsToSingle(offset * sumOfX)));
+        chain = S.Fma(S.ToFloats(products), S.Multiply(S.Load(scales), factor), chain);
+        return minima == 0 ? chain
+            : S.Fma(S.Splat(sumOfX), S.Multiply(S.Load(scales + minima), factor), chain);
+    }
 }
