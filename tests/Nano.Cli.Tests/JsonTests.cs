@@ -55,6 +55,7 @@ public class JsonTests(TinyRun run)
     {
         var result = Cli.Run("info", "--threads", "1", "--json");
         AssertOneLine(result, "cpu", "system", "threads", "simd", "bfloat16_instruction", "bfloat16_problem",
+            "bytes_instruction", "bytes_problem",
             "peak_gflops", "bfloat16_gflops", "read_gbps", "triad_gbps", "caches", "huge_pages", "cache_line_ns",
             "devices", "device_problems");
         Assert.Equal(1, result.Json.GetProperty("threads").GetInt32());

@@ -45,6 +45,8 @@ internal static class InfoVerb
         human.WriteLine($"in use       {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}");
         human.WriteLine("bfloat16     " + (compute.EmittedCodeProblem is { } problem
             ? $"no instruction is used: {problem}" : "products use vdpbf16ps, in code written at run time"));
+        human.WriteLine("bytes        " + (compute.BytesProblem is { } why
+            ? $"no instruction is used: {why}" : "products of quantised weights use vpdpbusd, in code written at run time"));
         string bfloat16 = compute.EmittedCodeProblem is not null ? ""
             : string.Create(CultureInfo.InvariantCulture, $", {machine.BFloat16Gflops:F0} bfloat16");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -73,6 +75,8 @@ internal static class InfoVerb
                 ["simd"] = compute.Width.ToString(),
                 ["bfloat16_instruction"] = compute.EmittedCodeProblem is null,
                 ["bfloat16_problem"] = compute.EmittedCodeProblem,
+                ["bytes_instruction"] = compute.BytesProblem is null,
+                ["bytes_problem"] = compute.BytesProblem,
                 ["peak_gflops"] = machine.PeakGflops,
                 ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
                 ["read_gbps"] = machine.ReadGigabytesPerSecond,

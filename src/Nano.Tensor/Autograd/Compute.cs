@@ -22,6 +22,7 @@ public sealed unsafe class Compute : IDisposable
     {
         Width = width ?? SimdWidths.Best();
         EmittedCodeProblem = Width == SimdWidth.W512 ? EmittedCode.Problem : "vectors are not 512 bits wide";
+        BytesProblem = Width == SimdWidth.W512 ? EmittedCode.BytesProblem : "vectors are not 512 bits wide";
         team = new WorkerTeam(threads == 0 ? WorkerTeam.DefaultSize() : threads);
     }
 
@@ -33,6 +34,9 @@ public sealed unsafe class Compute : IDisposable
     /// there is some. It changes no bit.
     /// </summary>
     public string? EmittedCodeProblem { get; internal init; }
+
+    /// <summary>The reason for which products of quantised weights use no such code, or null if they do.</summary>
+    public string? BytesProblem { get; internal init; }
 
     /// <summary>The number of threads, the caller included.</summary>
     public int Threads => team.Size;

@@ -25,7 +25,7 @@ internal enum Register
 
 /// <summary>
 /// Writes x86-64 machine code: a few instructions on general registers and on the 32 vector
-/// registers of AVX-512 (zmm0 to zmm31, 64 bytes each), among them one that .NET does not name.
+/// registers of AVX-512 (zmm0 to zmm31, 64 bytes each), among them two that .NET does not name.
 /// <para>
 /// An instruction is a prefix, an opcode and its operands. The operands' byte, "ModRM", holds two
 /// bits of mode and two register numbers of three bits: "reg" and "rm", which is a register (mode
@@ -73,6 +73,68 @@ internal sealed class Assembler
     /// right, then that of the lower ones.
     /// </summary>
     public void DotBFloat16(int sum, int left, int right) => Evex(PrefixF3, Table0F38, 0x52, sum, left, right);
+
+    /// <summary>
+    /// vpdpbusd: in each lane of sum, adds the four products of a byte of codes (without sign) and one of a lane of
+    /// memory (with sign), which stands in all lanes.
+    /// </summary>
+    public void DotBytes(int sum, int codes, Register address, int displacement) =>
+        EvexBroadcast(Prefix66, Table0F38, 0x50, sum, codes, address, displacement);
+
+    /// <summary>vpandd: the bits that both have.</summary>
+    public void And(int vector, int left, int right) => Evex(Prefix66, Table0F, 0xDB, vector, left, right);
+
+    /// <summary>vpord: the bits that either has.</summary>
+    public void Or(int vector, int left, int right) => Evex(Prefix66, Table0F, 0xEB, vector, left, right);
+
+    /// <summary>vpsrld, vpslld: lanes moved that many bits to the right; to the left if they are below 0.</summary>
+    public void ShiftRight(int vector, int from, int bits)
+    {
+        Evex(Prefix66, Table0F, 0x72, bits < 0 ? 6 : 2, vector, from);
+        code.Add((byte)Math.Abs(bits));
+    }
+
+    /// <summary>vpslld: a lane of memory in all lanes, moved to the left.</summary>
+    public void BroadcastShifted(int vector, Register address, int displacement, int left)
+    {
+        EvexBroadcast(Prefix66, Table0F, 0x72, 6, vector, address, displacement);
+        code.Add((byte)left);
+    }
+
+    /// <summary>vpaddd: sums of whole numbers.</summary>
+    public void AddIntegers(int vector, int left, int right) => Evex(Prefix66, Table0F, 0xFE, vector, left, right);
+
+    /// <summary>vcvtdq2ps: whole numbers as floats.</summary>
+    public void ToFloats(int vector, int from) => Evex(None, Table0F, 0x5B, vector, 0, from);
+
+    /// <summary>vcvtdq2ps: a whole number of memory as floats in all lanes.</summary>
+    public void BroadcastToFloats(int vector, Register address, int displacement) =>
+        EvexBroadcast(None, Table0F, 0x5B, vector, 0, address, displacement);
+
+    /// <summary>vmulps: floats times a float of memory.</summary>
+    public void Multiply(int vector, int left, Register address, int displacement) =>
+        EvexBroadcast(None, Table0F, 0x59, vector, left, address, displacement);
+
+    /// <summary>vfmadd231ps: sum + left * right, rounded once.</summary>
+    public void MultiplyAdd(int sum, int left, int right) => Evex(Prefix66, Table0F38, 0xB8, sum, left, right);
+
+    /// <summary>vfnmadd231ps: sum - left * right, rounded once.</summary>
+    public void MultiplySubtract(int sum, int left, int right) => Evex(Prefix66, Table0F38, 0xBC, sum, left, right);
+
+    /// <summary>mov, vpbroadcastd: a number in all lanes, by way of a register of number below 8.</summary>
+    public void Constant(int vector, Register by, uint number)
+    {
+        code.Add((byte)(0xB8 + (int)by));
+        Number((int)number);
+        Evex(Prefix66, Table0F38, 0x7C, vector, 0, (int)by);
+    }
+
+    /// <summary>prefetcht1: asks the second-level cache for a line; the register's number is below 8.</summary>
+    public void Fetch(Register address, int displacement)
+    {
+        code.AddRange([0x0F, 0x18]);
+        Address(2, address, displacement, 1);
+    }
 
     /// <summary>vzeroupper: ends the use of vectors, for the code that comes after.</summary>
     public void ZeroUpper() => code.AddRange([0xC5, 0xF8, 0x77]);
@@ -135,6 +197,16 @@ internal sealed class Assembler
         EvexPrefix(prefix, table, vector, other, (int)address >> 3, 0);
         code.Add(opcode);
         Address(vector, address, displacement, unit);
+    }
+
+    /// <summary>A vector instruction with one lane of memory for all.</summary>
+    private void EvexBroadcast(int prefix, int table, byte opcode, int vector, int other, Register address,
+        int displacement)
+    {
+        EvexPrefix(prefix, table, vector, other, (int)address >> 3, 0);
+        code[^1] |= 1 << 4;
+        code.Add(opcode);
+        Address(vector, address, displacement, LaneBytes);
     }
 
     /// <summary>

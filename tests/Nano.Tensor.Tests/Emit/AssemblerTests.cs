@@ -87,4 +87,59 @@ public class AssemblerTests
         code.ZeroUpper();
         code.Return();
     });
+
+    [Theory]
+    [InlineData(17, 3, Register.Rsi, 0, "62e26558500e")]
+    [InlineData(30, 7, Register.R11, 28, "62424558507307")]
+    internal void Bytes_are_multiplied_with_four_of_memory(int sum, int codes, Register address, int displacement,
+        string expected) => AssertBytes(expected, code => code.DotBytes(sum, codes, address, displacement));
+
+    [Theory]
+    [InlineData(6, 6, 4, "62f14d4872d604")]
+    [InlineData(18, 30, 7, "62916d4072d607")]
+    [InlineData(31, 5, -2, "62f1054072f502")]
+    public void Lanes_are_shifted(int vector, int from, int right, string expected) =>
+        AssertBytes(expected, code => code.ShiftRight(vector, from, right));
+
+    [Theory]
+    [InlineData(18, Register.Rsi, 44, 3, "62f16d5072760b03")]
+    [InlineData(29, Register.R10, 36, 7, "62d1155072720907")]
+    internal void A_lane_of_memory_is_shifted(int vector, Register address, int displacement, int left,
+        string expected) => AssertBytes(expected, code => code.BroadcastShifted(vector, address, displacement, left));
+
+    [Theory]
+    [InlineData(18, "62a17c485bd2")]
+    public void Whole_numbers_become_floats(int vector, string expected) =>
+        AssertBytes(expected, code => code.ToFloats(vector, vector));
+
+    [Theory]
+    [InlineData(30, Register.Rax, 44, "62617c585b700b")]
+    internal void A_whole_number_of_memory_becomes_floats(int vector, Register address, int displacement,
+        string expected) => AssertBytes(expected, code => code.BroadcastToFloats(vector, address, displacement));
+
+    [Theory]
+    [InlineData(20, 10, Register.Rsi, 32, "62e12c58596608")]
+    [InlineData(29, 31, Register.R11, 32, "62410450596b08")]
+    internal void Floats_are_multiplied_by_one_of_memory(int vector, int left, Register address, int displacement,
+        string expected) => AssertBytes(expected, code => code.Multiply(vector, left, address, displacement));
+
+    [Fact]
+    public void Bits_and_sums()
+    {
+        AssertBytes("62d16d48dbd0", code => code.And(2, 2, 8));
+        AssertBytes("62813548dbd7", code => code.And(18, 9, 31));
+        AssertBytes("62b14548ebfa", code => code.Or(7, 7, 18));
+        AssertBytes("62a16d40fed3", code => code.AddIntegers(18, 18, 19));
+        AssertBytes("62326d40b8f4", code => code.MultiplyAdd(14, 18, 20));
+        AssertBytes("62821540bccf", code => code.MultiplySubtract(17, 29, 31));
+    }
+
+    [Fact]
+    public void Constants_and_fetches()
+    {
+        AssertBytes("b80f0f0f0f62727d487cc0", code => code.Constant(8, Register.Rax, 0x0f0f0f0f));
+        AssertBytes("bfffffffff62627d487ccf", code => code.Constant(25, Register.Rdi, 0xffffffff));
+        AssertBytes("0f189700400000", code => code.Fetch(Register.Rdi, 16384));
+        AssertBytes("0f185640", code => code.Fetch(Register.Rsi, 64));
+    }
 }

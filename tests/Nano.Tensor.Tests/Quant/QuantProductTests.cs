@@ -5,7 +5,7 @@ public sealed class QuantProductTests : IDisposable
 {
     private const int N = 37, K = 512, M = 5;
 
-    private readonly List<Compute> computes = KernelData.EveryCompute();
+    private readonly List<Compute> computes = [.. KernelData.EveryCompute(), new Compute(2) { BytesProblem = "off" }];
 
     public static TheoryData<WeightType> Types =>
         [.. Enum.GetValues<WeightType>().Where(WeightTypes.IsQuantised)];

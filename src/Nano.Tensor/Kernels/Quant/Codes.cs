@@ -97,8 +97,8 @@ internal static unsafe class Codes
 
     /// <summary>
     /// The sums of products of sixteen steps, four vectors, with activations x: a row of W in each lane. Sums of 16
-    /// bits hold 2 x 127 times the largest code four times for 5 bits (31,496), twice for 6 (32,004); codes of 8 bits are
-    /// two of 4.
+    /// bits hold 2 x 127 times the largest code four times for 5 bits (31,496), twice for 6 (32,004); codes of 8 bits
+    /// are two of 4.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sum<S, V, C>(V a, V b, V c, V d, byte* x) where S : ISimd<V> where V : unmanaged where C : ICodes

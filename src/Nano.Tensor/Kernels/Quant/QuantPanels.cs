@@ -16,7 +16,6 @@ internal readonly unsafe struct QuantPanels
     public const int Unit = 32;
 
     private readonly byte* first;
-    private readonly int low, high; // bits of the planes of codes
 
     private QuantPanels(byte* first, int n, int k, WeightType type)
     {
@@ -36,8 +35,7 @@ internal readonly unsafe struct QuantPanels
             WeightType.Q6_K => (6, 32),
             _ => (8, 128),
         };
-        low = Bits switch { < 4 => 2, < 8 => 4, _ => 8 };
-        high = Bits - low;
+        LowBits = Bits switch { < 4 => 2, < 8 => 4, _ => 8 };
         Scales = new ScaleTable(BlockFormat.Of(type), k / Unit, parts: Bits is 2 or 3 or 6 ? 2 : 1);
     }
 
@@ -51,6 +49,12 @@ internal readonly unsafe struct QuantPanels
     /// <summary>Bits of a code.</summary>
     public int Bits { get; }
 
+    /// <summary>Bits of the first plane of codes, see <see cref="ICodes"/>.</summary>
+    public int LowBits { get; }
+
+    /// <summary>Bits of the second plane of codes.</summary>
+    public int HighBits => Bits - LowBits;
+
     /// <summary>The number that is added to a code, so that none is below zero.</summary>
     public int Offset { get; }
 
@@ -63,7 +67,8 @@ internal readonly unsafe struct QuantPanels
     /// <summary>Panels.</summary>
     public int Panels => (N + Width - 1) / Width;
 
-    private int UnitBytes => Nano.Codes.VectorBytes * (low + high);
+    /// <summary>Bytes of a unit's codes.</summary>
+    public int UnitBytes => Nano.Codes.VectorBytes * Bits;
 
     /// <summary>Bytes of a panel: whole cache lines.</summary>
     public nint PanelBytes => ((nint)Units * UnitBytes) + ((Scales.Bytes + CacheSizes.Line - 1) & -CacheSizes.Line);
@@ -114,12 +119,12 @@ internal readonly unsafe struct QuantPanels
         for (int i = 0; i < Unit; i++)
         {
             int code = codes[i] + Offset;
-            var (at, shift) = Place(0, low, r, i);
-            Put(unit + at, shift, (1 << low) - 1, code);
-            if (high == 0)
+            var (at, shift) = Place(0, LowBits, r, i);
+            Put(unit + at, shift, (1 << LowBits) - 1, code);
+            if (HighBits == 0)
                 continue;
-            (at, shift) = Place(low, high, r, i);
-            Put(unit + at, shift, (1 << high) - 1, code >> low);
+            (at, shift) = Place(LowBits, HighBits, r, i);
+            Put(unit + at, shift, (1 << HighBits) - 1, code >> LowBits);
         }
     }
 
@@ -139,12 +144,12 @@ internal readonly unsafe struct QuantPanels
 
     private int CodeAt(byte* unit, int row, int step)
     {
-        var (at, shift) = Place(0, low, row, step);
-        int code = (unit[at] >> shift) & ((1 << low) - 1);
-        if (high == 0)
+        var (at, shift) = Place(0, LowBits, row, step);
+        int code = (unit[at] >> shift) & ((1 << LowBits) - 1);
+        if (HighBits == 0)
             return code - Offset;
-        (at, shift) = Place(low, high, row, step);
-        return (code | (((unit[at] >> shift) & ((1 << high) - 1)) << low)) - Offset;
+        (at, shift) = Place(LowBits, HighBits, row, step);
+        return (code | (((unit[at] >> shift) & ((1 << HighBits) - 1)) << LowBits)) - Offset;
     }
 
     /// <summary>A row of W as floats [K], the bits that dequantising its blocks gives.</summary>

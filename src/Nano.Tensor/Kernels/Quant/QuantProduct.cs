@@ -11,17 +11,17 @@ namespace Nano;
 /// row of W and k is never split. So every width, any number of threads, one row or a batch give the same bits.
 /// </para>
 /// </summary>
-internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, float* bias, Rows y) : IKernel
+internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, float* bias, Rows y, bool emits) : IKernel
 {
     private const int Width = QuantPanels.Width;
 
     /// <summary>Tokens for which codes are taken apart once.</summary>
-    private const int Tokens = 4;
+    private const int Tokens = ByteTile.Tokens;
 
     /// <summary>
     /// Bytes to the codes that are fetched into the cache meanwhile; past the end nothing comes to harm.
     /// </summary>
-    private const int Ahead = 16384;
+    public const int Ahead = 16384;
 
     /// <summary>Weights times rows that are worth a dispatch.</summary>
     private const int WorthSharing = 1 << 16;
@@ -33,7 +33,7 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
         compute.For(m, Math.Max(1, WorthSharing / Math.Max(1, 16 * w.K)), 0, new QuantiseRows(x, rows));
         compute.For(w.Panels, Math.Max(1, Math.Max(w.Panels / (8 * compute.Threads),
             WorthSharing / Math.Max(1, m * Width * w.K))), w.Scales.Floats + (Tokens * Width),
-            new QuantProduct(m, w, rows, bias, y));
+            new QuantProduct(m, w, rows, bias, y, compute.BytesProblem is null));
     }
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -53,6 +53,8 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
         where C : ICodes
     {
         float* scales = scratch.Allocate(w.Scales.Floats), sums = scratch.Allocate(Tokens * Width);
+        var one = emits ? ByteTile.Code(w, 1) : null;
+        var four = emits ? ByteTile.Code(w, Tokens) : null;
         for (int panel = begin; panel < end; panel++)
         {
             byte* table = w.ScalesOf(panel);
@@ -66,7 +68,10 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
                 new Span<float>(sums, tokens * Width).Clear();
                 for (int t = 0; t < tokens && bias != null; t++)
                     new ReadOnlySpan<float>(bias + n, count).CopyTo(new Span<float>(sums + (t * Width), Width));
-                for (int lane = 0; lane < Width; lane += S.Lanes)
+                if (emits)
+                    (tokens == 1 ? one : four)(w.Codes(panel), x.Row(row), w.Units * sizeof(QuantUnit), w.Units, scales,
+                        sums);
+                for (int lane = 0; lane < Width && !emits; lane += S.Lanes)
                     Chains<S, V, C>(w.Codes(panel) + (lane * sizeof(int)), row, tokens, scales + lane, sums + lane);
                 for (int t = 0; t < tokens; t++, row++)
                     new ReadOnlySpan<float>(sums + (t * Width), count).CopyTo(new Span<float>(y.At(row) + n, count));
@@ -81,14 +86,11 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
     private void Chains<S, V, C>(byte* codes, int row, int tokens, float* scales, float* sums) where S : ISimd<V>
         where V : unmanaged where C : ICodes
     {
-        var token = x.Token(row);
-        byte* q = (byte*)token.Codes;
-        float* d = token.Scales;
-        int* sumsOfX = token.Sums;
-        nint perToken = x.RowBytes;
-        int units = w.Units, offset = -w.Offset, unitBytes = Codes.UnitBytes<C>();
-        nint minima = w.Scales.HasMinimum ? w.Scales.Count : 0;
-        for (int unit = 0; unit < units; unit++, codes += unitBytes, scales += C.Parts * Width)
+        QuantUnit* token = x.Row(row);
+        int units = w.Units, offset = w.Offset, unitBytes = Codes.UnitBytes<C>(), unitScales = w.Scales.FloatsOfUnit;
+        bool hasMinimum = w.Scales.HasMinimum;
+        float* end = sums + (tokens * Width);
+        for (int unit = 0; unit < units; unit++, token++, codes += unitBytes, scales += unitScales)
         {
             for (int i = 0; i < unitBytes && row == 0; i += CacheSizes.Line)
                 FetchList.FetchLater(codes + Ahead + i);
@@ -96,19 +98,18 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
                 v2 = Codes.Vector<S, V, C>(codes, 2), v3 = Codes.Vector<S, V, C>(codes, 3),
                 v4 = Codes.Vector<S, V, C>(codes, 4), v5 = Codes.Vector<S, V, C>(codes, 5),
                 v6 = Codes.Vector<S, V, C>(codes, 6), v7 = Codes.Vector<S, V, C>(codes, 7);
-            nint to = 0; // bytes to the token's numbers
-            for (float* sum = sums; sum < sums + (tokens * Width); sum += Width, to += perToken)
+            QuantUnit* q = token;
+            for (float* sum = sums; sum < end; sum += Width, q += units)
             {
-                V factor = S.Splat(*(float*)((byte*)(d + unit) + to)), chain = S.Load(sum);
-                byte* x0 = q + (unit * QuantPanels.Unit) + to;
-                int* sumOfX = (int*)((byte*)(sumsOfX + (2 * unit)) + to);
-                V low = Codes.Sum<S, V, C>(v0, v1, v2, v3, x0), high = Codes.Sum<S, V, C>(v4, v5, v6, v7, x0 + 16);
+                V factor = S.Splat(q->Scale), chain = S.Load(sum);
+                V low = Codes.Sum<S, V, C>(v0, v1, v2, v3, (byte*)q->Codes),
+                    high = Codes.Sum<S, V, C>(v4, v5, v6, v7, (byte*)q->Codes + 16);
                 if (C.Parts == 1)
-                    chain = Part<S, V>(chain, S.AddIntegers(low, high), offset, sumOfX[0] + sumOfX[1], factor, scales,
-                        minima);
+                    chain = Part<S, V, C>(chain, S.AddIntegers(low, high), offset, q->LessSum, factor, scales,
+                        hasMinimum);
                 else
-                    chain = Part<S, V>(Part<S, V>(chain, low, offset, sumOfX[0], factor, scales, minima), high, offset,
-                        sumOfX[1], factor, scales + Width, minima);
+                    chain = Part<S, V, C>(Part<S, V, C>(chain, low, offset, q->LessFirst, factor, scales, hasMinimum),
+                        high, offset, q->LessSecond, factor, scales + Width, hasMinimum);
                 S.Store(sum, chain);
             }
         }
@@ -116,12 +117,12 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
 
     /// <summary>A token's chains with the products of one more part.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Part<S, V>(V chain, V products, int offset, int sumOfX, V factor, float* scales, nint minima)
-        where S : ISimd<V> where V : unmanaged
+    private static V Part<S, V, C>(V chain, V products, int offset, int lessSum, V factor, float* scales,
+        bool hasMinimum) where S : ISimd<V> where V : unmanaged where C : ICodes
     {
-        products = S.AddIntegers(products, S.Splat(BitConverter.Int32BitsToSingle(offset * sumOfX)));
+        products = S.AddIntegers(products, S.Splat(BitConverter.Int32BitsToSingle(offset * lessSum)));
         chain = S.Fma(S.ToFloats(products), S.Multiply(S.Load(scales), factor), chain);
-        return minima == 0 ? chain
-            : S.Fma(S.Splat(sumOfX), S.Multiply(S.Load(scales + minima), factor), chain);
+        return !hasMinimum ? chain
+            : S.Fma(S.Splat(-lessSum), S.Multiply(S.Load(scales + (C.Parts * Width)), factor), chain);
     }
 }

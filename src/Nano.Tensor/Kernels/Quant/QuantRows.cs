@@ -11,30 +11,17 @@ internal readonly unsafe struct QuantRows(int k, float* memory)
 {
     private const int Unit = QuantPanels.Unit;
 
-    /// <summary>Floats of a row: codes, scales, sums of halves.</summary>
-    private static int RowFloats(int k) => Line((k / 4) + (k / Unit) + (k / 16));
-
-    private static int Line(int floats) => (floats + 15) & ~15;
-
     /// <summary>Floats of the memory for some rows.</summary>
-    public static long Floats(int rows, int k) => (long)rows * RowFloats(k);
+    public static long Floats(int rows, int k) => (long)rows * (k / Unit) * (sizeof(QuantUnit) / sizeof(float));
 
-    /// <summary>Bytes from one row to the next.</summary>
-    public nint RowBytes => RowFloats(k) * sizeof(float);
-
-    /// <summary>A row.</summary>
-    public QuantToken Token(int row)
-    {
-        sbyte* codes = (sbyte*)(memory + (row * (nint)RowFloats(k)));
-        float* scales = (float*)(codes + k);
-        return new QuantToken(codes, scales, (int*)(scales + (k / Unit)));
-    }
+    /// <summary>The units of a row [k / 32].</summary>
+    public QuantUnit* Row(int row) => (QuantUnit*)memory + (row * (nint)(k / Unit));
 
     /// <summary>Quantises a row x [k].</summary>
     public void Quantise(int row, float* x)
     {
-        var token = Token(row);
-        for (int unit = 0; unit < k / Unit; unit++, x += Unit)
+        QuantUnit* end = Row(row + 1);
+        for (QuantUnit* unit = Row(row); unit < end; unit++, x += Unit)
         {
             // As whole numbers the bits of absolute values are in order, and above all finite ones lie inf and NaN.
             var largest = Vector128<int>.Zero;
@@ -44,10 +31,10 @@ internal readonly unsafe struct QuantRows(int k, float* memory)
             float max = BitConverter.Int32BitsToSingle(bits), factor = 127 / max;
             if (!float.IsFinite(max) || !float.IsFinite(factor)) // of numbers too small for a reciprocal, all zero
                 (max, factor) = (float.IsFinite(max) ? 0 : float.NaN, 0);
-            token.Scales[unit] = max / 127;
-            for (int half = 0; half < 2; half++)
-                token.Sums[(2 * unit) + half] = QuantiseHalf(x + (16 * half), factor,
-                    token.Codes + (unit * Unit) + (16 * half));
+            unit->Scale = max / 127;
+            unit->LessFirst = -QuantiseHalf(x, factor, unit->Codes);
+            unit->LessSecond = -QuantiseHalf(x + 16, factor, unit->Codes + 16);
+            unit->LessSum = unit->LessFirst + unit->LessSecond;
         }
     }
 
@@ -68,15 +55,17 @@ internal readonly unsafe struct QuantRows(int k, float* memory)
         Vector128.ConvertToInt32(Vector128.Round(Vector128.Load(x) * Vector128.Create(factor)));
 }
 
-/// <summary>A row of activations in 8 bits.</summary>
-/// <param name="codes">The codes [k].</param>
-/// <param name="scales">The scale d of each unit [k / 32].</param>
-/// <param name="sums">The sum of each sixteen codes [k / 16].</param>
-internal readonly unsafe struct QuantToken(sbyte* codes, float* scales, int* sums)
+/// <summary>Thirty-two activations in 8 bits; emitted code knows the places of its fields.</summary>
+internal unsafe struct QuantUnit
 {
-    public readonly sbyte* Codes = codes;
-    public readonly float* Scales = scales;
-    public readonly int* Sums = sums;
+    /// <summary>Places of the scale and of the sums.</summary>
+    public const int ScaleAt = 32, FirstAt = 36, SecondAt = 40, SumAt = 44;
+
+    public fixed sbyte Codes[32];
+    public float Scale;
+
+    /// <summary>The sums, negated, of the first and of the last sixteen codes and of all.</summary>
+    public int LessFirst, LessSecond, LessSum;
 }
 
 /// <summary>Quantises rows of a matrix.</summary>

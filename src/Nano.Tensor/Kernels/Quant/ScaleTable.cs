@@ -30,14 +30,14 @@ internal readonly unsafe struct ScaleTable
     /// <summary>Scales of a row in a unit: 1 or 2.</summary>
     public int Parts { get; }
 
-    /// <summary>Scales of a panel; in an expanded one the minima lie as far behind them.</summary>
-    public int Count => Units * Parts * Width;
-
     /// <summary>True if there are minima.</summary>
     public bool HasMinimum { get; }
 
+    /// <summary>Floats of an expanded unit: scales [parts, 16], then minima likewise.</summary>
+    public int FloatsOfUnit => Kinds * Parts * Width;
+
     /// <summary>Floats of an expanded panel.</summary>
-    public int Floats => Count * Kinds;
+    public int Floats => Units * FloatsOfUnit;
 
     /// <summary>Bytes of a panel.</summary>
     public nint Bytes => IsShared ? (nint)(Units / UnitsOfBlock) * BlockBytes
@@ -100,39 +100,35 @@ internal readonly unsafe struct ScaleTable
             : IsFloat32 ? ((float*)table)[NumberAt(kind, unit, part) + r]
             : (float)((Half*)table)[NumberAt(kind, unit, part) + r];
 
-    /// <summary>Expands a panel: scales [units, parts, 16], then minima likewise.</summary>
+    /// <summary>Expands a panel: for each unit scales [parts, 16], then minima likewise.</summary>
     public void Expand<S, V>(byte* table, float* to) where S : ISimd<V> where V : unmanaged
     {
-        int units = IsShared ? UnitsOfBlock : 1;
-        for (int kind = 0; kind < Kinds; kind++)
-            for (int unit = 0; unit < Units; unit += units, to += units * Parts * Width)
-                for (int lane = 0; lane < Width; lane += S.Lanes)
-                    if (IsShared)
+        if (IsShared)
+            for (int unit = 0; unit < Units; unit += UnitsOfBlock, to += UnitsOfBlock * FloatsOfUnit)
+                for (int kind = 0; kind < Kinds; kind++)
+                    for (int lane = 0; lane < Width; lane += S.Lanes)
                         ExpandBlock<S, V>(SharedAt(table, kind, unit, lane), CodeAt(table, kind, unit, 0, lane),
-                            S.Splat(kind == 0 ? 1 : -1), to + lane);
-                    else
-                        for (int part = 0; part < Parts; part++)
-                        {
-                            nint at = NumberAt(kind, unit, part) + lane;
-                            S.Store(to + (part * Width) + lane,
-                                IsFloat32 ? S.Load((float*)table + at) : S.LoadHalves((ushort*)table + at));
-                        }
+                            S.Splat(kind == 0 ? 1 : -1), to + (kind * Parts * Width) + lane);
+        else // as they lie in memory
+            for (int i = 0; i < Floats; i += S.Lanes)
+                S.Store(to + i, IsFloat32 ? S.Load((float*)table + i) : S.LoadHalves((ushort*)table + i));
     }
 
-    /// <summary>The scales of a block of eight units.</summary>
+    /// <summary>The scales or minima of a block of eight units.</summary>
     private void ExpandBlock<S, V>(Half* shared, sbyte* codes, V sign, float* to) where S : ISimd<V>
         where V : unmanaged
     {
         V number = S.Multiply(sign, S.LoadHalves((ushort*)shared));
-        for (int i = 0; i < UnitsOfBlock * Parts * Width; i += Width)
-            S.Store(to + i, S.Multiply(number, S.LoadBytes(codes + i)));
+        for (int unit = 0; unit < UnitsOfBlock; unit++, codes += Parts * Width, to += FloatsOfUnit)
+            for (int part = 0; part < Parts * Width; part += Width)
+                S.Store(to + part, S.Multiply(number, S.LoadBytes(codes + part)));
     }
 
     private Half* SharedAt(byte* table, int kind, int unit, int r) =>
         (Half*)(table + (unit / UnitsOfBlock * (nint)BlockBytes)) + (kind * Width) + r;
 
-    private sbyte* CodeAt(byte* table, int kind, int unit, int part, int r) => (sbyte*)SharedAt(table, Kinds, unit, 0)
-        + ((((((kind * UnitsOfBlock) + (unit % UnitsOfBlock)) * Parts) + part) * Width) + r);
+    private sbyte* CodeAt(byte* table, int kind, int unit, int part, int r) =>
+        (sbyte*)SharedAt(table, Kinds, unit, 0) + ((((((kind * UnitsOfBlock) + (unit % UnitsOfBlock)) * Parts) + part) * Width) + r);
 
     private int NumberAt(int kind, int unit, int part) =>
         ((((unit + (part / Parts)) * Kinds) + kind) * Parts + (part % Parts)) * Width;
