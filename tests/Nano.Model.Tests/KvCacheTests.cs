@@ -106,6 +106,36 @@ public class KvCacheTests
         }).QuickCheckThrowOnFailure();
     }
 
+    [Theory]
+    [InlineData(WeightType.F16)]
+    [InlineData(WeightType.Q8_0)]
+    [InlineData(WeightType.Q4_0)]
+    public void A_cache_of_fewer_bits_gives_the_same_bits_wherever_the_text_is_cut(WeightType type)
+    {
+        var config = Models.Small with { Channels = 64, ContextLength = 150 };
+        using var model = Models.Random(config);
+        int[] ids = Models.RandomIds(150, config.VocabSize);
+        int[]? first = null;
+        foreach (int[] pieces in new int[][] { [150], [.. Enumerable.Repeat(1, 150)], [5, 145], [64, 1, 85], [100, 8, 42] })
+            foreach (int threads in new[] { 1, 3 })
+            {
+                using var compute = new Compute(threads);
+                int[] bits = InPieces(model, compute, ids, pieces, type);
+                Assert.Equal(first ??= bits, bits);
+            }
+        using var exact = new Compute(1);
+        Assert.NotEqual(Models.Bits(Models.Logits(model, exact, ids)), first);
+    }
+
+    [Fact]
+    public void A_cache_of_blocks_needs_heads_of_whole_blocks()
+    {
+        using var model = Models.Random(Models.Small);
+        using var compute = new Compute(1);
+        var refused = Assert.Throws<NanoException>(() => new Generator(model, compute, WeightType.Q8_0));
+        Assert.Contains($"channels; this model's have {Models.Small.HeadDim}", refused.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_cleared_cache_starts_afresh()
     {
@@ -173,9 +203,10 @@ public class KvCacheTests
         }
     }
 
-    static int[] InPieces(LanguageModel model, Compute compute, int[] ids, IEnumerable<int> pieces)
+    static int[] InPieces(LanguageModel model, Compute compute, int[] ids, IEnumerable<int> pieces,
+        WeightType type = WeightType.F32)
     {
-        using var cache = Cache(model, 1);
+        using var cache = Cache(model, 1, type);
         var bits = new List<int>();
         int at = 0;
         foreach (int length in pieces)
@@ -188,6 +219,6 @@ public class KvCacheTests
         return [.. bits];
     }
 
-    static KvCache Cache(LanguageModel model, int rows) =>
-        new(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim, rows);
+    static KvCache Cache(LanguageModel model, int rows, WeightType type = WeightType.F32) =>
+        new(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim, rows, type);
 }

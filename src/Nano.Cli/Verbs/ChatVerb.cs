@@ -16,6 +16,7 @@ internal static class ChatVerb
         Required = true
     };
     private static readonly Option<bool> Exact = Common.Exact();
+    private static readonly Option<WeightType> CacheType = Common.CacheType();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string?> Template =
@@ -43,7 +44,7 @@ internal static class ChatVerb
             $"Talk with a model; from a pipe, each line is a turn. {Commands}.\n\nExample:\n  nano chat --model "
             + $"data/models/HuggingFaceTB/SmolLM2-135M-Instruct")
         {
-            Model, TokenizerPath, Exact, Template, System, MaxTokens, DropOldest, Device, Threads, Json,
+            Model, TokenizerPath, Exact, CacheType, Template, System, MaxTokens, DropOldest, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
         verb.SetAction(Run);
@@ -73,7 +74,7 @@ internal static class ChatVerb
             MaxTokens = maxTokens,
             EndIds = Prompt.Known(session.EndIds, model.Config)
         };
-        using var generator = Common.NewGenerator(model, tokenizer, compute, device);
+        using var generator = Common.NewGenerator(model, tokenizer, compute, device, args.GetValue(CacheType));
         using var interrupt = new Interrupt();
         if (live)
             human.WriteLine(Commands);

@@ -13,6 +13,7 @@ internal static class GenerateVerb
         Required = true
     };
     private static readonly Option<bool> Exact = Common.Exact();
+    private static readonly Option<WeightType> CacheType = Common.CacheType();
     private static readonly Option<string?> TokenizerPath =
         new("--tokenizer") { Description = "Tokenizer to use instead of the model's own" };
     private static readonly Option<string[]> Prompts =
@@ -57,7 +58,7 @@ internal static class GenerateVerb
             "Continue a prompt.\n\nExample:\n  nano generate --model runs/shakespeare-char --prompt \"ROMEO:\" "
             + "--max-tokens 300")
         {
-            Model, TokenizerPath, Exact, Prompts, Special, MaxTokens, Stops,
+            Model, TokenizerPath, Exact, CacheType, Prompts, Special, MaxTokens, Stops,
             Beams, LengthPenalty, LogProbs, Slide, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
@@ -79,7 +80,7 @@ internal static class GenerateVerb
         int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given
             ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))]
             : [Prompt.Default(tokenizer)];
-        using var generator = Common.NewGenerator(model, tokenizer, compute, device);
+        using var generator = Common.NewGenerator(model, tokenizer, compute, device, args.GetValue(CacheType));
         using var stop = new GentleStop(null, PosixSignal.SIGINT);
         return args.GetValue(Beams) is { } beams ? Search(args, generator, tokenizer, prompts, beams, stop.Token)
             : Draw(args, generator, tokenizer, prompts, model.Config, stop.Token);

@@ -46,7 +46,7 @@ internal static class InfoVerb
         human.WriteLine("bfloat16     " + (compute.EmittedCodeProblem is { } problem
             ? $"no instruction is used: {problem}" : "products use vdpbf16ps, in code written at run time"));
         human.WriteLine("bytes        " + (compute.BytesProblem is { } why
-            ? $"no instruction is used: {why}" : "products of quantised weights use vpdpbusd, in code written at run time"));
+            ? $"no instruction is used: {why}" : "quantised weights use vpdpbusd, in code written at run time"));
         string bfloat16 = compute.EmittedCodeProblem is not null ? ""
             : string.Create(CultureInfo.InvariantCulture, $", {machine.BFloat16Gflops:F0} bfloat16");
         human.WriteLine(string.Create(CultureInfo.InvariantCulture,

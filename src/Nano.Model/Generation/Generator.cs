@@ -23,7 +23,12 @@ public sealed class Generator(IDecoder decoder) : IDisposable
     private int Vocabulary => Math.Min(Tokens ?? int.MaxValue, decoder.Config.VocabSize);
 
     /// <summary>Makes texts with a model on this processor.</summary>
-    public Generator(LanguageModel model, Compute compute) : this(new ModelDecoder(model, compute))
+    /// <param name="model">The model.</param>
+    /// <param name="compute">The context to run in.</param>
+    /// <param name="cacheType">The numbers of the cache of keys and values: F32, F16, Q8_0 or Q4_0.</param>
+    /// <exception cref="NanoException">The model's heads are no whole blocks of that type.</exception>
+    public Generator(LanguageModel model, Compute compute, WeightType cacheType = WeightType.F32)
+        : this(new ModelDecoder(model, compute, cacheType))
     {
     }
 

@@ -4,8 +4,10 @@ namespace Nano;
 /// A model on the CPU and its cache: one pass over the weights serves all rows, and each attends to
 /// its own keys and values.
 /// </summary>
-internal sealed class ModelDecoder(LanguageModel model, Compute compute) : IDecoder
+internal sealed class ModelDecoder(LanguageModel model, Compute compute, WeightType cacheType = WeightType.F32)
+    : IDecoder
 {
+    private readonly WeightType cacheType = Fitting(model.Config, cacheType);
     private KvCache? cache;
 
     public ModelConfig Config => model.Config;
@@ -18,10 +20,15 @@ internal sealed class ModelDecoder(LanguageModel model, Compute compute) : IDeco
         {
             cache?.Dispose();
             cache = null;
-            cache = new KvCache(Config.Layers, positions, Config.KvHeads * Config.HeadDim, rows);
+            cache = new KvCache(Config.Layers, positions, Config.KvHeads * Config.HeadDim, rows, cacheType);
         }
         cache.Clear();
     }
+
+    private static WeightType Fitting(ModelConfig config, WeightType type) =>
+        BlockFormat.Of(type).Divides(config.HeadDim) ? type
+            : throw new NanoException($"a cache of {type} needs heads of whole blocks of {BlockFormat.Of(type).Weights} "
+                + $"channels; this model's have {config.HeadDim}", "take f32 or f16 for keys and values");
 
     public int LengthOf(int row) => Cache.LengthOf(row);
 

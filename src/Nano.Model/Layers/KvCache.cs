@@ -8,7 +8,8 @@ namespace Nano;
 public sealed class KvCache : IDisposable
 {
     private readonly Arena arena = new();
-    private readonly (Tensor K, Tensor V)[] layers; // [rows * capacity, channels] each
+    private readonly (Tensor K, Tensor V)[] layers; // [rows * capacity, channels] each, of floats
+    private readonly (CacheTable K, CacheTable V)[] tables; // likewise, in fewer bits
     private readonly int[] lengths; // by row
     private int[] selected;
 
@@ -16,8 +17,9 @@ public sealed class KvCache : IDisposable
     /// <param name="capacity">Positions for each row.</param>
     /// <param name="channels">KV * D, channels of a position's keys.</param>
     /// <param name="rows">Sequences.</param>
+    /// <param name="type">F32, F16, Q8_0 or Q4_0; blocks lie along a head's channels.</param>
     /// <exception cref="NanoException">They have more positions together than can be counted.</exception>
-    public KvCache(int layerCount, int capacity, int channels, int rows = 1)
+    public KvCache(int layerCount, int capacity, int channels, int rows = 1, WeightType type = WeightType.F32)
     {
         if ((long)rows * capacity > int.MaxValue)
             throw new NanoException($"{rows:N0} sequences of {capacity:N0} positions are more than a cache can hold",
@@ -25,11 +27,20 @@ public sealed class KvCache : IDisposable
         Capacity = capacity;
         lengths = new int[rows];
         selected = [.. Enumerable.Range(0, rows)];
-        layers = new (Tensor, Tensor)[layerCount];
+        bool areFloats = type == WeightType.F32;
+        layers = new (Tensor, Tensor)[areFloats ? layerCount : 0];
+        tables = new (CacheTable, CacheTable)[areFloats ? 0 : layerCount];
         var shape = new Shape(rows * capacity, channels);
-        for (int i = 0; i < layerCount; i++)
+        for (int i = 0; i < layers.Length; i++)
             layers[i] = (new Tensor(arena, shape), new Tensor(arena, shape));
+        for (int i = 0; i < tables.Length; i++)
+            tables[i] = (new CacheTable(arena, type, rows * capacity, channels),
+                new CacheTable(arena, type, rows * capacity, channels));
     }
+
+    /// <summary>The types of numbers that a cache can hold.</summary>
+    public static IReadOnlyList<WeightType> Types { get; } =
+        [WeightType.F32, WeightType.F16, WeightType.Q8_0, WeightType.Q4_0];
 
     /// <summary>Positions that fit in a row.</summary>
     public int Capacity { get; }
@@ -97,6 +108,14 @@ public sealed class KvCache : IDisposable
         int window = 0)
     {
         int row = selected[b], T = k.Shape[1], channels = k.Shape[2], first = row * Capacity, length = lengths[row];
+        if (tables.Length > 0)
+        {
+            var (keyTable, valueTable) = tables[layer];
+            keyTable.Write(c, first + length, k);
+            valueTable.Write(c, first + length, v);
+            return c.CachedAttention(q, keyTable, valueTable, first, length + T, heads, keyHeads,
+                window);
+        }
         var (keys, values) = layers[layer];
         keys.RowsInStep(c.StepTensors, first + length, k.Shape).CopyFrom(k);
         values.RowsInStep(c.StepTensors, first + length, v.Shape).CopyFrom(v);
@@ -120,6 +139,9 @@ public sealed class KvCache : IDisposable
             foreach (var tensor in (ReadOnlySpan<Tensor>)[k, v])
                 tensor.SliceRows((to * Capacity) + start, count)
                     .CopyFrom(tensor.SliceRows((from * Capacity) + start, count));
+        foreach (var (k, v) in tables)
+            foreach (var table in (ReadOnlySpan<CacheTable>)[k, v])
+                table.Copy((from * Capacity) + start, (to * Capacity) + start, count);
         lengths[to] = lengths[from];
     }
 

@@ -30,7 +30,8 @@ public static unsafe class EmittedCode
     /// <inheritdoc cref="Problem"/>
     public static string? BytesProblem => ProblemOf("AVX512_VNNI", leaf => (leaf(0).Ecx & BytesBit) != 0);
 
-    private static string? ProblemOf(string name, Func<Func<int, (int Eax, int Ebx, int Ecx, int Edx)>, bool> isThere) =>
+    private static string? ProblemOf(string name,
+        Func<Func<int, (int Eax, int Ebx, int Ecx, int Edx)>, bool> isThere) =>
         Environment.GetEnvironmentVariable("NANO_EMIT") switch
         {
             "0" => "NANO_EMIT is 0",

@@ -128,7 +128,7 @@ public static class CausalAttentionExtensions
     /// for one document per entry of the batch.</param>
     /// <returns>[B, Tq, H * D].</returns>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    public static unsafe Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads,
+    public static Tensor CausalAttention(this Compute compute, Tensor q, Tensor k, Tensor v, int heads,
         int keyHeads, float scale = 0, int window = 0, Segments? segments = null)
     {
         bool fits = heads > 0 && keyHeads > 0 && heads % keyHeads == 0 && q.Shape.Rank == 3 && k.Shape.Rank == 3
@@ -147,19 +147,41 @@ public static class CausalAttentionExtensions
             throw new ArgumentException($"attention: {segments} do not fit q {q} and k {k}");
         var sizes = AttentionSizes.Of(q, k, heads, keyHeads,
             scale == 0 ? (float)(1 / Math.Sqrt(q.Shape[2] / heads)) : scale, window, compute.Width, segments);
-        // of segments, [H, length] of each in turn
-        var (logSumExp, y) = (compute.NewStatistic(new Shape(q.Shape[0], heads, q.Shape[1])), compute.New(q.Shape));
+        var (logSumExp, y) = Run(compute, q, CacheRows.Of(k), CacheRows.Of(v), sizes, segments);
+        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, segments, logSumExp, y));
+        return y;
+    }
+
+    /// <summary>
+    /// Attention of the last tokens q [1, Tq, H * D] of a text to all keys and values so far, which a cache holds in
+    /// fewer bits from some row on; no gradient follows it.
+    /// </summary>
+    internal static Tensor CachedAttention(this Compute compute, Tensor q, CacheTable k, CacheTable v, int first,
+        int keys, int heads, int keyHeads, int window)
+    {
+        int headDim = q.Shape[2] / heads;
+        var sizes = AttentionSizes.Of(1, q.Shape[1], keys, heads, keyHeads, headDim, (float)(1 / Math.Sqrt(headDim)),
+            window, compute.Width);
+        var (_, y) = Run(compute, q, k.From(first), v.From(first), sizes, null);
+        GC.KeepAlive(k);
+        GC.KeepAlive(v);
+        return y;
+    }
+
+    /// <summary>The log of each row's normaliser (of segments, [H, length] of each in turn), and the output.</summary>
+    private static unsafe (Tensor LogSumExp, Tensor Y) Run(Compute compute, Tensor q, CacheRows k, CacheRows v,
+        AttentionSizes sizes, Segments? segments)
+    {
+        var (logSumExp, y) = (compute.NewStatistic(new Shape(q.Shape[0], sizes.Heads, q.Shape[1])), compute.New(q.Shape));
         if (segments is null && sizes.Queries <= AttentionStep.MaxQueries)
-            compute.For(sizes.Batch * keyHeads, 1, AttentionStep.ScratchFloats(sizes),
-                new AttentionStep(sizes, Rows.Of(q), Rows.Of(k), Rows.Of(v), logSumExp.Pointer, y.Pointer));
+            compute.For(sizes.Batch * sizes.KeyHeads, 1, AttentionStep.ScratchFloats(sizes),
+                new AttentionStep(sizes, Rows.Of(q), k, v, logSumExp.Pointer, y.Pointer));
         else
         {
             int parts = sizes.Parts(compute.Threads);
-            var kernel = new AttentionForward(sizes, parts, Rows.Of(q), Rows.Of(k), Rows.Of(v), logSumExp.Pointer,
-                y.Pointer);
+            var kernel = new AttentionForward(sizes, parts, Rows.Of(q), k, v, logSumExp.Pointer, y.Pointer);
             CausalAttentionOp.Run(compute, kernel, segments, sizes, parts, AttentionForward.ScratchFloats(sizes));
         }
-        compute.Record(new CausalAttentionOp(q, k, v, heads, keyHeads, sizes.Scale, window, segments, logSumExp, y));
-        return y;
+        return (logSumExp, y);
     }
 }

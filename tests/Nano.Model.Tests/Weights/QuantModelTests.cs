@@ -101,6 +101,38 @@ public class QuantModelTests
         }
     }
 
+    /// <summary>
+    /// Another program measured what keys and values in blocks cost: the root of the mean squared error of the logits
+    /// over their deviation, all else exact. It took other weights of these models and other positions, so this shows
+    /// the order of the error; CachedAttentionTests shows the bits.
+    /// </summary>
+    [Theory]
+    [InlineData("llama256", GgufFileType.Q8_0, WeightType.Q8_0, 1.6e-3)]
+    [InlineData("llama256", GgufFileType.Q8_0, WeightType.Q4_0, 3.1e-2)]
+    [InlineData("gpt2_256", GgufFileType.Q4_K_M, WeightType.Q8_0, 1.8e-4)]
+    [InlineData("gpt2_256", GgufFileType.Q4_K_M, WeightType.Q4_0, 3.0e-3)]
+    public void Logits_over_a_cache_of_blocks_err_as_measured(string model, GgufFileType type, WeightType cacheType,
+        double measured)
+    {
+        using var folder = new TempFolder();
+        using var source = ModelLoader.Open(QuantGoldenModels.Path(model, type, folder));
+        using var loaded = source.LoadToRun(exact: true);
+        using var golden = SafetensorsReader.Open(Goldens.Path("quant_models/golden.safetensors"));
+        int[] ids = Models.Ids(golden, $"{model}.ids");
+        float[] expected = Models.Floats(golden, $"{model}-{type}.exact");
+        ModelConfig config = source.Config;
+        using var compute = new Compute(2);
+        using var cache = new KvCache(config.Layers, ids.Length, config.KvHeads * config.HeadDim, type: cacheType);
+        var logits = loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
+        double sum = 0;
+        for (int row = 0; row < QuantGoldenModels.Positions.Count; row++)
+            for (int id = 0; id < config.VocabSize; id++)
+                sum += Math.Pow(expected[(row * config.VocabSize) + id]
+                    - logits[(QuantGoldenModels.Positions[row] * config.VocabSize) + id], 2);
+        Assert.InRange(Math.Sqrt(sum / expected.Length) / QuantGoldenModels.LogitDeviation(model), measured / 3,
+            measured * 3);
+    }
+
     [Theory]
     [MemberData(nameof(Kept))]
     public void Greedy_ids_of_a_quantised_file_are_those_of_exact_arithmetic(string model, GgufFileType type)

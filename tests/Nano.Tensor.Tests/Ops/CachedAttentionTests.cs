@@ -1,83 +1,81 @@
 namespace Nano.Tests;
 
-/// <summary>Decoding with a cache: fewer queries than keys give the bits of the last rows of the full pass.</summary>
+/// <summary>Attention to keys and values that a cache holds in fewer bits.</summary>
 public class CachedAttentionTests
 {
-    private const int Times = 131, Heads = 4, KeyHeads = 2;
+    private const int Keys = 200, Heads = 4, KeyHeads = 2, HeadDim = 64;
 
-    public static TheoryData<SimdWidth> Widths => TestTensors.Widths;
+    public static TheoryData<WeightType> Types => [WeightType.F16, WeightType.Q8_0, WeightType.Q4_0];
 
-    [Theory, MemberData(nameof(Widths))]
-    public void A_step_has_the_bits_of_the_full_pass(SimdWidth width)
+    /// <summary>The cache only stores: what is computed is attention to the numbers that its blocks stand for.</summary>
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void Bits_are_those_of_attention_to_dequantised_numbers(WeightType type)
     {
-        foreach (int headDim in new[] { 5, 16, 33 })
-            CompareSteps(width, headDim, 0);
+        float[] k = KernelData.Random(1, Keys * KeyHeads * HeadDim), v = KernelData.Random(2, k.Length);
+        var shape = new Shape(1, Keys, KeyHeads * HeadDim);
+        foreach (var compute in KernelData.EveryCompute())
+            using (compute)
+                foreach (int queries in (int[])[1, 3, 9, Keys])
+                    foreach (int window in (int[])[0, 50])
+                    {
+                        var q = Tensor.From(new Shape(1, queries, Heads * HeadDim),
+                            KernelData.Random(3, queries * Heads * HeadDim));
+                        float[] expected = compute.CausalAttention(q, Tensor.From(shape, Rounded(type, k)),
+                            Tensor.From(shape, Rounded(type, v)), Heads, KeyHeads, window: window).Data.ToArray();
+                        var actual = compute.CachedAttention(q, Table(compute, type, k),
+                            Table(compute, type, v), 2, Keys, Heads, KeyHeads, window).Data;
+                        KernelData.AssertSameBits(expected, actual,
+                            $"{type}, {queries} queries, window {window}, {KernelData.Describe(compute)}");
+                        compute.NextStep();
+                    }
     }
 
-    [Theory, MemberData(nameof(Widths))]
-    public void A_step_with_a_window_has_the_bits_of_the_full_pass(SimdWidth width)
-    {
-        foreach (int window in new[] { 1, 3, 20, 31, 96, 100 })
-            CompareSteps(width, 10, window);
-    }
-
-    private static void CompareSteps(SimdWidth width, int headDim, int window)
-    {
-        using var compute = new Compute(2, width);
-        var random = new Random(headDim);
-        var (q, k, v) = (random.Normal(1, Times, Heads * headDim), random.Normal(1, Times, KeyHeads * headDim),
-            random.Normal(1, Times, KeyHeads * headDim));
-        int[] full = compute.CausalAttention(q, k, v, Heads, KeyHeads, window: window).Bits();
-        foreach (int queries in new[] { 1, 2, 7, 8, 9, 64 })
-            for (int end = queries; end <= Times; end += queries == 1 ? 1 : 13)
-            {
-                var step = compute.CausalAttention(Rows(q, end - queries, queries), Rows(k, 0, end), Rows(v, 0, end),
-                    Heads, KeyHeads, window: window);
-                Assert.True(full.AsSpan((end - queries) * Heads * headDim, queries * Heads * headDim)
-                    .SequenceEqual(step.Bits()), $"{queries} queries, {end} keys");
-            }
-    }
-
-    [Fact]
-    public void Later_keys_change_nothing()
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void A_number_that_no_block_can_hold_reads_as_no_number(WeightType type)
     {
         using var compute = new Compute(1);
-        var random = new Random(1);
-        var (q, k, v) = (random.Normal(1, Times, 12), random.Normal(1, Times, 12), random.Normal(1, Times, 12));
-        int[] before = compute.CausalAttention(q, k, v, 2, 2).Bits();
-        k.Data[(100 * 12)..].Fill(1e30f);
-        v.Data[(100 * 12)..].Fill(-1e30f);
-        int[] after = compute.CausalAttention(q, k, v, 2, 2).Bits();
-        Assert.True(before.AsSpan(0, 100 * 12).SequenceEqual(after.AsSpan(0, 100 * 12)));
-    }
-
-    [Fact]
-    public void A_query_with_one_key_returns_its_value_and_gives_no_gradient_to_scores()
-    {
-        foreach (var width in SimdWidths.All)
+        foreach (float bad in (float[])[float.NaN, float.PositiveInfinity, 1e30f])
         {
-            using var compute = new Compute(1, width) { Tape = new Tape() };
-            var random = new Random(2);
-            var (q, k, v) = (random.Normal(2, 1, 4 * 33), random.Normal(2, 1, 2 * 33), random.Normal(2, 1, 2 * 33));
-            var y = compute.CausalAttention(q, k, v, 4, 2);
-            Assert.Equal(v.Data[..33], y.Data[..33]);
-            compute.Tape.Backward(compute, y, random.Normal(2, 1, 4 * 33));
-            Assert.All(q.Gradient.Data.ToArray(), value => Assert.Equal(0, value));
-            Assert.All(k.Gradient.Data.ToArray(), value => Assert.Equal(0, value));
+            float[] v = KernelData.Random(2, Keys * KeyHeads * HeadDim);
+            v[5] = bad;
+            var y = compute.CachedAttention(Tensor.From(new Shape(1, 1, Heads * HeadDim),
+                KernelData.Random(3, Heads * HeadDim)), Table(compute, type, KernelData.Random(1, v.Length)),
+                Table(compute, type, v), 2, Keys, Heads, KeyHeads, 0).Data;
+            Assert.False(float.IsFinite(y[5]));
+            Assert.True(float.IsFinite(y[Heads * HeadDim / 2])); // of the other key head
+            compute.NextStep();
         }
     }
 
     [Fact]
-    public void A_cached_step_has_no_backward_pass()
+    public void Rows_are_as_small_as_their_blocks()
     {
-        using var compute = new Compute(1) { Tape = new Tape() };
-        var random = new Random(3);
-        var y = compute.CausalAttention(random.Normal(1, 1, 4), random.Normal(1, 3, 4), random.Normal(1, 3, 4), 1, 1);
-        var e = Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, y));
-        Assert.StartsWith("attention:", e.Message, StringComparison.Ordinal);
+        var arena = new Arena();
+        Assert.Equal([256, 136, 72],
+            Types.Select(type => new CacheTable(arena, type.Data, 3, KeyHeads * HeadDim).RowBytes));
     }
 
-    /// <summary>Entries of the time dimension of [1, T, C], without a copy.</summary>
-    private static Tensor Rows(Tensor x, int first, int count) =>
-        x.Reshape(new Shape(x.Shape[1], x.Shape[2])).SliceRows(first, count).Reshape(new Shape(1, count, x.Shape[2]));
+    private static float[] Rounded(WeightType type, float[] x)
+    {
+        var format = BlockFormat.Of(type);
+        byte[] blocks = new byte[format.BytesOf(x.Length)];
+        float[] rounded = new float[x.Length];
+        format.Quantise(x, blocks);
+        format.Dequantise(blocks, rounded);
+        return rounded;
+    }
+
+    /// <summary>A table whose rows from the third on are written in two pieces, then moved there from elsewhere.</summary>
+    private static CacheTable Table(Compute compute, WeightType type, float[] x)
+    {
+        int channels = KeyHeads * HeadDim, first = 70;
+        var table = new CacheTable(new Arena(), type, (2 * Keys) + 2, channels);
+        var all = Tensor.From(new Shape(Keys, channels), x);
+        table.Write(compute, Keys + 2, all.SliceRows(0, first));
+        table.Write(compute, Keys + 2 + first, all.SliceRows(first, Keys - first));
+        table.Copy(Keys + 2, 2, Keys);
+        return table;
+    }
 }

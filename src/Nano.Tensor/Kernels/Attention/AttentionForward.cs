@@ -12,7 +12,7 @@ namespace Nano;
 /// window, blocks before that of the block's first query are skipped, and only all queries together
 /// see every value.
 /// </summary>
-internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, Rows q, Rows k, Rows v,
+internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, Rows q, CacheRows k, CacheRows v,
     float* logSumExp, float* y) : IAttentionKernel<AttentionForward>
 {
     private const int Block = AttentionSizes.Block;
@@ -38,11 +38,12 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         {
             var (head, part) = ((int)(item / parts), (int)(item % parts));
             int batch = head / sizes.KeyHeads, keyHead = head % sizes.KeyHeads;
-            nint row = batch * (nint)sizes.Keys, column = keyHead * headDim;
-            Rows kRows = k.From(row, column), vRows = v.From(row, column);
-            if (sizes.PaysToCopy(parts))
-                (kRows, vRows) = (kRows.Copied<S, V>(sizes.Keys, headDim, padded, keys), vRows.Copied<S, V>(sizes.Keys,
-                    headDim, padded, values));
+            nint row = batch * (nint)sizes.Keys;
+            int column = keyHead * headDim;
+            CacheRows kHead = k.From(row, column), vHead = v.From(row, column);
+            bool copies = sizes.PaysToCopy(parts) || !k.AreFloats;
+            Rows kRows = copies ? kHead.Copied<S, V>(sizes.Keys, headDim, padded, 0, keys) : kHead.Floats,
+                vRows = copies ? vHead.Copied<S, V>(sizes.Keys, headDim, padded, 0, values) : vHead.Floats;
             for (int i = (sizes.QueryBlocks * group) - 1 - part; i >= 0; i -= parts)
                 QueryBlock<S, V>(batch, (keyHead * group) + (i % group), i / group * Block, kRows, vRows, state);
         }

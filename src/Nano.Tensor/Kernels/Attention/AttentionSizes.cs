@@ -65,9 +65,16 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     public static AttentionSizes Of(Tensor q, Tensor k, int heads, int keyHeads, float scale, int window,
         SimdWidth width, Segments? segments)
     {
-        int headDim = q.Shape[2] / heads, tile = Gemm.TileN(width);
         int keys = segments?.Longest ?? k.Shape[1], queries = segments is null ? q.Shape[1] : keys;
         int batch = segments is null ? q.Shape[0] : segments.Rows / Math.Max(1, keys);
+        return Of(batch, queries, keys, heads, keyHeads, q.Shape[2] / heads, scale, window, width);
+    }
+
+    /// <summary>The sizes of a problem; a window of 0 is none.</summary>
+    public static AttentionSizes Of(int batch, int queries, int keys, int heads, int keyHeads, int headDim, float scale,
+        int window, SimdWidth width)
+    {
+        int tile = Gemm.TileN(width);
         return new AttentionSizes(batch, queries, keys, heads, keyHeads, headDim, scale,
             (headDim + tile - 1) / tile * tile, window == 0 ? keys : Math.Min(window, keys));
     }

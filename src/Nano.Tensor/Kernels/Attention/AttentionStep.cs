@@ -11,7 +11,7 @@ namespace Nano;
 /// different keys, the last one (with a window, all together) tells as there whether all values are
 /// finite; if not, rows are multiplied one by one.
 /// </summary>
-internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows k, Rows v, float* logSumExp,
+internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, CacheRows k, CacheRows v, float* logSumExp,
     float* y) : IKernel
 {
     /// <summary>Queries per head up to which this kernel is the faster one.</summary>
@@ -29,7 +29,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     private readonly struct State(Scratch scratch, AttentionSizes s)
     {
         public readonly float* KeysT = scratch.Allocate((long)Block * s.HeadDim); // [D, keys]
-        // [keys, D padded]: values, where D is not whole tiles
+        // [keys, D padded]: keys, then values, where they are not read in place
         public readonly float* Rows = scratch.Allocate((long)Block * s.PaddedDim);
         public readonly float* Queries = scratch.Allocate((long)RowsOf(s) * s.HeadDim); // [rows, D], scaled
         public readonly float* Output = scratch.Allocate((long)RowsOf(s) * s.PaddedDim); // [rows, D padded]
@@ -67,7 +67,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     private void Walk<S, V>(int batch, int keyHead, bool rowByRow, State state) where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim;
-        Rows keys = k.From(batch * (nint)sizes.Keys, keyHead * headDim),
+        CacheRows keys = k.From(batch * (nint)sizes.Keys, keyHead * headDim),
             values = v.From(batch * (nint)sizes.Keys, keyHead * headDim);
         for (int r = 0; r < rows; r++)
             AttentionBlock.CopyScaled<S, V>(1, headDim,
@@ -87,12 +87,16 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     private int HeadOf(int keyHead, int row) => (keyHead * (sizes.Heads / sizes.KeyHeads)) + (row / sizes.Queries);
 
     /// <summary>One block of keys; query 0 sees the last of those below diagonal.</summary>
-    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, Rows k, Rows v, State state)
+    private void KeyBlock<S, V>(int keys, int diagonal, bool rowByRow, CacheRows k, CacheRows v, State state)
         where S : ISimd<V> where V : unmanaged
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes,
             width = (keys + tile - 1) / tile * tile;
-        TransposeKeys(keys, headDim, k, v, width, state.KeysT);
+        if (k.AreFloats)
+            TransposeKeys(keys, headDim, k.Floats, k.From(Block, 0).Floats, v.From(Block, 0).Floats, width, state.KeysT);
+        else
+            TransposeKeys(keys, headDim, k.Copied<S, V>(keys, headDim, padded, Block, state.Rows), default, default, width,
+                state.KeysT);
         Tiles.Multiply<S, V>(rows, width, headDim, new(state.Queries, headDim), new(state.KeysT, width),
             new(state.Zeros, 0), new(state.Scores, Block), null);
         for (int r = 0; r < rows; r++)
@@ -103,7 +107,8 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
             else
                 new Span<float>(state.Scores + (r * Block), keys).Clear();
         }
-        var values = padded == headDim ? v : v.Copied<S, V>(keys, headDim, padded, state.Rows);
+        var values = v.AreFloats && padded == headDim ? v.Floats
+            : v.Copied<S, V>(keys, headDim, padded, Block, state.Rows);
         int step = rowByRow ? 1 : rows;
         for (int r = 0; r < rows; r += step)
         {
@@ -120,17 +125,18 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     /// block, so that memory works while this block is computed. A method of its own has the registers to itself.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void TransposeKeys(int keys, int headDim, Rows k, Rows v, nint width, float* to)
+    private static void TransposeKeys(int keys, int headDim, Rows k, Rows nextKeys, Rows nextValues, nint width,
+        float* to)
     {
         int wholeKeys = keys & ~3, wholeDim = headDim & ~3;
         for (int key = 0; key < wholeKeys; key += 4)
         {
-            float* from = k.At(key), nextKeys = k.At(key + Block), nextValues = v.At(key + Block), at = to + key;
+            float* from = k.At(key), at = to + key;
             for (nint d = 0; d < wholeDim; d += 4, at += 4 * width)
             {
-                nint row = (d >> 2) & 3, column = d & -16; // lines of 16 floats, four of them after each other
-                FetchList.FetchLater(nextKeys + (row * k.Stride) + column);
-                FetchList.FetchLater(nextValues + (row * v.Stride) + column);
+                nint row = key + ((d >> 2) & 3), column = d & -16; // lines of 16 floats, of four rows in turn
+                FetchList.FetchLater(nextKeys.At(row) + column);
+                FetchList.FetchLater(nextValues.At(row) + column);
                 var (first, second, third, fourth) = Pack.LoadTransposed(from + d, k.Stride);
                 first.Store(at);
                 second.Store(at + width);

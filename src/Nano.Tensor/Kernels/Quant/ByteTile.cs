@@ -124,7 +124,7 @@ internal static unsafe class ByteTile
         }
     }
 
-    /// <summary>Products begin with the offset times the sum of activations, negated: a power of two, or zero.</summary>
+    /// <summary>Products begin with less offset times the sum of activations; it is a power of two, or zero.</summary>
     private static void Start(Assembler code, int vector, Register x, int sumAt, int offset)
     {
         if (offset == 0)

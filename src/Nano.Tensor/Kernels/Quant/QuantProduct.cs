@@ -11,7 +11,8 @@ namespace Nano;
 /// row of W and k is never split. So every width, any number of threads, one row or a batch give the same bits.
 /// </para>
 /// </summary>
-internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, float* bias, Rows y, bool emits) : IKernel
+internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, float* bias, Rows y, bool emits)
+    : IKernel
 {
     private const int Width = QuantPanels.Width;
 

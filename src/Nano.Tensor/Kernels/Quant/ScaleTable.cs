@@ -84,7 +84,7 @@ internal readonly unsafe struct ScaleTable
         }
     }
 
-    /// <summary>The whole number times which the shared one gives a scale, its sign too where it gives a zero.</summary>
+    /// <summary>The whole number times which the shared one gives a scale, with its sign where it is zero.</summary>
     private static sbyte Multiple(float scale, float shared) => (sbyte)(shared != 0 ? scale / shared
         : float.IsNegative(scale) == float.IsNegative(shared) ? 0 : -1);
 
@@ -127,8 +127,11 @@ internal readonly unsafe struct ScaleTable
     private Half* SharedAt(byte* table, int kind, int unit, int r) =>
         (Half*)(table + (unit / UnitsOfBlock * (nint)BlockBytes)) + (kind * Width) + r;
 
-    private sbyte* CodeAt(byte* table, int kind, int unit, int part, int r) =>
-        (sbyte*)SharedAt(table, Kinds, unit, 0) + ((((((kind * UnitsOfBlock) + (unit % UnitsOfBlock)) * Parts) + part) * Width) + r);
+    private sbyte* CodeAt(byte* table, int kind, int unit, int part, int r)
+    {
+        int group = (kind * UnitsOfBlock) + (unit % UnitsOfBlock);
+        return (sbyte*)SharedAt(table, Kinds, unit, 0) + (((group * Parts) + part) * Width) + r;
+    }
 
     private int NumberAt(int kind, int unit, int part) =>
         ((((unit + (part / Parts)) * Kinds) + kind) * Parts + (part % Parts)) * Width;
