@@ -25,7 +25,8 @@ public static partial class BenchCases
     {
         double bytes = 2.0 * sizeof(float) * keys * heads * headDim;
         return new BenchCase("attention", headDim == 64 ? "gpt2" : "llama", "step",
-            $"keys {keys} H {heads} D {headDim}", 4.0 * keys * headDim * heads, bytes, BenchBound.Read, () => AttentionStepWork(keys, heads, headDim, bytes));
+            $"keys {keys} H {heads} D {headDim}", 4.0 * keys * headDim * heads, bytes, BenchBound.Read,
+            () => AttentionStepWork(keys, heads, headDim, bytes));
     }
 
     private static BenchWork AttentionStepWork(int keys, int heads, int headDim, double bytes)

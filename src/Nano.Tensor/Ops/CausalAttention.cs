@@ -172,7 +172,8 @@ public static class CausalAttentionExtensions
     private static unsafe (Tensor LogSumExp, Tensor Y) Run(Compute compute, Tensor q, CacheRows k, CacheRows v,
         AttentionSizes sizes, Segments? segments)
     {
-        var (logSumExp, y) = (compute.NewStatistic(new Shape(q.Shape[0], sizes.Heads, q.Shape[1])), compute.New(q.Shape));
+        var logSumExp = compute.NewStatistic(new Shape(q.Shape[0], sizes.Heads, q.Shape[1]));
+        var y = compute.New(q.Shape);
         if (segments is null && sizes.Queries <= AttentionStep.MaxQueries)
             compute.For(sizes.Batch * sizes.KeyHeads, 1, AttentionStep.ScratchFloats(sizes),
                 new AttentionStep(sizes, Rows.Of(q), k, v, logSumExp.Pointer, y.Pointer));

@@ -93,10 +93,11 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Cach
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes,
             width = (keys + tile - 1) / tile * tile;
         if (k.AreFloats)
-            TransposeKeys(keys, headDim, k.Floats, k.From(Block, 0).Floats, v.From(Block, 0).Floats, width, state.KeysT);
-        else
-            TransposeKeys(keys, headDim, k.Copied<S, V>(keys, headDim, padded, Block, state.Rows), default, default, width,
+            TransposeKeys(keys, headDim, k.Floats, k.From(Block, 0).Floats, v.From(Block, 0).Floats, width,
                 state.KeysT);
+        else // the copy has asked for the next block
+            TransposeKeys(keys, headDim, k.Copied<S, V>(keys, headDim, padded, Block, state.Rows), default, default,
+                width, state.KeysT);
         Tiles.Multiply<S, V>(rows, width, headDim, new(state.Queries, headDim), new(state.KeysT, width),
             new(state.Zeros, 0), new(state.Scores, Block), null);
         for (int r = 0; r < rows; r++)
