@@ -6,6 +6,13 @@ namespace Nano.Cli;
 /// <summary>nano verify: compare a model, or single ops, with golden values.</summary>
 internal static class VerifyVerb
 {
+    private static readonly Argument<string[]> Folders = new("folder")
+    {
+        Description = "Folders of golden values, recognised by their index.json: ops, formats of quantised weights, "
+            + "quantised models",
+        Arity = ArgumentArity.ZeroOrMore,
+        HelpName = "FOLDER",
+    };
     private static readonly Option<string?> Model =
         new("--model") { Description = "Folder of a model that has golden values" };
     private static readonly Option<string?> Golden =
@@ -18,15 +25,17 @@ internal static class VerifyVerb
     public static Command Create()
     {
         var verb = new Command("verify",
-            "Check activations, losses, gradients, AdamW steps and greedy text against golden values.\n\nExample:\n "
-            + " nano verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops")
+            "Check activations, losses, gradients, AdamW steps and greedy text against golden values, and quantised "
+            + "weights and models.\n\nExamples:\n  nano verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops\n"
+            + "  nano verify tests/goldens/quant tests/goldens/quant_models")
         {
-            Model, Golden, Ops, Threads, Json,
+            Folders, Model, Golden, Ops, Threads, Json,
         };
         verb.Validators.Add(given =>
         {
-            if (given.GetValue(Model) is null && given.GetValue(Ops) is null)
-                given.AddError("nothing to verify: give --model FOLDER, --ops FOLDER, or both");
+            if (given.GetValue(Model) is null && given.GetValue(Ops) is null
+                && given.GetValue(Folders) is not { Length: > 0 })
+                given.AddError("nothing to verify: give FOLDER, --model FOLDER or --ops FOLDER");
         });
         verb.SetAction(Run);
         return verb;
@@ -38,33 +47,78 @@ internal static class VerifyVerb
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(args.GetValue(Json));
         var rows = new List<VerificationRow>();
+        var checks = new List<GoldenCheck>();
         if (model is not null)
             rows.AddRange(ModelVerifier.Run(model,
                 args.GetValue(Golden) ?? Path.Combine(model, "golden.safetensors"), compute));
         if (ops is not null)
             rows.AddRange(OpVerifier.Run(ops, compute));
+        foreach (string folder in args.GetValue(Folders) ?? [])
+        {
+            var (ofFolder, checksOfFolder) = GoldenFolder.Run(folder, compute, CorpusStore.DefaultFolder);
+            rows.AddRange(ofFolder);
+            checks.AddRange(checksOfFolder);
+        }
+        Print(human, rows);
+        Print(human, checks);
+        int failed = rows.Count(row => !row.Pass) + checks.Count(check => !check.Pass),
+            skipped = checks.Count(check => check.Skipped is not null);
+        human.WriteLine($"{rows.Count + checks.Count} tensors, {failed} failed"
+            + (skipped > 0 ? $", {skipped} skipped" : ""));
+        if (args.GetValue(Json))
+            Common.PrintJson(new()
+            {
+                ["tensors"] = rows.Count + checks.Count,
+                ["failed"] = failed,
+                ["skipped"] = skipped,
+                ["worst"] = Worst(rows, checks),
+                ["pass"] = failed == 0
+            });
+        return failed == 0 ? 0 : Failure.Wrong;
+    }
+
+    private static void Print(TextWriter human, List<VerificationRow> rows)
+    {
+        if (rows.Count == 0)
+            return;
         human.WriteLine($"{"tensor",-64} {"error",10} {"largest",10} {"PyTorch",10}");
         foreach (var row in rows)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{row.Name,-64} {row.Error,10:0.00e+00} {row.Scale,10:0.00e+00} {row.ReferenceError,10:0.00e+00} "
                 + $"{(row.Pass ? "pass" : "FAIL")}"));
-        int failed = rows.Count(row => !row.Pass);
-        var worst = rows.MaxBy(row => row.Error / Math.Max(1e-30, (10 * row.ReferenceError) + (1e-6 * row.Scale)));
-        human.WriteLine($"{rows.Count} tensors, {failed} failed");
-        if (args.GetValue(Json))
-            Common.PrintJson(new()
+    }
+
+    private static void Print(TextWriter human, List<GoldenCheck> checks)
+    {
+        if (checks.Count == 0)
+            return;
+        human.WriteLine($"{"of",-20} {"checked",-54} {"numbers",8} {"error",10} {"allowed",10}");
+        foreach (var check in checks)
+            human.WriteLine($"{Quoted.Plain(check.Of),-20} {Quoted.Plain(check.Name),-54} " + (check.Skipped is { } reason
+                ? "skipped: " + Quoted.Line(reason)
+                : string.Create(CultureInfo.InvariantCulture, $"{check.Items,8} {check.Error,10:G3} "
+                    + $"{check.Allowed,10:G3} {(check.Pass ? "pass" : "FAIL")}")
+                    + (check.Note is { } note ? ", " + Quoted.Line(note) : "")));
+    }
+
+    /// <summary>The tensor or check that uses the most of the error that it is allowed.</summary>
+    private static JsonFields? Worst(List<VerificationRow> rows, List<GoldenCheck> checks)
+    {
+        double ShareOf(VerificationRow row) => row.Error / Math.Max(1e-30, (10 * row.ReferenceError) + (1e-6 * row.Scale));
+        var row = rows.MaxBy(ShareOf);
+        var check = checks.MaxBy(check => check.Share);
+        return check is not null && (row is null || check.Share > ShareOf(row))
+            ? new JsonFields
             {
-                ["tensors"] = rows.Count,
-                ["failed"] = failed,
-                ["worst"] = worst is null ? null
-                : new JsonFields
-                {
-                    ["name"] = worst.Name,
-                    ["error"] = Common.Finite(worst.Error),
-                    ["scale"] = worst.Scale,
-                },
-                ["pass"] = failed == 0
-            });
-        return failed == 0 ? 0 : Failure.Wrong;
+                ["name"] = $"{check.Of}: {check.Name}",
+                ["error"] = Common.Finite(check.Error),
+                ["scale"] = check.Allowed,
+            }
+            : row is null ? null : new JsonFields
+            {
+                ["name"] = row.Name,
+                ["error"] = Common.Finite(row.Error),
+                ["scale"] = row.Scale,
+            };
     }
 }
