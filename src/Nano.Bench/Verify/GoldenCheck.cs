@@ -11,10 +11,10 @@ public sealed record GoldenCheck(string Of, string Name, long Items, double Erro
     /// <summary>The reason why nothing was compared, or null.</summary>
     public string? Skipped { get; init; }
 
-    /// <summary>Where the first error is, or null.</summary>
+    /// <summary>The place of the first error, or null.</summary>
     public string? Note { get; init; }
 
-    /// <summary>Whether the error is allowed.</summary>
+    /// <summary>True if the error is allowed.</summary>
     public bool Pass => Skipped is not null || Error <= Allowed;
 
     /// <summary>Error over allowed error: infinite where none is allowed and one is there.</summary>

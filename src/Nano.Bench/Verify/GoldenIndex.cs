@@ -28,7 +28,10 @@ internal sealed class GoldenIndex : IDisposable
         throw new BadFileException(path, "expected a JSON object");
     }
 
-    /// <summary>Reads through the index; a part of it that is missing or of another kind is an error about it.</summary>
+    /// <summary>
+    /// Reads through the index; a part of it that is missing or of another kind is an error about
+    /// it.
+    /// </summary>
     /// <param name="of">The part that is read, for the message.</param>
     /// <param name="read">Reads, and compares with it.</param>
     /// <exception cref="BadFileException">It does not hold what is read.</exception>

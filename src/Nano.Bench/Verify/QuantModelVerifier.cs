@@ -62,7 +62,8 @@ internal sealed class QuantModelVerifier : IDisposable
             is { } other)
             yield return QuantModelFiles.CompareMix(of, other, entry);
         else
-            yield return GoldenCheck.Skip(of, "types and bytes", "neither its source nor a file of the model is at hand");
+            yield return GoldenCheck.Skip(of, "types and bytes",
+                "neither its source nor a file of the model is at hand");
         if (!entry.TryGetProperty("nll", out _))
             yield break;
         if ((kept ?? made) is not { } path)

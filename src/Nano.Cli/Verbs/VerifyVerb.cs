@@ -26,8 +26,8 @@ internal static class VerifyVerb
     {
         var verb = new Command("verify",
             "Check activations, losses, gradients, AdamW steps and greedy text against golden values, and quantised "
-            + "weights and models.\n\nExamples:\n  nano verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops\n"
-            + "  nano verify tests/goldens/quant tests/goldens/quant_models")
+            + "weights and models.\n\nExample:\n  nano verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops"
+            + "\n  nano verify tests/goldens/quant tests/goldens/quant_models")
         {
             Folders, Model, Golden, Ops, Threads, Json,
         };
@@ -70,7 +70,6 @@ internal static class VerifyVerb
             {
                 ["tensors"] = rows.Count + checks.Count,
                 ["failed"] = failed,
-                ["skipped"] = skipped,
                 ["worst"] = Worst(rows, checks),
                 ["pass"] = failed == 0
             });
@@ -94,17 +93,19 @@ internal static class VerifyVerb
             return;
         human.WriteLine($"{"of",-20} {"checked",-54} {"numbers",8} {"error",10} {"allowed",10}");
         foreach (var check in checks)
-            human.WriteLine($"{Quoted.Plain(check.Of),-20} {Quoted.Plain(check.Name),-54} " + (check.Skipped is { } reason
-                ? "skipped: " + Quoted.Line(reason)
-                : string.Create(CultureInfo.InvariantCulture, $"{check.Items,8} {check.Error,10:G3} "
-                    + $"{check.Allowed,10:G3} {(check.Pass ? "pass" : "FAIL")}")
-                    + (check.Note is { } note ? ", " + Quoted.Line(note) : "")));
+            human.WriteLine($"{Quoted.Plain(check.Of),-20} {Quoted.Plain(check.Name),-54} {Result(check)}");
     }
+
+    private static string Result(GoldenCheck check) => check.Skipped is { } reason ? "skipped: " + Quoted.Line(reason)
+        : string.Create(CultureInfo.InvariantCulture,
+            $"{check.Items,8} {check.Error,10:G3} {check.Allowed,10:G3} {(check.Pass ? "pass" : "FAIL")}")
+            + (check.Note is { } note ? ", " + Quoted.Line(note) : "");
 
     /// <summary>The tensor or check that uses the most of the error that it is allowed.</summary>
     private static JsonFields? Worst(List<VerificationRow> rows, List<GoldenCheck> checks)
     {
-        double ShareOf(VerificationRow row) => row.Error / Math.Max(1e-30, (10 * row.ReferenceError) + (1e-6 * row.Scale));
+        double ShareOf(VerificationRow row) =>
+            row.Error / Math.Max(1e-30, (10 * row.ReferenceError) + (1e-6 * row.Scale));
         var row = rows.MaxBy(ShareOf);
         var check = checks.MaxBy(check => check.Share);
         return check is not null && (row is null || check.Share > ShareOf(row))
