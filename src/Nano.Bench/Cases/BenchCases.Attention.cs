@@ -12,6 +12,44 @@ public static partial class BenchCases
             foreach (int time in (int[])[64, 256, 512, 1024, 4096])
                 foreach (bool backward in (bool[])[false, true])
                     yield return Attention(Math.Max(1, 1024 / time), time, heads, headDim, backward);
+        foreach (var (heads, headDim) in ((int, int)[])[(12, 64), (8, 128)])
+            foreach (int keys in (int[])[128, 1024, 4096])
+                yield return AttentionStep(keys, heads, headDim);
+    }
+
+    /// <summary>
+    /// Attention of one new token to a cache of keys and values, which come from memory: one run after another
+    /// reads another cache, as the layers of a model do. Bytes: keys and values once.
+    /// </summary>
+    private static BenchCase AttentionStep(int keys, int heads, int headDim)
+    {
+        double bytes = 2.0 * sizeof(float) * keys * heads * headDim;
+        return new BenchCase("attention", headDim == 64 ? "gpt2" : "llama", "step",
+            $"keys {keys} H {heads} D {headDim}", 4.0 * keys * headDim * heads, bytes, BenchBound.Read, () => AttentionStepWork(keys, heads, headDim, bytes));
+    }
+
+    private static BenchWork AttentionStepWork(int keys, int heads, int headDim, double bytes)
+    {
+        const double OutOfCache = 256e6;
+        int channels = heads * headDim, next = 0;
+        var caches = new (Tensor K, Tensor V)[1 + (int)(OutOfCache / bytes)];
+        for (int i = 0; i < caches.Length; i++)
+            caches[i] = (BenchData.Random(1, 1, keys, channels), BenchData.Random(2, 1, keys, channels));
+        // The token is the last row of a whole text, whose other rows nobody asks for.
+        var q = BenchData.Random(3, 1, keys, channels);
+        var token = q.Reshape(new Shape(keys, channels)).SliceRows(keys - 1, 1).Reshape(new Shape(1, 1, channels));
+        var reference = new AttentionReference([q, caches[0].K, caches[0].V, q], heads);
+        Tensor? y = null;
+        return new BenchWork(
+            c =>
+            {
+                var (k, v) = caches[next++ % caches.Length];
+                y = c.CausalAttention(token, k, v, heads, heads);
+            },
+            () => [new("y", y!, i => reference.Output(((keys - 1L) * channels) + i), 1e-4)])
+        {
+            Prepare = c => c.NextStep(),
+        };
     }
 
     /// <summary>

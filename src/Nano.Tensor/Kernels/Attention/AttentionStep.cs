@@ -29,7 +29,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     private readonly struct State(Scratch scratch, AttentionSizes s)
     {
         public readonly float* KeysT = scratch.Allocate((long)Block * s.HeadDim); // [D, keys]
-        // [keys, D padded]: keys, then values
+        // [keys, D padded]: values, where D is not whole tiles
         public readonly float* Rows = scratch.Allocate((long)Block * s.PaddedDim);
         public readonly float* Queries = scratch.Allocate((long)RowsOf(s) * s.HeadDim); // [rows, D], scaled
         public readonly float* Output = scratch.Allocate((long)RowsOf(s) * s.PaddedDim); // [rows, D padded]
@@ -92,8 +92,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     {
         int rows = RowsOf(sizes), headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes,
             width = (keys + tile - 1) / tile * tile;
-        Pack.Copy<S, V>(keys, headDim, k.First, k.Stride, padded, padded, state.Rows);
-        Pack.Transpose(headDim, keys, state.Rows, padded, width, width, state.KeysT);
+        TransposeKeys(keys, headDim, k, v, width, state.KeysT);
         Tiles.Multiply<S, V>(rows, width, headDim, new(state.Queries, headDim), new(state.KeysT, width),
             new(state.Zeros, 0), new(state.Scores, Block), null);
         for (int r = 0; r < rows; r++)
@@ -115,6 +114,35 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
         }
     }
 
+    /// <summary>
+    /// to[d * width + key] = k[key, d], four by four. Rows of one head lie far apart, which no hardware
+    /// prefetcher follows: every four by four asks for one line of the keys and one of the values of the next
+    /// block, so that memory works while this block is computed. A method of its own has the registers to itself.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void TransposeKeys(int keys, int headDim, Rows k, Rows v, nint width, float* to)
+    {
+        int wholeKeys = keys & ~3, wholeDim = headDim & ~3;
+        for (int key = 0; key < wholeKeys; key += 4)
+        {
+            float* from = k.At(key), nextKeys = k.At(key + Block), nextValues = v.At(key + Block), at = to + key;
+            for (nint d = 0; d < wholeDim; d += 4, at += 4 * width)
+            {
+                nint row = (d >> 2) & 3, column = d & -16; // lines of 16 floats, four of them after each other
+                FetchList.FetchLater(nextKeys + (row * k.Stride) + column);
+                FetchList.FetchLater(nextValues + (row * v.Stride) + column);
+                var (first, second, third, fourth) = Pack.LoadTransposed(from + d, k.Stride);
+                first.Store(at);
+                second.Store(at + width);
+                third.Store(at + (2 * width));
+                fourth.Store(at + (3 * width));
+            }
+        }
+        for (int key = 0; key < keys; key++)
+            for (int d = key < wholeKeys ? wholeDim : 0; d < headDim; d++)
+                to[(d * width) + key] = k.At(key)[d];
+    }
+
     /// <summary>The range of keys in a block that a row sees.</summary>
     private (int First, int End) Visible(int row, int keys, int diagonal)
     {
@@ -126,6 +154,7 @@ internal readonly unsafe struct AttentionStep(AttentionSizes sizes, Rows q, Rows
     /// One step of online softmax for a row, see <see cref="AttentionForward"/>: key j of the block
     /// belongs to chain j mod 4.
     /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void Absorb<S, V>(int r, int first, int end, State state) where S : ISimd<V> where V : unmanaged
     {
         float* row = state.Scores + (r * Block);
