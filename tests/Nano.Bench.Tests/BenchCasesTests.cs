@@ -50,15 +50,15 @@ public class BenchCasesTests
         Assert.Equal((8 * stored) + (keys * 2 * sizeof(float) * 256), decode.Bytes);
         Assert.Equal("gpt2_256-Q4_K_M", decode.Family);
         // Q4_K: attn_output, ffn_up; Q6_K: token_embd, attn_qkv, ffn_down. Multiplied by 8 tokens each.
-        Assert.Equal(16 * 327_680 / decode.Flops, decode.Codes.FourBits, 1e-12);
-        Assert.Equal(16 * 540_672 / decode.Flops, decode.Codes.EightBits, 1e-12);
+        Assert.Equal(16 * (327_680 + 540_672) / decode.Flops, decode.Codes.Narrow, 1e-12);
+        Assert.Equal(0, decode.Codes.Wide);
         Assert.Equal(default, BenchCases.Generation("gpt2").First().Codes);
     }
 
     [Fact]
     public void The_peak_of_a_mixture_is_that_of_its_times()
     {
-        var machine = new Machine(100, 10, 10) { FourBitGops = 400, EightBitGops = 200 };
+        var machine = new Machine(100, 10, 10) { NarrowCodeGops = 400, WideCodeGops = 200 };
         // of 4 operations 2 take 1/400 each, one 1/200, one 1/100
         Assert.Equal(4 / ((2 / 400.0) + (1 / 200.0) + (1 / 100.0)),
             new CodeShares(0.5, 0.25).PeakOf(machine, false), 1e-9);

@@ -34,11 +34,11 @@ public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
 
 /// <summary>
 /// The shares of a case's arithmetic that are products of whole numbers: quantised weights, as codes
-/// of 4 or of 8 bits, by activations of 8 bits.
+/// of up to 6 or of 8 bits, by activations of 8 bits.
 /// </summary>
-/// <param name="FourBits">The share of codes of 4 bits, from 0 to 1.</param>
-/// <param name="EightBits">The share of codes of 8 bits.</param>
-public readonly record struct CodeShares(double FourBits, double EightBits)
+/// <param name="Narrow">The share of codes of up to 6 bits, from 0 to 1.</param>
+/// <param name="Wide">The share of codes of 8 bits.</param>
+public readonly record struct CodeShares(double Narrow, double Wide)
 {
     /// <summary>The peak of arithmetic of which these shares are products of whole numbers.</summary>
     /// <param name="machine">The ceilings.</param>
@@ -46,9 +46,9 @@ public readonly record struct CodeShares(double FourBits, double EightBits)
     public double PeakOf(Machine machine, bool isRounded)
     {
         double plain = machine.PeakOf(isRounded);
-        return FourBits + EightBits == 0 || double.IsNaN(machine.FourBitGops) ? plain
-            : 1 / ((FourBits / machine.FourBitGops) + (EightBits / machine.EightBitGops)
-                + (Math.Max(0, 1 - FourBits - EightBits) / plain));
+        return Narrow + Wide == 0 || double.IsNaN(machine.NarrowCodeGops) ? plain
+            : 1 / ((Narrow / machine.NarrowCodeGops) + (Wide / machine.WideCodeGops)
+                + (Math.Max(0, 1 - Narrow - Wide) / plain));
     }
 }
 

@@ -31,14 +31,8 @@ public static partial class BenchCases
     };
 
     /// <summary>The codes that weights of a type become in memory.</summary>
-    internal static CodeShares SharesOf(WeightType type)
-    {
-        if (!WeightTypes.IsQuantised(type))
-            return default;
-        using var arena = new Arena();
-        var one = QuantPanels.New(arena, new Shape(1, Math.Max(QuantPanels.Unit, BlockFormat.Of(type).Weights)), type);
-        return QuantPanels.Of(one).IsNibbles ? new(1, 0) : new(0, 1);
-    }
+    internal static CodeShares SharesOf(WeightType type) => !WeightTypes.IsQuantised(type) ? default
+        : type is WeightType.Q8_0 or WeightType.IQ4_NL or WeightType.IQ4_XS ? new(0, 1) : new(1, 0);
 
     private static BenchWork QuantisedWork(WeightType type, int m, int n, int k)
     {

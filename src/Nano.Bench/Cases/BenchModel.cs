@@ -55,7 +55,7 @@ internal sealed class BenchModel
         {
             double share = type.Sum(matrix => Flops(matrix.Role, matrix.Weights, tokens, headTokens)) / all;
             var codes = BenchCases.SharesOf(type.Key);
-            (four, eight) = (four + (codes.FourBits * share), eight + (codes.EightBits * share));
+            (four, eight) = (four + (codes.Narrow * share), eight + (codes.Wide * share));
         }
         return new(four, eight);
     }

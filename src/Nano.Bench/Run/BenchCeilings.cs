@@ -26,7 +26,7 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
 
     /// <summary>Measures the ceilings again and holds the results against the better of both.</summary>
     public static BenchCeilings MeasureAgain(Compute compute, Machine before, IReadOnlyList<BenchResult> results) =>
-        Of(before, double.IsNaN(before.FourBitGops) ? Machine.Measure(compute)
+        Of(before, double.IsNaN(before.NarrowCodeGops) ? Machine.Measure(compute)
             : Machine.Measure(compute).WithCodes(compute), results);
 
     /// <summary>The results against the better of two measurements.</summary>
@@ -36,7 +36,7 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
         List<BenchResult> against = [.. results.Select(result => result.Against(best))];
         var notes = new List<string>();
         if (best.PeakGflops > Rise * before.PeakGflops || best.BFloat16Gflops > Rise * before.BFloat16Gflops
-            || best.FourBitGops > Rise * before.FourBitGops || best.EightBitGops > Rise * before.EightBitGops
+            || best.NarrowCodeGops > Rise * before.NarrowCodeGops || best.WideCodeGops > Rise * before.WideCodeGops
             || best.ReadGigabytesPerSecond > Rise * before.ReadGigabytesPerSecond
             || best.TriadGigabytesPerSecond > Rise * before.TriadGigabytesPerSecond)
         {
@@ -58,8 +58,8 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
         string[] peaks =
         [
             .. Peak(machine.BFloat16Gflops, "with bfloat16 operands"),
-            .. Peak(machine.FourBitGops, "with codes of 4 bits"),
-            .. Peak(machine.EightBitGops, "with codes of 8 bits"),
+            .. Peak(machine.NarrowCodeGops, "with codes of up to 6 bits"),
+            .. Peak(machine.WideCodeGops, "with codes of 8 bits"),
         ];
         return peaks.Length == 0 ? "" : $" ({string.Join(", ", peaks)})";
 

@@ -94,14 +94,11 @@ internal sealed class QuantModelVerifier : IDisposable
         using var source = ModelLoader.Open(path);
         using var loaded = source.LoadToRun(isExact);
         int[] ids = Ids($"{values.Model}.ids");
-        compute.NextStep();
-        float[] logits = loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
-        compute.NextStep();
+        var (logits, loss) = QuantLosses.Of(loaded, ids, compute);
         int vocabulary = source.Config.VocabSize;
         string name = isExact ? "exact path" : "integer path";
         foreach (var check in Logits(of, values, logits, vocabulary, isExact))
             yield return check;
-        double loss = Loss(logits, ids, vocabulary);
         yield return new(of, $"{name}, loss, nats", ids.Length - 1,
             Math.Abs(loss - values.Entry.GetProperty("nll").GetProperty("exact").GetDouble()), Losses);
         yield return Greedy(of, values, loaded, ids, isExact);
@@ -145,23 +142,6 @@ internal sealed class QuantModelVerifier : IDisposable
             largest = Math.Max(largest, Math.Abs(error));
         }
         return (Math.Sqrt(squares / expected.Length), largest);
-    }
-
-    /// <summary>The mean loss of all ids but the first, in double precision.</summary>
-    private static double Loss(float[] logits, int[] ids, int vocabulary)
-    {
-        double sum = 0;
-        for (int i = 1; i < ids.Length; i++)
-        {
-            var row = logits.AsSpan((i - 1) * vocabulary, vocabulary);
-            double largest = double.NegativeInfinity, total = 0;
-            foreach (float logit in row)
-                largest = Math.Max(largest, logit);
-            foreach (float logit in row)
-                total += Math.Exp(logit - largest);
-            sum += largest + Math.Log(total) - row[ids[i]];
-        }
-        return sum / (ids.Length - 1);
     }
 
     /// <summary>

@@ -132,8 +132,8 @@ internal static class BenchVerb
             ["triad_gbps"] = machine.TriadGigabytesPerSecond,
             ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds),
         };
-        if (double.IsFinite(machine.FourBitGops))
-            (fields["four_bit_gops"], fields["eight_bit_gops"]) = (machine.FourBitGops, machine.EightBitGops);
+        if (double.IsFinite(machine.NarrowCodeGops))
+            (fields["narrow_code_gops"], fields["wide_code_gops"]) = (machine.NarrowCodeGops, machine.WideCodeGops);
         return fields;
     }
 

@@ -19,6 +19,8 @@ internal static class VerifyVerb
         new("--golden") { Description = "The golden file (default: golden.safetensors in the model's folder)" };
     private static readonly Option<string?> Ops =
         new("--ops") { Description = "Folder of op cases: index.json and ops.safetensors" };
+    private static readonly Option<bool> Losses =
+        new("--losses") { Description = "Show the loss of every model in a FOLDER of quantised models instead" };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
 
@@ -29,13 +31,16 @@ internal static class VerifyVerb
             + "weights and models.\n\nExample:\n  nano verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops"
             + "\n  nano verify tests/goldens/quant tests/goldens/quant_models")
         {
-            Folders, Model, Golden, Ops, Threads, Json,
+            Folders, Model, Golden, Ops, Losses, Threads, Json,
         };
         verb.Validators.Add(given =>
         {
             if (given.GetValue(Model) is null && given.GetValue(Ops) is null
                 && given.GetValue(Folders) is not { Length: > 0 })
                 given.AddError("nothing to verify: give FOLDER, --model FOLDER or --ops FOLDER");
+            if (given.GetValue(Losses) && (given.GetValue(Folders) is not { Length: 1 }
+                || given.GetValue(Model) is not null || given.GetValue(Ops) is not null))
+                given.AddError("--losses goes with one FOLDER of quantised models");
         });
         verb.SetAction(Run);
         return verb;
@@ -46,6 +51,9 @@ internal static class VerifyVerb
         var (model, ops) = (args.GetValue(Model), args.GetValue(Ops));
         using var compute = Common.NewCompute(args.GetValue(Threads));
         var human = Common.Human(args.GetValue(Json));
+        if (args.GetValue(Losses))
+            return ShowLosses(human, QuantLosses.Of(args.GetValue(Folders)![0], compute, CorpusStore.DefaultFolder),
+                args.GetValue(Json));
         var rows = new List<VerificationRow>();
         var checks = new List<GoldenCheck>();
         if (model is not null)
@@ -74,6 +82,32 @@ internal static class VerifyVerb
                 ["pass"] = failed == 0
             });
         return failed == 0 ? 0 : Failure.Wrong;
+    }
+
+    /// <summary>Losses as a table of Markdown, and as JSON.</summary>
+    private static int ShowLosses(TextWriter human, IReadOnlyList<QuantLoss> losses, bool json)
+    {
+        human.WriteLine("| model | type | bits per weight | exact | activations in 8 bits | llama.cpp | float32 |\n"
+            + "|---|---|---:|---:|---:|---:|---:|");
+        foreach (var loss in losses)
+            human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {Quoted.Plain(loss.Model)} | "
+                + $"{Quoted.Plain(loss.Type)} | {loss.BitsPerWeight:F2} | {loss.Exact:F4} | {loss.Integer:F4} | "
+                + $"{loss.LlamaCpp:F4} | {loss.Source:F4} |"));
+        if (json)
+            Common.PrintJson(new()
+            {
+                ["losses"] = losses.Select(loss => new JsonFields
+                {
+                    ["model"] = loss.Model,
+                    ["type"] = loss.Type,
+                    ["bits_per_weight"] = loss.BitsPerWeight,
+                    ["exact"] = Common.Finite(loss.Exact),
+                    ["integer"] = Common.Finite(loss.Integer),
+                    ["llamacpp"] = loss.LlamaCpp,
+                    ["source"] = loss.Source,
+                }),
+            });
+        return 0;
     }
 
     private static void Print(TextWriter human, List<VerificationRow> rows)

@@ -2,26 +2,26 @@ namespace Nano;
 
 /// <summary>
 /// Nothing but the products of quantised weights on registers, as sixteen independent chains: more
-/// than the units need to never wait. Codes of 4 bits: products of bytes in pairs, added as 16-bit
-/// numbers; codes of 8 bits: products of 16-bit numbers in pairs, added as 32-bit numbers. Sums may
-/// overflow: nobody reads them.
+/// than the units need to never wait. Codes of up to 6 bits: products of bytes in pairs, added as
+/// 16-bit numbers; codes of 8 bits: products of 16-bit numbers in pairs, added as 32-bit numbers.
+/// Sums may overflow: nobody reads them.
 /// </summary>
-/// <param name="isNibbles">True for codes of 4 bits.</param>
-internal readonly unsafe struct CodeChains(bool isNibbles) : IKernel
+/// <param name="isNarrow">True for codes of up to 6 bits.</param>
+internal readonly unsafe struct CodeChains(bool isNarrow) : IKernel
 {
     private const int Chains = 16, Rounds = 4096;
 
     /// <summary>Multiplications and additions of one item of work.</summary>
     /// <param name="width">The width of vectors.</param>
-    /// <param name="isNibbles">True for codes of 4 bits.</param>
-    public static double FlopsPerItem(SimdWidth width, bool isNibbles) =>
-        2.0 * Rounds * Chains * (isNibbles ? 4 : 2) * Math.Max(1, (int)width / 32);
+    /// <param name="isNarrow">True for codes of up to 6 bits.</param>
+    public static double FlopsPerItem(SimdWidth width, bool isNarrow) =>
+        2.0 * Rounds * Chains * (isNarrow ? 4 : 2) * Math.Max(1, (int)width / 32);
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
         nint rounds = (end - begin) * Rounds;
         float* unused = scratch.Allocate(16); // a result nobody uses would be optimised away
-        if (isNibbles)
+        if (isNarrow)
             S.Store(unused, Bytes<S, V>(rounds));
         else
             S.Store(unused, Shorts<S, V>(rounds));
