@@ -66,6 +66,21 @@ public class VerifyTests
     }
 
     [Fact]
+    public void Losses_of_quantised_models_are_a_table_beside_those_of_llama_cpp()
+    {
+        var result = Cli.Run("verify", Goldens.Path("quant_models"), "--losses", "--json").Succeeds();
+        // nll of the index: exact 2.73464, llama.cpp 2.7353, float32 2.73465
+        Assert.Matches(@"\n\| llama256 \| Q8_0 \| 8\.53 \| 2\.7346 \| 2\.735\d \| 2\.7353 \| 2\.734[67] \|\n", result.Error);
+        var losses = result.Json.GetProperty("losses").EnumerateArray()
+            .Where(loss => loss.GetProperty("model").GetString() == "llama256").ToList();
+        Assert.Equal(14, losses.Count);
+        Assert.All(losses, loss => Assert.Equal(loss.GetProperty("exact").GetDouble(),
+            loss.GetProperty("integer").GetDouble(), 5e-3));
+        Cli.Run("verify", "--losses", "--ops", Goldens.Path("ops")).Fails(2, "one FOLDER of quantised models");
+        Cli.Run("verify", "--losses", Goldens.Path("ops")).Fails(1, "golden.safetensors");
+    }
+
+    [Fact]
     public void A_changed_byte_of_a_quantised_model_fails()
     {
         using var temp = new TempFolder();

@@ -90,11 +90,18 @@ public static class LinearCrossEntropyExtensions
     /// <summary>
     /// The op with a given number of rows per chunk, which changes no bit; 0 for the default.
     /// </summary>
-    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
+    internal static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
         Tensor targets, LossOptions options, int rowsPerChunk)
     {
-        var stored = weight;
-        weight = compute.Differentiates ? compute.Widened(weight) : weight;
+        var rows = compute.Differentiates ? compute.Widened(weight) : weight;
+        var result = ByChunks(compute, x, rows, targets, options, rowsPerChunk);
+        compute.Release(rows, weight);
+        return result;
+    }
+
+    private static unsafe (Tensor Loss, Tensor Nll) ByChunks(Compute compute, Tensor x, Tensor weight,
+        Tensor targets, LossOptions options, int rowsPerChunk)
+    {
         CheckShapes(x, weight, targets);
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
@@ -147,13 +154,12 @@ public static class LinearCrossEntropyExtensions
         compute.Release(logits);
         compute.Release(logSum);
         compute.Release(max);
-        compute.Release(weight, stored);
         CrossEntropyOp.Mean(whole, options.Denominator, loss);
         nll.WantsGradient = loss.WantsGradient = false; // nll is for reading only; loss wants one where it is recorded
         if (compute.Tape is not null)
-            compute.Record(new LinearCrossEntropyOp(x, stored, targets, options, dx, loss));
+            compute.Record(new LinearCrossEntropyOp(x, weight, targets, options, dx, loss));
         GC.KeepAlive(x); // kernels had only their addresses
-        GC.KeepAlive(stored);
+        GC.KeepAlive(weight);
         GC.KeepAlive(targets);
         return (loss, nll);
     }
