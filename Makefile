@@ -75,6 +75,7 @@ fuzz: build
 verify: build
 	$(NANO) verify --model tests/goldens/gpt2_tiny --ops tests/goldens/ops
 	$(NANO) verify --model tests/goldens/llama_tiny
+	$(NANO) verify tests/goldens/quant tests/goldens/quant_models
 
 # Every case with BenchmarkDotNet (half an hour), or chosen ones: make bench ARGS='gemm --filter "gpt2, forward 256" --threads 1'.
 bench: build

@@ -21,7 +21,7 @@ internal static class Session
     public static Machine Machine { get; private set; } = null!;
 
     /// <summary>The better of the ceilings at the start and after the first run, when figures are asked for.</summary>
-    public static Machine Ceilings => ceilings ??= Machine.Best(Machine.Measure(Compute));
+    public static Machine Ceilings => ceilings ??= Machine.Best(BenchCeilings.Measure(Compute, Cases));
 
     public static Peers Peers { get; private set; } = null!;
 
@@ -30,7 +30,7 @@ internal static class Session
     public static void Start(int threads, IReadOnlyList<BenchCase> cases)
     {
         Compute = new Compute(threads);
-        Machine = Machine.Measure(Compute);
+        Machine = BenchCeilings.Measure(Compute, cases);
         Peers = new Peers(Compute.Threads);
         Cases = cases;
     }

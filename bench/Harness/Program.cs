@@ -52,7 +52,7 @@ namespace Nano.Bench
                         $"commands: {string.Join(", ", Commands)}; groups: {string.Join(", ", BenchCases.Groups)}");
             var all = command == "devices"
                 ? BenchCases.ForDevices().Where(of => groups.Length == 0 || groups.Contains(of.Group))
-                : (groups.Length > 0 ? groups : BenchCases.Groups).SelectMany(BenchCases.Of);
+                : (groups.Length > 0 ? groups : BenchCases.Groups.Where(group => group != "quant")).SelectMany(BenchCases.Of);
             List<BenchCase> cases = [.. all.Where(of => of.Matches(options["--filter"]))];
             if (cases.Count == 0)
                 throw new NanoException($"no case matches '{options["--filter"]}'");
@@ -87,7 +87,7 @@ namespace Nano.Bench
             IReadOnlyList<OrtProvider> providers)
         {
             using var compute = new Compute(threads);
-            var machine = Machine.Measure(compute);
+            var machine = BenchCeilings.Measure(compute, cases);
             var peers = new Peers(compute.Threads);
             using var devices = new OnnxPeers(compute, providers);
             Heading(compute, machine, [.. peers.Descriptions, .. devices.Descriptions]);
@@ -125,7 +125,7 @@ namespace Nano.Bench
         {
             using var compute = new Compute(threads);
             string before = Load();
-            var machine = Machine.Measure(compute);
+            var machine = BenchCeilings.Measure(compute, cases);
             using var devices = new OnnxPeers(compute, providers);
             List<string> notes = [.. devices.Descriptions];
             Heading(compute, machine, notes);

@@ -6,12 +6,12 @@ namespace Nano.Ladder;
 
 /// <summary>
 /// Climbs the ladders: checks each step against double precision, times it, and prints one row of a
-/// table. `make ladder`, or `Ladder [--only matmul|softmax|layernorm|attention] [--size N]
+/// table. `make ladder`, or `Ladder [--only matmul|softmax|layernorm|attention|quant] [--size N]
 /// [--markdown] [--check]`.
 /// </summary>
 internal static class Program
 {
-    private static readonly string[] Names = ["matmul", "softmax", "layernorm", "attention"];
+    private static readonly string[] Names = ["matmul", "softmax", "layernorm", "attention", "quant"];
 
     private static int Main(string[] args)
     {
@@ -36,7 +36,7 @@ internal static class Program
     {
         public static Options Parse(string[] args)
         {
-            const string hint = "use [--only matmul|softmax|layernorm|attention] [--size N] [--markdown] [--check]";
+            const string hint = "use [--only matmul|softmax|layernorm|attention|quant] [--size N] [--markdown] [--check]";
             var options = new Options(Names, 0, false, false);
             for (int i = 0; i < args.Length; i++)
             {
@@ -88,13 +88,14 @@ internal static class Program
 
     private static Ladder[] Odd<S, V>() where S : ISimd<V> where V : unmanaged =>
         [new MatMul<S, V>(61, 77, 301), new Softmax<S, V>(5, 2503), new LayerNorm<S, V>(7, 333),
-            new Attention<S, V>(3, 131, 64)];
+            new Attention<S, V>(3, 131, 64), new Quant<S, V>(37, 96)];
 
     private static Ladder Usual<S, V>(string name, int size) where S : ISimd<V> where V : unmanaged => name switch
     {
         "matmul" => size == 0 ? new MatMul<S, V>(768, 768, 768) : new MatMul<S, V>(size, size, size),
         "softmax" => new Softmax<S, V>(256, size == 0 ? 50257 : size),
         "layernorm" => new LayerNorm<S, V>(8192, size == 0 ? 768 : size),
+        "quant" => new Quant<S, V>(size == 0 ? 32768 : size, 4096),
         _ => new Attention<S, V>(4, size == 0 ? 1024 : size, 64),
     };
 

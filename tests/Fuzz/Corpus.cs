@@ -57,6 +57,7 @@ static class FuzzCorpus
                     AddFile(seeds, made, $"v{version}.bin", name, new() { Llama2cVersion = version });
         }
         Quantised(seeds, folder);
+        LargeBlocks(seeds, folder);
         return seeds;
     }
 
@@ -73,6 +74,40 @@ static class FuzzCorpus
             Types = new Dictionary<string, WeightType> { ["blk.0.ffn_down.weight"] = WeightType.MXFP4 },
         });
         seeds.Add(new FuzzSeed("model.gguf", File.ReadAllBytes(path), ReadModel, "quantised"));
+    }
+
+    /// <summary>A model with rows of 256 in blocks of every large type, and one in 16 bits. The folder is for making
+    /// it.</summary>
+    static void LargeBlocks(List<FuzzSeed> seeds, string folder)
+    {
+        string path = Path.Combine(folder, "make", "large-blocks.gguf");
+        using LanguageModel model = LanguageModel.Create(Llama with
+        {
+            Layers = 1,
+            Heads = 32,
+            KvHeads = 1,
+            Channels = 256,
+            Intermediate = 8,
+            TiedHead = false,
+        });
+        model.Initialize(7);
+        using var source = ModelSource.Of(model);
+        GgufModel.Quantise(path, source, new QuantisationOptions
+        {
+            FileType = GgufFileType.Q2_K,
+            Types = new Dictionary<string, WeightType>
+            {
+                ["token_embd.weight"] = WeightType.Q4_K,
+                ["output.weight"] = WeightType.Q6_K,
+                ["blk.0.attn_q.weight"] = WeightType.TQ1_0,
+                ["blk.0.attn_k.weight"] = WeightType.Q3_K,
+                ["blk.0.attn_v.weight"] = WeightType.IQ4_XS,
+                ["blk.0.ffn_gate.weight"] = WeightType.NVFP4,
+                ["blk.0.ffn_up.weight"] = WeightType.Q5_K,
+                ["blk.0.ffn_down.weight"] = WeightType.F16,
+            },
+        });
+        seeds.Add(new FuzzSeed("model.gguf", File.ReadAllBytes(path), ReadModel, "large-blocks"));
     }
 
     /// <summary>GGUF metadata of every type. The folder is for making it.</summary>
@@ -126,10 +161,12 @@ static class FuzzCorpus
         seeds.Add(new FuzzSeed(name, File.ReadAllBytes(path), ReadModel, set));
     }
 
-    /// <summary>Opens a model and reads every weight.</summary>
+    /// <summary>Opens a model, reads every weight, and packs those of one that is quantised.</summary>
     static void ReadModel(string path)
     {
         using var source = ModelLoader.Open(path);
+        if (source.Tensors.Any(tensor => WeightTypes.IsQuantised(tensor.Type)))
+            source.LoadToRun().Dispose();
         var floats = new float[4096];
         foreach (ModelTensor tensor in source.Tensors)
             tensor.ReadFloat32(tensor.Shape.Length <= floats.Length ? floats.AsSpan(0, (int)tensor.Shape.Length)

@@ -28,11 +28,59 @@ public class BenchCasesTests
     [InlineData("decode gpt2 decode 8 tokens after 16", 1_984_499_712, 3_968_999_424)]
     // 2 (512 x 85,056,000 + 38,597,376); 512 x 513 / 2 pairs x 4 x 9,216
     [InlineData("decode gpt2 prefill 512 tokens", 92_015_814_144, 0)]
+    // 8192 x 64 blocks of 18 bytes, x and y
+    [InlineData("quant Q4_0 one token 1 x 8192 x 2048", 33_554_432, 9_478_144)]
+    [InlineData("quant Q6_K tokens 256 x 2048 x 2048", 2_147_483_648, 7_634_944)] // 2048 x 8 x 210, x and y
     public void Flops_and_bytes(string name, double flops, double bytes)
     {
         var of = Assert.Single(Every, of => of.ToString() == name);
         Assert.Equal(flops, of.Flops);
         Assert.Equal(bytes, of.Bytes);
+    }
+
+    /// <summary>All matrices of the file but the positions, of which rows are only looked up.</summary>
+    [Fact]
+    public void A_model_in_a_file_is_read_as_it_is_stored()
+    {
+        string path = Goldens.Path("quant_models/gpt2_256-Q4_K_M.gguf");
+        var decode = BenchCases.Generation(path).Single(of => of.Name == "decode");
+        double stored = StoredTensors.Of(path).Where(tensor => tensor.Name != "position_embd.weight")
+            .Sum(tensor => tensor.Bytes!.Value);
+        const double keys = 8 * (16 + 4.5);
+        Assert.Equal((8 * stored) + (keys * 2 * sizeof(float) * 256), decode.Bytes);
+        Assert.Equal("gpt2_256-Q4_K_M", decode.Family);
+        // Q4_K: attn_output, ffn_up; Q6_K: token_embd, attn_qkv, ffn_down. Multiplied by 8 tokens each.
+        Assert.Equal(16 * (327_680 + 540_672) / decode.Flops, decode.Codes.Narrow, 1e-12);
+        Assert.Equal(0, decode.Codes.Wide);
+        Assert.Equal(default, BenchCases.Generation("gpt2").First().Codes);
+    }
+
+    [Fact]
+    public void The_peak_of_a_mixture_is_that_of_its_times()
+    {
+        var machine = new Machine(100, 10, 10) { NarrowCodeGops = 400, WideCodeGops = 200 };
+        // of 4 operations 2 take 1/400 each, one 1/200, one 1/100
+        Assert.Equal(4 / ((2 / 400.0) + (1 / 200.0) + (1 / 100.0)),
+            new CodeShares(0.5, 0.25).PeakOf(machine, false), 1e-9);
+        Assert.Equal(100, default(CodeShares).PeakOf(machine, false));
+        var of = BenchCases.Quantised(WeightType.Q4_0, 256, 128, 256);
+        Assert.Equal(100 * (of.Flops / 1e9) / 400, BenchResult.Of(of, machine, 1, false).PercentOfPeak, 1e-9);
+    }
+
+    public static TheoryData<WeightType> StoredTypes => [.. BenchCases.Quantised()
+        .Select(of => Enum.Parse<WeightType>(of.Family)).Distinct()];
+
+    [Theory]
+    [MemberData(nameof(StoredTypes))]
+    public void Products_with_weights_of_every_type_are_right(WeightType type)
+    {
+        using var compute = new Compute(2);
+        foreach (int tokens in (int[])[1, 5])
+        {
+            var of = BenchCases.Quantised(type, tokens, 128, 256);
+            using var work = of.Create();
+            BenchCheck.Verify(of, work, compute);
+        }
     }
 
     [Fact]

@@ -166,6 +166,17 @@ public class JsonTests(TinyRun run)
     }
 
     [Fact]
+    public void Bench_of_a_quantised_file()
+    {
+        var json = Cli.Run("bench", "prefill", "--model", Goldens.Path("quant_models/llama256-Q8_0.gguf"), "--threads",
+            "1", "--json").Succeeds().Json;
+        var row = Assert.Single(json.GetProperty("results").EnumerateArray());
+        Assert.Equal(("prefill", "256 tokens", "llama256-Q8_0"), (row.GetProperty("name").GetString(),
+            row.GetProperty("shape").GetString(), row.GetProperty("family").GetString()));
+        Assert.True(json.GetProperty("machine").GetProperty("wide_code_gops").GetDouble() > 0.1);
+    }
+
+    [Fact]
     public void Profiles()
     {
         var bench = Cli.Run("bench", "train-step", "--model", "shakespeare-char", "--batch", "1", "--seq", "8",

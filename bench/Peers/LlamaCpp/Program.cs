@@ -2,8 +2,8 @@ using System.Numerics.Tensors;
 using LLama.Native;
 using Nano.Peers;
 
-// llama.cpp as a contender: decode FILE THREADS TYPE | prefill FILE THREADS TYPE, where F32 or F16 is the type of keys
-// and values.
+// llama.cpp as a contender: decode FILE THREADS TYPE VOCABULARY | prefill FILE THREADS TYPE VOCABULARY, where F32 or
+// F16 is the type of keys and values.
 return WorkProcess.Serve(args, LlamaCpp.Create);
 
 namespace Nano.Peers
@@ -26,7 +26,8 @@ namespace Nano.Peers
             options.type_k = options.type_v = task[3] == "F32" ? GGMLType.GGML_TYPE_F32 : GGMLType.GGML_TYPE_F16;
             var context = SafeLLamaContextHandle.Create(model, options);
             bool decoding = task[0] == "decode";
-            int[] prompt = TextTask.Prompt(decoding ? TextTask.DecodePrompt : TextTask.LongPrompt);
+            int[] prompt = TextTask.Prompt(decoding ? TextTask.DecodePrompt : TextTask.LongPrompt,
+                int.Parse(task[4]));
             int next = 0;
             return new Work($"llama.cpp of LLamaSharp {typeof(NativeApi).Assembly.GetName().Version}, its "
                 + $"{form} build, keys and values {task[3]}",

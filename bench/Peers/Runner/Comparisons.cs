@@ -41,17 +41,23 @@ internal static class Comparisons
     private static IEnumerable<Comparison> Text(int[] threads, string files)
     {
         foreach (string kind in (string[])["decode", "prefill"])
-            foreach (string type in (string[])["F32", "F16"])
-                foreach (int count in threads)
-                {
-                    int tokens = kind == "decode" ? TextTask.Decoded : TextTask.LongPrompt;
-                    yield return new Comparison("text", kind == "decode"
-                        ? $"GPT-2 124M {type}, {tokens} tokens after {TextTask.DecodePrompt + 1}"
-                        : $"GPT-2 124M {type}, reading {tokens} tokens", Peer.LlamaCpp, count,
-                        [kind, Path.Combine(files, ModelFiles.Name(type)), $"{count}", type],
-                        type == "F32" ? Agreement.Equal("greedy ids") : new("greedy ids equal", -1))
-                    { Work = (tokens, "tokens/s") };
-                }
+            foreach (var (model, title) in ModelFiles.Models)
+                foreach (string type in ModelFiles.Types)
+                    foreach (int count in threads)
+                        yield return Text(kind, model, title, type, count, files);
+    }
+
+    private static Comparison Text(string kind, string model, string title, string type, int threads, string files)
+    {
+        int tokens = kind == "decode" ? TextTask.Decoded : TextTask.LongPrompt;
+        string cache = type == "F16" ? type : "F32"; // of llama.cpp; Nano's is always F32
+        return new Comparison("text", kind == "decode"
+            ? $"{title} {type}, {tokens} tokens after {TextTask.DecodePrompt + 1}"
+            : $"{title} {type}, reading {tokens} tokens", Peer.LlamaCpp, threads,
+            [kind, Path.Combine(files, ModelFiles.Name(model, type)), $"{threads}", cache,
+                $"{ModelFiles.Config(model).VocabSize}"],
+            ModelFiles.IsFloat32(type) ? Agreement.Equal("greedy ids") : new("greedy ids equal", -1))
+        { Work = (tokens, "tokens/s") };
     }
 
     private static IEnumerable<Comparison> Tokens() =>

@@ -1,8 +1,8 @@
 namespace Nano.Peers;
 
 /// <summary>
-/// Nano as a contender: train MODEL B T TYPE THREADS | product KIND M N K THREADS | decode FILE THREADS TYPE | prefill
-/// FILE THREADS TYPE | tokenize ENCODING FILE.
+/// Nano as a contender: train MODEL B T TYPE THREADS | product KIND M N K THREADS | decode FILE THREADS TYPE
+/// VOCABULARY | prefill FILE THREADS TYPE VOCABULARY | tokenize ENCODING FILE.
 /// </summary>
 internal static class NanoWork
 {
@@ -14,7 +14,7 @@ internal static class NanoWork
         "product" => Product(ProductTask.Of(task[1], int.Parse(task[2]), int.Parse(task[3]), int.Parse(task[4])),
             new(int.Parse(task[5]))),
         "tokenize" => Tokenize(TokenizerLoader.Load(task[1]), File.ReadAllText(task[2])),
-        _ => Text(task[0] == "decode", task[1], new(int.Parse(task[2]))),
+        _ => Text(task[0] == "decode", task[1], new(int.Parse(task[2])), int.Parse(task[4])),
     };
 
     private static string About(Compute compute) => $"Nano, {SimdWidths.NameOf(compute.Width)}";
@@ -39,11 +39,11 @@ internal static class NanoWork
         }, () => work.Run(compute));
     }
 
-    private static Work Text(bool decoding, string path, Compute compute)
+    private static Work Text(bool decoding, string path, Compute compute, int vocabulary)
     {
         using var source = ModelLoader.Open(path);
         var generator = new Generator(source.LoadToRun(), compute);
-        int[] prompt = TextTask.Prompt(decoding ? TextTask.DecodePrompt : TextTask.LongPrompt);
+        int[] prompt = TextTask.Prompt(decoding ? TextTask.DecodePrompt : TextTask.LongPrompt, vocabulary);
         Generation? text = null;
         return new Work(About(compute) + ", keys and values F32", () =>
         {

@@ -20,10 +20,11 @@ internal static class Page
             + "causal attention and its fused AdamW."),
         ("products", "Matrix products of GPT-2's layers at 256 tokens", "The same operands; both write into memory "
             + "that is there already. The first row of a thread count is the geometric mean of the ratios."),
-        ("text", "Text of GPT-2 124M from a GGUF file", "Both read the very same file, written by Nano with random "
-            + "weights. Decoding makes the likeliest token each time; reading ends with the logits behind the last "
-            + "token. llama.cpp has keys and values in the type of the file, Nano in F32. For F16 weights llama.cpp "
-            + "rounds activations to F16 as well, Nano does not, so its ids may differ there."),
+        ("text", "Text from a GGUF file", "Both read the very same file, written and quantised by Nano, of random "
+            + "weights: GPT-2 124M, and a Llama of 110 M parameters. Decoding makes the likeliest token each time; "
+            + "reading ends with the logits behind the last token. Keys and values are F32, for F16 weights in "
+            + "llama.cpp F16. There it rounds activations to F16 as well, Nano does not; beside quantised weights "
+            + "both have activations in 8 bits, in other blocks: so ids may differ in all but F32."),
         ("tokens", "Text to ids", "One call on the whole text, one thread."),
     ];
 

@@ -44,8 +44,8 @@ namespace Nano.Peers
                     part => of.ToString().Contains(part.Trim(), StringComparison.OrdinalIgnoreCase)))];
                 if (chosen.Length == 0)
                     throw new NanoException($"no comparison matches '{filter}'");
-                if (chosen.Any(of => of.Group == "text"))
-                    ModelFiles.Write(files);
+                ModelFiles.Write(files, chosen.Where(of => of.Group == "text")
+                    .Select(of => Path.GetFileName(of.Task[1])).ToHashSet());
                 var run = new PeerRun(turns);
                 var started = DateTime.UtcNow;
                 string before = Load();

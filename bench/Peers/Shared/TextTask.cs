@@ -12,8 +12,9 @@ internal static class TextTask
     /// <summary>Tokens that a run of reading reads.</summary>
     public const int LongPrompt = 512;
 
-    /// <summary>Ids of GPT-2 without a meaning.</summary>
-    public static int[] Prompt(int count) => [.. Enumerable.Range(0, count).Select(i => ((i * 7919) + 23) % 50257)];
+    /// <summary>Ids of a vocabulary without a meaning.</summary>
+    public static int[] Prompt(int count, int vocabulary) =>
+        [.. Enumerable.Range(0, count).Select(i => ((i * 7919) + 23) % vocabulary)];
 
     /// <summary>The number of ids, and a hash that a double holds exactly.</summary>
     public static double[] Digest(IReadOnlyList<int> ids)

@@ -33,13 +33,33 @@ public enum GemmProduct
 public sealed record GemmSizes(GemmProduct Product, int M, int N, int K);
 
 /// <summary>
+/// The shares of a case's arithmetic that are products of whole numbers: quantised weights, as codes
+/// of up to 6 or of 8 bits, by activations of 8 bits.
+/// </summary>
+/// <param name="Narrow">The share of codes of up to 6 bits, from 0 to 1.</param>
+/// <param name="Wide">The share of codes of 8 bits.</param>
+public readonly record struct CodeShares(double Narrow, double Wide)
+{
+    /// <summary>The peak of arithmetic of which these shares are products of whole numbers.</summary>
+    /// <param name="machine">The ceilings.</param>
+    /// <param name="isRounded">True if the rest has bfloat16 operands.</param>
+    public double PeakOf(Machine machine, bool isRounded)
+    {
+        double plain = machine.PeakOf(isRounded);
+        return Narrow + Wide == 0 || double.IsNaN(machine.NarrowCodeGops) ? plain
+            : 1 / ((Narrow / machine.NarrowCodeGops) + (Wide / machine.WideCodeGops)
+                + (Math.Max(0, 1 - Narrow - Wide) / plain));
+    }
+}
+
+/// <summary>
 /// One thing to measure, defined once for every runner. Bytes are compulsory traffic: each operand
 /// that is read and each result that is written counts once, whatever the caches and the
 /// write-allocation of lines do; an operand updated in place counts twice. Flops count additions,
 /// multiplications, divisions, roots, exponentials and the like as one each, from the formula, not
 /// from the code.
 /// </summary>
-/// <param name="Group">gemm, attention, ops, train-step or decode.</param>
+/// <param name="Group">gemm, attention, ops, train-step, decode or quant.</param>
 /// <param name="Family">The origin of its sizes, e.g. gpt2.</param>
 /// <param name="Name">The computation.</param>
 /// <param name="Shape">Sizes, as text.</param>
@@ -52,6 +72,9 @@ public sealed record BenchCase(string Group, string Family, string Name, string 
 {
     /// <summary>True if products have bfloat16 operands.</summary>
     public bool RoundsProducts { get; init; }
+
+    /// <summary>The shares of products of whole numbers.</summary>
+    public CodeShares Codes { get; init; }
 
     /// <summary>The sizes, where the case is a matrix product.</summary>
     public GemmSizes? Gemm { get; init; }

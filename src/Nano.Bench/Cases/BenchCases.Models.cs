@@ -54,56 +54,57 @@ public static partial class BenchCases
     /// <summary>
     /// Cases of text generation with a model: reading a prompt, and generating token by token.
     /// </summary>
+    /// <param name="model">A published size of GPT-2, a preset, or the path of a model.</param>
     /// <exception cref="NanoException">No such model or preset.</exception>
-    public static IEnumerable<BenchCase> Generation(string name) => [Decode(name), Prefill(name)];
+    public static IEnumerable<BenchCase> Generation(string model) =>
+        BenchModel.Of(model) is var found ? [Decode(found), Prefill(found)] : [];
 
     /// <summary>
     /// Text made token by token with cached keys and values, one stream: eight tokens after a
-    /// prompt of sixteen. Every weight that multiplies is read once per token, and so are all keys
-    /// and values so far. Checked against the model run on all tokens at once, without a cache.
+    /// prompt of sixteen. Every weight that multiplies is read once per token, as it is stored, and
+    /// so are all keys and values so far. Checked against the model run on all tokens at once,
+    /// without a cache.
     /// </summary>
-    private static BenchCase Decode(string name)
+    private static BenchCase Decode(BenchModel model)
     {
-        var config = TrainStepSetup.Config(name);
         // seen by each token, added up
-        double weights = config.MultiplyingWeights(),
-            keys = DecodedTokens * (PromptTokens + ((DecodedTokens + 1) / 2.0));
-        return new BenchCase("decode", name, "decode", $"{DecodedTokens} tokens after {PromptTokens}",
-            (2 * weights * DecodedTokens) + (keys * AttentionFlops(config)),
-            (sizeof(float) * weights * DecodedTokens) + (keys * config.CacheBytesPerToken), BenchBound.Read,
-            () => DecodeWork(config, null))
-        { Tokens = DecodedTokens, Decoding = decoder => DecodeWork(config, decoder) };
+        double keys = DecodedTokens * (PromptTokens + ((DecodedTokens + 1) / 2.0)),
+            flops = model.Flops(DecodedTokens, DecodedTokens) + (keys * AttentionFlops(model.Config));
+        return new BenchCase("decode", model.Name, "decode", $"{DecodedTokens} tokens after {PromptTokens}",
+            flops, (model.Bytes * DecodedTokens) + (keys * model.Config.CacheBytesPerToken), BenchBound.Read,
+            () => DecodeWork(model, null))
+        {
+            Tokens = DecodedTokens,
+            Codes = model.Shares(DecodedTokens, DecodedTokens, flops),
+            Decoding = decoder => DecodeWork(model, decoder),
+        };
     }
 
     /// <summary>
     /// Reading a prompt up to the logits behind its last token, the only ones that are computed.
     /// Checked by a twin of the first tokens: the logits of a model without a cache.
     /// </summary>
-    private static BenchCase Prefill(string name)
+    private static BenchCase Prefill(BenchModel model)
     {
-        var config = TrainStepSetup.Config(name);
-        double T = Math.Min(LongPrompt, config.ContextLength), head = (double)config.VocabSize * config.Channels;
-        return new BenchCase("decode", name, "prefill", $"{T} tokens",
-            (2 * (config.MultiplyingWeights() - head) * T) + (2 * head) + (T * (T + 1) / 2 * AttentionFlops(config)),
-            0, BenchBound.Arithmetic, () => PrefillWork(config, (int)T, null))
-        { Tokens = (int)T, Decoding = decoder => PrefillWork(config, (int)T, decoder) };
+        double T = Math.Min(LongPrompt, model.Config.ContextLength),
+            flops = model.Flops(T, 1) + (T * (T + 1) / 2 * AttentionFlops(model.Config));
+        return new BenchCase("decode", model.Name, "prefill", $"{T} tokens", flops, 0, BenchBound.Arithmetic,
+            () => PrefillWork(model, (int)T, null))
+        {
+            Tokens = (int)T,
+            Codes = model.Shares(T, 1, flops),
+            Decoding = decoder => PrefillWork(model, (int)T, decoder),
+        };
     }
 
     /// <summary>Arithmetic of a token's attention to one key, scores and values, in all layers.</summary>
     private static double AttentionFlops(ModelConfig config) => 4.0 * config.Layers * config.Heads * config.HeadDim;
 
-    /// <summary>A model for checks, and the one that is timed: on the processor with packed weights.</summary>
-    private static (LanguageModel Model, LanguageModel Timed) Models(ModelConfig config, bool onCpu)
-    {
-        var model = LanguageModel.Create(config);
-        model.Initialize(1);
-        return (model, onCpu ? ModelSource.Of(model).LoadToRun() : model);
-    }
-
     /// <summary>Reading a prompt; without a device's decoder on the processor.</summary>
-    private static BenchWork PrefillWork(ModelConfig config, int T, Func<LanguageModel, Compute, IDecoder>? newDecoder)
+    private static BenchWork PrefillWork(BenchModel of, int T, Func<LanguageModel, Compute, IDecoder>? newDecoder)
     {
-        var (model, timed) = Models(config, newDecoder is null);
+        var config = of.Config;
+        var (model, timed) = of.Load(newDecoder is null);
         (Compute Compute, IDecoder Decoder)? owner = null;
         int[] prompt = RandomPrompt(config, T);
         var next = new Tensor(new Shape(1, config.VocabSize));
@@ -145,9 +146,10 @@ public static partial class BenchCases
     }
 
     /// <summary>Decoding steps; without a device's decoder on the processor.</summary>
-    private static BenchWork DecodeWork(ModelConfig config, Func<LanguageModel, Compute, IDecoder>? newDecoder)
+    private static BenchWork DecodeWork(BenchModel of, Func<LanguageModel, Compute, IDecoder>? newDecoder)
     {
-        var (model, timed) = Models(config, newDecoder is null);
+        var config = of.Config;
+        var (model, timed) = of.Load(newDecoder is null);
         int[] prompt = RandomPrompt(config, PromptTokens);
         var made = new Tensor(new Shape(DecodedTokens)); // ids, which float32 holds exactly
         (Compute Compute, Generator Generator)? owner = null;

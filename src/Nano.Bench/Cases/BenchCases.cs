@@ -4,7 +4,8 @@ namespace Nano;
 public static partial class BenchCases
 {
     /// <summary>The names of the groups.</summary>
-    public static IReadOnlyList<string> Groups { get; } = ["gemm", "attention", "ops", "train-step", "decode"];
+    public static IReadOnlyList<string> Groups { get; } = ["gemm", "attention", "ops", "train-step", "decode",
+        "quant"];
 
     /// <summary>The cases of a group.</summary>
     /// <exception cref="ArgumentException">There is no such group.</exception>
@@ -15,6 +16,7 @@ public static partial class BenchCases
         "ops" => Ops(),
         "train-step" => [TrainStep("shakespeare-char", 12, 64), TrainStep("gpt2", 4, 64)],
         "decode" => Generation("gpt2"),
+        "quant" => Quantised(),
         _ => throw new ArgumentException($"there is no group of benchmarks called '{group}'"),
     };
 

@@ -13,13 +13,21 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
 {
     private const double Rise = 1.05;
 
+    /// <summary>
+    /// The ceilings of some cases: those of whole numbers are measured where a case has such
+    /// products.
+    /// </summary>
+    public static Machine Measure(Compute compute, IEnumerable<BenchCase> cases) =>
+        cases.Any(of => of.Codes != default) ? Machine.Measure(compute).WithCodes(compute) : Machine.Measure(compute);
+
     /// <summary>The machine and its ceilings in a line for people.</summary>
     public static string Describe(Compute compute, Machine machine) => string.Create(CultureInfo.InvariantCulture,
         $"{Machine.CpuName()}, {compute.Threads} threads, {SimdWidths.NameOf(compute.Width)}: {Figures(machine)}");
 
     /// <summary>Measures the ceilings again and holds the results against the better of both.</summary>
     public static BenchCeilings MeasureAgain(Compute compute, Machine before, IReadOnlyList<BenchResult> results) =>
-        Of(before, Machine.Measure(compute), results);
+        Of(before, double.IsNaN(before.NarrowCodeGops) ? Machine.Measure(compute)
+            : Machine.Measure(compute).WithCodes(compute), results);
 
     /// <summary>The results against the better of two measurements.</summary>
     public static BenchCeilings Of(Machine before, Machine after, IReadOnlyList<BenchResult> results)
@@ -28,6 +36,7 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
         List<BenchResult> against = [.. results.Select(result => result.Against(best))];
         var notes = new List<string>();
         if (best.PeakGflops > Rise * before.PeakGflops || best.BFloat16Gflops > Rise * before.BFloat16Gflops
+            || best.NarrowCodeGops > Rise * before.NarrowCodeGops || best.WideCodeGops > Rise * before.WideCodeGops
             || best.ReadGigabytesPerSecond > Rise * before.ReadGigabytesPerSecond
             || best.TriadGigabytesPerSecond > Rise * before.TriadGigabytesPerSecond)
         {
@@ -43,14 +52,26 @@ public sealed record BenchCeilings(Machine Machine, IReadOnlyList<BenchResult> R
         + $"{(result.PercentOfBandwidth is null ? "peak" : "bandwidth")}: another program ran while that was "
         + $"measured, or data came from a cache");
 
-    private static string BFloat16(Machine machine) => double.IsNaN(machine.BFloat16Gflops) ? ""
-        : string.Create(CultureInfo.InvariantCulture, $" ({machine.BFloat16Gflops:F0} with bfloat16 operands)");
+    /// <summary>The peaks of other arithmetic than float32's, as far as they were measured.</summary>
+    private static string OtherPeaks(Machine machine)
+    {
+        string[] peaks =
+        [
+            .. Peak(machine.BFloat16Gflops, "with bfloat16 operands"),
+            .. Peak(machine.NarrowCodeGops, "with codes of up to 6 bits"),
+            .. Peak(machine.WideCodeGops, "with codes of 8 bits"),
+        ];
+        return peaks.Length == 0 ? "" : $" ({string.Join(", ", peaks)})";
+
+        static string[] Peak(double figure, string of) => double.IsNaN(figure) ? []
+            : [string.Create(CultureInfo.InvariantCulture, $"{figure:F0} {of}")];
+    }
 
     private static string Figures(Machine machine)
     {
         string figures = string.Create(CultureInfo.InvariantCulture,
-            $"peak {machine.PeakGflops:F0} GFLOP/s{BFloat16(machine)}, read {machine.ReadGigabytesPerSecond:F0} GB/s, "
-            + $"triad {machine.TriadGigabytesPerSecond:F0} GB/s");
+            $"peak {machine.PeakGflops:F0} GFLOP/s{OtherPeaks(machine)}, read "
+            + $"{machine.ReadGigabytesPerSecond:F0} GB/s, triad {machine.TriadGigabytesPerSecond:F0} GB/s");
         return double.IsNaN(machine.CacheLineNanoseconds) ? figures : figures + string.Create(
             CultureInfo.InvariantCulture, $", cache line {machine.CacheLineNanoseconds:F0} ns from thread to thread");
     }

@@ -10,7 +10,7 @@ namespace Nano;
 /// <param name="Gflops">Arithmetic done, in GFLOP/s.</param>
 /// <param name="Gbps">Bytes of operands and result, each counted once, in GB/s; null where that says nothing.</param>
 /// <param name="PercentOfPeak">Of the arithmetic peak measured in the same process: that of bfloat16 operands
-/// where products have such.</param>
+/// or of whole numbers where products have such.</param>
 /// <param name="Note">More, for people.</param>
 public sealed record BenchResult(string Name, string Shape, double MedianMs, double Gflops, double? Gbps,
     double PercentOfPeak, string Note = "")
@@ -35,6 +35,10 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     [JsonIgnore]
     public bool RoundsProducts { get; init; }
 
+    /// <summary>The shares of products of whole numbers.</summary>
+    [JsonIgnore]
+    public CodeShares Codes { get; init; }
+
     /// <summary>"processor" where the time is that which the process had a processor, else "wall".</summary>
     public string Clock { get; init; } = "wall";
 
@@ -49,22 +53,27 @@ public sealed record BenchResult(string Name, string Shape, double MedianMs, dou
     {
         double gflops = of.Flops / seconds / 1e9, gbps = of.Bytes / seconds / 1e9;
         return new BenchResult(of.Name, of.Shape, seconds * 1000, gflops, of.Bytes > 0 ? gbps : null,
-            100 * gflops / machine.PeakOf(of.RoundsProducts),
-            of.Tokens == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{of.Tokens / seconds:N0} tokens/s"))
+            100 * gflops / of.Codes.PeakOf(machine, of.RoundsProducts), Speed(of, seconds))
         {
             Group = of.Group,
             Family = of.Family,
             Clock = processorTime ? "processor" : "wall",
             Bound = of.Bound,
             RoundsProducts = of.RoundsProducts,
+            Codes = of.Codes,
             PercentOfBandwidth = Bandwidth(of.Bound, machine) is { } bandwidth ? 100 * gbps / bandwidth : null,
         };
     }
 
+    private static string Speed(BenchCase of, double seconds) => of.Tokens == 0 ? ""
+        : string.Create(CultureInfo.InvariantCulture, $"{of.Tokens / seconds:N0} tokens/s")
+            + (of.Bytes > 0 ? string.Create(CultureInfo.InvariantCulture,
+                $", {of.Bytes / of.Tokens / 1e6:N1} MB read per token") : "");
+
     /// <summary>The result with percentages of other ceilings.</summary>
     public BenchResult Against(Machine machine) => this with
     {
-        PercentOfPeak = 100 * Gflops / machine.PeakOf(RoundsProducts),
+        PercentOfPeak = 100 * Gflops / Codes.PeakOf(machine, RoundsProducts),
         PercentOfBandwidth = Bandwidth(Bound, machine) is { } bandwidth ? 100 * Gbps / bandwidth : null,
     };
 

@@ -5,9 +5,13 @@ namespace Nano.Cli;
 /// <summary>nano bench: quick figures beside the machine's ceiling, measured in the same run.</summary>
 internal static class BenchVerb
 {
+    private const string Prefill = "prefill"; // of the group decode
+
+    private static IReadOnlyList<string> Benchmarks => [.. BenchCases.Groups, Prefill];
+
     private static readonly Argument<string> What = new("what")
     {
-        Description = string.Join(", ", BenchCases.Groups),
+        Description = string.Join(", ", Benchmarks),
         DefaultValueFactory = _ => "gemm"
     };
     private static readonly Option<string> Filter =
@@ -21,7 +25,8 @@ internal static class BenchVerb
         new("--model")
         {
             Description =
-            $"Model of train-step and decode: {string.Join(", ", Gpt2Config.Names)} or a preset",
+            $"Model of train-step, decode and prefill: {string.Join(", ", Gpt2Config.Names)} or a preset; of "
+            + "decode and prefill also a file or folder",
             DefaultValueFactory = _ => "gpt2"
         };
     private static readonly Option<int> Batch = new("--batch")
@@ -54,7 +59,8 @@ internal static class BenchVerb
     {
         var verb = new Command("bench",
             "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result "
-            + "is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64") { What, Filter,
+            + "is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64\n"
+            + "  nano bench decode --model small.gguf") { What, Filter,
                 Model, Batch, Seq, Products, Device, Profile, Trace, Threads, Json };
         verb.SetAction(Run);
         return verb;
@@ -63,9 +69,9 @@ internal static class BenchVerb
     private static int Run(ParseResult args)
     {
         string what = args.GetValue(What)!;
-        if (!BenchCases.Groups.Contains(what))
+        if (!Benchmarks.Contains(what))
             throw new NanoException($"there is no benchmark {Quoted.Of(what)}",
-                NearestMatch.Hint(what, [.. BenchCases.Groups], "benchmarks"));
+                NearestMatch.Hint(what, [.. Benchmarks], "benchmarks"));
         foreach (var option in (Option<int>[])[Batch, Seq])
             if (args.GetValue(option) < 1)
                 throw new NanoException($"{option.Name} must be 1 or more, got {args.GetValue(option)}");
@@ -79,7 +85,7 @@ internal static class BenchVerb
         var profiler = args.GetValue(Profile) || trace is not null ? new Profiler { Trace = trace } : null;
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        var machine = Machine.Measure(compute);
+        var machine = BenchCeilings.Measure(compute, cases);
         human.WriteLine(BenchCeilings.Describe(compute, machine));
         foreach (string line in peers?.Descriptions ?? [])
             human.WriteLine(line);
@@ -104,23 +110,31 @@ internal static class BenchVerb
         if (json)
             Common.PrintJson(new()
             {
-                ["machine"] = new JsonFields
-                {
-                    ["cpu"] = Machine.CpuName(),
-                    ["threads"] = compute.Threads,
-                    ["simd"] = compute.Width.ToString(),
-                    ["peak_gflops"] = machine.PeakGflops,
-                    ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
-                    ["read_gbps"] = machine.ReadGigabytesPerSecond,
-                    ["triad_gbps"] = machine.TriadGigabytesPerSecond,
-                    ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds)
-                },
+                ["machine"] = Fields(compute, machine),
                 ["results"] = final,
                 ["left_out"] = peers?.LeftOut ?? [],
                 ["profile"] = args.GetValue(Profile) ? ProfileTable.Json(profiler, machine) : null,
                 ["trace"] = traced
             });
         return 0;
+    }
+
+    private static JsonFields Fields(Compute compute, Machine machine)
+    {
+        var fields = new JsonFields
+        {
+            ["cpu"] = Machine.CpuName(),
+            ["threads"] = compute.Threads,
+            ["simd"] = compute.Width.ToString(),
+            ["peak_gflops"] = machine.PeakGflops,
+            ["bfloat16_gflops"] = Common.Finite(machine.BFloat16Gflops),
+            ["read_gbps"] = machine.ReadGigabytesPerSecond,
+            ["triad_gbps"] = machine.TriadGigabytesPerSecond,
+            ["cache_line_ns"] = Common.Finite(machine.CacheLineNanoseconds),
+        };
+        if (double.IsFinite(machine.NarrowCodeGops))
+            (fields["narrow_code_gops"], fields["wide_code_gops"]) = (machine.NarrowCodeGops, machine.WideCodeGops);
+        return fields;
     }
 
     /// <summary>Refuses options of a training step that go with something else, and a trace that cannot be
@@ -137,7 +151,12 @@ internal static class BenchVerb
 
     private static List<BenchCase> Chosen(string group, string filter, string model)
     {
-        List<BenchCase> all = [.. group == "decode" ? BenchCases.Generation(model) : BenchCases.Of(group)],
+        List<BenchCase> all = [.. group switch
+            {
+                "decode" => BenchCases.Generation(model),
+                Prefill => BenchCases.Generation(model).Where(of => of.Name == Prefill),
+                _ => BenchCases.Of(group),
+            }],
             chosen = [.. all.Where(of => of.Matches(filter))];
         return chosen.Count > 0 ? chosen
             : throw new NanoException($"no case of {group} matches {Quoted.Of(filter)}",

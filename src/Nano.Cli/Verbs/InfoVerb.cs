@@ -6,12 +6,20 @@ namespace Nano.Cli;
 /// <summary>nano info: the machine, or a model.</summary>
 internal static class InfoVerb
 {
+    private static readonly Argument<string?> File = new("file")
+    {
+        Description = "A file of tensors, .gguf or .safetensors, or as --model",
+        Arity = ArgumentArity.ZeroOrOne,
+        HelpName = "FILE",
+    };
     private static readonly Option<string?> Model =
         new("--model")
         {
             Description = "Folder of a model or run, or a name: "
             + string.Join(", ", (string[])[.. Gpt2Config.Names, .. Presets.Names])
         };
+    private static readonly Option<bool> Tensors =
+        new("--tensors") { Description = "List every tensor of the file: type, shape, bytes" };
     private static readonly Option<int?> Batch =
         new("--batch") { Description = "With --model: rows of a training step whose memory is shown" };
     private static readonly Option<int?> Seq =
@@ -26,12 +34,64 @@ internal static class InfoVerb
     public static Command Create()
     {
         var verb = new Command("info",
-            "Show the measured peak performance of this machine, or the components and memory of a "
-            + "model.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64") { Model, Batch, Seq,
-                Recompute, Activations, Threads, Json };
-        verb.SetAction(args => args.GetValue(Model) is { } path ? ShowModel(path, args)
+            "Show the measured peak performance of this machine, the components and memory of a model, or the tensors "
+            + "of a file.\n\nExample:\n  nano info --model gpt2 --batch 4 --seq 64\n  nano info small.gguf --tensors")
+        {
+            File, Model, Tensors, Batch, Seq, Recompute, Activations, Threads, Json
+        };
+        verb.Validators.Add(given =>
+        {
+            if (given.GetValue(File) is not null && given.GetValue(Model) is not null)
+                given.AddError("FILE and --model both name the model: give one of them");
+            if (given.GetValue(Tensors) && given.GetValue(File) is null && given.GetValue(Model) is null)
+                given.AddError("--tensors lists the tensors of a file: name it");
+        });
+        verb.SetAction(args => args.GetValue(File) is { } file ? ShowFile(file, args)
+            : args.GetValue(Model) is { } path ? ShowModel(path, args)
             : ShowMachine(args.GetValue(Threads), args.GetValue(Json)));
         return verb;
+    }
+
+    /// <summary>Shows the model in a file, or its tensors alone where it holds none that is known here.</summary>
+    private static int ShowFile(string path, ParseResult args)
+    {
+        if (!System.IO.File.Exists(path))
+            return ShowModel(path, args);
+        var stored = StoredTensors.Of(path);
+        if (Problem(path) is not { } problem)
+            return ShowModel(path, args);
+        var human = Common.Human(args.GetValue(Json));
+        human.WriteLine($"no model that runs here: {Quoted.Line(problem)}");
+        ShowTensors(human, stored, args.GetValue(Tensors));
+        if (args.GetValue(Json))
+            Common.PrintJson(new()
+            {
+                ["problem"] = problem,
+                ["types"] = TensorTable.JsonTypes(stored),
+                ["tensors"] = TensorTable.JsonTensors(stored),
+            });
+        return 0;
+    }
+
+    /// <summary>The reason why there is no model in a file, or null.</summary>
+    private static string? Problem(string path)
+    {
+        try
+        {
+            using var source = ModelLoader.Open(path);
+            return null;
+        }
+        catch (NanoException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private static void ShowTensors(TextWriter human, IReadOnlyList<StoredTensor> stored, bool all)
+    {
+        TensorTable.PrintTypes(human, stored);
+        if (all)
+            TensorTable.PrintTensors(human, stored);
     }
 
     private static int ShowMachine(int? threads, bool json)
@@ -127,6 +187,9 @@ internal static class InfoVerb
     {
         int threads = Common.CheckThreads(args.GetValue(Threads));
         var (config, stored) = Find(path);
+        bool listed = args.GetValue(Tensors);
+        if (stored is null && listed)
+            throw new NanoException($"{Quoted.Of(path)} is stored nowhere: it has no tensors", "name a file or folder");
         var summary = ModelSummary.Of(config);
         var step = StepOf(config, args);
         var memory = step is null ? null : MemoryPlan.Of(step, threads);
@@ -140,7 +203,7 @@ internal static class InfoVerb
                 "parameters" + (name == "head" && config.TiedHead ? " of its own: it is the token embedding" : ""));
         Line(human, "all", summary.Parameters, "parameters");
         if (stored is not null)
-            Line(human, "stored", stored.Value, "bytes");
+            Line(human, "stored", stored.Sum(tensor => tensor.Bytes ?? 0), "bytes");
         Line(human, "in memory", summary.MemoryBytes, "bytes, float32");
         Line(human, "inference", summary.InferenceFlopsPerToken,
             $"FLOPs per token behind {config.ContextLength} tokens");
@@ -148,17 +211,27 @@ internal static class InfoVerb
             $"FLOPs per training token at {config.ContextLength} tokens");
         Line(human, "cache", summary.CacheBytesPerToken,
             $"bytes of keys and values per token, {summary.CacheBytes:N0} at full context");
+        if (stored is not null)
+            ShowTensors(human, stored, listed);
         if (memory is not null)
             ShowMemory(human, step!, memory);
-        if (json)
-            Common.PrintJson(ModelJson(config, summary, stored, memory is null ? null : StepJson(step!, memory)));
+        if (!json)
+            return 0;
+        var fields = ModelJson(config, summary, stored, memory is null ? null : StepJson(step!, memory));
+        if (stored is not null && (listed || args.GetValue(File) is not null))
+        {
+            fields["types"] = TensorTable.JsonTypes(stored);
+            fields["tensors"] = TensorTable.JsonTensors(stored);
+        }
+        Common.PrintJson(fields);
         return 0;
     }
 
     private static void Line(TextWriter human, string name, double figure, string what) =>
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name,-12} {figure,18:N0} {what}"));
 
-    private static JsonFields ModelJson(ModelConfig config, ModelSummary summary, long? stored, object? step) => new()
+    private static JsonFields ModelJson(ModelConfig config, ModelSummary summary,
+        IReadOnlyList<StoredTensor>? stored, object? step) => new()
     {
         ["model_type"] = config.ModelType,
         ["layers"] = config.Layers,
@@ -170,7 +243,7 @@ internal static class InfoVerb
         ["components"] = summary.Components,
         ["parameters"] = summary.Parameters,
         ["bytes"] = summary.MemoryBytes,
-        ["stored_bytes"] = stored,
+        ["stored_bytes"] = stored?.Sum(tensor => tensor.Bytes ?? 0),
         ["inference_flops_per_token"] = summary.InferenceFlopsPerToken,
         ["training_flops_per_token"] = summary.TrainingFlopsPerToken,
         ["cache_bytes_per_token"] = summary.CacheBytesPerToken,
@@ -231,12 +304,12 @@ internal static class InfoVerb
     }
 
     /// <summary>
-    /// The configuration of a model by path or name, and how many bytes its weights take where they
-    /// are stored, if they are.
+    /// The configuration of a model by path or name, and its tensors where they are stored, if they
+    /// are.
     /// </summary>
-    private static (ModelConfig Config, long? Stored) Find(string path)
+    private static (ModelConfig Config, IReadOnlyList<StoredTensor>? Stored) Find(string path)
     {
-        if (!File.Exists(path) && !Directory.Exists(path))
+        if (!System.IO.File.Exists(path) && !Directory.Exists(path))
             return (Gpt2Config.Names.Contains(path) ? Gpt2Config.Named(path)
                 : Presets.All.TryGetValue(path, out var preset) ? preset.Model
                 : throw new NanoException($"there is no model at {Quoted.Of(path)}, and no known one is called that",
@@ -246,6 +319,6 @@ internal static class InfoVerb
             && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
             return (ConfigFile.Load(Path.Combine(folder, "config.json")), null);
         using var source = ModelLoader.Open(path);
-        return (source.Config, source.Tensors.Sum(tensor => tensor.Bytes));
+        return (source.Config, StoredTensors.Of(path));
     }
 }

@@ -142,7 +142,7 @@ public abstract record ModelConfig
     /// True if a parameter is only looked up: positions, and tokens if the head has a matrix of its
     /// own.
     /// </summary>
-    private bool IsLookup(ParameterRole role) =>
+    internal bool IsLookup(ParameterRole role) =>
         role == ParameterRole.Position || (role == ParameterRole.Embedding && !TiedHead);
 
     /// <summary>

@@ -98,6 +98,17 @@ public sealed class ModelSource : IDisposable
                 || (WeightTypes.IsQuantised(type) && !exact) ? type : WeightType.F32));
     }
 
+    /// <summary>
+    /// Reads all weights into a model whose quantised matrices stay quantised and frozen, while other parameters, its
+    /// own or an adapter's, are trained. Where a tape records, products have the bits of <see cref="Load"/>'s.
+    /// </summary>
+    public LanguageModel LoadFrozen()
+    {
+        var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
+        return Fill(LanguageModel.Create(Config,
+            parameter => WeightTypes.IsQuantised(types[parameter.Name]) ? types[parameter.Name] : null));
+    }
+
     /// <summary>Reads the weights, several parameters at a time.</summary>
     private LanguageModel Fill(LanguageModel model)
     {

@@ -35,6 +35,12 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
 
     private const int ManyShare = 4;
 
+    // Mixtral: beside eight experts attention is small, and its bits cost little.
+    private const int EightExperts = 8;
+
+    /// <summary>Experts of a block; 0 where it has a single MLP.</summary>
+    public int Experts { get; init; }
+
     /// <summary>The mix for a model.</summary>
     public static QuantMix Of(ModelConfig config, GgufFileType fileType, bool hasImportance) => new(fileType,
         config.Layers, config.Heads, config is LlamaConfig llama ? llama.KvHeads : config.Heads, config.TiedHead,
@@ -73,18 +79,24 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
         return part switch
         {
             "token_embd" => Main is WeightType.TQ1_0 or WeightType.TQ2_0 ? WeightType.Q4_K : Main,
+            "attn_k" or "attn_v" when Experts == EightExperts => WeightType.Q8_0,
             "attn_v" or "attn_qkv" => OfValues(layer),
-            "ffn_down" => OfDown(layer),
-            "attn_output" => FileType switch
-            {
-                GgufFileType.Q2_K => WeightType.Q3_K,
-                GgufFileType.Q3_K_M => WeightType.Q4_K,
-                GgufFileType.Q3_K_L => WeightType.Q5_K,
-                _ => Main,
-            },
+            "ffn_down" or "ffn_down_exps" => OfDown(layer),
+            "attn_output" => OfAttentionOutput(),
             _ => Main,
         };
     }
+
+    private WeightType OfAttentionOutput() => Experts == EightExperts
+        ? FileType is GgufFileType.Q2_K or GgufFileType.Q3_K_S or GgufFileType.Q3_K_M or GgufFileType.Q4_K_S
+            or GgufFileType.Q4_K_M or GgufFileType.IQ4_NL or GgufFileType.IQ4_XS ? WeightType.Q5_K : Main
+        : FileType switch
+        {
+            GgufFileType.Q2_K => WeightType.Q3_K,
+            GgufFileType.Q3_K_M => WeightType.Q4_K,
+            GgufFileType.Q3_K_L => WeightType.Q5_K,
+            _ => Main,
+        };
 
     private WeightType OfValues(int layer)
     {

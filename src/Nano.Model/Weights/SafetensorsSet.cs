@@ -44,6 +44,9 @@ internal sealed partial class SafetensorsSet : IDisposable
     /// <summary>The names of all tensors.</summary>
     public IReadOnlyCollection<string> Names => fileOf.Keys;
 
+    /// <summary>All tensors, file by file.</summary>
+    public IEnumerable<SafetensorsEntry> Entries => files.SelectMany(file => file.Entries.Values);
+
     /// <summary>True if the tensor exists.</summary>
     public bool Has(string name) => fileOf.ContainsKey(name);
 

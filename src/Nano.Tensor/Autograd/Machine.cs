@@ -30,6 +30,15 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     /// </summary>
     public double BFloat16Gflops { get; init; } = double.NaN;
 
+    /// <summary>
+    /// Products of codes of up to 6 bits with bytes and their sums, on registers, all threads together, with the
+    /// instructions that such quantised weights are multiplied with; NaN where not measured.
+    /// </summary>
+    public double NarrowCodeGops { get; init; } = double.NaN;
+
+    /// <summary>The peak of products of codes of 8 bits, like <see cref="NarrowCodeGops"/>.</summary>
+    public double WideCodeGops { get; init; } = double.NaN;
+
     /// <summary>The peak of arithmetic whose products are of float32, or have bfloat16 operands.</summary>
     public double PeakOf(bool isRounded) =>
         isRounded && double.IsFinite(BFloat16Gflops) ? BFloat16Gflops : PeakGflops;
@@ -49,6 +58,13 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
         };
     }
 
+    /// <summary>These ceilings and those of products of whole numbers, measured now.</summary>
+    public Machine WithCodes(Compute compute) => this with
+    {
+        NarrowCodeGops = PeakOf(compute, new CodeChains(true), CodeChains.FlopsPerItem(compute.Width, true)),
+        WideCodeGops = PeakOf(compute, new CodeChains(false), CodeChains.FlopsPerItem(compute.Width, false)),
+    };
+
     /// <summary>
     /// The higher of each ceiling, and the shorter time of a cache line: two measurements are both
     /// disturbed by whatever else runs.
@@ -59,6 +75,8 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
             Math.Max(TriadGigabytesPerSecond, other.TriadGigabytesPerSecond))
         {
             BFloat16Gflops = double.MaxNumber(BFloat16Gflops, other.BFloat16Gflops),
+            NarrowCodeGops = double.MaxNumber(NarrowCodeGops, other.NarrowCodeGops),
+            WideCodeGops = double.MaxNumber(WideCodeGops, other.WideCodeGops),
             CacheLineNanoseconds = double.IsNaN(CacheLineNanoseconds) ? other.CacheLineNanoseconds
                 : double.IsNaN(other.CacheLineNanoseconds) ? CacheLineNanoseconds
                 : Math.Min(CacheLineNanoseconds, other.CacheLineNanoseconds),

@@ -27,8 +27,10 @@ internal readonly record struct LinearOp(Tensor X, Tensor Weight, Tensor? Bias, 
         if (X.WantsGradient)
         {
             var dx = X.GradientFor(compute);
-            LinearProduct.Run(compute, m, k, n, new(dy, n), new(Weight.Pointer, k), new(dx.Pointer, X.RowStride),
+            var rows = compute.Widened(Weight);
+            LinearProduct.Run(compute, m, k, n, new(dy, n), new(rows.Pointer, k), new(dx.Pointer, X.RowStride),
                 accumulate: dx.Accumulate);
+            compute.Release(rows, Weight);
             compute.Profiler?.Lap(Work.Of("linear dX", m, k, n));
         }
         if (Weight.WantsGradient)
@@ -51,7 +53,8 @@ public static class LinearExtensions
 {
     /// <summary>
     /// y = x W^T + b: x [.., K], weight [N, K], bias [N] or null, y [.., N]. A packed weight gives the bits of the
-    /// same one in float32 rows and has no backward pass.
+    /// same one in float32 rows and has no backward pass, but a quantised one: it is multiplied by x in 8 bits, and
+    /// by x itself, with the bits of its dequantised rows, where the product is differentiated.
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static unsafe Tensor Linear(this Compute compute, Tensor x, Tensor weight, Tensor? bias)
@@ -63,8 +66,10 @@ public static class LinearExtensions
                 + "K], [N]");
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0];
         var y = compute.New(x.Shape.WithColumns(n));
-        LinearProduct.Forward(compute, m, new(x.Pointer, x.RowStride), weight, new(y.Pointer, n),
+        var rows = compute.Differentiates ? compute.Widened(weight) : weight;
+        LinearProduct.Forward(compute, m, new(x.Pointer, x.RowStride), rows, new(y.Pointer, n),
             bias is null ? null : bias.Pointer);
+        compute.Release(rows, weight);
         compute.Record(new LinearOp(x, weight, bias, y));
         return y;
     }

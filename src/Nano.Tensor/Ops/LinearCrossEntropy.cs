@@ -90,7 +90,16 @@ public static class LinearCrossEntropyExtensions
     /// <summary>
     /// The op with a given number of rows per chunk, which changes no bit; 0 for the default.
     /// </summary>
-    internal static unsafe (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
+    internal static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
+        Tensor targets, LossOptions options, int rowsPerChunk)
+    {
+        var rows = compute.Differentiates ? compute.Widened(weight) : weight;
+        var result = ByChunks(compute, x, rows, targets, options, rowsPerChunk);
+        compute.Release(rows, weight);
+        return result;
+    }
+
+    private static unsafe (Tensor Loss, Tensor Nll) ByChunks(Compute compute, Tensor x, Tensor weight,
         Tensor targets, LossOptions options, int rowsPerChunk)
     {
         CheckShapes(x, weight, targets);

@@ -221,4 +221,27 @@ public class QuantConversionTests
         Assert.Equal(WeightType.F16,
             large.TypeOf("position_embd.weight", null, new Shape(256, 256), WeightType.F16));
     }
+
+    /// <summary>Names alone: rules of llama.cpp for eight experts, and that other numbers of experts change nothing.</summary>
+    [Theory]
+    [InlineData(GgufFileType.Q4_K_M, 8, "attn_k", WeightType.Q8_0)]
+    [InlineData(GgufFileType.Q4_K_M, 8, "attn_v", WeightType.Q8_0)]
+    [InlineData(GgufFileType.Q4_K_M, 8, "attn_output", WeightType.Q5_K)]
+    [InlineData(GgufFileType.Q4_K_M, 8, "attn_q", WeightType.Q4_K)]
+    [InlineData(GgufFileType.Q4_K_M, 8, "ffn_up_exps", WeightType.Q4_K)]
+    [InlineData(GgufFileType.Q4_K_M, 8, "ffn_down_exps", WeightType.Q6_K)] // layer 28 of 32 gets more
+    [InlineData(GgufFileType.Q2_K, 8, "attn_output", WeightType.Q5_K)]
+    [InlineData(GgufFileType.IQ4_XS, 8, "attn_output", WeightType.Q5_K)]
+    [InlineData(GgufFileType.Q3_K_L, 8, "attn_output", WeightType.Q3_K)]
+    [InlineData(GgufFileType.Q5_K_M, 8, "attn_output", WeightType.Q5_K)]
+    [InlineData(GgufFileType.Q4_0, 8, "attn_k", WeightType.Q8_0)]
+    [InlineData(GgufFileType.Q4_0, 8, "attn_output", WeightType.Q4_0)]
+    [InlineData(GgufFileType.Q4_K_M, 8, "ffn_gate_inp", WeightType.F32)]
+    [InlineData(GgufFileType.Q4_K_M, 16, "attn_k", WeightType.Q4_K)]
+    [InlineData(GgufFileType.Q4_K_M, 16, "attn_v", WeightType.Q6_K)]
+    [InlineData(GgufFileType.Q3_K_M, 16, "attn_output", WeightType.Q4_K)]
+    public void Mixtures_of_eight_experts_get_the_types_of_llama_cpp(GgufFileType type, int experts, string part,
+        WeightType expected) => Assert.Equal(expected, new QuantMix(type, 32, 32, 8, IsTied: false,
+            HasImportance: false) { Experts = experts }
+            .TypeOf($"blk.28.{part}.weight", 28, new Shape(256, 256), WeightType.F32));
 }
