@@ -61,6 +61,7 @@ public static class LinearExtensions
             throw new ArgumentException(
                 $"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, "
                 + "K], [N]");
+        compute.WatchLinear?.Invoke(weight, x);
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0];
         var y = compute.New(x.Shape.WithColumns(n));
         LinearProduct.Forward(compute, m, new(x.Pointer, x.RowStride), weight, new(y.Pointer, n),

@@ -94,6 +94,7 @@ public static class LinearCrossEntropyExtensions
         Tensor targets, LossOptions options, int rowsPerChunk)
     {
         CheckShapes(x, weight, targets);
+        compute.WatchLinear?.Invoke(weight, x);
         int rows = checked((int)x.Shape.Rows), n = weight.Shape[0], k = weight.Shape[1];
         options = options.Checked("linear-cross-entropy", targets, n);
         float* px = x.Contiguous("linear-cross-entropy").Pointer;
