@@ -7,7 +7,7 @@ internal static class QuantisationTable
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
-    /// <summary>Prints a line for each model, and the remarks.</summary>
+    /// <summary>Prints a line for each model.</summary>
     public static void Print(TextWriter human, QuantisationSet set)
     {
         human.WriteLine($"{"type",-8} {"bits",6} {"bytes",15} {"loss",9} {"more",9} {"divergence",11} {"same top",9} "
@@ -21,9 +21,10 @@ internal static class QuantisationTable
                 + $"{Cell(difference?.Divergence, "0.000000", 11)} {Cell(difference?.SameTop, "0.0 %", 9)} "
                 + $"{Cell(model.TokensPerSecond, "N1", 10)}{(model.File is null ? "  the original" : "")}");
         }
-        foreach (QuantisedModel model in set.Models)
-            foreach (string note in model.Notes)
-                human.WriteLine($"note: {model.Type}: {note}");
+        int notes = set.Models.Sum(model => model.Notes.Count);
+        if (notes > 0)
+            human.WriteLine(string.Create(Culture, $"note: the report has {notes:N0} remarks, such as on rows that a "
+                + $"type's blocks do not divide"));
     }
 
     private static string Cell(double? value, string format, int width) =>
