@@ -41,7 +41,7 @@ internal static class ImatrixVerb
     public static Command Create()
     {
         var verb = new Command("imatrix", "Measure on a text how much the columns of a model's weights matter, for "
-            + "'nano quantize --imatrix'.\n\nExample:\n  nano imatrix runs/shakespeare-char --data my.txt --out "
+            + "'nano quantize --imatrix'.\n\nExample:\n  nano imatrix runs/mine --data my.txt --out "
             + "imatrix.gguf")
         {
             Model, Data, Out, Format, Chunks, Seq, ProcessOutput, TokenizerPath, Exact, Threads, Json,

@@ -66,8 +66,8 @@ internal static class QuantizeVerb
     {
         var verb = new Command("quantize",
             "Write a model with weights of fewer bits as a GGUF file: the types and bytes of llama.cpp.\n\n"
-            + "Example:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0\n"
-            + "  nano quantize runs/shakespeare-char small --all --data my.txt")
+            + "Example:\n  nano quantize runs/mine small.gguf --type Q8_0\n"
+            + "  nano quantize runs/mine small --all --data my.txt")
         {
             Input, Output, Type, Tensors, Imatrix, Requantize, All, SetTypes, Data, Limit, TokenizerPath, Threads,
             Overwrite, Json,
@@ -119,7 +119,7 @@ internal static class QuantizeVerb
             Types = args.GetValue(SetTypes) is { } names ? [.. names.Split(',').Select(FileType)]
                 : QuantisationSet.AllTypes,
             Quantisation = quantisation,
-            Text = data is null ? null : TextOf(args, input, data),
+            Text = data is null ? (ReadOnlyMemory<int>?)null : TextOf(args, input, data),
             TextName = data,
             Overwrite = args.GetValue(Overwrite),
         };
