@@ -101,7 +101,8 @@ public class QuantisationSetTests
         using var folder = new TempFolder();
         QuantisationSet set = Make(Small(folder), folder.File("set"), Options(GgufFileType.Q8_0));
         Assert.All(set.Models, model => Assert.Null(model.Difference));
-        Assert.Contains("No text was given", File.ReadAllText(folder.File("set/report.html")), StringComparison.Ordinal);
+        Assert.Contains("No text was given", File.ReadAllText(folder.File("set/report.html")),
+            StringComparison.Ordinal);
     }
 
     /// <summary>Stopped while it quantises, compares or times any of the models.</summary>

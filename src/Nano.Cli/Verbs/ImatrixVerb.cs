@@ -82,8 +82,9 @@ internal static class ImatrixVerb
             return stop.ExitCode;
         }
         ImportanceFile.Write(output, matrix, format);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{matrix.Tensors.Count} tensors, {matrix.Chunks} "
-            + $"chunks of {matrix.ChunkLength} tokens, {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s -> {output}"));
+            + $"chunks of {matrix.ChunkLength} tokens, {seconds:F1} s -> {output}"));
         if (args.GetValue(Json))
             Common.PrintJson(new()
             {

@@ -7,7 +7,8 @@ internal static class QuantizeVerb
 {
     private static readonly Argument<string> Input =
         new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
-    private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write; with --all a folder" };
+    private static readonly Argument<string> Output =
+        new("out") { Description = "GGUF file to write; with --all a folder" };
     private static readonly Option<string> Type = Types();
     private static readonly Option<string[]> Tensors = new("--tensor")
     {
@@ -99,6 +100,8 @@ internal static class QuantizeVerb
     private static void RefuseUseless(ParseResult args)
     {
         bool all = args.GetValue(All);
+        if (args.GetValue(Limit) < 2)
+            throw new NanoException($"--limit must be 2 or more, got {args.GetValue(Limit)}");
         foreach (Option option in (Option[])[SetTypes, Data, Limit, TokenizerPath, Threads])
             if (!all && args.GetResult(option) is { Implicit: false })
                 throw new NanoException($"{option.Name} goes with --all");
@@ -150,8 +153,6 @@ internal static class QuantizeVerb
     /// <summary>The first tokens of a text.</summary>
     private static ReadOnlyMemory<int> TextOf(ParseResult args, string input, string data)
     {
-        if (args.GetValue(Limit) < 2)
-            throw new NanoException($"--limit must be 2 or more, got {args.GetValue(Limit)}");
         using var source = ModelLoader.Open(input);
         int[] ids = TextIds.Read(data, Common.TokenizerOf(source, input, args.GetValue(TokenizerPath))).Ids;
         return ids.AsMemory(0, Math.Min(ids.Length, args.GetValue(Limit)));

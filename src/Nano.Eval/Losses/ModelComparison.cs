@@ -50,11 +50,12 @@ public static class ModelComparison
     private static void Check(ModelConfig reference, ModelConfig model, ReadOnlySpan<int> ids, int window)
     {
         if (reference.VocabSize != model.VocabSize)
-            throw new NanoException($"the models have {reference.VocabSize} and {model.VocabSize} tokens; models of one "
-                + "vocabulary can be compared");
+            throw new NanoException($"the models have {reference.VocabSize} and {model.VocabSize} tokens; models of "
+                + "one vocabulary can be compared");
         int context = Math.Min(reference.ContextLength, model.ContextLength);
         if (window < 1 || window > context)
-            throw new NanoException($"a window must have from 1 to {context} tokens, the models' context, got {window}");
+            throw new NanoException($"a window must have from 1 to {context} tokens, the models' context, got "
+                + $"{window}");
         if (ids.Length < 2)
             throw new NanoException($"the text is too short: it has {ids.Length} tokens; it takes two to predict one "
                 + "from the other", "use more text");

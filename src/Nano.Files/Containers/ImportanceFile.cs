@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Unicode;
@@ -36,7 +37,8 @@ public static class ImportanceFile
 
     /// <summary>Reads a file of either form.</summary>
     /// <exception cref="NanoException">The file is missing or unreadable.</exception>
-    /// <exception cref="BadFileException">The file is malformed, or a number in it is negative or not finite.</exception>
+    /// <exception cref="BadFileException">The file is malformed, or a number in it is negative or not
+    /// finite.</exception>
     public static ImportanceMatrix Read(string path)
     {
         using (var file = new BinaryFile(path, MissingHint))
@@ -81,8 +83,8 @@ public static class ImportanceFile
                 $"tensor {Quoted.Of(sums.Name)} has no counts: {Quoted.Of(name + CountsSuffix)} is missing");
         if (sums.Count == 0 || sums.Shape.Count == 0 || counts.Count != sums.Count / sums.Shape[^1])
             throw new BadFileException(file.Path, $"tensor {Quoted.Of(sums.Name)} has shape "
-                + $"[{string.Join(", ", sums.Shape)}] and {Quoted.Of(counts.Name)} [{string.Join(", ", counts.Shape)}]; "
-                + "expected a count for each row of sums");
+                + $"[{string.Join(", ", sums.Shape)}] and {Quoted.Of(counts.Name)} "
+                + $"[{string.Join(", ", counts.Shape)}]; expected a count for each row of sums");
         return new ColumnImportance(Floats(file, sums, 0), Floats(file, counts, 1));
     }
 
@@ -102,16 +104,17 @@ public static class ImportanceFile
     {
         for (int i = 0; i < values.Length; i++)
             if (!float.IsFinite(values[i]) || values[i] < 0 || (values[i] > 0 && values[i] < least))
-                throw new BadFileException(path, FormattableString.Invariant($"tensor {Quoted.Of(tensor)}, value {i} ")
-                    + FormattableString.Invariant($"is {values[i]}; expected a finite number of at least {least}, or 0"));
+                throw new BadFileException(path, string.Create(CultureInfo.InvariantCulture,
+                    $"tensor {Quoted.Of(tensor)}, value {i} is {values[i]}; expected a finite number of at least "
+                    + $"{least}, or 0"));
     }
 
     private static ImportanceMatrix ReadBinary(BinaryFile file)
     {
         int entries = file.Int32(0);
         if (entries < 1 || entries > (file.Length - sizeof(int)) / LeastEntryBytes)
-            throw file.Bad($"it is no importance matrix: it neither starts with 'GGUF' nor with a number of tensors that "
-                + $"its {file.Length} bytes hold, but with {entries}");
+            throw file.Bad($"it is no importance matrix: it neither starts with 'GGUF' nor with a number of tensors "
+                + $"that its {file.Length} bytes hold, but with {entries}");
         long at = sizeof(int);
         var tensors = new Dictionary<string, ColumnImportance>(StringComparer.Ordinal);
         for (int i = 0; i < entries; i++)
@@ -137,8 +140,8 @@ public static class ImportanceFile
         int calls = Number(file, ref at, $"the calls of {Quoted.Of(name)}", 0, int.MaxValue),
             count = Number(file, ref at, $"the number of values of {Quoted.Of(name)}", 1, int.MaxValue / sizeof(float));
         if (count > (file.Length - at) / sizeof(float))
-            throw file.Bad($"tensor {Quoted.Of(name)} claims {count} values at byte {at}, where {file.Length - at} bytes "
-                + "are left");
+            throw file.Bad($"tensor {Quoted.Of(name)} claims {count} values at byte {at}, where "
+                + $"{file.Length - at} bytes are left");
         var values = new float[count];
         file.Copy(at, MemoryMarshal.AsBytes(values.AsSpan()));
         at += (long)count * sizeof(float);

@@ -8,7 +8,8 @@ public sealed record ColumnImportance(float[] Sums, float[] Counts)
     /// <summary>Columns of the tensor.</summary>
     public int Columns => Sums.Length / Counts.Length;
 
-    /// <summary>The mean squared input of each column, expert by expert; ones for an expert that saw no token.</summary>
+    /// <summary>The mean squared input of each column, expert by expert; ones for an expert without
+    /// tokens.</summary>
     public float[] Means()
     {
         var means = new float[Sums.Length];

@@ -39,8 +39,9 @@ internal static class QuantisationPage
         string of = string.Create(Culture, $"<b>{set.Models.Count - 1}</b> files of a model whose weights take "
             + $"{original.BitsPerWeight:0.00} bits each.");
         return of + (original.Difference is { } difference
-            ? string.Create(Culture, $" Compared on <b>{difference.Tokens:N0}</b> tokens of {Html.Escape(set.TextName)}, "
-                + $"on which the original's loss is <b>{difference.ReferenceLoss:0.0000}</b> nats per token.")
+            ? string.Create(Culture, $" Compared on <b>{difference.Tokens:N0}</b> tokens of "
+                + $"{Html.Escape(set.TextName)}, on which the original's loss is "
+                + $"<b>{difference.ReferenceLoss:0.0000}</b> nats per token.")
             : " No text was given to compare them on.");
     }
 
@@ -88,7 +89,8 @@ internal static class QuantisationPage
             string[] cells =
             [
                 model.Type, Number(model.BitsPerWeight, "0.00"), model.Bytes.ToString("N0", Culture),
-                Number(difference?.Loss, "0.0000"), Number(difference?.Loss - difference?.ReferenceLoss, "+0.0000;-0.0000"),
+                Number(difference?.Loss, "0.0000"),
+                Number(difference?.Loss - difference?.ReferenceLoss, "+0.0000;-0.0000"),
                 Number(difference?.Divergence, "0.000000"), Number(difference?.SameTop, "0.0 %"),
                 Number(model.TokensPerSecond, "N1"), model.File ?? "the original",
             ];

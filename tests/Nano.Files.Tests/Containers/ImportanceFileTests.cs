@@ -64,7 +64,7 @@ public class ImportanceFileTests
         }
     }
 
-    /// <summary>The older form: a number of tensors, and behind them the number of chunks and the name of the text.</summary>
+    /// <summary>The older form: tensors, and behind them the number of chunks and the name of the text.</summary>
     static byte[] Binary(int entries, (string Name, int Calls, float[] Values)[] tensors, int? chunks = null,
         string? dataSet = null)
     {
