@@ -83,8 +83,8 @@ internal sealed unsafe class Quant<S, V> : Ladder where S : ISimd<V> where V : u
                 var codes = Simd128.Load((float*)(w + 2));
                 float* xs = (float*)(x.Codes + (block * Block));
                 var whole = Simd128.SumShorts(Simd128.AddShorts(
-                    Simd128.DotBytes(Simd128.LowNibbles(codes), Simd128.Load(xs)),
-                    Simd128.DotBytes(Simd128.HighNibbles(codes), Simd128.Load(xs + 4))));
+                    Simd128.DotBytes(Simd128.BitsOfBytes(codes, 0, 15), Simd128.Load(xs)),
+                    Simd128.DotBytes(Simd128.BitsOfBytes(codes, 4, 15), Simd128.Load(xs + 4))));
                 float scale = (float)*(Half*)w * x.Scales[block];
                 sum = Simd128.Fma(Simd128.ToFloats(whole), Simd128.Splat(scale), sum);
                 offset = MathF.FusedMultiplyAdd(-8 * x.Sums[block], scale, offset);
@@ -145,8 +145,8 @@ internal sealed unsafe class Quant<S, V> : Ladder where S : ISimd<V> where V : u
     private static V Eight(byte* codes, sbyte* x)
     {
         V both = S.Load((float*)codes);
-        return S.AddShorts(S.DotBytes(S.LowNibbles(both), S.Splat(*(float*)x)),
-            S.DotBytes(S.HighNibbles(both), S.Splat(*(float*)(x + 16))));
+        return S.AddShorts(S.DotBytes(S.BitsOfBytes(both, 0, 15), S.Splat(*(float*)x)),
+            S.DotBytes(S.BitsOfBytes(both, 4, 15), S.Splat(*(float*)(x + 16))));
     }
 
     /// <summary>x in 8 bits: codes, and of each 32 of them the scale and the sum.</summary>

@@ -30,7 +30,7 @@ static class FuzzCorpus
 
     /// <summary>All of it.</summary>
     public static IReadOnlyList<FuzzSeed> All(string folder) =>
-        [.. Models(folder), Metadata(folder), Questions(), .. TokenizerCorpus.All(folder)];
+        [.. Models(folder), Metadata(folder), Questions(), .. Importance(folder), .. TokenizerCorpus.All(folder)];
 
     /// <summary>Models in every format. The folder is for making them.</summary>
     static List<FuzzSeed> Models(string folder)
@@ -129,6 +129,32 @@ static class FuzzCorpus
         metadata.Set("x.f64", GgufValueType.Float64, BitConverter.GetBytes(0.25));
         GgufWriter.Write(path, metadata, []);
         return new FuzzSeed("metadata.gguf", File.ReadAllBytes(path), ReadMetadata, "metadata");
+    }
+
+    /// <summary>An importance matrix in both forms, the means asked for. The folder is for making them.</summary>
+    static IEnumerable<FuzzSeed> Importance(string folder)
+    {
+        var matrix = new ImportanceMatrix(new Dictionary<string, ColumnImportance>
+        {
+            ["blk.0.attn_q.weight"] = new([1, 2, 3, 4], [512]),
+            ["blk.0.ffn_up_exps.weight"] = new([1, 2, 3, 4, 5, 6], [512, 0, 3]),
+        })
+        {
+            DataSets = ["text.txt"],
+            Chunks = 2,
+            ChunkLength = 256,
+        };
+        foreach (ImportanceFormat format in Enum.GetValues<ImportanceFormat>())
+        {
+            string path = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "make")).FullName, "imatrix");
+            ImportanceFile.Write(path, matrix, format);
+            yield return new FuzzSeed("imatrix", File.ReadAllBytes(path), made =>
+            {
+                foreach (ColumnImportance columns in ImportanceFile.Read(made).Tensors.Values)
+                    if (!Array.TrueForAll(columns.Means(), float.IsFinite))
+                        throw new InvalidOperationException("a mean is not finite");
+            }, $"imatrix-{format}");
+        }
     }
 
     /// <summary>Questions of llm.c: two, with two and three completions.</summary>

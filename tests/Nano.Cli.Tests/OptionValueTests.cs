@@ -47,6 +47,8 @@ public sealed class OptionValueTests(TinyRun run) : IDisposable
             "eval generate" => [.. model, "--data", temp.File("prompts"), "--max-tokens", "2"],
             "eval score" => ["--data", temp.File("pairs")],
             "info" => model,
+            "imatrix" => [run.Folder, "--data", temp.File("text"), "--out", New()],
+            "quantize" => [Goldens.Path("llama_tiny"), New(), "--all", "--types", "Q8_0"],
             "tokenize train" => ["--vocab", "258", "--out", temp.File("tokenizer.json"), temp.File("text")],
             "data prepare" => [temp.File("text"), "--tokenizer", run.Folder, "--separator", "none", "--out", New()],
             "export" => [.. model, "--out", temp.File("model.onnx"), "--train"],

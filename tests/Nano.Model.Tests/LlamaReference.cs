@@ -6,6 +6,9 @@ namespace Nano.Tests;
 /// </summary>
 internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
 {
+    /// <summary>The sums of the squared inputs of each linear layer's columns, by the layer's name.</summary>
+    public Dictionary<string, double[]> SquaredInputs { get; } = [];
+
     /// <summary>The logits [T, V] of one sequence.</summary>
     public double[][] Logits(int[] ids)
     {
@@ -86,6 +89,8 @@ internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
 
     private double[] Linear(double[] x, string name)
     {
+        double[] before = SquaredInputs.GetValueOrDefault(name, new double[x.Length]);
+        SquaredInputs[name] = [.. before.Zip(x, (sum, value) => sum + (value * value))];
         var bias = model.Parameters.All.Any(parameter => parameter.Name == name + ".bias")
             ? Values(name + ".bias") : null;
         return [.. Rows(name + ".weight").Select((weights, i) => Dot(weights, x) + (bias?[i] ?? 0))];

@@ -144,6 +144,25 @@ public sealed unsafe class ComputeTests
         Assert.Equal(one, unknown.Best(one));
     }
 
+    [Fact]
+    public void The_watcher_of_linear_maps_sees_weight_and_input_once_and_changes_no_bit()
+    {
+        using var compute = new Compute(2);
+        Tensor x = TensorTests.Counting(5, 6), weight = TensorTests.Counting(4, 3), head = TensorTests.Counting(7, 3),
+            targets = Tensor.From(new Shape(5), [1, 2, 3, 4, 5]);
+        var left = x.SliceColumns(0, 3);
+        float[] y = compute.Linear(left, weight, null).Data.ToArray();
+        float loss = compute.LinearCrossEntropy(TensorTests.Counting(5, 3), head, targets).Loss.Data[0];
+        var seen = new List<(Tensor Weight, float FirstOfLastRow)>();
+        compute.WatchLinear = (of, input) => seen.Add((of, input.Pointer[4 * input.RowStride]));
+        Assert.Equal(y, compute.Linear(left, weight, null).Data.ToArray());
+        Assert.Equal(loss, compute.LinearCrossEntropy(TensorTests.Counting(5, 3), head, targets).Loss.Data[0]);
+        Assert.Equal([(weight, x.Data[4 * 6]), (head, TensorTests.Counting(5, 3).Data[4 * 3])], seen);
+        compute.WatchLinear = null;
+        _ = compute.Linear(left, weight, null);
+        Assert.Equal(2, seen.Count);
+    }
+
     private static void Step(Compute compute, Tensor x, Tensor weight, Tensor bias)
     {
         var y = compute.Linear(x, weight, bias);

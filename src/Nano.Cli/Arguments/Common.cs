@@ -136,13 +136,21 @@ internal static class Common
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath,
         bool toRun, bool exact = false)
     {
-        const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
         string place = HubModels.FindLocal(path) ?? path;
         if (!Path.Exists(place) && HubModelName.IsWithOwner(place))
             throw new NanoException(
                 $"there is no model at {Quoted.Of(path)}",
                 "train one with 'nano train', give the folder of a model, or fetch OWNER/MODEL with 'nano pull'");
         using var source = ModelLoader.Open(place);
+        ITokenizer tokenizer = TokenizerOf(source, path, tokenizerPath);
+        return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
+    }
+
+    /// <summary>The tokenizer that goes with a model: the one named, or else its own.</summary>
+    /// <exception cref="NanoException">There is none, or it does not fit.</exception>
+    public static ITokenizer TokenizerOf(ModelSource source, string path, string? tokenizerPath)
+    {
+        const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
         ITokenizer tokenizer;
         try
         {
@@ -157,7 +165,7 @@ internal static class Common
             throw new BadFileException(source.TokenizerPath!,
                 $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         Prompt.CheckFit(tokenizer, source.Config);
-        return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
+        return tokenizer;
     }
 
     /// <summary>The option for quantised weights in float32.</summary>

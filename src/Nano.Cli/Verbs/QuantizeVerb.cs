@@ -7,7 +7,8 @@ internal static class QuantizeVerb
 {
     private static readonly Argument<string> Input =
         new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
-    private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write" };
+    private static readonly Argument<string> Output =
+        new("out") { Description = "GGUF file to write; with --all a folder" };
     private static readonly Option<string> Type = Types();
     private static readonly Option<string[]> Tensors = new("--tensor")
     {
@@ -15,9 +16,36 @@ internal static class QuantizeVerb
             + "of times)",
         HelpName = "NAME=TYPE",
     };
+    private static readonly Option<string?> Imatrix = new("--imatrix")
+    {
+        Description = "Importance matrix of the model, from 'nano imatrix' or llama.cpp: errors are made where inputs "
+            + "are small",
+        HelpName = "FILE",
+    };
     private static readonly Option<bool> Requantize =
         new("--requantize") { Description = "Accept a model that is quantised already, at a loss" };
-    private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Replace OUT if it is a file" };
+    private static readonly Option<bool> All = new("--all")
+    {
+        Description = "Write a set of files of many types, and a report of what each costs: size, loss, speed",
+    };
+    private static readonly Option<string?> SetTypes = new("--types")
+    {
+        Description = "With --all: types of the files, e.g. Q8_0,Q4_K_M (default: all but MXFP4, TQ1_0 and TQ2_0)",
+    };
+    private static readonly Option<string?> Data = new("--data")
+    {
+        Description = "With --all: text on which each file is compared with the original (default: none is compared)",
+    };
+    private static readonly Option<int> Limit = new("--limit")
+    {
+        Description = "With --all: tokens of the text to use, from its beginning",
+        DefaultValueFactory = _ => 8192,
+    };
+    private static readonly Option<string?> TokenizerPath =
+        new("--tokenizer") { Description = "With --all: tokenizer to use instead of the model's own" };
+    private static readonly Option<int?> Threads = Common.Threads();
+    private static readonly Option<bool> Overwrite =
+        new("--overwrite") { Description = "Replace OUT if it is a file, or a folder of such a set" };
     private static readonly Option<bool> Json = Common.Json();
 
     /// <summary>Files of plain numbers are made by nano convert.</summary>
@@ -39,9 +67,11 @@ internal static class QuantizeVerb
     {
         var verb = new Command("quantize",
             "Write a model with weights of fewer bits as a GGUF file: the types and bytes of llama.cpp.\n\n"
-            + "Example:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0")
+            + "Example:\n  nano quantize runs/mine small.gguf --type Q8_0\n"
+            + "  nano quantize runs/mine small --all --data my.txt")
         {
-            Input, Output, Type, Tensors, Requantize, Overwrite, Json,
+            Input, Output, Type, Tensors, Imatrix, Requantize, All, SetTypes, Data, Limit, TokenizerPath, Threads,
+            Overwrite, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -49,18 +79,98 @@ internal static class QuantizeVerb
 
     private static int Run(ParseResult args)
     {
-        var options = new ConversionOptions
+        RefuseUseless(args);
+        var quantisation = new QuantisationOptions
         {
-            Format = ModelFormat.Gguf,
-            Overwrite = args.GetValue(Overwrite),
-            Quantisation = new QuantisationOptions
-            {
-                FileType = Enum.Parse<GgufFileType>(args.GetValue(Type)!),
-                Types = Chosen(args.GetValue(Tensors) ?? []),
-                Requantises = args.GetValue(Requantize),
-            },
+            FileType = Enum.Parse<GgufFileType>(args.GetValue(Type)!),
+            Importance = args.GetValue(Imatrix) is { } matrix ? ImportanceFile.Read(matrix) : null,
+            Types = Chosen(args.GetValue(Tensors) ?? []),
+            Requantises = args.GetValue(Requantize),
         };
-        return ConvertVerb.Write(args.GetValue(Input)!, args.GetValue(Output)!, options, args.GetValue(Json));
+        return args.GetValue(All) ? MakeSet(args, quantisation)
+            : ConvertVerb.Write(args.GetValue(Input)!, args.GetValue(Output)!, new ConversionOptions
+            {
+                Format = ModelFormat.Gguf,
+                Overwrite = args.GetValue(Overwrite),
+                Quantisation = quantisation,
+            }, args.GetValue(Json));
+    }
+
+    /// <summary>Refuses options that the others make useless.</summary>
+    private static void RefuseUseless(ParseResult args)
+    {
+        bool all = args.GetValue(All);
+        if (args.GetValue(Limit) < 2)
+            throw new NanoException($"--limit must be 2 or more, got {args.GetValue(Limit)}");
+        foreach (Option option in (Option[])[SetTypes, Data, Limit, TokenizerPath, Threads])
+            if (!all && args.GetResult(option) is { Implicit: false })
+                throw new NanoException($"{option.Name} goes with --all");
+        if (all && args.GetResult(Type) is { Implicit: false })
+            throw new NanoException("--type is that of a single file", "with --all, name types with --types");
+    }
+
+    private static int MakeSet(ParseResult args, QuantisationOptions quantisation)
+    {
+        string input = args.GetValue(Input)!, folder = args.GetValue(Output)!;
+        bool json = args.GetValue(Json);
+        var human = Common.Human(json);
+        string? data = args.GetValue(Data);
+        if (data is null)
+            human.WriteLine("note: without --data nothing is compared with the original");
+        var options = new QuantisationSetOptions
+        {
+            Types = args.GetValue(SetTypes) is { } names ? [.. names.Split(',').Select(FileType)]
+                : QuantisationSet.AllTypes,
+            Quantisation = quantisation,
+            Text = data is null ? (ReadOnlyMemory<int>?)null : TextOf(args, input, data),
+            TextName = data,
+            Overwrite = args.GetValue(Overwrite),
+        };
+        using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var stop = new GentleStop(null, Signals.All);
+        QuantisationSet made;
+        try
+        {
+            made = QuantisationSet.Make(input, folder, options, compute, new SetLine(human, stop.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            human.WriteLine("stopped; nothing was written");
+            return stop.ExitCode;
+        }
+        QuantisationTable.Print(human, made);
+        human.WriteLine($"report: {Path.Combine(folder, QuantisationSet.ReportName)}");
+        if (json)
+            Common.PrintJson(QuantisationTable.Json(made, folder));
+        return 0;
+    }
+
+    private static GgufFileType FileType(string name) =>
+        Quantised.FirstOrDefault(type => $"{type}".Equals(name.Trim(), StringComparison.OrdinalIgnoreCase)) is var found
+            and not GgufFileType.F32 ? found : throw new NanoException($"--types: there is no type {Quoted.Of(name)}",
+            $"types: {string.Join(", ", Quantised)}");
+
+    /// <summary>The first tokens of a text.</summary>
+    private static ReadOnlyMemory<int> TextOf(ParseResult args, string input, string data)
+    {
+        using var source = ModelLoader.Open(input);
+        int[] ids = TextIds.Read(data, Common.TokenizerOf(source, input, args.GetValue(TokenizerPath))).Ids;
+        return ids.AsMemory(0, Math.Min(ids.Length, args.GetValue(Limit)));
+    }
+
+    /// <summary>Prints what is being done, and ends it when that is asked for.</summary>
+    private sealed class SetLine(TextWriter human, CancellationToken stop) : IProgress<QuantisationSetProgress>
+    {
+        private QuantisationSetProgress last;
+
+        public void Report(QuantisationSetProgress value)
+        {
+            stop.ThrowIfCancellationRequested();
+            if (value == last)
+                return;
+            last = value;
+            human.WriteLine($"{value.Done + 1} of {value.Total}: {value.Type}, {value.Work}");
+        }
     }
 
     /// <summary>The types of single tensors.</summary>

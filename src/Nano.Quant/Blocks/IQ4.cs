@@ -79,6 +79,8 @@ internal static class IQ4Codes
         if (MathF.Abs(largest) < SignedScale.Negligible)
             return 0;
         (float products, float squares) = Sums(x, errorWeights, 1 / (-largest / Table[0]));
+        if (squares <= 0)
+            return 0; // no weight of the part has any importance
         float scale = products / squares, best = scale * products;
         for (int i = -Tries; i <= Tries; i++)
         {

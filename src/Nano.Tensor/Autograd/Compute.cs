@@ -74,6 +74,13 @@ public sealed unsafe class Compute : IDisposable
     /// </summary>
     public bool RoundsProducts { get; set; }
 
+    /// <summary>
+    /// Is shown the weight [N, K] and the input [.., K] of each linear map, of the head's too, before its forward
+    /// product, while set; a block that is recomputed shows them again. Rows of the input may lie apart
+    /// (<see cref="Tensor.RowStride"/>), and it may have been released when the next op ends.
+    /// </summary>
+    public Action<Tensor, Tensor>? WatchLinear { get; set; }
+
     /// <summary>Forgets every tensor of the step that has just ended.</summary>
     public void NextStep()
     {

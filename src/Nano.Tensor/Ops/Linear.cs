@@ -64,6 +64,7 @@ public static class LinearExtensions
             throw new ArgumentException(
                 $"linear: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} do not fit; wanted [.., K], [N, "
                 + "K], [N]");
+        compute.WatchLinear?.Invoke(weight, x);
         int m = checked((int)x.Shape.Rows), n = weight.Shape[0];
         var y = compute.New(x.Shape.WithColumns(n));
         var rows = compute.Differentiates ? compute.Widened(weight) : weight;

@@ -84,8 +84,11 @@ public static class LinearCrossEntropyExtensions
     /// <exception cref="ArgumentException">The shapes do not fit, a target is out of range, or no
     /// row is counted.</exception>
     public static (Tensor Loss, Tensor Nll) LinearCrossEntropy(this Compute compute, Tensor x, Tensor weight,
-        Tensor targets, LossOptions options = default) =>
-        compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0);
+        Tensor targets, LossOptions options = default)
+    {
+        compute.WatchLinear?.Invoke(weight, x);
+        return compute.LinearCrossEntropy(x, weight, targets, options, rowsPerChunk: 0);
+    }
 
     /// <summary>
     /// The op with a given number of rows per chunk, which changes no bit; 0 for the default.

@@ -143,18 +143,44 @@ public class QuantConversionTests
             Assert.Throws<NanoException>(() => QuantisedRows.Of(bad, WeightType.Q4_0, new float[63])).Message);
     }
 
-    [Fact]
-    public void A_model_that_cannot_be_quantised_leaves_nothing_behind()
+    [Theory]
+    [InlineData(float.NaN, "NaN")]
+    [InlineData(float.PositiveInfinity, "Infinity")]
+    [InlineData(float.NegativeInfinity, "-Infinity")]
+    public void A_model_that_cannot_be_quantised_leaves_nothing_behind(float value, string said)
     {
         using var folder = new TempFolder();
         using var model = LanguageModel.Create(QuantGoldenModels.Configs["gpt2_256"]);
         model.Initialize(1);
-        model.Parameters.All.Single(parameter => parameter.Name == "h.0.mlp.c_fc.weight").Data[77] = float.NaN;
+        model.Parameters.All.Single(parameter => parameter.Name == "h.0.mlp.c_fc.weight").Data[77] = value;
         using ModelSource source = ModelSource.Of(model);
-        Assert.StartsWith("tensor 'blk.0.ffn_up.weight', row 0, column 77: the weight is NaN",
+        Assert.StartsWith($"tensor 'blk.0.ffn_up.weight', row 0, column 77: the weight is {said}",
             Assert.Throws<NanoException>(() => GgufModel.Quantise(folder.File("x.gguf"), source,
                 new QuantisationOptions { FileType = GgufFileType.Q4_K_M })).Message, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFiles(folder.File(".")));
+    }
+
+    [Fact]
+    public void A_quantisation_that_is_stopped_leaves_nothing_behind()
+    {
+        using var folder = new TempFolder();
+        var options = new ConversionOptions
+        {
+            Format = ModelFormat.Gguf,
+            Quantisation = new QuantisationOptions { FileType = GgufFileType.Q4_0, Requantises = true },
+        };
+        Assert.Throws<OperationCanceledException>(() => ModelConverter.Convert(Goldens.Path(Llama),
+            folder.File("x.gguf"), options, new StopHalfway()));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Root));
+    }
+
+    sealed class StopHalfway : IProgress<ConversionProgress>
+    {
+        public void Report(ConversionProgress value)
+        {
+            if (value.Bytes > value.TotalBytes / 2)
+                throw new OperationCanceledException();
+        }
     }
 
     [Fact]
@@ -172,7 +198,10 @@ public class QuantConversionTests
                 ["blk.0.ffn_up.weight"] = WeightType.NVFP4,
                 ["blk.1.attn_q.weight"] = WeightType.BF16,
             },
-            Importance = new Dictionary<string, float[]> { ["blk.0.attn_k.weight"] = importance },
+            Importance = new ImportanceMatrix(new Dictionary<string, ColumnImportance>
+            {
+                ["blk.0.attn_k.weight"] = new(importance, [1]),
+            }),
         });
         using var made = GgufReader.Open(folder.File("a.gguf"));
         Assert.Equal((GgufTensorType.NVFP4, GgufTensorType.BF16, GgufTensorType.Q4_0),
