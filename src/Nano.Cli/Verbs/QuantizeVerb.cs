@@ -80,7 +80,8 @@ internal static class QuantizeVerb
 
     private static WeightType Parse(string name)
     {
-        var allowed = Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2]);
+        var allowed = Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2, WeightType.Int4,
+            WeightType.Int8]);
         foreach (var type in allowed)
             if ($"{type}".Equals(name, StringComparison.OrdinalIgnoreCase))
                 return type;

@@ -62,11 +62,13 @@ public static class ModelDirectory
 
     private static ModelSource Open(string path, string folder, bool isFile)
     {
-        var config = ConfigFile.Load(Path.Combine(folder, ModelFolder.ConfigFile));
+        string configPath = Path.Combine(folder, ModelFolder.ConfigFile);
+        var config = ConfigFile.Load(configPath);
+        var layout = GroupedLayout.Load(configPath);
         var files = new SafetensorsSet(isFile ? path : folder);
         try
         {
-            return new ModelSource(path, config, Tensors(files, config), files)
+            return new ModelSource(path, config, Tensors(files, config, layout), files)
             {
                 TokenizerPath = TokenizerLoader.FindIn(folder),
                 ChatTemplate = ReadChatTemplate(folder),
@@ -207,7 +209,7 @@ public static class ModelDirectory
     /// The model's tensors in a set of files that must hold them all, rightly shaped, and nothing
     /// else.
     /// </summary>
-    private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config)
+    private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config, GroupedLayout? layout)
     {
         // Before the names of a million layers are listed for a file of a few tensors.
         if (config.Layers > files.Names.Count)
@@ -219,6 +221,13 @@ public static class ModelDirectory
         foreach (var (name, shape, facts) in config.ParameterShapes())
         {
             string inFile = files.Has(name) ? name : FileName(config, name, facts);
+            if (layout is not null && !files.Has(inFile) && shape.Rank == 2
+                && GroupedTensor.In(files, [name, FileName(config, name, facts)], layout) is { } grouped)
+            {
+                found.Add(grouped.Open(shape).Named(name));
+                known.UnionWith(grouped.Names);
+                continue;
+            }
             if (!files.Has(inFile))
                 throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
             long[] expected = shape.ToArray();
@@ -247,7 +256,8 @@ public static class ModelDirectory
         {
             if (config.TiedHead && name == "lm_head.weight")
                 CheckTiedHead(files, tokenTable);
-            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal)))
+            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
+                && !GroupedTensor.IsZeroBias(files, name))
                 throw new BadFileException(files.FileOf(name),
                     $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
         }

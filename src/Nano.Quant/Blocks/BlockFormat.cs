@@ -14,6 +14,7 @@ internal abstract class BlockFormat
         new BlockFormat<Q8_0>(), new BlockFormat<Q2_K>(), new BlockFormat<Q3_K>(), new BlockFormat<Q4_K>(),
         new BlockFormat<Q5_K>(), new BlockFormat<Q6_K>(), new BlockFormat<IQ4_NL>(), new BlockFormat<IQ4_XS>(),
         new BlockFormat<TQ1_0>(), new BlockFormat<TQ2_0>(), new BlockFormat<MXFP4>(), new BlockFormat<NVFP4>(),
+        new BlockFormat<Int4>(), new BlockFormat<Int8>(),
     ];
 
     private static readonly Dictionary<WeightType, BlockFormat> ByType = All.ToDictionary(format => format.Type);

@@ -62,7 +62,7 @@ internal static class LlmInt8
             for (int k = 0, at = 0; k < columns; k++)
                 if (!outliers[k])
                     row[at++] = matrix[(r * columns) + k];
-            scales[r] = Int8.Absmax(row, codes.Slice(r * few, few));
+            scales[r] = IntBytes.Absmax(row, codes.Slice(r * few, few));
         }
         return scales;
     }

@@ -101,13 +101,13 @@ public sealed class MethodTests : IDisposable
     public void Bytes_by_the_largest_magnitude_are_those_of_numpy()
     {
         var codes = new sbyte[w.Length];
-        Around(Numbers("int8.absmax_tensor.scale")[0], Int8.Absmax(w, codes));
+        Around(Numbers("int8.absmax_tensor.scale")[0], IntBytes.Absmax(w, codes));
         Assert.Equal(Codes("int8.absmax_tensor.codes"), codes.Select(code => (long)code));
         double[] scales = Numbers("int8.absmax_row.scale");
         for (int row = 0; row < Rows; row++)
-            Around(scales[row], Int8.Absmax(w.AsSpan(row * Columns, Columns), codes.AsSpan(row * Columns, Columns)));
+            Around(scales[row], IntBytes.Absmax(w.AsSpan(row * Columns, Columns), codes.AsSpan(row * Columns, Columns)));
         Assert.Equal(Codes("int8.absmax_row.codes"), codes.Select(code => (long)code));
-        Assert.Equal(0, Int8.Absmax(new double[3], codes.AsSpan(0, 3)));
+        Assert.Equal(0, IntBytes.Absmax(new double[3], codes.AsSpan(0, 3)));
         Assert.Equal([0, 0, 0], codes[..3]);
     }
 
@@ -120,9 +120,9 @@ public sealed class MethodTests : IDisposable
         for (int row = 0; row < Rows; row++)
         {
             ReadOnlySpan<double> weights = w.AsSpan(row * Columns, Columns);
-            Int8.AbsmaxRow(weights, matrix, row);
+            IntBytes.AbsmaxRow(weights, matrix, row);
             double scale = matrix[row, 0].Scale;
-            Assert.Equal((double)(Half)Int8.Absmax(weights, codes), scale);
+            Assert.Equal((double)(Half)IntBytes.Absmax(weights, codes), scale);
             Assert.All(matrix.Row(row).ToArray(), code => Assert.InRange(code, 1, 255));
             matrix.Dequantise(row, back);
             for (int i = 0; i < Columns; i++)
@@ -134,7 +134,7 @@ public sealed class MethodTests : IDisposable
     public void Bytes_with_a_zero_point_are_those_of_numpy()
     {
         var codes = new byte[w.Length];
-        GroupGrid grid = Int8.ZeroPoint(w, codes);
+        GroupGrid grid = IntBytes.ZeroPoint(w, codes);
         Assert.Equal(Codes("int8.zeropoint.codes"), codes.Select(code => (long)code));
         Near(Numbers("int8.zeropoint.scale_zero"), [grid.Scale, grid.Zero], 1e-6);
     }

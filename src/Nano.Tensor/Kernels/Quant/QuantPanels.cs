@@ -29,7 +29,7 @@ internal readonly unsafe struct QuantPanels
         (IsNibbles, Offset, PartsPerUnit) = type switch
         {
             WeightType.Q4_0 => (true, 8, 1),
-            WeightType.Q4_1 or WeightType.Q4_K => (true, 0, 1),
+            WeightType.Q4_1 or WeightType.Q4_K or WeightType.Int4 => (true, 0, 1),
             WeightType.Q2_K => (true, 0, 2),
             WeightType.Q3_K => (true, 4, 2),
             WeightType.TQ1_0 or WeightType.TQ2_0 => (true, 1, 1),

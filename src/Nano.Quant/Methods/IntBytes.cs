@@ -10,7 +10,7 @@ namespace Nano;
 /// Absmax needs no sum of the inputs beside the product; the zero point wastes no code where weights
 /// have one sign. Ties go to even.
 /// </summary>
-internal static class Int8
+internal static class IntBytes
 {
     /// <summary>The largest code of absmax.</summary>
     public const int Most = 127;
