@@ -12,8 +12,8 @@ internal static class Application
         ("train", TrainVerb.Create), ("generate", GenerateVerb.Create), ("chat", ChatVerb.Create),
         ("eval", EvalVerb.Create), ("sweep", SweepVerb.Create), ("tokenize", TokenizeVerb.Create),
         ("template", TemplateVerb.Create), ("data", DataVerb.Create), ("pull", PullVerb.Create),
-        ("convert", ConvertVerb.Create), ("quantize", QuantizeVerb.Create), ("export", ExportVerb.Create),
-        ("verify", VerifyVerb.Create),
+        ("convert", ConvertVerb.Create), ("quantize", QuantizeVerb.Create), ("imatrix", ImatrixVerb.Create),
+        ("export", ExportVerb.Create), ("verify", VerifyVerb.Create),
         ("info", InfoVerb.Create), ("plan", PlanVerb.Create), ("bench", BenchVerb.Create), ("runs", RunsVerb.Create),
     ];
 

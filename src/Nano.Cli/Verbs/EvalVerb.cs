@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 
 namespace Nano.Cli;
 
@@ -65,7 +64,7 @@ internal static class EvalVerb
         using var disposeModel = model;
         using var onDevice = device is null ? null : new OnnxLosses(model, device);
         ITokenLosses losses = onDevice is null ? new ModelLosses(model, compute) : onDevice;
-        var (ids, bytes) = Read(args.GetValue(Data)!, tokenizer);
+        var (ids, bytes) = TextIds.Read(args.GetValue(Data)!, tokenizer);
         int time = args.GetValue(Seq) ?? model.Config.ContextLength, stride = args.GetValue(Stride) ?? time;
         int context = model.Config.ContextLength;
         if (time < 1 || time > context)
@@ -92,14 +91,5 @@ internal static class EvalVerb
                 ["bits_per_byte"] = Common.Finite(result.BitsPerByte)
             });
         return 0;
-    }
-
-    private static (int[] Ids, long Bytes) Read(string path, ITokenizer tokenizer)
-    {
-        if (TrainingData.AreTokens(path))
-            return TokenFiles.ReadAll(path, tokenizer);
-        string text = CorpusStore.LoadFile(path).Text;
-        return (tokenizer.BeginId is { } begin ? [begin, .. tokenizer.Encode(text)]
-            : tokenizer.Encode(text), Encoding.UTF8.GetByteCount(text));
     }
 }

@@ -15,6 +15,12 @@ internal static class QuantizeVerb
             + "of times)",
         HelpName = "NAME=TYPE",
     };
+    private static readonly Option<string?> Imatrix = new("--imatrix")
+    {
+        Description = "Importance matrix of the model, from 'nano imatrix' or llama.cpp: errors are made where inputs "
+            + "are small",
+        HelpName = "FILE",
+    };
     private static readonly Option<bool> Requantize =
         new("--requantize") { Description = "Accept a model that is quantised already, at a loss" };
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "Replace OUT if it is a file" };
@@ -41,7 +47,7 @@ internal static class QuantizeVerb
             "Write a model with weights of fewer bits as a GGUF file: the types and bytes of llama.cpp.\n\n"
             + "Example:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0")
         {
-            Input, Output, Type, Tensors, Requantize, Overwrite, Json,
+            Input, Output, Type, Tensors, Imatrix, Requantize, Overwrite, Json,
         };
         verb.SetAction(Run);
         return verb;
@@ -56,6 +62,7 @@ internal static class QuantizeVerb
             Quantisation = new QuantisationOptions
             {
                 FileType = Enum.Parse<GgufFileType>(args.GetValue(Type)!),
+                Importance = args.GetValue(Imatrix) is { } matrix ? ImportanceFile.Read(matrix) : null,
                 Types = Chosen(args.GetValue(Tensors) ?? []),
                 Requantises = args.GetValue(Requantize),
             },

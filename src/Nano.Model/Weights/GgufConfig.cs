@@ -240,6 +240,19 @@ internal static class GgufConfig
         _ => GgufFileType.F32,
     };
 
+    /// <summary>States the importance with which a model was quantised, under the keys of llama.cpp.</summary>
+    public static void SetImportance(GgufMetadata metadata, ImportanceMatrix importance)
+    {
+        const string Prefix = "quantize.imatrix.";
+        if (importance.Path is { } path)
+            metadata.Set(Prefix + "file", path);
+        if (importance.DataSets.Count > 0)
+            metadata.Set(Prefix + "dataset", importance.DataSets[0]);
+        metadata.Set(Prefix + "entries_count", (uint)importance.Tensors.Count);
+        if (importance.Chunks > 0)
+            metadata.Set(Prefix + "chunks_count", (uint)importance.Chunks);
+    }
+
     private static void SetTypes(GgufMetadata metadata, GgufFileType type)
     {
         if (type is not (GgufFileType.F32 or GgufFileType.F16 or GgufFileType.BF16))

@@ -122,9 +122,11 @@ public static class GgufModel
     /// <param name="path">The file to create or replace.</param>
     /// <param name="source">The model; quantised weights are quantised again from what they stand for.</param>
     /// <param name="options">The types and the importance of columns.</param>
-    /// <returns>Remarks for the user, such as a tokenizer that has no form in GGUF.</returns>
+    /// <returns>Remarks for the user, such as a tokenizer that has no form in GGUF, or rows that do not divide into a
+    /// type's blocks.</returns>
     /// <exception cref="NanoException">The format cannot hold this model, a weight is not finite, or the file cannot be
     /// written.</exception>
+    /// <exception cref="BadFileException">The importance is that of another model.</exception>
     public static IReadOnlyList<string> Quantise(string path, ModelSource source, QuantisationOptions options)
     {
         if (!options.Requantises
@@ -135,23 +137,13 @@ public static class GgufModel
         var notes = new List<string>();
         GgufMetadata metadata = Metadata(path, source, options.FileType, notes);
         var tensors = Named(source, metadata).OrderBy(entry => entry.Block ?? -1)
-            .ThenBy(entry => entry.Tensor.Name, StringComparer.Ordinal);
-        var mix = QuantMix.Of(source.Config, options.FileType, options.Importance.Count > 0);
-        if (options.Types.Keys.Except(tensors.Select(entry => entry.Tensor.Name)).FirstOrDefault() is { } unknown)
-            throw new NanoException($"there is no tensor {Quoted.Of(unknown)}",
-                $"tensors: {string.Join(", ", tensors.Take(8).Select(entry => entry.Tensor.Name))}, ...");
-        GgufWriter.Write(path, metadata, [.. tensors.Select(entry => Quantised(entry.Tensor, entry.Block).ToGguf())]);
+            .ThenBy(entry => entry.Tensor.Name, StringComparer.Ordinal).ToList();
+        QuantisedTensors chosen = new(source, tensors, options);
+        notes.AddRange(chosen.Notes);
+        if (options.Importance is { } importance)
+            GgufConfig.SetImportance(metadata, importance);
+        GgufWriter.Write(path, metadata, [.. chosen.Stored.Select(tensor => tensor.ToGguf())]);
         return notes;
-
-        ModelTensor Quantised(ModelTensor tensor, int? block)
-        {
-            WeightType kept = source.Metadata is null ? WeightType.F32 : tensor.Type,
-                type = options.Types.TryGetValue(tensor.Name, out WeightType asked) ? asked
-                    : mix.TypeOf(tensor.Name, block, tensor.Shape, kept);
-            return WeightTypes.IsQuantised(type) && type != tensor.Type
-                && options.Importance.TryGetValue(tensor.Name, out float[]? importance)
-                ? QuantisedRows.Of(tensor, type, importance) : tensor.As(type);
-        }
     }
 
     private static GgufMetadata Metadata(string path, ModelSource source, GgufFileType? fileType, List<string> notes)

@@ -54,13 +54,18 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
     /// <param name="layer">The number of its block, or null outside the blocks.</param>
     /// <param name="shape">Its shape.</param>
     /// <param name="stored">The type that it has: it stays where nothing is quantised.</param>
-    public WeightType TypeOf(string tensor, int? layer, Shape shape, WeightType stored)
+    public WeightType TypeOf(string tensor, int? layer, Shape shape, WeightType stored) =>
+        Wanted(tensor, layer, shape, stored) is var type && WeightTypes.IsQuantised(type)
+            ? Fitting(type, shape.Columns) : type;
+
+    /// <summary>The type of a tensor if its rows divide into blocks; see <see cref="TypeOf"/>.</summary>
+    public WeightType Wanted(string tensor, int? layer, Shape shape, WeightType stored)
     {
         string[] parts = tensor.Split('.');
         if (shape.Rank < 2 || parts is not [.., var part, "weight"]
             || part is "position_embd" or "token_types" or "ffn_gate_inp")
             return stored;
-        return WeightTypes.IsQuantised(Main) ? Fitting(Chosen(part, layer ?? 0, shape.Columns), shape.Columns) : Main;
+        return WeightTypes.IsQuantised(Main) ? Chosen(part, layer ?? 0, shape.Columns) : Main;
     }
 
     private WeightType Chosen(string part, int layer, int row)

@@ -12,6 +12,6 @@ public sealed record QuantisationOptions
     /// <summary>Tensors by their names in GGUF files that get another type.</summary>
     public IReadOnlyDictionary<string, WeightType> Types { get; init; } = new Dictionary<string, WeightType>();
 
-    /// <summary>The mean squared input of each column of a tensor, by its name in GGUF files.</summary>
-    public IReadOnlyDictionary<string, float[]> Importance { get; init; } = new Dictionary<string, float[]>();
+    /// <summary>The importance of columns, or null if all count alike.</summary>
+    public ImportanceMatrix? Importance { get; init; }
 }

@@ -172,7 +172,10 @@ public class QuantConversionTests
                 ["blk.0.ffn_up.weight"] = WeightType.NVFP4,
                 ["blk.1.attn_q.weight"] = WeightType.BF16,
             },
-            Importance = new Dictionary<string, float[]> { ["blk.0.attn_k.weight"] = importance },
+            Importance = new ImportanceMatrix(new Dictionary<string, ColumnImportance>
+            {
+                ["blk.0.attn_k.weight"] = new(importance, [1]),
+            }),
         });
         using var made = GgufReader.Open(folder.File("a.gguf"));
         Assert.Equal((GgufTensorType.NVFP4, GgufTensorType.BF16, GgufTensorType.Q4_0),
