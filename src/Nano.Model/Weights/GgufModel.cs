@@ -129,11 +129,8 @@ public static class GgufModel
     /// <exception cref="BadFileException">The importance is that of another model.</exception>
     public static IReadOnlyList<string> Quantise(string path, ModelSource source, QuantisationOptions options)
     {
-        if (!options.Requantises
-            && source.Tensors.FirstOrDefault(tensor => WeightTypes.IsQuantised(tensor.Type)) is { } quantised)
-            throw new NanoException(
-                $"'{source.Path}' is quantised already: {Quoted.Of(quantised.Name)} is {quantised.Type}",
-                "take the original, or allow it with `requantize`");
+        if (!options.Requantises)
+            RefuseQuantised(source);
         var notes = new List<string>();
         GgufMetadata metadata = Metadata(path, source, options.FileType, notes);
         var tensors = Named(source, metadata).OrderBy(entry => entry.Block ?? -1)
@@ -144,6 +141,15 @@ public static class GgufModel
             GgufConfig.SetImportance(metadata, importance);
         GgufWriter.Write(path, metadata, [.. chosen.Stored.Select(tensor => tensor.ToGguf())]);
         return notes;
+    }
+
+    /// <summary>Refuses a model that is quantised already.</summary>
+    internal static void RefuseQuantised(ModelSource source)
+    {
+        if (source.Tensors.FirstOrDefault(tensor => WeightTypes.IsQuantised(tensor.Type)) is { } quantised)
+            throw new NanoException(
+                $"'{source.Path}' is quantised already: {Quoted.Of(quantised.Name)} is {quantised.Type}",
+                "take the original, or allow it with `requantize`");
     }
 
     private static GgufMetadata Metadata(string path, ModelSource source, GgufFileType? fileType, List<string> notes)

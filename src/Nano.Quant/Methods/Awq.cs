@@ -30,9 +30,9 @@ internal static class Awq
     /// <param name="group">Columns of a group.</param>
     /// <param name="bits">Bits of a code.</param>
     /// <param name="threads">The threads to use.</param>
-    /// <param name="isHalf">True for scales of groups that float16 holds.</param>
+    /// <param name="form">The numbers that grids may have.</param>
     public static Choice Choose(IReadOnlyList<double[]> matrices, double[] gram, double[] means, int group, int bits,
-        ParallelOptions threads, bool isHalf = false)
+        ParallelOptions threads, GridForm form = GridForm.Exact)
     {
         int rows = matrices.Sum(matrix => matrix.Length / means.Length);
         var errors = new double[Tries];
@@ -40,7 +40,7 @@ internal static class Awq
         {
             double[] scales = Scales(means, i / (double)Tries);
             foreach (double[] matrix in matrices)
-                errors[i] += Error(matrix, gram, scales, group, bits, threads, isHalf) / rows;
+                errors[i] += Error(matrix, gram, scales, group, bits, threads, form) / rows;
         }
         int best = Array.IndexOf(errors, errors.Min());
         double power = best / (double)Tries;
@@ -56,7 +56,7 @@ internal static class Awq
 
     /// <summary>The sum over rows of the mean squared error of their outputs.</summary>
     private static double Error(double[] matrix, double[] gram, double[] scales, int group, int bits,
-        ParallelOptions threads, bool isHalf)
+        ParallelOptions threads, GridForm form)
     {
         int columns = scales.Length;
         var ofRows = new double[matrix.Length / columns];
@@ -67,7 +67,7 @@ internal static class Awq
             for (int j = 0; j < columns; j++)
                 scaled[j] = weights[j] * scales[j];
             var codes = new GroupedMatrix(1, columns, group, bits);
-            RoundToNearest.Quantise(scaled, codes, 0, isHalf);
+            RoundToNearest.Quantise(scaled, codes, 0, form);
             codes.Dequantise(0, error);
             for (int j = 0; j < columns; j++)
                 error[j] = (error[j] / scales[j]) - weights[j];

@@ -53,13 +53,13 @@ internal static class Gptq
     /// <param name="inputs">Its inputs.</param>
     /// <param name="to">Receives its codes and grids.</param>
     /// <param name="threads">The threads to use.</param>
-    /// <param name="isHalf">True for scales that float16 holds.</param>
+    /// <param name="form">The numbers that grids may have.</param>
     public static void Quantise(double[] weights, Inputs inputs, GroupedMatrix to, ParallelOptions threads,
-        bool isHalf = false) =>
+        GridForm form = GridForm.Exact) =>
         Parallel.For(0, (to.Rows + Crowd - 1) / Crowd, threads, crowd =>
-            Quantise(weights, inputs, to, crowd * Crowd, Math.Min(to.Rows, (crowd + 1) * Crowd), isHalf));
+            Quantise(weights, inputs, to, crowd * Crowd, Math.Min(to.Rows, (crowd + 1) * Crowd), form));
 
-    private static void Quantise(double[] weights, Inputs inputs, GroupedMatrix to, int first, int end, bool isHalf)
+    private static void Quantise(double[] weights, Inputs inputs, GroupedMatrix to, int first, int end, GridForm form)
     {
         int columns = to.Columns;
         var (u, order) = (inputs.U, inputs.Order);
@@ -71,7 +71,7 @@ internal static class Gptq
             for (int i = 0; i < columns; i++)
                 moved[i] = from[order[i]];
             for (int group = 0; inputs.IsOrdered && group < to.Groups; group++)
-                to[row, group] = GroupGrid.Of(from.Slice(group * to.Group, to.Group), to.Most, isHalf);
+                to[row, group] = GroupGrid.Of(from.Slice(group * to.Group, to.Group), to.Most, form);
         }
         for (int i = 0; i < columns; i++)
         {
@@ -81,7 +81,7 @@ internal static class Gptq
             {
                 Span<double> left = rest.AsSpan(((row - first) * columns) + i, columns - i);
                 if (!inputs.IsOrdered && i % to.Group == 0)
-                    to[row, group] = GroupGrid.Of(left[..to.Group], to.Most, isHalf);
+                    to[row, group] = GroupGrid.Of(left[..to.Group], to.Most, form);
                 GroupGrid grid = to[row, group];
                 int code = grid.Code(left[0]);
                 to.Row(row)[column] = (byte)code;

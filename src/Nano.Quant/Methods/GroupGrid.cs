@@ -1,5 +1,18 @@
 namespace Nano;
 
+/// <summary>The numbers that a file holds of a grid.</summary>
+internal enum GridForm
+{
+    /// <summary>All of them, in double precision.</summary>
+    Exact,
+
+    /// <summary>The scale in float16 and the zero as a code from 1 on, which GPTQ's files need.</summary>
+    WholeZero,
+
+    /// <summary>The scale, and the number of code 0, in float16.</summary>
+    Minimum,
+}
+
 /// <summary>
 /// The numbers that the codes of a group stand for: scale (code - zero), with codes from 0 to
 /// <paramref name="Most"/>.
@@ -9,7 +22,7 @@ namespace Nano;
 /// <param name="Most">The largest code.</param>
 internal readonly record struct GroupGrid(double Scale, double Zero, int Most)
 {
-    /// <summary>The smallest scale that is stored as float16.</summary>
+    /// <summary>The smallest scale that float16 holds.</summary>
     private const double Least = 1.0 / (1 << 24);
 
     /// <summary>The largest code of a number of bits.</summary>
@@ -18,10 +31,10 @@ internal readonly record struct GroupGrid(double Scale, double Zero, int Most)
     /// <summary>The grid from the smallest to the largest of some weights and 0, which it holds.</summary>
     /// <param name="weights">The weights.</param>
     /// <param name="most">The largest code.</param>
-    /// <param name="isHalf">True for a scale that float16 holds.</param>
+    /// <param name="form">The numbers that it may have.</param>
     /// <exception cref="QuantisationException">A weight is NaN or infinite, or the scale beyond
     /// float16.</exception>
-    public static GroupGrid Of(ReadOnlySpan<double> weights, int most, bool isHalf)
+    public static GroupGrid Of(ReadOnlySpan<double> weights, int most, GridForm form)
     {
         double low = 0, high = 0;
         for (int i = 0; i < weights.Length; i++)
@@ -32,12 +45,14 @@ internal readonly record struct GroupGrid(double Scale, double Zero, int Most)
             low = Math.Min(low, weights[i]);
             high = Math.Max(high, weights[i]);
         }
-        double scale = (high - low) / most;
+        // With a zero from 1 on, weights without a sign leave one code without use.
+        double scale = (high - low) / (form == GridForm.WholeZero && low == 0 ? most - 1 : most);
         if (scale == 0)
             scale = 1;
-        if (isHalf)
+        if (form != GridForm.Exact)
             scale = ToHalf(scale);
-        return new GroupGrid(scale, Math.Clamp(Math.Round(-low / scale), 0, most), most);
+        double zero = form == GridForm.Minimum ? -(double)(Half)low / scale : Math.Round(-low / scale);
+        return new GroupGrid(scale, Math.Clamp(zero, form == GridForm.WholeZero ? 1 : 0, most), most);
     }
 
     /// <summary>A scale rounded to float16, but never to 0.</summary>
@@ -50,7 +65,8 @@ internal readonly record struct GroupGrid(double Scale, double Zero, int Most)
     }
 
     /// <summary>The code of the nearest number, ties to even, that the grid has.</summary>
-    public int Code(double weight) => (int)Math.Clamp(Math.Round(weight / Scale) + Zero, 0, Most);
+    public int Code(double weight) => (int)Math.Clamp(
+        Zero == Math.Floor(Zero) ? Math.Round(weight / Scale) + Zero : Math.Round((weight / Scale) + Zero), 0, Most);
 
     /// <summary>The number of a code.</summary>
     public double Value(int code) => (code - Zero) * Scale;

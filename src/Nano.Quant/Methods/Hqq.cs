@@ -20,14 +20,14 @@ internal static class Hqq
     /// <summary>Quantises a matrix [rows, columns].</summary>
     /// <param name="weights">The matrix.</param>
     /// <param name="to">Receives its codes and grids.</param>
-    /// <param name="isHalf">True for scales and products of zeros with them that float16 holds.</param>
+    /// <param name="form">The numbers that grids may have.</param>
     /// <returns>The number of steps that brought an improvement.</returns>
-    public static int Quantise(double[] weights, GroupedMatrix to, bool isHalf = false)
+    public static int Quantise(double[] weights, GroupedMatrix to, GridForm form = GridForm.Exact)
     {
         int groups = weights.Length / to.Group;
         double[] scales = new double[groups], zeros = new double[groups], moved = new double[groups];
         for (int group = 0; group < groups; group++)
-            (scales[group], zeros[group]) = Range(weights.AsSpan(group * to.Group, to.Group), to.Most, isHalf);
+            (scales[group], zeros[group]) = Range(weights.AsSpan(group * to.Group, to.Group), to.Most, form);
         double beta = FirstBeta, best = double.PositiveInfinity;
         int used = 0;
         for (; used < Steps; used++, beta *= Growth)
@@ -42,11 +42,11 @@ internal static class Hqq
             (zeros, moved) = (moved, zeros);
         }
         for (int group = 0; group < groups; group++)
-            Write(weights, to, group, scales[group], zeros[group], isHalf);
+            Write(weights, to, group, scales[group], zeros[group], form);
         return used;
     }
 
-    private static (double Scale, double Zero) Range(ReadOnlySpan<double> weights, int most, bool isHalf)
+    private static (double Scale, double Zero) Range(ReadOnlySpan<double> weights, int most, GridForm form)
     {
         double low = double.PositiveInfinity, high = double.NegativeInfinity;
         for (int i = 0; i < weights.Length; i++)
@@ -58,7 +58,7 @@ internal static class Hqq
             high = Math.Max(high, weights[i]);
         }
         double scale = Math.Min(most / (high - low), MostScale);
-        if (isHalf)
+        if (form != GridForm.Exact)
             scale = 1 / GroupGrid.ToHalf(1 / scale);
         return (scale, Math.Round(-low * scale));
     }
@@ -81,11 +81,12 @@ internal static class Hqq
         return sum;
     }
 
-    private static void Write(double[] weights, GroupedMatrix to, int group, double scale, double zero, bool isHalf)
+    private static void Write(double[] weights, GroupedMatrix to, int group, double scale, double zero, GridForm form)
     {
-        // What a file holds beside the scale is the product of both, the minimum of the group.
-        if (isHalf)
+        if (form == GridForm.Minimum)
             zero = (double)(Half)(zero / scale) * scale;
+        else if (form == GridForm.WholeZero)
+            zero = Math.Clamp(Math.Round(zero), 1, to.Most);
         (int row, int inRow) = Math.DivRem(group, to.Groups);
         to[row, inRow] = new GroupGrid(1 / scale, zero, to.Most);
         Span<byte> codes = to.Row(row).Slice(inRow * to.Group, to.Group);

@@ -38,7 +38,7 @@ internal static class IntBytes
     /// <returns>The grid.</returns>
     public static GroupGrid ZeroPoint(ReadOnlySpan<double> weights, Span<byte> codes)
     {
-        var grid = GroupGrid.Of(weights, GroupGrid.MostOf(8), isHalf: false);
+        var grid = GroupGrid.Of(weights, GroupGrid.MostOf(8), GridForm.Exact);
         for (int i = 0; i < weights.Length; i++)
             codes[i] = (byte)grid.Code(weights[i]);
         return grid;

@@ -11,14 +11,14 @@ internal static class RoundToNearest
     /// <param name="weights">The row.</param>
     /// <param name="to">Receives its codes and grids.</param>
     /// <param name="row">The number of the row there.</param>
-    /// <param name="isHalf">True for scales that float16 holds.</param>
-    public static void Quantise(ReadOnlySpan<double> weights, GroupedMatrix to, int row, bool isHalf = false)
+    /// <param name="form">The numbers that grids may have.</param>
+    public static void Quantise(ReadOnlySpan<double> weights, GroupedMatrix to, int row, GridForm form = GridForm.Exact)
     {
         Span<byte> codes = to.Row(row);
         for (int group = 0; group < to.Groups; group++)
         {
             int start = group * to.Group;
-            GroupGrid grid = GroupGrid.Of(weights.Slice(start, to.Group), to.Most, isHalf);
+            GroupGrid grid = GroupGrid.Of(weights.Slice(start, to.Group), to.Most, form);
             to[row, group] = grid;
             for (int i = start; i < start + to.Group; i++)
                 codes[i] = (byte)grid.Code(weights[i]);

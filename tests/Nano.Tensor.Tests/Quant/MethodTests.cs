@@ -272,18 +272,41 @@ public sealed class MethodTests : IDisposable
     {
         GroupedMatrix nearest = new(Rows, Columns, Group, Bits), hqq = new(Rows, Columns, Group, Bits);
         for (int row = 0; row < Rows; row++)
-            RoundToNearest.Quantise(w.AsSpan(row * Columns, Columns), nearest, row, isHalf: true);
-        Hqq.Quantise(w, hqq, isHalf: true);
+            RoundToNearest.Quantise(w.AsSpan(row * Columns, Columns), nearest, row, GridForm.Minimum);
+        Hqq.Quantise(w, hqq, GridForm.Minimum);
         for (int i = 0; i < nearest.Scales.Length; i++)
         {
             Assert.Equal((double)(Half)nearest.Scales[i], nearest.Scales[i]);
             Assert.Equal((double)(Half)hqq.Scales[i], hqq.Scales[i], 1e-12);
-            double minimum = -hqq.Zeros[i] * hqq.Scales[i];
-            Assert.Equal((double)(Half)minimum, minimum, 1e-12);
+            foreach (GroupedMatrix made in (GroupedMatrix[])[nearest, hqq])
+            {
+                double minimum = -made.Zeros[i] * made.Scales[i];
+                Assert.Equal((double)(Half)minimum, minimum, 1e-12);
+            }
         }
         double[] back = Dequantised(nearest);
         Assert.All(w.Zip(back, (a, b) => Math.Abs(a - b)).Zip(Enumerable.Range(0, w.Length)), pair =>
             Assert.InRange(pair.First, 0, nearest.Scales[pair.Second / Group] * 0.52));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Zeros_of_gptq_files_are_codes_from_1_on(double least)
+    {
+        // Weights without a sign: 0 would be code 0.
+        double[] weights = [.. w.Take(Columns).Select(weight => Math.Abs(weight) + least)], back = new double[Columns];
+        GroupedMatrix nearest = new(1, Columns, Group, Bits), hqq = new(1, Columns, Group, Bits);
+        RoundToNearest.Quantise(weights, nearest, 0, GridForm.WholeZero);
+        Hqq.Quantise(weights, hqq, GridForm.WholeZero);
+        Assert.All([.. nearest.Zeros, .. hqq.Zeros], zero =>
+        {
+            Assert.Equal(Math.Round(zero), zero);
+            Assert.InRange(zero, 1, 15);
+        });
+        nearest.Dequantise(0, back);
+        for (int i = 0; i < Columns; i++)
+            Assert.InRange(Math.Abs(back[i] - weights[i]), 0, 0.52 * nearest.Scales[i / Group]);
     }
 
     [Fact]
@@ -295,7 +318,7 @@ public sealed class MethodTests : IDisposable
         Assert.Throws<QuantisationException>(() => RoundToNearest.Quantise(bad.AsSpan(0, Columns), matrix, 0));
         Assert.Throws<QuantisationException>(() => Hqq.Quantise(bad[..Columns], matrix));
         bad[70] = 1e9;
-        Assert.Throws<QuantisationException>(() => RoundToNearest.Quantise(bad.AsSpan(0, Columns), matrix, 0, true));
+        Assert.Throws<QuantisationException>(() => RoundToNearest.Quantise(bad.AsSpan(0, Columns), matrix, 0, GridForm.Minimum));
         Assert.Throws<ArgumentException>(() => new GroupedMatrix(1, Columns, 33, 4));
         Assert.Throws<ArgumentOutOfRangeException>(() => new GroupedMatrix(1, Columns, Group, 9));
     }
