@@ -126,13 +126,26 @@ internal static class Common
     public static (LanguageModel Model, ITokenizer Tokenizer) OpenModel(string path, string? tokenizerPath,
         bool toRun, bool exact = false)
     {
-        const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
         string place = HubModels.FindLocal(path) ?? path;
         if (!Path.Exists(place) && HubModelName.IsWithOwner(place))
             throw new NanoException(
                 $"there is no model at {Quoted.Of(path)}",
                 "train one with 'nano train', give the folder of a model, or fetch OWNER/MODEL with 'nano pull'");
         using var source = ModelLoader.Open(place);
+        ITokenizer tokenizer = TokenizerOf(source, path, tokenizerPath);
+        return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
+    }
+
+    /// <summary>The configuration of a model and the tokenizer that goes with it, as of <see cref="OpenModel"/>.</summary>
+    public static (ModelConfig Config, ITokenizer Tokenizer) OpenTokenizer(string path, string? tokenizerPath)
+    {
+        using var source = ModelLoader.Open(HubModels.FindLocal(path) ?? path);
+        return (source.Config, TokenizerOf(source, path, tokenizerPath));
+    }
+
+    private static ITokenizer TokenizerOf(ModelSource source, string path, string? tokenizerPath)
+    {
+        const string Hint = "name one with --tokenizer, such as the run or folder that the model comes from";
         ITokenizer tokenizer;
         try
         {
@@ -147,7 +160,7 @@ internal static class Common
             throw new BadFileException(source.TokenizerPath!,
                 $"the tokenizer has {tokenizer.VocabSize} tokens and the model {source.Config.VocabSize}");
         Prompt.CheckFit(tokenizer, source.Config);
-        return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
+        return tokenizer;
     }
 
     /// <summary>The option for quantised weights in float32.</summary>

@@ -7,7 +7,7 @@ internal static class QuantizeVerb
 {
     private static readonly Argument<string> Input =
         new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
-    private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write" };
+    private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write; with --method also a new folder" };
     private static readonly Option<string> Type = Types();
     private static readonly Option<string[]> Tensors = new("--tensor")
     {
@@ -44,17 +44,21 @@ internal static class QuantizeVerb
     public static Command Create()
     {
         var verb = new Command("quantize",
-            "Write a model with weights of fewer bits as a GGUF file: the types and bytes of llama.cpp.\n\n"
-            + "Example:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0")
+            "Write a model with weights of fewer bits: a GGUF file with the types and bytes of llama.cpp, or by a method "
+            + "that looks at what weights read.\n\nExample:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0")
         {
             Input, Output, Type, Tensors, Imatrix, Requantize, Overwrite, Json,
         };
+        foreach (Option option in MethodArguments.All)
+            verb.Options.Add(option);
         verb.SetAction(Run);
         return verb;
     }
 
     private static int Run(ParseResult args)
     {
+        if (MethodArguments.AreGiven(args))
+            return RunMethod(args);
         var options = new ConversionOptions
         {
             Format = ModelFormat.Gguf,
@@ -68,6 +72,24 @@ internal static class QuantizeVerb
             },
         };
         return ConvertVerb.Write(args.GetValue(Input)!, args.GetValue(Output)!, options, args.GetValue(Json));
+    }
+
+    private static int RunMethod(ParseResult args)
+    {
+        foreach (Option option in (Option[])[Tensors, Imatrix])
+            if (args.GetResult(option) is { Implicit: false })
+                throw new NanoException($"{option.Name} does not go with --method", "leave one of them out");
+        string input = args.GetValue(Input)!, output = args.GetValue(Output)!;
+        bool hasType = args.GetResult(Type) is { Implicit: false };
+        var common = new CalibrationOptions
+        {
+            Method = default,
+            FileType = hasType ? Enum.Parse<GgufFileType>(args.GetValue(Type)!) : null,
+            Requantises = args.GetValue(Requantize),
+            Overwrite = args.GetValue(Overwrite),
+        };
+        return ConvertVerb.Write(input, output, args.GetValue(Json), (human, stop) =>
+            MethodArguments.Quantise(args, input, output, common, human, stop));
     }
 
     /// <summary>The types of single tensors.</summary>

@@ -58,6 +58,8 @@ public sealed class CalibratedQuantiser
         using ModelSource source = ModelLoader.Open(input);
         if (!options.Requantises)
             GgufModel.RefuseQuantised(source);
+        if (isGguf)
+            GgufModel.Refuse(source.Config);
         using LanguageModel model = source.Load();
         var quantiser = new CalibratedQuantiser(model, compute, options, isGguf);
         quantiser.Run(ids, progress);

@@ -143,6 +143,13 @@ public static class GgufModel
         return notes;
     }
 
+    /// <summary>Refuses a model that the format cannot hold.</summary>
+    internal static void Refuse(ModelConfig config)
+    {
+        if (GgufConfig.Refusal(config) is { } reason)
+            throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
+    }
+
     /// <summary>Refuses a model that is quantised already.</summary>
     internal static void RefuseQuantised(ModelSource source)
     {
@@ -154,8 +161,7 @@ public static class GgufModel
 
     private static GgufMetadata Metadata(string path, ModelSource source, GgufFileType? fileType, List<string> notes)
     {
-        if (GgufConfig.Refusal(source.Config) is { } reason)
-            throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
+        Refuse(source.Config);
         GgufMetadata metadata = GgufConfig.Write(source, fileType, path);
         if (source.Metadata is null)
             TokenizerConversion.ToGguf(source, metadata, notes);

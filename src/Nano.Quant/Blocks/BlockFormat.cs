@@ -38,6 +38,13 @@ internal abstract class BlockFormat
     /// <exception cref="NotSupportedException">These are plain numbers.</exception>
     public virtual void Decode(ReadOnlySpan<byte> block, Decoded to) => throw new NotSupportedException($"{Type}");
 
+    /// <summary>Gives each number of one block the value that the block stores in its place.</summary>
+    /// <param name="block">The numbers.</param>
+    /// <param name="scales">Receives the scale of each sixteen of them.</param>
+    /// <returns>False if a number is not finite, or a scale beyond the format.</returns>
+    /// <exception cref="NotSupportedException">These are plain numbers.</exception>
+    public virtual bool Round(Span<float> block, Span<float> scales) => throw new NotSupportedException($"{Type}");
+
     /// <summary>True if a row of this length is a whole number of blocks.</summary>
     public bool Divides(long row) => row % Weights == 0;
 
@@ -123,6 +130,22 @@ internal sealed class BlockFormat<F> : BlockFormat where F : struct, IBlockForma
     }
 
     public override bool HasMinimum => F.HasMinimum;
+
+    public override bool Round(Span<float> block, Span<float> scales)
+    {
+        foreach (float x in block)
+            if (!float.IsFinite(x))
+                return false;
+        Span<byte> bytes = stackalloc byte[F.Bytes];
+        if (!F.Quantise(block, default, bytes))
+            return false;
+        Span<sbyte> codes = stackalloc sbyte[F.Weights];
+        Span<float> minima = stackalloc float[F.Weights / Decoded.Part];
+        var decoded = new Decoded(codes, scales, minima);
+        F.Decode(bytes, decoded);
+        decoded.WriteTo(block, F.HasMinimum);
+        return true;
+    }
 
     public override void Decode(ReadOnlySpan<byte> block, Decoded to) => F.Decode(block, to);
 
