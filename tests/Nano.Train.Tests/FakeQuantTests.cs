@@ -36,7 +36,8 @@ public class FakeQuantTests
         using LanguageModel model = Runs.NewModel(options), quantised = Runs.NewModel(options);
         using var compute = new Compute(2);
         using var step = new TrainStep(model, compute, Loader(options), options);
-        using var plain = new TrainStep(quantised, compute, Loader(options), options with { FakeQuant = WeightType.F32 });
+        using var plain = new TrainStep(quantised, compute, Loader(options),
+            options with { FakeQuant = WeightType.F32 });
         int[] before = Runs.Bits(model);
         int matrices = 0;
         foreach (Tensor weights in quantised.Parameters.All.Where(p => p.Parameter!.IsInner && p.Shape.Rank == 2))

@@ -136,7 +136,9 @@ internal static class Common
         return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
     }
 
-    /// <summary>The configuration of a model and the tokenizer that goes with it, as of <see cref="OpenModel"/>.</summary>
+    /// <summary>
+    /// The configuration of a model and the tokenizer that goes with it, as of <see cref="OpenModel"/>.
+    /// </summary>
     public static (ModelConfig Config, ITokenizer Tokenizer) OpenTokenizer(string path, string? tokenizerPath)
     {
         using var source = ModelLoader.Open(HubModels.FindLocal(path) ?? path);

@@ -19,11 +19,14 @@ internal static class MethodArguments
         Description = "Text that gptq, awq and smoothquant run the model on: a UTF-8 file, a folder made by 'nano data "
             + "prepare' (its validation split), or a token file of llm.c",
     };
-    private static readonly Option<int?> Bits =
-        new("--bits") { Description = "Bits of a code with --method: 4, or 8 in folders (default: 4; int8 and smoothquant 8)" };
+    private static readonly Option<int?> Bits = new("--bits")
+    {
+        Description = "Bits of a code with --method: 4, or 8 in folders (default: 4; int8 and smoothquant 8)",
+    };
     private static readonly Option<int?> Group = new("--group")
     {
-        Description = $"Columns with one scale (default: {CalibrationOptions.DefaultGroup} in folders, 32 in GGUF files)",
+        Description = $"Columns with one scale (default: {CalibrationOptions.DefaultGroup} in folders, 32 in GGUF "
+            + "files)",
     };
     private static readonly Option<bool> InOrder = new("--in-order")
     {
@@ -40,7 +43,8 @@ internal static class MethodArguments
     private static readonly Option<int?> Threads = Common.Threads();
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Option> All => [Method, Data, Bits, Group, InOrder, Chunks, Seq, TokenizerPath, Threads];
+    public static IReadOnlyList<Option> All =>
+        [Method, Data, Bits, Group, InOrder, Chunks, Seq, TokenizerPath, Threads];
 
     /// <summary>True if a method is asked for.</summary>
     /// <exception cref="NanoException">Options of methods are given without one.</exception>

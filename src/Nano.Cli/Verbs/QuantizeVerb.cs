@@ -7,7 +7,8 @@ internal static class QuantizeVerb
 {
     private static readonly Argument<string> Input =
         new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
-    private static readonly Argument<string> Output = new("out") { Description = "GGUF file to write; with --method also a new folder" };
+    private static readonly Argument<string> Output =
+        new("out") { Description = "GGUF file to write; with --method also a new folder" };
     private static readonly Option<string> Type = Types();
     private static readonly Option<string[]> Tensors = new("--tensor")
     {
@@ -44,8 +45,9 @@ internal static class QuantizeVerb
     public static Command Create()
     {
         var verb = new Command("quantize",
-            "Write a model with weights of fewer bits: a GGUF file with the types and bytes of llama.cpp, or by a method "
-            + "that looks at what weights read.\n\nExample:\n  nano quantize runs/shakespeare-char small.gguf --type Q8_0")
+            "Write a model with weights of fewer bits: a GGUF file with the types and bytes of llama.cpp, or by a "
+            + "method that looks at what weights read.\n\nExample:\n  nano quantize runs/shakespeare-char small.gguf "
+            + "--type Q8_0")
         {
             Input, Output, Type, Tensors, Imatrix, Requantize, Overwrite, Json,
         };

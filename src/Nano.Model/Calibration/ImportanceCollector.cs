@@ -49,7 +49,8 @@ public sealed class ImportanceCollector
     public static ImportanceMatrix Collect(LanguageModel model, Compute compute, ReadOnlySpan<int> ids, string dataSet,
         ImportanceOptions options, IProgress<ImportanceProgress>? progress = null)
     {
-        int length = options.ChunkLength, chunks = TextChunks.Count(model.Config, ids, options.ChunkLength, options.Chunks);
+        int length = options.ChunkLength,
+            chunks = TextChunks.Count(model.Config, ids, options.ChunkLength, options.Chunks);
         var collector = new ImportanceCollector(options);
         compute.WatchLinear = collector.Add;
         try

@@ -79,8 +79,9 @@ public sealed class CalibratedQuantiser
                     inputs.Add(input);
                     bytes += sizeof(double) * (long)Math.Pow(parameters[input.Weights[0]].Shape[1], 2);
                 }
-            InputStatistics?[] statistics = options.NeedsText ? InputCollector.Collect(model, compute, ids, options,
-                inputs, hasProducts: options.Method != QuantisationMethod.SmoothQuant) : new InputStatistics?[inputs.Count];
+            InputStatistics?[] statistics = !options.NeedsText ? new InputStatistics?[inputs.Count]
+                : InputCollector.Collect(model, compute, ids, options, inputs,
+                    hasProducts: options.Method != QuantisationMethod.SmoothQuant);
             if (options.IsScaling)
                 for (int i = 0; i < inputs.Count; i++)
                     Scale(inputs[i], statistics[i]!);
@@ -190,8 +191,8 @@ public sealed class CalibratedQuantiser
     private Conversion Write(ModelSource source, ModelFormat from, string output, ConversionOptions target)
     {
         ModelTensor[] tensors = [.. source.Tensors.Select(tensor =>
-            isGguf && made.TryGetValue(tensor.Name, out GroupedMatrix? matrix) ? GroupedWriter.Blocks(tensor.Name, matrix)
-                : moved.Contains(tensor.Name) ? InMemory(tensor) : tensor)];
+            isGguf && made.TryGetValue(tensor.Name, out GroupedMatrix? matrix)
+                ? GroupedWriter.Blocks(tensor.Name, matrix) : moved.Contains(tensor.Name) ? InMemory(tensor) : tensor)];
         using ModelSource changed = source.With(tensors);
         var types = changed.Declared.Where(pair => made.ContainsKey(pair.Tensor.Name)).ToDictionary(
             pair => GgufNames.Of(pair.Tensor.Name, pair.Facts), pair => pair.Tensor.Type, StringComparer.Ordinal);
@@ -207,8 +208,9 @@ public sealed class CalibratedQuantiser
         });
         return left.Count == 0 ? written : written with
         {
-            Notes = [.. written.Notes, $"{left.Count} matrices stay as they are, for groups or words do not divide them: "
-                + string.Join(", ", left.Take(3).Select(name => Quoted.Of(name))) + (left.Count > 3 ? ", ..." : "")],
+            Notes = [.. written.Notes, $"{left.Count} matrices stay as they are, for groups or words do not divide "
+                + $"them: {string.Join(", ", left.Take(3).Select(name => Quoted.Of(name)))}"
+                + (left.Count > 3 ? ", ..." : "")],
         };
     }
 

@@ -60,7 +60,8 @@ public sealed record CalibrationOptions
     public bool Overwrite { get; init; }
 
     /// <summary>True if the method looks at inputs.</summary>
-    public bool NeedsText => Method is QuantisationMethod.Gptq or QuantisationMethod.Awq or QuantisationMethod.SmoothQuant;
+    public bool NeedsText =>
+        Method is QuantisationMethod.Gptq or QuantisationMethod.Awq or QuantisationMethod.SmoothQuant;
 
     /// <summary>True if the method only scales channels before weights are rounded to the nearest.</summary>
     internal bool IsScaling => Method is QuantisationMethod.Awq or QuantisationMethod.SmoothQuant;
@@ -71,7 +72,7 @@ public sealed record CalibrationOptions
     /// <summary>Bits of a code.</summary>
     internal int CodeBits => Bits ?? (IsBytes ? 8 : 4);
 
-    /// <summary>Columns of a group of a matrix with so many columns.</summary>
+    /// <summary>Columns of a group of a matrix with this number of columns.</summary>
     internal int GroupOf(int columns, bool isGguf) => Group ?? (isGguf ? 32 : IsBytes ? columns : DefaultGroup);
 
     /// <summary>Columns of a group as a folder's config.json has them, -1 for all of a row.</summary>

@@ -1,6 +1,8 @@
 namespace Nano;
 
-/// <summary>The layout of quantised matrices in a Hugging Face folder: quantization_config of its config.json.</summary>
+/// <summary>
+/// The layout of quantised matrices in a Hugging Face folder: quantization_config of its config.json.
+/// </summary>
 /// <param name="IsAwq">True for AutoAWQ's "gemm", false for AutoGPTQ's.</param>
 /// <param name="Bits">Bits of a code, 4 or 8.</param>
 /// <param name="GroupSize">Inputs with one scale; -1 for all of a matrix.</param>
@@ -42,7 +44,8 @@ internal sealed record GroupedLayout(bool IsAwq, int Bits, int GroupSize, bool I
 
     private static GroupedLayout Awq(string path, ConfigJson quantisation, int bits, int group)
     {
-        string version = quantisation.String("version") ?? "gemm", backend = quantisation.String("backend") ?? "autoawq";
+        string version = quantisation.String("version") ?? "gemm",
+            backend = quantisation.String("backend") ?? "autoawq";
         if (!version.Equals("gemm", StringComparison.OrdinalIgnoreCase))
             throw Unsupported(path, "version", version, "gemm");
         if (backend != "autoawq")

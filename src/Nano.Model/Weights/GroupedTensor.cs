@@ -4,17 +4,18 @@ using CommunityToolkit.HighPerformance.Buffers;
 namespace Nano;
 
 /// <summary>
-/// A matrix [N, K] in the layout of AutoGPTQ or AutoAWQ: codes, zeros and scales as tensors of their own, transposed
-/// and with several codes to a word. With P = 32 / bits,
+/// A matrix [N, K] in the layout of AutoGPTQ or AutoAWQ: codes, zeros and scales as tensors of their
+/// own, transposed and with several codes to a word. With P = 32 / bits,
 /// <code>
 /// GPTQ  qweight [K / P, N]   bits b (k mod P) of word [k div P, n]
 /// AWQ   qweight [K, N / 8]   nibble i of word [k, c] is output 8 c + (0 2 4 6 1 3 5 7)[i]
 /// both  qzeros [G, N / P] packed along n as GPTQ's in order, AWQ's in its own; scales [G, N]
 /// GPTQ  g_idx [K] the group of each input, where groups are not neighbours
 /// </code>
-/// A weight is scale (code - zero), exact in float32. Where a file of version 1 of GPTQ holds a zero, it holds one less,
-/// in the bits there are: 0 as the largest code. Groups of neighbours, whole blocks of 32, with scales in float16 are
-/// read as <see cref="WeightType.Int4"/> or <see cref="WeightType.Int8"/>, others as float32.
+/// A weight is scale (code - zero), exact in float32. Version 1 of GPTQ stores zeros less 1, in the bits
+/// there are: 0 as the largest code. Groups of neighbours, whole blocks of 32, with scales in
+/// float16 are read as <see cref="WeightType.Int4"/> or <see cref="WeightType.Int8"/>, others as
+/// float32.
 /// </summary>
 internal sealed class GroupedTensor
 {
@@ -116,7 +117,8 @@ internal sealed class GroupedTensor
     private int[]? Order()
     {
         if (layout.IsAwq || !files.Has(name + OrderSuffix))
-            return layout.IsOrdered ? throw Bad($"tensor '{name + OrderSuffix}' is missing ('desc_act' is true)") : null;
+            return !layout.IsOrdered ? null
+                : throw Bad($"tensor '{name + OrderSuffix}' is missing ('desc_act' is true)");
         StoredTensor part = Part(OrderSuffix, SafetensorsType.I32);
         Check(part, [K]);
         var groups = new int[K];
@@ -148,7 +150,8 @@ internal sealed class GroupedTensor
 
     private void Rows(WeightType type, int first, int rows, Span<byte> to)
     {
-        using SpanOwner<byte> q = SpanOwner<byte>.Allocate(checked(rows * K)), z = SpanOwner<byte>.Allocate(rows * Groups);
+        using SpanOwner<byte> q = SpanOwner<byte>.Allocate(checked(rows * K)),
+            z = SpanOwner<byte>.Allocate(rows * Groups);
         using SpanOwner<float> s = SpanOwner<float>.Allocate(rows * Groups);
         if (layout.IsAwq)
             AlongOutputs(codes, K, first, rows, q.Span, InAwqWord, 0);
@@ -206,8 +209,11 @@ internal sealed class GroupedTensor
         }
     }
 
-    /// <summary>Values [count, N] whose words hold neighbours along n, transposed: the pieces of these outputs.</summary>
-    private void AlongOutputs(StoredTensor from, int count, int first, int rows, Span<byte> to, int[] inWord, int offset)
+    /// <summary>
+    /// Values [count, N] whose words hold neighbours along n, transposed: the pieces of these outputs.
+    /// </summary>
+    private void AlongOutputs(StoredTensor from, int count, int first, int rows, Span<byte> to, int[] inWord,
+        int offset)
     {
         int per = layout.PerWord, mask = GroupGrid.MostOf(layout.Bits), word = first / per,
             words = ((first + rows + per - 1) / per) - word;

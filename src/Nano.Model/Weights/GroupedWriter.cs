@@ -16,7 +16,8 @@ internal static class GroupedWriter
     private const int WordBits = 32;
 
     /// <summary>True if a matrix [rows, columns] fits the words of GPTQ's layout.</summary>
-    public static bool Fits(Shape shape, int bits) => shape[0] % (WordBits / bits) == 0 && shape[1] % (WordBits / bits) == 0;
+    public static bool Fits(Shape shape, int bits) =>
+        shape[0] % (WordBits / bits) == 0 && shape[1] % (WordBits / bits) == 0;
 
     /// <summary>
     /// The tensors of a matrix in GPTQ's layout, see <see cref="GroupedTensor"/>: zeros, which are whole and from 1 on,

@@ -155,7 +155,8 @@ public static class ModelDirectory
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
                 stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
         AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile),
-            stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source), grouped))));
+            stream => stream.Write(Encoding.UTF8.GetBytes(
+                ConfigText(source.Config, type ?? MainType(source), grouped))));
 
         IEnumerable<SafetensorsTensor> InFile(ModelTensor tensor, ParameterFacts facts)
         {

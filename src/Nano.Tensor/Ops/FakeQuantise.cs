@@ -59,8 +59,8 @@ public static class FakeQuantiseExtensions
     {
         if (weights.Shape.Rank != 2 || kept.Shape != weights.Shape || weights.Shape[1] % Part != 0
             || steps.Shape != new Shape(weights.Shape[0], weights.Shape[1] / Part))
-            throw new ArgumentException($"fake quantise: {weights}, {kept} and steps {steps} do not fit; wanted [N, K], "
-                + $"[N, K], [N, K / {Part}]");
+            throw new ArgumentException($"fake quantise: {weights}, {kept} and steps {steps} do not fit; wanted "
+                + $"[N, K], [N, K], [N, K / {Part}]");
     }
 
     private static void KeepAlive(Tensor weights, Tensor kept, Tensor steps)

@@ -131,8 +131,8 @@ internal static class TrainSettingTable
         {
             Range = NumberRange.NotNegative,
         },
-        Word("fake_quant", "Quantisation-aware training: type to whose numbers the matrices in blocks are rounded while "
-            + "losses and gradients are computed, for models that will be quantised", FakeQuantTypes,
+        Word("fake_quant", "Quantisation-aware training: type to whose numbers the matrices in blocks are rounded "
+            + "while losses and gradients are computed, for models that will be quantised", FakeQuantTypes,
             o => o.FakeQuant, (o, value) => o with { FakeQuant = value }) with
         {
             ChangesCost = true,

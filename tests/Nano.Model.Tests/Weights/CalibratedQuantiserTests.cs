@@ -90,7 +90,8 @@ public class CalibratedQuantiserTests
         using var folder = new TempFolder();
         string from = Make(folder, kind), to = folder.File(isGguf ? "q.gguf" : "q");
         bool isBytes = method is QuantisationMethod.Int8 or QuantisationMethod.SmoothQuant;
-        var made = Quantise(from, to, new CalibrationOptions { Method = method, Group = isBytes || isGguf ? null : 32 });
+        var made = Quantise(from, to,
+            new CalibrationOptions { Method = method, Group = isBytes || isGguf ? null : 32 });
         Assert.DoesNotContain(made.Notes, note => note.Contains("stay as they are", StringComparison.Ordinal));
         float[] expected = Logits(from), exact = Logits(to), quick = Logits(to, exact: false);
         Assert.InRange(Error(expected, exact), 1e-6, isBytes ? 0.02 : 0.3);
@@ -198,7 +199,8 @@ public class CalibratedQuantiserTests
     {
         using var folder = new TempFolder();
         string from = Make(folder, "llama");
-        var made = Quantise(from, folder.File("q"), new CalibrationOptions { Method = QuantisationMethod.Gptq, Group = 64 });
+        var made = Quantise(from, folder.File("q"),
+            new CalibrationOptions { Method = QuantisationMethod.Gptq, Group = 64 });
         Assert.Contains(made.Notes, note => note.StartsWith("2 matrices stay as they are", StringComparison.Ordinal)
             && note.Contains("'model.layers.0.mlp.down_proj.weight'", StringComparison.Ordinal));
         using var source = ModelLoader.Open(folder.File("q"));
@@ -210,7 +212,8 @@ public class CalibratedQuantiserTests
     {
         using var folder = new TempFolder();
         string from = Make(folder, "gpt2");
-        Quantise(from, folder.File("q"), new CalibrationOptions { Method = QuantisationMethod.Gptq, Bits = 8, Group = 32 });
+        Quantise(from, folder.File("q"),
+            new CalibrationOptions { Method = QuantisationMethod.Gptq, Bits = 8, Group = 32 });
         Assert.InRange(Error(Logits(from), Logits(folder.File("q"))), 1e-6, 0.02);
     }
 

@@ -105,7 +105,8 @@ public sealed class MethodTests : IDisposable
         Assert.Equal(Codes("int8.absmax_tensor.codes"), codes.Select(code => (long)code));
         double[] scales = Numbers("int8.absmax_row.scale");
         for (int row = 0; row < Rows; row++)
-            Around(scales[row], IntBytes.Absmax(w.AsSpan(row * Columns, Columns), codes.AsSpan(row * Columns, Columns)));
+            Around(scales[row],
+                IntBytes.Absmax(w.AsSpan(row * Columns, Columns), codes.AsSpan(row * Columns, Columns)));
         Assert.Equal(Codes("int8.absmax_row.codes"), codes.Select(code => (long)code));
         Assert.Equal(0, IntBytes.Absmax(new double[3], codes.AsSpan(0, 3)));
         Assert.Equal([0, 0, 0], codes[..3]);
@@ -318,7 +319,8 @@ public sealed class MethodTests : IDisposable
         Assert.Throws<QuantisationException>(() => RoundToNearest.Quantise(bad.AsSpan(0, Columns), matrix, 0));
         Assert.Throws<QuantisationException>(() => Hqq.Quantise(bad[..Columns], matrix));
         bad[70] = 1e9;
-        Assert.Throws<QuantisationException>(() => RoundToNearest.Quantise(bad.AsSpan(0, Columns), matrix, 0, GridForm.Minimum));
+        Assert.Throws<QuantisationException>(() =>
+            RoundToNearest.Quantise(bad.AsSpan(0, Columns), matrix, 0, GridForm.Minimum));
         Assert.Throws<ArgumentException>(() => new GroupedMatrix(1, Columns, 33, 4));
         Assert.Throws<ArgumentOutOfRangeException>(() => new GroupedMatrix(1, Columns, Group, 9));
     }
