@@ -1,3 +1,5 @@
+using Nano.Tests;
+
 namespace Nano.Fuzz;
 
 /// <summary>Small valid files of every format, made by the writers.</summary>
@@ -58,6 +60,8 @@ static class FuzzCorpus
         }
         Quantised(seeds, folder);
         LargeBlocks(seeds, folder);
+        foreach (string name in (string[])["gptq4", "gptq8_ordered", "awq4", "gpt2_gptq8"])
+            AddFolder(seeds, Goldens.Path($"quant_folders/{name}"), name);
         return seeds;
     }
 

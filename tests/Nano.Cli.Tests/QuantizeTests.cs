@@ -40,4 +40,29 @@ public class QuantizeTests
         Cli.Run("quantize", first, second, "--type", "Q4_0").Fails(1, "is quantised already", "hint: ");
         Cli.Run("quantize", first, second, "--type", "Q4_0", "--requantize").Succeeds();
     }
+
+    [Fact]
+    public void Methods_write_folders_and_gguf_files_that_evaluate()
+    {
+        using var folder = new TempFolder();
+        string run = folder.File("run"), text = folder.File("text.txt");
+        File.WriteAllText(text, PatternedText.Sentences());
+        Cli.Run("train", "llama-char", "--data", text, "--layers", "1", "--heads", "2", "--channels", "96", "--steps",
+            "2", "--seq", "16", "--batch", "2", "--out", run).Succeeds();
+        string made = folder.File("gptq"), file = folder.File("awq.gguf");
+        Cli.Run("quantize", run, made, "--method", "gptq", "--data", text, "--group", "32", "--chunks", "4", "--json")
+            .Succeeds();
+        Cli.Run("quantize", run, file, "--method", "awq", "--data", text, "--chunks", "4", "--type", "Q5_0").Succeeds();
+        Cli.Run("quantize", run, folder.File("hqq"), "--method", "hqq", "--group", "32").Succeeds();
+        Cli.Run("eval", "--model", made, "--data", text).Succeeds();
+        Cli.Run("eval", "--model", file, "--data", text, "--tokenizer", run).Succeeds();
+        Cli.Run("quantize", run, made, "--method", "gptq", "--data", text).Fails(1, "is there already");
+        Cli.Run("quantize", run, folder.File("b"), "--method", "gptq").Fails(1, "Gptq needs a text", "--data");
+        Cli.Run("quantize", run, folder.File("b"), "--method", "hqq", "--data", text).Fails(1, "looks at no text");
+        Cli.Run("quantize", run, folder.File("b"), "--method", "gptq", "--data", text, "--imatrix", text)
+            .Fails(1, "--imatrix does not go with --method");
+        Cli.Run("quantize", run, folder.File("b.gguf"), "--bits", "4").Fails(1, "--bits belongs to --method");
+        Cli.Run("quantize", run, folder.File("b"), "--method", "nearest", "--bits", "5").Fails(1, "with 5 bits");
+        Assert.False(Path.Exists(folder.File("b")) || Path.Exists(folder.File("b.gguf")));
+    }
 }

@@ -146,6 +146,15 @@ internal static class Common
         return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
     }
 
+    /// <summary>
+    /// The configuration of a model and the tokenizer that goes with it, as of <see cref="OpenModel"/>.
+    /// </summary>
+    public static (ModelConfig Config, ITokenizer Tokenizer) OpenTokenizer(string path, string? tokenizerPath)
+    {
+        using var source = ModelLoader.Open(HubModels.FindLocal(path) ?? path);
+        return (source.Config, TokenizerOf(source, path, tokenizerPath));
+    }
+
     /// <summary>The tokenizer that goes with a model: the one named, or else its own.</summary>
     /// <exception cref="NanoException">There is none, or it does not fit.</exception>
     public static ITokenizer TokenizerOf(ModelSource source, string path, string? tokenizerPath)

@@ -69,14 +69,24 @@ internal static class ConvertVerb
     }
 
     /// <summary>Converts, with progress and a summary; returns the exit code.</summary>
-    internal static int Write(string input, string output, ConversionOptions options, bool json)
+    internal static int Write(string input, string output, ConversionOptions options, bool json) =>
+        Write(input, output, json, (human, stop) =>
+            ModelConverter.Convert(input, output, options, new ConvertLine(human, stop)));
+
+    /// <summary>Writes a model with a summary; returns the exit code.</summary>
+    /// <param name="input">The model.</param>
+    /// <param name="output">The file or folder.</param>
+    /// <param name="json">True to end with a line of JSON.</param>
+    /// <param name="make">Makes it; throws if the token asks for an end.</param>
+    internal static int Write(string input, string output, bool json,
+        Func<TextWriter, CancellationToken, Conversion> make)
     {
         var human = Common.Human(json);
         using var stop = new GentleStop(null, Signals.All);
         Conversion made;
         try
         {
-            made = ModelConverter.Convert(input, output, options, new ConvertLine(human, stop.Token));
+            made = make(human, stop.Token);
         }
         catch (OperationCanceledException)
         {

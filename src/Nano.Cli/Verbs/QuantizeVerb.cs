@@ -8,7 +8,7 @@ internal static class QuantizeVerb
     private static readonly Argument<string> Input =
         new("in") { Description = "Model: a folder of a model or run, .safetensors, .gguf, or .bin" };
     private static readonly Argument<string> Output =
-        new("out") { Description = "GGUF file to write; with --all a folder" };
+        new("out") { Description = "GGUF file to write; with --method also a new folder, with --all a folder" };
     private static readonly Option<string> Type = Types();
     private static readonly Option<string[]> Tensors = new("--tensor")
     {
@@ -32,18 +32,11 @@ internal static class QuantizeVerb
     {
         Description = "With --all: types of the files, e.g. Q8_0,Q4_K_M (default: all but MXFP4, TQ1_0 and TQ2_0)",
     };
-    private static readonly Option<string?> Data = new("--data")
-    {
-        Description = "With --all: text on which each file is compared with the original (default: none is compared)",
-    };
     private static readonly Option<int> Limit = new("--limit")
     {
         Description = "With --all: tokens of the text to use, from its beginning",
         DefaultValueFactory = _ => 8192,
     };
-    private static readonly Option<string?> TokenizerPath =
-        new("--tokenizer") { Description = "With --all: tokenizer to use instead of the model's own" };
-    private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Overwrite =
         new("--overwrite") { Description = "Replace OUT if it is a file, or a folder of such a set" };
     private static readonly Option<bool> Json = Common.Json();
@@ -66,19 +59,22 @@ internal static class QuantizeVerb
     public static Command Create()
     {
         var verb = new Command("quantize",
-            "Write a model with weights of fewer bits as a GGUF file: the types and bytes of llama.cpp.\n\n"
-            + "Example:\n  nano quantize runs/mine small.gguf --type Q8_0\n"
+            "Write a model with weights of fewer bits: a GGUF file with the types and bytes of llama.cpp, or by a "
+            + "method that looks at what weights read.\n\nExample:\n  nano quantize runs/mine small.gguf --type Q8_0\n"
             + "  nano quantize runs/mine small --all --data my.txt")
         {
-            Input, Output, Type, Tensors, Imatrix, Requantize, All, SetTypes, Data, Limit, TokenizerPath, Threads,
-            Overwrite, Json,
+            Input, Output, Type, Tensors, Imatrix, Requantize, All, SetTypes, Limit, Overwrite, Json,
         };
+        foreach (Option option in MethodArguments.All)
+            verb.Options.Add(option);
         verb.SetAction(Run);
         return verb;
     }
 
     private static int Run(ParseResult args)
     {
+        if (MethodArguments.AreGiven(args))
+            return RunMethod(args);
         RefuseUseless(args);
         var quantisation = new QuantisationOptions
         {
@@ -102,9 +98,10 @@ internal static class QuantizeVerb
         bool all = args.GetValue(All);
         if (args.GetValue(Limit) < 2)
             throw new NanoException($"--limit must be 2 or more, got {args.GetValue(Limit)}");
-        foreach (Option option in (Option[])[SetTypes, Data, Limit, TokenizerPath, Threads])
+        foreach (Option option in (Option[])[SetTypes, Limit, .. MethodArguments.Shared])
             if (!all && args.GetResult(option) is { Implicit: false })
-                throw new NanoException($"{option.Name} goes with --all");
+                throw new NanoException(MethodArguments.Shared.Contains(option)
+                    ? $"{option.Name} goes with --all or --method" : $"{option.Name} goes with --all");
         if (all && args.GetResult(Type) is { Implicit: false })
             throw new NanoException("--type is that of a single file", "with --all, name types with --types");
     }
@@ -114,7 +111,7 @@ internal static class QuantizeVerb
         string input = args.GetValue(Input)!, folder = args.GetValue(Output)!;
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
-        string? data = args.GetValue(Data);
+        string? data = args.GetValue(MethodArguments.Data);
         if (data is null)
             human.WriteLine("note: without --data nothing is compared with the original");
         var options = new QuantisationSetOptions
@@ -126,7 +123,7 @@ internal static class QuantizeVerb
             TextName = data,
             Overwrite = args.GetValue(Overwrite),
         };
-        using var compute = Common.NewCompute(args.GetValue(Threads));
+        using var compute = Common.NewCompute(args.GetValue(MethodArguments.Threads));
         using var stop = new GentleStop(null, Signals.All);
         QuantisationSet made;
         try
@@ -154,7 +151,7 @@ internal static class QuantizeVerb
     private static ReadOnlyMemory<int> TextOf(ParseResult args, string input, string data)
     {
         using var source = ModelLoader.Open(input);
-        int[] ids = TextIds.Read(data, Common.TokenizerOf(source, input, args.GetValue(TokenizerPath))).Ids;
+        int[] ids = TextIds.Read(data, Common.TokenizerOf(source, input, args.GetValue(MethodArguments.TokenizerPath))).Ids;
         return ids.AsMemory(0, Math.Min(ids.Length, args.GetValue(Limit)));
     }
 
@@ -171,6 +168,24 @@ internal static class QuantizeVerb
             last = value;
             human.WriteLine($"{value.Done + 1} of {value.Total}: {value.Type}, {value.Work}");
         }
+    }
+
+    private static int RunMethod(ParseResult args)
+    {
+        foreach (Option option in (Option[])[Tensors, Imatrix, All, SetTypes, Limit])
+            if (args.GetResult(option) is { Implicit: false })
+                throw new NanoException($"{option.Name} does not go with --method", "leave one of them out");
+        string input = args.GetValue(Input)!, output = args.GetValue(Output)!;
+        bool hasType = args.GetResult(Type) is { Implicit: false };
+        var common = new CalibrationOptions
+        {
+            Method = default,
+            FileType = hasType ? Enum.Parse<GgufFileType>(args.GetValue(Type)!) : null,
+            Requantises = args.GetValue(Requantize),
+            Overwrite = args.GetValue(Overwrite),
+        };
+        return ConvertVerb.Write(input, output, args.GetValue(Json), (human, stop) =>
+            MethodArguments.Quantise(args, input, output, common, human, stop));
     }
 
     /// <summary>The types of single tensors.</summary>
@@ -190,7 +205,8 @@ internal static class QuantizeVerb
 
     private static WeightType Parse(string name)
     {
-        var allowed = Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2]);
+        var allowed = Enum.GetValues<WeightType>().Except([WeightType.F8_E4M3, WeightType.F8_E5M2, WeightType.Int4,
+            WeightType.Int8]);
         foreach (var type in allowed)
             if ($"{type}".Equals(name, StringComparison.OrdinalIgnoreCase))
                 return type;

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Nano;
 
 /// <summary>
-/// The types that weights are stored as: plain numbers, and formats of quantised blocks under
+/// The types that weights are stored as: plain numbers, and formats of quantised blocks, most under
 /// ggml's names.
 /// </summary>
 [SuppressMessage("Naming", "CA1707", Justification = "The members are the names that files use.")]
@@ -72,6 +72,12 @@ public enum WeightType
 
     /// <summary>Blocks of 64 floats of 4 bits, scales that are floats of 8 bits.</summary>
     NVFP4,
+
+    /// <summary>Blocks of 32, 4 bits, a scale and a code that stands for 0: of folders by GPTQ and AWQ.</summary>
+    Int4,
+
+    /// <summary>Blocks of 32, 8 bits, a scale and a code that stands for 0: of folders by GPTQ.</summary>
+    Int8,
 }
 
 /// <summary>

@@ -89,6 +89,7 @@ public sealed class OnnxTrainStep : ITrainStep
             { Model.Dropout: > 0 } => "`dropout`",
             { KeptActivations: Keep.BFloat16 } => "`activations` bf16",
             { Precision: Precision.BFloat16 } => "`precision` bf16",
+            { FakeQuant: not WeightType.F32 } => "`fake_quant`",
             { Pack: true } => "`pack`",
             { Stability.AverageDecay: > 0 } => "`ema`",
             _ => null,

@@ -49,7 +49,8 @@ public sealed class ImportanceCollector
     public static ImportanceMatrix Collect(LanguageModel model, Compute compute, ReadOnlySpan<int> ids, string dataSet,
         ImportanceOptions options, IProgress<ImportanceProgress>? progress = null)
     {
-        int length = options.ChunkLength, chunks = Checked(model.Config, ids, options);
+        int length = options.ChunkLength,
+            chunks = TextChunks.Count(model.Config, ids, options.ChunkLength, options.Chunks);
         var collector = new ImportanceCollector(options);
         compute.WatchLinear = collector.Add;
         try
@@ -76,38 +77,11 @@ public sealed class ImportanceCollector
         };
     }
 
-    /// <summary>The number of chunks of a text.</summary>
-    private static int Checked(ModelConfig config, ReadOnlySpan<int> ids, ImportanceOptions options)
-    {
-        int length = options.ChunkLength;
-        if (length < 2 || length > config.ContextLength)
-            throw new NanoException($"a chunk must have from 2 to {config.ContextLength} tokens, the model's context, "
-                + $"got {length}");
-        if (options.Chunks < 1)
-            throw new NanoException($"the number of chunks must be 1 or more, got {options.Chunks}");
-        if (ids.Length < length)
-            throw new NanoException($"the text is too short: it has {ids.Length} tokens, and a chunk takes {length}",
-                "use more text, or shorter chunks");
-        int wrong = ids.IndexOfAnyExceptInRange(0, config.VocabSize - 1);
-        if (wrong >= 0)
-            throw new NanoException($"the text has the id {ids[wrong]}; the model's ids run from 0 to "
-                + $"{config.VocabSize - 1}", "is this the model's tokenizer?");
-        return Math.Min(options.Chunks ?? int.MaxValue, ids.Length / length);
-    }
-
     /// <summary>Runs the model over a chunk; returns the sum of the losses of its tokens but the first.</summary>
     private double Run(LanguageModel model, Compute compute, ReadOnlySpan<int> chunk)
     {
-        var shape = new Shape(1, chunk.Length);
-        int[] inputs = chunk.ToArray(), targets = [.. chunk[1..], -100]; // the last one's successor is another chunk's
-        inputs[0] = options.BeginId ?? inputs[0];
-        compute.NextStep();
-        var (_, nll) = model.Loss(compute, Tensor.From(shape, inputs), Tensor.From(shape, targets));
         tokens += chunk.Length;
-        double nats = 0;
-        foreach (float loss in nll.Data)
-            nats += loss;
-        return nats;
+        return TextChunks.Run(model, compute, chunk, options.BeginId);
     }
 
     /// <summary>Adds the squares of a linear map's inputs to those of its weight.</summary>

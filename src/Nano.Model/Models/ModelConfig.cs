@@ -132,6 +132,11 @@ public abstract record ModelConfig
     }
 
     /// <summary>
+    /// The matrices of a block in the order in which they run, those that read one vector together.
+    /// </summary>
+    internal abstract IEnumerable<SharedInput> SharedInputs(int block);
+
+    /// <summary>
     /// Weights that multiply every token: all but the tables in which rows are only looked up. Each
     /// is read once per generated token.
     /// </summary>

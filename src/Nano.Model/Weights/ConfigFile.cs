@@ -11,8 +11,15 @@ public static class ConfigFile
     /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
     /// <exception cref="BadFileException">It is not the configuration of a supported model.</exception>
     public static ModelConfig Load(string path) =>
-        FromJson(Encoding.UTF8
-            .GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json")), path);
+        FromJson(Text(path), path);
+
+    /// <summary>Opens a config.json.</summary>
+    /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
+    /// <exception cref="BadFileException">It is not a JSON object.</exception>
+    internal static ConfigJson Open(string path) => new(Text(path), path);
+
+    private static string Text(string path) => Encoding.UTF8
+        .GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json"));
 
     /// <summary>
     /// Reads a Hugging Face config.json; model_type decides the kind of model. Sizes are required;
@@ -36,6 +43,7 @@ public static class ConfigFile
                 + "qwen2, qwen3"),
         };
         config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
+        GroupedLayout.Read(file, path);
         if (config.BosToken < 0 || config.EosTokens.Any(id => id < 0))
             throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");
         return config.Problem() is { } problem ? throw file.Bad(problem) : config;

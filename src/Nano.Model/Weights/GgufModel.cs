@@ -129,11 +129,8 @@ public static class GgufModel
     /// <exception cref="BadFileException">The importance is that of another model.</exception>
     public static IReadOnlyList<string> Quantise(string path, ModelSource source, QuantisationOptions options)
     {
-        if (!options.Requantises
-            && source.Tensors.FirstOrDefault(tensor => WeightTypes.IsQuantised(tensor.Type)) is { } quantised)
-            throw new NanoException(
-                $"'{source.Path}' is quantised already: {Quoted.Of(quantised.Name)} is {quantised.Type}",
-                "take the original, or allow it with `requantize`");
+        if (!options.Requantises)
+            RefuseQuantised(source);
         var notes = new List<string>();
         GgufMetadata metadata = Metadata(path, source, options.FileType, notes);
         var tensors = Named(source, metadata).OrderBy(entry => entry.Block ?? -1)
@@ -146,10 +143,25 @@ public static class GgufModel
         return notes;
     }
 
+    /// <summary>Refuses a model that the format cannot hold.</summary>
+    internal static void Refuse(ModelConfig config)
+    {
+        if (GgufConfig.Refusal(config) is { } reason)
+            throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
+    }
+
+    /// <summary>Refuses a model that is quantised already.</summary>
+    internal static void RefuseQuantised(ModelSource source)
+    {
+        if (source.Tensors.FirstOrDefault(tensor => WeightTypes.IsQuantised(tensor.Type)) is { } quantised)
+            throw new NanoException(
+                $"'{source.Path}' is quantised already: {Quoted.Of(quantised.Name)} is {quantised.Type}",
+                "take the original, or allow it with `requantize`");
+    }
+
     private static GgufMetadata Metadata(string path, ModelSource source, GgufFileType? fileType, List<string> notes)
     {
-        if (GgufConfig.Refusal(source.Config) is { } reason)
-            throw new NanoException($"a GGUF file cannot hold this model: {reason}", "write it as safetensors");
+        Refuse(source.Config);
         GgufMetadata metadata = GgufConfig.Write(source, fileType, path);
         if (source.Metadata is null)
             TokenizerConversion.ToGguf(source, metadata, notes);

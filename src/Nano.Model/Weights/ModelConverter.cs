@@ -14,6 +14,9 @@ public sealed record ConversionOptions
     /// <summary>The quantisation of a GGUF file; null means none.</summary>
     public QuantisationOptions? Quantisation { get; init; }
 
+    /// <summary>Matrices that a folder gets as codes; null means none.</summary>
+    internal GroupedMatrices? Grouped { get; init; }
+
     /// <summary>The most bytes of weights in one safetensors file; 0 means a single file.</summary>
     public long ShardBytes { get; init; }
 
@@ -55,9 +58,15 @@ public static class ModelConverter
     {
         ModelFormat from = ModelLoader.FormatOf(input);
         using ModelSource opened = ModelLoader.Open(input);
-        ModelFormat to = options.Format ?? Suggested(output, opened.Config);
-        CheckOptions(to, output, options);
-        ModelSource source = progress is null ? opened : opened.Watched(progress);
+        options = options with { Format = options.Format ?? Suggested(output, opened.Config) };
+        CheckOutput(output, options);
+        return Write(progress is null ? opened : opened.Watched(progress), from, output, options);
+    }
+
+    /// <summary>Writes an open model in the format that the options name, after <see cref="CheckOutput"/>.</summary>
+    internal static Conversion Write(ModelSource source, ModelFormat from, string output, ConversionOptions options)
+    {
+        ModelFormat to = options.Format!.Value;
         var notes = new List<string>();
         switch (to)
         {
@@ -77,14 +86,14 @@ public static class ModelConverter
                 {
                     if (from != ModelFormat.Safetensors)
                         TokenizerConversion.ToFolder(source, folder, notes);
-                    ModelDirectory.Write(folder, source, options.Type, options.ShardBytes);
+                    ModelDirectory.Write(folder, source, options.Type, options.ShardBytes, options.Grouped);
                 });
                 break;
         }
-        NoteLosses(from, to, opened, notes);
+        NoteLosses(from, to, source, notes);
         long bytes = to == ModelFormat.Safetensors
             ? Directory.EnumerateFiles(output).Sum(file => new FileInfo(file).Length) : new FileInfo(output).Length;
-        return new Conversion(from, to, opened.Config, bytes, notes)
+        return new Conversion(from, to, source.Config, bytes, notes)
         {
             BitsPerWeight = options.Quantisation is null ? null : BitsPerWeight(output),
         };
@@ -105,8 +114,10 @@ public static class ModelConverter
             _ => ModelFormat.Safetensors,
         };
 
-    private static void CheckOptions(ModelFormat to, string output, ConversionOptions options)
+    /// <summary>Refuses an output that is in the way, and options that its format, which they name, has not.</summary>
+    internal static void CheckOutput(string output, ConversionOptions options)
     {
+        ModelFormat to = options.Format!.Value;
         if (to == ModelFormat.Safetensors)
         {
             if (output.EndsWith(".safetensors", StringComparison.Ordinal))

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Nano;
 
@@ -20,6 +21,8 @@ public static class ModelDirectory
     internal const string TokenizerFile = "tokenizer.json";
 
     private const string TokenizerConfigFile = "tokenizer_config.json";
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n" };
+
     private const int MostTries = 5;
     private const int MaxTokenizerConfigBytes = 1 << 24, MaxTokenizerFileBytes = 1 << 28;
 
@@ -62,11 +65,13 @@ public static class ModelDirectory
 
     private static ModelSource Open(string path, string folder, bool isFile)
     {
-        var config = ConfigFile.Load(Path.Combine(folder, ModelFolder.ConfigFile));
+        string configPath = Path.Combine(folder, ModelFolder.ConfigFile);
+        var config = ConfigFile.Load(configPath);
+        var layout = GroupedLayout.Load(configPath);
         var files = new SafetensorsSet(isFile ? path : folder);
         try
         {
-            return new ModelSource(path, config, Tensors(files, config), files)
+            return new ModelSource(path, config, Tensors(files, config, layout), files)
             {
                 TokenizerPath = TokenizerLoader.FindIn(folder),
                 ChatTemplate = ReadChatTemplate(folder),
@@ -137,23 +142,33 @@ public static class ModelDirectory
     /// <param name="shardBytes">Larger models go into several files of at most this many bytes of
     /// weights; 0 means one file.</param>
     /// <exception cref="NanoException">A file cannot be written.</exception>
-    public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0)
+    public static void Write(string folder, ModelSource source, WeightType? type = null, long shardBytes = 0) =>
+        Write(folder, source, type, shardBytes, grouped: null);
+
+    /// <summary>Writes a model of which some matrices are codes in GPTQ's layout.</summary>
+    internal static void Write(string folder, ModelSource source, WeightType? type, long shardBytes,
+        GroupedMatrices? grouped)
     {
-        var tensors = source.Declared.Select(pair => InFile(pair.Tensor, pair.Facts)
-            .Named(FileName(source.Config, pair.Tensor.Name, pair.Facts))
-            .As(type ?? WeightTypes.Plain(pair.Tensor.Type)));
-        ModelTensor InFile(ModelTensor tensor, ParameterFacts facts) =>
-            IsConv1D(source.Config, facts) ? tensor.Transposed() : tensor;
-        SafetensorsSet.Write(folder, [.. tensors.Select(tensor => tensor.ToSafetensors())],
+        SafetensorsSet.Write(folder, [.. source.Declared.SelectMany(pair => InFile(pair.Tensor, pair.Facts))],
             shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
                 stream.Write(InputFile.ReadBytes(file, MaxTokenizerFileBytes, "check the path")));
         AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile),
-            stream => stream.Write(Encoding.UTF8.GetBytes(ConfigText(source.Config, type ?? MainType(source)))));
+            stream => stream.Write(Encoding.UTF8.GetBytes(
+                ConfigText(source.Config, type ?? MainType(source), grouped))));
+
+        IEnumerable<SafetensorsTensor> InFile(ModelTensor tensor, ParameterFacts facts)
+        {
+            string name = FileName(source.Config, tensor.Name, facts);
+            if (grouped is not null && grouped.ByName.TryGetValue(tensor.Name, out GroupedMatrix? matrix))
+                return GroupedWriter.Folder(name[..name.LastIndexOf('.')], matrix);
+            return [(IsConv1D(source.Config, facts) ? tensor.Transposed() : tensor).Named(name)
+                .As(type ?? WeightTypes.Plain(tensor.Type)).ToSafetensors()];
+        }
     }
 
-    /// <summary>The files of a folder that have names which <see cref="Write"/> gives, or are on the way to them;
+    /// <summary>The files of a folder that have names which writing gives, or are on the way to them;
     /// config.json last.</summary>
     internal static IReadOnlyCollection<string> OwnFiles(string folder)
     {
@@ -167,7 +182,7 @@ public static class ModelDirectory
     /// <summary>The type of most weights.</summary>
     private static WeightType MainType(ModelSource source) => source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type;
 
-    private static string ConfigText(ModelConfig config, WeightType type)
+    private static string ConfigText(ModelConfig config, WeightType type, GroupedMatrices? grouped)
     {
         string name = type switch
         {
@@ -177,8 +192,13 @@ public static class ModelDirectory
             WeightType.F8_E5M2 => "float8_e5m2",
             _ => "float32",
         };
-        return config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"",
+        string text = config.ToJson().Replace("\"torch_dtype\": \"float32\"", $"\"torch_dtype\": \"{name}\"",
             StringComparison.Ordinal);
+        if (grouped is null)
+            return text;
+        JsonNode json = JsonNode.Parse(text)!;
+        json[GroupedLayout.Key] = GroupedWriter.Config(grouped.Bits, grouped.Group);
+        return json.ToJsonString(Indented) + "\n";
     }
 
     /// <summary>
@@ -207,7 +227,7 @@ public static class ModelDirectory
     /// The model's tensors in a set of files that must hold them all, rightly shaped, and nothing
     /// else.
     /// </summary>
-    private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config)
+    private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config, GroupedLayout? layout)
     {
         // Before the names of a million layers are listed for a file of a few tensors.
         if (config.Layers > files.Names.Count)
@@ -219,6 +239,13 @@ public static class ModelDirectory
         foreach (var (name, shape, facts) in config.ParameterShapes())
         {
             string inFile = files.Has(name) ? name : FileName(config, name, facts);
+            if (layout is not null && !files.Has(inFile) && shape.Rank == 2
+                && GroupedTensor.In(files, [name, FileName(config, name, facts)], layout) is { } grouped)
+            {
+                found.Add(grouped.Open(shape).Named(name));
+                known.UnionWith(grouped.Names);
+                continue;
+            }
             if (!files.Has(inFile))
                 throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
             long[] expected = shape.ToArray();
@@ -247,7 +274,8 @@ public static class ModelDirectory
         {
             if (config.TiedHead && name == "lm_head.weight")
                 CheckTiedHead(files, tokenTable);
-            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal)))
+            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
+                && !GroupedTensor.IsZeroBias(files, name))
                 throw new BadFileException(files.FileOf(name),
                     $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
         }

@@ -68,16 +68,18 @@ public sealed class ModelSource : IDisposable
     internal ModelSource Watched(IProgress<ConversionProgress> progress)
     {
         long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
-        return new ModelSource(Path, Config,
-            [.. Tensors.Select(tensor =>
-                tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))])
-        {
-            Metadata = Metadata,
-            TokenizerFiles = TokenizerFiles,
-            TokenizerPath = TokenizerPath,
-            ChatTemplate = ChatTemplate,
-        };
+        return With([.. Tensors.Select(tensor =>
+            tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))]);
     }
+
+    /// <summary>The model with other tensors; this object still owns the files.</summary>
+    internal ModelSource With(IReadOnlyList<ModelTensor> tensors) => new(Path, Config, tensors)
+    {
+        Metadata = Metadata,
+        TokenizerFiles = TokenizerFiles,
+        TokenizerPath = TokenizerPath,
+        ChatTemplate = ChatTemplate,
+    };
 
     /// <summary>Reads all weights into a model of float32.</summary>
     public LanguageModel Load() => Fill(LanguageModel.Create(Config));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -53,6 +54,9 @@ internal sealed partial class SafetensorsSet : IDisposable
     /// <summary>A tensor that is there.</summary>
     /// <exception cref="BadFileException">Its type is not one of floating-point numbers.</exception>
     public ModelTensor Tensor(string name) => ModelTensor.Of(fileOf[name], fileOf[name].Entries[name]);
+
+    /// <summary>A tensor that is there, as its file holds it.</summary>
+    public SafetensorsPart Stored(string name) => new(fileOf[name], fileOf[name].Entries[name]);
 
     /// <summary>The sizes of a tensor that is there.</summary>
     public IReadOnlyList<long> Sizes(string name) => fileOf[name].Entries[name].Shape;
@@ -154,4 +158,14 @@ internal sealed partial class SafetensorsSet : IDisposable
         foreach (SafetensorsReader file in files)
             file.Dispose();
     }
+}
+
+/// <summary>A tensor as a file holds it.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Entry">Its type, shape and position.</param>
+internal readonly record struct SafetensorsPart(SafetensorsReader File, SafetensorsEntry Entry)
+{
+    /// <summary>Copies elements of 32 bits from one on.</summary>
+    public void Read(long start, Span<int> destination) =>
+        File.ReadWeights(Entry, start, MemoryMarshal.AsBytes(destination));
 }

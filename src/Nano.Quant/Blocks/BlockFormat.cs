@@ -14,6 +14,7 @@ internal abstract class BlockFormat
         new BlockFormat<Q8_0>(), new BlockFormat<Q2_K>(), new BlockFormat<Q3_K>(), new BlockFormat<Q4_K>(),
         new BlockFormat<Q5_K>(), new BlockFormat<Q6_K>(), new BlockFormat<IQ4_NL>(), new BlockFormat<IQ4_XS>(),
         new BlockFormat<TQ1_0>(), new BlockFormat<TQ2_0>(), new BlockFormat<MXFP4>(), new BlockFormat<NVFP4>(),
+        new BlockFormat<Int4>(), new BlockFormat<Int8>(),
     ];
 
     private static readonly Dictionary<WeightType, BlockFormat> ByType = All.ToDictionary(format => format.Type);
@@ -42,6 +43,13 @@ internal abstract class BlockFormat
     /// <summary>Takes one block apart.</summary>
     /// <exception cref="NotSupportedException">These are plain numbers.</exception>
     public virtual void Decode(ReadOnlySpan<byte> block, Decoded to) => throw new NotSupportedException($"{Type}");
+
+    /// <summary>Gives each number of one block the value that the block stores in its place.</summary>
+    /// <param name="block">The numbers.</param>
+    /// <param name="scales">Receives the scale of each sixteen of them.</param>
+    /// <returns>False if a number is not finite, or a scale beyond the format.</returns>
+    /// <exception cref="NotSupportedException">These are plain numbers.</exception>
+    public virtual bool Round(Span<float> block, Span<float> scales) => throw new NotSupportedException($"{Type}");
 
     /// <summary>True if a row of this length is a whole number of blocks.</summary>
     public bool Divides(long row) => row % Weights == 0;
@@ -132,6 +140,22 @@ internal sealed class BlockFormat<F> : BlockFormat where F : struct, IBlockForma
     public override int SharedScale => F.SharedScale;
 
     public override int SharedMinimum => F.SharedMinimum;
+
+    public override bool Round(Span<float> block, Span<float> scales)
+    {
+        foreach (float x in block)
+            if (!float.IsFinite(x))
+                return false;
+        Span<byte> bytes = stackalloc byte[F.Bytes];
+        if (!F.Quantise(block, default, bytes))
+            return false;
+        Span<sbyte> codes = stackalloc sbyte[F.Weights];
+        Span<float> minima = stackalloc float[F.Weights / Decoded.Part];
+        var decoded = new Decoded(codes, scales, minima);
+        F.Decode(bytes, decoded);
+        decoded.WriteTo(block, F.HasMinimum);
+        return true;
+    }
 
     public override void Decode(ReadOnlySpan<byte> block, Decoded to) => F.Decode(block, to);
 

@@ -9,6 +9,7 @@ internal sealed class RunInMemory : IDisposable
     private readonly ITokenizer tokenizer;
     private readonly RunState state;
     private readonly WeightAverage? average;
+    private readonly RoundedWeights? roundedAverage;
 
     /// <summary>Takes over the model and its step, which it disposes.</summary>
     /// <param name="options">The settings.</param>
@@ -21,6 +22,8 @@ internal sealed class RunInMemory : IDisposable
         (Model, Step, tokenizer, this.compute) = (model, step, data.Tokenizer, compute);
         var stability = options.Stability;
         average = stability.AverageDecay > 0 ? new WeightAverage(model, stability.AverageDecay) : null;
+        roundedAverage = average is null || options.FakeQuant == WeightType.F32 ? null
+            : new RoundedWeights(average.Model, options.FakeQuant);
         Patience = new EarlyStopping(stability.Patience, stability.MinDelta);
         (string, Tensor)[] learned = [.. step.Optimizer.State, .. average?.State ?? []];
         Guard = new SpikeGuard(stability, step, model, learned);
@@ -52,7 +55,8 @@ internal sealed class RunInMemory : IDisposable
     public OrderedDictionary<string, string> Describe() => new(state.Describe());
 
     /// <summary>The losses of <see cref="Shown"/>.</summary>
-    public ITokenLosses NewLosses() => average is null ? Step.Losses : new ModelLosses(Shown, compute);
+    public ITokenLosses NewLosses() => average is null ? Step.Losses
+        : roundedAverage is null ? new ModelLosses(Shown, compute) : new RoundedLosses(Shown, compute, roundedAverage);
 
     /// <summary>Begins at the newest checkpoint, or at the first step.</summary>
     /// <param name="run">The folder with the checkpoints; null for the first step.</param>
@@ -130,6 +134,7 @@ internal sealed class RunInMemory : IDisposable
     {
         Guard.Dispose();
         average?.Dispose();
+        roundedAverage?.Dispose();
         Step.Dispose();
         Model.Dispose();
     }

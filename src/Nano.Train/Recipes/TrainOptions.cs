@@ -65,6 +65,12 @@ public sealed record TrainOptions
     public Precision Precision { get; init; }
 
     /// <summary>
+    /// The type to whose numbers the matrices in blocks are rounded while losses and gradients are computed, see
+    /// <see cref="RoundedWeights"/>; F32 for none.
+    /// </summary>
+    public WeightType FakeQuant { get; init; }
+
+    /// <summary>
     /// The share of a target's weight that is spread evenly over all ids, in [0, 1); see
     /// <see cref="LossOptions"/>. Logs show the loss without it.
     /// </summary>

@@ -131,6 +131,20 @@ internal static class TrainSettingTable
         {
             Range = NumberRange.NotNegative,
         },
+        Word("fake_quant", "Quantisation-aware training: type to whose numbers the matrices in blocks are rounded "
+            + "while losses and gradients are computed, for models that will be quantised", FakeQuantTypes,
+            o => o.FakeQuant, (o, value) => o with { FakeQuant = value }) with
+        {
+            ChangesCost = true,
+        },
+    ];
+
+    /// <summary>Types whose numbers lie at equal distances.</summary>
+    private static readonly (string, WeightType)[] FakeQuantTypes =
+    [
+        ("none", WeightType.F32), ("q4_0", WeightType.Q4_0), ("q4_1", WeightType.Q4_1), ("q5_0", WeightType.Q5_0),
+        ("q5_1", WeightType.Q5_1), ("q8_0", WeightType.Q8_0), ("q2_k", WeightType.Q2_K), ("q3_k", WeightType.Q3_K),
+        ("q4_k", WeightType.Q4_K), ("q5_k", WeightType.Q5_K), ("q6_k", WeightType.Q6_K), ("tq2_0", WeightType.TQ2_0),
     ];
 
     private static string RateFactors() =>

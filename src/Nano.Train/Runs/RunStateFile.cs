@@ -33,6 +33,7 @@ internal static class RunStateFile
         {
             new ModelConverter(), new JsonStringEnumConverter<Keep>(JsonNamingPolicy.SnakeCaseLower),
             new JsonStringEnumConverter<Precision>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<WeightType>(JsonNamingPolicy.SnakeCaseLower),
             new JsonStringEnumConverter<Sampling>(JsonNamingPolicy.SnakeCaseLower),
             new JsonStringEnumConverter<OnSpike>(JsonNamingPolicy.SnakeCaseLower),
         },

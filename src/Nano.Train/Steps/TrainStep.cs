@@ -23,6 +23,7 @@ public sealed class TrainStep : ITrainStep
     private readonly UpdateBatch batch;
     private readonly DeferredRows lookups = new();
     private readonly FiniteCheck check;
+    private readonly RoundedWeights? rounded;
     private readonly Func<long> drawnLabels;
     private long current; // the step whose gradients are computed
 
@@ -43,6 +44,7 @@ public sealed class TrainStep : ITrainStep
             throw new NanoException("`precision` float16 takes a `device` other than cpu");
         batch = new UpdateBatch(options, fill);
         check = new FiniteCheck(model, compute);
+        rounded = options.FakeQuant == WeightType.F32 ? null : new RoundedWeights(model, options.FakeQuant);
         drawnLabels = FindGradientsOfDrawnLabels;
         model.Parameters.EnableGradients();
         Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
@@ -59,14 +61,15 @@ public sealed class TrainStep : ITrainStep
     public GradientNorm Norm { get; }
 
     /// <inheritdoc/>
-    public ITokenLosses Losses => new ModelLosses(model, compute);
+    public ITokenLosses Losses => rounded is null ? new ModelLosses(model, compute)
+        : new RoundedLosses(model, compute, rounded);
 
     /// <summary>
     /// Bytes held by everything that takes part: tokens, parameters, gradients, moments,
     /// activations, waiting lookups. The same after every step but the first two.
     /// </summary>
     public long ReservedBytes => batch.ReservedBytes + model.Parameters.ReservedBytes + Optimizer.ReservedBytes
-        + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes;
+        + compute.StepArena.ReservedBytes + lookups.Arena.ReservedBytes + (rounded?.ReservedBytes ?? 0);
 
     /// <summary>
     /// Bytes that tokens, activations, their gradients and waiting lookups take of the machine's
@@ -142,6 +145,7 @@ public sealed class TrainStep : ITrainStep
         lookups.Clear();
         compute.DeferredRows = lookups;
         compute.RoundsProducts = options.Precision == Precision.BFloat16;
+        rounded?.Round(compute);
         try
         {
             int counted = ReadBatch(step); // known before the first micro-batch, for each divides by it
@@ -166,12 +170,14 @@ public sealed class TrainStep : ITrainStep
                 tape.Backward(compute, loss);
             }
             lookups.Run(compute);
+            rounded?.Backward(compute);
             return sum / counted;
         }
         finally
         {
             compute.DeferredRows = null;
             compute.RoundsProducts = false;
+            rounded?.Restore(compute);
         }
     }
 
@@ -226,5 +232,6 @@ public sealed class TrainStep : ITrainStep
     {
         Optimizer.Dispose();
         lookups.Dispose();
+        rounded?.Dispose();
     }
 }

@@ -285,7 +285,8 @@ public class LlamaConfigTests
     [InlineData("rope_theta", "1", "base of the rotary angles is 1")]
     [InlineData("rope_theta", "1e999", "'rope_theta'")]
     [InlineData("partial_rotary_factor", "0.5", "'partial_rotary_factor' is 0.5")]
-    [InlineData("quantization_config", "{\"bits\":4}", "'quantization_config'")]
+    [InlineData("quantization_config", "{\"bits\":4}", "'quantization_config.quant_method'")]
+    [InlineData("quantization_config", "4", "'quantization_config'")]
     [InlineData("rope_scaling", "3", "'rope_scaling' is '3'; expected an object")]
     [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"factor\":2}",
         "'rope_scaling.rope_type' is 'longrope'; supported: default, linear, dynamic, yarn, llama3")]

@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>NF4 and double quantisation against bitsandbytes' rules, computed by another implementation.</summary>
 public sealed class NormalFloat4Tests : IDisposable
 {
-    readonly SafetensorsReader goldens = SafetensorsReader.Open(Goldens.Path("quant/nf4.safetensors"));
+    readonly SafetensorsReader goldens = SafetensorsReader.Open(Goldens.Path("quant/methods.safetensors"));
 
     public void Dispose() => goldens.Dispose();
 

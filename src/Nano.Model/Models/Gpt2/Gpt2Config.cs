@@ -133,6 +133,21 @@ public sealed record Gpt2Config : ModelConfig
     }
 
     /// <inheritdoc/>
+    internal override IEnumerable<SharedInput> SharedInputs(int block)
+    {
+        string h = $"h.{block}.";
+        return
+        [
+            new([h + "attn.c_attn.weight"], Parts("ln_1"), 0),
+            new([h + "attn.c_proj.weight"], Parts("attn.c_attn"), 2 * Channels),
+            new([h + "mlp.c_fc.weight"], Parts("ln_2"), 0),
+            new([h + "mlp.c_proj.weight"], [], 0), // behind a GELU
+        ];
+
+        string[] Parts(string layer) => Bias ? [$"{h}{layer}.weight", $"{h}{layer}.bias"] : [$"{h}{layer}.weight"];
+    }
+
+    /// <inheritdoc/>
     protected override void WriteTo(Utf8JsonWriter json)
     {
         WriteKind(json, "GPT2LMHeadModel", ModelType);

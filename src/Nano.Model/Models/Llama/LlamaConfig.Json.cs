@@ -49,8 +49,6 @@ public sealed partial record LlamaConfig
     {
         if (file.String("hidden_act") is { } activation and not ("silu" or "swish"))
             throw file.Bad($"'hidden_act' is {Quoted.Of(activation)}; supported: silu");
-        if (file.Object("quantization_config") is not null)
-            throw file.Bad("'quantization_config': quantised weights are not supported; supported: F32, F16, BF16");
         if (file.Double("partial_rotary_factor") is { } part && part != 1)
             throw file.Bad($"'partial_rotary_factor' is {part}, a variant that is not supported: all channels of a "
                 + "head are rotated");

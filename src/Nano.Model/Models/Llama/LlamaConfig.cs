@@ -130,6 +130,24 @@ public sealed partial record LlamaConfig : ModelConfig
     }
 
     /// <inheritdoc/>
+    internal override IEnumerable<SharedInput> SharedInputs(int block)
+    {
+        string layer = $"model.layers.{block}.", attention = layer + "self_attn.", mlp = layer + "mlp.";
+        return
+        [
+            new([attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"],
+                [layer + "input_layernorm.weight"], 0),
+            // A value that several heads read has one scale.
+            new([attention + "o_proj.weight"], KvHeads == Heads ? Parts(attention + "v_proj", QkvBias) : [], 0),
+            new([mlp + "gate_proj.weight", mlp + "up_proj.weight"], [layer + "post_attention_layernorm.weight"], 0),
+            new([mlp + "down_proj.weight"], Parts(mlp + "up_proj", MlpBias), 0),
+        ];
+
+        static string[] Parts(string linear, bool bias) =>
+            bias ? [linear + ".weight", linear + ".bias"] : [linear + ".weight"];
+    }
+
+    /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
         .. base.Describe(), ("kv_heads", Text(KvHeads)), ("head_dim", Text(HeadDim)),

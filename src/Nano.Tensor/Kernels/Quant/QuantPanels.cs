@@ -27,7 +27,7 @@ internal readonly unsafe struct QuantPanels
             WeightType.Q2_K => (2, 0),
             WeightType.Q3_K => (3, 4),
             WeightType.Q4_0 => (4, 8),
-            WeightType.Q4_1 or WeightType.Q4_K => (4, 0),
+            WeightType.Q4_1 or WeightType.Q4_K or WeightType.Int4 => (4, 0),
             WeightType.Q5_0 => (5, 16),
             WeightType.Q5_1 or WeightType.Q5_K => (5, 0),
             WeightType.MXFP4 => (5, 16), // codes from -12 to 12

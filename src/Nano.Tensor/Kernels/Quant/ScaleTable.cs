@@ -5,7 +5,7 @@ namespace Nano;
 /// them. Products expand them to floats first, one for each row and part of a unit. For each 32 steps, or for each 256
 /// where the scales of a block are multiples of one number, memory holds:
 /// <code>
-/// float16 (float32 for MXFP4, whose powers of two are too many): scales [parts, 16], minima [parts, 16]
+/// float16 (float32 for MXFP4, Int4 and Int8, whose numbers are no float16): scales [parts, 16], minima [parts, 16]
 /// shared: float16 d [16], min [16]; a byte each, scales [8, parts, 16], minima [8, parts, 16]
 /// </code>
 /// </summary>
@@ -20,7 +20,8 @@ internal readonly unsafe struct ScaleTable
     /// <param name="parts">Scales of a row in a unit: 1 or 2.</param>
     public ScaleTable(BlockFormat format, int units, int parts)
     {
-        (Units, Parts, HasMinimum, IsFloat32) = (units, parts, format.HasMinimum, format.Type == WeightType.MXFP4);
+        (Units, Parts, HasMinimum) = (units, parts, format.HasMinimum);
+        IsFloat32 = format.Type is WeightType.MXFP4 or WeightType.Int4 or WeightType.Int8;
         (sharedScale, sharedMinimum) = (format.SharedScale, format.SharedMinimum);
     }
 
