@@ -17,7 +17,7 @@ internal static class QuantisationTable
             ModelDifference? difference = model.Difference;
             human.WriteLine($"{model.Type,-8} {Cell(model.BitsPerWeight, "0.00", 6)} "
                 + $"{model.Bytes.ToString("N0", Culture),15} {Cell(difference?.Loss, "0.0000", 9)} "
-                + $"{Cell(difference?.Loss - difference?.ReferenceLoss, "+0.0000;-0.0000", 9)} "
+                + $"{Cell(difference?.MoreLoss, "+0.0000;-0.0000;0.0000", 9)} "
                 + $"{Cell(difference?.Divergence, "0.000000", 11)} {Cell(difference?.SameTop, "0.0 %", 9)} "
                 + $"{Cell(model.TokensPerSecond, "N1", 10)}{(model.File is null ? "  the original" : "")}");
         }

@@ -7,7 +7,11 @@ namespace Nano;
 /// <param name="Divergence">The mean over positions of the Kullback-Leibler divergence of the model's distribution from
 /// the original's, in nats.</param>
 /// <param name="SameTop">The share of positions at which both find the same token likeliest.</param>
-public sealed record ModelDifference(int Tokens, double Loss, double ReferenceLoss, double Divergence, double SameTop);
+public sealed record ModelDifference(int Tokens, double Loss, double ReferenceLoss, double Divergence, double SameTop)
+{
+    /// <summary>The loss beyond the original's; negative where chance favours the model.</summary>
+    public double MoreLoss => Loss - ReferenceLoss;
+}
 
 /// <summary>Measures how far a model has moved from another one of the same vocabulary, as by quantisation.</summary>
 public static class ModelComparison

@@ -90,7 +90,7 @@ internal static class QuantisationPage
             [
                 model.Type, Number(model.BitsPerWeight, "0.00"), model.Bytes.ToString("N0", Culture),
                 Number(difference?.Loss, "0.0000"),
-                Number(difference?.Loss - difference?.ReferenceLoss, "+0.0000;-0.0000"),
+                Number(difference?.MoreLoss, "+0.0000;-0.0000;0.0000"),
                 Number(difference?.Divergence, "0.000000"), Number(difference?.SameTop, "0.0 %"),
                 Number(model.TokensPerSecond, "N1"), model.File ?? "the original",
             ];
