@@ -232,24 +232,24 @@ internal static class InfoVerb
 
     private static JsonFields ModelJson(ModelConfig config, ModelSummary summary,
         IReadOnlyList<StoredTensor>? stored, object? step) => new()
-    {
-        ["model_type"] = config.ModelType,
-        ["layers"] = config.Layers,
-        ["heads"] = config.Heads,
-        ["channels"] = config.Channels,
-        ["context_length"] = config.ContextLength,
-        ["vocab_size"] = config.VocabSize,
-        ["config"] = config.Describe().ToDictionary(entry => entry.Name, entry => entry.Value),
-        ["components"] = summary.Components,
-        ["parameters"] = summary.Parameters,
-        ["bytes"] = summary.MemoryBytes,
-        ["stored_bytes"] = stored?.Sum(tensor => tensor.Bytes ?? 0),
-        ["inference_flops_per_token"] = summary.InferenceFlopsPerToken,
-        ["training_flops_per_token"] = summary.TrainingFlopsPerToken,
-        ["cache_bytes_per_token"] = summary.CacheBytesPerToken,
-        ["cache_bytes"] = summary.CacheBytes,
-        ["training_step"] = step,
-    };
+        {
+            ["model_type"] = config.ModelType,
+            ["layers"] = config.Layers,
+            ["heads"] = config.Heads,
+            ["channels"] = config.Channels,
+            ["context_length"] = config.ContextLength,
+            ["vocab_size"] = config.VocabSize,
+            ["config"] = config.Describe().ToDictionary(entry => entry.Name, entry => entry.Value),
+            ["components"] = summary.Components,
+            ["parameters"] = summary.Parameters,
+            ["bytes"] = summary.MemoryBytes,
+            ["stored_bytes"] = stored?.Sum(tensor => tensor.Bytes ?? 0),
+            ["inference_flops_per_token"] = summary.InferenceFlopsPerToken,
+            ["training_flops_per_token"] = summary.TrainingFlopsPerToken,
+            ["cache_bytes_per_token"] = summary.CacheBytesPerToken,
+            ["cache_bytes"] = summary.CacheBytes,
+            ["training_step"] = step,
+        };
 
     private static JsonFields StepJson(TrainOptions step, MemoryPlan memory) => new()
     {

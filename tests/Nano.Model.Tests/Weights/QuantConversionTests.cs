@@ -271,6 +271,7 @@ public class QuantConversionTests
     [InlineData(GgufFileType.Q3_K_M, 16, "attn_output", WeightType.Q4_K)]
     public void Mixtures_of_eight_experts_get_the_types_of_llama_cpp(GgufFileType type, int experts, string part,
         WeightType expected) => Assert.Equal(expected, new QuantMix(type, 32, 32, 8, IsTied: false,
-            HasImportance: false) { Experts = experts }
+            HasImportance: false)
+        { Experts = experts }
             .TypeOf($"blk.28.{part}.weight", 28, new Shape(256, 256), WeightType.F32));
 }
