@@ -151,7 +151,8 @@ internal static class QuantizeVerb
     private static ReadOnlyMemory<int> TextOf(ParseResult args, string input, string data)
     {
         using var source = ModelLoader.Open(input);
-        int[] ids = TextIds.Read(data, Common.TokenizerOf(source, input, args.GetValue(MethodArguments.TokenizerPath))).Ids;
+        var tokenizer = Common.TokenizerOf(source, input, args.GetValue(MethodArguments.TokenizerPath));
+        int[] ids = TextIds.Read(data, tokenizer).Ids;
         return ids.AsMemory(0, Math.Min(ids.Length, args.GetValue(Limit)));
     }
 

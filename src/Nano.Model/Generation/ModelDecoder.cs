@@ -28,7 +28,8 @@ internal sealed class ModelDecoder(LanguageModel model, Compute compute, WeightT
     private static WeightType Fitting(ModelConfig config, WeightType type) =>
         BlockFormat.Of(type).Divides(config.HeadDim) ? type
             : throw new NanoException($"a cache of {type} needs heads of whole blocks of "
-                + $"{BlockFormat.Of(type).Weights} channels; this model's have {config.HeadDim}", "take f32 or f16 for keys and values");
+                + $"{BlockFormat.Of(type).Weights} channels; this model's have {config.HeadDim}",
+                "take f32 or f16 for keys and values");
 
     public int LengthOf(int row) => Cache.LengthOf(row);
 

@@ -1,22 +1,27 @@
 namespace Nano;
 
 /// <summary>
-/// Nothing but vdpbf16ps on registers, as machine code written at run time: 24 independent chains of
-/// sums, as in a register tile of products, and more than the units need to never wait.
+/// Nothing but vdpbf16ps on registers, or vpdpbusd with four bytes of memory, as machine code written at run time: 24
+/// independent chains of sums, as in a register tile of products, and more than the units need to never wait.
 /// </summary>
-internal readonly unsafe struct DotChains : IKernel
+/// <param name="areBytes">True for products of bytes.</param>
+internal readonly unsafe struct DotChains(bool areBytes) : IKernel
 {
-    private const int Chains = 24, Rounds = 4096, Lanes = 16, Products = 2;
+    private const int Chains = 24, Rounds = 4096, Lanes = 16;
+
+    private static readonly Lazy<nint> Pairs = new(() => Emit(areBytes: false)), Bytes = new(() => Emit(areBytes: true));
 
     /// <summary>Multiplications and additions of one item of work.</summary>
-    public const double FlopsPerItem = 2.0 * Rounds * Chains * Lanes * Products;
+    public double FlopsPerItem => 2.0 * Rounds * Chains * Lanes * (areBytes ? 4 : 2);
 
-    private static readonly nint Code = Emit();
+    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
+    {
+        float* four = scratch.Allocate(1);
+        *four = 0;
+        ((delegate* unmanaged<nint, float*, void>)(areBytes ? Bytes : Pairs).Value)((end - begin) * Rounds, four);
+    }
 
-    public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged =>
-        ((delegate* unmanaged<nint, void>)Code)((end - begin) * Rounds);
-
-    private static nint Emit()
+    private static nint Emit(bool areBytes)
     {
         const int left = Chains, right = Chains + 1;
         var code = new Assembler();
@@ -24,7 +29,10 @@ internal readonly unsafe struct DotChains : IKernel
             code.Clear(register);
         int loop = code.Position;
         for (int sum = 0; sum < Chains; sum++)
-            code.DotBFloat16(sum, left, right);
+            if (areBytes)
+                code.DotBytes(sum, left, Register.Rsi, 0); // the second argument
+            else
+                code.DotBFloat16(sum, left, right);
         code.Decrement(Register.Rdi); // the first argument: rounds that are left
         code.JumpUnlessZero(loop);
         code.ZeroUpper();

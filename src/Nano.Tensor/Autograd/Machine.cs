@@ -59,11 +59,17 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     }
 
     /// <summary>These ceilings and those of products of whole numbers, measured now.</summary>
-    public Machine WithCodes(Compute compute) => this with
+    public Machine WithCodes(Compute compute)
     {
-        NarrowCodeGops = PeakOf(compute, new CodeChains(true), CodeChains.FlopsPerItem(compute.Width, true)),
-        WideCodeGops = PeakOf(compute, new CodeChains(false), CodeChains.FlopsPerItem(compute.Width, false)),
-    };
+        var emitted = new DotChains(areBytes: true);
+        return this with
+        {
+            NarrowCodeGops = compute.BytesProblem is null ? PeakOf(compute, emitted, emitted.FlopsPerItem)
+                : PeakOf(compute, new CodeChains(true), CodeChains.FlopsPerItem(compute.Width, true)),
+            WideCodeGops = compute.BytesProblem is null ? PeakOf(compute, emitted, emitted.FlopsPerItem)
+                : PeakOf(compute, new CodeChains(false), CodeChains.FlopsPerItem(compute.Width, false)),
+        };
+    }
 
     /// <summary>
     /// The higher of each ceiling, and the shorter time of a cache line: two measurements are both
@@ -91,7 +97,8 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     /// <param name="isRounded">True for products of bfloat16 operands, where the processor's instruction is
     /// used.</param>
     public static double MeasurePeak(Compute compute, bool isRounded = false) =>
-        isRounded && compute.EmittedCodeProblem is null ? PeakOf(compute, new DotChains(), DotChains.FlopsPerItem)
+        isRounded && compute.EmittedCodeProblem is null
+        ? PeakOf(compute, new DotChains(areBytes: false), new DotChains(areBytes: false).FlopsPerItem)
         : PeakOf(compute, new FmaChains(), 2.0 * FmaRounds * Chains * ((int)compute.Width / 32));
 
     private static double PeakOf<K>(Compute compute, K kernel, double flopsPerItem) where K : unmanaged, IKernel
