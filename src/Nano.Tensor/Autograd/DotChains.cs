@@ -9,7 +9,8 @@ internal readonly unsafe struct DotChains(bool areBytes) : IKernel
 {
     private const int Chains = 24, Rounds = 4096, Lanes = 16;
 
-    private static readonly Lazy<nint> Pairs = new(() => Emit(areBytes: false)), Bytes = new(() => Emit(areBytes: true));
+    private static readonly Lazy<nint> Pairs = new(() => Emit(areBytes: false)),
+        Bytes = new(() => Emit(areBytes: true));
 
     /// <summary>Multiplications and additions of one item of work.</summary>
     public double FlopsPerItem => 2.0 * Rounds * Chains * Lanes * (areBytes ? 4 : 2);
