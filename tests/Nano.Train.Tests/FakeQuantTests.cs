@@ -75,7 +75,7 @@ public class FakeQuantTests
     }
 
     /// <summary>
-    /// The loss on its training text of a model whose matrices become three values after 40 steps and 20 more, these
+    /// The loss on its training text of a model whose matrices become three values after 60 steps and 30 more, these
     /// with or without rounding.
     /// </summary>
     private static double Quantised(WeightType type, ulong seed)
@@ -91,10 +91,10 @@ public class FakeQuantTests
         using var compute = new Compute(2);
         var loader = Loader(options, 400);
         using (var first = new TrainStep(model, compute, loader, options))
-            for (int i = 0; i < 40; i++)
+            for (int i = 0; i < 60; i++)
                 first.Run(i, 3e-3);
         using (var second = new TrainStep(model, compute, loader, options with { FakeQuant = type }))
-            for (int i = 40; i < 60; i++)
+            for (int i = 60; i < 90; i++)
                 second.Run(i, 1e-3);
         using var rounded = new RoundedWeights(model, WeightType.TQ2_0);
         return EvaluateRows.OnAll(new RoundedLosses(model, compute, rounded), loader);

@@ -90,6 +90,7 @@ public class RecipeTests
                 {
                     "recompute" => recompute,
                     "activations" => activations,
+                    "fake_quant" => "q4_0",
                     "precision" => "bf16",
                     "on_spike" => "skip",
                     "schedule" => "wsd",
