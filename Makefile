@@ -12,7 +12,7 @@ STEPS ?= 2000
 RUN ?= runs/shakespeare-char
 
 # A test that hangs is named and ends the run; with a small dump its process, too, ends.
-TEST_FLAGS = --no-build --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type mini
+TEST_FLAGS = --no-build --logger "console;verbosity=minimal" --results-directory artifacts/test-results --blame-hang-timeout 10m --blame-hang-dump-type mini
 
 .PHONY: train build nano test test-quick test-widths test-native kill-test fuzz verify bench bench-quick bench-report bench-devices bench-peers ladder check-ladder check-bands format check-format docs pack install native sample ort lavapipe ci clean
 

@@ -28,7 +28,7 @@ public sealed class GoldenFolderTests : IDisposable
     {
         var checks = Run(Goldens.Path("quant"));
         Assert.All(checks, check => Assert.True(check.Pass, $"{check}"));
-        Assert.Equal(18, checks.Select(check => check.Of).Distinct().Count());
+        Assert.Equal(18 + 9, checks.Select(check => check.Of).Distinct().Count()); // formats and methods
         Assert.Equal(16, checks.Count(check => check.Name == "dequantised floats that differ" && check.Items > 15000));
         Assert.Equal(18, checks.Count(check => check.Name == "quantised bytes that differ" && check.Items > 3000));
         Assert.Equal(11, checks.Count(check => check.Name == "bytes with importance that differ"));
@@ -58,6 +58,27 @@ public sealed class GoldenFolderTests : IDisposable
         Change(Path.Combine(copy, "quant.safetensors"), tensor);
         var failed = Run(copy).Where(check => !check.Pass).ToList();
         Assert.Contains(failed, check => (check.Of, check.Name) == (of, name) && check.Error >= 1 && check.Note != null);
+        Assert.All(failed, check => Assert.Equal(of, check.Of));
+    }
+
+    [Theory]
+    [InlineData("int8.absmax_row.codes", "int8")]
+    [InlineData("int8.zeropoint.scale_zero", "int8")]
+    [InlineData("nf4.packed", "nf4")]
+    [InlineData("double.codes", "nf4")]
+    [InlineData("llmint8.y", "LLM.int8()")]
+    [InlineData("rtn.zero", "rtn")]
+    [InlineData("gptq.codes", "gptq")]
+    [InlineData("gptq_actorder.scale", "gptq_actorder")]
+    [InlineData("awq.scale", "awq")]
+    [InlineData("smooth.y", "smoothquant")]
+    [InlineData("hqq.codes", "hqq")]
+    public void A_changed_number_of_a_method_fails_in_that_method_alone(string tensor, string of)
+    {
+        string copy = Copy("quant");
+        Change(Path.Combine(copy, "methods.safetensors"), tensor);
+        var failed = Run(copy).Where(check => !check.Pass).ToList();
+        Assert.Contains(failed, check => check.Of == of && check.Name.StartsWith(tensor, StringComparison.Ordinal));
         Assert.All(failed, check => Assert.Equal(of, check.Of));
     }
 
@@ -145,9 +166,9 @@ public sealed class GoldenFolderTests : IDisposable
     {
         long offset;
         using (var reader = SafetensorsReader.Open(path))
-            offset = reader.Entries[tensor].Offset;
+            offset = reader.Entries[tensor].Offset + (reader.Entries[tensor].Type == SafetensorsType.F64 ? 6 : 3);
         byte[] bytes = File.ReadAllBytes(path);
-        bytes[offset + 3] ^= 0x11;
+        bytes[offset] ^= 0x11;
         File.WriteAllBytes(path, bytes);
     }
 

@@ -35,7 +35,9 @@ public static class GoldenFolder
     }
 
     /// <summary>The golden values of methods, which lie beside those of formats.</summary>
-    private static IEnumerable<GoldenCheck> Methods(string directory) =>
-        File.Exists(Path.Combine(directory, "methods.json"))
-            ? [GoldenCheck.Skip("methods", "methods.json", "nothing here computes it")] : [];
+    private static IEnumerable<GoldenCheck> Methods(string directory)
+    {
+        string path = Path.Combine(directory, "methods.safetensors");
+        return File.Exists(path) ? MethodVerifier.Run(path) : [];
+    }
 }

@@ -163,6 +163,7 @@ public static class CausalAttentionExtensions
         var sizes = AttentionSizes.Of(1, q.Shape[1], keys, heads, keyHeads, headDim, (float)(1 / Math.Sqrt(headDim)),
             window, compute.Width);
         var (_, y) = Run(compute, q, k.From(first), v.From(first), sizes, null);
+        GC.KeepAlive(q);
         GC.KeepAlive(k);
         GC.KeepAlive(v);
         return y;

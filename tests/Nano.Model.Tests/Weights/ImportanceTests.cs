@@ -110,7 +110,7 @@ public class ImportanceTests
     {
         using var folder = new TempFolder();
         foreach (WeightType type in Enum.GetValues<WeightType>().Where(WeightTypes.IsQuantised)
-            .Where(type => BlockFormat.Of(type).Divides(768)))
+            .Where(type => Gguf.TypeOf(type) is not null && BlockFormat.Of(type).Divides(768)))
         {
             Quantise(folder, new QuantisationOptions
             {

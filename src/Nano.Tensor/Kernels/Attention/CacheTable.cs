@@ -35,6 +35,7 @@ internal sealed unsafe class CacheTable
     {
         compute.For((nint)x.Shape.Rows, 8, 0,
             new Narrowing(Rows.Of(x), channels, type, First + (row * (nint)rowBytes), rowBytes));
+        GC.KeepAlive(x);
         GC.KeepAlive(this);
     }
 
