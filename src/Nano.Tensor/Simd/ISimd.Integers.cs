@@ -19,6 +19,16 @@ public unsafe partial interface ISimd<V>
     /// <param name="signed">From -128 to 127.</param>
     static abstract V DotBytes(V codes, V signed);
 
+    /// <summary>True if <see cref="AddByteDots"/> is one instruction or few.</summary>
+    static virtual bool HasByteDots => false;
+
+    /// <summary>Adds to each sum of 32 bits the four products of bytes of its lane, exactly.</summary>
+    /// <param name="sums">32-bit numbers.</param>
+    /// <param name="codes">From 0 to 255.</param>
+    /// <param name="signed">From -128 to 127.</param>
+    /// <exception cref="NotSupportedException">There is no such instruction.</exception>
+    static virtual V AddByteDots(V sums, V codes, V signed) => throw new NotSupportedException();
+
     /// <summary>Products of 16-bit numbers, the two of a lane added to one of 32 bits.</summary>
     static abstract V DotShorts(V a, V b);
 

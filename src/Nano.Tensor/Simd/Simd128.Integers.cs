@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using V = System.Runtime.Intrinsics.Vector128<float>;
 
@@ -26,6 +27,25 @@ public readonly unsafe partial struct Simd128
         Vector128<short> u = codes.AsInt16(), s = signed.AsInt16(),
             even = (u & Vector128.Create((short)255)) * ((s << 8) >> 8), odd = (u >>> 8) * (s >> 8);
         return (even + odd).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    public static bool HasByteDots
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => AvxVnni.IsSupported || Dp.IsSupported;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddByteDots(V sums, V codes, V signed)
+    {
+        if (AvxVnni.IsSupported)
+            return AvxVnni.MultiplyWideningAndAdd(sums.AsInt32(), codes.AsByte(), signed.AsSByte()).AsSingle();
+        // ARM multiplies signed bytes: codes less 128, and 64 x twice.
+        Vector128<sbyte> x = signed.AsSByte(), half = Vector128.Create((sbyte)64),
+            less = (codes.AsByte() ^ Vector128.Create((byte)128)).AsSByte();
+        return Dp.DotProduct(Dp.DotProduct(Dp.DotProduct(sums.AsInt32(), less, x), half, x), half, x).AsSingle();
     }
 
     /// <inheritdoc/>

@@ -22,6 +22,18 @@ public readonly unsafe partial struct Simd256
         Avx2.MultiplyAddAdjacent(codes.AsByte(), signed.AsSByte()).AsSingle();
 
     /// <inheritdoc/>
+    public static bool HasByteDots
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => AvxVnni.IsSupported;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddByteDots(V sums, V codes, V signed) =>
+        AvxVnni.MultiplyWideningAndAdd(sums.AsInt32(), codes.AsByte(), signed.AsSByte()).AsSingle();
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V DotShorts(V a, V b) => Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsSingle();
 

@@ -96,6 +96,11 @@ internal readonly unsafe struct Streaming<S, V> : ISimd<V> where S : ISimd<V> wh
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V DotBytes(V codes, V signed) => S.DotBytes(codes, signed);
 
+    public static bool HasByteDots => S.HasByteDots;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V AddByteDots(V sums, V codes, V signed) => S.AddByteDots(sums, codes, signed);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V DotShorts(V a, V b) => S.DotShorts(a, b);
 

@@ -103,6 +103,9 @@ internal static unsafe class Codes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sum<S, V, C>(V a, V b, V c, V d, byte* x) where S : ISimd<V> where V : unmanaged where C : ICodes
     {
+        if (S.HasByteDots)
+            return S.AddByteDots(S.AddByteDots(S.AddByteDots(S.AddByteDots(S.Splat(0), a, Four<S, V>(x)), b,
+                Four<S, V>(x + 4)), c, Four<S, V>(x + 8)), d, Four<S, V>(x + 12));
         if (C.Low == 8)
             return S.AddIntegers(S.SumShorts(Shorts<S, V>(Nibbles<S, V>(a, 0), Nibbles<S, V>(b, 0),
                 Nibbles<S, V>(c, 0), Nibbles<S, V>(d, 0), x)), S.DotShorts(Shorts<S, V>(Nibbles<S, V>(a, 4),
