@@ -33,7 +33,7 @@ internal readonly unsafe struct QuantProduct(int m, QuantPanels w, QuantRows x, 
         var rows = new QuantRows(w.K, compute.Shared(QuantRows.Floats(m, w.K)));
         compute.For(m, Math.Max(1, WorthSharing / Math.Max(1, 16 * w.K)), 0, new QuantiseRows(x, rows));
         compute.For(w.Panels, Math.Max(1, Math.Max(w.Panels / (8 * compute.Threads),
-            WorthSharing / Math.Max(1, m * Width * w.K))), w.Scales.Floats + (Tokens * Width),
+            (nint)(WorthSharing / Math.Max(1, (long)m * Width * w.K)))), w.Scales.Floats + (Tokens * Width),
             new QuantProduct(m, w, rows, bias, y, compute.BytesProblem is null));
     }
 
