@@ -39,7 +39,7 @@ internal static class ConvertVerb
     public static Command Create()
     {
         var verb = new Command("convert",
-            "Write a model in another format.\n\nExample:\n  nano convert runs/shakespeare-char model.gguf --dtype f16")
+            "Write a model in another format.\n\nExample:\n  nano convert runs/mine model.gguf --dtype f16")
         {
             Input, Output, To, Type, ShardSize, Overwrite, Json,
         };
