@@ -36,15 +36,8 @@ internal readonly record struct GroupGrid(double Scale, double Zero, int Most)
     /// float16.</exception>
     public static GroupGrid Of(ReadOnlySpan<double> weights, int most, GridForm form)
     {
-        double low = 0, high = 0;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (!double.IsFinite(weights[i]))
-                throw new QuantisationException(
-                    FormattableString.Invariant($"the weight is {weights[i]}; codes stand for finite numbers"), i);
-            low = Math.Min(low, weights[i]);
-            high = Math.Max(high, weights[i]);
-        }
+        var (low, high) = Range(weights);
+        (low, high) = (Math.Min(0, low), Math.Max(0, high));
         // With a zero from 1 on, weights without a sign leave one code without use.
         double scale = (high - low) / (form == GridForm.WholeZero && low == 0 ? most - 1 : most);
         if (scale == 0)
@@ -53,6 +46,22 @@ internal readonly record struct GroupGrid(double Scale, double Zero, int Most)
             scale = ToHalf(scale);
         double zero = form == GridForm.Minimum ? -(double)(Half)low / scale : Math.Round(-low / scale);
         return new GroupGrid(scale, Math.Clamp(zero, form == GridForm.WholeZero ? 1 : 0, most), most);
+    }
+
+    /// <summary>The smallest and the largest weight.</summary>
+    /// <exception cref="QuantisationException">A weight is NaN or infinite.</exception>
+    public static (double Low, double High) Range(ReadOnlySpan<double> weights)
+    {
+        double low = double.PositiveInfinity, high = double.NegativeInfinity;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (!double.IsFinite(weights[i]))
+                throw new QuantisationException(
+                    FormattableString.Invariant($"the weight is {weights[i]}; codes stand for finite numbers"), i);
+            low = Math.Min(low, weights[i]);
+            high = Math.Max(high, weights[i]);
+        }
+        return (low, high);
     }
 
     /// <summary>A scale rounded to float16, but never to 0.</summary>

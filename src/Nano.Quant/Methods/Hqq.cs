@@ -48,15 +48,7 @@ internal static class Hqq
 
     private static (double Scale, double Zero) Range(ReadOnlySpan<double> weights, int most, GridForm form)
     {
-        double low = double.PositiveInfinity, high = double.NegativeInfinity;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (!double.IsFinite(weights[i]))
-                throw new QuantisationException(
-                    FormattableString.Invariant($"the weight is {weights[i]}; codes stand for finite numbers"), i);
-            low = Math.Min(low, weights[i]);
-            high = Math.Max(high, weights[i]);
-        }
+        var (low, high) = GroupGrid.Range(weights);
         double scale = Math.Min(most / (high - low), MostScale);
         if (form != GridForm.Exact)
             scale = 1 / GroupGrid.ToHalf(1 / scale);

@@ -61,14 +61,14 @@ public sealed record Machine(double PeakGflops, double ReadGigabytesPerSecond, d
     /// <summary>These ceilings and those of products of whole numbers, measured now.</summary>
     public Machine WithCodes(Compute compute)
     {
-        var emitted = new DotChains(areBytes: true);
-        return this with
+        if (compute.BytesProblem is null)
         {
-            NarrowCodeGops = compute.BytesProblem is null ? PeakOf(compute, emitted, emitted.FlopsPerItem)
-                : PeakOf(compute, new CodeChains(true), CodeChains.FlopsPerItem(compute.Width, true)),
-            WideCodeGops = compute.BytesProblem is null ? PeakOf(compute, emitted, emitted.FlopsPerItem)
-                : PeakOf(compute, new CodeChains(false), CodeChains.FlopsPerItem(compute.Width, false)),
-        };
+            var emitted = new DotChains(areBytes: true);
+            double any = PeakOf(compute, emitted, emitted.FlopsPerItem);
+            return this with { NarrowCodeGops = any, WideCodeGops = any };
+        }
+        double narrow = PeakOf(compute, new CodeChains(), CodeChains.FlopsPerItem(compute.Width));
+        return this with { NarrowCodeGops = narrow, WideCodeGops = narrow / 2 };
     }
 
     /// <summary>

@@ -59,7 +59,8 @@ public class QuantModelTests
         var logits = loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids));
         int vocabulary = source.Config.VocabSize;
         float worst = QuantGoldenModels.Positions.SelectMany((position, row) => Enumerable.Range(0, vocabulary)
-            .Select(id => Math.Abs(expected[(row * vocabulary) + id] - logits.Data[(position * vocabulary) + id]))).Max();
+            .Select(id => Math.Abs(expected[(row * vocabulary) + id]
+                - logits.Data[(position * vocabulary) + id]))).Max();
         Assert.True(worst <= 1e-5f * QuantGoldenModels.LogitDeviation(model), $"{worst}");
         double loss = Enumerable.Range(0, ids.Length - 1).Average(position =>
         {
@@ -67,7 +68,8 @@ public class QuantModelTests
             double max = row.Max();
             return max + Math.Log(row.Sum(logit => Math.Exp(logit - max))) - row[ids[position + 1]];
         });
-        Assert.Equal(QuantGoldenModels.Entry(model, type).GetProperty("nll").GetProperty("exact").GetDouble(), loss, 1e-5);
+        Assert.Equal(QuantGoldenModels.Entry(model, type).GetProperty("nll").GetProperty("exact").GetDouble(), loss,
+            1e-5);
     }
 
     /// <summary>
@@ -92,7 +94,8 @@ public class QuantModelTests
         JsonElement entry = QuantGoldenModels.Entry(model, type);
         Assert.InRange(Math.Sqrt(errors.Average(error => error * error)), 0, 1.5 * entry.GetProperty("rms_over_std")
             .GetProperty("nano8_of_exact").GetDouble());
-        Assert.InRange(errors.Max(), 0, 2 * entry.GetProperty("max_over_std").GetProperty("nano8_of_exact").GetDouble());
+        Assert.InRange(errors.Max(), 0, 2 * entry.GetProperty("max_over_std").GetProperty("nano8_of_exact")
+            .GetDouble());
 
         float[] Logits(int threads)
         {
