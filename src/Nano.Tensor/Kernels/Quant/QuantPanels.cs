@@ -15,6 +15,8 @@ internal readonly unsafe struct QuantPanels
     /// <summary>Steps of a unit.</summary>
     public const int Unit = 32;
 
+    private const int Vector = Nano.Codes.VectorBytes / sizeof(uint);
+
     private readonly byte* first;
 
     private QuantPanels(byte* first, int n, int k, WeightType type)
@@ -116,20 +118,26 @@ internal readonly unsafe struct QuantPanels
     /// <summary>A row of a unit: the low bits of each code in the first plane, the others in the second.</summary>
     private void PutCodes(byte* unit, int r, ReadOnlySpan<sbyte> codes)
     {
-        for (int i = 0; i < Unit; i++)
-        {
-            int code = codes[i] + Offset;
-            var (at, shift) = Place(0, LowBits, r, i);
-            Put(unit + at, shift, (1 << LowBits) - 1, code);
-            if (HighBits == 0)
-                continue;
-            (at, shift) = Place(LowBits, HighBits, r, i);
-            Put(unit + at, shift, (1 << HighBits) - 1, code >> LowBits);
-        }
+        var stored = Vector256.Create<sbyte>(codes).AsByte() + Vector256.Create((byte)Offset);
+        uint* row = (uint*)unit + r;
+        PutPlane(row, LowBits, stored.AsUInt32());
+        if (HighBits > 0)
+            PutPlane(row + (LowBits * Vector), HighBits, stored.AsUInt32() >>> LowBits);
     }
 
-    private static void Put(byte* at, int shift, int mask, int bits) =>
-        *at = (byte)((*at & ~(mask << shift)) | ((bits & mask) << shift));
+    /// <summary>A row of a plane: the lowest bits of 32 codes, of which each number has four.</summary>
+    private static void PutPlane(uint* row, int bits, Vector256<uint> codes)
+    {
+        uint* fours = stackalloc uint[Vector256<uint>.Count];
+        (codes & Vector256.Create((byte)((1 << bits) - 1)).AsUInt32()).Store(fours);
+        for (int vector = 0; vector < bits; vector++)
+        {
+            uint together = 0;
+            for (int turn = 0; turn * bits < 8; turn++)
+                together |= fours[(turn * bits) + vector] << (turn * bits);
+            row[vector * Vector] = together;
+        }
+    }
 
     /// <summary>The byte and the lowest bit of a row's step in a plane.</summary>
     /// <param name="vectors">Vectors before the plane.</param>
