@@ -174,7 +174,7 @@ public class OpTests
     [Fact]
     public void Every_op_has_an_ONNX_form_or_is_known_to_have_none()
     {
-        var all = typeof(IOp).Assembly.GetTypes().Where(type => type.IsValueType && type.IsAssignableTo(typeof(IOp)))
+        var all = typeof(AddOp).Assembly.GetTypes().Where(type => type.IsValueType && type.IsAssignableTo(typeof(IOp)))
             .Select(type => type.Name).Order();
         Assert.Equal(all, OnnxOps.Known.Select(type => type.Name)
             .Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Order());

@@ -16,7 +16,7 @@ internal enum AttentionPass
 }
 
 /// <summary>
-/// The backward pass of <see cref="CausalAttentionOp"/>, block by block; see there for the
+/// The backward pass of the attention op, block by block; see there for the
 /// derivation. One item of work owns the gradients that it computes, so nothing is added across
 /// threads: dk and dv gather over heads and query blocks in order, dq over key blocks in order.
 /// Where there are fewer key heads than threads, dq and then dk and dv have passes of their own,

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// The forward pass of <see cref="CausalAttentionOp"/>: for every block of queries, walk the blocks
+/// The forward pass of the attention op: for every block of queries, walk the blocks
 /// of keys from position 0 and keep a running maximum m, a running normaliser l and a running
 /// output o per query, rescaled when m grows. Both products run on the same tiles as every other
 /// matrix product. A query's arithmetic depends on itself and the visible keys alone. The last

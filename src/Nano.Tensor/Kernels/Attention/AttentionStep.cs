@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Nano;
 
 /// <summary>
-/// <see cref="CausalAttentionOp"/> for a few queries over many keys, as in decoding with a cache:
+/// the attention op for a few queries over many keys, as in decoding with a cache:
 /// the arithmetic of <see cref="AttentionForward"/>, hence its bits, but with SIMD lanes along
 /// keys, since there are no queries to fill them with. The queries of all heads that share a key
 /// head are the rows, so each block of keys is transposed once, in the L1 cache. Where queries see
