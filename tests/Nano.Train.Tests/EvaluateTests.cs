@@ -76,6 +76,34 @@ public class EvaluateTests
             Assert.Equal(result, Evaluate.OnText(new ModelLosses(model, two), Tokens, 300, time, stride, batch));
     }
 
+    // Float16 rounds keys and values by at most 1 part in 2048. The reference feeds the tokens of a window one by one.
+    [Fact]
+    public void Losses_over_a_cache_are_those_of_tokens_that_come_one_by_one()
+    {
+        using var model = RandomModel();
+        using var compute = new Compute(1);
+        double sum = 0;
+        using (var cache = model.Config.NewCache(1, 8, WeightType.F16))
+            for (int target = 1; target < 110; target++)
+            {
+                if (target % 8 == 1)
+                    cache.Clear();
+                compute.NextStep();
+                var logits = model.NextLogits(compute, Tensor.From(new Shape(1, 1), Tokens.AsSpan(target - 1, 1)),
+                    cache);
+                double[] row = [.. logits.Data.ToArray().Select(value => (double)value)];
+                sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[target]];
+            }
+        using var losses = new CachedLosses(model, compute, WeightType.F16);
+        var rounded = Evaluate.OnText(losses, Tokens, 300, 8, 8, 3);
+        Assert.Equal(sum / 109, rounded.Loss, 1e-6);
+        double exact = Evaluate.OnText(new ModelLosses(model, compute), Tokens, 300, 8, 8, 3).Loss;
+        Assert.NotEqual(exact, rounded.Loss);
+        Assert.Equal(exact, rounded.Loss, 1e-4);
+        using var blocks = new CachedLosses(model, compute, WeightType.Q8_0); // of 32; heads have fewer channels
+        Assert.Throws<NanoException>(() => Evaluate.OnText(blocks, Tokens, 300, 8, 8, 3));
+    }
+
     [Theory]
     [InlineData(105)] // 13 windows of 8
     [InlineData(106)] // and one of 1

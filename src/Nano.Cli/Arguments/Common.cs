@@ -46,8 +46,12 @@ internal static class Common
         if (device is null)
             return new(model, compute, cacheType) { Tokens = tokenizer.VocabSize };
         return cacheType == WeightType.F32 ? new(new OnnxDecoder(model, device)) { Tokens = tokenizer.VocabSize }
-            : throw new NanoException("a device keeps keys and values in float32", "leave out --kv, or --device");
+            : throw DeviceCache();
     }
+
+    /// <summary>The error about a cache on a device in numbers other than float32.</summary>
+    public static NanoException DeviceCache() =>
+        new("a device keeps keys and values in float32", "leave out --kv, or --device");
 
     /// <summary>The option for the numbers of the cache of keys and values.</summary>
     public static Option<WeightType> CacheType() => new WordOption<WeightType>("--kv",
@@ -124,6 +128,8 @@ internal static class Common
             : throw new NanoException($"--threads must be from 1 to 1024, got {threads}",
                 "leave it out to use all processors");
 
+    private const long LargeModel = 1_000_000_000;
+
     /// <summary>
     /// A model and the tokenizer that goes with it: the one named, or else its own. Its own need
     /// not be usable where another is named.
@@ -143,7 +149,8 @@ internal static class Common
                 "train one with 'nano train', give the folder of a model, or fetch OWNER/MODEL with 'nano pull'");
         using var source = ModelLoader.Open(place);
         ITokenizer tokenizer = TokenizerOf(source, path, tokenizerPath);
-        return (toRun ? source.LoadToRun(exact) : source.Load(), tokenizer);
+        return (toRun ? source.LoadToRun(exact, new ByteLines("load", LargeModel, Screen.Error)) : source.Load(),
+            tokenizer);
     }
 
     /// <summary>

@@ -71,7 +71,7 @@ internal static class ConvertVerb
     /// <summary>Converts, with progress and a summary; returns the exit code.</summary>
     internal static int Write(string input, string output, ConversionOptions options, bool json) =>
         Write(input, output, json, (human, stop) =>
-            ModelConverter.Convert(input, output, options, new ConvertLine(human, stop)));
+            ModelConverter.Convert(input, output, options, new ByteLines("convert", 100_000_000, human, stop)));
 
     /// <summary>Writes a model with a summary; returns the exit code.</summary>
     /// <param name="input">The model.</param>
@@ -114,23 +114,5 @@ internal static class ConvertVerb
         fields["notes"] = made.Notes;
         Common.PrintJson(fields);
         return 0;
-    }
-
-    /// <summary>Prints how far a large conversion is, a line per tenth, and ends it when that is asked for.</summary>
-    private sealed class ConvertLine(TextWriter human, CancellationToken stop) : IProgress<ConversionProgress>
-    {
-        private const long Large = 100_000_000;
-        private long tenth;
-
-        public void Report(ConversionProgress value)
-        {
-            stop.ThrowIfCancellationRequested();
-            long now = value.Bytes * 10 / Math.Max(1, value.TotalBytes);
-            if (value.TotalBytes < Large || now == tenth)
-                return;
-            tenth = now;
-            human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"convert: {value.Bytes:N0} of {value.TotalBytes:N0} bytes"));
-        }
     }
 }

@@ -34,6 +34,7 @@ internal static class EvalVerb
         };
     private static readonly Option<int?> Batch =
         new("--batch") { Description = "Windows per batch; does not change the result (default: about 1,024 tokens)" };
+    private static readonly Option<WeightType> Kv = Common.CacheType();
     private static readonly Option<string> Device = Common.Device();
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = Common.Json();
@@ -47,7 +48,7 @@ internal static class EvalVerb
             + "measures have verbs of their own.\n\nExample:\n  nano eval --model runs/shakespeare-char --data "
             + "my.txt --stride 32")
         {
-            Model, TokenizerPath, Exact, Data, Seq, Stride, Batch, Device, Threads, Json,
+            Model, TokenizerPath, Exact, Data, Seq, Stride, Batch, Kv, Device, Threads, Json,
             EvalChoicesVerb.Create(), EvalHellaSwagVerb.Create(), EvalGenerateVerb.Create(), EvalScoreVerb.Create(),
         };
         verb.SetAction(Run);
@@ -63,7 +64,11 @@ internal static class EvalVerb
             args.GetValue(Exact));
         using var disposeModel = model;
         using var onDevice = device is null ? null : new OnnxLosses(model, device);
-        ITokenLosses losses = onDevice is null ? new ModelLosses(model, compute) : onDevice;
+        var cacheType = args.GetValue(Kv);
+        if (onDevice is not null && cacheType != WeightType.F32)
+            throw Common.DeviceCache();
+        using var cached = cacheType == WeightType.F32 ? null : new CachedLosses(model, compute, cacheType);
+        ITokenLosses losses = (ITokenLosses?)onDevice ?? (ITokenLosses?)cached ?? new ModelLosses(model, compute);
         var (ids, bytes) = TextIds.Read(args.GetValue(Data)!, tokenizer);
         int time = args.GetValue(Seq) ?? model.Config.ContextLength, stride = args.GetValue(Stride) ?? time;
         int context = model.Config.ContextLength;

@@ -7,7 +7,7 @@ namespace Nano;
 internal sealed class ModelDecoder(LanguageModel model, Compute compute, WeightType cacheType = WeightType.F32)
     : IDecoder
 {
-    private readonly WeightType cacheType = Fitting(model.Config, cacheType);
+    private readonly WeightType cacheType = model.Config.FittingCache(cacheType);
     private KvCache? cache;
 
     public ModelConfig Config => model.Config;
@@ -20,16 +20,10 @@ internal sealed class ModelDecoder(LanguageModel model, Compute compute, WeightT
         {
             cache?.Dispose();
             cache = null;
-            cache = new KvCache(Config.Layers, positions, Config.KvHeads * Config.HeadDim, rows, cacheType);
+            cache = Config.NewCache(rows, positions, cacheType);
         }
         cache.Clear();
     }
-
-    private static WeightType Fitting(ModelConfig config, WeightType type) =>
-        BlockFormat.Of(type).Divides(config.HeadDim) ? type
-            : throw new NanoException($"a cache of {type} needs heads of whole blocks of "
-                + $"{BlockFormat.Of(type).Weights} channels; this model's have {config.HeadDim}",
-                "take f32 or f16 for keys and values");
 
     public int LengthOf(int row) => Cache.LengthOf(row);
 

@@ -70,6 +70,19 @@ public abstract record ModelConfig
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
     public long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
 
+    /// <summary>A cache for sequences of this model.</summary>
+    /// <param name="rows">Sequences.</param>
+    /// <param name="positions">Positions for each.</param>
+    /// <param name="type">One of <see cref="KvCache.Types"/>.</param>
+    /// <exception cref="NanoException">Its heads are no whole blocks of the type.</exception>
+    public KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) =>
+        new(Layers, positions, KvHeads * HeadDim, rows, FittingCache(type));
+
+    /// <summary>A type of numbers for a cache, if heads are whole blocks of it.</summary>
+    internal WeightType FittingCache(WeightType type) => BlockFormat.Of(type).Divides(HeadDim) ? type
+        : throw new NanoException($"a cache of {type} needs heads of whole blocks of {BlockFormat.Of(type).Weights} "
+            + $"channels; this model's have {HeadDim}", "take f32 or f16 for keys and values");
+
     /// <summary>Checks that a model of these sizes can be built.</summary>
     /// <exception cref="NanoException">It cannot; the message names the value.</exception>
     public void Validate()

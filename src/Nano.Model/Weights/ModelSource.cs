@@ -63,13 +63,14 @@ public sealed class ModelSource : IDisposable
                 .CopyTo(destination)))]);
 
     /// <summary>
-    /// A view of the model that reports how much has been read; this object still owns the files.
+    /// A view of the model that reports how much has been read, from each thread that reads; this object still owns
+    /// the files.
     /// </summary>
     internal ModelSource Watched(IProgress<ConversionProgress> progress)
     {
         long total = Tensors.Sum(tensor => tensor.Bytes), done = 0;
-        return With([.. Tensors.Select(tensor =>
-            tensor.Watched(bytes => progress.Report(new ConversionProgress(done += bytes, total))))]);
+        return With([.. Tensors.Select(tensor => tensor.Watched(bytes =>
+            progress.Report(new ConversionProgress(Math.Min(total, Interlocked.Add(ref done, bytes)), total))))]);
     }
 
     /// <summary>The model with other tensors; this object still owns the files.</summary>
@@ -91,8 +92,11 @@ public sealed class ModelSource : IDisposable
     /// </summary>
     /// <param name="exact">True to widen quantised weights: then the results have the bits of <see cref="Load"/>'s,
     /// too.</param>
-    public LanguageModel LoadToRun(bool exact = false)
+    /// <param name="progress">Is told of what has been read, from several threads.</param>
+    public LanguageModel LoadToRun(bool exact = false, IProgress<ConversionProgress>? progress = null)
     {
+        if (progress is not null)
+            return Watched(progress).LoadToRun(exact);
         var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
         return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.Role is not (ParameterRole.Inner
             or ParameterRole.ResidualOut or ParameterRole.Embedding or ParameterRole.Head) ? null
