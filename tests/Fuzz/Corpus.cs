@@ -16,7 +16,7 @@ static class FuzzCorpus
         EosTokens = [1, 2]
     };
 
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 7,
         ContextLength = 4,

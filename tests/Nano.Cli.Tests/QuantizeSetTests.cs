@@ -13,7 +13,7 @@ public sealed class QuantizeSetTests : IDisposable
         Data = Tiny.WriteText(inputs);
         var tokenizer = CharTokenizer.FromText(Tiny.Text());
         Model = Directory.CreateDirectory(inputs.File("model")).FullName;
-        using var model = LanguageModel.Create(new LlamaConfig
+        using var model = LanguageModel.Create(new DecoderConfig
         {
             VocabSize = tokenizer.VocabSize,
             ContextLength = 16,

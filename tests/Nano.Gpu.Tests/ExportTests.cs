@@ -13,11 +13,11 @@ public class ExportTests
         { "gpt2", new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2, Channels = 32 } },
         { "gpt2, erf, no bias, own head", new Gpt2Config { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 2,
             Channels = 32, Bias = false, Gelu = GeluForm.Erf, TiedHead = false } },
-        { "llama", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 2,
+        { "llama", new DecoderConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 2,
             Channels = 32, Intermediate = 56 } },
-        { "llama, interleaved, window", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4,
+        { "llama, interleaved, window", new DecoderConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4,
             Channels = 32, Intermediate = 56, Pairing = RopePairing.Interleaved, Window = 4, TiedHead = false } },
-        { "qwen3", new LlamaConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 1,
+        { "qwen3", new DecoderConfig { VocabSize = 61, ContextLength = 19, Layers = 2, Heads = 4, KvHeads = 1,
             HeadDim = 6, Channels = 32, Intermediate = 56, QkNorm = true } },
     };
 

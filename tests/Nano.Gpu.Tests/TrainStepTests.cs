@@ -11,7 +11,7 @@ public class TrainStepTests
         Heads = 2,
         Channels = 32
     };
-    private static readonly LlamaConfig Llama = new()
+    private static readonly DecoderConfig Llama = new()
     {
         VocabSize = 61,
         ContextLength = 19,

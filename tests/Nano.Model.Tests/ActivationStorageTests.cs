@@ -17,7 +17,7 @@ public class ActivationStorageTests
         Channels = 16,
         Dropout = 0.2f
     };
-    private static readonly LlamaConfig Llama = new()
+    private static readonly DecoderConfig Llama = new()
     {
         VocabSize = V,
         ContextLength = 30,
@@ -93,7 +93,7 @@ public class ActivationStorageTests
     {
         var config = Variants[name];
         ModelConfig deep = config is Gpt2Config gpt2 ? gpt2 with { Layers = 16 }
-            : (LlamaConfig)config with { Layers = 16 };
+            : (DecoderConfig)config with { Layers = 16 };
         long plain = Run(deep, SimdWidths.Best(), 1, Keep.All).Peak,
             stored = Run(deep, SimdWidths.Best(), 1, Keep.BFloat16).Peak;
         Assert.InRange(stored, 0.4 * plain, 0.68 * plain);

@@ -10,7 +10,7 @@ public class FrozenModelTests
 
     static readonly ModelConfig Gpt2 = Models.Small with { Layers = 3, Dropout = 0.1f };
 
-    static readonly ModelConfig Llama = new LlamaConfig
+    static readonly ModelConfig Llama = new DecoderConfig
     {
         VocabSize = 11,
         ContextLength = 12,

@@ -19,7 +19,7 @@ public class KvCacheTests
 
     // Grouped heads, angles that differ from position to position in their base, normed queries, a window
     // shorter than the text in one layer of two.
-    static readonly LlamaConfig Grouped = new()
+    static readonly DecoderConfig Grouped = new()
     {
         VocabSize = 19,
         ContextLength = T,
@@ -38,7 +38,7 @@ public class KvCacheTests
     };
 
     // One key head, pairs beside each other, a window of a single block of keys and a half.
-    static readonly LlamaConfig Shared = new()
+    static readonly DecoderConfig Shared = new()
     {
         VocabSize = 19,
         ContextLength = T,

@@ -4,7 +4,7 @@ namespace Nano.Tests;
 /// The Llama family once more, in double precision and in the plainest loops, from the published
 /// formulas; shares nothing with src but the config.
 /// </summary>
-internal sealed class LlamaReference(LanguageModel model, LlamaConfig config)
+internal sealed class LlamaReference(LanguageModel model, DecoderConfig config)
 {
     /// <summary>The sums of the squared inputs of each linear layer's columns, by the layer's name.</summary>
     public Dictionary<string, double[]> SquaredInputs { get; } = [];

@@ -8,7 +8,7 @@ namespace Nano.Tests;
 /// </summary>
 public class LlamaTests
 {
-    private static readonly LlamaConfig Plain = new()
+    private static readonly DecoderConfig Plain = new()
     {
         VocabSize = 23,
         ContextLength = 120,
@@ -20,7 +20,7 @@ public class LlamaTests
         NormEpsilon = 1e-5f
     };
 
-    private static readonly Dictionary<string, LlamaConfig> Variants = new()
+    private static readonly Dictionary<string, DecoderConfig> Variants = new()
     {
         ["Llama 2"] = Plain with { KvHeads = 4, TiedHead = false },
         ["Llama 3"] = Plain with
@@ -98,7 +98,7 @@ public class LlamaTests
             }
     }
 
-    private static int[] Gradients(LlamaConfig config, SimdWidth width, int threads, bool checkpoint)
+    private static int[] Gradients(DecoderConfig config, SimdWidth width, int threads, bool checkpoint)
     {
         const int B = 2, T = 40;
         using var model = Models.Random(config);

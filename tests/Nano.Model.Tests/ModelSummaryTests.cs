@@ -23,7 +23,7 @@ public class ModelSummaryTests
     [Fact]
     public void A_llama_with_grouped_heads_and_a_head_of_its_own_by_hand()
     {
-        var summary = ModelSummary.Of(new LlamaConfig
+        var summary = ModelSummary.Of(new DecoderConfig
         {
             VocabSize = 100,
             ContextLength = 50,

@@ -13,7 +13,7 @@ public class ParameterRoleTests
         TiedHead = false
     };
 
-    static readonly LlamaConfig LlamaTiny = new()
+    static readonly DecoderConfig LlamaTiny = new()
     {
         VocabSize = 11,
         ContextLength = 8,

@@ -19,7 +19,7 @@ public class SegmentsTests
         Heads = 2,
         Channels = 16
     };
-    private static readonly LlamaConfig Llama = new()
+    private static readonly DecoderConfig Llama = new()
     {
         VocabSize = V,
         ContextLength = 50,

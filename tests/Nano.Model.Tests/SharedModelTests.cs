@@ -6,7 +6,7 @@ namespace Nano.Tests;
 /// </summary>
 public class SharedModelTests
 {
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 23,
         ContextLength = 120,

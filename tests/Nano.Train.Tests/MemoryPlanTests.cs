@@ -13,7 +13,7 @@ public class MemoryPlanTests
     };
     static readonly TrainOptions Base = Runs.Tiny with { Model = Model, Batch = 6, Time = 40, Steps = 9 };
 
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 29,
         ContextLength = 40,

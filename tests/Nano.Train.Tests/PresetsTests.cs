@@ -68,7 +68,7 @@ public class PresetsTests
     {
         var (llama, gpt2) = (Presets.Get("llama-char"), Presets.Get("shakespeare-char"));
         Assert.Equal(gpt2 with { Preset = "llama-char", Model = llama.Model }, llama);
-        Assert.IsType<LlamaConfig>(llama.Model);
+        Assert.IsType<DecoderConfig>(llama.Model);
         Assert.Equal(1, Count(llama.Model) / (double)Count(gpt2.Model), 0.01);
     }
 

@@ -8,7 +8,7 @@ public class SplitTests
 {
     const int Rows = 8, T = 12;
 
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 11,
         ContextLength = T,

@@ -181,7 +181,7 @@ public class TrainerTests
     {
         var options = Options with
         {
-            Model = new LlamaConfig
+            Model = new DecoderConfig
             {
                 VocabSize = 1,
                 ContextLength = 12,

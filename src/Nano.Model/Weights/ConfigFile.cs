@@ -37,7 +37,7 @@ public static class ConfigFile
         ModelConfig config = kind switch
         {
             "gpt2" => Gpt2Config.Read(file),
-            "llama" or "mistral" or "qwen2" or "qwen3" => LlamaConfig.Read(file, kind),
+            "llama" or "mistral" or "qwen2" or "qwen3" => DecoderConfig.Read(file, kind),
             _ => throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, "
                 + "qwen2, qwen3"),

@@ -62,13 +62,13 @@ internal static class GgufConfig
             throw new BadFileException(file.Path, $"the metadata: {e.Message}", e);
         }
         if (file.Size($"{arch}.feed_forward_length") is { } wide
-            && wide != (config is LlamaConfig llama ? llama.Intermediate : 4L * config.Channels))
+            && wide != (config is DecoderConfig llama ? llama.Intermediate : 4L * config.Channels))
             throw Bad(file, $"the metadata key '{arch}.feed_forward_length' is {wide}; supported for {arch}: 4 "
                 + "times the embedding length");
         return config;
     }
 
-    private static LlamaConfig ReadLlama(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
+    private static DecoderConfig ReadLlama(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
         string arch, float[]? factors)
     {
         if (file.Size($"{arch}.expert_count") is > 0)
@@ -79,7 +79,7 @@ internal static class GgufConfig
         foreach (string key in (string[])[$"{arch}.attention.value_length", $"{arch}.rope.dimension_count"])
             if (file.Size(key) is { } other && other != headDim)
                 throw Bad(file, $"the metadata key '{key}' is {other}; supported: the {headDim} channels of a head");
-        var config = new LlamaConfig
+        var config = new DecoderConfig
         {
             VocabSize = Vocabulary(file, tensors),
             ContextLength = Required(file, $"{arch}.context_length"),
@@ -106,7 +106,7 @@ internal static class GgufConfig
         };
     }
 
-    private static RopeScaling? ReadScaling(GgufMetadata file, string arch, LlamaConfig config)
+    private static RopeScaling? ReadScaling(GgufMetadata file, string arch, DecoderConfig config)
     {
         string type = file.String($"{arch}.rope.scaling.type") ?? "none";
         double Factor() => file.Float($"{arch}.rope.scaling.factor")
@@ -123,7 +123,7 @@ internal static class GgufConfig
         };
     }
 
-    private static RopeScaling.Llama3 FromFactors(GgufMetadata file, LlamaConfig config, float[] factors)
+    private static RopeScaling.Llama3 FromFactors(GgufMetadata file, DecoderConfig config, float[] factors)
     {
         if (factors.Length == config.HeadDim / 2 && config.RopeTheta > 1 && config.HeadDim > 0)
             foreach (RopeScaling.Llama3 scaling in KnownScalings)
@@ -135,7 +135,7 @@ internal static class GgufConfig
     }
 
     /// <summary>The divisors of the rotary frequencies under Llama 3's scaling.</summary>
-    public static float[] Factors(LlamaConfig config, RopeScaling.Llama3 scaling)
+    public static float[] Factors(DecoderConfig config, RopeScaling.Llama3 scaling)
     {
         double[] plain = RopeTable.InverseFrequencies(config.HeadDim, config.RopeTheta),
             scaled = scaling.Frequencies(config.HeadDim, config.RopeTheta);
@@ -147,13 +147,13 @@ internal static class GgufConfig
     {
         Gpt2Config { Bias: false } => "GGUF's gpt2 has biases",
         Gpt2Config { Gelu: not GeluForm.Tanh } => "it uses the erf form of GELU; GGUF's gpt2 means the tanh form",
-        LlamaConfig { RopeScaling: RopeScaling.Dynamic } => "its rotary scaling is dynamic, which GGUF does not know",
-        LlamaConfig { RopeScaling: RopeScaling.Yarn yarn } when yarn != new RopeScaling.Yarn(yarn.Factor,
+        DecoderConfig { RopeScaling: RopeScaling.Dynamic } => "its rotary scaling is dynamic, which GGUF does not know",
+        DecoderConfig { RopeScaling: RopeScaling.Yarn yarn } when yarn != new RopeScaling.Yarn(yarn.Factor,
             yarn.OriginalContext) => "its YaRN has settings of its own, which GGUF does not know",
-        LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } when !KnownScalings.Contains(scaling) =>
+        DecoderConfig { RopeScaling: RopeScaling.Llama3 scaling } when !KnownScalings.Contains(scaling) =>
             "its Llama 3 scaling is not one of the published",
-        LlamaConfig { Window: > 0, FirstWindowLayer: > 0 } => "its window is for some layers only",
-        LlamaConfig { QkNorm: true, QkvBias: true } => "it has both norms and biases of queries and keys",
+        DecoderConfig { Window: > 0, FirstWindowLayer: > 0 } => "its window is for some layers only",
+        DecoderConfig { QkNorm: true, QkvBias: true } => "it has both norms and biases of queries and keys",
         _ => null,
     };
 
@@ -177,15 +177,15 @@ internal static class GgufConfig
         }
         string arch = source.Config switch
         {
-            LlamaConfig { QkNorm: true } => "qwen3",
-            LlamaConfig { QkvBias: true, OutputBias: false } => "qwen2",
-            LlamaConfig => "llama",
+            DecoderConfig { QkNorm: true } => "qwen3",
+            DecoderConfig { QkvBias: true, OutputBias: false } => "qwen2",
+            DecoderConfig => "llama",
             _ => "gpt2"
         };
         metadata.Set(Architecture, arch);
         SetTypes(metadata, fileType ?? FileTypeOf(source.Tensors.MaxBy(tensor => tensor.Shape.Length)!.Type));
         WriteSizes(metadata, source.Config, arch);
-        if (source.Config is LlamaConfig llama)
+        if (source.Config is DecoderConfig llama)
             WriteLlama(metadata, llama, arch);
         return metadata;
     }
@@ -197,7 +197,7 @@ internal static class GgufConfig
         metadata.Set($"{arch}.embedding_length", (uint)config.Channels);
         metadata.Set($"{arch}.block_count", (uint)config.Layers);
         metadata.Set($"{arch}.feed_forward_length",
-            (uint)(config is LlamaConfig llama ? llama.Intermediate : 4 * config.Channels));
+            (uint)(config is DecoderConfig llama ? llama.Intermediate : 4 * config.Channels));
         metadata.Set($"{arch}.attention.head_count", (uint)config.Heads);
         if (config is Gpt2Config gpt2)
             metadata.Set($"{arch}.attention.layer_norm_epsilon", gpt2.LayerNormEpsilon);
@@ -207,7 +207,7 @@ internal static class GgufConfig
             metadata.Set(Gguf.EosKey, (uint)config.EosTokens[0]);
     }
 
-    private static void WriteLlama(GgufMetadata metadata, LlamaConfig config, string arch)
+    private static void WriteLlama(GgufMetadata metadata, DecoderConfig config, string arch)
     {
         metadata.Set($"{arch}.attention.head_count_kv", (uint)config.KvHeads);
         metadata.Set($"{arch}.attention.key_length", (uint)config.HeadDim);

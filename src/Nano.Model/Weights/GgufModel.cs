@@ -172,7 +172,7 @@ public static class GgufModel
     private static IEnumerable<(ModelTensor Tensor, int? Block)> Named(ModelSource source, GgufMetadata metadata)
     {
         bool interleaved = GgufConfig.IsInterleaved(metadata);
-        if (source.Config is LlamaConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
+        if (source.Config is DecoderConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
             yield return (FactorsOf(llama, scaling), null);
         foreach ((ModelTensor tensor, ParameterFacts facts) in source.Declared)
         {
@@ -182,7 +182,7 @@ public static class GgufModel
         }
     }
 
-    private static ModelTensor FactorsOf(LlamaConfig config, RopeScaling.Llama3 scaling)
+    private static ModelTensor FactorsOf(DecoderConfig config, RopeScaling.Llama3 scaling)
     {
         float[] factors = GgufConfig.Factors(config, scaling);
         return new ModelTensor(RopeFactors, new Shape(factors.Length), WeightType.F32, (start, destination) =>

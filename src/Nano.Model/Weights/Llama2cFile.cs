@@ -34,7 +34,7 @@ public static class Llama2cFile
             int version = legacy ? 0 : file.Int32(4);
             if (version is < 0 or > 2 || (version == 0 && !legacy))
                 throw file.Bad($"it is version {version} of llama2.c's checkpoints; supported: 0, 1 and 2");
-            LlamaConfig config = ReadHeader(file, version);
+            DecoderConfig config = ReadHeader(file, version);
             int group = version == 2 ? file.Int32(HeaderFields + 1) : 1;
             if (group < 1)
                 throw file.Bad($"the group size is {group}; expected 1 or more");
@@ -55,13 +55,13 @@ public static class Llama2cFile
     /// </summary>
     private const int HeaderFields = 36;
 
-    private static LlamaConfig ReadHeader(BinaryFile file, int version)
+    private static DecoderConfig ReadHeader(BinaryFile file, int version)
     {
         int at = version == 0 ? 0 : 8, vocabulary = file.Int32(at + 20);
         if (version > 0 && file.Slice(HeaderFields, 1)[0] > 1)
             throw file.Bad($"the flag for a shared classifier, at byte {HeaderFields}, is "
                 + $"{file.Slice(HeaderFields, 1)[0]}; expected 0 or 1");
-        var config = new LlamaConfig
+        var config = new DecoderConfig
         {
             Channels = file.Int32(at),
             Intermediate = file.Int32(at + 4),
@@ -90,7 +90,7 @@ public static class Llama2cFile
     /// The file must be exactly as long as its sizes say; checked before a name is listed or a byte
     /// reserved.
     /// </summary>
-    private static void CheckLength(BinaryFile file, LlamaConfig config, int version, int group)
+    private static void CheckLength(BinaryFile file, DecoderConfig config, int version, int group)
     {
         Int128 C = config.Channels, table = C * config.VocabSize, norms = C * ((2 * config.Layers) + 1);
         Int128 layer = (2 * C * config.Heads * config.HeadDim) + (2 * C * config.KvHeads * config.HeadDim)
@@ -109,7 +109,7 @@ public static class Llama2cFile
                 + $"for {expected}");
     }
 
-    private static List<ModelTensor> Tensors(BinaryFile file, LlamaConfig config, int version, int group)
+    private static List<ModelTensor> Tensors(BinaryFile file, DecoderConfig config, int version, int group)
     {
         var declared = config.ParameterShapes().ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
         var found = new Dictionary<string, ModelTensor>(StringComparer.Ordinal);
@@ -137,7 +137,7 @@ public static class Llama2cFile
     }
 
     /// <summary>The parameters in the order of a file.</summary>
-    private static IEnumerable<string> Order(LlamaConfig config, int version)
+    private static IEnumerable<string> Order(DecoderConfig config, int version)
     {
         IEnumerable<string> Each(params IEnumerable<string> names) =>
             names.SelectMany(name => Enumerable.Range(0, config.Layers)
@@ -172,7 +172,7 @@ public static class Llama2cFile
         if (Refusal(source.Config) is { } reason)
             throw new NanoException($"a checkpoint of llama2.c cannot hold this model: {reason}",
                 "write it as safetensors or GGUF");
-        var config = (LlamaConfig)source.Config;
+        var config = (DecoderConfig)source.Config;
         int group = DefaultGroup;
         while (config.Channels % group != 0)
             group /= 2;
@@ -197,22 +197,22 @@ public static class Llama2cFile
 
     private static string? Refusal(ModelConfig model) => model switch
     {
-        not LlamaConfig => $"it is a {model.ModelType}; llama2.c's checkpoints hold Llama",
-        LlamaConfig config when config.QkvBias || config.OutputBias || config.MlpBias => "it has biases",
-        LlamaConfig { QkNorm: true } => "it has norms of queries and keys",
-        LlamaConfig { RopeScaling: not null } => "its rotary positions are scaled",
-        LlamaConfig { RopeTheta: not RopeTheta } config =>
+        not DecoderConfig => $"it is a {model.ModelType}; llama2.c's checkpoints hold Llama",
+        DecoderConfig config when config.QkvBias || config.OutputBias || config.MlpBias => "it has biases",
+        DecoderConfig { QkNorm: true } => "it has norms of queries and keys",
+        DecoderConfig { RopeScaling: not null } => "its rotary positions are scaled",
+        DecoderConfig { RopeTheta: not RopeTheta } config =>
             $"its rotary base is {config.RopeTheta}; llama2.c computes with {RopeTheta}",
-        LlamaConfig { NormEpsilon: not Epsilon } config =>
+        DecoderConfig { NormEpsilon: not Epsilon } config =>
             $"its RMSNorm epsilon is {config.NormEpsilon}; llama2.c computes with {Epsilon}",
-        LlamaConfig { Window: > 0 } config when config.Window < config.ContextLength =>
+        DecoderConfig { Window: > 0 } config when config.Window < config.ContextLength =>
             $"a token sees only {config.Window} others of {config.ContextLength}",
-        LlamaConfig config when config.HeadDim * config.Heads != config.Channels =>
+        DecoderConfig config when config.HeadDim * config.Heads != config.Channels =>
             $"its heads have {config.HeadDim} channels, which is not {config.Channels} over {config.Heads}",
         _ => null,
     };
 
-    private static byte[] Header(LlamaConfig config, int version, int group)
+    private static byte[] Header(DecoderConfig config, int version, int group)
     {
         int vocabulary = version == 0 && !config.TiedHead ? -config.VocabSize : config.VocabSize;
         ReadOnlySpan<int> sizes = [config.Channels, config.Intermediate, config.Layers, config.Heads, config.KvHeads,
@@ -229,7 +229,7 @@ public static class Llama2cFile
     }
 
     /// <summary>Cosines, then sines of position times frequency, as the original's float32 computes them.</summary>
-    private static void WriteTables(Stream stream, LlamaConfig config)
+    private static void WriteTables(Stream stream, DecoderConfig config)
     {
         int half = config.HeadDim / 2;
         var row = new float[half];

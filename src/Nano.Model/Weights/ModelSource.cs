@@ -21,7 +21,7 @@ public sealed class ModelSource : IDisposable
         params IReadOnlyList<IDisposable> files)
     {
         (Path, Config, Tensors, this.files) = (path, config, tensors, files);
-        if (config is LlamaConfig { Pairing: not RopePairing.RotateHalf })
+        if (config is DecoderConfig { Pairing: not RopePairing.RotateHalf })
             throw new NanoException("a model with interleaved rotary pairs cannot be written",
                 "permute the rows of the query and key weights to rotate-half first");
         if (!tensors.Select(tensor => (tensor.Name, tensor.Shape))

@@ -43,7 +43,7 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
 
     /// <summary>The mix for a model.</summary>
     public static QuantMix Of(ModelConfig config, GgufFileType fileType, bool hasImportance) => new(fileType,
-        config.Layers, config.Heads, config is LlamaConfig llama ? llama.KvHeads : config.Heads, config.TiedHead,
+        config.Layers, config.Heads, config is DecoderConfig llama ? llama.KvHeads : config.Heads, config.TiedHead,
         hasImportance);
 
     /// <summary>The type of most matrices.</summary>

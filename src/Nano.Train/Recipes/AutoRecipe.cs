@@ -54,7 +54,7 @@ public static class AutoRecipe
         var options = new TrainOptions
         {
             Preset = Name,
-            Model = new LlamaConfig
+            Model = new DecoderConfig
             {
                 VocabSize = data.Tokenizer.VocabSize,
                 Layers = rung.Layers,

@@ -34,7 +34,7 @@ public static class TrainSettings
     internal static TrainOptions Unsaid { get; } = new()
     {
         Preset = "",
-        Model = new LlamaConfig
+        Model = new DecoderConfig
         {
             VocabSize = 1,
             Layers = 1,

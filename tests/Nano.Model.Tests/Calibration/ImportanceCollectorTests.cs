@@ -3,7 +3,7 @@ namespace Nano.Tests;
 /// <summary>Importance matrices collected from texts, against sums in double precision.</summary>
 public class ImportanceCollectorTests
 {
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 23,
         ContextLength = 40,

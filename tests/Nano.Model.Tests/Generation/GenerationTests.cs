@@ -4,7 +4,7 @@ namespace Nano.Tests;
 public class GenerationTests
 {
     static readonly ModelConfig Config = Models.Small with { ContextLength = 90 };
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 11,
         ContextLength = 90,

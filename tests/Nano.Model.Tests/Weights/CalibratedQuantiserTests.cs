@@ -3,7 +3,7 @@ namespace Nano.Tests.Formats;
 /// <summary>Whole models quantised by methods that look at inputs, or at weights alone.</summary>
 public class CalibratedQuantiserTests
 {
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 40,
         ContextLength = 32,

@@ -9,7 +9,7 @@ namespace Nano.Tests.Formats;
 /// </summary>
 public class ConversionTests
 {
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 9,
         ContextLength = 16,
@@ -103,7 +103,7 @@ public class ConversionTests
     [Fact]
     public void Every_kind_of_llama_survives_safetensors_and_gguf()
     {
-        LlamaConfig[] kinds =
+        DecoderConfig[] kinds =
         [
             Llama with { HeadDim = 8 }, Llama with { QkvBias = true }, Llama with { QkNorm = true, HeadDim = 6 },
                 Llama with { QkvBias = true, OutputBias = true, MlpBias = true },
@@ -112,7 +112,7 @@ public class ConversionTests
             Llama with { RopeScaling = new RopeScaling.Linear(2) },
                 Llama with { RopeScaling = new RopeScaling.Yarn(4, 16), ContextLength = 64 }, Llama with { Window = 4 },
         ];
-        foreach (LlamaConfig config in kinds)
+        foreach (DecoderConfig config in kinds)
         {
             using var folder = new TempFolder();
             Make(folder.File("a"), config with { BosToken = 1, EosTokens = [2] });

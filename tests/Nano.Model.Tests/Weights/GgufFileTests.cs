@@ -172,7 +172,7 @@ public class GgufFileTests
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
     }
 
-    static readonly LlamaConfig Llama = new()
+    static readonly DecoderConfig Llama = new()
     {
         VocabSize = 8,
         ContextLength = 16,

@@ -6,7 +6,7 @@ public class ImportanceTests
     const string Tensor = "blk.0.ffn_gate.weight";
 
     /// <summary>The smallest model with a matrix of the goldens' 768 columns.</summary>
-    static readonly LlamaConfig Config = new()
+    static readonly DecoderConfig Config = new()
     {
         VocabSize = 8,
         ContextLength = 8,

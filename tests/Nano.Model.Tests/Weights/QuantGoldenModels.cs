@@ -15,7 +15,7 @@ static class QuantGoldenModels
     /// <summary>The architectures of the three models.</summary>
     public static readonly IReadOnlyDictionary<string, ModelConfig> Configs = new Dictionary<string, ModelConfig>
     {
-        ["stories260K"] = new LlamaConfig
+        ["stories260K"] = new DecoderConfig
         {
             VocabSize = 512,
             ContextLength = 512,
@@ -26,7 +26,7 @@ static class QuantGoldenModels
             Intermediate = 172,
             TiedHead = false,
         },
-        ["llama256"] = new LlamaConfig
+        ["llama256"] = new DecoderConfig
         {
             VocabSize = 320,
             ContextLength = 256,

@@ -8,7 +8,7 @@ public class TokenizerConversionTests
     static void Make(string folder, int vocabSize, ITokenizer tokenizer, int? bos = null)
     {
         Directory.CreateDirectory(folder);
-        using var model = LanguageModel.Create(new LlamaConfig
+        using var model = LanguageModel.Create(new DecoderConfig
         {
             VocabSize = vocabSize,
             ContextLength = 8,
@@ -103,7 +103,7 @@ public class TokenizerConversionTests
     static string Llama2c(TempFolder folder)
     {
         Directory.CreateDirectory(folder.File("e"));
-        using var model = LanguageModel.Create(new LlamaConfig
+        using var model = LanguageModel.Create(new DecoderConfig
         {
             VocabSize = 3,
             ContextLength = 8,

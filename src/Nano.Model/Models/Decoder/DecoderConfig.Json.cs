@@ -3,13 +3,13 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>The config.json of Llama, Mistral, Qwen2 and Qwen3, in the keys of transformers 4 and 5.</summary>
-public sealed partial record LlamaConfig
+public sealed partial record DecoderConfig
 {
     private const string Full = "full_attention", Sliding = "sliding_attention";
 
     /// <summary>Reads a config.json of this model_type.</summary>
     /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
-    internal static LlamaConfig Read(ConfigJson file, string kind)
+    internal static DecoderConfig Read(ConfigJson file, string kind)
     {
         RefuseVariants(file);
         int layers = file.RequiredInt("num_hidden_layers"), heads = file.RequiredInt("num_attention_heads");
@@ -20,7 +20,7 @@ public sealed partial record LlamaConfig
             _ => file.Bool("attention_bias") ?? false
         };
         var (window, firstWindowLayer) = ReadWindow(file, kind, layers);
-        var config = new LlamaConfig
+        var config = new DecoderConfig
         {
             VocabSize = file.RequiredInt("vocab_size"),
             ContextLength = file.RequiredInt("max_position_embeddings"),
@@ -90,7 +90,7 @@ public sealed partial record LlamaConfig
     /// stretches max_position_embeddings instead of having been counted in (dynamic always, yarn
     /// when the original context is no smaller), the context is the original one times the factor.
     /// </summary>
-    private static LlamaConfig WithRope(LlamaConfig config, ConfigJson file)
+    private static DecoderConfig WithRope(DecoderConfig config, ConfigJson file)
     {
         string outer = file.Object("rope_parameters") is null ? "rope_scaling" : "rope_parameters";
         var rope = file.Object(outer);
@@ -130,7 +130,7 @@ public sealed partial record LlamaConfig
         }
     }
 
-    private static LlamaConfig Stretched(LlamaConfig config, double factor, int original,
+    private static DecoderConfig Stretched(DecoderConfig config, double factor, int original,
         Func<double, RopeScaling> scaling) =>
         config with
         {

@@ -4,15 +4,15 @@ namespace Nano;
 /// The Llama family (Touvron et al., "LLaMA", 2023, and its successors): token embeddings, L
 /// pre-norm blocks of causal attention with rotary positions and grouped heads and of a SwiGLU
 /// layer, a final norm and a head. What a member of the family adds is a switch in
-/// <see cref="LlamaConfig"/>. How the pieces run is <see cref="LanguageModel"/>'s.
+/// <see cref="DecoderConfig"/>. How the pieces run is <see cref="LanguageModel"/>'s.
 /// </summary>
-public sealed class Llama : LanguageModel
+public sealed class Decoder : LanguageModel
 {
     private sealed record Block(RmsNorm Norm1, Linear Q, Linear K, Linear V, RmsNorm? QNorm, RmsNorm? KNorm,
         Linear AttentionOut,
         RmsNorm Norm2, Linear Gate, Linear Up, Linear Down);
 
-    private readonly LlamaConfig config;
+    private readonly DecoderConfig config;
     private readonly Tensor tokenTable; // [V, C]
     private readonly Block[] blocks;
     private readonly RmsNorm finalNorm;
@@ -22,11 +22,11 @@ public sealed class Llama : LanguageModel
     /// A model with parameters that are zero until a file or <see cref="LanguageModel.Initialize"/>
     /// fills them.
     /// </summary>
-    public Llama(LlamaConfig config) : this(config, new Parameters())
+    public Decoder(DecoderConfig config) : this(config, new Parameters())
     {
     }
 
-    internal Llama(LlamaConfig config, Parameters parameters) : base(config, parameters)
+    internal Decoder(DecoderConfig config, Parameters parameters) : base(config, parameters)
     {
         this.config = config;
         int C = config.Channels, D = config.HeadDim, queries = config.Heads * D, keys = config.KvHeads * D,

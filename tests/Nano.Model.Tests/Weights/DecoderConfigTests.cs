@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 namespace Nano.Tests;
 
 /// <summary>The config.json of published models, in the keys of transformers 4 and 5, and what is refused.</summary>
-public class LlamaConfigTests
+public class DecoderConfigTests
 {
     private const string Llama31 = """
         {"architectures":["LlamaForCausalLM"],"attention_bias":false,"attention_dropout":0.0,"bos_token_id":128000,"eos_token_id":[128001,128008,128009],"hidden_act":"silu","hidden_size":4096,
@@ -46,7 +46,7 @@ public class LlamaConfigTests
          "num_key_value_heads":{{keyHeads}},"max_position_embeddings":2048,"tie_word_embeddings":{{(tied ? "true" : "false")}}}
         """;
 
-    private static LlamaConfig Read(string json) => (LlamaConfig)ConfigFile.FromJson(json, "dir/config.json");
+    private static DecoderConfig Read(string json) => (DecoderConfig)ConfigFile.FromJson(json, "dir/config.json");
 
     // The numbers are those of the published checkpoints.
     public static TheoryData<string, string, long> Published => new()
@@ -75,7 +75,7 @@ public class LlamaConfigTests
     public void Llama_3_1_is_the_same_in_the_keys_of_transformers_4_and_5()
     {
         var config = Read(Llama31);
-        Assert.Equal(new LlamaConfig
+        Assert.Equal(new DecoderConfig
         {
             VocabSize = 128256,
             ContextLength = 131072,
@@ -115,7 +115,7 @@ public class LlamaConfigTests
     public void Absent_keys_take_the_defaults_of_transformers()
     {
         var config = Read("""{"model_type":"llama","vocab_size":5,"hidden_size":8,"intermediate_size":16,"num_hidden_layers":1,"num_attention_heads":2,"max_position_embeddings":16}""");
-        Assert.Equal(new LlamaConfig
+        Assert.Equal(new DecoderConfig
         {
             VocabSize = 5,
             Channels = 8,
@@ -232,7 +232,7 @@ public class LlamaConfigTests
         var config = Read(Sizes("llama", 100, 64, 128, 2, 4, 4, true));
         Assert.Equal(config, config with { KvHeads = 4, HeadDim = 16, EosTokens = [7] });
         Assert.Equal(config.GetHashCode(), (config with { KvHeads = 4, HeadDim = 16 }).GetHashCode());
-        LlamaConfig[] others =
+        DecoderConfig[] others =
         [
             config with { VocabSize = 9 }, config with { ContextLength = 9 }, config with { Layers = 9 },
                 config with { Heads = 2 }, config with { KvHeads = 2 }, config with { HeadDim = 18 },

@@ -7,7 +7,7 @@ namespace Nano;
 /// switches in which Llama 1 to 3.2, TinyLlama, SmolLM, Mistral, Qwen2, Qwen2.5 and Qwen3 (dense)
 /// differ.
 /// </summary>
-public sealed partial record LlamaConfig : ModelConfig
+public sealed partial record DecoderConfig : ModelConfig
 {
     /// <summary>I: width of the MLP.</summary>
     public required int Intermediate { get; init; }
@@ -53,7 +53,7 @@ public sealed partial record LlamaConfig : ModelConfig
     /// <summary>The first layer whose attention has the <see cref="Window"/>; those below see everything.</summary>
     public int FirstWindowLayer { get; init; }
 
-    internal override LanguageModel NewModel(Parameters parameters) => new Llama(this, parameters);
+    internal override LanguageModel NewModel(Parameters parameters) => new Decoder(this, parameters);
 
     /// <inheritdoc/>
     public override string ModelType => Published()?.Type ?? "llama";
@@ -62,9 +62,9 @@ public sealed partial record LlamaConfig : ModelConfig
     public int WindowOf(int layer) => layer >= FirstWindowLayer ? Window : 0;
 
     /// <summary>The MLP becomes wider with the channels, in whole eights.</summary>
-    public override LlamaConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
+    public override DecoderConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
     {
-        var resized = (LlamaConfig)base.WithSizes(contextLength, layers, heads, channels);
+        var resized = (DecoderConfig)base.WithSizes(contextLength, layers, heads, channels);
         return resized.Channels == Channels ? resized
             : resized with
             {
