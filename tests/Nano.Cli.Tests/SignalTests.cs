@@ -190,13 +190,14 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
         long offset = 0;
         var header = new System.Text.Json.Nodes.JsonObject();
-        foreach (var (name, shape, info) in config.ParameterShapes())
+        foreach (var (shape, file) in config.ParameterShapes().Select(parameter => parameter.Shape)
+            .Zip(config.FileTensors()))
         {
             long[] sizes = shape.ToArray();
-            if (ModelDirectory.IsConv1D(config, info))
+            if (file.IsTransposed)
                 Array.Reverse(sizes);
             long end = offset + (4L * shape.Length);
-            header[ModelDirectory.FileName(config, name, info)] = new System.Text.Json.Nodes.JsonObject
+            header[file.Name] = new System.Text.Json.Nodes.JsonObject
             {
                 ["dtype"] = "F32",
                 ["shape"] = new System.Text.Json.Nodes.JsonArray(

@@ -59,6 +59,18 @@ internal sealed class ConfigJson : IDisposable
                 : throw WrongType(key, "whole numbers of at most 32 bits", value))];
     }
 
+    /// <summary>A list of numbers; empty when absent or null.</summary>
+    public IReadOnlyList<double> Doubles(string key)
+    {
+        if (Find(key) is not { } value)
+            return [];
+        if (value.ValueKind != JsonValueKind.Array)
+            throw WrongType(key, "a list of numbers", value);
+        return [.. value.EnumerateArray().Select(item =>
+            item.ValueKind == JsonValueKind.Number && item.TryGetDouble(out double number) ? number
+                : throw WrongType(key, "a list of numbers", value))];
+    }
+
     /// <summary>A list of strings; null when absent or null.</summary>
     public IReadOnlyList<string>? Strings(string key)
     {

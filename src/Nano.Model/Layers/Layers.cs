@@ -13,29 +13,51 @@ public sealed record Linear(Tensor Weight, Tensor? Bias)
     public Tensor Forward(Compute compute, Tensor x) => compute.Linear(x, Weight, Bias);
 }
 
-/// <summary>Layer normalisation. Weight [C], bias [C] or none.</summary>
-public sealed record LayerNorm(Tensor Weight, Tensor? Bias, float Epsilon)
+/// <summary>The kinds of norms of rows.</summary>
+public enum NormKind
 {
-    /// <summary>Declares NAME.weight and, with a bias, NAME.bias.</summary>
-    public static LayerNorm Declare(Parameters parameters, string name, int? block, int channels, bool bias,
-        float epsilon) =>
-        new(parameters.Add(name + ".weight", new(ParameterRole.Norm, ModelComponent.Norm, block), channels),
-            bias ? parameters.Add(name + ".bias", new(ParameterRole.Bias, ModelComponent.Norm, block), channels)
-                : null, epsilon);
+    /// <summary>Root mean square: x / rms(x) w.</summary>
+    Rms,
 
-    /// <summary>x [..., C], normalised row by row.</summary>
-    public Tensor Forward(Compute compute, Tensor x) => compute.LayerNorm(x, Weight, Bias, Epsilon);
+    /// <summary>Root mean square with a weight that begins at zero: x / rms(x) (1 + w).</summary>
+    RmsPlusOne,
+
+    /// <summary>Layer normalisation: (x - mean) / deviation w + b.</summary>
+    Layer,
+
+    /// <summary>Layer normalisation without a bias.</summary>
+    LayerWithoutBias,
 }
 
-/// <summary>Root-mean-square normalisation. Weight [C].</summary>
-public sealed record RmsNorm(Tensor Weight, float Epsilon)
+/// <summary>A norm of rows [.., C]. Weight [C]; bias [C] or none.</summary>
+public sealed record Norm(NormKind Kind, Tensor Weight, Tensor? Bias, float Epsilon)
 {
-    /// <summary>Declares NAME.weight.</summary>
-    public static RmsNorm Declare(Parameters parameters, string name, int? block, int channels, float epsilon) =>
-        new(parameters.Add(name + ".weight", new(ParameterRole.Norm, ModelComponent.Norm, block), channels), epsilon);
+    private readonly Tensor? one = Kind == NormKind.RmsPlusOne ? Ones(Weight.Shape) : null;
+
+    /// <summary>Declares NAME.weight and, of a kind with a bias, NAME.bias.</summary>
+    public static Norm Declare(Parameters parameters, string name, int? block, int channels, NormKind kind,
+        float epsilon)
+    {
+        ParameterFacts facts = new(ParameterRole.Norm, ModelComponent.Norm, block);
+        return new(kind, parameters.Add(name + ".weight", facts with { IsAddedToOne = kind == NormKind.RmsPlusOne },
+            channels), kind == NormKind.Layer ? parameters.Add(name + ".bias",
+            facts with { Role = ParameterRole.Bias }, channels) : null, epsilon);
+    }
 
     /// <summary>x [..., C], normalised row by row.</summary>
-    public Tensor Forward(Compute compute, Tensor x) => compute.RmsNorm(x, Weight, Epsilon);
+    public Tensor Forward(Compute compute, Tensor x) => Kind switch
+    {
+        NormKind.Rms => compute.RmsNorm(x, Weight, Epsilon),
+        NormKind.RmsPlusOne => compute.RmsNorm(x, compute.Add(Weight, one!), Epsilon),
+        _ => compute.LayerNorm(x, Weight, Bias, Epsilon),
+    };
+
+    private static Tensor Ones(Shape shape)
+    {
+        var ones = new Tensor(shape);
+        ones.Data.Fill(1);
+        return ones;
+    }
 }
 
 /// <summary>

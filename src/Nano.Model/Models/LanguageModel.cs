@@ -39,6 +39,9 @@ public abstract class LanguageModel : IDisposable
     /// <summary>The output matrix [V, C]; the token table itself when tied.</summary>
     protected abstract Tensor Head { get; }
 
+    /// <summary>The changes of logits behind the head.</summary>
+    protected virtual LogitRule Logits => default;
+
     /// <summary>The pass with what this model computes once at its start, for T new positions of each row.</summary>
     protected virtual Pass Begin(Compute c, Pass pass, int T) => pass;
 
@@ -49,19 +52,30 @@ public abstract class LanguageModel : IDisposable
     protected abstract Tensor Embed(Compute c, Tensor ids, Pass pass);
 
     /// <summary>
-    /// The output of a block's attention, its norm included, which is added to the residual stream
-    /// x [B, T, C]. A cache is extended by these positions.
+    /// The residual stream [B, T, C] behind a block, from that before it: x and the outputs of the block's branches,
+    /// joined by <see cref="AddBranch"/>. A cache is extended by these positions.
     /// </summary>
-    protected abstract Tensor Attention(Compute c, int layer, Tensor x, Pass pass);
-
-    /// <summary>
-    /// The output of a block's MLP, norm included, which is added to the residual stream x [B, T,
-    /// C].
-    /// </summary>
-    protected abstract Tensor Mlp(Compute c, int layer, Tensor x);
+    protected abstract Tensor Block(Compute c, int layer, Tensor x, Pass pass);
 
     /// <summary>The norm before the head.</summary>
     protected abstract Tensor FinalNorm(Compute c, Tensor x);
+
+    /// <summary>
+    /// x plus a branch's output, which is dropped out first. The output is not needed again, not even by the backward
+    /// pass.
+    /// </summary>
+    /// <param name="c">The context to run in.</param>
+    /// <param name="x">The residual stream.</param>
+    /// <param name="branch">The output of attention or of an MLP.</param>
+    /// <param name="pass">The run, whose masks are used.</param>
+    /// <param name="number">The branch's number from the model's start, from 0 on.</param>
+    protected static Tensor AddBranch(Compute c, Tensor x, Tensor branch, Pass pass, int number)
+    {
+        var dropped = Drop(c, branch, pass.Masks, number + 1);
+        var y = c.Add(x, dropped);
+        c.Release(dropped);
+        return y;
+    }
 
     /// <summary>Logits for every position.</summary>
     /// <param name="c"> The context to run in. With a tape, ops that lead to a gradient are
@@ -72,7 +86,7 @@ public abstract class LanguageModel : IDisposable
     /// <returns>[B, T, V].</returns>
     public Tensor Forward(Compute c, Tensor ids, Pass? pass = null)
     {
-        var logits = c.Linear(Trunk(c, ids, pass ?? new()), Head, null); // [B, T, V]
+        var logits = Logits.Apply(c, c.Linear(Trunk(c, ids, pass ?? new()), Head, null)); // [B, T, V]
         pass?.Watch?.Invoke("logits", logits);
         return logits;
     }
@@ -88,7 +102,7 @@ public abstract class LanguageModel : IDisposable
     {
         int B = ids.Shape[0], T = ids.Shape[1], C = Config.Channels;
         var x = Trunk(c, ids, new() { Cache = cache });
-        return c.Linear(x.Reshape(new Shape(B, T * C)).SliceColumns((T - 1) * C, C), Head, null);
+        return Logits.Apply(c, c.Linear(x.Reshape(new Shape(B, T * C)).SliceColumns((T - 1) * C, C), Head, null));
     }
 
     /// <summary>
@@ -109,7 +123,7 @@ public abstract class LanguageModel : IDisposable
     /// </returns>
     public (Tensor Loss, Tensor Nll) Loss(
         Compute c, Tensor ids, Tensor targets, LossOptions options = default, Pass? pass = null) =>
-        c.LinearCrossEntropy(Trunk(c, ids, pass ?? new()), Head, targets, options);
+        Logits.Loss(c, Trunk(c, ids, pass ?? new()), Head, targets, options);
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, Pass pass)
@@ -153,21 +167,6 @@ public abstract class LanguageModel : IDisposable
         ? c.Checkpoint(x, (c, x) => Block(c, layer, x, pass))
         : c.StoringBFloat16(x, (c, x) => Block(c, layer, x, pass));
 
-    /// <summary>
-    /// One block: x and its two branches. A branch's output is not needed again, not even by the
-    /// backward pass.
-    /// </summary>
-    private Tensor Block(Compute c, int layer, Tensor x, Pass pass)
-    {
-        var attention = Drop(c, Attention(c, layer, x, pass), pass.Masks, (2 * layer) + 1);
-        x = c.Add(x, attention);
-        c.Release(attention);
-        var mlp = Drop(c, Mlp(c, layer, x), pass.Masks, (2 * layer) + 2);
-        x = c.Add(x, mlp);
-        c.Release(mlp);
-        return x;
-    }
-
     /// <summary>x through its mask; x itself is not needed again.</summary>
     private static Tensor Drop(Compute c, Tensor x, Dropout? dropout, int use)
     {
@@ -191,7 +190,7 @@ public abstract class LanguageModel : IDisposable
             var role = parameter.Parameter!.Role;
             double deviation = role == ParameterRole.ResidualOut ? 0.02 / Math.Sqrt(2 * Config.Layers) : 0.02;
             if (role is ParameterRole.Norm or ParameterRole.Bias)
-                parameter.Data.Fill(role == ParameterRole.Norm ? 1 : 0);
+                parameter.Data.Fill(role == ParameterRole.Norm && !parameter.Parameter.IsAddedToOne ? 1 : 0);
             else
                 Philox.Normal(Philox.Key(seed, (ulong)RandomPurpose.Weights), (ulong)i, deviation, parameter.Data);
         }

@@ -145,6 +145,16 @@ public abstract record ModelConfig
     }
 
     /// <summary>
+    /// The tensors of this model in Hugging Face's files, in the order in which they are written. Where nothing else is
+    /// said, they are the parameters.
+    /// </summary>
+    public virtual IEnumerable<FileTensor> FileTensors() =>
+        ParameterShapes().Select(parameter => new FileTensor(parameter.Name, parameter.Name));
+
+    /// <summary>A prefix of names that some files have and others do not.</summary>
+    internal virtual string OptionalPrefix => "";
+
+    /// <summary>
     /// The matrices of a block in the order in which they run, those that read one vector together.
     /// </summary>
     internal abstract IEnumerable<SharedInput> SharedInputs(int block);
@@ -244,7 +254,7 @@ public abstract record ModelConfig
     /// Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a
     /// float.
     /// </summary>
-    protected static void WriteFloat(Utf8JsonWriter json, string key, IFormattable value)
+    protected internal static void WriteFloat(Utf8JsonWriter json, string key, IFormattable value)
     {
         string text = value.ToString(null, CultureInfo.InvariantCulture);
         json.WritePropertyName(key);

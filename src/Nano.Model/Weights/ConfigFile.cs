@@ -34,14 +34,9 @@ public static class ConfigFile
     {
         using var file = new ConfigJson(json, path);
         string? kind = file.String("model_type");
-        ModelConfig config = kind switch
-        {
-            "gpt2" => Gpt2Config.Read(file),
-            "llama" or "mistral" or "qwen2" or "qwen3" => DecoderConfig.Read(file, kind),
-            _ => throw file.Bad(
-                $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, llama, mistral, "
-                + "qwen2, qwen3"),
-        };
+        ModelConfig config = kind == "gpt2" ? Gpt2Config.Read(file) : DecoderFamilies.Read(file, kind)
+            ?? throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
+                + string.Join(", ", DecoderFamilies.ModelTypes));
         config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
         GroupedLayout.Read(file, path);
         if (config.BosToken < 0 || config.EosTokens.Any(id => id < 0))

@@ -12,8 +12,6 @@ namespace Nano;
 /// </summary>
 public static class ModelDirectory
 {
-    private const string Prefix = "transformer.";
-
     /// <summary>The file of the chat template in newer folders.</summary>
     internal const string ChatTemplateFile = "chat_template.jinja";
 
@@ -71,7 +69,7 @@ public static class ModelDirectory
         var files = new SafetensorsSet(isFile ? path : folder);
         try
         {
-            return new ModelSource(path, config, Tensors(files, config, layout), files)
+            return new ModelSource(path, config, ModelFiles.Tensors(files, config, layout), files)
             {
                 TokenizerPath = TokenizerLoader.FindIn(folder),
                 ChatTemplate = ReadChatTemplate(folder),
@@ -149,7 +147,8 @@ public static class ModelDirectory
     internal static void Write(string folder, ModelSource source, WeightType? type, long shardBytes,
         GroupedMatrices? grouped)
     {
-        SafetensorsSet.Write(folder, [.. source.Declared.SelectMany(pair => InFile(pair.Tensor, pair.Facts))],
+        var byName = source.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        SafetensorsSet.Write(folder, [.. source.Config.FileTensors().SelectMany(InFile)],
             shardBytes == 0 ? long.MaxValue : shardBytes);
         foreach (string file in source.TokenizerFiles)
             AtomicFile.Write(Path.Combine(folder, Path.GetFileName(file)), stream =>
@@ -158,13 +157,13 @@ public static class ModelDirectory
             stream => stream.Write(Encoding.UTF8.GetBytes(
                 ConfigText(source.Config, type ?? MainType(source), grouped))));
 
-        IEnumerable<SafetensorsTensor> InFile(ModelTensor tensor, ParameterFacts facts)
+        IEnumerable<SafetensorsTensor> InFile(FileTensor file)
         {
-            string name = FileName(source.Config, tensor.Name, facts);
-            if (grouped is not null && grouped.ByName.TryGetValue(tensor.Name, out GroupedMatrix? matrix))
-                return GroupedWriter.Folder(name[..name.LastIndexOf('.')], matrix);
-            return [(IsConv1D(source.Config, facts) ? tensor.Transposed() : tensor).Named(name)
-                .As(type ?? WeightTypes.Plain(tensor.Type)).ToSafetensors()];
+            if (grouped is not null && file.Parameters.Count == 1
+                && grouped.ByName.TryGetValue(file.Parameters[0], out GroupedMatrix? matrix))
+                return GroupedWriter.Folder(file.Name[..file.Name.LastIndexOf('.')], matrix);
+            var stored = ModelFiles.Joined(file, [.. file.Parameters.Select(name => byName[name])]);
+            return [stored.As(type ?? WeightTypes.Plain(stored.Type)).ToSafetensors()];
         }
     }
 
@@ -199,99 +198,5 @@ public static class ModelDirectory
         JsonNode json = JsonNode.Parse(text)!;
         json[GroupedLayout.Key] = GroupedWriter.Config(grouped.Bits, grouped.Group);
         return json.ToJsonString(Indented) + "\n";
-    }
-
-    /// <summary>
-    /// The name of a parameter in a file of transformers: GPT-2's, all but the head, sit below
-    /// "transformer.".
-    /// </summary>
-    public static string FileName(ModelConfig config, string parameter, ParameterFacts facts) =>
-        config is Gpt2Config && facts.Role != ParameterRole.Head ? Prefix + parameter : parameter;
-
-    /// <summary>
-    /// True if a parameter lies transposed in the file, as the matrices in GPT-2's blocks do.
-    /// </summary>
-    public static bool IsConv1D(ModelConfig config, ParameterFacts facts) => config is Gpt2Config && facts.IsInner;
-
-    /// <summary>[rows, columns] as [columns, rows].</summary>
-    public static float[] Transposed(ReadOnlySpan<float> matrix, int rows, int columns)
-    {
-        var result = new float[matrix.Length];
-        for (int r = 0; r < rows; r++)
-            for (int c = 0; c < columns; c++)
-                result[(c * rows) + r] = matrix[(r * columns) + c];
-        return result;
-    }
-
-    /// <summary>
-    /// The model's tensors in a set of files that must hold them all, rightly shaped, and nothing
-    /// else.
-    /// </summary>
-    private static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config, GroupedLayout? layout)
-    {
-        // Before the names of a million layers are listed for a file of a few tensors.
-        if (config.Layers > files.Names.Count)
-            throw new BadFileException(files.Path,
-                $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; "
-                + "tensors of the last are missing");
-        var found = new List<ModelTensor>();
-        var known = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (name, shape, facts) in config.ParameterShapes())
-        {
-            string inFile = files.Has(name) ? name : FileName(config, name, facts);
-            if (layout is not null && !files.Has(inFile) && shape.Rank == 2
-                && GroupedTensor.In(files, [name, FileName(config, name, facts)], layout) is { } grouped)
-            {
-                found.Add(grouped.Open(shape).Named(name));
-                known.UnionWith(grouped.Names);
-                continue;
-            }
-            if (!files.Has(inFile))
-                throw new BadFileException(files.Path, $"tensor '{name}' is missing (config.json asks for it)");
-            long[] expected = shape.ToArray();
-            if (IsConv1D(config, facts))
-                Array.Reverse(expected);
-            if (!files.Sizes(inFile).SequenceEqual(expected))
-                throw new BadFileException(files.FileOf(inFile),
-                    $"tensor '{inFile}' has shape [{string.Join(", ", files.Sizes(inFile))}], config.json asks for "
-                    + $"[{string.Join(", ", expected)}]");
-            ModelTensor tensor = files.Tensor(inFile);
-            found.Add((IsConv1D(config, facts) ? tensor.Transposed() : tensor).Named(name));
-            known.Add(inFile);
-        }
-        CheckOthers(files, config, known, found[0]);
-        return found;
-    }
-
-    /// <summary>
-    /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied
-    /// table; nothing else.
-    /// </summary>
-    private static void CheckOthers(SafetensorsSet files, ModelConfig config, HashSet<string> known,
-        ModelTensor tokenTable)
-    {
-        foreach (string name in files.Names.Where(name => !known.Contains(name)))
-        {
-            if (config.TiedHead && name == "lm_head.weight")
-                CheckTiedHead(files, tokenTable);
-            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
-                && !GroupedTensor.IsZeroBias(files, name))
-                throw new BadFileException(files.FileOf(name),
-                    $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
-        }
-    }
-
-    private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
-
-    /// <summary>
-    /// Some programs store a tied head once more. It must be the token table then, or the
-    /// configuration is wrong.
-    /// </summary>
-    private static void CheckTiedHead(SafetensorsSet files, ModelTensor tokenTable)
-    {
-        ModelTensor head = files.Tensor("lm_head.weight");
-        if (head.Shape != tokenTable.Shape || !head.SameElements(tokenTable))
-            throw new BadFileException(files.FileOf("lm_head.weight"),
-                "tensor 'lm_head.weight' differs from the token table, but config.json says that they are tied");
     }
 }

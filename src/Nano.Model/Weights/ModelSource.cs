@@ -21,7 +21,7 @@ public sealed class ModelSource : IDisposable
         params IReadOnlyList<IDisposable> files)
     {
         (Path, Config, Tensors, this.files) = (path, config, tensors, files);
-        if (config is DecoderConfig { Pairing: not RopePairing.RotateHalf })
+        if (config is DecoderConfig { Pairing: not RopePairing.RotateHalf, Family: DecoderFamily.Llama })
             throw new NanoException("a model with interleaved rotary pairs cannot be written",
                 "permute the rows of the query and key weights to rotate-half first");
         if (!tensors.Select(tensor => (tensor.Name, tensor.Shape))
@@ -56,11 +56,12 @@ public sealed class ModelSource : IDisposable
 
     /// <summary>A model in memory; the source must not outlive it.</summary>
     public static ModelSource Of(LanguageModel model) => new("a model in memory", model.Config,
-        [.. model.Parameters.All
-            .Select(parameter => new ModelTensor(parameter.Name!, parameter.Shape, WeightType.F32,
-                (start, destination) =>
-            MemoryMarshal.AsBytes(parameter.Data.Slice((int)start, destination.Length / sizeof(float)))
-                .CopyTo(destination)))]);
+        [.. model.Parameters.All.Select(parameter => InMemory(parameter, parameter.Name!))]);
+
+    /// <summary>A tensor in memory under a name; what is made of it must not outlive it.</summary>
+    internal static ModelTensor InMemory(Tensor tensor, string name) => new(name, tensor.Shape, WeightType.F32,
+        (start, destination) => MemoryMarshal
+            .AsBytes(tensor.Data.Slice((int)start, destination.Length / sizeof(float))).CopyTo(destination));
 
     /// <summary>
     /// A view of the model that reports how much has been read, from each thread that reads; this object still owns

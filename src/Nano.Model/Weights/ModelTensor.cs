@@ -231,17 +231,23 @@ public sealed class ModelTensor
     }
 
     /// <summary>A matrix or vector whose row r is row <paramref name="from"/>(r) of this one.</summary>
-    internal ModelTensor WithRows(Func<int, int> from)
+    internal ModelTensor WithRows(Func<int, int> from) => OfRows(Name, Shape, [this], row => (0, from(row)));
+
+    /// <summary>A matrix or vector whose row r is row Row of tensor Part of equal width and type.</summary>
+    internal static ModelTensor OfRows(string name, Shape shape, IReadOnlyList<ModelTensor> parts,
+        Func<int, (int Part, int Row)> from)
     {
-        int columns = Shape.Rank == 1 ? 1 : Shape[1];
-        return new ModelTensor(Name, Shape, Type, (start, destination) =>
+        int columns = shape.Rank == 1 ? 1 : shape[1];
+        BlockFormat format = parts[0].Format;
+        return new ModelTensor(name, shape, parts[0].Type, (start, destination) =>
         {
             while (!destination.IsEmpty)
             {
                 (long row, long column) = Math.DivRem(start, columns);
-                int count = (int)Math.Min(columns - column, destination.Length / Format.Bytes * Format.Weights),
-                    bytes = (int)Format.BytesOf(count);
-                Read(((long)from((int)row) * columns) + column, destination[..bytes]);
+                int count = (int)Math.Min(columns - column, destination.Length / format.Bytes * format.Weights),
+                    bytes = (int)format.BytesOf(count);
+                var (part, at) = from((int)row);
+                parts[part].Read(((long)at * columns) + column, destination[..bytes]);
                 destination = destination[bytes..];
                 start += count;
             }

@@ -21,7 +21,7 @@ public enum RopePairing
 /// digit.
 /// </summary>
 internal readonly record struct RopeOp(Tensor X, RopeTable Table, RopePairing Pairing, Segments? Segments,
-    Tensor Y) : IOp
+    RotatedChannels Channels, Tensor Y) : IOp
 {
     public Tensor Output => Y;
 
@@ -32,29 +32,33 @@ internal readonly record struct RopeOp(Tensor X, RopeTable Table, RopePairing Pa
     public Work? BackwardWork => Work.Of("rope backward", 3 * X.Length, Y, Table.Cos, Table.Sin, X);
 
     public unsafe void Backward(Compute compute) =>
-        Rotate(compute, Y.Gradient, Table, Pairing, Segments, -1, X.GradientFor(compute), X.RowStride);
+        Rotate(compute, Y.Gradient, Table, Pairing, Segments, Channels, -1, X.GradientFor(compute), X.RowStride);
 
     internal static unsafe void Rotate(Compute compute, Tensor x, RopeTable table, RopePairing pairing,
-        Segments? segments, float direction, GradientTarget y, nint yStride) =>
+        Segments? segments, RotatedChannels channels, float direction, GradientTarget y, nint yStride) =>
         compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0,
-            new Rotation(x.Pointer, x.RowStride, x.Shape.Columns / table.HeadDim, table.HeadDim,
+            new Rotation(x.Pointer, x.RowStride, x.Shape.Columns / channels.HeadDim, channels, table.HeadDim,
             x.Shape[-2], segments is null ? null : segments.Positions.IdPointer, table.Cos.Pointer, table.Sin.Pointer,
             pairing, direction, y, yStride));
 
-    private readonly unsafe struct Rotation(float* x, nint xStride, int heads, int headDim, int times, int* positions,
-        float* cos, float* sin, RopePairing pairing,
+    private readonly unsafe struct Rotation(float* x, nint xStride, int heads, RotatedChannels channels, int rotated,
+        int times, int* positions, float* cos, float* sin, RopePairing pairing,
         float direction, GradientTarget y, nint yStride) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
-            int half = headDim / 2;
+            int half = rotated / 2, behind = channels.First + rotated;
             for (nint row = begin; row < end; row++)
             {
                 nint time = positions == null ? row % times : positions[row];
                 for (int head = 0; head < heads; head++)
                 {
-                    float* from = x + (row * xStride) + (head * headDim);
-                    var to = y.At((row * yStride) + (head * headDim));
+                    float* from = x + (row * xStride) + (head * channels.HeadDim);
+                    var to = y.At((row * yStride) + (head * channels.HeadDim));
+                    Copy<S, V>(from, to, 0, channels.First, scratch);
+                    Copy<S, V>(from, to, behind, channels.HeadDim, scratch);
+                    from += channels.First;
+                    to = to.At(channels.First);
                     float* c = cos + (time * half), s = sin + (time * half);
                     if (pairing == RopePairing.Interleaved)
                         for (int i = 0; i < half; i++)
@@ -65,6 +69,20 @@ internal readonly record struct RopeOp(Tensor X, RopeTable Table, RopePairing Pa
                 }
             }
         }
+    }
+
+    /// <summary>Hands on the channels that are not rotated.</summary>
+    private static unsafe void Copy<S, V>(float* x, GradientTarget y, int begin, int end, Scratch scratch)
+        where S : ISimd<V> where V : unmanaged
+    {
+        if (begin < end)
+            new ElementwiseLoop<Unchanged>(new Unchanged(x, y)).Run<S, V>(begin, end, scratch);
+    }
+
+    private readonly unsafe struct Unchanged(float* x, GradientTarget y) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => y.Put<S, V>(i, S.Load(x + i));
     }
 
     private readonly unsafe struct HalfPairs(float* x, int half, float* cos, float* sin, float direction,
@@ -83,6 +101,11 @@ internal readonly record struct RopeOp(Tensor X, RopeTable Table, RopePairing Pa
         y.Put<S, V>(second, S.Fma(x2, cos, S.Multiply(x1, sin)));
     }
 }
+
+/// <summary>The channels of each head that are rotated.</summary>
+/// <param name="HeadDim">D, channels of a head.</param>
+/// <param name="First">The first that is rotated; as many follow as a table has angles for.</param>
+public readonly record struct RotatedChannels(int HeadDim, int First = 0);
 
 /// <summary>Cosines and sines of the angles at some positions: [T, D/2] each.</summary>
 public sealed class RopeTable
@@ -104,7 +127,7 @@ public sealed class RopeTable
         var positions = new int[count];
         for (int t = 0; t < count; t++)
             positions[t] = t;
-        Fill(positions);
+        Fill(positions, [count]);
     }
 
     private RopeTable(int headDim, int count, Rule? rule)
@@ -124,6 +147,7 @@ public sealed class RopeTable
         public readonly double Theta = theta;
         public readonly RopeScaling? Scaling = scaling;
         public readonly double[] Frequencies = FrequenciesAt(headDim, theta, scaling);
+        public readonly double[]? Beyond = scaling?.FrequenciesBeyond(headDim, theta);
 
         public static double[] FrequenciesAt(int headDim, double theta, RopeScaling? scaling) =>
             scaling?.Frequencies(headDim, theta) ?? InverseFrequencies(headDim, theta);
@@ -151,22 +175,25 @@ public sealed class RopeTable
         ? throw OwnPositionsOnly() : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
 
     /// <summary>The table of the same angles for other positions, in any order, in the step's memory.</summary>
+    /// <param name="compute">The context to run in.</param>
+    /// <param name="positions">The positions, equally many of each text.</param>
+    /// <param name="lengths">The whole length of each text; one number for all.</param>
     /// <exception cref="InvalidOperationException">This table was made of frequencies that say
     /// nothing of other positions.</exception>
-    public RopeTable For(Compute compute, Tensor positions)
+    public RopeTable For(Compute compute, Tensor positions, params ReadOnlySpan<int> lengths)
     {
         var known = rule ?? throw OwnPositionsOnly();
         var shape = new Shape((int)positions.Length, HeadDim / 2);
         var table = new RopeTable(HeadDim, compute.New(shape), compute.New(shape), known);
         if (!compute.OnlyPlans)
-            table.Fill(positions.Ids);
+            table.Fill(positions.Ids, lengths);
         return table;
     }
 
     private static InvalidOperationException OwnPositionsOnly() => new("rope: this table knows its own positions only");
 
     /// <summary>Row t gets the angles of positions[t].</summary>
-    private void Fill(ReadOnlySpan<int> positions)
+    private void Fill(ReadOnlySpan<int> positions, ReadOnlySpan<int> lengths)
     {
         var (theta, scaling, frequencies) = (rule!.Theta, rule.Scaling, rule.Frequencies);
         double current = theta;
@@ -175,7 +202,8 @@ public sealed class RopeTable
             double wanted = scaling?.ThetaAt(HeadDim, theta, positions[t]) ?? theta;
             if (wanted != current)
                 frequencies = Rule.FrequenciesAt(HeadDim, current = wanted, scaling);
-            Fill(t, positions[t], frequencies, scaling?.Magnitude ?? 1);
+            bool isBeyond = rule.Beyond is not null && scaling!.IsBeyond(lengths[t / (positions.Length / lengths.Length)]);
+            Fill(t, positions[t], isBeyond ? rule.Beyond : frequencies, scaling?.Magnitude ?? 1);
         }
     }
 
@@ -212,26 +240,29 @@ public static class RopeExtensions
     /// <param name="pairing">The pairing of the elements that are rotated together.</param>
     /// <param name="segments">The documents, at whose starts positions begin at 0; null if every T
     /// rows begin one.</param>
+    /// <param name="channels">The channels of a head that are rotated, the others are handed on; null for all.</param>
     /// <exception cref="ArgumentException">x, the table and the segments do not fit.</exception>
     public static Tensor Rope(this Compute compute, Tensor x, RopeTable table, RopePairing pairing,
-        Segments? segments = null)
+        Segments? segments = null, RotatedChannels? channels = null)
     {
         int held = table.Cos.Shape[0];
-        if (x.Shape.Rank < 2 || table.HeadDim == 0 || x.Shape.Columns % table.HeadDim != 0
-            || (segments is null && x.Shape[-2] != held))
+        var (D, first) = channels ?? new(table.HeadDim);
+        if (x.Shape.Rank < 2 || D <= 0 || x.Shape.Columns % D != 0 || first < 0 || first > D - table.HeadDim
+            || table.HeadDim == 0 || (segments is null && x.Shape[-2] != held))
             throw new ArgumentException(
-                $"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}; wanted "
-                + "[.., T, H * D]");
+                $"rope: x {x} and channels {first} to {first + table.HeadDim} of heads of {D} do not fit a table of "
+                + $"{held} positions and {table.HeadDim} channels; wanted [.., T, H * D]");
         if (segments is not null && (x.Shape.Rows != segments.Rows || segments.Longest > held))
             throw new ArgumentException(
                 $"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} "
                 + "positions");
         var y = compute.New(x.Shape);
+        RotatedChannels rotated = new(D, first);
         unsafe
         {
-            RopeOp.Rotate(compute, x, table, pairing, segments, 1, new(y.Pointer, false), y.RowStride);
+            RopeOp.Rotate(compute, x, table, pairing, segments, rotated, 1, new(y.Pointer, false), y.RowStride);
         }
-        compute.Record(new RopeOp(x, table, pairing, segments, y));
+        compute.Record(new RopeOp(x, table, pairing, segments, rotated, y));
         return y;
     }
 }

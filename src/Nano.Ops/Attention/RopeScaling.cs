@@ -99,6 +99,40 @@ public abstract record RopeScaling
         });
     }
 
+    /// <summary>
+    /// LongRoPE (Ding et al., "LongRoPE", 2024): each pair is slowed down by a factor of its own, by one set of factors
+    /// in texts up to the original context and by another in longer ones. Which of them holds depends on the length of
+    /// the whole text, so when a text grows beyond the original context all of its keys change. Cosines and sines are
+    /// multiplied by sqrt(1 + ln(s) / ln(original)), s = context / original.
+    /// </summary>
+    /// <param name="Short">D / 2 factors up to the original context.</param>
+    /// <param name="Long">D / 2 factors beyond it.</param>
+    /// <param name="OriginalContext">The context in training.</param>
+    /// <param name="Context">The longest text.</param>
+    public sealed record LongRope(ValueList<double> Short, ValueList<double> Long, int OriginalContext, int Context)
+        : RopeScaling
+    {
+        /// <inheritdoc/>
+        public override double Magnitude => Context <= OriginalContext ? 1
+            : Math.Sqrt(1 + (Math.Log((double)Context / OriginalContext) / Math.Log(OriginalContext)));
+
+        /// <inheritdoc/>
+        public override double[] Frequencies(int headDim, double theta) => Divided(headDim, theta, Short);
+
+        internal override double[]? FrequenciesBeyond(int headDim, double theta) => Divided(headDim, theta, Long);
+
+        internal override bool IsBeyond(int length) => length > OriginalContext;
+
+        private double[] Divided(int headDim, double theta, ValueList<double> factors) =>
+            [.. base.Frequencies(headDim, theta).Zip(factors, (frequency, factor) => frequency / factor)];
+    }
+
+    /// <summary>Radians per position in texts so long that other numbers hold, or null if none are.</summary>
+    internal virtual double[]? FrequenciesBeyond(int headDim, double theta) => null;
+
+    /// <summary>True if a text of a length is so long.</summary>
+    internal virtual bool IsBeyond(int length) => false;
+
     /// <summary>Radians per position of each of the D / 2 pairs.</summary>
     public virtual double[] Frequencies(int headDim, double theta) => RopeTable.InverseFrequencies(headDim, theta);
 

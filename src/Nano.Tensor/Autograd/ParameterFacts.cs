@@ -23,6 +23,9 @@ public enum ParameterRole
 
     /// <summary>The output matrix, where it is not the token table.</summary>
     Head,
+
+    /// <summary>The matrix whose outputs choose experts.</summary>
+    Router,
 }
 
 /// <summary>The component of a model to which a parameter belongs; a bias belongs to that of its weight.</summary>
@@ -63,6 +66,12 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     /// True if its rows are channels of heads that are rotated by their positions.
     /// </summary>
     public bool IsRotated { get; init; }
+
+    /// <summary>True for the weight of a norm that is added to one, and so begins at zero.</summary>
+    public bool IsAddedToOne { get; init; }
+
+    /// <summary>False for what no gradient reaches: buffers that are stored with a model.</summary>
+    public bool IsTrained { get; init; } = true;
 
     /// <summary>
     /// True if weight decay applies: to tables and matrices, not to norms and biases.

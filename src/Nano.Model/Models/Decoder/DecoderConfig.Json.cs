@@ -49,7 +49,8 @@ public sealed partial record DecoderConfig
     {
         if (file.String("hidden_act") is { } activation and not ("silu" or "swish"))
             throw file.Bad($"'hidden_act' is {Quoted.Of(activation)}; supported: silu");
-        if (file.Double("partial_rotary_factor") is { } part && part != 1)
+        if ((file.Double("partial_rotary_factor") ?? file.Object("rope_parameters")?.Double("partial_rotary_factor"))
+            is { } part && part != 1)
             throw file.Bad($"'partial_rotary_factor' is {part}, a variant that is not supported: all channels of a "
                 + "head are rotated");
     }
@@ -90,19 +91,19 @@ public sealed partial record DecoderConfig
     /// stretches max_position_embeddings instead of having been counted in (dynamic always, yarn
     /// when the original context is no smaller), the context is the original one times the factor.
     /// </summary>
-    private static DecoderConfig WithRope(DecoderConfig config, ConfigJson file)
+    internal static DecoderConfig WithRope(DecoderConfig config, ConfigJson file)
     {
         string outer = file.Object("rope_parameters") is null ? "rope_scaling" : "rope_parameters";
         var rope = file.Object(outer);
+        if (rope?.Object(Full) is { } full && config.Family == DecoderFamily.Gemma3)
+            rope = full;
+        if (rope is not null && (rope.Has(Full) || rope.Has(Sliding)))
+            throw file.Bad($"'{outer}' differs by kind of layer; supported: one for all");
         double theta = rope?.Double("rope_theta") ?? file.Double("rope_theta") ?? 10000;
-        config = config with { RopeTheta = theta };
+        double part = rope?.Double("partial_rotary_factor") ?? file.Double("partial_rotary_factor") ?? 1;
+        config = WithRotaryPart(config with { RopeTheta = theta }, part, file);
         if (rope is null)
             return config;
-        if (rope.Has(Full) || rope.Has(Sliding))
-            throw file.Bad($"'{outer}' differs by kind of layer; supported: one for all");
-        if (rope.Double("partial_rotary_factor") is { } part && part != 1)
-            throw file.Bad($"'{outer}.partial_rotary_factor' is {part}, a variant that is not supported: all "
-                + "channels of a head are rotated");
         string? type = rope.String("rope_type") ?? rope.String("type") ?? (rope.Has("factor") ? null : "default");
         int? given = rope.Int("original_max_position_embeddings");
         int original = given ?? config.ContextLength;
@@ -124,11 +125,27 @@ public sealed partial record DecoderConfig
                     RopeScaling = new RopeScaling.Llama3(rope.RequiredDouble("factor"),
                     rope.RequiredDouble("low_freq_factor"), rope.RequiredDouble("high_freq_factor"), original)
                 };
+            case "longrope" or "su":
+                original = file.Int("original_max_position_embeddings") ?? given
+                    ?? throw file.Bad("the key 'original_max_position_embeddings' is missing");
+                return config with
+                {
+                    RopeScaling = new RopeScaling.LongRope([.. rope.Doubles("short_factor")],
+                        [.. rope.Doubles("long_factor")], original, config.ContextLength)
+                };
             default:
                 throw file.Bad($"'{outer}.rope_type' is {(type is null ? "missing" : Quoted.Of(type))}; supported: "
-                    + "default, linear, dynamic, yarn, llama3");
+                    + "default, linear, dynamic, yarn, llama3, longrope");
         }
     }
+
+    /// <summary>The configuration with the first part of each head rotated.</summary>
+    internal static DecoderConfig WithRotaryPart(DecoderConfig config, double part, ConfigJson file) => part switch
+    {
+        1 => config,
+        > 0 and < 1 => config with { RotaryDim = (int)(config.HeadDim * part) },
+        _ => throw file.Bad($"the rotated part of a head is {part}; it must be above 0 and at most 1"),
+    };
 
     private static DecoderConfig Stretched(DecoderConfig config, double factor, int original,
         Func<double, RopeScaling> scaling) =>
@@ -167,6 +184,18 @@ public sealed partial record DecoderConfig
 
     /// <inheritdoc/>
     protected override void WriteTo(Utf8JsonWriter json)
+    {
+        if (Family == DecoderFamily.Llama)
+        {
+            WriteLlama(json);
+            return;
+        }
+        var facts = DecoderFamilies.Of(Family);
+        WriteKind(json, facts.Architecture, facts.ModelType);
+        facts.Write(json, this);
+    }
+
+    internal void WriteLlama(Utf8JsonWriter json)
     {
         var (type, architecture) = Published() ?? throw new NanoException(Pairing != RopePairing.RotateHalf
             ? "a config.json cannot say that rotary pairs are interleaved"
@@ -212,7 +241,7 @@ public sealed partial record DecoderConfig
         json.WriteNumber("max_window_layers", Window > 0 ? FirstWindowLayer : Layers);
     }
 
-    private void WriteRope(Utf8JsonWriter json)
+    internal void WriteRope(Utf8JsonWriter json)
     {
         // transformers takes max_position_embeddings for the original context of the dynamic scaling.
         bool stretched = RopeScaling is RopeScaling.Dynamic { OriginalContext: var original, Factor: var stretch }
@@ -220,6 +249,10 @@ public sealed partial record DecoderConfig
         json.WriteNumber("max_position_embeddings",
             stretched ? ((RopeScaling.Dynamic)RopeScaling!).OriginalContext : ContextLength);
         WriteFloat(json, "rope_theta", RopeTheta);
+        if (RotaryDim != HeadDim)
+            WriteFloat(json, "partial_rotary_factor", (double)RotaryDim / HeadDim);
+        if (RopeScaling is RopeScaling.LongRope { OriginalContext: var trained })
+            json.WriteNumber("original_max_position_embeddings", trained);
         if (RopeScaling is null)
         {
             json.WriteNull("rope_scaling");
@@ -240,12 +273,25 @@ public sealed partial record DecoderConfig
                 if (!yarn.Truncate)
                     json.WriteBoolean("truncate", false);
                 break;
+            case RopeScaling.LongRope longRope:
+                json.WriteString("type", "longrope");
+                WriteNumbers("short_factor", longRope.Short);
+                WriteNumbers("long_factor", longRope.Long);
+                break;
             case RopeScaling.Llama3 llama3:
                 Write("llama3", llama3.Factor, llama3.OriginalContext, ("low_freq_factor", llama3.LowFactor),
                     ("high_freq_factor", llama3.HighFactor));
                 break;
         }
         json.WriteEndObject();
+
+        void WriteNumbers(string key, IEnumerable<double> numbers)
+        {
+            json.WriteStartArray(key);
+            foreach (double number in numbers)
+                json.WriteNumberValue(number);
+            json.WriteEndArray();
+        }
 
         void Write(string type, double factor, int? originalContext,
             params ReadOnlySpan<(string Key, double? Value)> numbers)

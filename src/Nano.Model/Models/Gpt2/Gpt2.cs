@@ -8,14 +8,13 @@ namespace Nano;
 /// </summary>
 public sealed class Gpt2 : LanguageModel
 {
-    private sealed record Block(LayerNorm Norm1, Linear Qkv, Linear AttentionOut, LayerNorm Norm2, Linear Wide,
-        Linear WideOut);
+    private sealed record Layer(Norm Norm1, Linear Qkv, Linear AttentionOut, Norm Norm2, Linear Wide, Linear WideOut);
 
     private readonly Gpt2Config config;
     private readonly Tensor tokenTable; // [V, C]
     private readonly Tensor positionTable; // [T, C]
-    private readonly Block[] blocks;
-    private readonly LayerNorm finalNorm;
+    private readonly Layer[] layers;
+    private readonly Norm finalNorm;
 
     /// <summary>
     /// A model with parameters that are zero until a file or <see cref="LanguageModel.Initialize"/>
@@ -33,12 +32,12 @@ public sealed class Gpt2 : LanguageModel
             config.VocabSize, C);
         positionTable = parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding),
             config.ContextLength, C);
-        blocks = new Block[config.Layers];
-        for (int i = 0; i < blocks.Length; i++)
+        layers = new Layer[config.Layers];
+        for (int i = 0; i < layers.Length; i++)
         {
             ParameterFacts attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
             ParameterFacts mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
-            blocks[i] = new Block(
+            layers[i] = new Layer(
                 Norm($"h.{i}.ln_1", i),
                 Linear($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
                 Linear($"h.{i}.attn.c_proj", attention with { Role = ParameterRole.ResidualOut }, C, C),
@@ -50,8 +49,8 @@ public sealed class Gpt2 : LanguageModel
         Head = config.TiedHead ? tokenTable :
             parameters.Add("lm_head.weight", new(ParameterRole.Head, ModelComponent.Head), config.VocabSize, C);
 
-        LayerNorm Norm(string name, int? block) =>
-            LayerNorm.Declare(parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
+        Norm Norm(string name, int? block) => Nano.Norm.Declare(parameters, name, block, C,
+            config.Bias ? NormKind.Layer : NormKind.LayerWithoutBias, config.LayerNormEpsilon);
         Linear Linear(string name, ParameterFacts facts, int inputs, int outputs) =>
             Nano.Linear.Declare(parameters, name, facts, inputs, outputs, config.Bias);
     }
@@ -73,20 +72,24 @@ public sealed class Gpt2 : LanguageModel
     }
 
     /// <inheritdoc/>
-    protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
+    protected override Tensor Block(Compute c, int layer, Tensor x, Pass pass)
+    {
+        x = AddBranch(c, x, Attention(c, layer, x, pass), pass, 2 * layer);
+        return AddBranch(c, x, Mlp(c, layers[layer], x), pass, (2 * layer) + 1);
+    }
+
+    private Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
     {
         int C = config.Channels, H = config.Heads;
-        var block = blocks[layer];
+        var (block, cache) = (layers[layer], pass.Cache);
         var qkv = block.Qkv.Forward(c, block.Norm1.Forward(c, x)); // [B, T, 3C]
         var (q, k, v) = (qkv.SliceColumns(0, C), qkv.SliceColumns(C, C), qkv.SliceColumns(2 * C, C));
-        return block.AttentionOut.Forward(c, pass.Cache is { } cache ? cache.Attend(c, layer, q, k, v, H, H)
+        return block.AttentionOut.Forward(c, cache is not null ? cache.Attend(c, layer, q, k, v, H, H)
             : c.CausalAttention(q, k, v, H, H, segments: pass.Segments));
     }
 
-    /// <inheritdoc/>
-    protected override Tensor Mlp(Compute c, int layer, Tensor x)
+    private Tensor Mlp(Compute c, Layer block, Tensor x)
     {
-        var block = blocks[layer];
         var wide = block.Wide.Forward(c, block.Norm2.Forward(c, x)); // [B, T, 4C]
         return block.WideOut.Forward(c,
             c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf, wide));

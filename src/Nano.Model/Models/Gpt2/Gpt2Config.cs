@@ -27,6 +27,13 @@ public sealed record Gpt2Config : ModelConfig
     /// <inheritdoc/>
     public override string ModelType => "gpt2";
 
+    internal override string OptionalPrefix => "transformer.";
+
+    /// <inheritdoc/>
+    public override IEnumerable<FileTensor> FileTensors() => ParameterShapes().Select(parameter => new FileTensor(
+        parameter.Facts.Role == ParameterRole.Head ? parameter.Name : OptionalPrefix + parameter.Name, parameter.Name)
+    { IsTransposed = parameter.Facts.IsInner });
+
     /// <summary>The names that <see cref="Named"/> knows.</summary>
     public static IReadOnlyList<string> Names { get; } = ["gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"];
 

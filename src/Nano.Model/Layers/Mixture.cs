@@ -1,0 +1,114 @@
+namespace Nano;
+
+/// <summary>The sizes and rules of a mixture of experts.</summary>
+/// <param name="Experts">E, experts of a layer.</param>
+/// <param name="Width">I, width of an expert.</param>
+/// <param name="Rule">The rule of the router.</param>
+public sealed record MixtureConfig(int Experts, int Width, RouterRule Rule)
+{
+    /// <summary>Width of the expert that sees every token; 0 for none.</summary>
+    public int SharedWidth { get; init; }
+
+    /// <summary>Layers at the beginning that have one MLP instead.</summary>
+    public int FirstDense { get; init; }
+
+    /// <summary>n: a layer i is a mixture only if n divides i + 1.</summary>
+    public int Every { get; init; } = 1;
+
+    /// <summary>Other layers that have one MLP instead.</summary>
+    public ValueList<int> DenseLayers { get; init; } = [];
+
+    /// <summary>Factor of the balance loss in training.</summary>
+    public float BalanceLoss { get; init; }
+
+    /// <summary>Factor of the router's z-loss in training.</summary>
+    public float ZLoss { get; init; }
+
+    /// <summary>True if experts are chosen with a bias that is adjusted after each step (DeepSeek-V3).</summary>
+    public bool ChoosesWithBias { get; init; }
+
+    /// <summary>True if a layer has one MLP instead.</summary>
+    public bool IsDense(int layer) =>
+        layer < FirstDense || (layer + 1) % Every != 0 || DenseLayers.Contains(layer);
+
+    /// <summary>The error in the sizes, or null.</summary>
+    internal string? Problem(int layers, int mostChannels)
+    {
+        if (Experts is < 1 or > 4096 || Width < 1 || Width > mostChannels || SharedWidth < 0
+            || SharedWidth > mostChannels)
+            return $"{Experts} experts of {Width} channels and a shared one of {SharedWidth}; there must be from 1 to "
+                + $"4096, of 1 to {mostChannels}";
+        if (Rule.Groups < 1 || Experts % Rule.Groups != 0)
+            return $"{Experts} experts cannot be divided into {Rule.Groups} groups";
+        if (Rule.GroupsChosen < 1 || Rule.GroupsChosen > Rule.Groups)
+            return $"{Rule.GroupsChosen} of {Rule.Groups} groups of experts cannot be chosen";
+        if (Rule.Chosen < 1 || Rule.Chosen > Experts / Rule.Groups * Rule.GroupsChosen)
+            return $"{Rule.Chosen} experts of each token; there are {Experts / Rule.Groups * Rule.GroupsChosen} to "
+                + "choose from";
+        if (!(Rule.Factor > 0 && float.IsFinite(Rule.Factor)))
+            return $"the factor of the experts' weights is {Rule.Factor}; it must be positive";
+        if (!(BalanceLoss >= 0 && ZLoss >= 0 && float.IsFinite(BalanceLoss) && float.IsFinite(ZLoss)))
+            return $"the factors of the router's losses are {BalanceLoss} and {ZLoss}; they must be 0 or more";
+        return Every < 1 || FirstDense < 0 || FirstDense > layers || DenseLayers.Any(layer => layer < 0 || layer >= layers)
+            ? $"dense layers {FirstDense}, every {Every}, {DenseLayers} do not fit {layers} layers" : null;
+    }
+}
+
+/// <summary>The choices of a router in a run.</summary>
+/// <param name="Layer">The block.</param>
+/// <param name="Logits">[n, E], tokens in row order.</param>
+/// <param name="Experts">[n, k], best first.</param>
+/// <param name="Weights">[n, k]</param>
+/// <param name="Loads">The number of tokens of each expert.</param>
+public sealed record Routing(int Layer, Tensor Logits, Tensor Experts, Tensor Weights, IReadOnlyList<int> Loads);
+
+/// <summary>
+/// A mixture of experts (Shazeer et al., "Outrageously Large Neural Networks", 2017): a router chooses k of E MLPs for
+/// each token, and the result is the sum of what they make of it, weighed. An expert that no token chose is not read.
+/// No token is dropped.
+/// </summary>
+internal sealed class Mixture : IFeedForward
+{
+    private readonly MixtureConfig config;
+    private readonly int layer;
+    private readonly Linear router;
+    private readonly Tensor? bias; // [E]
+    private readonly FeedForward[] experts;
+    private readonly FeedForward? shared;
+
+    /// <summary>Declares NAME.gate, NAME.experts.0 and so on.</summary>
+    public Mixture(MixtureConfig config, Parameters parameters, int layer, string name, int channels,
+        ActivationKind activation)
+    {
+        (this.config, this.layer) = (config, layer);
+        ParameterFacts facts = new(ParameterRole.Router, ModelComponent.Mlp, layer);
+        router = Linear.Declare(parameters, name + ".gate", facts, channels, config.Experts, bias: false);
+        if (config.ChoosesWithBias)
+            bias = parameters.Add(name + ".gate.e_score_correction_bias",
+                facts with { Role = ParameterRole.Bias, IsTrained = false }, config.Experts);
+        experts = new FeedForward[config.Experts];
+        for (int e = 0; e < experts.Length; e++)
+            experts[e] = FeedForward.Declare(parameters, $"{name}.experts.{e}", layer, channels, config.Width,
+                activation, isGated: true, bias: false);
+        if (config.SharedWidth > 0)
+            shared = FeedForward.Declare(parameters, name + ".shared_experts", layer, channels, config.SharedWidth,
+                activation, isGated: true, bias: false);
+    }
+
+    /// <inheritdoc/>
+    public Tensor Forward(Compute c, Tensor x, Pass pass)
+    {
+        var tokens = x.Reshape(new Shape((int)x.Shape.Rows, x.Shape.Columns)); // [n, C]
+        var logits = router.Forward(c, tokens); // [n, E]
+        var (chosen, weights) = c.Router(logits, config.Rule, bias); // [n, k]
+        var order = new Dispatch(c, chosen, experts.Length);
+        pass.Routings?.Add(new(layer, logits, chosen, weights, [.. order.Loads]));
+        var rows = c.Dispatch(tokens, order); // [n k, C]
+        var outputs = new List<Tensor>();
+        for (int e = 0; e < experts.Length; e++)
+            if (order.Of(e) is var (start, count) && count > 0)
+                outputs.Add(experts[e].Forward(c, rows.SliceRows(start, count)));
+        var y = c.Combine(outputs, weights, order).Reshape(x.Shape);
+        return shared is null ? y : c.Add(y, shared.Forward(c, x));
+    }
+}

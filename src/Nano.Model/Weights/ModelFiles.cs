@@ -1,0 +1,124 @@
+namespace Nano;
+
+/// <summary>Between the tensors of a Hugging Face folder and the parameters that they are made of.</summary>
+internal static class ModelFiles
+{
+    private const string TiedHead = "lm_head.weight";
+    private static readonly string[] Buffers =
+    [
+        ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
+    ];
+
+    /// <summary>
+    /// The parameters of a model, in their order, in files that must hold them all, rightly shaped, and nothing else.
+    /// </summary>
+    /// <exception cref="BadFileException">They do not.</exception>
+    public static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config, GroupedLayout? layout)
+    {
+        // Before the names of a million layers are listed for a file of a few tensors.
+        if (config.Layers > files.Names.Count)
+            throw new BadFileException(files.Path,
+                $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; "
+                + "tensors of the last are missing");
+        var shapes = config.ParameterShapes();
+        var shapeOf = shapes.ToDictionary(parameter => parameter.Name, parameter => parameter.Shape,
+            StringComparer.Ordinal);
+        var found = new Dictionary<string, ModelTensor>(StringComparer.Ordinal);
+        var known = new HashSet<string>(StringComparer.Ordinal);
+        foreach (FileTensor file in config.FileTensors())
+        {
+            Shape[] parts = [.. file.Parameters.Select(name => shapeOf[name])];
+            ModelTensor tensor = Stored(files, config, layout, file, Whole(parts), known);
+            int[] heights = [.. parts.Select(shape => shape[0])];
+            for (int i = 0; i < parts.Length; i++)
+            {
+                string name = file.Parameters[i];
+                int part = i;
+                found[name] = parts.Length == 1 ? tensor.Named(name) : ModelTensor.OfRows(name, parts[i], [tensor],
+                    row => (0, file.RowInFile(heights, part, row)));
+            }
+        }
+        CheckOthers(files, config, known, found[shapes[0].Name]);
+        return [.. shapes.Select(parameter => found[parameter.Name])];
+    }
+
+    /// <summary>A tensor of the files as that of a model: its parameters together, rows and columns as in the file.
+    /// </summary>
+    public static ModelTensor Joined(FileTensor file, IReadOnlyList<ModelTensor> parameters)
+    {
+        int[] heights = [.. parameters.Select(tensor => tensor.Shape[0])];
+        ModelTensor whole = parameters.Count == 1 ? parameters[0] : ModelTensor.OfRows(file.Name,
+            Whole([.. parameters.Select(tensor => tensor.Shape)]), parameters, row => file.RowInModel(heights, row));
+        return (file.IsTransposed ? whole.Transposed() : whole).Named(file.Name);
+    }
+
+    private static Shape Whole(ReadOnlySpan<Shape> parts)
+    {
+        if (parts.Length == 1)
+            return parts[0];
+        int rows = 0;
+        foreach (Shape shape in parts)
+            rows = checked(rows + shape[0]);
+        return parts[0].Rank == 1 ? new Shape(rows) : new Shape(rows, parts[0][1]);
+    }
+
+    /// <summary>A tensor of the files under one of its names, rows and columns as the model has them.</summary>
+    private static ModelTensor Stored(SafetensorsSet files, ModelConfig config, GroupedLayout? layout, FileTensor file,
+        Shape shape, HashSet<string> known)
+    {
+        string[] names = [file.Name, .. OtherNames(file.Name, config.OptionalPrefix)];
+        string name = Array.Find(names, files.Has) ?? file.Name;
+        if (layout is not null && !files.Has(name) && shape.Rank == 2
+            && GroupedTensor.In(files, names, layout) is { } grouped)
+        {
+            known.UnionWith(grouped.Names);
+            return grouped.Open(shape);
+        }
+        if (!files.Has(name))
+            throw new BadFileException(files.Path, $"tensor '{names[^1]}' is missing (config.json asks for it)");
+        long[] expected = shape.ToArray();
+        if (file.IsTransposed)
+            Array.Reverse(expected);
+        if (!files.Sizes(name).SequenceEqual(expected))
+            throw new BadFileException(files.FileOf(name),
+                $"tensor '{name}' has shape [{string.Join(", ", files.Sizes(name))}], config.json asks for "
+                + $"[{string.Join(", ", expected)}]");
+        known.Add(name);
+        ModelTensor tensor = files.Tensor(name);
+        return file.IsTransposed ? tensor.Transposed() : tensor;
+    }
+
+    /// <summary>A name without the prefix that it has, or with the prefix that it lacks.</summary>
+    private static string[] OtherNames(string name, string prefix) => prefix == "" ? []
+        : [name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : prefix + name];
+
+    /// <summary>
+    /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied
+    /// table; nothing else.
+    /// </summary>
+    private static void CheckOthers(SafetensorsSet files, ModelConfig config, HashSet<string> known,
+        ModelTensor tokenTable)
+    {
+        foreach (string name in files.Names.Where(name => !known.Contains(name)))
+        {
+            if (config.TiedHead && (name == TiedHead || name == config.OptionalPrefix + TiedHead))
+                CheckTiedHead(files, name, tokenTable);
+            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
+                && !GroupedTensor.IsZeroBias(files, name))
+                throw new BadFileException(files.FileOf(name),
+                    $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");
+        }
+    }
+
+    /// <summary>
+    /// Some programs store a tied head once more. It must be the token table then, or the
+    /// configuration is wrong.
+    /// </summary>
+    private static void CheckTiedHead(SafetensorsSet files, string name, ModelTensor tokenTable)
+    {
+        ModelTensor head = files.Tensor(name);
+        if (head.Shape != tokenTable.Shape || !head.SameElements(tokenTable))
+            throw new BadFileException(files.FileOf(name),
+                $"tensor '{name}' differs from the token table, but config.json says that they are tied");
+    }
+}
