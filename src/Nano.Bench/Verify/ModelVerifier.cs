@@ -55,7 +55,8 @@ public sealed class ModelVerifier : IDisposable
     private void CheckForwardAndBackward()
     {
         model.Parameters.EnableGradients();
-        var loss = Forward((name, tensor) => Compare(name == "logits" ? name : "act." + name, tensor.Data));
+        var loss = Forward((name, tensor) => Compare(golden.Entries.ContainsKey(name) ? name : "act." + name,
+            tensor.Data));
         Compare("loss", loss.Data);
         compute.Tape!.Backward(compute, loss);
         foreach (var (name, file) in Trained("grad."))
@@ -142,7 +143,50 @@ public sealed class ModelVerifier : IDisposable
     {
         compute.NextStep();
         var (ids, targets) = (IdTensor("input_ids"), IdTensor("targets"));
-        return compute.CrossEntropy(model.Forward(compute, ids, new() { Watch = watch }), targets).Loss;
+        List<Routing> routings = [];
+        var logits = model.Forward(compute, ids, new() { Watch = watch, Routings = routings });
+        var loss = compute.CrossEntropy(logits, targets).Loss;
+        watch?.Invoke("ce", loss);
+        return WithRouterLosses(loss, routings, watch);
+    }
+
+    /// <summary>The loss of tokens plus those of routers, with the factors that tolerances.json gives.</summary>
+    private Tensor WithRouterLosses(Tensor loss, List<Routing> routings, Action<string, Tensor>? watch)
+    {
+        if (routings.Count == 0)
+            return loss;
+        Tensor[] logits = [.. routings.Select(routing => routing.Logits)];
+        var terms = new (string Name, Tensor Loss)[]
+        {
+            ("aux_loss", compute.BalanceLoss(logits, [.. routings.Select(routing => routing.Experts)])),
+            ("z_loss", compute.RouterZLoss(logits)),
+        };
+        foreach (var (name, term) in terms)
+        {
+            watch?.Invoke(name, term);
+            loss = compute.Add(loss, compute.Scale(term, (float)FromTolerances(root =>
+                root.TryGetProperty("loss_terms", out var factors) && factors.TryGetProperty(name, out var factor)
+                    ? factor.GetDouble() : 0)));
+        }
+        if (watch is not null)
+            foreach (var (layer, scores, experts, weights, _) in routings)
+            {
+                watch($"router{layer}.logits", scores);
+                watch($"router{layer}.weights", weights);
+                CompareIds($"router{layer}.experts", experts.Ids);
+            }
+        return loss;
+    }
+
+    private void CompareIds(string name, ReadOnlySpan<int> computed)
+    {
+        if (!golden.Entries.ContainsKey(name))
+            return;
+        int[] expected = Ids(name);
+        int wrong = 0;
+        for (int i = 0; i < computed.Length; i++)
+            wrong += i < expected.Length && computed[i] == expected[i] ? 0 : 1;
+        rows.Add(new VerificationRow(name, wrong, expected.Length, 0, wrong == 0));
     }
 
     private void Compare(string name, ReadOnlySpan<float> computed)

@@ -122,8 +122,25 @@ public abstract class LanguageModel : IDisposable
     /// Loss: as the options say, a scalar. Nll: -log p of each target [B, T], whatever the options; it has no gradient.
     /// </returns>
     public (Tensor Loss, Tensor Nll) Loss(
-        Compute c, Tensor ids, Tensor targets, LossOptions options = default, Pass? pass = null) =>
-        Logits.Loss(c, Trunk(c, ids, pass ?? new()), Head, targets, options);
+        Compute c, Tensor ids, Tensor targets, LossOptions options = default, Pass? pass = null)
+    {
+        pass = c.Tape is null ? pass ?? new() : BeginLosses(pass ?? new());
+        var (loss, nll) = Logits.Loss(c, Trunk(c, ids, pass), Head, targets, options);
+        if (pass.Routings is null || c.Tape is null)
+            return (loss, nll);
+        // A micro-batch adds its part of the whole batch's mean.
+        double part = options.Denominator == 0 ? 1 : CrossEntropyExtensions.Counted(targets) / options.Denominator;
+        foreach (var (term, factor) in LayerLosses(c, pass.Routings))
+            loss = c.Add(loss, c.Scale(term, (float)(factor * part)));
+        return (loss, nll);
+    }
+
+    /// <summary>The pass with what losses of layers need, where this model has such.</summary>
+    protected virtual Pass BeginLosses(Pass pass) => pass;
+
+    /// <summary>Losses of layers that are added to that of the tokens, each with its factor.</summary>
+    protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c, IReadOnlyList<Routing> routings) =>
+        [];
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, Pass pass)

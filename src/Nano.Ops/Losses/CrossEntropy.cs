@@ -143,6 +143,15 @@ internal readonly record struct CrossEntropyOp(Tensor Logits, Tensor Targets, Lo
 /// <summary>Cross-entropy as a method of <see cref="Compute"/>.</summary>
 public static class CrossEntropyExtensions
 {
+    /// <summary>The number of targets that are not left out.</summary>
+    public static int Counted(Tensor targets)
+    {
+        int counted = 0;
+        foreach (int target in targets.Ids)
+            counted += target == CrossEntropyOp.Ignore ? 0 : 1;
+        return counted;
+    }
+
     /// <summary>
     /// Mean cross-entropy of logits [.., V] against targets [..] (ids below V, or -100 to leave a
     /// row out), in nats, with what the options add to it.

@@ -76,6 +76,27 @@ public sealed class Decoder : LanguageModel
     protected override LogitRule Logits => new(config.LogitScale, config.LogitCap);
 
     /// <inheritdoc/>
+    protected override Pass BeginLosses(Pass pass)
+    {
+        if (config.Mixture is not ({ BalanceLoss: > 0 } or { ZLoss: > 0 }))
+            return pass;
+        return pass.Keep == Keep.All ? pass with { Routings = pass.Routings ?? [] }
+            : throw new NanoException("a model with losses of routers retains its blocks as they were computed",
+                "train without recomputation and with activations in float32, or set both factors to 0");
+    }
+
+    /// <inheritdoc/>
+    protected override IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c,
+        IReadOnlyList<Routing> routings)
+    {
+        Tensor[] logits = [.. routings.Select(routing => routing.Logits)];
+        if (config.Mixture!.BalanceLoss is > 0 and var balance)
+            yield return (c.BalanceLoss(logits, [.. routings.Select(routing => routing.Experts)]), balance);
+        if (config.Mixture.ZLoss is > 0 and var z)
+            yield return (c.RouterZLoss(logits), z);
+    }
+
+    /// <inheritdoc/>
     protected override Pass Begin(Compute c, Pass pass, int T) => rotary?.Begin(c, pass, T) ?? pass;
 
     /// <inheritdoc/>
