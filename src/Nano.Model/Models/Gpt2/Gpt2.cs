@@ -79,7 +79,7 @@ public sealed class Gpt2 : LanguageModel
         var block = blocks[layer];
         var qkv = block.Qkv.Forward(c, block.Norm1.Forward(c, x)); // [B, T, 3C]
         var (q, k, v) = (qkv.SliceColumns(0, C), qkv.SliceColumns(C, C), qkv.SliceColumns(2 * C, C));
-        return block.AttentionOut.Forward(c, pass.Cache is { } cache ? cache.Attend(c, layer, q, k, v, H, H)
+        return block.AttentionOut.Forward(c, pass.Cache is { } cache ? cache.Attend(c, layer, q, k, v, new(H, H))
             : c.CausalAttention(q, k, v, H, H, segments: pass.Segments));
     }
 

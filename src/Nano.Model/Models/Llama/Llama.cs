@@ -91,10 +91,10 @@ public sealed class Llama : LanguageModel
         var q = Rotated(c, EachHead(c, block.QNorm, block.Q.Forward(c, normed)), pass); // [B, T, H * D]
         var k = Rotated(c, EachHead(c, block.KNorm, block.K.Forward(c, normed)), pass); // [B, T, KV * D]
         var v = block.V.Forward(c, normed);
-        var (H, KV, window) = (config.Heads, config.KvHeads, config.WindowOf(layer));
+        var options = new AttentionOptions(config.Heads, config.KvHeads) { Window = config.WindowOf(layer) };
         return block.AttentionOut.Forward(c, pass.Cache is { } cache
-            ? cache.Attend(c, layer, q, k, v, H, KV, window)
-            : c.CausalAttention(q, k, v, H, KV, window: window, segments: pass.Segments));
+            ? cache.Attend(c, layer, q, k, v, options)
+            : c.Attention(q, k, v, options with { Segments = pass.Segments }));
     }
 
     /// <summary>The norm of each head of x [B, T, H * D], where there is one.</summary>
