@@ -102,7 +102,7 @@ internal sealed class RecordedCase
         {
             this.of = of;
             // Only attention asks for positions; all its sequences begin at 0.
-            var queries = of.ops.OfType<CausalAttentionOp>().Select(attention => attention.Q).FirstOrDefault();
+            var queries = of.ops.OfType<AttentionOp>().Select(attention => attention.Q).FirstOrDefault();
             if (queries is not null)
                 Graph.Weight(OnnxWeight.Of("positions", Positions(queries.Shape[0], queries.Shape[1])));
             lowered = new OnnxOps(Graph)

@@ -45,21 +45,21 @@ internal sealed partial class OnnxOps
     }
 
     /// <summary>Each key head [B, KV, S, D] once for every query head of its group: [B, H, S, D].</summary>
-    private string Repeated(string x, CausalAttentionOp op, int headDim)
+    private string Repeated(string x, AttentionOp op, int headDim)
     {
-        int group = op.Heads / op.KeyHeads;
+        int group = op.Options.Heads / op.Options.KeyHeads;
         if (group == 1)
             return x;
         string one = graph.Node("Unsqueeze", [x, graph.Integers(2L)]);
-        return Reshaped(graph.Node("Expand", [one, graph.Integers(1, 1, group, 1, 1)]), 0, op.Heads, -1, headDim);
+        return Reshaped(graph.Node("Expand", [one, graph.Integers(1, 1, group, 1, 1)]), 0, op.Options.Heads, -1, headDim);
     }
 
     /// <summary>The gradient of <see cref="Repeated"/>: a sum over the group.</summary>
-    private string Gathered(string dx, CausalAttentionOp op, int headDim)
+    private string Gathered(string dx, AttentionOp op, int headDim)
     {
-        int group = op.Heads / op.KeyHeads;
+        int group = op.Options.Heads / op.Options.KeyHeads;
         return group == 1 ? dx
-            : graph.Node("ReduceSum", [Reshaped(dx, 0, op.KeyHeads, group, -1, headDim), graph.Integers(2L)],
+            : graph.Node("ReduceSum", [Reshaped(dx, 0, op.Options.KeyHeads, group, -1, headDim), graph.Integers(2L)],
                 ("keepdims", 0));
     }
 
@@ -67,22 +67,22 @@ internal sealed partial class OnnxOps
     /// Queries [B, H, T, D], keys and values [B, KV, T, D] as operands of products; scaled are the
     /// queries, so that float16 holds all scores.
     /// </summary>
-    private (string Q, string K, string V) Operands(CausalAttentionOp op, int D) =>
-        (Heads(Operand(Times(Value(op.Q), op.Scale)), op.Heads, D), Heads(Operand(op.K), op.KeyHeads, D),
-            Heads(Operand(op.V), op.KeyHeads, D));
+    private (string Q, string K, string V) Operands(AttentionOp op, int D) =>
+        (Heads(Operand(Times(Value(op.Q), op.Sizes.Scale)), op.Options.Heads, D), Heads(Operand(op.K), op.Options.KeyHeads, D),
+            Heads(Operand(op.V), op.Options.KeyHeads, D));
 
     /// <summary>Softmax of q k^T where it is seen: [B, H, T, S].</summary>
     private string Probabilities(string q, string k, int window) =>
         graph.Node("Softmax", [Node("Add", Product(q, Transposed(k, 0, 1, 3, 2)), Mask(window))], ("axis", -1));
 
-    private string Forward(CausalAttentionOp op)
+    private string Forward(AttentionOp op)
     {
-        int D = op.Q.Shape.Columns / op.Heads;
+        int D = op.Q.Shape.Columns / op.Options.Heads;
         var (q, k, v) = Operands(op, D);
         if (Cache is not null)
             (k, v) = Cache.Extend(graph, k, v);
-        string p = Probabilities(q, Repeated(k, op, D), op.Window);
-        return OfProduct(Rows(Node("MatMul", Operand(p), Repeated(v, op, D)), op.Heads * D));
+        string p = Probabilities(q, Repeated(k, op, D), op.Options.Window);
+        return OfProduct(Rows(Node("MatMul", Operand(p), Repeated(v, op, D)), op.Options.Heads * D));
     }
 
     /// <summary>
@@ -90,18 +90,18 @@ internal sealed partial class OnnxOps
     /// gradient is added: so they wait for the backward pass, and no two layers' [B, H, T, T] need
     /// to be there at once.
     /// </summary>
-    private void Backward(CausalAttentionOp op, string dy)
+    private void Backward(AttentionOp op, string dy)
     {
-        int D = op.Q.Shape.Columns / op.Heads;
-        string dO = Heads(dy, op.Heads, D), o = Heads(Value(op.Y), op.Heads, D);
+        int D = op.Q.Shape.Columns / op.Options.Heads;
+        string dO = Heads(dy, op.Options.Heads, D), o = Heads(Value(op.Y), op.Options.Heads, D);
         var (q, k, v) = Operands(op, D);
         (q, k, v) = (Node("Add", q, Operand(Times(dO, 0))), Repeated(k, op, D), Repeated(v, op, D));
-        string p = Probabilities(q, k, op.Window), dP = Product(Operand(dO), Transposed(v, 0, 1, 3, 2));
+        string p = Probabilities(q, k, op.Options.Window), dP = Product(Operand(dO), Transposed(v, 0, 1, 3, 2));
         string dS = Operand(Node("Mul", p, Node("Sub", dP, RowSum(Node("Mul", dO, o)))));
         AddGradient(op.V, Rows(Gathered(Product(Transposed(Operand(p), 0, 1, 3, 2), Operand(dO)), op, D),
-            op.KeyHeads * D));
-        AddGradient(op.Q, Times(Rows(Product(dS, k), op.Heads * D), op.Scale));
-        AddGradient(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), op.KeyHeads * D));
+            op.Options.KeyHeads * D));
+        AddGradient(op.Q, Times(Rows(Product(dS, k), op.Options.Heads * D), op.Sizes.Scale));
+        AddGradient(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), op.Options.KeyHeads * D));
     }
 
     /// <summary>x with every head rotated by the angles of its position, or back.</summary>

@@ -71,7 +71,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         RmsNormOp norm => Forward(norm),
         EmbeddingOp lookup => RowsOf(lookup.Weight, Value(lookup.Ids)),
         RopeOp rope => Rotated(rope, Value(rope.X), back: false),
-        CausalAttentionOp attention => Forward(attention),
+        AttentionOp attention => Forward(attention),
         CrossEntropyOp loss => Forward(loss),
         LinearCrossEntropyOp loss => Forward(loss),
         _ => throw NotKnown(op),
@@ -114,7 +114,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             case RmsNormOp norm: Backward(norm, dy); break;
             case EmbeddingOp lookup: ScatterAdd(lookup.Weight, Value(lookup.Ids), dy); break;
             case RopeOp rope: AddGradient(rope.X, Rotated(rope, dy, back: true)); break;
-            case CausalAttentionOp attention: Backward(attention, dy); break;
+            case AttentionOp attention: Backward(attention, dy); break;
             case CrossEntropyOp loss: Backward(loss, dy); break;
             case LinearCrossEntropyOp loss: Backward(loss, dy); break;
             default: throw NotKnown(op);
@@ -149,7 +149,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     [
         typeof(LinearOp), typeof(MatMulOp), typeof(AddOp), typeof(MultiplyOp), typeof(ScaleOp), typeof(SumOp),
         typeof(SoftmaxOp), typeof(ActivationOp), typeof(SwiGluOp), typeof(LayerNormOp), typeof(RmsNormOp),
-        typeof(EmbeddingOp), typeof(RopeOp), typeof(CausalAttentionOp), typeof(CrossEntropyOp),
+        typeof(EmbeddingOp), typeof(RopeOp), typeof(AttentionOp), typeof(CrossEntropyOp),
         typeof(LinearCrossEntropyOp),
     ];
 

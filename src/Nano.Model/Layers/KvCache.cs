@@ -18,8 +18,10 @@ public sealed class KvCache : IDisposable
     /// <param name="channels">KV * D, channels of a position's keys.</param>
     /// <param name="rows">Sequences.</param>
     /// <param name="type">F32, F16, Q8_0 or Q4_0; blocks lie along a head's channels.</param>
+    /// <param name="valueChannels">KV * Dv, channels of a position's values; 0 for as many as keys have.</param>
     /// <exception cref="NanoException">They have more positions together than can be counted.</exception>
-    public KvCache(int layerCount, int capacity, int channels, int rows = 1, WeightType type = WeightType.F32)
+    public KvCache(int layerCount, int capacity, int channels, int rows = 1, WeightType type = WeightType.F32,
+        int valueChannels = 0)
     {
         if ((long)rows * capacity > int.MaxValue)
             throw new NanoException($"{rows:N0} sequences of {capacity:N0} positions are more than a cache can hold",
@@ -30,12 +32,13 @@ public sealed class KvCache : IDisposable
         bool areFloats = type == WeightType.F32;
         layers = new (Tensor, Tensor)[areFloats ? layerCount : 0];
         tables = new (CacheTable, CacheTable)[areFloats ? 0 : layerCount];
-        var shape = new Shape(rows * capacity, channels);
+        valueChannels = valueChannels == 0 ? channels : valueChannels;
         for (int i = 0; i < layers.Length; i++)
-            layers[i] = (new Tensor(arena, shape), new Tensor(arena, shape));
+            layers[i] = (new Tensor(arena, new Shape(rows * capacity, channels)),
+                new Tensor(arena, new Shape(rows * capacity, valueChannels)));
         for (int i = 0; i < tables.Length; i++)
             tables[i] = (new CacheTable(arena, type, rows * capacity, channels),
-                new CacheTable(arena, type, rows * capacity, channels));
+                new CacheTable(arena, type, rows * capacity, valueChannels));
     }
 
     /// <summary>The types of numbers that a cache can hold.</summary>
@@ -86,42 +89,44 @@ public sealed class KvCache : IDisposable
 
     /// <summary>
     /// Puts the keys and values [B, T, channels] of new positions behind those held, and attends to
-    /// all of them: each row to its own, so that it gets the bits of its solo run. q [B, T, H * D]
-    /// gives [B, T, H * D]; see <see cref="CausalAttentionExtensions.CausalAttention"/>.
+    /// all of them: each row to its own, whose first position is 0, so that it gets the bits of its
+    /// solo run. q [B, T, H * D] gives [B, T, H * Dv]; see <see cref="AttentionExtensions.Attention"/>.
     /// </summary>
-    public Tensor Attend(Compute c, int layer, Tensor q, Tensor k, Tensor v, int heads, int keyHeads, int window = 0)
+    /// <exception cref="ArgumentException">They do not fit, or the options are not those of a causal text.</exception>
+    public Tensor Attend(Compute c, int layer, Tensor q, Tensor k, Tensor v, in AttentionOptions options)
     {
         int B = selected.Length, T = k.Shape[1];
         if (k.Shape[0] != B || Length + T > Capacity)
             throw new ArgumentException(
                 $"a cache of {Capacity} positions for {B} sequences, {Length} in use, cannot take {k}");
+        if (!options.IsCausal || options.Lengths is not null || options.Segments is not null)
+            throw new ArgumentException("a cache holds causal texts, whose lengths it knows: no others, and no segments");
         if (B == 1)
-            return AttendRow(c, layer, 0, q, k, v, heads, keyHeads, window);
-        var y = c.New(new Shape(B, T, q.Shape[2]));
+            return AttendRow(c, layer, 0, q, k, v, options);
+        var y = c.New(new Shape(B, T, v.Shape[2] / options.KeyHeads * options.Heads));
         for (int b = 0; b < B; b++)
             y.SliceRows(b, 1).CopyFrom(AttendRow(c, layer, b, q.SliceRows(b, 1), k.SliceRows(b, 1), v.SliceRows(b, 1),
-                heads, keyHeads, window));
+                options));
         return y;
     }
 
-    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, int heads, int keyHeads,
-        int window = 0)
+    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, in AttentionOptions options)
     {
-        int row = selected[b], T = k.Shape[1], channels = k.Shape[2], first = row * Capacity, length = lengths[row];
+        int row = selected[b], T = k.Shape[1], first = row * Capacity, length = lengths[row];
         if (tables.Length > 0)
         {
             var (keyTable, valueTable) = tables[layer];
             keyTable.Write(c, first + length, k);
             valueTable.Write(c, first + length, v);
-            return c.CachedAttention(q, keyTable, valueTable, first, length + T, heads, keyHeads,
-                window);
+            return c.CachedAttention(q, keyTable, valueTable, first, length + T, v.Shape[2] / options.KeyHeads,
+                options);
         }
         var (keys, values) = layers[layer];
         keys.RowsInStep(c.StepTensors, first + length, k.Shape).CopyFrom(k);
         values.RowsInStep(c.StepTensors, first + length, v.Shape).CopyFrom(v);
-        var all = new Shape(1, length + T, channels);
-        return c.CausalAttention(q, keys.RowsInStep(c.StepTensors, first, all),
-            values.RowsInStep(c.StepTensors, first, all), heads, keyHeads, window: window);
+        return c.Attention(q,
+            keys.RowsInStep(c.StepTensors, first, new Shape(1, length + T, k.Shape[2])),
+            values.RowsInStep(c.StepTensors, first, new Shape(1, length + T, v.Shape[2])), options);
     }
 
     /// <summary>Counts new positions of the selected rows once every layer has them.</summary>

@@ -18,7 +18,7 @@ internal static partial class GradCases
         yield return Attention("attention, window of 3, grouped 4:2", 2, 9, 4, 2, 5, window: 3);
         yield return Attention("attention, window of 40, two blocks of keys", 1, 100, 1, 1, 3, window: 40);
         yield return Attention("attention, window beyond the text", 1, 7, 2, 2, 5, window: 8);
-        yield return new("attention in one [B, T, 3C]", typeof(CausalAttentionOp), r => [r.Normal(2, 7, 3 * 10)],
+        yield return new("attention in one [B, T, 3C]", typeof(AttentionOp), r => [r.Normal(2, 7, 3 * 10)],
             (c, x) => c.CausalAttention(x[0].SliceColumns(0, 10), x[0].SliceColumns(10, 10),
                 x[0].SliceColumns(20, 10), 2, 2),
             x => Reference.Attention(Reference.SliceColumns(x[0], 30, 0, 10), Reference.SliceColumns(x[0], 30, 10, 10),
@@ -27,13 +27,45 @@ internal static partial class GradCases
         yield return InSegments("attention in segments", 2, 6, 4, 2, 5, 0, 5, 1, 6);
         yield return InSegments("attention in segments, window of 3", 1, 13, 2, 2, 6, 3, 2, 7, 4);
         yield return InSegments("attention in segments, two blocks of keys", 1, 112, 1, 1, 5, 0, 8, 99, 5);
-        yield return new("attention of one tensor to itself", typeof(CausalAttentionOp), r => [r.Normal(2, 5, 6)],
+        yield return new("attention of one tensor to itself", typeof(AttentionOp), r => [r.Normal(2, 5, 6)],
             (c, x) => c.CausalAttention(x[0], x[0], x[0], 2, 2),
             x => Reference.Attention(x[0], x[0], x[0], 2, 5, 5, 2, 2, 3, 1 / Math.Sqrt(3)), 4, 8);
     }
 
+    private static IEnumerable<GradCase> AttentionOptionCases()
+    {
+        var plain = new AttentionOptions(4, 2);
+        Tensor slopes = Tensor.From(new Shape(4), Alibi.Slopes(4)), table = new Random(8).Normal(8, 4),
+            lengths = Tensor.From(new Shape(2), [3, 6]);
+        yield return Option("softcap", plain with { SoftCap = 1.5f });
+        yield return Option("ALiBi", plain with { Slopes = slopes });
+        yield return Option("softcap, ALiBi, window", plain with { SoftCap = 2, Slopes = slopes, Window = 3 });
+        yield return Option("not causal", plain with { IsCausal = false });
+        yield return Option("lengths", plain with { IsCausal = false, Lengths = lengths });
+        yield return Option("lengths, causal, window", plain with { Lengths = lengths, Window = 4 });
+        yield return Option("cross", plain with { IsCausal = false, Lengths = lengths }, 9);
+        yield return Option("sinks", plain with { Window = 2, Sinks = 2 });
+        yield return Option("values of another width", plain, valueDim: 8);
+        yield return Option("learned sink", plain with { LearnedSink = new Random(8).Normal(4) });
+        yield return Option("table of biases", plain with
+        {
+            IsCausal = false, Scale = 1, RelativeBias = new RelativeBias(table, true, 20),
+        }, isBidirectional: true);
+        yield return Option("softcap, causal table of biases", plain with
+        {
+            SoftCap = 2, RelativeBias = new RelativeBias(table, false, 20),
+        });
+
+        static GradCase Option(string name, AttentionOptions options, int queries = 6, int valueDim = 5,
+            bool isBidirectional = false)
+        {
+            var naive = new NaiveAttention(2, queries, 6, 5, valueDim, options, isBidirectional);
+            return new($"attention, {name}", typeof(AttentionOp), naive.Inputs, naive.Run, naive.Forward, 6, 12);
+        }
+    }
+
     private static GradCase Attention(string name, int batch, int times, int heads, int keyHeads, int headDim,
-        float scale = 0, int window = 0) => new(name, typeof(CausalAttentionOp),
+        float scale = 0, int window = 0) => new(name, typeof(AttentionOp),
         r => [r.Normal(batch, times, heads * headDim), r.Normal(batch, times, keyHeads * headDim),
             r.Normal(batch, times, keyHeads * headDim)],
         (c, x) => c.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale, window),
@@ -42,7 +74,7 @@ internal static partial class GradCases
 
     /// <summary>Documents of these lengths in a batch; the reference runs them one by one.</summary>
     private static GradCase InSegments(string name, int batch, int times, int heads, int keyHeads, int headDim,
-        int window, params int[] lengths) => new(name, typeof(CausalAttentionOp),
+        int window, params int[] lengths) => new(name, typeof(AttentionOp),
         r => [r.Normal(batch, times, heads * headDim), r.Normal(batch, times, keyHeads * headDim),
             r.Normal(batch, times, keyHeads * headDim)],
         (c, x) => c.CausalAttention(x[0], x[1], x[2], heads, keyHeads, window: window,

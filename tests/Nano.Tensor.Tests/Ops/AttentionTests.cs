@@ -174,9 +174,10 @@ public class AttentionTests
     {
         static long[] Floats(int times)
         {
-            var sizes = new AttentionSizes(1, times, times, 2, 1, 64, 1, 64, times);
-            return [AttentionForward.ScratchFloats(sizes), AttentionBackward.ScratchFloats(sizes),
-                AttentionStep.ScratchFloats(sizes with { Queries = 1 })];
+            var sizes = AttentionSizes.Of(1, times, times, 2, 1, 64, 64, 1, SimdWidth.W512);
+            return [AttentionForward<PlainScores>.ScratchFloats(sizes),
+                AttentionBackward<PlainScores>.ScratchFloats(sizes),
+                AttentionStep<PlainScores>.ScratchFloats(sizes with { Queries = 1 })];
         }
 
         long[] one = Floats(10_000), two = Floats(20_000), three = Floats(30_000);
@@ -193,7 +194,7 @@ public class AttentionTests
         using var compute = new Compute(2) { Tape = new Tape() };
         var x = Inputs.Of(new Random(4), 2, 150, 4, 2, 8);
         compute.CausalAttention(x.Q, x.K, x.V, 4, 2);
-        var op = Assert.IsType<CausalAttentionOp>(compute.Tape.Ops.Single());
+        var op = Assert.IsType<AttentionOp>(compute.Tape.Ops.Single());
         Assert.Equal(new Shape(2, 4, 150), op.LogSumExp.Shape);
         var reference = x.Q.Doubles();
         double score = Reference.Sum(Reference.Multiply(reference[..8], x.K.Doubles()[..8]))[0] / Math.Sqrt(8);

@@ -2,7 +2,7 @@ namespace Nano.Tests;
 
 /// <summary>
 /// In causal attention a bad number reaches what depends on it by the formulas of
-/// <see cref="CausalAttentionOp"/>, and nothing else: not the queries before a key, nor the keys
+/// <see cref="AttentionOp"/>, and nothing else: not the queries before a key, nor the keys
 /// after a query, though they share tiles and blocks with it.
 /// </summary>
 public partial class BadNumberTests
@@ -162,7 +162,7 @@ public partial class BadNumberTests
     {
         using var compute = new Compute(2, width);
         foreach (int window in new[] { int.MaxValue, 5, 50 })
-            foreach (int queries in new[] { 1, 2, 5, AttentionStep.MaxQueries, AttentionStep.MaxQueries + 1, 60 })
+            foreach (int queries in new[] { 1, 2, 5, AttentionSizes.StepQueries, AttentionSizes.StepQueries + 1, 60 })
                 for (int keys = times - 1; keys > times - (window == int.MaxValue ? 5 : 2); keys--)
                 {
                     var x = AttentionInputs(queries, keys, headDim);

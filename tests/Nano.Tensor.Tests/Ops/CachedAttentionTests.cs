@@ -24,7 +24,8 @@ public class CachedAttentionTests
                         float[] expected = compute.CausalAttention(q, Tensor.From(shape, Rounded(type, k)),
                             Tensor.From(shape, Rounded(type, v)), Heads, KeyHeads, window: window).Data.ToArray();
                         var actual = compute.CachedAttention(q, Table(compute, type, k),
-                            Table(compute, type, v), 2, Keys, Heads, KeyHeads, window).Data;
+                            Table(compute, type, v), 2, Keys, HeadDim,
+                            new AttentionOptions(Heads, KeyHeads) { Window = window }).Data;
                         KernelData.AssertSameBits(expected, actual,
                             $"{type}, {queries} queries, window {window}, {KernelData.Describe(compute)}");
                         compute.NextStep();
@@ -42,7 +43,7 @@ public class CachedAttentionTests
             v[5] = bad;
             var y = compute.CachedAttention(Tensor.From(new Shape(1, 1, Heads * HeadDim),
                 KernelData.Random(3, Heads * HeadDim)), Table(compute, type, KernelData.Random(1, v.Length)),
-                Table(compute, type, v), 2, Keys, Heads, KeyHeads, 0).Data;
+                Table(compute, type, v), 2, Keys, HeadDim, new AttentionOptions(Heads, KeyHeads)).Data;
             Assert.False(float.IsFinite(y[5]));
             Assert.True(float.IsFinite(y[Heads * HeadDim / 2])); // of the other key head
             compute.NextStep();

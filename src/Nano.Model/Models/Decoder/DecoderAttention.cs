@@ -10,6 +10,7 @@ internal sealed class DecoderAttention
     private readonly int layer;
     private readonly Linear q, k, v, output;
     private readonly Norm? qNorm, kNorm;
+    private readonly AttentionOptions options;
 
     /// <summary>Declares the projections NAME.q_proj and so on.</summary>
     public DecoderAttention(DecoderConfig config, Parameters parameters, int layer, string name)
@@ -31,6 +32,14 @@ internal sealed class DecoderAttention
         }
         output = Linear.Declare(parameters, name + ".o_proj", facts with { Role = ParameterRole.ResidualOut }, queries,
             C, config.OutputBias);
+        options = new(config.Heads, config.KvHeads)
+        {
+            Scale = config.AttentionScale,
+            Window = config.WindowOf(layer),
+            SoftCap = config.ScoreCap,
+            Slopes = config.Positions == PositionKind.Slopes
+                ? Tensor.From(new Shape(config.Heads), Alibi.Slopes(config.Heads)) : null,
+        };
     }
 
     /// <summary>x [B, T, C], normed, to the attention's output [B, T, C]. A cache is extended.</summary>
@@ -39,10 +48,8 @@ internal sealed class DecoderAttention
         var queries = Rotated(c, Normed(c, qNorm, q.Forward(c, x)), pass); // [B, T, H * D]
         var keys = Rotated(c, Normed(c, kNorm, k.Forward(c, x)), pass); // [B, T, KV * D]
         var values = v.Forward(c, x);
-        var (H, KV, window) = (config.Heads, config.KvHeads, config.WindowOf(layer));
-        return output.Forward(c, pass.Cache is { } cache
-            ? cache.Attend(c, layer, queries, keys, values, H, KV, window)
-            : c.CausalAttention(queries, keys, values, H, KV, config.AttentionScale, window, pass.Segments));
+        return output.Forward(c, pass.Cache is { } cache ? cache.Attend(c, layer, queries, keys, values, options)
+            : c.Attention(queries, keys, values, options with { Segments = pass.Segments }));
     }
 
     /// <summary>The norm of each head of x [B, T, H * D], or of all heads together, where there is one.</summary>

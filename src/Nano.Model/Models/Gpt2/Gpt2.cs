@@ -84,7 +84,7 @@ public sealed class Gpt2 : LanguageModel
         var (block, cache) = (layers[layer], pass.Cache);
         var qkv = block.Qkv.Forward(c, block.Norm1.Forward(c, x)); // [B, T, 3C]
         var (q, k, v) = (qkv.SliceColumns(0, C), qkv.SliceColumns(C, C), qkv.SliceColumns(2 * C, C));
-        return block.AttentionOut.Forward(c, cache is not null ? cache.Attend(c, layer, q, k, v, H, H)
+        return block.AttentionOut.Forward(c, cache is not null ? cache.Attend(c, layer, q, k, v, new(H, H))
             : c.CausalAttention(q, k, v, H, H, segments: pass.Segments));
     }
 

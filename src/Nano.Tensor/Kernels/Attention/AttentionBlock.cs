@@ -14,11 +14,13 @@ namespace Nano;
 /// <param name="Keys">Keys in the block that at least one of the queries sees.</param>
 /// <param name="Diagonal">The end of the keys that query 0 sees, not clamped.</param>
 /// <param name="Window">Number of keys that a query sees.</param>
+/// <param name="Sinks">The keys of the block that are seen beyond the window; at most 0 for none.</param>
 /// <param name="Row">Floats from the scores of one key to those of the next: the queries, padded to
 /// whole tiles.</param>
 /// <param name="RowByRow">Whether products that a mask cuts take one row at a time, each as deep as
 /// the row sees.</param>
-internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Window, int Row, bool RowByRow)
+internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagonal, int Window, int Sinks, int Row,
+    bool RowByRow)
 {
     /// <summary>Rows of the tallest tile.</summary>
     private const int TileM = 12;
@@ -32,8 +34,9 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
     /// <summary>The first query that sees a key.</summary>
     private int FirstToSee(int key) => Math.Clamp(key - Diagonal + 1, 0, Queries);
 
-    /// <summary>The first query after those that see a key.</summary>
-    private int VisibleQueryEnd(int key) => Math.Clamp(key - Diagonal + Window + 1, 0, Queries);
+    /// <summary>The first query after those that see one of some keys.</summary>
+    private int VisibleQueryEnd(int key, int keys) =>
+        key < Sinks ? Queries : Math.Clamp(key + keys - Diagonal + Window, 0, Queries);
 
     private bool IsMasked => Diagonal < Keys || Diagonal - Window + Queries - 1 > 0;
 
@@ -62,7 +65,7 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         for (int key = Math.Max(0, Diagonal + column); key < keys; key++)
             new Span<float>(s + (key * Row) + column, Math.Min(width, key - Diagonal - column + 1)).Fill(value);
         int firstVisible = Diagonal - Window + column; // to the tile's first query, to the next one the key after it
-        for (int key = 0; key < Math.Min(keys, firstVisible + width - 1); key++)
+        for (int key = Math.Max(0, Sinks); key < Math.Min(keys, firstVisible + width - 1); key++)
         {
             int query = Math.Max(0, key - firstVisible + 1);
             new Span<float>(s + (key * Row) + column + query, width - query).Fill(value);
@@ -78,6 +81,11 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         {
             int rows = Math.Min(step, Queries - query), key = FirstVisible(query);
             var to = c.From(query, 0);
+            if (RowByRow && key > Sinks && Sinks > 0)
+                Tiles.Multiply<S, V>(rows, columns, Math.Min(Sinks, VisibleTo(query + rows)),
+                    new(s + query, 1, Row), panel, to, to, null);
+            else if (Sinks > 0)
+                key = 0;
             Tiles.Multiply<S, V>(rows, columns, VisibleTo(query + rows) - key, new(s + (key * Row) + query, 1, Row),
                 panel.From(key, 0), to, to, null);
         }
@@ -92,7 +100,7 @@ internal readonly record struct AttentionBlock(int Queries, int Keys, int Diagon
         {
             int rows = Math.Min(step, Keys - key), first = FirstToSee(key);
             var to = c.From(key, 0);
-            Tiles.Multiply<S, V>(rows, columns, VisibleQueryEnd(key + rows - 1) - first,
+            Tiles.Multiply<S, V>(rows, columns, VisibleQueryEnd(key, rows) - first,
                 new(s + (key * Row) + first, Row), panel.From(first, 0), to, to, null);
         }
     }

@@ -12,8 +12,10 @@ namespace Nano;
 /// window, blocks before that of the block's first query are skipped, and only all queries together
 /// see every value.
 /// </summary>
-internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts, Rows q, CacheRows k, CacheRows v,
-    float* logSumExp, float* y) : IAttentionKernel<AttentionForward>
+/// <typeparam name="R">The changes of scores.</typeparam>
+internal readonly unsafe struct AttentionForward<R>(AttentionSizes sizes, ScoreTerms terms, int parts, Rows q,
+    CacheRows k, CacheRows v, float* logSumExp, float* y) : IAttentionKernel<AttentionForward<R>>
+    where R : unmanaged, IScoreRule
 {
     private const int Block = AttentionSizes.Block;
 
@@ -21,29 +23,29 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     private const int KeyChains = 4;
 
     public static long ScratchFloats(AttentionSizes s) =>
-        (2 * (long)s.Keys * s.PaddedDim) + (Block * Block) + (Block * (s.HeadDim + (long)s.PaddedDim))
+        ((long)s.Keys * (s.PaddedDim + s.PaddedValueDim)) + (Block * Block) + (Block * (s.HeadDim + (long)s.WiderDim))
             + (4 * Block) + 256;
 
-    public AttentionForward ForSegment(nint first, int length) =>
-        new(sizes.ForSegment(length), parts, q.From(first, 0), k.From(first, 0), v.From(first, 0),
-            logSumExp + (first * sizes.Heads), y + (first * sizes.Heads * sizes.HeadDim));
+    public AttentionForward<R> ForSegment(nint first, int length) =>
+        new(sizes.ForSegment(length), terms, parts, q.From(first, 0), k.From(first, 0), v.From(first, 0),
+            logSumExp + (first * sizes.Heads), y + (first * sizes.Heads * sizes.ValueDim));
 
     public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
     {
-        int headDim = sizes.HeadDim, padded = sizes.PaddedDim, group = sizes.Heads / sizes.KeyHeads;
-        float* keys = scratch.Allocate((long)sizes.Keys * padded); // [Tk, D padded]
-        float* values = scratch.Allocate((long)sizes.Keys * padded); // [Tk, D padded]
+        int headDim = sizes.HeadDim, valueDim = sizes.ValueDim, group = sizes.Heads / sizes.KeyHeads;
+        float* keys = scratch.Allocate((long)sizes.Keys * sizes.PaddedDim); // [Tk, D padded]
+        float* values = scratch.Allocate((long)sizes.Keys * sizes.PaddedValueDim); // [Tk, Dv padded]
         var state = new State(scratch, sizes);
         for (nint item = begin; item < end; item++)
         {
             var (head, part) = ((int)(item / parts), (int)(item % parts));
             int batch = head / sizes.KeyHeads, keyHead = head % sizes.KeyHeads;
             nint row = batch * (nint)sizes.Keys;
-            int column = keyHead * headDim;
-            CacheRows kHead = k.From(row, column), vHead = v.From(row, column);
+            CacheRows kHead = k.From(row, keyHead * headDim), vHead = v.From(row, keyHead * valueDim);
             bool copies = sizes.PaysToCopy(parts) || !k.AreFloats;
-            Rows kRows = copies ? kHead.Copied<S, V>(sizes.Keys, headDim, padded, 0, keys) : kHead.Floats,
-                vRows = copies ? vHead.Copied<S, V>(sizes.Keys, headDim, padded, 0, values) : vHead.Floats;
+            Rows kRows = copies ? kHead.Copied<S, V>(sizes.Keys, headDim, sizes.PaddedDim, 0, keys) : kHead.Floats,
+                vRows = copies ? vHead.Copied<S, V>(sizes.Keys, valueDim, sizes.PaddedValueDim, 0, values)
+                    : vHead.Floats;
             for (int i = (sizes.QueryBlocks * group) - 1 - part; i >= 0; i -= parts)
                 QueryBlock<S, V>(batch, (keyHead * group) + (i % group), i / group * Block, kRows, vRows, state);
         }
@@ -54,7 +56,7 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
     {
         public readonly float* Queries = scratch.Allocate((long)s.HeadDim * Block); // [D, queries], scaled
         public readonly float* Scores = scratch.Allocate(Block * Block); // [keys, queries]: scores, then probabilities
-        public readonly float* Output = scratch.Allocate((long)Block * s.PaddedDim); // [queries, D padded]
+        public readonly float* Output = scratch.Allocate((long)Block * s.WiderDim); // [queries, Dv padded]
         public readonly float* Max = scratch.Allocate(Block);
         public readonly float* Sum = scratch.Allocate(Block);
         public readonly float* Rescale = scratch.Allocate(Block);
@@ -67,8 +69,8 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int rows = Math.Min(Block, sizes.Queries - first);
         Walk<S, V>(batch, head, first, rows, false, keys, values, state);
         int firstChecked = sizes.IsWindowed ? 0 : rows - 1;
-        if (!AttentionBlock.AllFinite<S, V>((rows - firstChecked) * sizes.PaddedDim,
-            state.Output + (firstChecked * sizes.PaddedDim)))
+        if (!AttentionBlock.AllFinite<S, V>((rows - firstChecked) * sizes.PaddedValueDim,
+            state.Output + (firstChecked * sizes.PaddedValueDim)))
             Walk<S, V>(batch, head, first, rows, true, keys, values, state);
         PutRows<S, V>(batch, head, first, rows, state);
     }
@@ -81,23 +83,25 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
         int headDim = sizes.HeadDim, padded = sizes.PaddedDim, tile = 2 * S.Lanes;
         int width = (rows + tile - 1) / tile * tile;
         new Span<float>(state.Zeros, Block).Clear();
-        // A window may hide the whole of a block from a query: then nothing is larger than the start, and
-        // -infinity less it is -infinity, not NaN.
-        new Span<float>(state.Max, width).Fill(sizes.IsWindowed ? float.MinValue : float.NegativeInfinity);
-        new Span<float>(state.Sum, width).Clear();
+        new Span<float>(state.Max, width).Fill(terms.FirstMax(head, sizes.IsWindowed));
+        new Span<float>(state.Sum, width).Fill(terms.Sinks == null ? 0 : 1);
         var queries = q.From((batch * (nint)sizes.Queries) + first, head * headDim);
         AttentionBlock.CopyScaled<S, V>(rows, headDim, queries, sizes.Scale, padded, state.Output);
         Pack.Transpose(headDim, rows, state.Output, padded, width, width, state.Queries);
+        padded = sizes.PaddedValueDim;
         new Span<float>(state.Output, rows * padded).Clear();
-        int visible = sizes.Keys - sizes.Queries + first + 1;
-        for (int key = sizes.FirstBlock(visible); key < visible + rows - 1; key += Block)
+        int visible = sizes.EndOf(first), end = Math.Min(visible + rows - 1, terms.KeysOf(batch, sizes.Keys));
+        for (int key = sizes.StartBlock(visible); key < end; key = sizes.NextBlock(key, visible))
         {
-            var block = new AttentionBlock(rows, Math.Min(Block, visible + rows - 1 - key), visible - key, sizes.Window,
-                width, rowByRow);
+            var block = new AttentionBlock(rows, Math.Min(Block, end - key), visible - key, sizes.Window,
+                sizes.Sinks - key, width, rowByRow);
             for (int column = 0; column < width; column += tile)
             {
                 int count = block.Scores<S, V>(column, headDim, keys.From(key, 0), state.Queries, state.Zeros,
                     state.Scores);
+                if (R.Caps || R.Biases)
+                    terms.Change<R, S, V>(count, tile, state.Scores + column, width,
+                        terms.BiasOf(head) + first + column - key);
                 block.Mask(column, tile, count, float.NegativeInfinity, state.Scores);
                 for (; count % KeyChains != 0; count++)
                     new Span<float>(state.Scores + (count * width) + column, tile).Fill(float.NegativeInfinity);
@@ -149,23 +153,30 @@ internal readonly unsafe struct AttentionForward(AttentionSizes sizes, int parts
 
     private void Rescale<S, V>(int rows, State state) where S : ISimd<V> where V : unmanaged
     {
-        int padded = sizes.PaddedDim;
+        int padded = sizes.PaddedValueDim;
         for (int r = 0; r < rows; r++)
             if (state.Rescale[r] != 1)
                 new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * padded), state.Rescale[r],
                     new(state.Output + (r * padded), false))).Run<S, V>(0, padded, null!);
     }
 
+    /// <summary>The outputs and L of a block of queries; zeros of one that sees no key.</summary>
     private void PutRows<S, V>(int batch, int head, int first, int rows, State state) where S : ISimd<V>
         where V : unmanaged
     {
-        nint width = sizes.Heads * sizes.HeadDim, row = (batch * (nint)sizes.Queries) + first;
+        int keys = terms.KeysOf(batch, sizes.Keys);
+        nint width = sizes.Heads * sizes.ValueDim, row = (batch * (nint)sizes.Queries) + first;
         float* lse = logSumExp + (((batch * (nint)sizes.Heads) + head) * sizes.Queries) + first;
         new ElementwiseLoop<LogSum>(new LogSum(state.Max, state.Sum, lse)).Run<S, V>(0, rows, null!);
         for (int r = 0; r < rows; r++)
-            new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * sizes.PaddedDim), 1 / state.Sum[r],
-                new(y + ((row + r) * width) + (head * sizes.HeadDim), false)))
-                .Run<S, V>(0, sizes.HeadDim, null!);
+        {
+            bool isEmpty = terms.Sinks == null && sizes.SeesNone(first + r, keys);
+            if (isEmpty)
+                lse[r] = 0;
+            new ElementwiseLoop<Scaled>(new Scaled(state.Output + (r * sizes.PaddedValueDim),
+                isEmpty ? 0 : 1 / state.Sum[r], new(y + ((row + r) * width) + (head * sizes.ValueDim), false)))
+                .Run<S, V>(0, sizes.ValueDim, null!);
+        }
     }
 
     /// <summary>L = m + log l</summary>
