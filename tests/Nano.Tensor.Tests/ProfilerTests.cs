@@ -27,9 +27,24 @@ public class ProfilerTests
         ((c, r) => c.Multiply(r.Normal(2, 6), r.Normal(2, 6)), new("multiply forward", 12,
             4 * 36), new("multiply backward", 24, 4 * 60)),
         ((c, r) => c.Scale(r.Normal(12), 2), new("scale forward", 12, 4 * 24), new("scale backward", 12, 4 * 24)),
+        ((c, r) => c.Divide(r.Normal(12), r.Normal(12)), new("divide forward", 12, 4 * 36), new("divide backward", 48,
+            4 * 72)),
+        ((c, r) => c.Permute(r.Normal(3, 4), 1, 0), new("permute forward", 0, 4 * 24), new("permute backward", 0,
+            4 * 24)),
+        ((c, r) => c.Expand(r.Normal(3, 1), new Shape(3, 4)), new("expand forward", 0, 4 * 15), new("expand backward",
+            12, 4 * 15)),
+        ((c, r) => c.Concat(0, r.Normal(3), r.Normal(4)), new("concat forward", 0, 4 * 14), new("concat backward", 0,
+            4 * 14)),
+        ((c, r) => c.Gather(r.Normal(7, 3), Tensor.From(new Shape(2), [4, 4]), 0), new("gather forward", 0,
+            4 * (2 + 6 + 6)), new("gather backward", 6, 4 * (2 + 6 + 21))),
+        ((c, r) => c.ScatterAdd(r.Normal(2, 3), Tensor.From(new Shape(2), [4, 4]), 0, 7), new("scatter-add forward", 6,
+            4 * (2 + 6 + 21)), new("scatter-add backward", 0, 4 * (2 + 6 + 21))),
+        ((c, r) => c.Sum(r.Normal(2, 6), 0), new("sum forward", 12, 4 * 18), new("sum backward", 12, 4 * 18)),
+        ((c, r) => c.Max(r.Normal(2, 6), 1), new("max forward", 12, 4 * (12 + 2 + 2)), new("max backward", 0,
+            4 * (12 + 2 + 2))),
         ((c, r) => c.Activation(ActivationKind.Relu, r.Normal(12)), new("activation forward", 12,
             4 * 24), new("activation backward", 24, 4 * 36)),
-        ((c, r) => c.SwiGlu(r.Normal(12), r.Normal(12)), new("swiglu forward", 36, 4 * 36), new("swiglu backward",
+        ((c, r) => c.SwiGlu(r.Normal(12), r.Normal(12)), new("gated forward", 36, 4 * 36), new("gated backward",
             120, 4 * 60)),
         ((c, r) => c.Dropout(r.Normal(12), 0.5f, 1, 1), new("dropout forward", 12, 4 * 24), new("dropout backward",
             12, 4 * 24)),
@@ -79,8 +94,8 @@ public class ProfilerTests
     [InlineData("add", false, true, 1, 2)] // dy read, db written
     [InlineData("multiply", true, false, 1, 3)] // dy and b read, da written
     [InlineData("multiply", false, true, 1, 3)]
-    [InlineData("swiglu", true, false, 7, 4)] // dy, gate and up read, dgate written
-    [InlineData("swiglu", false, true, 3, 3)] // dy and gate read, dup written
+    [InlineData("gated", true, false, 7, 4)] // dy, gate and up read, dgate written
+    [InlineData("gated", false, true, 3, 3)] // dy and gate read, dup written
     public void A_gradient_that_nobody_wants_costs_nothing(string name, bool first, bool second, int operations,
         int tensors)
     {

@@ -55,69 +55,6 @@ internal sealed partial class OnnxOps
     private static bool IsFirstRows(Tensor tensor) => tensor.Root != tensor && tensor.OffsetInRoot == 0
         && tensor.Shape.Rank == 2 && tensor.Shape.Columns == tensor.Root.Shape.Columns && tensor.Root.Name is not null;
 
-    private const float RootTwoOverPi = 0.7978845608028654f, Cubic = 0.044715f, RootHalf = 0.7071067811865476f,
-        OneOverRootTwoPi = 0.3989422804014327f;
-
-    private string Forward(ActivationOp op)
-    {
-        string x = Value(op.X);
-        return op.Kind switch
-        {
-            ActivationKind.Relu => Node("Relu", x),
-            ActivationKind.Sigmoid => Node("Sigmoid", x),
-            ActivationKind.Tanh => Node("Tanh", x),
-            ActivationKind.Silu => Node("Mul", x, Node("Sigmoid", x)),
-            ActivationKind.GeluTanh => Node("Mul", Times(x, 0.5f), Plus(Node("Tanh", TanhArgument(x)), 1)),
-            ActivationKind.GeluErf => Node("Mul", Times(x, 0.5f), Plus(Node("Erf", Times(x, RootHalf)), 1)),
-            _ => throw NotKnown(op),
-        };
-    }
-
-    /// <summary>The derivative of an activation at its input.</summary>
-    private string Derivative(ActivationOp op)
-    {
-        string x = Value(op.X), y = Value(op.Y);
-        switch (op.Kind)
-        {
-            case ActivationKind.Relu:
-                return graph.Cast(Node("Greater", x, graph.Constant(0)), OnnxType.Float32);
-            case ActivationKind.Sigmoid:
-                return Node("Mul", y, Node("Sub", graph.Constant(1), y));
-            case ActivationKind.Tanh:
-                return Node("Sub", graph.Constant(1), Node("Mul", y, y));
-            case ActivationKind.Silu:
-                return SiluDerivative(x);
-            case ActivationKind.GeluTanh: // (1 + t) / 2 + x (1 - t^2) u' / 2, with u' = sqrt(2/pi) (1 + 3 c x^2)
-                string t = Node("Tanh", TanhArgument(x)),
-                    slope = Times(Plus(Times(Node("Mul", x, x), 3 * Cubic), 1), RootTwoOverPi);
-                return Node("Add", Times(Plus(t, 1), 0.5f),
-                    Times(Node("Mul", Node("Mul", x, Node("Sub", graph.Constant(1), Node("Mul", t, t))), slope), 0.5f));
-            case ActivationKind.GeluErf: // P(x) + x p(x) of the normal distribution
-                return Node("Add", Times(Plus(Node("Erf", Times(x, RootHalf)), 1), 0.5f),
-                    Node("Mul", x, Times(Node("Exp", Times(Node("Mul", x, x), -0.5f)), OneOverRootTwoPi)));
-            default:
-                throw NotKnown(op);
-        }
-    }
-
-    /// <summary>sqrt(2/pi) (x + c x^3).</summary>
-    private string TanhArgument(string x) =>
-        Times(Node("Mul", x, Plus(Times(Node("Mul", x, x), Cubic), 1)), RootTwoOverPi);
-
-    /// <summary>s + x s (1 - s), s the sigmoid of x.</summary>
-    private string SiluDerivative(string x)
-    {
-        string s = Node("Sigmoid", x);
-        return Node("Mul", s, Plus(Node("Mul", x, Node("Sub", graph.Constant(1), s)), 1));
-    }
-
-    private void Backward(SwiGluOp op, string dy)
-    {
-        string gate = Value(op.Gate);
-        AddGradient(op.Up, Node("Mul", dy, Node("Mul", gate, Node("Sigmoid", gate))));
-        AddGradient(op.Gate, Node("Mul", Node("Mul", dy, Value(op.Up)), SiluDerivative(gate)));
-    }
-
     private string Times(string x, float factor) => Node("Mul", x, graph.Constant(factor));
 
     private string Plus(string x, float term) => Node("Add", x, graph.Constant(term));

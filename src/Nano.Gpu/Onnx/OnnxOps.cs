@@ -60,13 +60,21 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         MatMulOp product => Forward(product),
         AddOp add => Forward(add),
         MultiplyOp multiply => Node("Mul", Value(multiply.A), Value(multiply.B)),
-        ScaleOp scale => Node("Mul", Value(scale.X), graph.Constant(scale.Factor)),
+        DivideOp divide => Node("Div", Value(divide.A), Value(divide.B)),
+        ScaleOp scale => Forward(scale),
         SumOp sum => Node("Mul", graph.Node("ReduceSum", [Value(sum.X)], ("keepdims", 0)),
             graph.Constant((float)sum.Factor)),
         SoftmaxOp softmax => graph.Node("Softmax", [Value(softmax.X)], ("axis", -1)),
-        ActivationOp activation => Forward(activation),
-        SwiGluOp gated => Node("Mul", Node("Mul", Value(gated.Gate), Node("Sigmoid", Value(gated.Gate))),
-            Value(gated.Up)),
+        ActivationOp activation => Activated(activation.Kind, activation.Parameter, Value(activation.X)),
+        GatedOp gated => Node("Mul", Activated(gated.Kind, 0, Value(gated.Gate)), Value(gated.Up)),
+        PermuteOp permute => Transposed(Value(permute.X), permute.Dimensions),
+        ExpandOp expand => Forward(expand),
+        ConcatOp concat => graph.Node("Concat", [Value(concat.A), Value(concat.B)], ("axis", concat.Axis)),
+        GatherOp gather => graph.Node("Gather", [Value(gather.X), Value(gather.Ids)], ("axis", gather.Axis)),
+        ScatterAddOp scatter => ScatteredAdd(Value(scatter.X), scatter.Ids, scatter.Axis, scatter.Y.Shape),
+        SumAxesOp sum => Forward(sum),
+        MaxOp max => graph.Node("ReduceMax", [Value(max.X)], ("axes", new[] { max.Axis }),
+            ("keepdims", max.Y.Shape.Rank == max.X.Shape.Rank ? 1 : 0)),
         LayerNormOp norm => Forward(norm),
         RmsNormOp norm => Forward(norm),
         EmbeddingOp lookup => RowsOf(lookup.Weight, Value(lookup.Ids)),
@@ -102,14 +110,24 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
                 AddGradient(multiply.A, Node("Mul", dy, Value(multiply.B)));
                 AddGradient(multiply.B, Node("Mul", dy, Value(multiply.A)));
                 break;
+            case DivideOp divide:
+                AddGradient(divide.A, Node("Div", dy, Value(divide.B)));
+                AddGradient(divide.B,
+                    Node("Neg", Node("Div", Node("Mul", dy, Value(divide.Y)), Value(divide.B))));
+                break;
             case ScaleOp scale: AddGradient(scale.X, Node("Mul", dy, graph.Constant(scale.Factor))); break;
             case SumOp sum:
                 AddGradient(sum.X,
                 Node("Mul", Node("Add", Node("Mul", Value(sum.X), graph.Constant(0)),
                     graph.Constant((float)sum.Factor)), dy)); break;
             case SoftmaxOp softmax: AddGradient(softmax.X, SoftmaxGradient(Value(softmax.Y), dy)); break;
-            case ActivationOp activation: AddGradient(activation.X, Node("Mul", dy, Derivative(activation))); break;
-            case SwiGluOp gated: Backward(gated, dy); break;
+            case ActivationOp activation:
+                AddGradient(activation.X, Node("Mul", dy, Derivative(activation.Kind, activation.Parameter,
+                    Value(activation.X), Value(activation.Y))));
+                break;
+            case GatedOp gated: Backward(gated, dy); break;
+            case PermuteOp or ExpandOp or ConcatOp or GatherOp or ScatterAddOp or SumAxesOp or MaxOp:
+                BackwardOfShapes(op, dy); break;
             case LayerNormOp norm: Backward(norm, dy); break;
             case RmsNormOp norm: Backward(norm, dy); break;
             case EmbeddingOp lookup: ScatterAdd(lookup.Weight, Value(lookup.Ids), dy); break;
@@ -148,7 +166,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     public static IReadOnlyList<Type> Known { get; } =
     [
         typeof(LinearOp), typeof(MatMulOp), typeof(AddOp), typeof(MultiplyOp), typeof(ScaleOp), typeof(SumOp),
-        typeof(SoftmaxOp), typeof(ActivationOp), typeof(SwiGluOp), typeof(LayerNormOp), typeof(RmsNormOp),
+        typeof(SoftmaxOp), typeof(ActivationOp), typeof(GatedOp), typeof(LayerNormOp), typeof(RmsNormOp),
+        typeof(DivideOp), typeof(PermuteOp), typeof(ExpandOp), typeof(ConcatOp), typeof(GatherOp),
+        typeof(ScatterAddOp), typeof(SumAxesOp), typeof(MaxOp),
         typeof(EmbeddingOp), typeof(RopeOp), typeof(AttentionOp), typeof(CrossEntropyOp),
         typeof(LinearCrossEntropyOp),
     ];

@@ -37,7 +37,6 @@ internal sealed record FeedForward(ActivationKind Activation, Linear? Gate, Line
         if (Gate is null)
             return Down.Forward(c, c.Activation(Activation, Up.Forward(c, x)));
         var (gate, up) = (Gate.Forward(c, x), Up.Forward(c, x)); // [.., I]
-        return Down.Forward(c, Activation == ActivationKind.Silu ? c.SwiGlu(gate, up)
-            : c.Multiply(c.Activation(Activation, gate), up));
+        return Down.Forward(c, c.Gated(Activation, gate, up));
     }
 }

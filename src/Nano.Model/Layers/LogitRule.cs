@@ -12,7 +12,7 @@ public readonly record struct LogitRule(float Scale, float Cap)
     {
         if (IsScaled)
             logits = c.Scale(logits, Scale);
-        return Cap == 0 ? logits : c.Scale(c.Activation(ActivationKind.Tanh, c.Scale(logits, 1 / Cap)), Cap);
+        return Cap == 0 ? logits : c.SoftCap(logits, Cap);
     }
 
     /// <summary>Mean cross-entropy of the changed logits of x [.., C].</summary>

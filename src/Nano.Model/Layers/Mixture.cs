@@ -108,7 +108,7 @@ internal sealed class Mixture : IFeedForward
         for (int e = 0; e < experts.Length; e++)
             if (order.Of(e) is var (start, count) && count > 0)
                 outputs.Add(experts[e].Forward(c, rows.SliceRows(start, count)));
-        var y = c.Combine(outputs, weights, order).Reshape(x.Shape);
+        var y = c.Combine(c.Concat(0, [.. outputs]), weights, order).Reshape(x.Shape);
         return shared is null ? y : c.Add(y, shared.Forward(c, x));
     }
 }

@@ -61,8 +61,45 @@ internal readonly record struct MultiplyOp(Tensor A, Tensor B, Tensor Y) : IOp
     }
 }
 
-/// <summary>y = factor * x. Backward: dx = factor * dy.</summary>
-internal readonly record struct ScaleOp(Tensor X, float Factor, Tensor Y) : IOp
+/// <summary>y = a / b, element by element, equal shapes. Backward: da = dy / b, db = -dy y / b.</summary>
+internal readonly record struct DivideOp(Tensor A, Tensor B, Tensor Y) : IOp
+{
+    public Tensor Output => Y;
+
+    public bool WantsGradient => A.WantsGradient || B.WantsGradient;
+
+    public Work ForwardWork => Work.Of("divide forward", Y.Length, A, B, Y);
+
+    public Work? BackwardWork => Work.Of("divide backward",
+        (A.WantsGradient ? Y.Length : 0) + (B.WantsGradient ? 3 * Y.Length : 0), Y, A.WantsGradient ? B : null,
+        B.WantsGradient ? Y : null, B.WantsGradient ? B : null, Work.GradientOf(A), Work.GradientOf(B));
+
+    public unsafe void Backward(Compute compute)
+    {
+        float* dy = Y.Gradient.Pointer;
+        if (A.WantsGradient)
+            compute.ForEach((nint)Y.Length, new Quotient(dy, B.Pointer, A.GradientFor(compute)));
+        if (B.WantsGradient)
+            compute.ForEach((nint)Y.Length, new DivisorGradient(dy, Y.Pointer, B.Pointer, B.GradientFor(compute)));
+    }
+
+    internal readonly unsafe struct Quotient(float* a, float* b, GradientTarget y) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            y.Put<S, V>(i, S.Divide(S.Load(a + i), S.Load(b + i)));
+    }
+
+    private readonly unsafe struct DivisorGradient(float* dy, float* y, float* b, GradientTarget db) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged => db.Put<S, V>(i,
+            S.Divide(S.Multiply(S.Subtract(S.Splat(0), S.Load(dy + i)), S.Load(y + i)), S.Load(b + i)));
+    }
+}
+
+/// <summary>y = factor * x + term. Backward: dx = factor * dy.</summary>
+internal readonly record struct ScaleOp(Tensor X, float Factor, float Term, Tensor Y) : IOp
 {
     public Tensor Output => Y;
 
@@ -73,21 +110,35 @@ internal readonly record struct ScaleOp(Tensor X, float Factor, Tensor Y) : IOp
     public Work? BackwardWork => Work.Of("scale backward", Y.Length, Y, X);
 
     public unsafe void Backward(Compute compute) =>
-        compute.ForEach((nint)Y.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
+        compute.ForEach((nint)X.Length, new Scaled(Y.Gradient.Pointer, Factor, X.GradientFor(compute)));
+
+    internal readonly unsafe struct Affine(float* x, float factor, float term, float* y) : IElementwise
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged =>
+            S.Store(y + i, S.Fma(S.Load(x + i), S.Splat(factor), S.Splat(term)));
+    }
 }
 
 /// <summary>Sums, products and scaling as methods of <see cref="Compute"/>.</summary>
 public static class ElementwiseExtensions
 {
-    /// <summary>a + b, where b has a's shape or a suffix of it.</summary>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    /// <summary>
+    /// a + b, element by element; shapes broadcast as numpy has it. Fast where b has a's shape or a suffix of it.
+    /// </summary>
+    /// <exception cref="ArgumentException">The shapes do not broadcast.</exception>
     public static unsafe Tensor Add(this Compute compute, Tensor a, Tensor b)
     {
         if (!IsSuffix(b.Shape, a.Shape))
-            throw new ArgumentException($"add: {b} is neither the shape of {a} nor a suffix of it");
+        {
+            if (IsSuffix(a.Shape, b.Shape))
+                return compute.Add(b, a);
+            (a, b) = Expanded(compute, "add", a, b);
+        }
+        (a, b) = (compute.Contiguous(a), compute.Contiguous(b));
         var y = compute.New(a.Shape);
         nint repeat = (nint)b.Length;
-        var sum = new Sum(a.Contiguous("add").Pointer, b.Contiguous("add").Pointer, y.Pointer);
+        var sum = new Sum(a.Pointer, b.Pointer, y.Pointer);
         if (a.Length == repeat)
             compute.ForEach(repeat, sum);
         else
@@ -96,26 +147,54 @@ public static class ElementwiseExtensions
         return y;
     }
 
-    /// <summary>a * b, element by element.</summary>
-    /// <exception cref="ArgumentException">The shapes differ.</exception>
+    /// <summary>a - b, element by element; shapes broadcast as numpy has it.</summary>
+    /// <exception cref="ArgumentException">The shapes do not broadcast.</exception>
+    public static Tensor Subtract(this Compute compute, Tensor a, Tensor b)
+    {
+        ExpandExtensions.Broadcast("subtract", a, b);
+        return compute.Add(a, compute.Scale(b, -1)); // the bits of a - b
+    }
+
+    /// <summary>a * b, element by element; shapes broadcast as numpy has it.</summary>
+    /// <exception cref="ArgumentException">The shapes do not broadcast.</exception>
     public static unsafe Tensor Multiply(this Compute compute, Tensor a, Tensor b)
     {
-        if (a.Shape != b.Shape)
-            throw new ArgumentException($"multiply: {a} and {b} differ in shape");
+        (a, b) = Expanded(compute, "multiply", a, b);
         var y = compute.New(a.Shape);
-        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Contiguous("multiply").Pointer,
-            b.Contiguous("multiply").Pointer, new(y.Pointer, false)));
+        compute.ForEach((nint)a.Length, new MultiplyOp.Product(a.Pointer, b.Pointer, new(y.Pointer, false)));
         compute.Record(new MultiplyOp(a, b, y));
         return y;
     }
 
-    /// <summary>factor * x.</summary>
-    public static unsafe Tensor Scale(this Compute compute, Tensor x, float factor)
+    /// <summary>a / b, element by element; shapes broadcast as numpy has it.</summary>
+    /// <exception cref="ArgumentException">The shapes do not broadcast.</exception>
+    public static unsafe Tensor Divide(this Compute compute, Tensor a, Tensor b)
     {
-        var y = compute.New(x.Shape);
-        compute.ForEach((nint)x.Length, new Scaled(x.Contiguous("scale").Pointer, factor, new(y.Pointer, false)));
-        compute.Record(new ScaleOp(x, factor, y));
+        (a, b) = Expanded(compute, "divide", a, b);
+        var y = compute.New(a.Shape);
+        compute.ForEach((nint)a.Length, new DivideOp.Quotient(a.Pointer, b.Pointer, new(y.Pointer, false)));
+        compute.Record(new DivideOp(a, b, y));
         return y;
+    }
+
+    /// <summary>factor * x + term.</summary>
+    public static unsafe Tensor Scale(this Compute compute, Tensor x, float factor, float term = 0)
+    {
+        x = compute.Contiguous(x);
+        var y = compute.New(x.Shape);
+        if (term == 0)
+            compute.ForEach((nint)x.Length, new Scaled(x.Pointer, factor, new(y.Pointer, false)));
+        else
+            compute.ForEach((nint)x.Length, new ScaleOp.Affine(x.Pointer, factor, term, y.Pointer));
+        compute.Record(new ScaleOp(x, factor, term, y));
+        return y;
+    }
+
+    /// <summary>Both operands in the shape that they broadcast to, without gaps.</summary>
+    private static (Tensor A, Tensor B) Expanded(Compute compute, string op, Tensor a, Tensor b)
+    {
+        var shape = a.Shape == b.Shape ? a.Shape : ExpandExtensions.Broadcast(op, a, b);
+        return (compute.Contiguous(compute.Expand(a, shape)), compute.Contiguous(compute.Expand(b, shape)));
     }
 
     private static bool IsSuffix(Shape suffix, Shape of)

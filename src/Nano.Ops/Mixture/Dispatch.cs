@@ -151,29 +151,6 @@ internal readonly record struct CombineOp(Tensor Z, Tensor Weights, Dispatch Ord
     }
 }
 
-/// <summary>Rows of several matrices of equal width, one behind the other. Backward: each gets its rows.</summary>
-internal readonly record struct JoinRowsOp(Tensor[] Parts, Tensor Y) : IOp
-{
-    public Tensor Output => Y;
-
-    public bool WantsGradient => Array.Exists(Parts, part => part.WantsGradient);
-
-    public Work ForwardWork => Work.Of("join rows", 0, Y, Y);
-
-    public Work? BackwardWork => Work.Of("join rows backward", 0, Y, Y);
-
-    public unsafe void Backward(Compute compute)
-    {
-        float* from = Y.Gradient.Pointer;
-        foreach (Tensor part in Parts)
-        {
-            if (part.WantsGradient)
-                compute.ForEach((nint)part.Length, new GradientTargetExtensions.Copy(from, part.GradientFor(compute)));
-            from += part.Length;
-        }
-    }
-}
-
 /// <summary>The way of tokens through experts as methods of <see cref="Compute"/>.</summary>
 public static class DispatchExtensions
 {
@@ -190,31 +167,19 @@ public static class DispatchExtensions
     }
 
     /// <summary>
-    /// For each token the sum of what experts made of it, weighed: parts are the outputs of the experts that have
-    /// tokens, in order, [rows, C] each; the result is [n, C].
+    /// For each token the sum of what experts made of it, weighed: z [n k, C] in the order of experts gives [n, C].
     /// </summary>
-    /// <exception cref="ArgumentException">The parts are not the rows of the order.</exception>
-    public static unsafe Tensor Combine(this Compute compute, IReadOnlyList<Tensor> parts, Tensor weights,
-        Dispatch order)
+    /// <exception cref="ArgumentException">z or the weights do not fit the order.</exception>
+    public static unsafe Tensor Combine(this Compute compute, Tensor z, Tensor weights, Dispatch order)
     {
-        int columns = parts.Count == 0 ? 0 : parts[0].Shape.Columns;
-        if (parts.Sum(part => part.Shape.Rows) != order.Tokens.Length || weights.Shape != order.Rows.Shape
-            || parts.Any(part => part.Shape.Columns != columns))
-            throw new ArgumentException($"combine: {parts.Count} parts of {parts.Sum(part => part.Shape.Rows)} rows and "
-                + $"weights {weights} do not fit {order.Tokens.Length} rows");
-        var z = compute.New(new Shape((int)order.Tokens.Length, columns));
-        float* to = z.Pointer;
-        foreach (Tensor part in parts)
-        {
-            compute.ForEach((nint)part.Length,
-                new GradientTargetExtensions.Copy(part.Contiguous("combine").Pointer, new(to, false)));
-            to += part.Length;
-        }
-        compute.Record(new JoinRowsOp([.. parts], z));
+        int columns = z.Shape.Columns;
+        if (z.Shape.Rows != order.Tokens.Length || weights.Shape != order.Rows.Shape)
+            throw new ArgumentException(
+                $"combine: z {z} and weights {weights} do not fit {order.Tokens.Length} rows of experts");
         var y = compute.New(new Shape(order.Rows.Shape[0], columns));
-        compute.For(order.Rows.Shape[0], Compute.RowsPerChunk(columns), 0, new DispatchOp.SumRows(z.Pointer,
-            weights.Pointer, order.Slots.IdPointer, order.Rows.IdPointer, order.Rows.Shape[1], columns,
-            new(y.Pointer, false)));
+        compute.For(order.Rows.Shape[0], Compute.RowsPerChunk(columns), 0, new DispatchOp.SumRows(
+            z.Contiguous("combine").Pointer, weights.Contiguous("combine").Pointer, order.Slots.IdPointer,
+            order.Rows.IdPointer, order.Rows.Shape[1], columns, new(y.Pointer, false)));
         compute.Record(new CombineOp(z, weights, order, y));
         return y;
     }

@@ -177,7 +177,7 @@ public static class SimdMath
     /// nothing is added to e^r - 1. 14 instructions.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V ExpLessOne<S, V>(V x) where S : ISimd<V> where V : unmanaged
+    internal static V ExpLessOne<S, V>(V x) where S : ISimd<V> where V : unmanaged
     {
         V n = S.Round(S.Multiply(x, S.Splat(Log2E)));
         V r = S.Fma(n, S.Splat(-Ln2), x);

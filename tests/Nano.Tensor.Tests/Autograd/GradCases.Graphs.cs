@@ -132,7 +132,7 @@ internal static partial class GradCases
             x => Reference.Scale(x[0], 2), 0, 0);
         yield return new("x * x", typeof(MultiplyOp), r => [r.Normal(3, 7)], (c, x) => c.Multiply(x[0], x[0]),
             x => Reference.Multiply(x[0], x[0]), 1, 2);
-        yield return new("swiglu of x and x", typeof(SwiGluOp), r => [r.Normal(3, 7)], (c, x) => c.SwiGlu(x[0], x[0]),
+        yield return new("swiglu of x and x", typeof(GatedOp), r => [r.Normal(3, 7)], (c, x) => c.SwiGlu(x[0], x[0]),
             x => Reference.SwiGlu(x[0], x[0]), 3, 2);
         yield return new("x x^T", typeof(MatMulOp), r => [r.Normal(2, 4, 5)],
             (c, x) => c.MatMul(x[0], x[0], transposeB: true),

@@ -4,8 +4,8 @@ namespace Nano.Tests;
 internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
-        .. Losses(), .. Attentions(),
-        .. AttentionOptionCases(), .. Views(), .. Repeats(), .. Stored()];
+        .. Losses(), .. Attentions(), .. AttentionOptionCases(), .. Views(), .. Repeats(), .. Stored(), .. Shapes(),
+        .. Broadcasts(), .. Reductions()];
 
     private static IEnumerable<GradCase> Products()
     {
@@ -77,12 +77,26 @@ internal static partial class GradCases
     {
         foreach (var kind in Enum.GetValues<ActivationKind>())
             yield return new($"activation {kind}", typeof(ActivationOp), r => [AwayFromZero(r.Normal(3, 37))],
-                (c, x) => c.Activation(kind, x[0]),
-                x => Reference.Activation(kind, x[0]), kind == ActivationKind.Relu ? 0 : 3,
-                kind == ActivationKind.Relu ? 0 : 4);
-        yield return new("swiglu", typeof(SwiGluOp), r => [r.Normal(3, 37), r.Normal(3, 37)],
-            (c, x) => c.SwiGlu(x[0], x[1]), x => Reference.SwiGlu(x[0], x[1]), 3, 4);
+                (c, x) => c.Activation(kind, HasRoot(kind) ? c.Square(x[0]) : x[0]),
+                x => Reference.Activation(kind, HasRoot(kind) ? Reference.Multiply(x[0], x[0]) : x[0]),
+                kind == ActivationKind.Relu ? 0 : 3, kind == ActivationKind.Relu ? 0 : HasRoot(kind) ? 6 : 4);
+        foreach (var (kind, parameter) in new[] { (ActivationKind.LeakyRelu, 0.3f), (ActivationKind.Elu, 1.7f),
+            (ActivationKind.SoftCap, 5), (ActivationKind.Huber, 0.4f) })
+            yield return new($"activation {kind}, parameter given", typeof(ActivationOp),
+                r => [AwayFromZero(r.Normal(3, 37))], (c, x) => c.Activation(kind, x[0], parameter),
+                x => Reference.Activation(kind, x[0], parameter), 3, 4);
+        foreach (var kind in Gates)
+            yield return new($"gated {kind}", typeof(GatedOp),
+                r => [AwayFromZero(r.Normal(3, 37)), r.Normal(3, 37)], (c, x) => c.Gated(kind, x[0], x[1]),
+                x => Reference.Multiply(Reference.Activation(kind, x[0]), x[1]), 3, 4);
     }
+
+    /// <summary>The functions that a gate may have.</summary>
+    public static ActivationKind[] Gates => [ActivationKind.Silu, ActivationKind.GeluTanh,
+        ActivationKind.GeluErf, ActivationKind.Relu, ActivationKind.ReluSquared, ActivationKind.Sigmoid];
+
+    /// <summary>True for the functions of positive numbers alone.</summary>
+    private static bool HasRoot(ActivationKind kind) => kind is ActivationKind.Log or ActivationKind.Sqrt;
 
     /// <summary>Moves inputs off the kink of ReLU, where a difference quotient is neither slope.</summary>
     private static Tensor AwayFromZero(Tensor x)

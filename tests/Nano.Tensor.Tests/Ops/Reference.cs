@@ -70,15 +70,13 @@ internal static class Reference
     }
 
     /// <summary>y[i] = f(x[i]).</summary>
-    public static double[] Activation(ActivationKind kind, double[] x)
+    public static double[] Activation(ActivationKind kind, double[] x, double? parameter = null)
     {
-        var y = new double[x.Length];
-        for (int i = 0; i < y.Length; i++)
-            y[i] = Activation(kind, x[i]);
-        return y;
+        double p = parameter ?? (kind == ActivationKind.LeakyRelu ? 0.01f : 1);
+        return Array.ConvertAll(x, value => Activation(kind, value, p));
     }
 
-    public static double Activation(ActivationKind kind, double x) => kind switch
+    public static double Activation(ActivationKind kind, double x, double p = 1) => kind switch
     {
         ActivationKind.Relu => x > 0 ? x : 0,
         ActivationKind.Sigmoid => 1 / (1 + Math.Exp(-x)),
@@ -86,6 +84,20 @@ internal static class Reference
         ActivationKind.Silu => x / (1 + Math.Exp(-x)),
         ActivationKind.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
         ActivationKind.GeluErf => 0.5 * x * (1 + Erf(x / Math.Sqrt(2))),
+        ActivationKind.QuickGelu => x / (1 + Math.Exp(-1.702 * x)),
+        ActivationKind.Mish => x * Math.Tanh(Math.Log(1 + Math.Exp(x))),
+        ActivationKind.Softplus => Math.Log(1 + Math.Exp(x)),
+        ActivationKind.ReluSquared => x > 0 ? x * x : 0,
+        ActivationKind.LeakyRelu => x > 0 ? x : p * x,
+        ActivationKind.Elu => x > 0 ? x : p * (Math.Exp(x) - 1),
+        ActivationKind.EluPlusOne => x > 0 ? x + 1 : Math.Exp(x),
+        ActivationKind.SoftCap => p * Math.Tanh(x / p),
+        ActivationKind.Huber => Math.Abs(x) <= p ? x * x / 2 : p * (Math.Abs(x) - (p / 2)),
+        ActivationKind.Exp => Math.Exp(x),
+        ActivationKind.Log => Math.Log(x),
+        ActivationKind.Sqrt => Math.Sqrt(x),
+        ActivationKind.Abs => Math.Abs(x),
+        ActivationKind.Square => x * x,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "no such activation"),
     };
 

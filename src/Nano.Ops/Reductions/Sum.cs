@@ -46,9 +46,10 @@ public static class ReduceExtensions
 
     private static unsafe Tensor Reduce(this Compute compute, Tensor x, double factor)
     {
+        x = compute.Contiguous(x);
         var sums = compute.New(new Shape(checked((int)x.Shape.Rows)));
         compute.For((nint)x.Shape.Rows, Compute.RowsPerChunk(x.Shape.Columns), 0,
-            new SumOp.RowSums(x.Contiguous("sum").Pointer, x.Shape.Columns, sums.Pointer));
+            new SumOp.RowSums(x.Pointer, x.Shape.Columns, sums.Pointer));
         double total = 0;
         foreach (float sum in sums.Data)
             total += sum;
