@@ -49,6 +49,8 @@ public sealed class Parameters(bool onlyShapes = false, Func<DeclaredParameter, 
             : WeightTypes.IsQuantised(type) ? QuantPanels.New(values, parameter.Shape, type)
             : Panels.New(values, parameter.Shape, type);
         (tensor.Name, tensor.Parameter) = (name, facts);
+        if (!facts.IsTrained)
+            tensor.WantsGradient = false;
         all.Add(tensor);
         return tensor;
     }

@@ -75,7 +75,7 @@ public abstract record ModelConfig
     /// <param name="positions">Positions for each.</param>
     /// <param name="type">One of <see cref="KvCache.Types"/>.</param>
     /// <exception cref="NanoException">Its heads are no whole blocks of the type.</exception>
-    public KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) =>
+    public virtual KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) =>
         new(Layers, positions, KvHeads * HeadDim, rows, FittingCache(type));
 
     /// <summary>A type of numbers for a cache, if heads are whole blocks of it.</summary>

@@ -70,6 +70,9 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     /// <summary>True for the weight of a norm that is added to one, and so begins at zero.</summary>
     public bool IsAddedToOne { get; init; }
 
+    /// <summary>True for a matrix that is read in parts, and so never packed.</summary>
+    public bool IsReadInParts { get; init; }
+
     /// <summary>False for what no gradient reaches: buffers that are stored with a model.</summary>
     public bool IsTrained { get; init; } = true;
 

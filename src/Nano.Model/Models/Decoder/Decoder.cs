@@ -15,7 +15,7 @@ namespace Nano;
 public sealed class Decoder : LanguageModel
 {
     // A norm that is not there passes its input on. In parallel blocks the MLP may share the norm of attention.
-    private sealed record Layer(Norm? BeforeAttention, DecoderAttention Attention, Norm? AfterAttention,
+    private sealed record Layer(Norm? BeforeAttention, IDecoderAttention Attention, Norm? AfterAttention,
         Norm? BeforeMlp, IFeedForward Mlp, Norm? AfterMlp);
 
     private readonly DecoderConfig config;
@@ -47,7 +47,8 @@ public sealed class Decoder : LanguageModel
             string layer = $"model.layers.{i}.";
             layers[i] = new Layer(
                 before ? Norm(layer + "input_layernorm", i) : null,
-                new DecoderAttention(config, parameters, i, layer + "self_attn"),
+                config.Latent is null ? new DecoderAttention(config, parameters, i, layer + "self_attn")
+                    : new LatentAttention(config, parameters, i, layer + "self_attn"),
                 after ? Norm(layer + "post_attention_layernorm", i) : null,
                 before && !config.SharesNorm ? Norm(layer
                     + (after ? "pre_feedforward_layernorm" : "post_attention_layernorm"), i) : null,

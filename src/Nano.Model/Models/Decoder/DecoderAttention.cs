@@ -1,10 +1,17 @@
 namespace Nano;
 
+/// <summary>The attention of a decoder's block.</summary>
+internal interface IDecoderAttention
+{
+    /// <summary>x [B, T, C], normed, to the attention's output [B, T, C]. A cache is extended.</summary>
+    Tensor Forward(Compute c, Tensor x, Pass pass);
+}
+
 /// <summary>
 /// Causal attention of a decoder: queries, keys and values, norms of them where a family has such, rotation by their
 /// positions, attention in groups of heads, and a projection.
 /// </summary>
-internal sealed class DecoderAttention
+internal sealed class DecoderAttention : IDecoderAttention
 {
     private readonly DecoderConfig config;
     private readonly int layer;
@@ -42,7 +49,7 @@ internal sealed class DecoderAttention
         };
     }
 
-    /// <summary>x [B, T, C], normed, to the attention's output [B, T, C]. A cache is extended.</summary>
+    /// <inheritdoc/>
     public Tensor Forward(Compute c, Tensor x, Pass pass)
     {
         var queries = Rotated(c, Normed(c, qNorm, q.Forward(c, x)), pass); // [B, T, H * D]
@@ -58,24 +65,10 @@ internal sealed class DecoderAttention
         : norm.Forward(c, x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] / config.HeadDim, config.HeadDim)))
             .Reshape(x.Shape);
 
-    /// <summary>
-    /// x [B, T, H * D] with its heads rotated by the angles of their positions. x itself is not
-    /// needed again.
-    /// </summary>
-    private Tensor Rotated(Compute c, Tensor x, Pass pass)
-    {
-        if ((config.WindowOf(layer) > 0 ? pass.LocalAngles : null) is not { } angles
-            && (angles = pass.Angles) is null)
-            return x;
-        RotatedChannels channels = new(config.HeadDim);
-        int positions = angles.Cos.Shape[0];
-        var y = pass.Segments is not null || positions == x.Shape[1]
-            ? c.Rope(x, angles, config.Pairing, pass.Segments, channels)
-            : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, config.Pairing,
-                channels: channels).Reshape(x.Shape);
-        c.Release(x);
-        return y;
-    }
+    /// <summary>x [B, T, H * D], rotated where the model rotates.</summary>
+    private Tensor Rotated(Compute c, Tensor x, Pass pass) =>
+        ((config.WindowOf(layer) > 0 ? pass.LocalAngles : null) ?? pass.Angles) is { } angles
+            ? RotaryRule.Rotated(c, x, angles, config.Pairing, pass, new RotatedChannels(config.HeadDim)) : x;
 }
 
 /// <summary>
@@ -83,6 +76,22 @@ internal sealed class DecoderAttention
 /// </summary>
 internal sealed class RotaryRule(DecoderConfig config)
 {
+    /// <summary>
+    /// x [B, T, H * D] with its heads rotated by the angles of their positions. x itself is not
+    /// needed again.
+    /// </summary>
+    public static Tensor Rotated(Compute c, Tensor x, RopeTable angles, RopePairing pairing, Pass pass,
+        RotatedChannels channels)
+    {
+        int positions = angles.Cos.Shape[0];
+        var y = pass.Segments is not null || positions == x.Shape[1]
+            ? c.Rope(x, angles, pairing, pass.Segments, channels)
+            : c.Rope(x.Reshape(new Shape((int)x.Shape.Rows / positions, positions, x.Shape[2])), angles, pairing,
+                channels: channels).Reshape(x.Shape);
+        c.Release(x);
+        return y;
+    }
+
     private readonly RopeTable all = new(config.RotaryDim, config.RopeTheta, config.RopeScaling, 0);
     private readonly RopeTable? inWindow = config.LocalRopeTheta is { } theta
         ? new(config.RotaryDim, theta, null, 0) : null;

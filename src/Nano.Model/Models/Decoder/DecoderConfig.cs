@@ -65,6 +65,9 @@ public sealed partial record DecoderConfig : ModelConfig
     /// <summary>The mixture of experts in place of MLPs, or null.</summary>
     public MixtureConfig? Mixture { get; init; }
 
+    /// <summary>The sizes of latent attention in place of heads of keys and values, or null.</summary>
+    public LatentConfig? Latent { get; init; }
+
     /// <summary>Factor on attention's scores; 0 for 1 / sqrt(D).</summary>
     public float AttentionScale { get; init; }
 
@@ -147,6 +150,13 @@ public sealed partial record DecoderConfig : ModelConfig
     /// <inheritdoc/>
     internal override string OptionalPrefix => DecoderFamilies.Of(Family).OptionalPrefix;
 
+    /// <summary>A cache; of latent attention it holds latents and rotated keys.</summary>
+    public override KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) => Latent is null
+        ? base.NewCache(rows, positions, type)
+        : type == WeightType.F32 ? new(Layers, positions, Latent.Rank + Latent.RotaryDim, rows,
+            valueChannels: Latent.Rank)
+        : throw new NanoException($"latents are cached in float32, not in {type}", "take f32");
+
     /// <summary>Number of keys that a query of a layer sees; 0 for all.</summary>
     public int WindowOf(int layer) => FullEvery > 0 ? (layer + 1) % FullEvery == 0 ? 0 : Window
         : layer >= FirstWindowLayer ? Window : 0;
@@ -172,6 +182,11 @@ public sealed partial record DecoderConfig : ModelConfig
             return $"the MLP has {Intermediate} channels; it must have from 1 to {MaxChannels}";
         if (Positions == PositionKind.Rotary && (RotaryDim % 2 != 0 || RotaryDim < 2 || RotaryDim > HeadDim))
             return $"{RotaryDim} of a head's {HeadDim} channels are rotated; they must be an even number";
+        if (Latent is not null && (Latent.PlainDim + Latent.RotaryDim != HeadDim || KvHeads != Heads
+            || RotaryDim != Latent.RotaryDim || Positions != PositionKind.Rotary))
+            return $"latent attention of {Latent} does not fit heads of {HeadDim} channels";
+        if (Latent?.Problem(MaxChannels) is { } latent)
+            return latent;
         if (Mixture?.Problem(Layers, MaxChannels) is { } mixture)
             return mixture;
         if (!(AttentionScale >= 0 && ScoreCap >= 0 && LogitCap >= 0 && float.IsFinite(AttentionScale + ScoreCap
@@ -285,7 +300,7 @@ public sealed partial record DecoderConfig : ModelConfig
             ("family", Family, llama.Family), ("norm", NormKind, llama.NormKind), ("norms", Norms, llama.Norms),
             ("parallel", IsParallel, false), ("shares_norm", SharesNorm, false),
             ("embedding_norm", EmbeddingNorm, false), ("embedding_scale", EmbeddingScale, 1f),
-            ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null),
+            ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null), ("latent", Latent, null),
             ("qk_norm_all_heads", QkNormAllHeads, false), ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
             ("logit_scale", LogitScale, 1f), ("positions", Positions, llama.Positions),
             ("rotary_dim", RotaryDim, HeadDim), ("local_rope_theta", LocalRopeTheta, null),

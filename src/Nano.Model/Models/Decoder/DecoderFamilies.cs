@@ -14,6 +14,9 @@ public enum DecoderFamily
     /// <summary>Qwen3 as a mixture of experts.</summary>
     Qwen3Moe,
 
+    /// <summary>DeepSeek-V3: latent attention, a mixture with a shared expert.</summary>
+    DeepSeekV3,
+
     /// <summary>Gemma 2.</summary>
     Gemma2,
 
@@ -93,6 +96,8 @@ internal static class DecoderFamilies
             MixtureKeys.WriteMixtral, (".mlp.", ".block_sparse_moe."), (".gate_proj.", ".w1."), (".up_proj.", ".w3."),
             (".down_proj.", ".w2.")),
         [DecoderFamily.Qwen3Moe] = new("qwen3_moe", "Qwen3MoeForCausalLM", MixtureKeys.ReadQwen3, MixtureKeys.WriteQwen3),
+        [DecoderFamily.DeepSeekV3] = new("deepseek_v3", "DeepseekV3ForCausalLM", MixtureKeys.ReadDeepSeek,
+            MixtureKeys.WriteDeepSeek),
         [DecoderFamily.Gemma2] = new("gemma2", "Gemma2ForCausalLM", GemmaKeys.Read2, GemmaKeys.Write),
         [DecoderFamily.Gemma3] = new("gemma3_text", "Gemma3ForCausalLM", GemmaKeys.Read3, GemmaKeys.Write)
         { OptionalPrefix = "language_model." },

@@ -67,6 +67,69 @@ internal static class MixtureKeys
         WriteRouter(json, mixture);
     }
 
+    /// <summary>
+    /// DeepSeek-V3: latent attention; experts in groups, chosen by sigmoid scores with a bias; a shared expert; some
+    /// layers at the beginning have one MLP.
+    /// </summary>
+    public static DecoderConfig ReadDeepSeek(ConfigJson file)
+    {
+        if (file.String("scoring_func") is { } scoring and not "sigmoid")
+            throw file.Bad($"'scoring_func' is {Quoted.Of(scoring)}; supported: sigmoid");
+        int plain = file.RequiredInt("qk_nope_head_dim"), rotary = file.RequiredInt("qk_rope_head_dim"),
+            width = file.RequiredInt("moe_intermediate_size");
+        var config = FamilyKeys.Sizes(file, "rms_norm_eps", tied: false) with
+        {
+            Family = DecoderFamily.DeepSeekV3,
+            Activation = FamilyKeys.Activation(file, "hidden_act", ActivationKind.Silu),
+            HeadDim = plain + rotary,
+            RotaryDim = rotary,
+            Pairing = file.Bool("rope_interleave") ?? true ? RopePairing.Interleaved : RopePairing.RotateHalf,
+            Latent = new(file.Int("q_lora_rank") ?? 0, file.RequiredInt("kv_lora_rank"), plain, rotary,
+                file.RequiredInt("v_head_dim")),
+            Mixture = new(file.RequiredInt("n_routed_experts"), width, new RouterRule(
+                file.RequiredInt("num_experts_per_tok"), RouterScoring.Sigmoid, file.Bool("norm_topk_prob") ?? true,
+                file.Float("routed_scaling_factor") ?? 1, file.Int("n_group") ?? 1, file.Int("topk_group") ?? 1))
+            {
+                ChoosesWithBias = true,
+                SharedWidth = width * (file.Int("n_shared_experts") ?? 0),
+                FirstDense = file.Int("first_k_dense_replace") ?? 0,
+                Every = 1,
+            },
+        };
+        config = DecoderConfig.WithRope(config, file);
+        if (config.RopeScaling is not RopeScaling.Yarn yarn)
+            return config;
+        double all = (file.Object("rope_scaling") ?? file.Object("rope_parameters"))?.Double("mscale_all_dim") ?? 0;
+        double magnitude = all == 0 ? 1 : RopeScaling.Yarn.DefaultMagnitude(yarn.Factor, all);
+        return config with { AttentionScale = (float)(magnitude * magnitude / Math.Sqrt(plain + rotary)) };
+    }
+
+    public static void WriteDeepSeek(Utf8JsonWriter json, DecoderConfig config)
+    {
+        var (latent, mixture) = (config.Latent!, config.Mixture!);
+        FamilyKeys.WriteSizes(json, config, "rms_norm_eps", "hidden_act");
+        if (latent.QueryRank == 0)
+            json.WriteNull("q_lora_rank");
+        else
+            json.WriteNumber("q_lora_rank", latent.QueryRank);
+        json.WriteNumber("kv_lora_rank", latent.Rank);
+        json.WriteNumber("qk_nope_head_dim", latent.PlainDim);
+        json.WriteNumber("qk_rope_head_dim", latent.RotaryDim);
+        json.WriteNumber("v_head_dim", latent.ValueDim);
+        json.WriteBoolean("rope_interleave", config.Pairing == RopePairing.Interleaved);
+        json.WriteNumber("moe_intermediate_size", mixture.Width);
+        json.WriteNumber("n_routed_experts", mixture.Experts);
+        json.WriteNumber("num_experts_per_tok", mixture.Rule.Chosen);
+        json.WriteNumber("n_shared_experts", mixture.SharedWidth / mixture.Width);
+        json.WriteNumber("n_group", mixture.Rule.Groups);
+        json.WriteNumber("topk_group", mixture.Rule.GroupsChosen);
+        json.WriteNumber("first_k_dense_replace", mixture.FirstDense);
+        FamilyKeys.WriteFloat(json, "routed_scaling_factor", mixture.Rule.Factor);
+        json.WriteBoolean("norm_topk_prob", mixture.Rule.Normalises);
+        json.WriteString("scoring_func", "sigmoid");
+        json.WriteString("topk_method", "noaux_tc");
+    }
+
     private static void WriteRouter(Utf8JsonWriter json, MixtureConfig mixture)
     {
         json.WriteNumber("num_experts_per_tok", mixture.Rule.Chosen);
