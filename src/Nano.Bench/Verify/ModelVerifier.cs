@@ -16,16 +16,18 @@ public sealed class ModelVerifier : IDisposable
 
     private readonly Compute compute;
     private readonly string goldenPath, tolerancesPath;
-    private readonly LanguageModel model;
+    private readonly Model model;
     private readonly SafetensorsReader golden;
     private readonly JsonDocument tolerances;
     private readonly List<VerificationRow> rows = [];
+    private Batch? batch;
 
     private ModelVerifier(string modelPath, string goldenPath, Compute compute)
     {
         (this.compute, this.goldenPath) = (compute, goldenPath);
         golden = SafetensorsReader.Open(goldenPath);
-        model = ModelLoader.LoadModel(modelPath);
+        model = Directory.Exists(modelPath) && ConfigFile.LoadAny(Path.Combine(modelPath, ModelFolder.ConfigFile))
+            is not ModelConfig ? AnyModel.Load(modelPath) : ModelLoader.LoadModel(modelPath);
         tolerancesPath = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(goldenPath))!, "tolerances.json");
         if (!File.Exists(tolerancesPath))
             throw new NanoException(
@@ -41,7 +43,8 @@ public sealed class ModelVerifier : IDisposable
         compute.Tape = new Tape();
         try
         {
-            verifier.CheckGreedy();
+            if (verifier.model is LanguageModel decoder)
+                verifier.CheckGreedy(decoder);
             verifier.CheckForwardAndBackward();
             verifier.CheckOptimizer();
         }
@@ -114,12 +117,12 @@ public sealed class ModelVerifier : IDisposable
     /// The argmax continuation must be exact, both through the key-value cache and by running the
     /// whole text for every token.
     /// </summary>
-    private void CheckGreedy()
+    private void CheckGreedy(LanguageModel decoder)
     {
         if (!golden.Entries.ContainsKey("greedy_ids"))
             return;
         int[] prompt = Ids("greedy_prompt"), expected = Ids("greedy_ids");
-        using var generator = new Generator(model, compute);
+        using var generator = new Generator(decoder, compute);
         int[] cached = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 })
             .Take(expected.Length - prompt.Length)];
         List<int> whole = [.. prompt];
@@ -127,8 +130,8 @@ public sealed class ModelVerifier : IDisposable
         while (whole.Count < expected.Length)
         {
             compute.NextStep();
-            var logits = model.Forward(compute, Tensor.From(new Shape(1, whole.Count), whole.ToArray()));
-            whole.Add(Sampler.ArgMax(logits.Data[^model.Config.VocabSize..]));
+            var logits = decoder.Forward(compute, Tensor.From(new Shape(1, whole.Count), whole.ToArray()));
+            whole.Add(Sampler.ArgMax(logits.Data[^decoder.Config.VocabSize..]));
         }
         compute.Tape = new Tape();
         foreach (var (name, ids) in new[] { ("greedy_ids (cached)", cached),
@@ -142,9 +145,11 @@ public sealed class ModelVerifier : IDisposable
     private Tensor Forward(Action<string, Tensor>? watch)
     {
         compute.NextStep();
+        if (model is not LanguageModel decoder)
+            return model.Loss(compute, batch ??= ReadBatch(), watch);
         var (ids, targets) = (IdTensor("input_ids"), IdTensor("targets"));
         List<Routing> routings = [];
-        var logits = model.Forward(compute, ids, new() { Watch = watch, Routings = routings });
+        var logits = decoder.Forward(compute, ids, new() { Watch = watch, Routings = routings });
         var loss = compute.CrossEntropy(logits, targets).Loss;
         watch?.Invoke("ce", loss);
         return WithRouterLosses(loss, routings, watch);
@@ -256,7 +261,7 @@ public sealed class ModelVerifier : IDisposable
     {
         var trained = model.Parameters.All.Where(parameter => parameter.Parameter!.IsTrained)
             .Select(parameter => parameter.Name!).ToHashSet();
-        foreach (FileTensor file in model.Config.FileTensors())
+        foreach (FileTensor file in model.Architecture.FileTensors())
             if (trained.Contains(file.Parameters[0]))
                 yield return (prefix + (golden.Entries.ContainsKey(prefix + file.Name) ? file.Name
                     : file.Parameters[0]), file);
@@ -270,6 +275,23 @@ public sealed class ModelVerifier : IDisposable
         var values = new float[joined.Shape.Length];
         joined.ReadFloat32(values);
         return values;
+    }
+
+    /// <summary>The inputs of a model that is no decoder: all golden tensors, of which it reads those that it needs.
+    /// </summary>
+    private Batch ReadBatch()
+    {
+        var tensors = new Dictionary<string, Tensor>();
+        foreach (var (name, entry) in golden.Entries)
+        {
+            if (name.StartsWith("grad.", StringComparison.Ordinal) || name.StartsWith("after", StringComparison.Ordinal)
+                || entry.Shape.Count > 4 || entry.Count > int.MaxValue)
+                continue;
+            var shape = new Shape([.. entry.Shape.Select(size => (int)size)]);
+            tensors[name] = entry.Type == SafetensorsType.I64 ? Tensor.From(shape, Ids(name))
+                : Tensor.From(shape, Golden(name, entry, (int)entry.Count));
+        }
+        return new(tensors);
     }
 
     private Tensor IdTensor(string name)
@@ -288,10 +310,10 @@ public sealed class ModelVerifier : IDisposable
         var values = new long[entry.Count];
         golden.ReadInt64(name, values);
         foreach (long value in values)
-            if ((value < 0 || value >= model.Config.VocabSize) && !(value == -100 && name == "targets"))
+            if (model is LanguageModel { Config.VocabSize: var size } && (value < 0 || value >= size)
+                && !(value == -100 && name == "targets"))
                 throw new BadFileException(goldenPath,
-                    $"tensor '{name}' holds the id {value}, which is not below the vocabulary size "
-                    + $"{model.Config.VocabSize}");
+                    $"tensor '{name}' holds the id {value}, which is not below the vocabulary size {size}");
         return Array.ConvertAll(values, value => (int)value);
     }
 

@@ -48,6 +48,9 @@ internal sealed class ConfigJson : IDisposable
             : throw WrongType(key, "an object", value);
     }
 
+    /// <summary>The number of keys.</summary>
+    public int Count => root.EnumerateObject().Count();
+
     /// <summary>A whole number or a list of them; empty when absent or null.</summary>
     public IReadOnlyList<int> Ints(string key)
     {

@@ -6,27 +6,17 @@ namespace Nano;
 /// class defines the order in which they run and which intermediate values may be released.
 /// Letters: B batch, T time, C channels, V vocabulary, H heads, D channels per head.
 /// </summary>
-public abstract class LanguageModel : IDisposable
+public abstract class LanguageModel : Model
 {
     /// <summary>
     /// Checks the configuration; the model then declares its parameters, which are zero until
     /// <see cref="Initialize"/> or a file fills them.
     /// </summary>
     /// <exception cref="NanoException">The configuration is impossible, e.g. heads do not divide channels.</exception>
-    protected LanguageModel(ModelConfig config, Parameters parameters)
-    {
-        config.Validate();
-        (Config, Parameters) = (config, parameters);
-    }
+    protected LanguageModel(ModelConfig config, Parameters parameters) : base(config, parameters) => Config = config;
 
     /// <summary>Sizes and switches.</summary>
     public ModelConfig Config { get; }
-
-    /// <summary>
-    /// All parameters under their Hugging Face names (GPT-2's without "transformer."). Linear
-    /// weights are [out, in].
-    /// </summary>
-    public Parameters Parameters { get; }
 
     /// <summary>The model of a configuration.</summary>
     /// <exception cref="NanoException">The configuration is impossible.</exception>
@@ -199,24 +189,15 @@ public abstract class LanguageModel : IDisposable
     /// the residual stream with 0.02 / sqrt(2L) because 2L of them add up there; biases zero, norm
     /// weights one. A pure function of the seed.
     /// </summary>
-    public void Initialize(ulong seed)
+    protected override void Initialize(Tensor parameter, ulong key, ulong stream)
     {
-        for (int i = 0; i < Parameters.All.Count; i++)
-        {
-            var parameter = Parameters.All[i];
-            var role = parameter.Parameter!.Role;
-            double deviation = role == ParameterRole.ResidualOut ? 0.02 / Math.Sqrt(2 * Config.Layers) : 0.02;
-            if (role is ParameterRole.Norm or ParameterRole.Bias)
-                parameter.Data.Fill(role == ParameterRole.Norm && !parameter.Parameter.IsAddedToOne ? 1 : 0);
-            else
-                Philox.Normal(Philox.Key(seed, (ulong)RandomPurpose.Weights), (ulong)i, deviation, parameter.Data);
-        }
+        if (parameter.Parameter!.Role == ParameterRole.ResidualOut)
+            Philox.Normal(key, stream, 0.02 / Math.Sqrt(2 * Config.Layers), parameter.Data);
+        else
+            base.Initialize(parameter, key, stream);
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Parameters.Dispose();
-        GC.SuppressFinalize(this);
-    }
+    public override Tensor Loss(Compute c, Batch batch, Action<string, Tensor>? watch = null) =>
+        Loss(c, batch["input_ids"], batch["targets"], pass: new() { Watch = watch }).Loss;
 }

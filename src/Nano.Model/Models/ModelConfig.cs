@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using System.Text.Json;
 
 namespace Nano;
@@ -9,13 +7,10 @@ namespace Nano;
 /// Hugging Face config.json. Two configs are equal when they describe the same arithmetic: whether
 /// a value was given or is the default does not matter, nor do the ids of special tokens.
 /// </summary>
-public abstract record ModelConfig
+public abstract record ModelConfig : ArchitectureConfig
 {
     // Generous, yet small enough that the parameter count of any accepted config fits in 63 bits.
-    private const int MaxTokens = 1 << 24, MaxLayers = 1 << 16;
-
-    /// <summary>The largest width that a config may ask for.</summary>
-    protected const int MaxChannels = 1 << 20;
+    private const int MaxTokens = 1 << 24;
 
     /// <summary>V: number of token ids.</summary>
     public required int VocabSize { get; init; }
@@ -60,12 +55,15 @@ public abstract record ModelConfig
     /// <summary>The ids that end a text: none, one, or several (of Llama 3.1, for example).</summary>
     public IReadOnlyList<int> EosTokens { get; init; } = [];
 
-    /// <summary>The model_type of config.json.</summary>
-    public abstract string ModelType { get; }
+    internal override int Depth => Layers;
 
-    /// <summary>The model of this configuration, over parameters that it declares.</summary>
-    /// <exception cref="NanoException">The configuration is impossible.</exception>
-    internal abstract LanguageModel NewModel(Parameters parameters);
+    /// <inheritdoc/>
+    internal abstract override LanguageModel NewModel(Parameters parameters);
+
+    /// <inheritdoc/>
+    internal override IEnumerable<(string Copy, string Parameter)> Copies => TiedHead
+        ? [("lm_head.weight", ParameterShapes()[0].Name), (OptionalPrefix + "lm_head.weight", ParameterShapes()[0].Name)]
+        : [];
 
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
     public long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
@@ -83,16 +81,8 @@ public abstract record ModelConfig
         : throw new NanoException($"a cache of {type} needs heads of whole blocks of {BlockFormat.Of(type).Weights} "
             + $"channels; this model's have {HeadDim}", "take f32 or f16 for keys and values");
 
-    /// <summary>Checks that a model of these sizes can be built.</summary>
-    /// <exception cref="NanoException">It cannot; the message names the value.</exception>
-    public void Validate()
-    {
-        if (Problem() is { } problem)
-            throw new NanoException($"the model configuration is impossible: {problem}");
-    }
-
-    /// <summary>The error in the sizes, or null.</summary>
-    protected internal virtual string? Problem()
+    /// <inheritdoc/>
+    protected internal override string? Problem()
     {
         ReadOnlySpan<(string Name, int Value, int Max)> sizes =
         [
@@ -134,27 +124,6 @@ public abstract record ModelConfig
     }
 
     /// <summary>
-    /// Names, shapes and roles of the parameters, in the order of the model's declaration, without
-    /// reserving memory for them.
-    /// </summary>
-    /// <exception cref="NanoException">The config is impossible.</exception>
-    public IReadOnlyList<DeclaredParameter> ParameterShapes()
-    {
-        using var model = NewModel(new Parameters(onlyShapes: true));
-        return model.Parameters.Declared;
-    }
-
-    /// <summary>
-    /// The tensors of this model in Hugging Face's files, in the order in which they are written. Where nothing else is
-    /// said, they are the parameters.
-    /// </summary>
-    public virtual IEnumerable<FileTensor> FileTensors() =>
-        ParameterShapes().Select(parameter => new FileTensor(parameter.Name, parameter.Name));
-
-    /// <summary>A prefix of names that some files have and others do not.</summary>
-    internal virtual string OptionalPrefix => "";
-
-    /// <summary>
     /// The matrices of a block in the order in which they run, those that read one vector together.
     /// </summary>
     internal abstract IEnumerable<SharedInput> SharedInputs(int block);
@@ -180,46 +149,16 @@ public abstract record ModelConfig
     /// </summary>
     public double TrainingFlopsPerToken(int T) => (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
 
-    /// <summary>
-    /// Everything that decides what the model computes, by name, as logs, reports and checkpoints
-    /// of a run show it.
-    /// </summary>
-    public virtual IEnumerable<(string Name, string Value)> Describe() =>
+    /// <inheritdoc/>
+    public override IEnumerable<(string Name, string Value)> Describe() =>
     [
         ("layers", Text(Layers)), ("heads", Text(Heads)), ("channels", Text(Channels)),
         ("context", Text(ContextLength)), ("vocabulary", Text(VocabSize)), ("dropout", Text(Dropout)),
         ("tied_head", Text(TiedHead)),
     ];
 
-    /// <summary>A value as <see cref="Describe"/> shows it.</summary>
-    protected static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
-
-    /// <summary>A switch as <see cref="Describe"/> shows it.</summary>
-    protected static string Text(bool value) => value ? "true" : "false";
-
-    /// <summary>
-    /// The config.json of this model for transformers and for <see cref="ConfigFile"/>; the same
-    /// config gives the same text.
-    /// </summary>
-    /// <exception cref="NanoException">The config is impossible.</exception>
-    public string ToJson()
-    {
-        Validate();
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
-        {
-            json.WriteStartObject();
-            WriteTo(json);
-            WriteTokens(json);
-            json.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
-    }
-
-    /// <summary>Writes the keys of config.json, but those of special tokens.</summary>
-    protected abstract void WriteTo(Utf8JsonWriter json);
-
-    private void WriteTokens(Utf8JsonWriter json)
+    /// <inheritdoc/>
+    protected override void WriteTokens(Utf8JsonWriter json)
     {
         WriteToken("bos_token_id", BosToken);
         if (EosTokens.Count > 1)
@@ -239,26 +178,6 @@ public abstract record ModelConfig
             else
                 json.WriteNull(name);
         }
-    }
-
-    /// <summary>Writes the name of the class in transformers that reads the model, and its model_type.</summary>
-    protected static void WriteKind(Utf8JsonWriter json, string architecture, string modelType)
-    {
-        json.WriteStartArray("architectures");
-        json.WriteStringValue(architecture);
-        json.WriteEndArray();
-        json.WriteString("model_type", modelType);
-    }
-
-    /// <summary>
-    /// Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a
-    /// float.
-    /// </summary>
-    protected internal static void WriteFloat(Utf8JsonWriter json, string key, IFormattable value)
-    {
-        string text = value.ToString(null, CultureInfo.InvariantCulture);
-        json.WritePropertyName(key);
-        json.WriteRawValue(text.AsSpan().ContainsAny('.', 'E') ? text : text + ".0");
     }
 
     private (int, int, int, int, int, int, int, float, bool) Sizes =>

@@ -21,6 +21,11 @@ public static class ConfigFile
     private static string Text(string path) => Encoding.UTF8
         .GetString(InputFile.ReadUtf8(path, MaxFileBytes, "a model's folder holds its config.json"));
 
+    /// <summary>Reads a config.json of a model of any kind.</summary>
+    /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
+    /// <exception cref="BadFileException">It is not the configuration of a supported model.</exception>
+    public static ArchitectureConfig LoadAny(string path) => AnyFromJson(Text(path), path);
+
     /// <summary>
     /// Reads a Hugging Face config.json; model_type decides the kind of model. Sizes are required;
     /// for other absent keys the defaults of transformers hold. Keys that do not change the
@@ -30,17 +35,30 @@ public static class ConfigFile
     /// <param name="path">The file, for errors.</param>
     /// <exception cref="BadFileException">Malformed, another kind of model, or a variant that is
     /// not supported.</exception>
-    public static ModelConfig FromJson(string json, string path)
+    public static ModelConfig FromJson(string json, string path) => AnyFromJson(json, path) is var config
+        && config is ModelConfig decoder ? decoder
+        : throw new BadFileException(path, $"'model_type' is {Quoted.Of(config.ModelType)}, which does not write text; "
+            + $"supported: gpt2, {string.Join(", ", DecoderFamilies.ModelTypes)}") { IsUnsupported = true };
+
+    private static ArchitectureConfig AnyFromJson(string json, string path)
     {
         using var file = new ConfigJson(json, path);
         string? kind = file.String("model_type");
-        ModelConfig config = kind == "gpt2" ? Gpt2Config.Read(file) : DecoderFamilies.Read(file, kind)
-            ?? throw file.Bad($"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
-                + string.Join(", ", DecoderFamilies.ModelTypes));
-        config = config with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
-        GroupedLayout.Read(file, path);
-        if (config.BosToken < 0 || config.EosTokens.Any(id => id < 0))
-            throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");
+        ArchitectureConfig config = kind switch
+        {
+            "gpt2" => Gpt2Config.Read(file),
+            "bert" => BertConfig.Read(file),
+            _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
+                $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
+                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert"),
+        };
+        if (config is ModelConfig decoder)
+        {
+            config = decoder = decoder with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
+            GroupedLayout.Read(file, path);
+            if (decoder.BosToken < 0 || decoder.EosTokens.Any(id => id < 0))
+                throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");
+        }
         return config.Problem() is { } problem ? throw file.Bad(problem) : config;
     }
 }

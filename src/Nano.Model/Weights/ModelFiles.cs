@@ -3,22 +3,22 @@ namespace Nano;
 /// <summary>Between the tensors of a Hugging Face folder and the parameters that they are made of.</summary>
 internal static class ModelFiles
 {
-    private const string TiedHead = "lm_head.weight";
     private static readonly string[] Buffers =
     [
         ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
+        "embeddings.position_ids",
     ];
 
     /// <summary>
     /// The parameters of a model, in their order, in files that must hold them all, rightly shaped, and nothing else.
     /// </summary>
     /// <exception cref="BadFileException">They do not.</exception>
-    public static List<ModelTensor> Tensors(SafetensorsSet files, ModelConfig config, GroupedLayout? layout)
+    public static List<ModelTensor> Tensors(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout)
     {
         // Before the names of a million layers are listed for a file of a few tensors.
-        if (config.Layers > files.Names.Count)
+        if (config.Depth > files.Names.Count)
             throw new BadFileException(files.Path,
-                $"{files.Names.Count} tensors are too few for the {config.Layers} layers that config.json asks for; "
+                $"{files.Names.Count} tensors are too few for the {config.Depth} layers that config.json asks for; "
                 + "tensors of the last are missing");
         var shapes = config.ParameterShapes();
         var shapeOf = shapes.ToDictionary(parameter => parameter.Name, parameter => parameter.Shape,
@@ -38,7 +38,7 @@ internal static class ModelFiles
                     row => (0, file.RowInFile(heights, part, row)));
             }
         }
-        CheckOthers(files, config, known, found[shapes[0].Name]);
+        CheckOthers(files, config, known, found);
         return [.. shapes.Select(parameter => found[parameter.Name])];
     }
 
@@ -63,7 +63,7 @@ internal static class ModelFiles
     }
 
     /// <summary>A tensor of the files under one of its names, rows and columns as the model has them.</summary>
-    private static ModelTensor Stored(SafetensorsSet files, ModelConfig config, GroupedLayout? layout, FileTensor file,
+    private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout, FileTensor file,
         Shape shape, HashSet<string> known)
     {
         string[] names = [file.Name, .. OtherNames(file.Name, config.OptionalPrefix)];
@@ -96,13 +96,14 @@ internal static class ModelFiles
     /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied
     /// table; nothing else.
     /// </summary>
-    private static void CheckOthers(SafetensorsSet files, ModelConfig config, HashSet<string> known,
-        ModelTensor tokenTable)
+    private static void CheckOthers(SafetensorsSet files, ArchitectureConfig config, HashSet<string> known,
+        Dictionary<string, ModelTensor> found)
     {
+        var copies = config.Copies.ToList();
         foreach (string name in files.Names.Where(name => !known.Contains(name)))
         {
-            if (config.TiedHead && (name == TiedHead || name == config.OptionalPrefix + TiedHead))
-                CheckTiedHead(files, name, tokenTable);
+            if (copies.FirstOrDefault(copy => copy.Copy == name) is { Parameter: { } parameter })
+                CheckCopy(files, name, found[parameter]);
             else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
                 && !GroupedTensor.IsZeroBias(files, name))
                 throw new BadFileException(files.FileOf(name),
@@ -111,14 +112,14 @@ internal static class ModelFiles
     }
 
     /// <summary>
-    /// Some programs store a tied head once more. It must be the token table then, or the
+    /// Some programs store a tied matrix once more. It must be the other one then, or the
     /// configuration is wrong.
     /// </summary>
-    private static void CheckTiedHead(SafetensorsSet files, string name, ModelTensor tokenTable)
+    private static void CheckCopy(SafetensorsSet files, string name, ModelTensor original)
     {
-        ModelTensor head = files.Tensor(name);
-        if (head.Shape != tokenTable.Shape || !head.SameElements(tokenTable))
+        ModelTensor copy = files.Tensor(name);
+        if (copy.Shape != original.Shape || !copy.SameElements(original))
             throw new BadFileException(files.FileOf(name),
-                $"tensor '{name}' differs from the token table, but config.json says that they are tied");
+                $"tensor '{name}' differs from '{original.Name}', but config.json says that they are tied");
     }
 }
