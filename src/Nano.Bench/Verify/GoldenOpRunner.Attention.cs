@@ -56,8 +56,8 @@ internal static partial class GoldenOpRunner
         bool isBidirectional = test.Attributes.GetProperty("bidirectional").GetBoolean();
         return new()
         {
-            ["y"] = Array.ConvertAll(test.Floats("relative"),
-                distance => (float)RelativeBias.Bucket((int)distance, buckets, isBidirectional, maxDistance))
+            ["y"] = Array.ConvertAll(test.Integers("relative"),
+                distance => (float)RelativeBias.Bucket(distance, buckets, isBidirectional, maxDistance))
         };
     }
 
