@@ -68,7 +68,8 @@ public class OpTests
             new($"attention, {name}", shapes, (c, x) => c.Attention(x[0], x[1], x[2], options));
         yield return Of("capped, with slopes", plain with { SoftCap = 0.5f, Slopes = slopes }, q, k, k);
         yield return Of("not causal", plain with { IsCausal = false }, q, k, k);
-        yield return Of("lengths, slopes", plain with { IsCausal = false, Lengths = Lengths, Slopes = slopes }, q, k, k);
+        yield return Of("lengths, slopes", plain with { IsCausal = false, Lengths = Lengths, Slopes = slopes },
+            q, k, k);
         yield return Of("causal lengths", plain with { Lengths = Lengths, Window = 2 }, q, k, k);
         yield return Of("cross", plain with { IsCausal = false, Lengths = Lengths }, q, more, more);
         yield return Of("sinks", plain with { Window = 2, Sinks = 1 }, q, k, k);

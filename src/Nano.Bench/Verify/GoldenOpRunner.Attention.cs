@@ -33,8 +33,7 @@ internal static partial class GoldenOpRunner
             Lengths = lengths.Length == 0 ? null
                 : Tensor.From(new Shape(lengths.Length), Array.ConvertAll(lengths, length => (int)length)),
         };
-        string[] names =
-            ["q", "k", "v", .. test.Inputs.Where(name => name == "table"), .. test.Inputs.Where(name => name == "sink")];
+        string[] names = ["q", "k", "v", .. test.Inputs.Where(name => name is "table" or "sink")];
         return Differentiate(test, compute, names, x => compute.Attention(x[0], x[1], x[2], options with
         {
             RelativeBias = test.Inputs.Contains("table")

@@ -30,7 +30,8 @@ internal sealed partial class OnnxOps
         if (group == 1)
             return x;
         string one = graph.Node("Unsqueeze", [x, graph.Integers(2L)]);
-        return Reshaped(graph.Node("Expand", [one, graph.Integers(1, 1, group, 1, 1)]), 0, op.Options.Heads, -1, headDim);
+        return Reshaped(graph.Node("Expand", [one, graph.Integers(1, 1, group, 1, 1)]), 0, op.Options.Heads, -1,
+            headDim);
     }
 
     /// <summary>The gradient of <see cref="Repeated"/>: a sum over the group.</summary>

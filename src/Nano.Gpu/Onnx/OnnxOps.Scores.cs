@@ -53,14 +53,16 @@ internal sealed partial class OnnxOps
 
     private static bool IsPlainMask(AttentionOp op) => op.Options is { IsCausal: true, Lengths: null };
 
-    /// <summary>0 where a causal query sees a key, else <see cref="Hidden"/>: [B, 1, T, S], one for all layers.</summary>
+    /// <summary>
+    /// 0 where a causal query sees a key, else <see cref="Hidden"/>: [B, 1, T, S], one for all layers.
+    /// </summary>
     private string PlainMask(AttentionOp op)
     {
         var key = (op.Options.Window, op.Options.Sinks);
         return masks.TryGetValue(key, out string? known) ? known : masks[key] = MaskOf(Sees(op)!);
     }
 
-    /// <summary>Whether a query sees a key, [B, 1, T, S] or [B, 1, 1, S]; null if each sees all.</summary>
+    /// <summary>True where a query sees a key, [B, 1, T, S] or [B, 1, 1, S]; null if each sees all.</summary>
     private string? Sees(AttentionOp op)
     {
         var options = op.Options;
