@@ -21,6 +21,20 @@ public class OpVerifierTests
         Assert.Null(compute.Tape);
     }
 
+    /// <summary>Biases, masks, caps and sinks; slopes of any number of heads; every bucket.</summary>
+    [Theory, MemberData(nameof(Widths))]
+    public void Every_kind_of_attention_agrees_with_its_golden_values(SimdWidth width)
+    {
+        foreach (int threads in new[] { 1, 2, 3, 7 })
+        {
+            using var compute = new Compute(threads, width);
+            var rows = OpVerifier.Run(Goldens.Path("zoo_attention"), compute);
+            Assert.Equal(24, rows.Select(row => row.Name[..row.Name.LastIndexOf('.')]).Distinct().Count());
+            Assert.All(rows, row =>
+                Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
+        }
+    }
+
     [Fact]
     public void Rows_tell_the_golden_scale_and_the_reference_error()
     {

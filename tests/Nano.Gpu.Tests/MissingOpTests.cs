@@ -21,8 +21,8 @@ public class MissingOpTests
         string nodes = System.Text.Encoding.Latin1.GetString(OnnxExporter.BuildGradients(model).ToModel().Span);
         foreach (string name in (string[])["wte/Embedding/Gather_", "wpe/Add/Gather_", "h.0.ln_1/LayerNorm/ReduceMean_",
             "h.1.attn.c_attn/Linear/MatMul_",
-            "h.1.attn.c_attn/CausalAttention/Softmax_", "h.1.mlp.c_fc/Activation/Tanh_",
-                "h.0.mlp.c_proj/Linear.backward/Gemm_", "h.0.attn.c_attn/CausalAttention.backward/Softmax_",
+            "h.1.attn.c_attn/Attention/Softmax_", "h.1.mlp.c_fc/Activation/Tanh_",
+                "h.0.mlp.c_proj/Linear.backward/Gemm_", "h.0.attn.c_attn/Attention.backward/Softmax_",
                     "wte/LinearCrossEntropy/ScatterElements_"])
             Assert.Contains(name, nodes, StringComparison.Ordinal);
     }
@@ -55,14 +55,14 @@ public class MissingOpTests
         graph.Weight(OnnxWeight.Of("values", Tensor.From(new Shape(2), [0f, 1f])));
         string first = graph.Node("OneHot", ["x", graph.Scalar(5, OnnxType.Int32), "values"]),
             second = graph.Node("Sinh", [first]);
-        graph.Scope = "model.layers.7.self_attn.q_proj/CausalAttention/";
+        graph.Scope = "model.layers.7.self_attn.q_proj/Attention/";
         string third = graph.Node("OneHot", ["x", graph.Scalar(6, OnnxType.Int32), "values"]),
             logarithm = graph.Node("Det", [graph.Node("MatMul", [third, graph.Node("Transpose", [third])])]);
         Output(graph, graph.Node("Add", [second, logarithm]), OnnxType.Float32);
         var error = Assert.Throws<NanoException>(() => new OrtSession(graph.ToModel().Span, provider, 1));
         Assert.Contains("'webgpu' cannot compute OneHot in node 'OneHot_0' and 1 more", error.Message,
             StringComparison.Ordinal);
-        Assert.Contains("; Det in CausalAttention of 'model.layers.7.self_attn.q_proj' (node Det_5)", error.Message,
+        Assert.Contains("; Det in Attention of 'model.layers.7.self_attn.q_proj' (node Det_5)", error.Message,
             StringComparison.Ordinal);
     }
 

@@ -68,6 +68,7 @@ public class OpTests
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
         new("attention, many heads on one key head", [new(B, T, 48), new(B, T, 4), new(B, T, 4)],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 12, 1)),
+        .. AttentionCases(),
         new("cross-entropy", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy of many classes", [new(B, T, 1003)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)],
@@ -77,6 +78,33 @@ public class OpTests
         new("columns of one tensor", [new(B, T, 12)],
             (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
     ];
+
+    private static readonly Tensor Lengths = Tensor.From(new Shape(B), [3, 0]);
+
+    private static IEnumerable<Case> AttentionCases()
+    {
+        var plain = new AttentionOptions(4, 2);
+        var slopes = Tensor.From(new Shape(4), Alibi.Slopes(4));
+        Shape q = new(B, T, 12), k = new(B, T, 6), more = new(B, 7, 6), wide = new(B, T, 10);
+        Case Of(string name, AttentionOptions options, params Shape[] shapes) =>
+            new($"attention, {name}", shapes, (c, x) => c.Attention(x[0], x[1], x[2], options));
+        yield return Of("capped, with slopes", plain with { SoftCap = 0.5f, Slopes = slopes }, q, k, k);
+        yield return Of("not causal", plain with { IsCausal = false }, q, k, k);
+        yield return Of("lengths, slopes", plain with { IsCausal = false, Lengths = Lengths, Slopes = slopes },
+            q, k, k);
+        yield return Of("causal lengths", plain with { Lengths = Lengths, Window = 2 }, q, k, k);
+        yield return Of("cross", plain with { IsCausal = false, Lengths = Lengths }, q, more, more);
+        yield return Of("sinks", plain with { Window = 2, Sinks = 1 }, q, k, k);
+        yield return Of("values of another width", plain, q, k, wide);
+        yield return new("attention, learned sink", [q, k, k, new(4)],
+            (c, x) => c.Attention(x[0], x[1], x[2], plain with { LearnedSink = x[3] }));
+        foreach (bool isCausal in (bool[])[true, false])
+            yield return new($"attention, {(isCausal ? "causal " : "")}table of biases, capped", [q, k, k, new(6, 4)],
+                (c, x) => c.Attention(x[0], x[1], x[2], plain with
+                {
+                    IsCausal = isCausal, SoftCap = 0.7f, RelativeBias = new RelativeBias(x[3], !isCausal, 4),
+                }));
+    }
 
     private static readonly Tensor Ids = Tensor.From(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
         Targets = Tensor.From(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
@@ -106,9 +134,10 @@ public class OpTests
         using var session = new OrtSession(graph.ToModel().Span, where, 1);
         using var y = OrtTensor.OfFloats(Sizes(planned.Shape));
         var gradients = inputs.Select(input => OrtTensor.OfFloats(Sizes(input.Shape))).ToArray();
-        using OrtTensor ids = OrtTensor.OfInts(Ids.Ids, B, T), targets = OrtTensor.OfInts(Targets.Ids, B, T);
+        using OrtTensor ids = OrtTensor.OfInts(Ids.Ids, B, T), targets = OrtTensor.OfInts(Targets.Ids, B, T),
+            lengths = OrtTensor.OfInts(Lengths.Ids, B);
         var given = inputs.Select(input => (input.Name!, Floats(input)))
-            .Concat([("ids", ids), ("targets", targets), ("upstream", Floats(upstream)),
+            .Concat([("ids", ids), ("targets", targets), ("lengths", lengths), ("upstream", Floats(upstream)),
                 ("positions", Floats(positions))]).ToList();
         session.Run(given.Where(input => session.Inputs.Contains(input.Item1)),
             [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
@@ -148,6 +177,8 @@ public class OpTests
             graph.Input(name, OnnxType.Int32, B, T);
             ops.Define(tensor, name);
         }
+        graph.Input("lengths", OnnxType.Int32, B);
+        ops.Define(Lengths, "lengths");
         foreach (var input in inputs)
         {
             graph.Input(input.Name!, OnnxType.Float32, Dimensions(input.Shape));

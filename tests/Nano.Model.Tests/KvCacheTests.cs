@@ -159,7 +159,7 @@ public class KvCacheTests
         void Attend(int B, int T)
         {
             var x = new Tensor(new Shape(B, T, 2));
-            cache.Attend(compute, 0, x, x, x, 1, 1);
+            cache.Attend(compute, 0, x, x, x, new(1, 1));
         }
 
         Attend(1, 3);
@@ -167,6 +167,77 @@ public class KvCacheTests
         Assert.Throws<ArgumentException>(() => Attend(1, 2));
         Assert.Throws<ArgumentException>(() => Attend(2, 1));
         Assert.Equal(3, cache.Length);
+    }
+
+    public static TheoryData<SimdWidth, string> Kinds
+    {
+        get
+        {
+            var data = new TheoryData<SimdWidth, string>();
+            foreach (var width in SimdWidths.All)
+                foreach (string kind in (string[])["cap", "slopes", "sinks", "table", "learned sink", "all"])
+                    data.Add(width, kind);
+            return data;
+        }
+    }
+
+    /// <summary>Two rows of different lengths, in pieces that either kernel computes; values wider than keys.</summary>
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Steps_of_every_kind_of_attention_have_the_bits_of_the_whole_pass(SimdWidth width, string kind)
+    {
+        const int H = 4, KV = 2, D = 6, valueDim = 8, T = 130;
+        bool Has(string what) => kind == what || kind == "all";
+        Tensor Random(int seed, params int[] shape)
+        {
+            var x = new Tensor(new Shape(shape));
+            Philox.Normal(5, (ulong)seed, 1, x.Data);
+            return x;
+        }
+        var options = new AttentionOptions(H, KV)
+        {
+            SoftCap = Has("cap") ? 2 : 0,
+            Slopes = Has("slopes") ? Tensor.From(new Shape(H), Alibi.Slopes(H)) : null,
+            Window = Has("sinks") ? 20 : 0,
+            Sinks = Has("sinks") ? 3 : 0,
+            RelativeBias = Has("table") ? new RelativeBias(Random(1, 8, H), false, 50) : null,
+            LearnedSink = Has("learned sink") ? Random(2, H) : null,
+        };
+        using var compute = new Compute(3, width);
+        using var cache = new KvCache(1, T, KV * D, 2, valueChannels: KV * valueDim);
+        Tensor[] q = [Random(3, 1, T, H * D), Random(4, 1, T, H * D)],
+            k = [Random(5, 1, T, KV * D), Random(6, 1, T, KV * D)],
+            v = [Random(7, 1, T, KV * valueDim), Random(8, 1, T, KV * valueDim)];
+        int[][] whole = [.. q.Select((_, row) => Models.Bits(compute.Attention(q[row], k[row], v[row], options).Data))];
+        foreach (var (rows, count) in new[] { (new[] { 0 }, 1), ([0], 97), ([1], 3), ([0, 1], 1), ([1, 0], 12),
+            ([0, 1], 8) })
+        {
+            compute.NextStep();
+            cache.Select(rows);
+            int[] starts = [.. rows.Select(cache.LengthOf)];
+            var y = cache.Attend(compute, 0, Next(q), Next(k), Next(v), options);
+            cache.Advance(count);
+            for (int b = 0; b < rows.Length; b++)
+                Assert.Equal(whole[rows[b]].AsSpan(starts[b] * H * valueDim, count * H * valueDim).ToArray(),
+                    Models.Bits(y.SliceRows(b, 1).Data));
+
+            Tensor Next(Tensor[] of) => Tensor.From(new Shape(rows.Length, count, of[0].Shape[2]), rows.SelectMany(
+                (row, b) => of[row].Data.Slice(starts[b] * of[0].Shape[2], count * of[0].Shape[2]).ToArray())
+                .ToArray());
+        }
+    }
+
+    [Fact]
+    public void Lengths_and_attention_that_is_not_causal_are_refused()
+    {
+        using var compute = new Compute(1);
+        using var cache = new KvCache(1, 4, 2);
+        var x = new Tensor(new Shape(1, 2, 2));
+        var plain = new AttentionOptions(1, 1);
+        foreach (var options in (AttentionOptions[])[plain with { IsCausal = false },
+            plain with { Lengths = Tensor.From(new Shape(1), [2]) }, plain with { Segments = new(compute, 2) }])
+            Assert.Contains("causal texts", Assert.Throws<ArgumentException>(
+                () => cache.Attend(compute, 0, x, x, x, options)).Message, StringComparison.Ordinal);
     }
 
     // Rows of different lengths in one batch, rows that come and go, in any order; a position is 64 or more

@@ -64,6 +64,18 @@ public class ProfilerTests
         ((c, r) => c.CausalAttention(r.Normal(2, 3, 8), r.Normal(2, 3, 4), r.Normal(2, 3, 4), 2, 1),
             new("attention forward", 384, 4 * (48 + 24 + 24 + 48 + 12)), new("attention backward", 960,
                 4 * (48 + 24 + 24 + 48 + 48 + 12 + 48 + 24 + 24))),
+        // 2 heads: of 3 queries over 4 and over 2 keys, 12 + 6 pairs; each product over keys 2 x 2 x 4 x 18 = 288,
+        // over values of 3 channels 216; backward three and two of them
+        ((c, r) => c.Attention(r.Normal(2, 3, 8), r.Normal(2, 4, 4), r.Normal(2, 4, 3), new AttentionOptions(2, 1)
+            {
+                IsCausal = false, Lengths = Tensor.From(new Shape(2), [4, 2])
+            }), new("attention forward", 504, 4 * (48 + 32 + 24 + 36 + 12)), new("attention backward", 1296,
+                4 * (48 + 32 + 24 + 36 + 36 + 12 + 48 + 32 + 24))),
+        // 1 head: 5 queries with a window of 2 and a sink see 1 + 2 + 3 + 3 + 3 keys
+        ((c, r) => c.Attention(r.Normal(1, 5, 4), r.Normal(1, 5, 4), r.Normal(1, 5, 4), new AttentionOptions(1, 1)
+            {
+                Window = 2, Sinks = 1
+            }), new("attention forward", 192, 4 * 85), new("attention backward", 480, 4 * 165)),
         ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.From(new Shape(2), [4, 5])).Loss, new("cross-entropy forward",
             48, 4 * (12 + 2 + 2 + 2)), new("cross-entropy backward", 48, 4 * (12 + 2 + 2 + 2 + 12))),
         ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.From(new Shape(2), [4, 5])).Loss,

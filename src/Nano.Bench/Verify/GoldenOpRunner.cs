@@ -6,7 +6,7 @@ namespace Nano;
 /// Computes with Nano's ops what a golden case describes: outputs and gradients by the case's
 /// names, in the case's layout.
 /// </summary>
-internal static class GoldenOpRunner
+internal static partial class GoldenOpRunner
 {
     /// <summary>Runs one case on a context with an empty tape.</summary>
     /// <exception cref="ArgumentException">The op is unknown, or its tensors do not fit.</exception>
@@ -27,7 +27,10 @@ internal static class GoldenOpRunner
         "swiglu" => Differentiate(test, compute, ["gate", "up"], x => compute.SwiGlu(x[0], x[1])),
         "embedding" => Differentiate(test, compute, ["w"], x => compute.Embedding(x[0], Ids(test, "ids"))),
         "cross_entropy" => CrossEntropy(test, compute),
-        "causal_attention" => Attention(test, compute),
+        "causal_attention" => CausalAttention(test, compute),
+        "attention" => Attention(test, compute),
+        "t5_buckets" => Buckets(test),
+        "alibi_slopes" => Slopes(test),
         "rope" => Rope(test, compute),
         "adamw" => AdamW(test, compute),
         _ => throw new ArgumentException(
@@ -39,13 +42,15 @@ internal static class GoldenOpRunner
     /// <param name="compute">The context to run in.</param>
     /// <param name="names">The inputs that are differentiated.</param>
     /// <param name="op">From these inputs to the output.</param>
-    /// <param name="heads">Whether the case's tensors are [B, H, T, D], which is [B, T, H * D] here.</param>
+    /// <param name="heads">Whether the case's tensors of rank 4 are [B, H, T, D], which is [B, T, H * D] here.</param>
     private static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
         Func<Tensor[], Tensor> op, bool heads = false)
     {
-        Tensor Load(string name) => heads ? JoinHeads(test.Floats(name), test.ShapeOf(name)) : Floats(test, name);
+        bool OfHeads(string name) => heads && test.ShapeOf(name).Rank == 4;
+        Tensor Load(string name) =>
+            OfHeads(name) ? JoinHeads(test.Floats(name), test.ShapeOf(name)) : Floats(test, name);
         float[] Values(Tensor tensor, string name) =>
-            heads ? SplitHeads(tensor.Data, test.ShapeOf(name)) : tensor.Data.ToArray();
+            OfHeads(name) ? SplitHeads(tensor.Data, test.ShapeOf(name)) : tensor.Data.ToArray();
 
         var inputs = Array.ConvertAll(names, Load);
         var y = op(inputs);
@@ -75,16 +80,6 @@ internal static class GoldenOpRunner
             ["nll"] = nll.Data.ToArray(),
             ["dlogits"] = logits.Gradient.Data.ToArray()
         };
-    }
-
-    private static Dictionary<string, float[]> Attention(GoldenOp test, Compute compute)
-    {
-        var attributes = test.Attributes;
-        int heads = attributes.GetProperty("heads").GetInt32(),
-            keyHeads = attributes.GetProperty("kv_heads").GetInt32();
-        float scale = attributes.GetProperty("scale").GetSingle();
-        return Differentiate(test, compute, ["q", "k", "v"],
-            x => compute.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale), heads: true);
     }
 
     private static Dictionary<string, float[]> Rope(GoldenOp test, Compute compute)

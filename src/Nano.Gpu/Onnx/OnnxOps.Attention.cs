@@ -2,10 +2,6 @@ namespace Nano;
 
 internal sealed partial class OnnxOps
 {
-    /// <summary>Low enough to vanish beside any score, and no infinity that a difference could make a NaN of.</summary>
-    private const float Hidden = -1e30f;
-
-    private readonly Dictionary<int, string> masks = [];
     private (string Cos, string Sin)? angles;
 
     /// <summary>The position of every token, int32 [B, T]: row of position tables and angles.</summary>
@@ -27,23 +23,6 @@ internal sealed partial class OnnxOps
     /// <summary>[B, H, T, D] as rows [B, T, H D].</summary>
     private string Rows(string heads, int columns) => Reshaped(Transposed(heads, 0, 2, 1, 3), 0, -1, columns);
 
-    /// <summary>0 where a query sees a key, else <see cref="Hidden"/>: [B, 1, T, S].</summary>
-    private string Mask(int window)
-    {
-        if (masks.TryGetValue(window, out string? known))
-            return known;
-        string query = graph.Node("Unsqueeze", [Cache?.QueryPlaces ?? FloatPositions, graph.Integers(1, 3)]),
-            key = OfKeys(Cache?.KeyPlaces ?? FloatPositions);
-        string age = Node("Sub", query, key), sees = Node("GreaterOrEqual", age, graph.Constant(0));
-        if (window > 0)
-            sees = Node("And", sees, Node("Less", age, graph.Constant(window)));
-        if (Cache is not null)
-            sees = Node("And", sees, Node("Greater", OfKeys(Cache.KeyMask), graph.Constant(0)));
-        return masks[window] = Node("Where", sees, graph.Constant(0), graph.Constant(Hidden));
-
-        string OfKeys(string values) => graph.Node("Unsqueeze", [values, graph.Integers(1, 2)]);
-    }
-
     /// <summary>Each key head [B, KV, S, D] once for every query head of its group: [B, H, S, D].</summary>
     private string Repeated(string x, AttentionOp op, int headDim)
     {
@@ -51,7 +30,8 @@ internal sealed partial class OnnxOps
         if (group == 1)
             return x;
         string one = graph.Node("Unsqueeze", [x, graph.Integers(2L)]);
-        return Reshaped(graph.Node("Expand", [one, graph.Integers(1, 1, group, 1, 1)]), 0, op.Options.Heads, -1, headDim);
+        return Reshaped(graph.Node("Expand", [one, graph.Integers(1, 1, group, 1, 1)]), 0, op.Options.Heads, -1,
+            headDim);
     }
 
     /// <summary>The gradient of <see cref="Repeated"/>: a sum over the group.</summary>
@@ -67,22 +47,19 @@ internal sealed partial class OnnxOps
     /// Queries [B, H, T, D], keys and values [B, KV, T, D] as operands of products; scaled are the
     /// queries, so that float16 holds all scores.
     /// </summary>
-    private (string Q, string K, string V) Operands(AttentionOp op, int D) =>
-        (Heads(Operand(Times(Value(op.Q), op.Sizes.Scale)), op.Options.Heads, D), Heads(Operand(op.K), op.Options.KeyHeads, D),
-            Heads(Operand(op.V), op.Options.KeyHeads, D));
-
-    /// <summary>Softmax of q k^T where it is seen: [B, H, T, S].</summary>
-    private string Probabilities(string q, string k, int window) =>
-        graph.Node("Softmax", [Node("Add", Product(q, Transposed(k, 0, 1, 3, 2)), Mask(window))], ("axis", -1));
+    private (string Q, string K, string V) Operands(AttentionOp op) =>
+        (Heads(Operand(Times(Value(op.Q), op.Sizes.Scale)), op.Options.Heads, op.Sizes.HeadDim),
+            Heads(Operand(op.K), op.Options.KeyHeads, op.Sizes.HeadDim),
+            Heads(Operand(op.V), op.Options.KeyHeads, op.Sizes.ValueDim));
 
     private string Forward(AttentionOp op)
     {
-        int D = op.Q.Shape.Columns / op.Options.Heads;
-        var (q, k, v) = Operands(op, D);
+        var (q, k, v) = Operands(op);
         if (Cache is not null)
             (k, v) = Cache.Extend(graph, k, v);
-        string p = Probabilities(q, Repeated(k, op, D), op.Options.Window);
-        return OfProduct(Rows(Node("MatMul", Operand(p), Repeated(v, op, D)), op.Options.Heads * D));
+        string p = Scores(op, q, Repeated(k, op, op.Sizes.HeadDim)).P;
+        return OfProduct(Rows(Node("MatMul", Operand(p), Repeated(v, op, op.Sizes.ValueDim)),
+            op.Options.Heads * op.Sizes.ValueDim));
     }
 
     /// <summary>
@@ -92,16 +69,24 @@ internal sealed partial class OnnxOps
     /// </summary>
     private void Backward(AttentionOp op, string dy)
     {
-        int D = op.Q.Shape.Columns / op.Options.Heads;
-        string dO = Heads(dy, op.Options.Heads, D), o = Heads(Value(op.Y), op.Options.Heads, D);
-        var (q, k, v) = Operands(op, D);
-        (q, k, v) = (Node("Add", q, Operand(Times(dO, 0))), Repeated(k, op, D), Repeated(v, op, D));
-        string p = Probabilities(q, k, op.Options.Window), dP = Product(Operand(dO), Transposed(v, 0, 1, 3, 2));
-        string dS = Operand(Node("Mul", p, Node("Sub", dP, RowSum(Node("Mul", dO, o)))));
-        AddGradient(op.V, Rows(Gathered(Product(Transposed(Operand(p), 0, 1, 3, 2), Operand(dO)), op, D),
-            op.Options.KeyHeads * D));
-        AddGradient(op.Q, Times(Rows(Product(dS, k), op.Options.Heads * D), op.Sizes.Scale));
-        AddGradient(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), op.Options.KeyHeads * D));
+        var (options, D, valueDim) = (op.Options, op.Sizes.HeadDim, op.Sizes.ValueDim);
+        string dO = Heads(dy, options.Heads, valueDim), o = Heads(Value(op.Y), options.Heads, valueDim);
+        var (q, k, v) = Operands(op);
+        string wait = valueDim == D ? Operand(Times(dO, 0)) : Operand(Times(RowSum(dO), 0));
+        (q, k, v) = (Node("Add", q, wait), Repeated(k, op, D), Repeated(v, op, valueDim));
+        var scores = Scores(op, q, k);
+        string dP = Product(Operand(dO), Transposed(v, 0, 1, 3, 2)), delta = RowSum(Node("Mul", dO, o));
+        string dS = Node("Mul", scores.P, Node("Sub", dP, delta));
+        if (options.RelativeBias is { } bias)
+            ScatterAdd(bias.Table, scores.Buckets!, Transposed(dS, 0, 2, 3, 1));
+        if (options.LearnedSink is { } sink)
+            AddGradient(sink, Node("Neg", graph.Node("ReduceSum",
+                [Node("Mul", scores.PSink!, delta), graph.Integers(0, 2, 3)], ("keepdims", 0))));
+        dS = Operand(scores.Slope is null ? dS : Node("Mul", dS, scores.Slope));
+        AddGradient(op.V, Rows(Gathered(Product(Transposed(Operand(scores.P), 0, 1, 3, 2), Operand(dO)), op, valueDim),
+            options.KeyHeads * valueDim));
+        AddGradient(op.Q, Times(Rows(Product(dS, k), options.Heads * D), op.Sizes.Scale));
+        AddGradient(op.K, Rows(Gathered(Product(Transposed(dS, 0, 1, 3, 2), q), op, D), options.KeyHeads * D));
     }
 
     /// <summary>x with every head rotated by the angles of its position, or back.</summary>

@@ -100,7 +100,8 @@ public sealed class KvCache : IDisposable
             throw new ArgumentException(
                 $"a cache of {Capacity} positions for {B} sequences, {Length} in use, cannot take {k}");
         if (!options.IsCausal || options.Lengths is not null || options.Segments is not null)
-            throw new ArgumentException("a cache holds causal texts, whose lengths it knows: no others, and no segments");
+            throw new ArgumentException(
+                "a cache holds causal texts, whose lengths it knows: no others, and no segments");
         if (B == 1)
             return AttendRow(c, layer, 0, q, k, v, options);
         var y = c.New(new Shape(B, T, v.Shape[2] / options.KeyHeads * options.Heads));

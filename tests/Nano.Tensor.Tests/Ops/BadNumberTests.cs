@@ -56,6 +56,9 @@ public partial class BadNumberTests
                 (inner, input) => inner.Activation(ActivationKind.Tanh, inner.Linear(input, Other(41, 37), null)))),
         new("attention of a batch", new(3, 70, 30),
             (c, x) => c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
+        new("capped attention of a batch, not causal, with a sink", new(3, 70, 30),
+            (c, x) => c.Attention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10),
+                new AttentionOptions(2, 2) { IsCausal = false, SoftCap = 2, LearnedSink = Other(2) })),
         .. Enum.GetValues<ActivationKind>()
             .Select(kind => new RowCase($"{kind}", new(Rows, 37), (c, x) => c.Activation(kind, x))),
     ];

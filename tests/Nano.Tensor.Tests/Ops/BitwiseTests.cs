@@ -56,6 +56,13 @@ public class BitwiseTests
         new("attention in one [B, T, 3C]", r => [r.Normal(3, 70, 3 * 32)],
             (c, x) => c.CausalAttention(x[0].SliceColumns(0, 32), x[0].SliceColumns(32, 32),
                 x[0].SliceColumns(64, 32), 2, 2)),
+        new("attention with every change of scores", r => [r.Normal(2, 131, 4 * 21), r.Normal(2, 131, 2 * 21),
+                r.Normal(2, 131, 2 * 10), r.Normal(8, 4), r.Normal(4)],
+            (c, x) => c.Attention(x[0], x[1], x[2], new AttentionOptions(4, 2)
+            {
+                SoftCap = 2, Slopes = Tensor.From(new Shape(4), Alibi.Slopes(4)), Window = 30, Sinks = 5,
+                RelativeBias = new RelativeBias(x[3], false, 40), LearnedSink = x[4],
+            })),
         new("cross-entropy", r => [r.Normal(151, 137)],
             (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(151), new Random(1).Ids(151, 137, 5))).Loss),
         new("cross-entropy, smoothed, z-loss", r => [r.Normal(151, 137)],

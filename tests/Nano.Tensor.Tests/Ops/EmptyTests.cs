@@ -57,6 +57,16 @@ public class EmptyTests
         new("attention [B, T, H D]", [2, 3, 4],
             s => [T(s[0], s[1], 4 * s[2]), T(s[0], s[1], 2 * s[2]), T(s[0], s[1], 2 * s[2])],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2), s => new(s[0], s[1], 4 * s[2])),
+        new("attention, cross, with every change of scores", [2, 3, 4, 5],
+            s => [T(s[0], s[1], 4 * s[2]), T(s[0], s[3], 2 * s[2]), T(s[0], s[3], 6), T(8, 4), T(4)],
+            (c, x) => c.Attention(x[0], x[1], x[2], new AttentionOptions(4, 2)
+            {
+                IsCausal = false, SoftCap = 2, Slopes = T(4), RelativeBias = new RelativeBias(x[3], true, 20),
+                LearnedSink = x[4], Lengths = Ids(x[0].Shape[0]),
+            }), s => new(s[0], s[1], 12)),
+        new("attention, cross", [2, 3, 4, 5], s => [T(s[0], s[1], 4 * s[2]), T(s[0], s[3], 4 * s[2]), T(s[0], s[3], 8)],
+            (c, x) => c.Attention(x[0], x[1], x[2], new AttentionOptions(4, 4) { IsCausal = false }),
+            s => new(s[0], s[1], 8)),
         new("sum", [3, 4], s => [T(s)], (c, x) => c.Sum(x[0]), _ => new()),
         new("linear cross-entropy, denominator given", [0, 4], s => [T(0, s[1]), T(5, s[1])],
             (c, x) => c.LinearCrossEntropy(x[0], x[1], Ids(0), 7).Loss, _ => new()),

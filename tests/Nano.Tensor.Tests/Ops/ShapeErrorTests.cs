@@ -10,6 +10,10 @@ public class ShapeErrorTests
 
     private static Tensor Ids(params int[] ids) => Tensor.From(new Shape(ids.Length), ids);
 
+    /// <summary>Attention that is not causal, of two heads, with changed options.</summary>
+    private static void Attend(Compute c, Tensor q, Tensor k, Func<AttentionOptions, AttentionOptions> change) =>
+        c.Attention(q, k, k, change(new AttentionOptions(2, 2) { IsCausal = false }));
+
     private static readonly RopeTable Table = new(RopeTable.InverseFrequencies(4, 10000), [0, 1, 2]);
 
     private static readonly (string Op, string[] Shapes, Action<Compute> Run)[] Wrong =
@@ -83,7 +87,29 @@ public class ShapeErrorTests
             c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 8), 4, 3)),
         ("attention", ["[1, 4, 8]", "[1, 3, 8]"], c => c.CausalAttention(T(1, 4, 8), T(1, 3, 8), T(1, 3, 8), 2, 2)),
         ("attention", ["[2, 3, 8]", "[1, 3, 8]"], c => c.CausalAttention(T(2, 3, 8), T(1, 3, 8), T(1, 3, 8), 2, 2)),
-        ("attention", ["[1, 3, 8]", "[1, 3, 4]"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 4), 2, 2)),
+        ("attention", ["[1, 3, 8]", "[1, 3, 5]", "2 key heads"],
+            c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 5), 2, 2)),
+        ("attention", ["[1, 4, 8]", "[2, 3, 8]"], c => Attend(c, T(1, 4, 8), T(2, 3, 8), o => o)),
+        ("attention", ["window (2)"], c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Window = 2 })),
+        ("attention", ["sinks (2)"], c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Sinks = 2 })),
+        ("attention", ["got -1"], c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Sinks = -1 })),
+        ("attention", ["cap", "got NaN"], c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { SoftCap = float.NaN })),
+        ("attention", ["slopes [3]", "2 heads"],
+            c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Slopes = T(3) })),
+        ("attention", ["sinks [1]", "2 heads"],
+            c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { LearnedSink = T(1) })),
+        ("attention", ["[8, 3]", "[buckets, 2]"], c => Attend(c, T(1, 4, 8), T(1, 3, 8),
+            o => o with { RelativeBias = new RelativeBias(T(8, 3), true, 20) })),
+        ("attention", ["[2]", "[1, 3, 8]"],
+            c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Lengths = Ids(1, 2) })),
+        ("attention", ["length of 4", "[1, 3, 8]"],
+            c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Lengths = Tensor.From(new Shape(1), [4]) })),
+        ("attention", ["segments", "lengths"], c => Attend(c, T(1, 3, 8), T(1, 3, 8),
+            o => o with { Lengths = Ids(1), Segments = new Segments(c, 3) })),
+        ("relative bias", ["[8]"], _ => new RelativeBias(T(8), true, 20)),
+        ("relative bias", ["3 buckets"], _ => new RelativeBias(T(3, 2), true, 20)),
+        ("relative bias", ["distance of 2"], _ => new RelativeBias(T(8, 2), true, 2)),
+        ("alibi", ["got 0"], _ => Alibi.Slopes(0)),
         ("attention", ["[3, 8]"], c => c.CausalAttention(T(3, 8), T(3, 8), T(3, 8), 2, 2)),
         ("attention", ["[1, 3, 8]", "0 heads"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 8), 0, 1)),
         ("attention", ["[1, 3, 8]", "0 key heads"], c => c.CausalAttention(T(1, 3, 8), T(1, 3, 8), T(1, 3, 8), 2, 0)),

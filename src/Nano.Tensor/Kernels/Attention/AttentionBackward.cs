@@ -16,10 +16,11 @@ internal enum AttentionPass
 }
 
 /// <summary>
-/// The backward pass of the attention op, block by block; see there for the derivation. One item of work owns the gradients that it computes, so nothing is added across
-/// threads: dk and dv gather over heads and query blocks in order, dq over key blocks in order.
-/// Where there are fewer key heads than threads, dq and then dk and dv have passes of their own,
-/// which compute the same sums in the same order; scores are then computed twice.
+/// The backward pass of the attention op, block by block; see there for the derivation. One item of
+/// work owns the gradients that it computes, so nothing is added across threads: dk and dv gather
+/// over heads and query blocks in order, dq over key blocks in order. Where there are fewer key heads
+/// than threads, dq and then dk and dv have passes of their own, which compute the same sums in the
+/// same order; scores are then computed twice.
 /// <para>
 /// Gradients of keys are computed row by row (see <see cref="AttentionBlock"/>) unless L and delta
 /// of every query of the block are finite. Then so are the query, hence its scores (an infinity
@@ -51,8 +52,8 @@ internal readonly unsafe struct AttentionBackward<R>(AttentionSizes sizes, Score
     /// <summary>Linear in the number of keys.</summary>
     public static long ScratchFloats(AttentionSizes s) =>
         (2 * (long)s.Keys * (s.PaddedDim + s.PaddedValueDim))
-            + (Block * (Math.Max((long)s.HeadDim, s.ValueDim) + s.ValueDim + s.PaddedDim + s.PaddedValueDim + s.WiderDim))
-            + ((R.Caps && R.Biases ? 3 : 2) * Block * Block) + (3 * Block) + 512;
+            + (Block * (Math.Max((long)s.HeadDim, s.ValueDim) + s.ValueDim + s.PaddedDim + s.PaddedValueDim))
+            + (Block * (long)s.WiderDim) + ((R.Caps && R.Biases ? 3 : 2) * Block * Block) + (3 * Block) + 512;
 
     /// <summary>Scratch of one item of work.</summary>
     private readonly struct Buffers(Scratch scratch, AttentionSizes s)

@@ -67,11 +67,11 @@ internal readonly record struct AttentionSizes(int Batch, int Queries, int Keys,
     public int NextBlock(int key, int end) =>
         key + Block < Sinks ? key + Block : Math.Max(key + Block, FirstBlock(end));
 
-    /// <summary>True if a query sees none of so many keys.</summary>
+    /// <summary>True if a query sees none of the keys before an end.</summary>
     public bool SeesNone(int query, int keys) =>
         Math.Min(keys, EndOf(query)) <= (Sinks > 0 ? 0 : Math.Max(0, EndOf(query) - Window));
 
-    /// <summary>Pairs of a query and a key that it sees, of one head and so many keys.</summary>
+    /// <summary>Pairs of a query and a key that it sees, of one head and the keys before an end.</summary>
     public double Pairs(int keys)
     {
         double pairs = 0;

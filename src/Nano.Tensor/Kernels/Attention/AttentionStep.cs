@@ -98,8 +98,8 @@ internal readonly unsafe struct AttentionStep<R>(AttentionSizes sizes, ScoreTerm
             TransposeKeys(keys, headDim, k.Floats, k.From(Block, 0).Floats, v.From(Block, 0).Floats, width,
                 state.KeysT);
         else // the copy has asked for the next block
-            TransposeKeys(keys, headDim, k.Copied<S, V>(keys, headDim, sizes.PaddedDim, Block, state.Rows), default, default,
-                width, state.KeysT);
+            TransposeKeys(keys, headDim, k.Copied<S, V>(keys, headDim, sizes.PaddedDim, Block, state.Rows), default,
+                default, width, state.KeysT);
         Tiles.Multiply<S, V>(rows, width, headDim, new(state.Queries, headDim), new(state.KeysT, width),
             new(state.Zeros, 0), new(state.Scores, Block), null);
         for (int r = 0; r < rows; r++)

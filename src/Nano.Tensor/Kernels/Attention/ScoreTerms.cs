@@ -8,10 +8,10 @@ namespace Nano;
 /// </summary>
 internal interface IScoreRule
 {
-    /// <summary>Whether scores are capped.</summary>
+    /// <summary>True if scores are capped.</summary>
     static abstract bool Caps { get; }
 
-    /// <summary>Whether each has a bias of its head and distance.</summary>
+    /// <summary>True if each has a bias of its head and distance.</summary>
     static abstract bool Biases { get; }
 }
 
@@ -61,15 +61,19 @@ internal readonly unsafe struct ScoreTerms(int* lengths, float* sinks, float cap
     public float* Sinks => sinks;
 
     /// <summary>True if the log of a normaliser may be finite although its query is not.</summary>
-    public bool ChecksQueries<R>() where R : struct, IScoreRule => R.Caps || R.Biases || lengths != null || sinks != null;
+    public bool ChecksQueries<R>() where R : struct, IScoreRule =>
+        R.Caps || R.Biases || lengths != null || sinks != null;
 
-    /// <summary>Keys of an entry of the batch, of so many in all.</summary>
+    /// <summary>Keys of an entry of the batch, which has the given number of rows.</summary>
     public int KeysOf(int batch, int keys) => lengths == null ? keys : lengths[batch];
 
     /// <summary>The bias of a head at distance 0.</summary>
     public float* BiasOf(int head) => bias + (head * biasStride);
 
-    /// <summary>The running maximum of a head's queries before their first key; with a sink the sum begins at 1.</summary>
+    /// <summary>
+    /// The running maximum of a head's queries before their first key; with a sink the sum begins at
+    /// 1.
+    /// </summary>
     public float FirstMax(int head, bool isWindowed) =>
         // A window may hide the whole of a block from a query: then nothing is larger than the start, and
         // -infinity less it is -infinity, not NaN.

@@ -1,0 +1,65 @@
+using System.Text.Json;
+
+namespace Nano;
+
+/// <summary>Attention with its options, buckets of distances, and slopes.</summary>
+internal static partial class GoldenOpRunner
+{
+    private static Dictionary<string, float[]> CausalAttention(GoldenOp test, Compute compute)
+    {
+        var attributes = test.Attributes;
+        int heads = attributes.GetProperty("heads").GetInt32(),
+            keyHeads = attributes.GetProperty("kv_heads").GetInt32();
+        float scale = attributes.GetProperty("scale").GetSingle();
+        return Differentiate(test, compute, ["q", "k", "v"],
+            x => compute.CausalAttention(x[0], x[1], x[2], heads, keyHeads, scale), heads: true);
+    }
+
+    private static Dictionary<string, float[]> Attention(GoldenOp test, Compute compute)
+    {
+        var attributes = test.Attributes;
+        float Number(string name) => attributes.TryGetProperty(name, out var value) ? value.GetSingle() : 0;
+        float[] Numbers(string name) =>
+            attributes.TryGetProperty(name, out var list) ? [.. list.EnumerateArray().Select(x => x.GetSingle())] : [];
+        float[] slopes = Numbers("alibi_slopes"), lengths = Numbers("lengths");
+        var options = new AttentionOptions(test.ShapeOf("q")[1], test.ShapeOf("k")[1])
+        {
+            Scale = Number("scale"),
+            IsCausal = attributes.GetProperty("mask").GetString() == "causal",
+            Window = (int)Number("window"),
+            Sinks = attributes.TryGetProperty("sinks", out var sinks) ? sinks.GetInt32() : 0,
+            SoftCap = Number("softcap"),
+            Slopes = slopes.Length == 0 ? null : Tensor.From(new Shape(slopes.Length), slopes),
+            Lengths = lengths.Length == 0 ? null
+                : Tensor.From(new Shape(lengths.Length), Array.ConvertAll(lengths, length => (int)length)),
+        };
+        string[] names = ["q", "k", "v", .. test.Inputs.Where(name => name is "table" or "sink")];
+        return Differentiate(test, compute, names, x => compute.Attention(x[0], x[1], x[2], options with
+        {
+            RelativeBias = test.Inputs.Contains("table")
+                ? Relative(attributes.GetProperty("relative_bias"), x[3]) : null,
+            LearnedSink = test.Inputs.Contains("sink") ? x[^1] : null,
+        }), heads: true);
+    }
+
+    private static RelativeBias Relative(JsonElement bias, Tensor table) =>
+        bias.GetProperty("buckets").GetInt32() == table.Shape[0]
+            ? new RelativeBias(table, bias.GetProperty("bidirectional").GetBoolean(),
+                bias.GetProperty("max_distance").GetInt32())
+            : throw new ArgumentException($"relative bias {bias} does not fit the table {table}");
+
+    private static Dictionary<string, float[]> Buckets(GoldenOp test)
+    {
+        int buckets = test.Attributes.GetProperty("buckets").GetInt32(),
+            maxDistance = test.Attributes.GetProperty("max_distance").GetInt32();
+        bool isBidirectional = test.Attributes.GetProperty("bidirectional").GetBoolean();
+        return new()
+        {
+            ["y"] = Array.ConvertAll(test.Integers("relative"),
+                distance => (float)RelativeBias.Bucket(distance, buckets, isBidirectional, maxDistance))
+        };
+    }
+
+    private static Dictionary<string, float[]> Slopes(GoldenOp test) =>
+        new() { ["y"] = Alibi.Slopes(test.Attributes.GetProperty("heads").GetInt32()) };
+}
