@@ -30,7 +30,7 @@ internal static class GoldenOpRunner
         "causal_attention" => Attention(test, compute),
         "rope" => Rope(test, compute),
         "adamw" => AdamW(test, compute),
-        _ => throw new ArgumentException(
+        _ => GoldenRoomOps.Run(test, compute) ?? throw new ArgumentException(
             $"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
     };
 
@@ -40,8 +40,9 @@ internal static class GoldenOpRunner
     /// <param name="names">The inputs that are differentiated.</param>
     /// <param name="op">From these inputs to the output.</param>
     /// <param name="heads">Whether the case's tensors are [B, H, T, D], which is [B, T, H * D] here.</param>
-    private static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
-        Func<Tensor[], Tensor> op, bool heads = false)
+    /// <param name="output">The name of the output.</param>
+    internal static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
+        Func<Tensor[], Tensor> op, bool heads = false, string output = "y")
     {
         Tensor Load(string name) => heads ? JoinHeads(test.Floats(name), test.ShapeOf(name)) : Floats(test, name);
         float[] Values(Tensor tensor, string name) =>
@@ -49,10 +50,10 @@ internal static class GoldenOpRunner
 
         var inputs = Array.ConvertAll(names, Load);
         var y = op(inputs);
-        var results = new Dictionary<string, float[]> { ["y"] = Values(y, "y") };
+        var results = new Dictionary<string, float[]> { [output] = Values(y, output) };
         if (test.Gradients.Count == 0)
             return results;
-        compute.Tape!.Backward(compute, y, Load(test.Upstream));
+        compute.Tape!.Backward(compute, y, test.Upstream == "1 (scalar)" ? null : Load(test.Upstream));
         for (int i = 0; i < names.Length; i++)
             results["d" + names[i]] = Values(inputs[i].Gradient, names[i]);
         return results;
@@ -150,9 +151,9 @@ internal static class GoldenOpRunner
         return results;
     }
 
-    private static float Epsilon(GoldenOp test) => test.Attributes.GetProperty("eps").GetSingle();
+    internal static float Epsilon(GoldenOp test) => test.Attributes.GetProperty("eps").GetSingle();
 
-    private static Tensor Floats(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Floats(name));
+    internal static Tensor Floats(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Floats(name));
 
     private static Tensor Ids(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Integers(name));
 

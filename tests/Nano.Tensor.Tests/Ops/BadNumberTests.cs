@@ -37,6 +37,8 @@ public partial class BadNumberTests
         new("scatter-add", new(Rows, 5), (c, x) => c.ScatterAdd(x, Tensor.From(new Shape(5), [2, 0, 1, 2, 3]), 1, 4)),
         new("sum over a dimension", new(Rows, 5, 7), (c, x) => c.Sum(x, 1)),
         new("max", new(Rows, 37), (c, x) => c.Max(x, 1, keep: true)),
+        new("l2 normalize", new(Rows, 37), (c, x) => c.L2Normalize(x)),
+        new("group norm", new(Rows, 6, 5), (c, x) => c.GroupNorm(x, Other(6), Other(6), 2, 1e-5f)),
         new("swiglu gate", new(Rows, 37), (c, x) => c.SwiGlu(x, Other(Rows, 37))),
         new("swiglu up", new(Rows, 37), (c, x) => c.SwiGlu(Other(Rows, 37), x)),
         new("layernorm", new(Rows, 37), (c, x) => c.LayerNorm(x, Other(37), Other(37), 1e-5f)),
