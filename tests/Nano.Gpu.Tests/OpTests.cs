@@ -82,8 +82,8 @@ public class OpTests
             (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
     ];
 
-    private static readonly Tensor Ids = Tensor.From(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
-        Targets = Tensor.From(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
+    private static readonly Tensor Ids = Tensor.FromIds(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
+        Targets = Tensor.FromIds(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
 
     public static TheoryData<string, string> Names => Providers.With(Cases.Select(one => one.Name));
 

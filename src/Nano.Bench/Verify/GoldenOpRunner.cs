@@ -155,7 +155,7 @@ internal static class GoldenOpRunner
 
     internal static Tensor Floats(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Floats(name));
 
-    private static Tensor Ids(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Integers(name));
+    private static Tensor Ids(GoldenOp test, string name) => Tensor.FromIds(test.ShapeOf(name), test.Integers(name));
 
     /// <summary>[B, H, T, D] becomes [B, T, H * D].</summary>
     private static Tensor JoinHeads(ReadOnlySpan<float> x, Shape shape)

@@ -126,7 +126,7 @@ public sealed class ModelVerifier : IDisposable
         while (whole.Count < expected.Length)
         {
             compute.NextStep();
-            var logits = model.Forward(compute, Tensor.From(new Shape(1, whole.Count), whole.ToArray()));
+            var logits = model.Forward(compute, Tensor.FromIds(new Shape(1, whole.Count), whole.ToArray()));
             whole.Add(Sampler.ArgMax(logits.Data[^model.Config.VocabSize..]));
         }
         compute.Tape = new Tape();
@@ -216,7 +216,7 @@ public sealed class ModelVerifier : IDisposable
     {
         int[] ids = Ids(name);
         var shape = golden.Entries[name].Shape;
-        return shape.Count == 2 ? Tensor.From(new Shape((int)shape[0], (int)shape[1]), ids)
+        return shape.Count == 2 ? Tensor.FromIds(new Shape((int)shape[0], (int)shape[1]), ids)
             : throw new BadFileException(goldenPath,
                 $"tensor '{name}' has shape [{string.Join(", ", shape)}]; expected rows of ids");
     }

@@ -8,7 +8,7 @@ public class ShapeErrorTests
 {
     private static Tensor T(params ReadOnlySpan<int> dims) => new(new Shape(dims));
 
-    private static Tensor Ids(params int[] ids) => Tensor.From(new Shape(ids.Length), ids);
+    private static Tensor Ids(params int[] ids) => Tensor.FromIds(new Shape(ids.Length), ids);
 
     private static readonly RopeTable Table = new(RopeTable.InverseFrequencies(4, 10000), [0, 1, 2]);
 
