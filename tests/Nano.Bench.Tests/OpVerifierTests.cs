@@ -35,6 +35,16 @@ public class OpVerifierTests
         }
     }
 
+    [Theory, MemberData(nameof(Widths))]
+    public void Functions_gates_norms_and_the_contrastive_loss_agree_with_their_golden_values(SimdWidth width)
+    {
+        using var compute = new Compute(2, width);
+        var rows = OpVerifier.Run(Goldens.Path("ops_room"), compute);
+        Assert.Equal(16, rows.Select(row => row.Name[..row.Name.LastIndexOf('.')]).Distinct().Count());
+        Assert.All(rows, row =>
+            Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
+    }
+
     [Fact]
     public void Rows_tell_the_golden_scale_and_the_reference_error()
     {

@@ -32,7 +32,7 @@ public class ModelComparisonTests
     static double[][] Probabilities(LanguageModel model, int[] ids)
     {
         using var compute = new Compute(1);
-        return [.. model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray().Chunk(13)
+        return [.. model.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids)).Data.ToArray().Chunk(13)
             .Select(row => row.Select(logit => Math.Exp(logit)).ToArray())
             .Select(row => row.Select(value => value / row.Sum()).ToArray())];
     }

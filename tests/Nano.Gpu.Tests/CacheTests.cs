@@ -52,7 +52,7 @@ public class CacheTests
     private static float[] Ours(LanguageModel model, int[] ids)
     {
         using var compute = new Compute(1);
-        return model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
+        return model.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids)).Data.ToArray();
     }
 
     private static int[] Random(int count, int seed)

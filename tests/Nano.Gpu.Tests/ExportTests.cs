@@ -44,7 +44,7 @@ public class ExportTests
             using var output = OrtTensor.OfFloats(B, T, config.VocabSize);
             session.Run([("input_ids", input)], [("logits", output)]);
             compute.NextStep();
-            var expected = model.Forward(compute, Tensor.From(new Shape(B, T), ids));
+            var expected = model.Forward(compute, Tensor.FromIds(new Shape(B, T), ids));
             for (int i = 0; i < expected.Length; i++)
                 Assert.True(Math.Abs(expected.Data[i] - output.Floats[i]) < 1e-5,
                     $"B {B} T {T} element {i}: {output.Floats[i]}, ours {expected.Data[i]}");

@@ -29,8 +29,8 @@ public class GradientTests
                 (Name: "grad." + parameter.Name, Tensor: OrtTensor.OfFloats(
                     [.. Enumerable.Range(0, parameter.Shape.Rank).Select(i => (long)parameter.Shape[i])]))).ToList();
         session.Run([("input_ids", input), ("targets", wanted)], [("loss", loss), .. gradients]);
-        var expected = model.Loss(compute, Tensor.From(new Shape(B, T), ids),
-            Tensor.From(new Shape(B, T), targets)).Loss;
+        var expected = model.Loss(compute, Tensor.FromIds(new Shape(B, T), ids),
+            Tensor.FromIds(new Shape(B, T), targets)).Loss;
         compute.Tape!.Backward(compute, expected);
         Assert.Equal(expected.Data[0], loss.Floats[0], 1e-5);
         foreach (var (parameter, (_, gradient)) in model.Parameters.All.Zip(gradients))

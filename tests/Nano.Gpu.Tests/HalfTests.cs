@@ -77,8 +77,8 @@ public class HalfTests
 
         model.Parameters.EnableGradients();
         using var compute = new Compute(1) { Tape = new Tape() };
-        var expected = model.Loss(compute, Tensor.From(new Shape(B, T), ids),
-            Tensor.From(new Shape(B, T), targets)).Loss;
+        var expected = model.Loss(compute, Tensor.FromIds(new Shape(B, T), ids),
+            Tensor.FromIds(new Shape(B, T), targets)).Loss;
         compute.Tape!.Backward(compute, expected);
         double off = Off(expected.Data, loss.Floats), worst = 0;
         Assert.InRange(off, 0, ForwardBound);
@@ -169,7 +169,7 @@ public class HalfTests
         using OrtTensor input = OrtTensor.OfInts(ids, B, T), logits = OrtTensor.OfFloats(B, T, 61);
         session.Run([("input_ids", input)], [("logits", logits)]);
         using var compute = new Compute(1);
-        Assert.InRange(Off(model.Forward(compute, Tensor.From(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
+        Assert.InRange(Off(model.Forward(compute, Tensor.FromIds(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
             ForwardBound);
     }
 
@@ -185,7 +185,7 @@ public class HalfTests
             OnnxExporter.Build(model, new() { Float16 = true, Int32 = true, Cache = true }).ToModel().Span, where, 1);
         int[] ids = Random(9);
         using var compute = new Compute(1);
-        var expected = model.Forward(compute, Tensor.From(new Shape(1, 9), ids));
+        var expected = model.Forward(compute, Tensor.FromIds(new Shape(1, 9), ids));
         OrtTensor[] past = Keys(0);
         foreach (var (from, to) in new[] { (0, 5), (5, 6), (6, 9) })
         {

@@ -8,7 +8,7 @@ public class LossTests
 {
     private const int B = 2, T = 6, C = 8, V = 11;
 
-    private static readonly Tensor Targets = Tensor.From(new Shape(B, T),
+    private static readonly Tensor Targets = Tensor.FromIds(new Shape(B, T),
         [3, -100, 10, 1, 2, 0, 0, -100, 4, 5, 5, -100]);
 
     public static TheoryData<bool, int, double, double, double, string> Cases

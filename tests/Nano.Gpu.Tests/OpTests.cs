@@ -56,6 +56,10 @@ public class OpTests
         new("layernorm of long rows", [new(2, 3, 1000), new(1000), new(1000)],
             (c, x) => c.LayerNorm(x[0], x[1], x[2], 1e-5f)),
         new("rmsnorm", [new(B, T, 6), new(6)], (c, x) => c.RmsNorm(x[0], x[1], 1e-5f)),
+        new("l2 normalize", [new(B, T, 6)], (c, x) => c.L2Normalize(x[0])),
+        new("group norm", [new(B, 6, 4, 3), new(6), new(6)], (c, x) => c.GroupNorm(x[0], x[1], x[2], 3, 1e-5f)),
+        new("batch norm", [new(B, 6, 7), new(6), new(6)], (c, x) => c.BatchNorm(x[0], x[1], x[2],
+            (new Tensor(new Shape(6)), new Tensor(new Shape(6))), true, 1e-5f)),
         new("embedding", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
         new("embedding in parts", [new(7, 6)], (c, x) => c.Embedding(x[0], Ids)),
         new("embedding and head in parts", [new(7, 6)], (c, x) => c.Linear(c.Embedding(x[0], Ids), x[0], null)),
@@ -79,7 +83,7 @@ public class OpTests
             (c, x) => c.Multiply(c.Activation(ActivationKind.Tanh, x[0]).SliceColumns(0, 12), x[0])),
     ];
 
-    private static readonly Tensor Lengths = Tensor.From(new Shape(B), [3, 0]);
+    private static readonly Tensor Lengths = Tensor.FromIds(new Shape(B), [3, 0]);
 
     private static IEnumerable<Case> AttentionCases()
     {
@@ -106,8 +110,8 @@ public class OpTests
                 }));
     }
 
-    private static readonly Tensor Ids = Tensor.From(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
-        Targets = Tensor.From(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
+    private static readonly Tensor Ids = Tensor.FromIds(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
+        Targets = Tensor.FromIds(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
 
     public static TheoryData<string, string> Names => Providers.With(Cases.Select(one => one.Name));
 

@@ -53,8 +53,8 @@ public class ActivationStorageTests
         for (int micro = 0; micro < 2; micro++)
         {
             compute.NextStep();
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, micro)),
-                targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, V, 5 + micro));
+            Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, V, micro)),
+                targets = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, V, 5 + micro));
             var (loss, nll) = model.Loss(compute, ids, targets, 100, new()
             {
                 Masks = new Dropout(config.Dropout, 1, (ulong)micro),

@@ -42,7 +42,7 @@ public class DropoutTests
         using var compute = new Compute(1);
         int[] ids = Models.RandomIds(12, 50);
         float[] Masked(ulong step) =>
-            model.Forward(compute, Tensor.From(new Shape(1, 12), ids),
+            model.Forward(compute, Tensor.FromIds(new Shape(1, 12), ids),
                 new() { Masks = new Dropout(0.5f, 1, step) }).Data.ToArray();
         Assert.Equal(Masked(1), Masked(1));
         Assert.NotEqual(Masked(1), Masked(2));
@@ -55,7 +55,7 @@ public class DropoutTests
         using var model = Models.Random(Models.Small with { Channels = 64, Layers = 2, Dropout = 0.5f });
         using var compute = new Compute(1);
         var stream = new List<float[]>();
-        var input = Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11));
+        var input = Tensor.FromIds(new Shape(1, 12), Models.RandomIds(12, 11));
         model.Forward(compute, input, new()
         {
             Masks = new Dropout(0.5f, 1, 1),

@@ -66,8 +66,8 @@ public class FrozenModelTests
         for (int micro = 0; micro < 2; micro++)
         {
             compute.NextStep();
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 11, micro));
-            Tensor targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 11, 5 + micro));
+            Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 11, micro));
+            Tensor targets = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 11, 5 + micro));
             var masks = config.Dropout == 0 ? null : new Dropout(config.Dropout, 1, (ulong)micro);
             var (loss, nll) = model.Loss(compute, ids, targets, 50, new() { Masks = masks, Keep = keep });
             losses.AddRange([.. Models.Bits(loss.Data), .. Models.Bits(nll.Data)]);
@@ -99,8 +99,8 @@ public class FrozenModelTests
         {
             compute.NextStep();
             model.Parameters.ForgetGradients();
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 11)),
-                targets = Tensor.From(new Shape(B, T), new int[B * T]);
+            Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 11)),
+                targets = Tensor.FromIds(new Shape(B, T), new int[B * T]);
             compute.Tape.Backward(compute, model.Loss(compute, ids, targets).Loss);
             reserved.Add(compute.StepArena.ReservedBytes);
         }

@@ -44,8 +44,8 @@ public class FrozenQuantTests
         {
             compute.NextStep();
             model.Parameters.ForgetGradients();
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 320, step)),
-                targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 320, 7 + step));
+            Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 320, step)),
+                targets = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 320, 7 + step));
             var (loss, _) = model.Loss(compute, ids, targets, 0, new() { Keep = keep });
             bits[$"{step} loss"] = Models.Bits(loss.Data);
             compute.Tape.Backward(compute, loss);

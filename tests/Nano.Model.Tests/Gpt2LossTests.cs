@@ -25,8 +25,8 @@ public class Gpt2LossTests
         {
             int[] next = Models.RandomIds(B * T, config.VocabSize, 10 + micro);
             next[4] = -100;
-            Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, micro)),
-                targets = Tensor.From(new Shape(B, T), next);
+            Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, micro)),
+                targets = Tensor.FromIds(new Shape(B, T), next);
             var (loss, nll) = way(model, compute, ids, targets, new Dropout(config.Dropout, 1, (ulong)micro));
             bits.Add([.. Models.Bits(loss.Data), .. Models.Bits(nll.Data)]);
             compute.Tape.Backward(compute, loss);
@@ -64,8 +64,8 @@ public class Gpt2LossTests
     {
         using var model = Models.Random(Config);
         using var compute = new Compute(1);
-        Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 37)),
-            targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 37, 2));
+        Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 37)),
+            targets = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 37, 2));
         int[] Bits((Tensor Loss, Tensor Nll) result) =>
             [.. Models.Bits(result.Loss.Data), .. Models.Bits(result.Nll.Data)];
         Assert.Equal(Bits(Unfused(model, compute, ids, targets, null)), Bits(model.Loss(compute, ids, targets, 50)));
@@ -92,7 +92,7 @@ public class Gpt2LossTests
         {
             using var model = Models.Random(Models.Small with { Layers = layers });
             using var compute = new Compute(1);
-            model.Forward(compute, Tensor.From(new Shape(B, T), Models.RandomIds(B * T, 11)));
+            model.Forward(compute, Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, 11)));
             return compute.StepArena.PeakBytes;
         })];
         Assert.Equal(peaks[0], peaks[1]);
@@ -104,7 +104,7 @@ public class Gpt2LossTests
         using var model = Models.Random(Config);
         using var compute = new Compute(1);
         var e = Assert.Throws<ArgumentException>(() =>
-            model.Loss(compute, Tensor.From(new Shape(1, 3), [1, 2, 3]), Tensor.From(new Shape(1, 2), [1, 2])));
+            model.Loss(compute, Tensor.FromIds(new Shape(1, 3), [1, 2, 3]), Tensor.FromIds(new Shape(1, 2), [1, 2])));
         Assert.Contains("[1, 2]", e.Message, StringComparison.Ordinal);
     }
 }

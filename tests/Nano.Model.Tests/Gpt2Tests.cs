@@ -61,7 +61,7 @@ public class Gpt2Tests
         using var compute = new Compute(1);
         using var golden = SafetensorsReader.Open(Path.Combine(Models.GoldenFolder, "golden.safetensors"));
         Assert.Null(tokenizer);
-        var logits = model.Forward(compute, Tensor.From(new Shape(2, 48), Models.Ids(golden, "input_ids"))).Data;
+        var logits = model.Forward(compute, Tensor.FromIds(new Shape(2, 48), Models.Ids(golden, "input_ids"))).Data;
         float[] expected = Models.Floats(golden, "logits");
         for (int i = 0; i < expected.Length; i++)
             Assert.Equal(expected[i], logits[i], 1e-4f);
@@ -76,7 +76,7 @@ public class Gpt2Tests
         using var compute = new Compute(2);
         int V = model.Config.VocabSize;
         int[] ids = Models.RandomIds(B * T, V);
-        float[] together = model.Forward(compute, Tensor.From(new Shape(B, T), ids)).Data.ToArray();
+        float[] together = model.Forward(compute, Tensor.FromIds(new Shape(B, T), ids)).Data.ToArray();
         for (int row = 0; row < B; row++)
         {
             var own = together.AsSpan(row * T * V, T * V);
@@ -92,7 +92,7 @@ public class Gpt2Tests
         using var model = Models.Random(Models.Small);
         using var compute = new Compute(1);
         var seen = new List<(string, Shape)>();
-        model.Forward(compute, Tensor.From(new Shape(2, 3), [1, 2, 3, 4, 5, 6]),
+        model.Forward(compute, Tensor.FromIds(new Shape(2, 3), [1, 2, 3, 4, 5, 6]),
             new() { Watch = (name, tensor) => seen.Add((name, tensor.Shape)) });
         var stream = new Shape(2, 3, 8);
         Assert.Equal([("embed", stream), ("block0", stream), ("block1", stream), ("final_norm", stream),
@@ -169,8 +169,8 @@ public class Gpt2Tests
         var e = Assert.Throws<NanoException>(() => Models.Logits(model, compute, new int[13]));
         Assert.Contains("13", e.Message, StringComparison.Ordinal);
         Assert.Contains("12", e.Message, StringComparison.Ordinal);
-        model.Forward(compute, Tensor.From(new Shape(1, 10), new int[10]), new() { Cache = cache });
-        e = Assert.Throws<NanoException>(() => model.Forward(compute, Tensor.From(new Shape(1, 5), new int[5]),
+        model.Forward(compute, Tensor.FromIds(new Shape(1, 10), new int[10]), new() { Cache = cache });
+        e = Assert.Throws<NanoException>(() => model.Forward(compute, Tensor.FromIds(new Shape(1, 5), new int[5]),
             new() { Cache = cache }));
         Assert.Contains("15", e.Message, StringComparison.Ordinal);
         Assert.Contains("12", e.Message, StringComparison.Ordinal);
@@ -190,9 +190,9 @@ public class Gpt2Tests
         using var model = Models.Random(Models.Small with { TiedHead = false });
         using var compute = new Compute(1) { Tape = new Tape() };
         model.Parameters.EnableGradients();
-        var logits = model.Forward(compute, Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11)));
+        var logits = model.Forward(compute, Tensor.FromIds(new Shape(1, 12), Models.RandomIds(12, 11)));
         compute.Tape.Backward(compute,
-            compute.CrossEntropy(logits, Tensor.From(new Shape(1, 12), Models.RandomIds(12, 11, 2))).Loss);
+            compute.CrossEntropy(logits, Tensor.FromIds(new Shape(1, 12), Models.RandomIds(12, 11, 2))).Loss);
         Assert.All(model.Parameters.All,
             parameter => Assert.True(parameter.HasGradient && parameter.Gradient.Data.IndexOfAnyExcept(0f) >= 0,
                 parameter.ToString()));

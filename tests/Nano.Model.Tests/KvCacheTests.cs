@@ -143,11 +143,11 @@ public class KvCacheTests
         using var compute = new Compute(1);
         using var cache = new KvCache(2, 12, 8);
         int[] first = Models.RandomIds(9, 11, 1), second = Models.RandomIds(12, 11, 2);
-        model.Forward(compute, Tensor.From(new Shape(1, 9), first), new() { Cache = cache });
+        model.Forward(compute, Tensor.FromIds(new Shape(1, 9), first), new() { Cache = cache });
         Assert.Equal((9, 12), (cache.Length, cache.Capacity));
         cache.Clear();
         Assert.Equal(0, cache.Length);
-        var logits = model.Forward(compute, Tensor.From(new Shape(1, 12), second), new() { Cache = cache });
+        var logits = model.Forward(compute, Tensor.FromIds(new Shape(1, 12), second), new() { Cache = cache });
         Assert.Equal(Models.Bits(logits.Data), Models.Bits(Models.Logits(model, compute, second)));
     }
 
@@ -267,7 +267,7 @@ public class KvCacheTests
             compute.NextStep();
             cache.Select(rows);
             var logits = model.NextLogits(compute,
-                Tensor.From(new Shape(rows.Length, news[0].Length), news.SelectMany(ids => ids).ToArray()), cache);
+                Tensor.FromIds(new Shape(rows.Length, news[0].Length), news.SelectMany(ids => ids).ToArray()), cache);
             for (int b = 0; b < rows.Length; b++)
                 Assert.Equal(whole[rows[b]][((cache.LengthOf(rows[b]) - 1) * 19)..(cache.LengthOf(rows[b]) * 19)],
                     Models.Bits(logits.SliceRows(b, 1).Data));
@@ -283,7 +283,7 @@ public class KvCacheTests
         foreach (int length in pieces)
         {
             compute.NextStep();
-            bits.AddRange(Models.Bits(model.Forward(compute, Tensor.From(new Shape(1, length), ids.AsSpan(at, length)),
+            bits.AddRange(Models.Bits(model.Forward(compute, Tensor.FromIds(new Shape(1, length), ids.AsSpan(at, length)),
                 new() { Cache = cache }).Data));
             Assert.Equal(at += length, cache.Length);
         }

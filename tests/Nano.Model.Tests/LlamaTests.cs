@@ -74,14 +74,14 @@ public class LlamaTests
             {
                 compute.NextStep();
                 bits.AddRange(Models.Bits(model.Forward(compute,
-                    Tensor.From(new Shape(1, length), first.AsSpan(cache.Length, length)),
+                    Tensor.FromIds(new Shape(1, length), first.AsSpan(cache.Length, length)),
                     new() { Cache = cache }).Data));
             }
             Assert.Equal(whole, bits);
         }
         compute.NextStep();
         Assert.Equal(whole, Models.Bits(model.Forward(compute,
-            Tensor.From(new Shape(2, T), ids)).Data[..(T * config.VocabSize)]));
+            Tensor.FromIds(new Shape(2, T), ids)).Data[..(T * config.VocabSize)]));
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -104,8 +104,8 @@ public class LlamaTests
         using var model = Models.Random(config);
         using var compute = new Compute(threads, width) { Tape = new Tape() };
         model.Parameters.EnableGradients();
-        Tensor ids = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize)),
-            targets = Tensor.From(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, 2));
+        Tensor ids = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize)),
+            targets = Tensor.FromIds(new Shape(B, T), Models.RandomIds(B * T, config.VocabSize, 2));
         var (loss, nll) = model.Loss(compute, ids, targets,
             pass: new() { Masks = new Dropout(config.Dropout, 1, 1), Keep = checkpoint ? Keep.Nothing : Keep.All });
         var bits = new List<int>([.. Models.Bits(loss.Data), .. Models.Bits(nll.Data)]);

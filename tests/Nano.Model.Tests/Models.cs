@@ -40,7 +40,7 @@ static class Models
     public static float[] Logits(LanguageModel model, Compute compute, params ReadOnlySpan<int> ids)
     {
         compute.NextStep();
-        return model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
+        return model.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids)).Data.ToArray();
     }
 
     /// <summary>

@@ -68,8 +68,8 @@ public class SegmentsTests
         {
             compute.NextStep();
             int length = (int)shape.Length;
-            var (loss, nll) = model.Loss(compute, Tensor.From(shape, Ids.AsSpan(start, length)),
-                Tensor.From(shape, Targets.AsSpan(start, length)), 100,
+            var (loss, nll) = model.Loss(compute, Tensor.FromIds(shape, Ids.AsSpan(start, length)),
+                Tensor.FromIds(shape, Targets.AsSpan(start, length)), 100,
                 new() { Keep = checkpoint ? Keep.Nothing : Keep.All, Segments = segments(compute) });
             nlls.AddRange(Models.Bits(nll.Data));
             compute.Tape.Backward(compute, loss);
@@ -123,7 +123,7 @@ public class SegmentsTests
         using var model = Models.Random(Variants[name]);
         using var compute = new Compute(1);
         float[] Logits(int[] ids) =>
-            model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids),
+            model.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids),
                 new() { Segments = new Segments(compute, 10, 20, 10) }).Data.ToArray();
         int[] ids = Ids[..40], other = [.. ids[..10].Select(id => (id + 1) % V), .. ids[10..30],
             .. ids[30..].Select(id => (id + 5) % V)];
@@ -139,7 +139,7 @@ public class SegmentsTests
     {
         using var model = Models.Random(Gpt2);
         using var compute = new Compute(1);
-        var ids = Tensor.From(new Shape(1, 120), Ids);
+        var ids = Tensor.FromIds(new Shape(1, 120), Ids);
         Assert.Contains("51 tokens",
             Assert.Throws<NanoException>(() => model.Forward(compute, ids,
                 new() { Segments = new Segments(compute, 51, 40, 29) })).Message, StringComparison.Ordinal);

@@ -149,7 +149,7 @@ public sealed unsafe class ComputeTests
     {
         using var compute = new Compute(2);
         Tensor x = TensorTests.Counting(5, 6), weight = TensorTests.Counting(4, 3), head = TensorTests.Counting(7, 3),
-            targets = Tensor.From(new Shape(5), [1, 2, 3, 4, 5]);
+            targets = Tensor.FromIds(new Shape(5), [1, 2, 3, 4, 5]);
         var left = x.SliceColumns(0, 3);
         float[] y = compute.Linear(left, weight, null).Data.ToArray();
         float loss = compute.LinearCrossEntropy(TensorTests.Counting(5, 3), head, targets).Loss.Data[0];

@@ -27,6 +27,11 @@ public class ProfilerTests
         ((c, r) => c.Multiply(r.Normal(2, 6), r.Normal(2, 6)), new("multiply forward", 12,
             4 * 36), new("multiply backward", 24, 4 * 60)),
         ((c, r) => c.Scale(r.Normal(12), 2), new("scale forward", 12, 4 * 24), new("scale backward", 12, 4 * 24)),
+        ((c, r) => c.L2Normalize(r.Normal(2, 6)), new("l2 normalize forward", 36, 4 * (12 + 12 + 2)),
+            new("l2 normalize backward", 60, 4 * (12 + 2 + 12 + 12))),
+        ((c, r) => c.GroupNorm(r.Normal(2, 6), r.Normal(6), r.Normal(6), 3, 1e-5f), new("channel norm forward", 84,
+            4 * (12 + 6 + 6 + 12 + 6 + 6)), new("channel norm backward", 144,
+                4 * (12 + 6 + 6 + 6 + 12 + 12 + 6 + 6))),
         ((c, r) => c.Divide(r.Normal(12), r.Normal(12)), new("divide forward", 12, 4 * 36), new("divide backward", 48,
             4 * 72)),
         ((c, r) => c.Permute(r.Normal(3, 4), 1, 0), new("permute forward", 0, 4 * 24), new("permute backward", 0,
@@ -35,9 +40,9 @@ public class ProfilerTests
             12, 4 * 15)),
         ((c, r) => c.Concat(0, r.Normal(3), r.Normal(4)), new("concat forward", 0, 4 * 14), new("concat backward", 0,
             4 * 14)),
-        ((c, r) => c.Gather(r.Normal(7, 3), Tensor.From(new Shape(2), [4, 4]), 0), new("gather forward", 0,
+        ((c, r) => c.Gather(r.Normal(7, 3), Tensor.FromIds(new Shape(2), [4, 4]), 0), new("gather forward", 0,
             4 * (2 + 6 + 6)), new("gather backward", 6, 4 * (2 + 6 + 21))),
-        ((c, r) => c.ScatterAdd(r.Normal(2, 3), Tensor.From(new Shape(2), [4, 4]), 0, 7), new("scatter-add forward", 6,
+        ((c, r) => c.ScatterAdd(r.Normal(2, 3), Tensor.FromIds(new Shape(2), [4, 4]), 0, 7), new("scatter-add forward", 6,
             4 * (2 + 6 + 21)), new("scatter-add backward", 0, 4 * (2 + 6 + 21))),
         ((c, r) => c.Sum(r.Normal(2, 6), 0), new("sum forward", 12, 4 * 18), new("sum backward", 12, 4 * 18)),
         ((c, r) => c.Max(r.Normal(2, 6), 1), new("max forward", 12, 4 * (12 + 2 + 2)), new("max backward", 0,
@@ -58,7 +63,7 @@ public class ProfilerTests
         ((c, r) => c.Rope(r.Normal(3, 8), new RopeTable(RopeTable.InverseFrequencies(4, 10000), [0, 1, 2]),
             RopePairing.RotateHalf), new("rope forward", 72, 4 * (24 + 6 + 6 + 24)), new("rope backward", 72,
                 4 * (24 + 6 + 6 + 24))),
-        ((c, r) => c.Embedding(r.Normal(7, 3), Tensor.From(new Shape(2), [4, 4])), new("embedding forward", 0,
+        ((c, r) => c.Embedding(r.Normal(7, 3), Tensor.FromIds(new Shape(2), [4, 4])), new("embedding forward", 0,
             4 * (2 + 6 + 6)), null),
         // B 2, 3 queries that see 1 + 2 + 3 keys, 2 heads of 4: each product 2 x 2 x 2 x 4 x 6 = 192
         ((c, r) => c.CausalAttention(r.Normal(2, 3, 8), r.Normal(2, 3, 4), r.Normal(2, 3, 4), 2, 1),
@@ -68,7 +73,7 @@ public class ProfilerTests
         // over values of 3 channels 216; backward three and two of them
         ((c, r) => c.Attention(r.Normal(2, 3, 8), r.Normal(2, 4, 4), r.Normal(2, 4, 3), new AttentionOptions(2, 1)
             {
-                IsCausal = false, Lengths = Tensor.From(new Shape(2), [4, 2])
+                IsCausal = false, Lengths = Tensor.FromIds(new Shape(2), [4, 2])
             }), new("attention forward", 504, 4 * (48 + 32 + 24 + 36 + 12)), new("attention backward", 1296,
                 4 * (48 + 32 + 24 + 36 + 36 + 12 + 48 + 32 + 24))),
         // 1 head: 5 queries with a window of 2 and a sink see 1 + 2 + 3 + 3 + 3 keys
@@ -76,9 +81,9 @@ public class ProfilerTests
             {
                 Window = 2, Sinks = 1
             }), new("attention forward", 192, 4 * 85), new("attention backward", 480, 4 * 165)),
-        ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.From(new Shape(2), [4, 5])).Loss, new("cross-entropy forward",
+        ((c, r) => c.CrossEntropy(r.Normal(2, 6), Tensor.FromIds(new Shape(2), [4, 5])).Loss, new("cross-entropy forward",
             48, 4 * (12 + 2 + 2 + 2)), new("cross-entropy backward", 48, 4 * (12 + 2 + 2 + 2 + 12))),
-        ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.From(new Shape(2), [4, 5])).Loss,
+        ((c, r) => c.LinearCrossEntropy(r.Normal(2, 3), r.Normal(6, 3), Tensor.FromIds(new Shape(2), [4, 5])).Loss,
             new("mean loss", 2, 0), new("head gradient handed on", 0, 0)),
         ((c, r) => c.Checkpoint(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("checkpoint", 0, 0), null),
         ((c, r) => c.StoringBFloat16(r.Normal(2, 6), (inner, x) => inner.Scale(x, 2)), new("bfloat16 storage",

@@ -11,7 +11,7 @@ public sealed class TensorTests
         var x = new Tensor(new Shape(2, 3));
         Assert.Equal(new float[6], x.ToArray());
         Assert.Equal([1f, 2f, 3f, 4f, 5f, 6f], Counting(2, 3).ToArray());
-        Assert.Equal([7, 8], Tensor.From(new Shape(2), [7, 8]).Ids.ToArray());
+        Assert.Equal([7, 8], Tensor.FromIds(new Shape(2), [7, 8]).Ids.ToArray());
         Assert.Equal(1, new Tensor(new Shape()).Data.Length);
     }
 
@@ -19,7 +19,7 @@ public sealed class TensorTests
     public void Values_that_do_not_fill_the_shape_are_refused()
     {
         Assert.Contains("[2, 3]", Assert.Throws<ArgumentException>(() => Tensor.From(new Shape(2, 3), [1f])).Message);
-        Assert.Contains("2 ids", Assert.Throws<ArgumentException>(() => Tensor.From(new Shape(3), [1, 2])).Message);
+        Assert.Contains("2 ids", Assert.Throws<ArgumentException>(() => Tensor.FromIds(new Shape(3), [1, 2])).Message);
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class TensorTests
     [Fact]
     public void Ids_of_a_view_with_gaps_are_refused()
     {
-        var ids = Tensor.From(new Shape(2, 3), [1, 2, 3, 4, 5, 6]);
+        var ids = Tensor.FromIds(new Shape(2, 3), [1, 2, 3, 4, 5, 6]);
         Assert.Equal([4, 5, 6], ids.SliceRows(1, 1).Ids.ToArray());
         Assert.Equal([5, 6], ids.SliceRows(1, 1).SliceColumns(1, 2).Ids.ToArray());
         Assert.Throws<ArgumentException>(() => ids.SliceColumns(0, 2).Ids.Length);

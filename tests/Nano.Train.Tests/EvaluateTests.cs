@@ -29,7 +29,7 @@ public class EvaluateTests
             compute.NextStep();
             int length = window < 13 ? 8 : 5;
             float[] logits = model.Forward(compute,
-                Tensor.From(new Shape(1, length), Tokens.AsSpan(window * 8, length))).Data.ToArray();
+                Tensor.FromIds(new Shape(1, length), Tokens.AsSpan(window * 8, length))).Data.ToArray();
             for (int t = 0; t < length; t++)
             {
                 double[] row = [.. logits.Skip(t * 11).Take(11).Select(value => (double)value)];
@@ -58,7 +58,7 @@ public class EvaluateTests
             int window = target <= time ? 0 : (target - time + stride - 1) / stride;
             int[] seen = Tokens[(window * stride)..target];
             compute.NextStep();
-            double[] row = [.. model.Forward(compute, Tensor.From(new Shape(1, seen.Length), seen)).Data[^11..]
+            double[] row = [.. model.Forward(compute, Tensor.FromIds(new Shape(1, seen.Length), seen)).Data[^11..]
                 .ToArray().Select(value => (double)value)];
             sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[target]];
         }

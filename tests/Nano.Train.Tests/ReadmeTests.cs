@@ -13,7 +13,7 @@ public class ReadmeTests
         // <README>
         using var compute = new Compute(); // all cores, the widest SIMD of this machine
         var x = Tensor.From(new Shape(4, 2), [0f, 0, 0, 1, 1, 0, 1, 1]); // four rows of two numbers
-        var targets = Tensor.From(new Shape(4), [0, 1, 1, 1]); // the class of each row: logical or
+        var targets = Tensor.FromIds(new Shape(4), [0, 1, 1, 1]); // the class of each row: logical or
         var weight = Tensor.From(new Shape(2, 2), [0.1f, -0.2f, 0.3f, 0.4f]);
         using var adamw = new AdamW([weight], new OptimizerOptions());
 

@@ -66,7 +66,7 @@ public class TrainLossOptionsTests
             for (int i = 0; i < 150; i++)
                 step.Run(i, 1e-2);
             float[] logits = model.Forward(compute,
-                Tensor.From(new Shape(1, 12), Runs.RandomTokens(13, 11).AsSpan(0, 12))).Data.ToArray();
+                Tensor.FromIds(new Shape(1, 12), Runs.RandomTokens(13, 11).AsSpan(0, 12))).Data.ToArray();
             return logits.Chunk(11).Average(row => Math.Pow(Math.Log(row.Sum(z => Math.Exp(z))), 2));
         }
 

@@ -31,7 +31,7 @@ internal static partial class GoldenOpRunner
             SoftCap = Number("softcap"),
             Slopes = slopes.Length == 0 ? null : Tensor.From(new Shape(slopes.Length), slopes),
             Lengths = lengths.Length == 0 ? null
-                : Tensor.From(new Shape(lengths.Length), Array.ConvertAll(lengths, length => (int)length)),
+                : Tensor.FromIds(new Shape(lengths.Length), Array.ConvertAll(lengths, length => (int)length)),
         };
         string[] names = ["q", "k", "v", .. test.Inputs.Where(name => name is "table" or "sink")];
         return Differentiate(test, compute, names, x => compute.Attention(x[0], x[1], x[2], options with

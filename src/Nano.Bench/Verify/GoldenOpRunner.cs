@@ -33,7 +33,7 @@ internal static partial class GoldenOpRunner
         "alibi_slopes" => Slopes(test),
         "rope" => Rope(test, compute),
         "adamw" => AdamW(test, compute),
-        _ => throw new ArgumentException(
+        _ => GoldenRoomOps.Run(test, compute) ?? throw new ArgumentException(
             $"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
     };
 
@@ -43,8 +43,9 @@ internal static partial class GoldenOpRunner
     /// <param name="names">The inputs that are differentiated.</param>
     /// <param name="op">From these inputs to the output.</param>
     /// <param name="heads">Whether the case's tensors of rank 4 are [B, H, T, D], which is [B, T, H * D] here.</param>
-    private static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
-        Func<Tensor[], Tensor> op, bool heads = false)
+    /// <param name="output">The name of the output.</param>
+    internal static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
+        Func<Tensor[], Tensor> op, bool heads = false, string output = "y")
     {
         bool OfHeads(string name) => heads && test.ShapeOf(name).Rank == 4;
         Tensor Load(string name) =>
@@ -54,10 +55,10 @@ internal static partial class GoldenOpRunner
 
         var inputs = Array.ConvertAll(names, Load);
         var y = op(inputs);
-        var results = new Dictionary<string, float[]> { ["y"] = Values(y, "y") };
+        var results = new Dictionary<string, float[]> { [output] = Values(y, output) };
         if (test.Gradients.Count == 0)
             return results;
-        compute.Tape!.Backward(compute, y, Load(test.Upstream));
+        compute.Tape!.Backward(compute, y, test.Upstream == "1 (scalar)" ? null : Load(test.Upstream));
         for (int i = 0; i < names.Length; i++)
             results["d" + names[i]] = Values(inputs[i].Gradient, names[i]);
         return results;
@@ -145,11 +146,11 @@ internal static partial class GoldenOpRunner
         return results;
     }
 
-    private static float Epsilon(GoldenOp test) => test.Attributes.GetProperty("eps").GetSingle();
+    internal static float Epsilon(GoldenOp test) => test.Attributes.GetProperty("eps").GetSingle();
 
-    private static Tensor Floats(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Floats(name));
+    internal static Tensor Floats(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Floats(name));
 
-    private static Tensor Ids(GoldenOp test, string name) => Tensor.From(test.ShapeOf(name), test.Integers(name));
+    private static Tensor Ids(GoldenOp test, string name) => Tensor.FromIds(test.ShapeOf(name), test.Integers(name));
 
     /// <summary>[B, H, T, D] becomes [B, T, H * D].</summary>
     private static Tensor JoinHeads(ReadOnlySpan<float> x, Shape shape)

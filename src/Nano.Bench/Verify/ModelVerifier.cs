@@ -130,7 +130,7 @@ public sealed class ModelVerifier : IDisposable
         while (whole.Count < expected.Length)
         {
             compute.NextStep();
-            var logits = decoder.Forward(compute, Tensor.From(new Shape(1, whole.Count), whole.ToArray()));
+            var logits = decoder.Forward(compute, Tensor.FromIds(new Shape(1, whole.Count), whole.ToArray()));
             whole.Add(Sampler.ArgMax(logits.Data[^decoder.Config.VocabSize..]));
         }
         compute.Tape = new Tape();
@@ -288,7 +288,7 @@ public sealed class ModelVerifier : IDisposable
                 || entry.Shape.Count > 4 || entry.Count > int.MaxValue)
                 continue;
             var shape = new Shape([.. entry.Shape.Select(size => (int)size)]);
-            tensors[name] = entry.Type == SafetensorsType.I64 ? Tensor.From(shape, Ids(name))
+            tensors[name] = entry.Type == SafetensorsType.I64 ? Tensor.FromIds(shape, Ids(name))
                 : Tensor.From(shape, Golden(name, entry, (int)entry.Count));
         }
         return new(tensors);
@@ -298,7 +298,7 @@ public sealed class ModelVerifier : IDisposable
     {
         int[] ids = Ids(name);
         var shape = golden.Entries[name].Shape;
-        return shape.Count == 2 ? Tensor.From(new Shape((int)shape[0], (int)shape[1]), ids)
+        return shape.Count == 2 ? Tensor.FromIds(new Shape((int)shape[0], (int)shape[1]), ids)
             : throw new BadFileException(goldenPath,
                 $"tensor '{name}' has shape [{string.Join(", ", shape)}]; expected rows of ids");
     }

@@ -64,7 +64,7 @@ public static class QuantLosses
     internal static (float[] Logits, double Loss) Of(LanguageModel model, int[] ids, Compute compute)
     {
         compute.NextStep();
-        float[] logits = model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
+        float[] logits = model.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids)).Data.ToArray();
         compute.NextStep();
         int vocabulary = model.Config.VocabSize;
         double sum = 0;

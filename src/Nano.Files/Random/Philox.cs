@@ -64,4 +64,11 @@ public static class Philox
                 values[i + 1] = (float)(radius * Math.Sin(angle));
         }
     }
+
+    /// <summary>Fills with numbers in [-limit, limit); element i depends on i alone.</summary>
+    public static void Uniform(ulong key, ulong stream, double limit, Span<float> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+            values[i] = (float)(limit * ((2 * Uniform(key, stream, (ulong)i)) - 1));
+    }
 }

@@ -77,6 +77,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             ("keepdims", max.Y.Shape.Rank == max.X.Shape.Rank ? 1 : 0)),
         LayerNormOp norm => Forward(norm),
         RmsNormOp norm => Forward(norm),
+        L2NormalizeOp norm => Forward(norm),
+        ChannelNormOp norm => Forward(norm),
         EmbeddingOp lookup => RowsOf(lookup.Weight, Value(lookup.Ids)),
         RopeOp rope => Rotated(rope, Value(rope.X), back: false),
         AttentionOp attention => Forward(attention),
@@ -130,6 +132,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
                 BackwardOfShapes(op, dy); break;
             case LayerNormOp norm: Backward(norm, dy); break;
             case RmsNormOp norm: Backward(norm, dy); break;
+            case L2NormalizeOp norm: Backward(norm, dy); break;
+            case ChannelNormOp norm: Backward(norm, dy); break;
             case EmbeddingOp lookup: ScatterAdd(lookup.Weight, Value(lookup.Ids), dy); break;
             case RopeOp rope: AddGradient(rope.X, Rotated(rope, dy, back: true)); break;
             case AttentionOp attention: Backward(attention, dy); break;
@@ -151,6 +155,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             AddOp add => add.B.Root,
             LayerNormOp norm => norm.Weight,
             RmsNormOp norm => norm.Weight,
+            ChannelNormOp norm => norm.Weight,
             EmbeddingOp lookup => lookup.Weight,
             LinearCrossEntropyOp loss => loss.Weight,
             _ => null,
@@ -168,7 +173,7 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         typeof(LinearOp), typeof(MatMulOp), typeof(AddOp), typeof(MultiplyOp), typeof(ScaleOp), typeof(SumOp),
         typeof(SoftmaxOp), typeof(ActivationOp), typeof(GatedOp), typeof(LayerNormOp), typeof(RmsNormOp),
         typeof(DivideOp), typeof(PermuteOp), typeof(ExpandOp), typeof(ConcatOp), typeof(GatherOp),
-        typeof(ScatterAddOp), typeof(SumAxesOp), typeof(MaxOp),
+        typeof(ScatterAddOp), typeof(SumAxesOp), typeof(MaxOp), typeof(L2NormalizeOp), typeof(ChannelNormOp),
         typeof(EmbeddingOp), typeof(RopeOp), typeof(AttentionOp), typeof(CrossEntropyOp),
         typeof(LinearCrossEntropyOp),
     ];

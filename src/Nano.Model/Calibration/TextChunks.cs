@@ -38,7 +38,7 @@ internal static class TextChunks
         int[] inputs = chunk.ToArray(), targets = [.. chunk[1..], -100]; // the last one's successor is another chunk's
         inputs[0] = beginId ?? inputs[0];
         compute.NextStep();
-        var (_, nll) = model.Loss(compute, Tensor.From(shape, inputs), Tensor.From(shape, targets));
+        var (_, nll) = model.Loss(compute, Tensor.FromIds(shape, inputs), Tensor.FromIds(shape, targets));
         double nats = 0;
         foreach (float loss in nll.Data)
             nats += loss;

@@ -20,7 +20,7 @@ public sealed class RelativeBias
         var buckets = new int[(2 * maxDistance) + 1];
         for (int i = 0; i < buckets.Length; i++)
             buckets[i] = Bucket(i - maxDistance, table.Shape[0], isBidirectional, maxDistance);
-        Buckets = Tensor.From(new Shape(buckets.Length), buckets);
+        Buckets = Tensor.FromIds(new Shape(buckets.Length), buckets);
     }
 
     /// <summary>[buckets, H].</summary>

@@ -62,7 +62,7 @@ internal readonly record struct LayerNormOp(Tensor X, Tensor Weight, Tensor? Bia
         }
     }
 
-    private readonly unsafe struct SquaredDistance(float* x, float mean) : IRowTerm
+    internal readonly unsafe struct SquaredDistance(float* x, float mean) : IRowTerm
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public V Fold<S, V>(V running, nint i) where S : ISimd<V> where V : unmanaged

@@ -17,7 +17,7 @@ public enum DType
 /// Tensor.Gradient.cs. Rows of the innermost dimension are contiguous; rows may be further apart than their length
 /// (<see cref="RowStride"/>), which is how q, k and v look into one [B, T, 3C] tensor without a copy.
 /// </summary>
-public sealed unsafe partial class Tensor
+public sealed unsafe partial class Tensor : IFormattable
 {
     private NativeBuffer? buffer; // a view has none: it looks where its root lies, which may move
     private long offset; // of the first element: in the buffer, or for a view from its root's first element
@@ -102,7 +102,7 @@ public sealed unsafe partial class Tensor
     }
 
     /// <summary>A tensor of its own memory that holds a copy of these ids.</summary>
-    public static Tensor From(Shape shape, ReadOnlySpan<int> ids)
+    public static Tensor FromIds(Shape shape, ReadOnlySpan<int> ids)
     {
         var tensor = new Tensor(shape, DType.Int32);
         if (ids.Length != shape.Length)
@@ -260,7 +260,4 @@ public sealed unsafe partial class Tensor
     internal Tensor Contiguous(string user) => IsContiguous ? this
         : throw new ArgumentException(
             $"{user}: a view with gaps between its rows ({this}, row stride {RowStride}) is not supported here");
-
-    /// <inheritdoc/>
-    public override string ToString() => Name is null ? Shape.ToString() : $"{Name} {Shape}";
 }

@@ -66,7 +66,7 @@ public class CalibratedQuantiserTests
         using var source = ModelLoader.Open(path);
         using var model = source.LoadToRun(exact);
         using var compute = new Compute(2);
-        return model.Forward(compute, Tensor.From(new Shape(1, 32), Ids.AsSpan(64, 32))).Data.ToArray();
+        return model.Forward(compute, Tensor.FromIds(new Shape(1, 32), Ids.AsSpan(64, 32))).Data.ToArray();
     }
 
     static double Error(float[] expected, float[] actual)
@@ -151,7 +151,7 @@ public class CalibratedQuantiserTests
             using LanguageModel model = LanguageModel.Create(config);
             model.Initialize(4);
             using var compute = new Compute(1);
-            var ids = Tensor.From(new Shape(1, 32), Ids.AsSpan(0, 32));
+            var ids = Tensor.FromIds(new Shape(1, 32), Ids.AsSpan(0, 32));
             float[] before = model.Forward(compute, ids).Data.ToArray();
             var parameters = model.Parameters.All.ToDictionary(parameter => parameter.Name!);
             foreach (SharedInput input in config.SharedInputs(1).Where(input => input.Makers.Count > 0))

@@ -76,7 +76,7 @@ public class GroupedFolderTests
         float[] Logits(LanguageModel model)
         {
             compute.NextStep();
-            return model.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
+            return model.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids)).Data.ToArray();
         }
     }
 

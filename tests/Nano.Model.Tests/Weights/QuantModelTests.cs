@@ -56,7 +56,7 @@ public class QuantModelTests
         int[] ids = Models.Ids(golden, $"{model}.ids");
         float[] expected = Models.Floats(golden, $"{model}-{type}.exact");
         compute.NextStep();
-        var logits = loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids));
+        var logits = loaded.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids));
         int vocabulary = source.Config.VocabSize;
         float worst = QuantGoldenModels.Positions.SelectMany((position, row) => Enumerable.Range(0, vocabulary)
             .Select(id => Math.Abs(expected[(row * vocabulary) + id]
@@ -100,7 +100,7 @@ public class QuantModelTests
         float[] Logits(int threads)
         {
             using var compute = new Compute(threads);
-            return loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids)).Data.ToArray();
+            return loaded.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids)).Data.ToArray();
         }
     }
 
@@ -126,7 +126,7 @@ public class QuantModelTests
         ModelConfig config = source.Config;
         using var compute = new Compute(2);
         using var cache = new KvCache(config.Layers, ids.Length, config.KvHeads * config.HeadDim, type: cacheType);
-        var logits = loaded.Forward(compute, Tensor.From(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
+        var logits = loaded.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
         double sum = 0;
         for (int row = 0; row < QuantGoldenModels.Positions.Count; row++)
             for (int id = 0; id < config.VocabSize; id++)

@@ -96,7 +96,7 @@ public class FrozenTests
         compute.DeferredRows = deferred;
         var table = new Tensor(new Shape(5, 64)) { WantsGradient = false };
         var bias = new Tensor(new Shape(64));
-        var x = compute.Add(compute.Embedding(table, Tensor.From(new Shape(2), [1, 3])), bias);
+        var x = compute.Add(compute.Embedding(table, Tensor.FromIds(new Shape(2), [1, 3])), bias);
         compute.Tape.Backward(compute, compute.Sum(x));
         Assert.Equal(0, deferred.Arena.ReservedBytes);
         Assert.Equal([2f], bias.Gradient.Data.ToArray().Distinct());

@@ -20,10 +20,10 @@ internal static partial class GradCases
             int[] sizes = [.. Enumerable.Range(0, 3).Select(d => d == axis ? 4 : 3 + d)],
                 picked = [.. sizes.Select((size, d) => d == axis ? 5 : size)];
             yield return new($"gather along {axis}", typeof(GatherOp), r => [r.Normal(sizes)],
-                (c, x) => c.Gather(x[0], Tensor.From(new Shape(5), ids), axis),
+                (c, x) => c.Gather(x[0], Tensor.FromIds(new Shape(5), ids), axis),
                 x => ShapeReference.Gather(x[0], sizes, axis, ids), 0, 2);
             yield return new($"scatter-add along {axis}", typeof(ScatterAddOp), r => [r.Normal(picked)],
-                (c, x) => c.ScatterAdd(x[0], Tensor.From(new Shape(5), ids), axis, 4),
+                (c, x) => c.ScatterAdd(x[0], Tensor.FromIds(new Shape(5), ids), axis, 4),
                 x => ShapeReference.ScatterAdd(x[0], picked, axis, ids, 4), 2, 0);
             int[] other = [.. sizes.Select((size, d) => d == axis ? 2 : size)];
             yield return new($"concat along {axis}", typeof(ConcatOp), r => [r.Normal(sizes), r.Normal(other)],

@@ -5,7 +5,7 @@ internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
         .. Losses(), .. Attentions(), .. AttentionOptionCases(), .. Views(), .. Repeats(), .. Stored(), .. Shapes(),
-        .. Broadcasts(), .. Reductions()];
+        .. Broadcasts(), .. Reductions(), .. Norms(), .. PairLossCases(), .. Contrasts(), .. Einsums()];
 
     private static IEnumerable<GradCase> Products()
     {
@@ -54,7 +54,7 @@ internal static partial class GradCases
         yield return new("scale", typeof(ScaleOp), r => [r.Normal(3, 37)], (c, x) => c.Scale(x[0], -1.7f),
             x => Reference.Scale(x[0], -1.7f), 1, 1);
         yield return new("embedding", typeof(EmbeddingOp), r => [r.Normal(11, 67)],
-            (c, x) => c.Embedding(x[0], Tensor.From(new Shape(2, 3), ids)),
+            (c, x) => c.Embedding(x[0], Tensor.FromIds(new Shape(2, 3), ids)),
             x => Reference.Embedding(x[0], ids, 67), 0, 2);
         yield return new("dropout", typeof(DropoutOp), r => [r.Normal(5, 13)], (c, x) => c.Dropout(x[0], 0.3f, 5, 9),
             x => Reference.Multiply(x[0], Mask(x[0].Length)), 2, 2);
@@ -165,7 +165,7 @@ internal static partial class GradCases
     {
         int[] targets = new Random(3).Ids(7, 37, leaveOut);
         return new(name, typeof(CrossEntropyOp), r => [Affine(r.Normal(7, 37), spread, offset)],
-            (c, x) => c.CrossEntropy(x[0], Tensor.From(new Shape(7), targets),
+            (c, x) => c.CrossEntropy(x[0], Tensor.FromIds(new Shape(7), targets),
                 new LossOptions(denominator, smoothing, zLoss)).Loss,
             x => Reference.CrossEntropy(x[0], targets, denominator, smoothing, zLoss), 2, 4);
     }
@@ -175,7 +175,7 @@ internal static partial class GradCases
     {
         int[] targets = new Random(3).Ids(rows, 37, leaveOut);
         return new(name, typeof(LinearCrossEntropyOp), r => [r.Normal(rows, 5), r.Normal(37, 5)],
-            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.From(new Shape(rows), targets),
+            (c, x) => c.LinearCrossEntropy(x[0], x[1], Tensor.FromIds(new Shape(rows), targets),
                 new LossOptions(denominator, smoothing, zLoss), rowsPerChunk).Loss,
             x => Reference.CrossEntropy(Reference.Linear(x[0], x[1], null, 37, 5), targets, denominator, smoothing,
                 zLoss), 2, 4);

@@ -52,7 +52,7 @@ public class RoundedProductsTests
         var random = new Random(4);
         Tensor x = random.Normal(40, 19), w = random.Normal(37, 19);
         int[] targets = random.Ids(40, 37);
-        var loss = compute.LinearCrossEntropy(x, w, Tensor.From(new Shape(40), targets)).Loss;
+        var loss = compute.LinearCrossEntropy(x, w, Tensor.FromIds(new Shape(40), targets)).Loss;
         double[] expected = Reference.CrossEntropy(Reference.Linear(Rounded(x), Rounded(w), null, 37, 19), targets, 0);
         Assert.Equal(expected[0], loss.Data[0], 1e-5);
     }
@@ -67,7 +67,7 @@ public class RoundedProductsTests
             compute.Tape = new Tape();
             var random = new Random(4);
             Tensor x = random.Normal(75, 20), w = random.Normal(37, 20);
-            var loss = compute.LinearCrossEntropy(x, w, Tensor.From(new Shape(75), random.Ids(75, 37)), default,
+            var loss = compute.LinearCrossEntropy(x, w, Tensor.FromIds(new Shape(75), random.Ids(75, 37)), default,
                 rowsPerChunk).Loss;
             compute.Tape.Backward(compute, loss);
             int[] bits = [.. loss.Bits(), .. x.Gradient.Bits(), .. w.Gradient.Bits()];

@@ -15,7 +15,7 @@ public sealed class PanelTests : IDisposable
         foreach (var compute in computes.Where(compute => compute.Threads == 1))
         {
             var table = Packed<ushort>(1 << 12, 16, WeightType.F16, [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)]);
-            var ids = Tensor.From(new Shape(1 << 12), [.. Enumerable.Range(0, 1 << 12)]);
+            var ids = Tensor.FromIds(new Shape(1 << 12), [.. Enumerable.Range(0, 1 << 12)]);
             var widened = compute.Embedding(table, ids).Data;
             for (int i = 0; i < widened.Length; i++)
             {
@@ -64,7 +64,7 @@ public sealed class PanelTests : IDisposable
     {
         var (packed, wide) = Weights(50, 24, WeightType.BF16, finite: true);
         var x = Tensor.From(new Shape(9, 24), KernelData.Random(5, 9 * 24));
-        var targets = Tensor.From(new Shape(9), [.. Enumerable.Range(0, 9)]);
+        var targets = Tensor.FromIds(new Shape(9), [.. Enumerable.Range(0, 9)]);
         using var compute = new Compute(2);
         KernelData.AssertSameBits(compute.LinearCrossEntropy(x, wide, targets).Nll.Data,
             compute.LinearCrossEntropy(x, packed, targets).Nll.Data, "nll");
@@ -80,7 +80,7 @@ public sealed class PanelTests : IDisposable
         float[] values = KernelData.Random(8, 70 * 5);
         var table = Packed<float>(70, 5, WeightType.F32, values);
         using var compute = new Compute(2);
-        Assert.Equal(values[(69 * 5)..], compute.Embedding(table, Tensor.From(new Shape(1), [69])).Data.ToArray());
+        Assert.Equal(values[(69 * 5)..], compute.Embedding(table, Tensor.FromIds(new Shape(1), [69])).Data.ToArray());
         Assert.Throws<InvalidOperationException>(() => table.SliceRows(0, 1));
     }
 

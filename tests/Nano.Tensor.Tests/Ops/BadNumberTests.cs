@@ -33,10 +33,12 @@ public partial class BadNumberTests
         new("expand", new(Rows, 1, 37), (c, x) => c.Expand(x, new(Rows, 3, 37))),
         new("permute", new(Rows, 5, 7), (c, x) => c.Permute(x, 0, 2, 1)),
         new("concat", new(Rows, 5), (c, x) => c.Concat(1, x, x)),
-        new("gather", new(Rows, 5), (c, x) => c.Gather(x, Tensor.From(new Shape(6), [4, 0, 1, 4, 2, 3]), 1)),
-        new("scatter-add", new(Rows, 5), (c, x) => c.ScatterAdd(x, Tensor.From(new Shape(5), [2, 0, 1, 2, 3]), 1, 4)),
+        new("gather", new(Rows, 5), (c, x) => c.Gather(x, Tensor.FromIds(new Shape(6), [4, 0, 1, 4, 2, 3]), 1)),
+        new("scatter-add", new(Rows, 5), (c, x) => c.ScatterAdd(x, Tensor.FromIds(new Shape(5), [2, 0, 1, 2, 3]), 1, 4)),
         new("sum over a dimension", new(Rows, 5, 7), (c, x) => c.Sum(x, 1)),
         new("max", new(Rows, 37), (c, x) => c.Max(x, 1, keep: true)),
+        new("l2 normalize", new(Rows, 37), (c, x) => c.L2Normalize(x)),
+        new("group norm", new(Rows, 6, 5), (c, x) => c.GroupNorm(x, Other(6), Other(6), 2, 1e-5f)),
         new("swiglu gate", new(Rows, 37), (c, x) => c.SwiGlu(x, Other(Rows, 37))),
         new("swiglu up", new(Rows, 37), (c, x) => c.SwiGlu(Other(Rows, 37), x)),
         new("layernorm", new(Rows, 37), (c, x) => c.LayerNorm(x, Other(37), Other(37), 1e-5f)),
@@ -45,7 +47,7 @@ public partial class BadNumberTests
         new("rope", new(3, 5, 12), (c, x) => c.Rope(x, Table, RopePairing.RotateHalf)),
         new("rope interleaved", new(3, 5, 12), (c, x) => c.Rope(x, Table, RopePairing.Interleaved)),
         new("embedding", new(Rows, 37),
-            (c, x) => c.Embedding(x, Tensor.From(new Shape(Rows), [.. Enumerable.Range(0, Rows)]))),
+            (c, x) => c.Embedding(x, Tensor.FromIds(new Shape(Rows), [.. Enumerable.Range(0, Rows)]))),
         new("dropout", new(Rows, 37), (c, x) => c.Dropout(x, 0.1f, 1, 4)),
         new("cross-entropy", new(Rows, 37), (c, x) => c.CrossEntropy(x, Targets).Nll),
         new("linear cross-entropy", new(Rows, 37), (c, x) => c.LinearCrossEntropy(x, Other(41, 37), Targets).Nll),
@@ -63,7 +65,7 @@ public partial class BadNumberTests
             .Select(kind => new RowCase($"{kind}", new(Rows, 37), (c, x) => c.Activation(kind, x))),
     ];
 
-    private static Tensor Targets => Tensor.From(new Shape(Rows), new Random(5).Ids(Rows, 37));
+    private static Tensor Targets => Tensor.FromIds(new Shape(Rows), new Random(5).Ids(Rows, 37));
 
     private static readonly float[] Bad = [float.NaN, float.PositiveInfinity, float.NegativeInfinity];
 
@@ -177,7 +179,7 @@ public partial class BadNumberTests
     {
         using var compute = new Compute(1) { Tape = new Tape() };
         var x = new Random(1).Normal(3, 5);
-        var targets = Tensor.From(new Shape(3), [2, -100, 4]);
+        var targets = Tensor.FromIds(new Shape(3), [2, -100, 4]);
         float clean = compute.CrossEntropy(x, targets).Loss.Data[0];
         foreach (float bad in Bad)
         {

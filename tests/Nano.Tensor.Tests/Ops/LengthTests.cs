@@ -87,7 +87,7 @@ public class LengthTests
         new("softmax of rows", (c, x, w) => c.Softmax(x), (x, w) => Reference.Softmax(x, w.Length)),
         new("cross-entropy",
             (c, x, w) => c.CrossEntropy(x,
-                Tensor.From(new Shape(3), [0, x.Shape.Columns - 1, x.Shape.Columns / 2])).Nll,
+                Tensor.FromIds(new Shape(3), [0, x.Shape.Columns - 1, x.Shape.Columns / 2])).Nll,
             (x, w) => [.. Enumerable.Range(0, 3)
                 .SelectMany(row => Reference.CrossEntropy(x[(row * w.Length)..((row + 1) * w.Length)],
                 [row == 0 ? 0 : row == 1 ? w.Length - 1 : w.Length / 2], 1))]),

@@ -56,7 +56,7 @@ public class LinearCrossEntropyTests
                         foreach (bool continues in new[] { false, true })
                         {
                             using var compute = TestTensors.Dirty(threads, width);
-                            var targets = Tensor.From(new Shape(Rows), new Random(3).Ids(Rows, V, leaveOut));
+                            var targets = Tensor.FromIds(new Shape(Rows), new Random(3).Ids(Rows, V, leaveOut));
                             var expected = Run(compute, continues,
                                 (c, x, w) => c.CrossEntropy(c.Linear(x, w, null), targets, options));
                             Run(compute, continues, (c, x, w) => c.LinearCrossEntropy(x, w, targets, options))
@@ -78,7 +78,7 @@ public class LinearCrossEntropyTests
             using var compute = TestTensors.Dirty(2, width);
             var random = new Random(4);
             Tensor x = random.Normal(Rows, K), w = random.Normal(V, K),
-                targets = Tensor.From(new Shape(Rows), random.Ids(Rows, V, 7));
+                targets = Tensor.FromIds(new Shape(Rows), random.Ids(Rows, V, 7));
             var (expected, expectedNll) = compute.CrossEntropy(compute.Linear(x, w, null), targets);
             var (loss, nll) = compute.LinearCrossEntropy(x, w, targets, 0, rowsPerChunk: 32);
             Assert.Equal(expected.Bits(), loss.Bits());
@@ -93,7 +93,7 @@ public class LinearCrossEntropyTests
         using var compute = new Compute(1) { Tape = new Tape() };
         var random = new Random(4);
         Tensor x = random.Normal(1024, 4), w = random.Normal(4096, 4),
-            targets = Tensor.From(new Shape(1024), random.Ids(1024, 4096));
+            targets = Tensor.FromIds(new Shape(1024), random.Ids(1024, 4096));
         w.SetGradient(new Tensor(w.Shape));
         w.ForgetGradient();
         compute.Tape.Backward(compute, compute.LinearCrossEntropy(x, w, targets, 0, rowsPerChunk: 32).Loss);
@@ -119,7 +119,7 @@ public class LinearCrossEntropyTests
         using var compute = new Compute(1) { Tape = new Tape() };
         var random = new Random(4);
         var (loss, _) = compute.LinearCrossEntropy(random.Normal(2, 3), random.Normal(5, 3),
-            Tensor.From(new Shape(2), [1, 4]));
+            Tensor.FromIds(new Shape(2), [1, 4]));
         var e = Assert.Throws<InvalidOperationException>(() => compute.Tape.Backward(compute, compute.Scale(loss, 2)));
         Assert.Contains("linear-cross-entropy", e.Message, StringComparison.Ordinal);
         Assert.Contains("got 2", e.Message, StringComparison.Ordinal);
@@ -151,7 +151,7 @@ public class LinearCrossEntropyTests
                 foreach (int chunk in new[] { 32, 500 })
                 {
                     using var compute = TestTensors.Dirty(threads, width);
-                    var targets = Tensor.From(new Shape(Rows), new int[Rows]);
+                    var targets = Tensor.FromIds(new Shape(Rows), new int[Rows]);
                     var result = Run(compute, false,
                         (c, x, w) => c.LinearCrossEntropy(x, w, targets, new(Draw: new LabelDraw(7, 9)), chunk));
                     drawn ??= targets.Ids.ToArray();

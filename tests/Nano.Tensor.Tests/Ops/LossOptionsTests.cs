@@ -41,7 +41,7 @@ public class LossOptionsTests
             using var compute = TestTensors.Dirty(1, width);
             compute.Tape = new Tape();
             var x = Tensor.From(new Shape(4, 5), Logits);
-            var actual = compute.CrossEntropy(x, Tensor.From(new Shape(4), Targets),
+            var actual = compute.CrossEntropy(x, Tensor.FromIds(new Shape(4), Targets),
                 new LossOptions(0, smoothing, zLoss)).Loss;
             Assert.Equal(loss, actual.Data[0], 2e-7);
             compute.Tape.Backward(compute, actual);
@@ -57,7 +57,7 @@ public class LossOptionsTests
             using var compute = TestTensors.Dirty(2, width);
             var random = new Random(8);
             Tensor x = random.Normal(33, 19), w = random.Normal(40, 19),
-                targets = Tensor.From(new Shape(33), random.Ids(33, 40, 6));
+                targets = Tensor.FromIds(new Shape(33), random.Ids(33, 40, 6));
             var (plain, nll) = compute.LinearCrossEntropy(x, w, targets, 20);
             var (loss, same) = compute.LinearCrossEntropy(x, w, targets, new LossOptions(20, 0.1, 1e-2));
             Assert.Equal(nll.Bits(), same.Bits());
@@ -80,7 +80,7 @@ public class LossOptionsTests
                 var x = new Random(8).Normal(21, 35);
                 compute.Tape = new Tape();
                 var (loss, nll) = compute.CrossEntropy(x,
-                    Tensor.From(new Shape(21), new Random(2).Ids(21, 35, 6)), options);
+                    Tensor.FromIds(new Shape(21), new Random(2).Ids(21, 35, 6)), options);
                 int[] bits = [.. loss.Bits(), .. nll.Bits()];
                 compute.Tape.Backward(compute, loss);
                 return [.. bits, .. x.Gradient.Bits()];
@@ -98,7 +98,7 @@ public class LossOptionsTests
         compute.Tape = new Tape();
         var x = new Random(8).Normal(4, 5);
         compute.Tape.Backward(compute,
-            compute.CrossEntropy(x, Tensor.From(new Shape(4), [1, -100, 2, 3]), new LossOptions(0, 0.5, 1)).Loss);
+            compute.CrossEntropy(x, Tensor.FromIds(new Shape(4), [1, -100, 2, 3]), new LossOptions(0, 0.5, 1)).Loss);
         Assert.All(x.Gradient.Data.Slice(5, 5).ToArray(), value => Assert.Equal(0, value));
     }
 }

@@ -33,7 +33,7 @@ public class MicroBatchTests
 
     /// <summary>The ids of these rows, three each.</summary>
     private static Tensor Part(int first, int rows) =>
-        Tensor.From(new Shape(rows, 3), Tokens.AsSpan(3 * first, 3 * rows));
+        Tensor.FromIds(new Shape(rows, 3), Tokens.AsSpan(3 * first, 3 * rows));
 
     [Theory, MemberData(nameof(Names))]
     public void Two_halves_give_the_gradient_of_the_whole(string name)

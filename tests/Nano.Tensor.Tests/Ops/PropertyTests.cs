@@ -43,7 +43,7 @@ public class PropertyTests
     {
         var r = s.Random();
         var x = r.Normal(s.B, s.M, s.K);
-        var ids = Tensor.From(new Shape(s.B, s.M), r.Ids(s.B * s.M, s.N));
+        var ids = Tensor.FromIds(new Shape(s.B, s.M), r.Ids(s.B * s.M, s.N));
         var (loss, nll) = c.CrossEntropy(r.Normal(s.B, s.M, s.N), ids);
         var table = new RopeTable(RopeTable.InverseFrequencies(2 * s.K, 10000), new int[s.M]);
         return c.Linear(x, r.Normal(s.N, s.K), null).Shape == new Shape(s.B, s.M, s.N)
@@ -90,7 +90,7 @@ public class PropertyTests
     private static int[] LossGradient(Compute c, Tensor logits, int[] targets)
     {
         c.Tape = new Tape();
-        var (loss, nll) = c.CrossEntropy(logits, Tensor.From(new Shape(targets.Length), targets));
+        var (loss, nll) = c.CrossEntropy(logits, Tensor.FromIds(new Shape(targets.Length), targets));
         c.Tape.Backward(c, loss);
         c.Tape = null;
         return [.. loss.Bits(), .. nll.Bits(), .. logits.Gradient.Bits()];

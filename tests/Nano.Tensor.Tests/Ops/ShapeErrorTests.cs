@@ -8,7 +8,7 @@ public class ShapeErrorTests
 {
     private static Tensor T(params ReadOnlySpan<int> dims) => new(new Shape(dims));
 
-    private static Tensor Ids(params int[] ids) => Tensor.From(new Shape(ids.Length), ids);
+    private static Tensor Ids(params int[] ids) => Tensor.FromIds(new Shape(ids.Length), ids);
 
     /// <summary>Attention that is not causal, of two heads, with changed options.</summary>
     private static void Attend(Compute c, Tensor q, Tensor k, Func<AttentionOptions, AttentionOptions> change) =>
@@ -63,6 +63,26 @@ public class ShapeErrorTests
         ("max", ["[2, 3]", "dimension 2"], c => c.Max(T(2, 3), 2)),
         ("max", ["[2, 0]", "dimension 1", "empty"], c => c.Max(T(2, 0), 1)),
         ("masked mean", ["[2, 3, 4]", "[2, 4]"], c => c.MaskedMean(T(2, 3, 4), T(2, 4))),
+        ("group norm", ["[2, 6]", "4 groups"], c => c.GroupNorm(T(2, 6), T(6), T(6), 4, 1e-5f)),
+        ("group norm", ["[2, 6]", "[5]"], c => c.GroupNorm(T(2, 6), T(5), T(6), 2, 1e-5f)),
+        ("batch norm", ["[2, 6]", "[5]"], c => c.BatchNorm(T(2, 6), T(6), T(6), (T(5), T(6)), true, 1e-5f)),
+        ("batch norm", ["[6]"], c => c.BatchNorm(T(6), T(6), T(6), (T(6), T(6)), true, 1e-5f)),
+        ("mean squared error", ["[2, 3]", "[3]"], c => c.MeanSquaredError(T(2, 3), T(3))),
+        ("mean absolute error", ["[2, 3]", "[3]"], c => c.MeanAbsoluteError(T(2, 3), T(3))),
+        ("huber loss", ["[2, 3]", "[3]"], c => c.HuberLoss(T(2, 3), T(3))),
+        ("binary cross-entropy", ["[2, 3]", "[3]"], c => c.BinaryCrossEntropy(T(2, 3), T(3))),
+        ("kl divergence", ["[2, 3]", "[3]"], c => c.KlDivergence(T(2, 3), T(3))),
+        ("contrastive loss", ["[2, 3]", "[2, 4]"], c => c.ContrastiveLoss(T(2, 3), T(2, 4), T())),
+        ("info nce", ["[2, 3]", "[3, 3]"], c => c.InfoNce(T(2, 3), T(3, 3), 1)),
+        ("sigmoid pair loss", ["[2, 3]", "[3]"], c => c.SigmoidPairLoss(T(2, 3), T(3), T(), T())),
+        ("triplet loss", ["[2, 3]", "[2, 4]"], c => c.TripletLoss(T(2, 3), T(2, 3), T(2, 4), 1)),
+        ("einsum", ["ij->k", "ij,jk->ik"], c => c.Einsum("ij->k", T(2, 3), T(3))),
+        ("einsum", ["\"ijk\"", "3 dimensions", "[2, 3]"], c => c.Einsum("ijk,k->i", T(2, 3), T(3))),
+        ("einsum", ["'j'", "size 3 in [2, 3]", "4 in [4, 5]"], c => c.Einsum("ij,jk->ik", T(2, 3), T(4, 5))),
+        ("einsum", ["'i'", "twice"], c => c.Einsum("ii,ij->j", T(2, 2), T(2, 3))),
+        ("einsum", ["'1'", "no letter"], c => c.Einsum("i1,ij->j", T(2, 2), T(2, 3))),
+        ("einsum", ["'z'", "neither"], c => c.Einsum("ij,jk->iz", T(2, 3), T(3, 4))),
+        ("einsum", ["more than 4"], c => c.Einsum("abc,def->abcde", T(1, 1, 1), T(1, 1, 1))),
         ("gated", ["Mish", "Silu"], c => c.Gated(ActivationKind.Mish, T(2), T(2))),
         ("gated", ["[2, 3]", "[2, 4]"], c => c.SwiGlu(T(2, 3), T(2, 4))),
         ("layernorm", ["[2, 3]", "[4]"], c => c.LayerNorm(T(2, 3), T(4), null, 1e-5f)),

@@ -41,7 +41,7 @@ public sealed class QuantGradientTests : IDisposable
     public void A_head_and_its_input_gradient_are_those_of_dequantised_weights(WeightType type)
     {
         var (packed, plain) = Weights(type);
-        var targets = Tensor.From(new Shape(M), [3, 0, 36, -100, 17]);
+        var targets = Tensor.FromIds(new Shape(M), [3, 0, 36, -100, 17]);
         foreach (var compute in computes)
         {
             float[] Results(Tensor weight)

@@ -59,7 +59,7 @@ public sealed class QuantProductTests : IDisposable
     {
         var (packed, weights) = Weights(type);
         using var compute = new Compute(2);
-        var rows = compute.Embedding(packed, Tensor.From(new Shape(N), [.. Enumerable.Range(0, N)])).Data;
+        var rows = compute.Embedding(packed, Tensor.FromIds(new Shape(N), [.. Enumerable.Range(0, N)])).Data;
         KernelData.AssertSameBits(weights, rows, "rows");
     }
 
