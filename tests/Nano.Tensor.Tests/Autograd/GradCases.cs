@@ -4,7 +4,7 @@ namespace Nano.Tests;
 internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
-        .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored()];
+        .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored(), .. Scans()];
 
     private static IEnumerable<GradCase> Products()
     {

@@ -1,0 +1,62 @@
+namespace Nano.Tests;
+
+/// <summary>Scans and recurrences.</summary>
+internal static partial class GradCases
+{
+    private static IEnumerable<GradCase> Scans()
+    {
+        yield return SelectiveScan("selective scan", 2, 5, 3, 2, false);
+        yield return SelectiveScan("selective scan from a state, two blocks and chunks", 1, 35, 67, 2, true);
+        yield return new("selective scan of log A and columns, without D", typeof(SelectiveScanOp),
+            r => [r.Normal(1, 6, 11), Small(r.Normal(1, 6, 5)), r.Normal(5, 3)],
+            (c, x) => c.SelectiveScan(x[0].SliceColumns(0, 5), x[1], x[2], x[0].SliceColumns(5, 3),
+                x[0].SliceColumns(8, 3), logA: true).Y,
+            x => ScanReference.SelectiveScan(Reference.SliceColumns(x[0], 11, 0, 5), x[1],
+                [.. x[2].Select(value => -Math.Exp(value))], Reference.SliceColumns(x[0], 11, 5, 3),
+                Reference.SliceColumns(x[0], 11, 8, 3), null, null, 1, 6, 5, 3)[..30], 6, 12);
+        yield return new("final state of a selective scan", typeof(FinalStateOp),
+            r => [r.Normal(2, 3, 5), Small(r.Normal(2, 3, 5)), r.Normal(5, 2), r.Normal(2, 3, 2), r.Normal(2, 2, 5)],
+            (c, x) => c.SelectiveScan(x[0], x[1], x[2], x[3], x[3], null, x[4]).State,
+            x => ScanReference.SelectiveScan(x[0], x[1], x[2], x[3], x[3], null, x[4], 2, 3, 5, 2)[30..], 6, 12);
+        yield return CausalConv("causal convolution", 2, 7, 19, 4, true, false);
+        yield return CausalConv("causal convolution from a tail, without bias", 2, 3, 5, 4, false, true);
+        yield return CausalConv("causal convolution, one step, one tap", 2, 1, 5, 1, true, false);
+        yield return new("causal convolution and its tail", typeof(DepthwiseCausalConvOp),
+            r => [r.Normal(2, 2, 5), r.Normal(5, 1, 4), r.Normal(2, 3, 5)], (c, x) =>
+            {
+                var (y, tail) = c.DepthwiseCausalConv(x[0], x[1], null, x[2]);
+                return c.Add(c.DepthwiseCausalConv(y, x[1], null, tail).Y, y);
+            },
+            x =>
+            {
+                double[] y = ScanReference.CausalConv(x[0], x[1], null, x[2], 2, 2, 5, 4);
+                double[] tail = [.. x[2][10..15], .. x[0][..10], .. x[2][25..], .. x[0][10..]];
+                return Reference.Add(ScanReference.CausalConv(y, x[1], null, tail, 2, 2, 5, 4), y);
+            }, 4, 8);
+    }
+
+    /// <summary>Numbers in which exponentials stay small: 0.1 to 0.4.</summary>
+    private static Tensor Small(Tensor x)
+    {
+        foreach (ref float value in x.Data)
+            value = 0.1f + (0.3f / (1 + MathF.Abs(value)));
+        return x;
+    }
+
+    private static GradCase SelectiveScan(string name, int batch, int times, int channels, int keys, bool state) =>
+        new(name, typeof(SelectiveScanOp),
+            r => [r.Normal(batch, times, channels), Small(r.Normal(batch, times, channels)), r.Normal(channels, keys),
+                r.Normal(batch, times, keys), r.Normal(batch, times, keys), r.Normal(channels),
+                .. state ? [r.Normal(batch, keys, channels)] : Array.Empty<Tensor>()],
+            (c, x) => c.SelectiveScan(x[0], x[1], x[2], x[3], x[4], x[5], state ? x[6] : null).Y,
+            x => ScanReference.SelectiveScan(x[0], x[1], x[2], x[3], x[4], x[5], state ? x[6] : null, batch, times,
+                channels, keys)[..(batch * times * channels)], 6, 16);
+
+    private static GradCase CausalConv(string name, int batch, int times, int channels, int kernel, bool bias,
+        bool tail) => new(name, typeof(DepthwiseCausalConvOp),
+        r => [r.Normal(batch, times, channels), r.Normal(channels, 1, kernel),
+            bias ? r.Normal(channels) : r.Normal(batch, kernel - 1, channels)],
+        (c, x) => c.DepthwiseCausalConv(x[0], x[1], bias ? x[2] : null, tail ? x[2] : null).Y,
+        x => ScanReference.CausalConv(x[0], x[1], bias ? x[2] : null, tail ? x[2] : null, batch, times, channels,
+            kernel), 3, 6);
+}

@@ -1,0 +1,92 @@
+using System.Text.Json;
+
+namespace Nano.Tests;
+
+/// <summary>
+/// Recurrent, scan and image ops against golden values: outputs, states and all gradients, at every width.
+/// </summary>
+public class ScanGoldenTests
+{
+    /// <summary>A case at work: its inputs by name, and the pairs of dimensions in which the op has them otherwise.</summary>
+    private sealed class Running(ScanGoldens goldens, JsonElement test, Compute compute)
+    {
+        private readonly Dictionary<string, (Tensor Tensor, (int, int) Exchanged)> inputs = [];
+
+        public Compute Compute => compute;
+
+        public JsonElement Attributes => test.GetProperty("attrs");
+
+        public int Number(string name, int otherwise) =>
+            Attributes.TryGetProperty(name, out var value) ? value.GetInt32() : otherwise;
+
+        /// <summary>An input, or null if the case has none of that name.</summary>
+        public Tensor? Optional(string name, (int, int) exchanged = default)
+        {
+            if (!test.GetProperty("shapes").TryGetProperty(name, out _))
+                return null;
+            var tensor = goldens.Read(test, name, exchanged);
+            inputs[name] = (tensor, exchanged);
+            return tensor;
+        }
+
+        public Tensor Input(string name, (int, int) exchanged = default) => Optional(name, exchanged)!;
+
+        public void Check(string name, Tensor actual, (int, int) exchanged = default) =>
+            goldens.AssertClose(test, name, ScanGoldens.Exchanged(actual, exchanged), $"{compute.Width}");
+
+        /// <summary>Checks the gradients of all inputs for the upstream gradient of the case at y.</summary>
+        public void CheckGradients(Tensor y, (int, int) exchanged = default)
+        {
+            var upstream = goldens.Read(test, test.GetProperty("upstream").GetString()!, exchanged);
+            compute.Tape!.Backward(compute, y, upstream.Reshape(y.Shape));
+            CheckGradientsOfInputs();
+        }
+
+        public void CheckGradientsOfInputs()
+        {
+            foreach (string name in test.GetProperty("grads").EnumerateArray().Select(name => name.GetString()!))
+            {
+                var (tensor, exchanged) = inputs[name[1..]];
+                Check(name, tensor.Gradient, exchanged);
+            }
+        }
+
+        public Tensor Upstream(int first, int count) =>
+            goldens.Read(test, test.GetProperty("upstream").GetString()!).SliceRows(first, count).Copy();
+    }
+
+    private static readonly Dictionary<string, Action<Running>> Ops = new()
+    {
+        ["selective_scan"] = run =>
+        {
+            var (y, state) = run.Compute.SelectiveScan(run.Input("u"), run.Input("dt"), run.Input("A"), run.Input("B"),
+                run.Input("C"), run.Input("D"), run.Optional("h0", (1, 2)));
+            run.Check("y", y);
+            run.Check("state", state, (1, 2));
+            run.CheckGradients(y);
+        },
+        ["causal_conv1d"] = run =>
+        {
+            var y = run.Compute.Activation(ActivationKind.Silu,
+                run.Compute.DepthwiseCausalConv(run.Input("x"), run.Input("w"), run.Input("b")).Y);
+            run.Check("y", y);
+            run.CheckGradients(y);
+        },
+    };
+
+    public static TheoryData<string> Names =>
+        [.. ScanGoldens.Cases.Select(test => test.GetProperty("case").GetString()!)];
+
+    [Theory, MemberData(nameof(Names))]
+    public void Outputs_states_and_gradients_agree(string name)
+    {
+        using var goldens = new ScanGoldens();
+        var test = ScanGoldens.Case(name);
+        foreach (var width in SimdWidths.All)
+        {
+            using var compute = TestTensors.Dirty(3, width);
+            compute.Tape = new Tape();
+            Ops[test.GetProperty("op").GetString()!](new Running(goldens, test, compute));
+        }
+    }
+}
