@@ -15,7 +15,7 @@ internal static partial class GradCases
                 [.. x[2].Select(value => -Math.Exp(value))], Reference.SliceColumns(x[0], 11, 5, 3),
                 Reference.SliceColumns(x[0], 11, 8, 3), null, null, 1, 6, 5, 3)[..30], 6, 12);
         yield return new("final state of a selective scan", typeof(FinalStateOp),
-            r => [r.Normal(2, 3, 5), Small(r.Normal(2, 3, 5)), r.Normal(5, 2), r.Normal(2, 3, 2), r.Normal(2, 2, 5)],
+            r => [r.Normal(2, 3, 5), Small(r.Normal(2, 3, 5)), Negative(r.Normal(5, 2)), r.Normal(2, 3, 2), r.Normal(2, 2, 5)],
             (c, x) => c.SelectiveScan(x[0], x[1], x[2], x[3], x[3], null, x[4]).State,
             x => ScanReference.SelectiveScan(x[0], x[1], x[2], x[3], x[3], null, x[4], 2, 3, 5, 2)[30..], 6, 12);
         yield return CausalConv("causal convolution", 2, 7, 19, 4, true, false);
@@ -35,6 +35,57 @@ internal static partial class GradCases
             }, 4, 8);
     }
 
+    private static IEnumerable<GradCase> Recurrences()
+    {
+        foreach (var kind in Enum.GetValues<CellKind>())
+        {
+            yield return Recurrent($"{kind} over rows", kind, 2, 4, 3, 5, [4, 4], false);
+            yield return Recurrent($"{kind} over rows of some lengths", kind, 3, 4, 2, 19, [2, 4, 0], false);
+            yield return Recurrent($"{kind} in reverse", kind, 2, 5, 3, 5, [5, 3], true);
+        }
+        yield return new("memory of an LSTM", typeof(RecurrentOp), r => RecurrentInputs(r, CellKind.Lstm, 2, 3, 2, 5),
+            (c, x) => c.Lstm(x[0], new(x[1], x[2], x[3], x[4]), x[5], x[6]).C,
+            x => ScanReference.Recurrent(CellKind.Lstm, x, 2, 3, 2, 5, [3, 3], false)[40..], 6, 16);
+        yield return new("an LSTM after another, without biases", typeof(RecurrentOp),
+            r => [.. RecurrentInputs(r, CellKind.Lstm, 2, 3, 5, 5)[..3]], (c, x) =>
+            {
+                var (y, h, memory) = c.Lstm(x[0], new(x[1], x[2]));
+                return c.Lstm(y, new(x[1], x[2]), h, memory).Y;
+            },
+            x =>
+            {
+                double[] none = new double[20];
+                double[] first = ScanReference.Recurrent(CellKind.Lstm, [.. x, none, none, none, none], 2, 3, 5, 5,
+                    [3, 3], false);
+                return ScanReference.Recurrent(CellKind.Lstm,
+                    [first[..30], x[1], x[2], none, none, first[30..40], first[40..]], 2, 3, 5, 5, [3, 3], false)[..30];
+            }, 8, 24);
+    }
+
+    private static Tensor[] RecurrentInputs(Random r, CellKind kind, int batch, int times, int inputs, int width)
+    {
+        int gates = kind switch { CellKind.Lstm => 4, CellKind.Gru => 3, _ => 1 } * width;
+        Tensor[] all = [r.Normal(batch, times, inputs), r.Normal(gates, inputs), r.Normal(gates, width),
+            r.Normal(gates), r.Normal(gates), r.Normal(batch, width), r.Normal(batch, width)];
+        return kind == CellKind.Lstm ? all : all[..^1];
+    }
+
+    private static GradCase Recurrent(string name, CellKind kind, int batch, int times, int inputs, int width,
+        int[] lengths, bool reverse) => new(name, typeof(RecurrentOp),
+        r => RecurrentInputs(r, kind, batch, times, inputs, width), (c, x) =>
+        {
+            var weights = new RecurrentWeights(x[1], x[2], x[3], x[4]);
+            var ids = lengths.All(length => length == times) ? null : Tensor.From(new Shape(batch), lengths);
+            return kind switch
+            {
+                CellKind.Lstm => c.Lstm(x[0], weights, x[5], x[6], ids, reverse).Y,
+                CellKind.Gru => c.Gru(x[0], weights, x[5], ids, reverse).Y,
+                _ => c.Rnn(x[0], weights, x[5], ids, reverse).Y,
+            };
+        },
+        x => ScanReference.Recurrent(kind, x, batch, times, inputs, width, lengths, reverse)[..(batch * times * width)],
+        8, 24);
+
     /// <summary>Numbers in which exponentials stay small: 0.1 to 0.4.</summary>
     private static Tensor Small(Tensor x)
     {
@@ -43,9 +94,18 @@ internal static partial class GradCases
         return x;
     }
 
+    /// <summary>Slopes of states that decay.</summary>
+    private static Tensor Negative(Tensor x)
+    {
+        foreach (ref float value in x.Data)
+            value = -MathF.Abs(value);
+        return x;
+    }
+
     private static GradCase SelectiveScan(string name, int batch, int times, int channels, int keys, bool state) =>
         new(name, typeof(SelectiveScanOp),
-            r => [r.Normal(batch, times, channels), Small(r.Normal(batch, times, channels)), r.Normal(channels, keys),
+            r => [r.Normal(batch, times, channels), Small(r.Normal(batch, times, channels)),
+                Negative(r.Normal(channels, keys)),
                 r.Normal(batch, times, keys), r.Normal(batch, times, keys), r.Normal(channels),
                 .. state ? [r.Normal(batch, keys, channels)] : Array.Empty<Tensor>()],
             (c, x) => c.SelectiveScan(x[0], x[1], x[2], x[3], x[4], x[5], state ? x[6] : null).Y,

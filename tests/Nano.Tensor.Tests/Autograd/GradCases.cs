@@ -4,7 +4,8 @@ namespace Nano.Tests;
 internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
-        .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored(), .. Scans()];
+        .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored(), .. Scans(),
+        .. Recurrences()];
 
     private static IEnumerable<GradCase> Products()
     {

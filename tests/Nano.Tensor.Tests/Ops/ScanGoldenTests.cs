@@ -65,6 +65,43 @@ public class ScanGoldenTests
             run.Check("state", state, (1, 2));
             run.CheckGradients(y);
         },
+        ["lstm"] = run =>
+        {
+            var (y, h, c) = run.Compute.Lstm(run.Input("x"), Weights(run), run.Input("h"), run.Input("c"), Lengths(run),
+                IsReverse(run));
+            run.Check("y", y);
+            run.Check("h2", h);
+            run.Check("c2", c);
+            run.CheckGradients(y);
+        },
+        ["lstm_cell"] = run =>
+        {
+            var c = run.Compute;
+            var x = run.Input("x");
+            var (y, h, memory) = c.Lstm(x.Reshape(new Shape(3, 1, 5)), Weights(run), run.Input("h"), run.Input("c"));
+            run.Check("h2", y);
+            run.Check("h2", h);
+            run.Check("c2", memory);
+            // gradients reach h and c: half of dh through y, half through h
+            var dh = c.Scale(run.Upstream(0, 1), 0.5f);
+            var loss = c.Add(c.Sum(c.Multiply(y, dh.Reshape(y.Shape))), c.Sum(c.Multiply(h, dh.Reshape(h.Shape))));
+            loss = c.Add(loss, c.Sum(c.Multiply(memory, run.Upstream(1, 1).Reshape(memory.Shape))));
+            c.Tape!.Backward(c, loss);
+            run.CheckGradientsOfInputs();
+        },
+        ["gru"] = run =>
+        {
+            var (y, h) = run.Compute.Gru(run.Input("x"), Weights(run), run.Input("h"), Lengths(run), IsReverse(run));
+            run.Check("y", y);
+            run.Check("h2", h);
+            run.CheckGradients(y);
+        },
+        ["gru_cell"] = run =>
+        {
+            var h = run.Compute.Gru(run.Input("x").Reshape(new Shape(3, 1, 5)), Weights(run), run.Input("h")).H;
+            run.Check("h2", h);
+            run.CheckGradients(h);
+        },
         ["causal_conv1d"] = run =>
         {
             var y = run.Compute.Activation(ActivationKind.Silu,
@@ -73,6 +110,17 @@ public class ScanGoldenTests
             run.CheckGradients(y);
         },
     };
+
+    private static RecurrentWeights Weights(Running run) => new(run.Input("weight_ih"), run.Input("weight_hh"),
+        run.Input("bias_ih"), run.Input("bias_hh"));
+
+    private static bool IsReverse(Running run) => run.Attributes.GetProperty("direction").GetString() == "reverse";
+
+    private static Tensor Lengths(Running run)
+    {
+        int[] lengths = [.. run.Attributes.GetProperty("lengths").EnumerateArray().Select(length => length.GetInt32())];
+        return Tensor.From(new Shape(lengths.Length), lengths);
+    }
 
     public static TheoryData<string> Names =>
         [.. ScanGoldens.Cases.Select(test => test.GetProperty("case").GetString()!)];

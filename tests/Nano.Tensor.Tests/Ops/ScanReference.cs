@@ -46,4 +46,47 @@ internal static class ScanReference
                 }
         return y;
     }
+
+    /// <summary>
+    /// y [B, T, H], then h and c [B, H] after the last step, of a recurrent net. x holds: x, weight_ih, weight_hh,
+    /// bias_ih, bias_hh, h and, for an LSTM, c.
+    /// </summary>
+    public static double[] Recurrent(CellKind kind, double[][] x, int batch, int times, int inputs, int width,
+        int[] lengths, bool reverse)
+    {
+        int gates = kind switch { CellKind.Lstm => 4, CellKind.Gru => 3, _ => 1 } * width;
+        var y = new double[batch * times * width];
+        double[] states = (double[])x[5].Clone(), memory = kind == CellKind.Lstm ? (double[])x[6].Clone() : [];
+        for (int row = 0; row < batch; row++)
+            for (int step = 0; step < lengths[row]; step++)
+            {
+                int at = (row * times) + (reverse ? lengths[row] - 1 - step : step);
+                double[] h = states[(row * width)..((row + 1) * width)];
+                double[] a = Linear(x[0][(at * inputs)..((at + 1) * inputs)], x[1], x[3], gates, inputs),
+                    b = Linear(h, x[2], x[4], gates, width);
+                for (int i = 0; i < width; i++)
+                {
+                    double Gate(int gate) => Sigmoid(a[(gate * width) + i] + b[(gate * width) + i]);
+                    int last = i + (2 * width);
+                    ref double state = ref states[(row * width) + i];
+                    if (kind == CellKind.Lstm)
+                    {
+                        ref double c = ref memory[(row * width) + i];
+                        c = (Gate(1) * c) + (Gate(0) * Math.Tanh(a[last] + b[last]));
+                        state = Gate(3) * Math.Tanh(c);
+                    }
+                    else if (kind == CellKind.Gru)
+                        state = ((1 - Gate(1)) * Math.Tanh(a[last] + (Gate(0) * b[last]))) + (Gate(1) * h[i]);
+                    else
+                        state = Math.Tanh(a[i] + b[i]);
+                    y[(at * width) + i] = state;
+                }
+            }
+        return [.. y, .. states, .. memory];
+    }
+
+    private static double[] Linear(double[] x, double[] w, double[] b, int outputs, int inputs) =>
+        Reference.Linear(x, w, b, outputs, inputs);
+
+    public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 }
