@@ -14,6 +14,9 @@ public class ScanGoldenTests
 
         public Compute Compute => compute;
 
+        /// <summary>H of a state [B, H, ..].</summary>
+        public int HeadsOf(string name) => test.GetProperty("shapes").GetProperty(name)[1].GetInt32();
+
         public JsonElement Attributes => test.GetProperty("attrs");
 
         public int Number(string name, int otherwise) =>
@@ -102,6 +105,57 @@ public class ScanGoldenTests
             run.Check("h2", h);
             run.CheckGradients(h);
         },
+        ["ssd"] = run =>
+        {
+            var (y, state) = run.Compute.Ssd(Flat(run.Input("x")), run.Input("dt"), run.Input("A"),
+                Flat(run.Input("B")), Flat(run.Input("C")), 2, run.Input("D"));
+            run.Check("y", y);
+            run.Check("state", state, (2, 3));
+            run.CheckGradients(y);
+        },
+        ["wkv7"] = run =>
+        {
+            var (y, state) = run.Compute.Wkv7(Flat(run.Input("r")), Flat(run.Input("w")), Flat(run.Input("k")),
+                Flat(run.Input("v")), Flat(run.Input("a")), Flat(run.Input("b")), run.HeadsOf("state"));
+            run.Check("y", y);
+            run.Check("state", state, (2, 3));
+            run.CheckGradients(y);
+        },
+        ["retention"] = run =>
+        {
+            var (q, k, v) = (run.Input("q", Times), run.Input("k", Times), run.Input("v", Times));
+            float[] gammas = [.. run.Attributes.GetProperty("gamma").EnumerateArray().Select(g => g.GetSingle())];
+            var (y, state) = run.Compute.Retention(
+                run.Compute.Scale(Flat(q), 1 / MathF.Sqrt(q.Shape[3])), Flat(k), Flat(v),
+                Tensor.From(new Shape(gammas.Length), gammas));
+            run.Check("y", y.Reshape(v.Shape), Times);
+            run.Check("state", state);
+            run.CheckGradients(y, Times);
+        },
+        ["linear_attention"] = run =>
+        {
+            var (q, k, v) = (run.Input("q", Times), run.Input("k", Times), run.Input("v", Times));
+            var (y, state) = run.Compute.LinearAttention(Flat(q), Flat(k), Flat(v), q.Shape[2]);
+            int values = v.Shape[3];
+            run.Check("y", y.Reshape(v.Shape), Times);
+            run.Check("state", Columns(state, 0, values));
+            run.Check("norm", Columns(state, values, 1));
+            run.CheckGradients(y, Times);
+        },
+        ["gated_delta_rule"] = run =>
+        {
+            var c = run.Compute;
+            var (q, k, v) = (run.Input("q", Times), run.Input("k", Times), run.Input("v", Times));
+            // exp(-softplus(x)) is the sigmoid of -x
+            var decay = c.Activation(ActivationKind.Sigmoid, c.Scale(run.Input("alpha", Times), -1));
+            var rate = c.Activation(ActivationKind.Sigmoid, run.Input("beta", Times));
+            var (y, state) = c.GatedDeltaRule(
+                Flat(c.Scale(OfLengthOne(c, q), 1 / MathF.Sqrt(q.Shape[3]))), Flat(OfLengthOne(c, k)), Flat(v), decay,
+                rate);
+            run.Check("y", y.Reshape(v.Shape), Times);
+            run.Check("state", state, (2, 3));
+            run.CheckGradients(y, Times);
+        },
         ["causal_conv1d"] = run =>
         {
             var y = run.Compute.Activation(ActivationKind.Silu,
@@ -110,6 +164,28 @@ public class ScanGoldenTests
             run.CheckGradients(y);
         },
     };
+
+    /// <summary>[B, H, T, D] and [B, T, H, D].</summary>
+    private static readonly (int, int) Times = (1, 2);
+
+    /// <summary>[B, T, H, D] as [B, T, H D].</summary>
+    private static Tensor Flat(Tensor x) => x.Reshape(new Shape(x.Shape[0], x.Shape[1], x.Shape[2] * x.Shape[3]));
+
+    private static Tensor Columns(Tensor x, int start, int count)
+    {
+        var part = new Tensor(x.Shape.WithColumns(count));
+        part.CopyFrom(x.SliceColumns(start, count));
+        return part;
+    }
+
+    /// <summary>x / sqrt(sum x^2 + 1e-6), by a norm over the mean.</summary>
+    private static Tensor OfLengthOne(Compute compute, Tensor x)
+    {
+        int columns = x.Shape.Columns;
+        var weight = new Tensor(new Shape(columns)) { WantsGradient = false };
+        weight.Data.Fill(1 / MathF.Sqrt(columns));
+        return compute.RmsNorm(x, weight, 1e-6f / columns);
+    }
 
     private static RecurrentWeights Weights(Running run) => new(run.Input("weight_ih"), run.Input("weight_hh"),
         run.Input("bias_ih"), run.Input("bias_hh"));

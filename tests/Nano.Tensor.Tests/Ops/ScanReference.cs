@@ -89,4 +89,55 @@ internal static class ScanReference
         Reference.Linear(x, w, b, outputs, inputs);
 
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
+
+    /// <summary>
+    /// y [B, T, H P], then the final state [B, H, N, P], of a scan whose state is a matrix S [N, P] per head: a step
+    /// changes the matrix of a head, given the row of the batch and time as one number; then y = S^T q.
+    /// </summary>
+    public static double[] Matrix(double[] q, double[]? initial, int batch, int times, int heads, int groups, int keys,
+        int values, Action<int, int, double[,]> step)
+    {
+        var y = new double[batch * times * heads * values];
+        var final = new double[batch * heads * keys * values];
+        for (int i = 0; i < batch * heads; i++)
+        {
+            int row = i / heads, head = i % heads, group = head / (heads / groups);
+            var s = new double[keys, values];
+            for (int n = 0; n < keys * values; n++)
+                s[n / values, n % values] = initial is null ? 0 : initial[(i * keys * values) + n];
+            for (int t = 0; t < times; t++)
+            {
+                int at = (row * times) + t;
+                step(at, head, s);
+                for (int p = 0; p < values; p++)
+                    for (int n = 0; n < keys; n++)
+                        y[(((at * heads) + head) * values) + p] += s[n, p] * q[(((at * groups) + group) * keys) + n];
+            }
+            for (int n = 0; n < keys * values; n++)
+                final[(i * keys * values) + n] = s[n / values, n % values];
+        }
+        return [.. y, .. final];
+    }
+
+    /// <summary>S = a S + k v^T.</summary>
+    public static void Decay(double[,] s, double a, ReadOnlySpan<double> k, ReadOnlySpan<double> v)
+    {
+        for (int n = 0; n < k.Length; n++)
+            for (int p = 0; p < v.Length; p++)
+                s[n, p] = (a * s[n, p]) + (k[n] * v[p]);
+    }
+
+    /// <summary>S^T k.</summary>
+    public static double[] Under(double[,] s, ReadOnlySpan<double> k)
+    {
+        var held = new double[s.GetLength(1)];
+        for (int n = 0; n < k.Length; n++)
+            for (int p = 0; p < held.Length; p++)
+                held[p] += s[n, p] * k[n];
+        return held;
+    }
+
+    /// <summary>Numbers of a head: row at of [.., heads, width].</summary>
+    public static ReadOnlySpan<double> Head(double[] x, int at, int heads, int head, int width) =>
+        x.AsSpan(((at * heads) + head) * width, width);
 }
