@@ -5,7 +5,7 @@ internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
         .. Losses(), .. Attentions(), .. Views(), .. Repeats(), .. Stored(), .. Scans(),
-        .. MatrixScans(), .. Recurrences()];
+        .. MatrixScans(), .. Recurrences(), .. Images()];
 
     private static IEnumerable<GradCase> Products()
     {

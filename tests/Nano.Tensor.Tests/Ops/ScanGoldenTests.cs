@@ -156,6 +156,10 @@ public class ScanGoldenTests
             run.Check("state", state, (2, 3));
             run.CheckGradients(y, Times);
         },
+        ["conv1d"] = Conv,
+        ["conv2d"] = Conv,
+        ["max_pool2d"] = run => Pool(run, PoolKind.Max),
+        ["avg_pool2d"] = run => Pool(run, PoolKind.Average),
         ["causal_conv1d"] = run =>
         {
             var y = run.Compute.Activation(ActivationKind.Silu,
@@ -164,6 +168,21 @@ public class ScanGoldenTests
             run.CheckGradients(y);
         },
     };
+
+    private static void Conv(Running run)
+    {
+        var y = run.Compute.Conv(run.Input("x"), run.Input("w"), run.Input("b"), new ConvOptions(run.Number("stride", 1),
+            run.Number("padding", 0), run.Number("dilation", 1), run.Number("groups", 1)));
+        run.Check("y", y);
+        run.CheckGradients(y);
+    }
+
+    private static void Pool(Running run, PoolKind kind)
+    {
+        var y = run.Compute.Pool(kind, run.Input("x"), run.Number("kernel", 0), run.Number("stride", 0));
+        run.Check("y", y);
+        run.CheckGradients(y);
+    }
 
     /// <summary>[B, H, T, D] and [B, T, H, D].</summary>
     private static readonly (int, int) Times = (1, 2);
