@@ -179,7 +179,8 @@ public static class ConvExtensions
         ConvOptions? options = null)
     {
         var o = options ?? new ConvOptions();
-        bool fits = x.Shape.Rank is 3 or 4 && weight.Shape.Rank == x.Shape.Rank && o.Stride > 0 && o.Padding >= 0
+        bool fits = x.Shape.Rank is 3 or 4 && weight.Shape.Rank == x.Shape.Rank && weight.Shape[-1] > 0
+            && (weight.Shape.Rank == 3 || weight.Shape[2] > 0) && o.Stride > 0 && o.Padding >= 0
             && o.Dilation > 0 && o.Groups > 0 && weight.Shape[0] % o.Groups == 0
             && x.Shape[1] == (long)weight.Shape[1] * o.Groups && (bias is null || bias.Shape == new Shape(weight.Shape[0]));
         if (!fits)

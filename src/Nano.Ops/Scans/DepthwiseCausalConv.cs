@@ -124,7 +124,10 @@ internal readonly record struct DepthwiseCausalConvOp(Tensor X, Tensor Weight, T
             S.Store(y + i, S.Fma(S.Load(w + i), S.Load(x + i), S.Load(y + i)));
     }
 
-    /// <summary>Gradients of the inputs of times [first, first + count), in rows of their own.</summary>
+    /// <summary>
+    /// Gradients of the inputs of times [first, first + count), in rows of their own: the terms of later times first,
+    /// so that parts of a sequence continue the sums of the whole.
+    /// </summary>
     private readonly unsafe struct InputGradient(Sizes size, int first, int count, float* dy, float* final, float* taps,
         nint stride, GradientTarget dx) : IKernel
     {
@@ -135,7 +138,11 @@ internal readonly record struct DepthwiseCausalConvOp(Tensor X, Tensor Weight, T
                 nint row = at / count, time = first + (at % count), inTail = time - size.Times + size.Kernel - 1;
                 var target = dx.At(at * stride);
                 target.Begin(0, size.Channels);
-                for (int k = size.Kernel - 1; k >= 0; k--)
+                if (final != null && inTail >= 0)
+                    new ElementwiseLoop<GradientTargetExtensions.Copy>(new(
+                        final + (((row * (size.Kernel - 1)) + inTail) * size.Channels), new(target.Pointer, true)))
+                        .Run<S, V>(0, size.Channels, scratch);
+                for (int k = 0; k < size.Kernel; k++)
                 {
                     nint reached = time + size.Kernel - 1 - k;
                     if (reached >= 0 && reached < size.Times)
@@ -143,10 +150,6 @@ internal readonly record struct DepthwiseCausalConvOp(Tensor X, Tensor Weight, T
                             dy + (((row * size.Times) + reached) * size.Channels), target.Pointer))
                             .Run<S, V>(0, size.Channels, scratch);
                 }
-                if (final != null && inTail >= 0)
-                    new ElementwiseLoop<GradientTargetExtensions.Copy>(new(
-                        final + (((row * (size.Kernel - 1)) + inTail) * size.Channels), new(target.Pointer, true)))
-                        .Run<S, V>(0, size.Channels, scratch);
             }
         }
     }
