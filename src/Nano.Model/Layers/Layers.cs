@@ -32,8 +32,6 @@ public enum NormKind
 /// <summary>A norm of rows [.., C]. Weight [C]; bias [C] or none.</summary>
 public sealed record Norm(NormKind Kind, Tensor Weight, Tensor? Bias, float Epsilon)
 {
-    private readonly Tensor? one = Kind == NormKind.RmsPlusOne ? Ones(Weight.Shape) : null;
-
     /// <summary>Declares NAME.weight and, of a kind with a bias, NAME.bias.</summary>
     public static Norm Declare(Parameters parameters, string name, int? block, int channels, NormKind kind,
         float epsilon)
@@ -48,16 +46,9 @@ public sealed record Norm(NormKind Kind, Tensor Weight, Tensor? Bias, float Epsi
     public Tensor Forward(Compute compute, Tensor x) => Kind switch
     {
         NormKind.Rms => compute.RmsNorm(x, Weight, Epsilon),
-        NormKind.RmsPlusOne => compute.RmsNorm(x, compute.Add(Weight, one!), Epsilon),
+        NormKind.RmsPlusOne => compute.RmsNormPlusOne(x, Weight, Epsilon),
         _ => compute.LayerNorm(x, Weight, Bias, Epsilon),
     };
-
-    private static Tensor Ones(Shape shape)
-    {
-        var ones = new Tensor(shape);
-        ones.Data.Fill(1);
-        return ones;
-    }
 }
 
 /// <summary>

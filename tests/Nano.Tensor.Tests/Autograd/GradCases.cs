@@ -5,7 +5,8 @@ internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
         .. Losses(), .. Attentions(), .. AttentionOptionCases(), .. Views(), .. Repeats(), .. Stored(), .. Shapes(),
-        .. Broadcasts(), .. Reductions(), .. Norms(), .. PairLossCases(), .. Contrasts(), .. Einsums()];
+        .. Broadcasts(), .. Reductions(), .. Norms(), .. PairLossCases(), .. Contrasts(), .. Einsums(), .. Scans(),
+        .. MatrixScans(), .. Recurrences(), .. Images()];
 
     private static IEnumerable<GradCase> Products()
     {

@@ -85,6 +85,7 @@ public class BitwiseTests
                 (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
         new("sum", r => [r.Normal(21001)], (c, x) => c.Sum(x[0])),
         new("mean of rows", r => [r.Normal(151, 137)], (c, x) => c.Mean(x[0])),
+        .. ScanCases.All.Select(test => new BitCase(test.Name, test.Inputs, test.Run)),
         .. Enum.GetValues<ActivationKind>().Select(kind =>
             new BitCase($"activation {kind}", r => [r.Normal(3, 7001)], (c, x) => c.Activation(kind, x[0]))),
     ];
@@ -164,6 +165,8 @@ public class BitwiseTests
         ("softmax", r => r.Normal(41, 67), (c, x, r) => c.Softmax(x)),
         ("attention", r => r.Normal(5, 70, 30), (c, x, r) =>
             c.CausalAttention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10), 2, 2)),
+        .. ScanCases.Rows.Select(test => (test.Name, (Func<Random, Tensor>)(r => r.Normal(5, 7, test.Columns)),
+            (Func<Compute, Tensor, Random, Tensor>)((c, x, r) => test.Run(c, x, x, r)))),
     ];
 
     [Fact]

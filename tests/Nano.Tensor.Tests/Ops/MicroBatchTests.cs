@@ -27,6 +27,18 @@ public class MicroBatchTests
         new("add", r => r.Normal(Rows, 3, 19), r => [r.Normal(3, 19)], (c, x, first, p) => c.Add(x, p[0])),
         new("multiply by a table row", r => r.Normal(Rows, 3, 19), r => [r.Normal(11, 19)],
             (c, x, first, p) => c.Multiply(x, c.Embedding(p[0], Part(first, x.Shape[0])))),
+        new("selective scan", r => r.Normal(Rows, 3, 19), r => [r.Normal(15, 2), r.Normal(15)],
+            (c, x, first, p) => c.SelectiveScan(x.SliceColumns(0, 15), x.SliceColumns(0, 15), p[0],
+                x.SliceColumns(15, 2), x.SliceColumns(17, 2), p[1]).Y),
+        new("ssd", r => r.Normal(Rows, 3, 19), r => [r.Normal(3), r.Normal(3)],
+            (c, x, first, p) => c.Ssd(x.SliceColumns(0, 12), x.SliceColumns(12, 3), p[0], x.SliceColumns(15, 2),
+                x.SliceColumns(17, 2), 1, p[1]).Y),
+        new("causal convolution", r => r.Normal(Rows, 3, 19), r => [r.Normal(19, 1, 4), r.Normal(19)],
+            (c, x, first, p) => c.DepthwiseCausalConv(x, p[0], p[1]).Y),
+        .. Enum.GetValues<CellKind>().Select(kind => new BatchCase($"{kind} cell", r => r.Normal(Rows, 3, 19),
+            r => ScanCases.Weights(r, kind, 19, 5), (c, x, first, p) => ScanCases.Recurrent(c, kind, x, p, 0))),
+        new("convolution", r => r.Normal(Rows, 3, 19), r => [r.Normal(4, 3, 3), r.Normal(4)],
+            (c, x, first, p) => c.Conv(x, p[0], p[1], new ConvOptions(2, 1))),
     ];
 
     public static TheoryData<string> Names => [.. Cases.Select(c => c.Name)];

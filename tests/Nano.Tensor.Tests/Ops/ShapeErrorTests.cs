@@ -173,6 +173,33 @@ public class ShapeErrorTests
         ("sophia", ["[2]", "[3]"], c => c.Sophia(T(2), T(2), T(2), T(3), default)),
         ("sophia", ["[2]", "[3]"], c => c.SophiaEstimate(T(2), T(3), 1, 0.9)),
         ("adafactor", ["[2]", "[3]"], c => c.Adafactor(T(2), T(2), T(3), default)),
+        ("selective-scan", ["[2, 3, 4]", "[4, 5]", "[2, 3, 6]"], c =>
+            c.SelectiveScan(T(2, 3, 4), T(2, 3, 4), T(4, 5), T(2, 3, 6), T(2, 3, 6))),
+        ("selective-scan", ["[2, 4, 5]"], c =>
+            c.SelectiveScan(T(2, 3, 4), T(2, 3, 4), T(4, 5), T(2, 3, 5), T(2, 3, 5), null, T(2, 4, 5))),
+        ("causal-conv", ["[2, 3, 4]", "[4, 3]"], c => c.DepthwiseCausalConv(T(2, 3, 4), T(4, 3))),
+        ("causal-conv", ["[2, 3, 4]", "[4, 1, 3]", "[2, 3, 3]"], c =>
+            c.DepthwiseCausalConv(T(2, 3, 4), T(4, 1, 3), null, T(2, 3, 3))),
+        ("lstm", ["[2, 3, 4]", "[20, 3]", "[20, 5]"], c => c.Lstm(T(2, 3, 4), new(T(20, 3), T(20, 5)))),
+        ("lstm", ["[2, 3, 4]", "[20, 4]", "[2, 4]"], c => c.Lstm(T(2, 3, 4), new(T(20, 4), T(20, 5)), T(2, 4))),
+        ("gru", ["[2, 3, 4]", "[20, 4]", "[20, 5]"], c => c.Gru(T(2, 3, 4), new(T(20, 4), T(20, 5)))),
+        ("gru", ["[2, 3, 4]", "length 4"], c =>
+            c.Gru(T(2, 3, 4), new(T(15, 4), T(15, 5)), lengths: Ids(3, 4))),
+        ("rnn", ["[2, 3, 4]", "[3]"], c => c.Rnn(T(2, 3, 4), new(T(5, 4), T(5, 5)), lengths: Ids(3, 3, 3))),
+        ("ssd", ["[2, 3, 8]", "[2, 3, 4]", "3 groups"], c =>
+            c.Ssd(T(2, 3, 8), T(2, 3, 4), T(4), T(2, 3, 6), T(2, 3, 6), 3)),
+        ("retention", ["[2, 3, 8]", "[2, 3, 7]"], c =>
+            c.Retention(T(2, 3, 8), T(2, 3, 8), T(2, 3, 7), T(2))),
+        ("linear-attention", ["[2, 3, 8]", "3 heads"], c =>
+            c.LinearAttention(T(2, 3, 8), T(2, 3, 8), T(2, 3, 8), 3)),
+        ("wkv7", ["[2, 3, 8]", "[2, 2, 4, 5]"], c => c.Wkv7(T(2, 3, 8), T(2, 3, 8), T(2, 3, 8), T(2, 3, 8), T(2, 3, 8),
+            T(2, 3, 8), 2, T(2, 2, 4, 5))),
+        ("gated-delta-rule", ["[2, 3, 8]", "[2, 3, 3]"], c =>
+            c.GatedDeltaRule(T(2, 3, 8), T(2, 3, 8), T(2, 3, 8), T(2, 3, 3), T(2, 3, 3))),
+        ("conv", ["[2, 3, 8]", "[4, 2, 3]"], c => c.Conv(T(2, 3, 8), T(4, 2, 3))),
+        ("conv", ["[2, 4, 8, 8]", "[5, 2, 3, 3]", "2 groups"], c =>
+            c.Conv(T(2, 4, 8, 8), T(5, 2, 3, 3), null, new ConvOptions(Groups: 2))),
+        ("pool", ["[2, 3]"], c => c.Pool(PoolKind.Max, T(2, 3), 2)),
         ("adafactor", ["[2, 3]", "[3]", "[2]"], c => c.Adafactor(T(2, 3), T(2, 3), T(3), T(2), default)),
         ("adafactor", ["[2, 3]", "[3, 2]"], c => c.Adafactor(T(2, 3), T(3, 2), T(2), T(3), default)),
         ("muon", ["[2, 3]", "[3, 2]"], c => c.Muon(T(2, 3), T(2, 3), T(3, 2), 1, default)),
