@@ -45,6 +45,8 @@ public sealed class ModelVerifier : IDisposable
         {
             if (verifier.model is LanguageModel decoder)
                 verifier.CheckGreedy(decoder);
+            else if (verifier.model is IEncoderDecoder writer)
+                verifier.CheckGreedy(writer);
             verifier.CheckForwardAndBackward();
             verifier.CheckOptimizer();
         }
@@ -140,6 +142,20 @@ public sealed class ModelVerifier : IDisposable
             int wrong = ids.Zip(expected).Count(pair => pair.First != pair.Second);
             rows.Add(new VerificationRow(name, wrong, expected.Length, 0, wrong == 0));
         }
+    }
+
+    /// <summary>The likeliest continuation about the first row of the batch must be exact.</summary>
+    private void CheckGreedy(IEncoderDecoder writer)
+    {
+        if (!golden.Entries.ContainsKey("greedy_ids"))
+            return;
+        int[] prompt = Ids("greedy_prompt"), expected = Ids("greedy_ids"), text = Ids("input_ids");
+        int columns = (int)golden.Entries["input_ids"].Shape[1];
+        int length = golden.Entries.ContainsKey("attention_mask") ? Ids("attention_mask")[..columns].Sum() : columns;
+        int[] ids = [.. prompt, .. compute.WithoutTape(() =>
+            writer.Write(compute, text.AsSpan(0, length), prompt, expected.Length - prompt.Length))];
+        int wrong = ids.Zip(expected).Count(pair => pair.First != pair.Second);
+        rows.Add(new VerificationRow("greedy_ids", wrong, expected.Length, 0, wrong == 0));
     }
 
     private Tensor Forward(Action<string, Tensor>? watch)
