@@ -61,11 +61,12 @@ public class ProfilerTests
         ((c, r) => ScanCases.SelectiveScan(c, r).Y, new("selective scan forward", ((7 * 4) + 3) * 6,
             4 * (6 + 6 + 12 + 8 + 8 + 3 + 12 + 12 + 6)), new("selective scan backward", ((20 * 4) + 8) * 6,
             4 * (6 + 6 + 12 + 8 + 8 + 3 + 12 + 6 + 6 + 6 + 12 + 8 + 8))),
-        ((c, r) => ScanCases.SelectiveScan(c, r).State, new("final state forward", 0, 4 * 24), new("final state backward",
-            0, 4 * 24)),
+        ((c, r) => ScanCases.SelectiveScan(c, r).State, new("final state forward", 0, 4 * 24),
+            new("final state backward", 0, 4 * 24)),
         // x, y [2, 3, 4], three taps, a tail of two inputs
-        ((c, r) => c.DepthwiseCausalConv(r.Normal(2, 3, 4), r.Normal(4, 1, 3), r.Normal(4)).Y, new("causal conv forward",
-            2 * 3 * 24, 4 * (24 + 12 + 4 + 16 + 24)), new("causal conv backward", 4 * 3 * 24, 4 * (24 + 12 + 24 + 24 + 12))),
+        ((c, r) => c.DepthwiseCausalConv(r.Normal(2, 3, 4), r.Normal(4, 1, 3), r.Normal(4)).Y,
+            new("causal conv forward", 2 * 3 * 24, 4 * (24 + 12 + 4 + 16 + 24)),
+            new("causal conv backward", 4 * 3 * 24, 4 * (24 + 12 + 24 + 24 + 12))),
         // 6 rows of 4 numbers times [20, 4], and of 5 times [20, 5]
         ((c, r) => c.Lstm(r.Normal(2, 3, 4), new(r.Normal(20, 4), r.Normal(20, 5))).Y, new("lstm forward",
             2 * 6 * 20 * 9, 4 * (24 + 80 + 100 + 120 + 30)), new("lstm backward", 4 * 6 * 20 * 9,
@@ -85,7 +86,8 @@ public class ProfilerTests
             r.Normal(1, 2, 8), 2).Y, new("wkv7 forward", 9 * 4 * 12, 4 * ((5 * 16) + 12 + 24 + 24 + 12)),
             new("wkv7 backward", 30 * 4 * 12, 4 * ((5 * 16) + 12 + 24 + 12 + (5 * 16) + 12))),
         ((c, r) => c.GatedDeltaRule(r.Normal(1, 2, 8), r.Normal(1, 2, 8), r.Normal(1, 2, 6), r.Normal(1, 2, 2),
-            r.Normal(1, 2, 2)).Y, new("gated delta rule forward", 7 * 4 * 12, 4 * (16 + 16 + 12 + 4 + 4 + 24 + 24 + 12)),
+            r.Normal(1, 2, 2)).Y, new("gated delta rule forward", 7 * 4 * 12,
+            4 * (16 + 16 + 12 + 4 + 4 + 24 + 24 + 12)),
             new("gated delta rule backward", 24 * 4 * 12,
             4 * (16 + 16 + 12 + 4 + 4 + 24 + 12 + 16 + 16 + 12 + 4 + 4))),
         // 9 inputs of each of 4 x 5 outputs in 2 images
