@@ -211,7 +211,8 @@ public static class RecurrentExtensions
         if (!fits)
             throw new ArgumentException(
                 $"{name}: x {x}, weight_ih {weights.Input}, weight_hh {weights.Hidden}, biases "
-                + $"{Shown(weights.InputBias)} and {Shown(weights.HiddenBias)}, h {Shown(h)}, c {Shown(c)}, lengths {Shown(lengths)} do not fit; "
+                + $"{Shown(weights.InputBias)} and {Shown(weights.HiddenBias)}, h {Shown(h)}, c {Shown(c)}, "
+                + $"lengths {Shown(lengths)} do not fit; "
                 + $"wanted [B, T, I], [{C.Gates} H, I], [{C.Gates} H, H], [{C.Gates} H] twice, [B, H] twice, [B]");
         foreach (int length in lengths is null ? [] : lengths.Ids)
             if (length < 0 || length > x.Shape[1])
