@@ -43,7 +43,8 @@ internal readonly record struct ConvOp(Tensor X, Tensor Weight, Tensor? Bias, Co
             new BiasPlanes(Weight.Shape[0], sizes.Places, Bias is null ? null : Bias.Contiguous("conv").Pointer,
                 Y.Pointer));
         for (int i = 0; i < X.Shape[0] * Options.Groups; i++)
-            Gemm.Run(compute, Outputs, sizes.Places, Depth, WeightsOf(i), new(Columns(compute, i, columns), sizes.Places),
+            Gemm.Run(compute, Outputs, sizes.Places, Depth, WeightsOf(i),
+                new(Columns(compute, i, columns), sizes.Places),
                 new(Y.Pointer + (i * (nint)Outputs * sizes.Places), sizes.Places), accumulate: true);
         compute.Release(columns);
     }
@@ -101,7 +102,8 @@ internal readonly record struct ConvOp(Tensor X, Tensor Weight, Tensor? Bias, Co
     }
 
     /// <summary>db[o] += the sums of the planes of channel o, image after image.</summary>
-    private readonly unsafe struct PlaneSums(int images, int channels, int places, float* dy, GradientTarget db) : IKernel
+    private readonly unsafe struct PlaneSums(int images, int channels, int places, float* dy, GradientTarget db)
+        : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
         {
@@ -136,7 +138,9 @@ internal readonly record struct ConvOp(Tensor X, Tensor Weight, Tensor? Bias, Co
         }
     }
 
-    /// <summary>Each place of x gathers from the taps that read it, in their order (col2im); an item is a row.</summary>
+    /// <summary>
+    /// Each place of x gathers from the taps that read it, in their order (col2im); an item is a row.
+    /// </summary>
     private readonly unsafe struct FoldColumns(WindowSizes sizes, float* columns, GradientTarget dx) : IKernel
     {
         public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
@@ -182,7 +186,8 @@ public static class ConvExtensions
         bool fits = x.Shape.Rank is 3 or 4 && weight.Shape.Rank == x.Shape.Rank && weight.Shape[-1] > 0
             && (weight.Shape.Rank == 3 || weight.Shape[2] > 0) && o.Stride > 0 && o.Padding >= 0
             && o.Dilation > 0 && o.Groups > 0 && weight.Shape[0] % o.Groups == 0
-            && x.Shape[1] == (long)weight.Shape[1] * o.Groups && (bias is null || bias.Shape == new Shape(weight.Shape[0]));
+            && x.Shape[1] == (long)weight.Shape[1] * o.Groups
+            && (bias is null || bias.Shape == new Shape(weight.Shape[0]));
         if (!fits)
             throw new ArgumentException(
                 $"conv: x {x}, weight {weight}, bias {bias?.ToString() ?? "none"} with stride {o.Stride}, padding "

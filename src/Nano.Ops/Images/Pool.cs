@@ -116,7 +116,8 @@ public static class PoolExtensions
     {
         if (x.Shape.Rank is not (3 or 4) || kernel <= 0 || stride < 0)
             throw new ArgumentException(
-                $"pool: x {x} with windows of {kernel} and stride {stride} does not fit; wanted [B, C, L] or [B, C, H, W]");
+                $"pool: x {x} with windows of {kernel} and stride {stride} does not fit; wanted [B, C, L] or "
+                + "[B, C, H, W]");
         stride = stride == 0 ? kernel : stride;
         var op = new PoolOp(kind, x, kernel, stride,
             compute.New(PoolOp.SizesOf(x.Shape, kernel, stride).Output(x.Shape, x.Shape[1])));

@@ -7,7 +7,7 @@ namespace Nano;
 /// <param name="Groups">Parts that channels are cut into; each output reads one part of the inputs.</param>
 public readonly record struct ConvOptions(int Stride = 1, int Padding = 0, int Dilation = 1, int Groups = 1)
 {
-    /// <summary>Adjacent windows without padding.</summary>
+    /// <summary>Stride 1, no padding, no dilation, one group.</summary>
     public ConvOptions() : this(1)
     {
     }
@@ -31,7 +31,8 @@ internal readonly record struct WindowSizes(int Height, int Width, int KernelHei
     public int Plane => Height * Width;
 
     /// <summary>The first place that a tap reads; further windows read a stride further on each.</summary>
-    public (int Row, int Column) First(int tap) => (IsFlat ? 0 : (tap / KernelWidth * Options.Dilation) - Options.Padding,
+    public (int Row, int Column) First(int tap) => (
+        IsFlat ? 0 : (tap / KernelWidth * Options.Dilation) - Options.Padding,
         (tap % KernelWidth * Options.Dilation) - Options.Padding);
 
     private int Windows(int size, int kernel) =>

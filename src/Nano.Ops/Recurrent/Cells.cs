@@ -8,7 +8,9 @@ public enum CellKind
     /// <summary>h' = tanh(W x + U h).</summary>
     Tanh,
 
-    /// <summary>Long short-term memory (Hochreiter and Schmidhuber, 1997), with forget gates; gates i, f, g, o.</summary>
+    /// <summary>
+    /// Long short-term memory (Hochreiter and Schmidhuber, 1997), with forget gates; gates i, f, g, o.
+    /// </summary>
     Lstm,
 
     /// <summary>The gated recurrent unit (Cho et al., 2014); gates r, z, n.</summary>

@@ -185,7 +185,9 @@ public static class RecurrentExtensions
         return (op.Y, FinalStateOp.Of(compute, op.Y, op.FinalH));
     }
 
-    /// <summary>A plain recurrent net with tanh over x [B, T, I]; the parameters and results of <see cref="Lstm"/>.</summary>
+    /// <summary>
+    /// A plain recurrent net with tanh over x [B, T, I]; the parameters and results of <see cref="Lstm"/>.
+    /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit, or a length is not within T.</exception>
     public static (Tensor Y, Tensor H) Rnn(this Compute compute, Tensor x, in RecurrentWeights weights,
         Tensor? h = null, Tensor? lengths = null, bool reverse = false)
@@ -208,8 +210,9 @@ public static class RecurrentExtensions
             && (lengths is null || lengths.Shape == new Shape(x.Shape[0]));
         if (!fits)
             throw new ArgumentException(
-                $"{name}: x {x}, weight_ih {weights.Input}, weight_hh {weights.Hidden}, biases {Shown(weights.InputBias)} "
-                + $"and {Shown(weights.HiddenBias)}, h {Shown(h)}, c {Shown(c)}, lengths {Shown(lengths)} do not fit; "
+                $"{name}: x {x}, weight_ih {weights.Input}, weight_hh {weights.Hidden}, biases "
+                + $"{Shown(weights.InputBias)} and {Shown(weights.HiddenBias)}, h {Shown(h)}, c {Shown(c)}, "
+                + $"lengths {Shown(lengths)} do not fit; "
                 + $"wanted [B, T, I], [{C.Gates} H, I], [{C.Gates} H, H], [{C.Gates} H] twice, [B, H] twice, [B]");
         foreach (int length in lengths is null ? [] : lengths.Ids)
             if (length < 0 || length > x.Shape[1])

@@ -113,7 +113,8 @@ internal readonly unsafe struct StatesBefore(RecurrentLayout layout, float* init
         for (nint at = begin; at < end; at++)
         {
             nint row = at / layout.Times, time = at % layout.Times;
-            ScanStates.Copy(1, layout.Width, layout.IsActive(row, time) ? layout.Before(row, time, y, initial) : null, 0,
+            ScanStates.Copy(1, layout.Width,
+                layout.IsActive(row, time) ? layout.Before(row, time, y, initial) : null, 0,
                 before + (at * layout.Width), 0);
         }
     }

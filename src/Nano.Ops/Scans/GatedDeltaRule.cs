@@ -162,8 +162,8 @@ public static class GatedDeltaRuleExtensions
         if (!fits)
             throw new ArgumentException(
                 $"gated-delta-rule: q {q}, k {k}, v {v}, decay {decay}, rate {rate}, state "
-                + $"{initial?.ToString() ?? "none"} do not fit; wanted [B, T, H N] twice, [B, T, H P], [B, T, H] twice, "
-                + "[B, H, N, P]");
+                + $"{initial?.ToString() ?? "none"} do not fit; wanted [B, T, H N] twice, [B, T, H P], [B, T, H] "
+                + "twice, [B, H, N, P]");
         var sizes = MatrixScan.Sizes(v, heads, q.Shape[2] / heads);
         var op = new GatedDeltaRuleOp(q, k, v, decay, rate, initial?.Contiguous("gated-delta-rule"),
             compute.RetainedStates(sizes), compute.New(MatrixScan.StateShape(sizes)), compute.New(v.Shape));

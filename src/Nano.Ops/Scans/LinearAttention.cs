@@ -12,7 +12,8 @@ namespace Nano;
 /// </para>
 /// </summary>
 internal readonly record struct LinearAttentionOp(Tensor Q, Tensor K, Tensor V, int Heads, Tensor? Initial,
-    Tensor QueryFeatures, Tensor KeyFeatures, Tensor Values, Tensor Sums, Tensor? Retained, Tensor Final, Tensor Y) : IOp
+    Tensor QueryFeatures, Tensor KeyFeatures, Tensor Values, Tensor Sums, Tensor? Retained, Tensor Final, Tensor Y)
+    : IOp
 {
     public Tensor Output => Y;
 
@@ -41,7 +42,8 @@ internal readonly record struct LinearAttentionOp(Tensor Q, Tensor K, Tensor V, 
         compute.For(rows, chunk, 0, new Features(Q.Shape[2], Rows.Of(Q), QueryFeatures.Pointer));
         compute.For(rows, chunk, 0, new Features(Q.Shape[2], Rows.Of(K), KeyFeatures.Pointer));
         compute.For(rows, chunk, 0, new Extended(Heads, Width, Rows.Of(V), Values.Pointer));
-        ScanForward<DecayRule>.Run(compute, Rule(Sums), MatrixScan.Sizes(Values, Heads, Keys), Initial, Retained, Final);
+        ScanForward<DecayRule>.Run(compute, Rule(Sums), MatrixScan.Sizes(Values, Heads, Keys), Initial, Retained,
+            Final);
         compute.For(rows * Heads, Compute.RowsPerChunk(Width), 0, new Quotients(Width, Sums.Pointer, Y.Pointer));
     }
 

@@ -106,7 +106,8 @@ internal readonly unsafe struct DecayRule : IScanRule
     public void Back<S, V>(nint at, int head, nint channel, float* before, float* after, int stride, float* extras,
         float* gradient, float* sums) where S : ISimd<V> where V : unmanaged
     {
-        V decay = S.Splat(DecayAt(at, head)), value = S.Load(v.At(at) + channel), factor = S.Splat(Steps.Factor(at, head));
+        V decay = S.Splat(DecayAt(at, head)), factor = S.Splat(Steps.Factor(at, head));
+        V value = S.Load(v.At(at) + channel);
         V added = S.Multiply(value, factor), dy = S.Load(Y + (at * Channels) + channel);
         V overKeys = S.Splat(0), overState = S.Splat(0);
         float* kt = k.At(at) + (head / perGroup * keys), qt = q.At(at) + (head / perGroup * keys);

@@ -114,7 +114,9 @@ internal readonly record struct SelectiveScanOp(Tensor U, Tensor Dt, Tensor A, T
         }
     }
 
-    /// <summary>dA [C, N] += the sums of the rows [rows, N, C], in their order; times A if its logarithm was given.</summary>
+    /// <summary>
+    /// dA [C, N] += the sums of the rows [rows, N, C], in their order; times A if its logarithm was given.
+    /// </summary>
     private readonly unsafe struct SlopeGradient(int rows, int channels, int keys, float* sums, float* slopes,
         GradientTarget da) : IKernel
     {

@@ -27,8 +27,8 @@ internal readonly record struct SsdOp(Tensor X, Tensor Dt, Tensor A, Tensor B, T
     {
         compute.For((nint)Dt.Shape.Rows, Compute.RowsPerChunk(Heads), 0, new DecayTable(Rows.Of(Dt),
             A.Contiguous("ssd").Pointer, Heads, LogA, Slopes.Pointer, Decays.Pointer));
-        ScanForward<DecayRule>.Run(compute, Rule(Y.Pointer, default), MatrixScan.Sizes(X, Heads, Keys), Initial, Retained,
-            Final);
+        ScanForward<DecayRule>.Run(compute, Rule(Y.Pointer, default), MatrixScan.Sizes(X, Heads, Keys), Initial,
+            Retained, Final);
     }
 
     private unsafe DecayRule Rule(float* y, DecaySteps steps) =>

@@ -15,7 +15,8 @@ internal static partial class GradCases
                 [.. x[2].Select(value => -Math.Exp(value))], Reference.SliceColumns(x[0], 11, 5, 3),
                 Reference.SliceColumns(x[0], 11, 8, 3), null, null, 1, 6, 5, 3)[..30], 6, 12);
         yield return new("final state of a selective scan", typeof(FinalStateOp),
-            r => [r.Normal(2, 3, 5), Small(r.Normal(2, 3, 5)), Negative(r.Normal(5, 2)), r.Normal(2, 3, 2), r.Normal(2, 2, 5)],
+            r => [r.Normal(2, 3, 5), Small(r.Normal(2, 3, 5)), Negative(r.Normal(5, 2)), r.Normal(2, 3, 2),
+                r.Normal(2, 2, 5)],
             (c, x) => c.SelectiveScan(x[0], x[1], x[2], x[3], x[3], null, x[4]).State,
             x => ScanReference.SelectiveScan(x[0], x[1], x[2], x[3], x[3], null, x[4], 2, 3, 5, 2)[30..], 6, 12);
         yield return CausalConv("causal convolution", 2, 7, 19, 4, true, false);

@@ -83,7 +83,8 @@ public class EmptyTests
             s => new(s)),
         new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])],
             (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
-        .. ScanCases.Empty.Select(test => new Case(test.Name, test.Sizes, s => [.. test.Shapes(s).Select(shape => T(shape))],
+        .. ScanCases.Empty.Select(test => new Case(test.Name, test.Sizes,
+            s => [.. test.Shapes(s).Select(shape => T(shape))],
             test.Run, s => new(test.Output(s)))),
     ];
 

@@ -115,6 +115,10 @@ internal static class ScanCases
         return x;
     }
 
+    /// <summary>A small selective scan from no state: two steps of three channels with four numbers each.</summary>
+    public static (Tensor Y, Tensor State) SelectiveScan(Compute c, Random r) => c.SelectiveScan(r.Normal(1, 2, 3),
+        r.Normal(1, 2, 3), r.Normal(3, 4), r.Normal(1, 2, 4), r.Normal(1, 2, 4), r.Normal(3));
+
     public static Sized[] Empty { get; } =
     [
         new("selective scan [B, T, C], N", [2, 3, 4, 5], s => [[s[0], s[1], s[2]], [s[0], s[1], s[2]], [s[2], s[3]],

@@ -7,7 +7,9 @@ namespace Nano.Tests;
 /// </summary>
 public class ScanGoldenTests
 {
-    /// <summary>A case at work: its inputs by name, and the pairs of dimensions in which the op has them otherwise.</summary>
+    /// <summary>
+    /// A case at work: its inputs by name, and the pairs of dimensions in which the op has them otherwise.
+    /// </summary>
     private sealed class Running(ScanGoldens goldens, JsonElement test, Compute compute)
     {
         private readonly Dictionary<string, (Tensor Tensor, (int, int) Exchanged)> inputs = [];
@@ -171,8 +173,8 @@ public class ScanGoldenTests
 
     private static void Conv(Running run)
     {
-        var y = run.Compute.Conv(run.Input("x"), run.Input("w"), run.Input("b"), new ConvOptions(run.Number("stride", 1),
-            run.Number("padding", 0), run.Number("dilation", 1), run.Number("groups", 1)));
+        var y = run.Compute.Conv(run.Input("x"), run.Input("w"), run.Input("b"), new ConvOptions(
+            run.Number("stride", 1), run.Number("padding", 0), run.Number("dilation", 1), run.Number("groups", 1)));
         run.Check("y", y);
         run.CheckGradients(y);
     }

@@ -123,6 +123,7 @@ public class ScanTests
         foreach (var test in ScanCases.All)
         {
             using var compute = new Compute(2) { Tape = new Tape() };
+            compute.StepTensors.Reuses = true;
             var inputs = test.Inputs(new Random(1));
             Tensor? upstream = null;
             long before = 0, reserved = 0;
