@@ -125,7 +125,8 @@ public class AttentionOptionTests
     {
         var options = Problem(seed, isCausal: seed % 4 != 0, isSquare: true).Options with
         {
-            RelativeBias = null, Lengths = null,
+            RelativeBias = null,
+            Lengths = null,
         };
         const int headDim = 5, valueDim = 7;
         var r = new Random(seed);
@@ -198,7 +199,9 @@ public class AttentionOptionTests
                     Tensor[] x = [r.Normal(2, queries, 8), r.Normal(2, queries, 8), r.Normal(2, queries, 8)];
                     var y = compute.Attention(x[0], x[1], x[2], new AttentionOptions(2, 2)
                     {
-                        IsCausal = isCausal, Window = window, Lengths = Tensor.From(new Shape(2), [1, 0]),
+                        IsCausal = isCausal,
+                        Window = window,
+                        Lengths = Tensor.From(new Shape(2), [1, 0]),
                     });
                     compute.Tape.Backward(compute, y, r.Normal(2, queries, 8));
                     foreach (var result in (Tensor[])[y, .. x.Select(input => input.Gradient)])
@@ -221,7 +224,9 @@ public class AttentionOptionTests
                     using var compute = TestTensors.Dirty(3, width);
                     var options = new AttentionOptions(2, 1)
                     {
-                        IsCausal = false, SoftCap = 2, Lengths = Tensor.From(new Shape(1), [5]),
+                        IsCausal = false,
+                        SoftCap = 2,
+                        Lengths = Tensor.From(new Shape(1), [5]),
                     };
                     var r = new Random(2);
                     Tensor[] x = [r.Normal(1, times, 12), r.Normal(1, times, 6), r.Normal(1, times, 6)];
