@@ -106,7 +106,9 @@ public class OpTests
             yield return new($"attention, {(isCausal ? "causal " : "")}table of biases, capped", [q, k, k, new(6, 4)],
                 (c, x) => c.Attention(x[0], x[1], x[2], plain with
                 {
-                    IsCausal = isCausal, SoftCap = 0.7f, RelativeBias = new RelativeBias(x[3], !isCausal, 4),
+                    IsCausal = isCausal,
+                    SoftCap = 0.7f,
+                    RelativeBias = new RelativeBias(x[3], !isCausal, 4),
                 }));
     }
 

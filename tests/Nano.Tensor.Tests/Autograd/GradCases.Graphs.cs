@@ -49,11 +49,14 @@ internal static partial class GradCases
         yield return Option("learned sink", plain with { LearnedSink = new Random(8).Normal(4) });
         yield return Option("table of biases", plain with
         {
-            IsCausal = false, Scale = 1, RelativeBias = new RelativeBias(table, true, 20),
+            IsCausal = false,
+            Scale = 1,
+            RelativeBias = new RelativeBias(table, true, 20),
         }, isBidirectional: true);
         yield return Option("softcap, causal table of biases", plain with
         {
-            SoftCap = 2, RelativeBias = new RelativeBias(table, false, 20),
+            SoftCap = 2,
+            RelativeBias = new RelativeBias(table, false, 20),
         });
 
         static GradCase Option(string name, AttentionOptions options, int queries = 6, int valueDim = 5,

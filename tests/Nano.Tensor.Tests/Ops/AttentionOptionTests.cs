@@ -119,6 +119,73 @@ public class AttentionOptionTests
         }
     }
 
+    /// <summary>Output and gradients of q, k and v of documents side by side, and of each alone.</summary>
+    [Theory, MemberData(nameof(Seeds))]
+    public void A_segment_has_the_bits_of_a_batch_that_holds_it_alone(int seed)
+    {
+        var options = Problem(seed, isCausal: seed % 4 != 0, isSquare: true).Options with
+        {
+            RelativeBias = null,
+            Lengths = null,
+        };
+        const int headDim = 5, valueDim = 7;
+        var r = new Random(seed);
+        int[] lengths = [r.Next(1, 20), r.Next(90, 200), r.Next(1, 100)];
+        int rows = lengths.Sum(), queries = options.Heads * headDim, keys = options.KeyHeads * headDim,
+            values = options.KeyHeads * valueDim, outputs = options.Heads * valueDim;
+        Tensor[] all = [r.Normal(1, rows, queries), r.Normal(1, rows, keys), r.Normal(1, rows, values),
+            r.Normal(1, rows, outputs)];
+        foreach (var width in SimdWidths.All)
+        {
+            using var compute = TestTensors.Dirty(3, width);
+            Tensor[] together = Differentiated(compute, all, new Segments(compute, lengths));
+            for (int i = 0, first = 0; i < lengths.Length; first += lengths[i++])
+            {
+                Tensor[] alone = Differentiated(compute, [.. all.Select(x => Part(x, first, lengths[i]))], null);
+                for (int result = 0; result < alone.Length; result++)
+                    Assert.True(Part(together[result], first, lengths[i]).Bits().AsSpan()
+                        .SequenceEqual(alone[result].Bits()), $"{options}, {width}, document {i}, result {result}");
+            }
+        }
+
+        static Tensor Part(Tensor x, int first, int count) => Tensor.From(new Shape(1, count, x.Shape[2]),
+            x.Data.Slice(first * x.Shape[2], count * x.Shape[2]).ToArray());
+
+        Tensor[] Differentiated(Compute compute, Tensor[] x, Segments? segments)
+        {
+            compute.Tape = new Tape();
+            var y = compute.Attention(x[0], x[1], x[2], options with { Segments = segments });
+            compute.Tape.Backward(compute, y, x[3]);
+            Tensor[] results = [y.Copy(), .. x[..3].Select(input => input.Gradient.Copy())];
+            compute.NextStep();
+            return results;
+        }
+    }
+
+    /// <summary>The gradient of a sink is a sum over all documents.</summary>
+    [Fact]
+    public void The_gradient_of_sinks_adds_up_over_segments()
+    {
+        using var compute = TestTensors.Dirty(2, SimdWidths.Best());
+        compute.Tape = new Tape();
+        var r = new Random(3);
+        int[] lengths = [4, 100, 1];
+        Tensor q = r.Normal(1, 105, 10), k = r.Normal(1, 105, 5), v = r.Normal(1, 105, 7), dy = r.Normal(1, 105, 14),
+            sink = r.Normal(2);
+        var options = new AttentionOptions(2, 1) { LearnedSink = sink, SoftCap = 2 };
+        var y = compute.Attention(q, k, v, options with { Segments = new Segments(compute, lengths) });
+        compute.Tape.Backward(compute, y, dy);
+        var expected = new double[2];
+        for (int i = 0, first = 0; i < lengths.Length; first += lengths[i++])
+        {
+            double[] Rows(Tensor x) => x.Doubles()[(first * x.Shape[2])..((first + lengths[i]) * x.Shape[2])];
+            var naive = new NaiveAttention(1, lengths[i], lengths[i], 5, 7, options);
+            double[] one = naive.Compute([Rows(q), Rows(k), Rows(v), sink.Doubles()], Rows(dy)).Gradients[3];
+            expected = [expected[0] + one[0], expected[1] + one[1]];
+        }
+        AssertClose("d sink", sink.Gradient, expected, 20);
+    }
+
     [Fact]
     public void A_query_that_sees_no_key_gives_zeros_and_no_gradient()
     {
@@ -132,7 +199,9 @@ public class AttentionOptionTests
                     Tensor[] x = [r.Normal(2, queries, 8), r.Normal(2, queries, 8), r.Normal(2, queries, 8)];
                     var y = compute.Attention(x[0], x[1], x[2], new AttentionOptions(2, 2)
                     {
-                        IsCausal = isCausal, Window = window, Lengths = Tensor.From(new Shape(2), [1, 0]),
+                        IsCausal = isCausal,
+                        Window = window,
+                        Lengths = Tensor.From(new Shape(2), [1, 0]),
                     });
                     compute.Tape.Backward(compute, y, r.Normal(2, queries, 8));
                     foreach (var result in (Tensor[])[y, .. x.Select(input => input.Gradient)])
@@ -155,7 +224,9 @@ public class AttentionOptionTests
                     using var compute = TestTensors.Dirty(3, width);
                     var options = new AttentionOptions(2, 1)
                     {
-                        IsCausal = false, SoftCap = 2, Lengths = Tensor.From(new Shape(1), [5]),
+                        IsCausal = false,
+                        SoftCap = 2,
+                        Lengths = Tensor.From(new Shape(1), [5]),
                     };
                     var r = new Random(2);
                     Tensor[] x = [r.Normal(1, times, 12), r.Normal(1, times, 6), r.Normal(1, times, 6)];

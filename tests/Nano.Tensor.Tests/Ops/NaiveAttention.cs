@@ -19,9 +19,9 @@ internal sealed record NaiveAttention(int Batch, int Queries, int Keys, int Head
         var all = new List<Tensor> { r.Normal(Batch, Queries, Heads * HeadDim), r.Normal(Batch, Keys,
             keyHeads * HeadDim), r.Normal(Batch, Keys, keyHeads * ValueDim) };
         if (Options.RelativeBias is { } bias)
-            all.Add(bias.Table);
-        if (Options.LearnedSink is { } sink)
-            all.Add(sink);
+            all.Add(r.Normal(bias.Table.Shape[0], Heads));
+        if (Options.LearnedSink is not null)
+            all.Add(r.Normal(Heads));
         return [.. all];
     }
 
