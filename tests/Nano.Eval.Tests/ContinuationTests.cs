@@ -39,7 +39,9 @@ static class RandomModels
 
 public class ContinuationTests
 {
-    /// <summary>Rows of 1 to 14 tokens; some are longer than the context of 12 with the token behind it.</summary>
+    /// <summary>
+    /// Rows of 1 to 14 tokens; some are longer than the context of 12 with the token behind it.
+    /// </summary>
     static readonly Continuation[] Rows =
         [.. Enumerable.Range(0, 40)
             .Select(i => new Continuation(Runs.RandomTokens(1 + (i * 5 % 13), 11),

@@ -206,7 +206,9 @@ public class OpTests
             .Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Order());
     }
 
-    /// <summary>No op goes untested: the cases between them record every kind that is lowered.</summary>
+    /// <summary>
+    /// No op goes untested: the cases between them record every kind that is lowered.
+    /// </summary>
     [Fact]
     public void Every_op_that_is_lowered_is_in_some_case()
     {

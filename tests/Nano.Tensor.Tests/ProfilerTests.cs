@@ -93,7 +93,9 @@ public class ProfilerTests
         Assert.Empty(ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
     }
 
-    /// <summary>Operations per element and tensors moved, counted by hand for two inputs of 12 numbers.</summary>
+    /// <summary>
+    /// Operations per element and tensors moved, counted by hand for two inputs of 12 numbers.
+    /// </summary>
     [Theory]
     [InlineData("add", true, false, 0, 0)] // dy becomes da
     [InlineData("add", false, true, 1, 2)] // dy read, db written

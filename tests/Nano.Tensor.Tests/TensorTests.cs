@@ -45,10 +45,12 @@ public sealed class TensorTests
         using var compute = new Compute(1);
         var x = compute.New(new Shape(2));
         compute.NextStep();
-        Assert.Equal("[2] (its memory is gone)", x.ToString());
+        Assert.Equal("[2] (its memory has been freed)", x.ToString());
     }
 
-    /// <summary>Of 100,000 numbers: the deviation, and the largest of a uniform draw, by the formulas.</summary>
+    /// <summary>
+    /// Of 100,000 numbers: the deviation, and the largest of a uniform draw, by the formulas.
+    /// </summary>
     [Fact]
     public void Initial_weights_have_the_deviation_that_their_rule_states()
     {
@@ -181,7 +183,7 @@ public sealed class TensorTests
 
     [Fact]
     public void Names_appear_in_messages() =>
-        Assert.Equal("wte [2, 3]", new Tensor(new Shape(2, 3)) { Name = "wte" }.ToString());
+        Assert.Equal("wte [2, 3]", $"{new Tensor(new Shape(2, 3)) { Name = "wte" }}");
 
     [Fact]
     public void A_tensor_no_machine_can_hold_is_an_error_for_people() =>

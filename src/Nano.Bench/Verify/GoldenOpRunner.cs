@@ -9,7 +9,8 @@ namespace Nano;
 internal static class GoldenOpRunner
 {
     /// <summary>Runs one case on a context with an empty tape.</summary>
-    /// <exception cref="ArgumentException">The op is unknown, or its tensors do not fit.</exception>
+    /// <exception cref="ArgumentException">The op is unknown, or its tensors do not
+    /// fit.</exception>
     public static Dictionary<string, float[]> Run(GoldenOp test, Compute compute) => test.Op switch
     {
         "matmul" => Differentiate(test, compute, ["a", "b"], x => compute.MatMul(x[0], x[1])),
@@ -34,12 +35,15 @@ internal static class GoldenOpRunner
             $"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
     };
 
-    /// <summary>Runs an op from these inputs to y and, where the case has gradients, back.</summary>
+    /// <summary>
+    /// Runs an op from these inputs to y and, where the case has gradients, back.
+    /// </summary>
     /// <param name="test">The case.</param>
     /// <param name="compute">The context to run in.</param>
     /// <param name="names">The inputs that are differentiated.</param>
     /// <param name="op">From these inputs to the output.</param>
-    /// <param name="heads">Whether the case's tensors are [B, H, T, D], which is [B, T, H * D] here.</param>
+    /// <param name="heads">Whether the case's tensors are [B, H, T, D], which is [B, T, H * D]
+    /// here.</param>
     /// <param name="output">The name of the output.</param>
     internal static Dictionary<string, float[]> Differentiate(GoldenOp test, Compute compute, string[] names,
         Func<Tensor[], Tensor> op, bool heads = false, string output = "y")

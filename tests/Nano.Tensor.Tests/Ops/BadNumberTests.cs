@@ -77,7 +77,9 @@ public partial class BadNumberTests
         Assert.Equal(["SumOp"], ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
     }
 
-    /// <summary>Output and gradient of x for an upstream gradient of ones, spoiled or not.</summary>
+    /// <summary>
+    /// Output and gradient of x for an upstream gradient of ones, spoiled or not.
+    /// </summary>
     private static (Tensor Y, Tensor DX) Run(Compute c, RowCase test, Tensor x, Action<Tensor> spoilUpstream)
     {
         c.NextStep();
