@@ -29,7 +29,8 @@ static class RandomModels
         {
             compute.NextStep();
             int[] seen = all[begin..target];
-            double[] row = [.. model.Forward(compute, Tensor.FromIds(new Shape(1, seen.Length), seen)).Data[^V..].ToArray()
+            double[] row = [.. model.Forward(compute,
+                Tensor.FromIds(new Shape(1, seen.Length), seen)).Data[^V..].ToArray()
                 .Select(value => (double)value)];
             sum += row[all[target]] - Math.Log(row.Sum(Math.Exp));
         }

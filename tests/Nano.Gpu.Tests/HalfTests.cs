@@ -173,7 +173,8 @@ public class HalfTests
         using OrtTensor input = OrtTensor.OfInts(ids, B, T), logits = OrtTensor.OfFloats(B, T, 61);
         session.Run([("input_ids", input)], [("logits", logits)]);
         using var compute = new Compute(1);
-        Assert.InRange(Off(model.Forward(compute, Tensor.FromIds(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
+        Assert.InRange(Off(model.Forward(compute,
+            Tensor.FromIds(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
             ForwardBound);
     }
 

@@ -130,7 +130,8 @@ public class QuantModelTests
         ModelConfig config = source.Config;
         using var compute = new Compute(2);
         using var cache = new KvCache(config.Layers, ids.Length, config.KvHeads * config.HeadDim, type: cacheType);
-        var logits = loaded.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
+        var logits = loaded.Forward(compute,
+            Tensor.FromIds(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
         double sum = 0;
         for (int row = 0; row < QuantGoldenModels.Positions.Count; row++)
             for (int id = 0; id < config.VocabSize; id++)
