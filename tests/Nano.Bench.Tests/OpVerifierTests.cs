@@ -117,7 +117,9 @@ public class OpVerifierTests
         return folder;
     }
 
-    /// <summary>Adds to the second element of a float32 tensor in a file (or the only one).</summary>
+    /// <summary>
+    /// Adds to the second element of a float32 tensor in a file (or the only one).
+    /// </summary>
     private static void Change(string path, string tensor, float change)
     {
         long offset;

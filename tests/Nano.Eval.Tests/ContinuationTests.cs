@@ -29,7 +29,8 @@ static class RandomModels
         {
             compute.NextStep();
             int[] seen = all[begin..target];
-            double[] row = [.. model.Forward(compute, Tensor.FromIds(new Shape(1, seen.Length), seen)).Data[^V..].ToArray()
+            double[] row = [.. model.Forward(compute,
+                Tensor.FromIds(new Shape(1, seen.Length), seen)).Data[^V..].ToArray()
                 .Select(value => (double)value)];
             sum += row[all[target]] - Math.Log(row.Sum(Math.Exp));
         }
@@ -39,7 +40,9 @@ static class RandomModels
 
 public class ContinuationTests
 {
-    /// <summary>Rows of 1 to 14 tokens; some are longer than the context of 12 with the token behind it.</summary>
+    /// <summary>
+    /// Rows of 1 to 14 tokens; some are longer than the context of 12 with the token behind it.
+    /// </summary>
     static readonly Continuation[] Rows =
         [.. Enumerable.Range(0, 40)
             .Select(i => new Continuation(Runs.RandomTokens(1 + (i * 5 % 13), 11),

@@ -1,6 +1,8 @@
 namespace Nano.Tests;
 
-/// <summary>The distance of a model from another, against sums in double precision over their logits.</summary>
+/// <summary>
+/// The distance of a model from another, against sums in double precision over their logits.
+/// </summary>
 public class ModelComparisonTests
 {
     static readonly Gpt2Config Config = new()

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Nano.Tests;
 
-/// <summary>Graphs with a cache, fed as other programs feed them, against our model without one.</summary>
+/// <summary>
+/// Graphs with a cache, fed as other programs feed them, against our model without one.
+/// </summary>
 public class CacheTests
 {
     private const int Layers = 2;

@@ -2,10 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Nano.Tests;
 
-/// <summary>Matrix products of float16, and files of float16 weights, against our float32 kernels.</summary>
+/// <summary>
+/// Matrix products of float16, and files of float16 weights, against our float32 kernels.
+/// </summary>
 public class HalfTests
 {
-    /// <summary>Rounding to float16 changes a number by this part of it at most: 11 bits of mantissa.</summary>
+    /// <summary>
+    /// Rounding to float16 changes a number by this part of it at most: 11 bits of mantissa.
+    /// </summary>
     private const double Rounding = 1.0 / 2048;
 
     /// <summary>
@@ -169,7 +173,8 @@ public class HalfTests
         using OrtTensor input = OrtTensor.OfInts(ids, B, T), logits = OrtTensor.OfFloats(B, T, 61);
         session.Run([("input_ids", input)], [("logits", logits)]);
         using var compute = new Compute(1);
-        Assert.InRange(Off(model.Forward(compute, Tensor.FromIds(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
+        Assert.InRange(Off(model.Forward(compute,
+            Tensor.FromIds(new Shape(B, T), ids)).Data, logits.Floats), Rounding / 8,
             ForwardBound);
     }
 

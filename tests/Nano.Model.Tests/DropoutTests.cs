@@ -70,7 +70,9 @@ public class DropoutTests
                 5 * Math.Sqrt(0.1875 / n));
     }
 
-    /// <summary>Rows of 15 elements: most begin within one of the groups of four in which masks are drawn.</summary>
+    /// <summary>
+    /// Rows of 15 elements: most begin within one of the groups of four in which masks are drawn.
+    /// </summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -1,6 +1,8 @@
 namespace Nano.Tests;
 
-/// <summary>The loss without whole logits, and blocks that are computed again: the bits of the plain way.</summary>
+/// <summary>
+/// The loss without whole logits, and blocks that are computed again: the bits of the plain way.
+/// </summary>
 public class Gpt2LossTests
 {
     private const int B = 3, T = 12;

@@ -283,7 +283,8 @@ public class KvCacheTests
         foreach (int length in pieces)
         {
             compute.NextStep();
-            bits.AddRange(Models.Bits(model.Forward(compute, Tensor.FromIds(new Shape(1, length), ids.AsSpan(at, length)),
+            bits.AddRange(Models.Bits(model.Forward(compute,
+                Tensor.FromIds(new Shape(1, length), ids.AsSpan(at, length)),
                 new() { Cache = cache }).Data));
             Assert.Equal(at += length, cache.Length);
         }

@@ -42,7 +42,8 @@ public class ProfilerTests
             4 * 14)),
         ((c, r) => c.Gather(r.Normal(7, 3), Tensor.FromIds(new Shape(2), [4, 4]), 0), new("gather forward", 0,
             4 * (2 + 6 + 6)), new("gather backward", 6, 4 * (2 + 6 + 21))),
-        ((c, r) => c.ScatterAdd(r.Normal(2, 3), Tensor.FromIds(new Shape(2), [4, 4]), 0, 7), new("scatter-add forward", 6,
+        ((c, r) => c.ScatterAdd(r.Normal(2, 3),
+            Tensor.FromIds(new Shape(2), [4, 4]), 0, 7), new("scatter-add forward", 6,
             4 * (2 + 6 + 21)), new("scatter-add backward", 0, 4 * (2 + 6 + 21))),
         ((c, r) => c.Sum(r.Normal(2, 6), 0), new("sum forward", 12, 4 * 18), new("sum backward", 12, 4 * 18)),
         ((c, r) => c.Max(r.Normal(2, 6), 1), new("max forward", 12, 4 * (12 + 2 + 2)), new("max backward", 0,
@@ -144,7 +145,9 @@ public class ProfilerTests
         Assert.Empty(ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
     }
 
-    /// <summary>Operations per element and tensors moved, counted by hand for two inputs of 12 numbers.</summary>
+    /// <summary>
+    /// Operations per element and tensors moved, counted by hand for two inputs of 12 numbers.
+    /// </summary>
     [Theory]
     [InlineData("add", true, false, 0, 0)] // dy becomes da
     [InlineData("add", false, true, 1, 2)] // dy read, db written

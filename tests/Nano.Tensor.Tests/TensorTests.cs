@@ -16,6 +16,67 @@ public sealed class TensorTests
     }
 
     [Fact]
+    public void Whole_numbers_make_floats_and_only_FromIds_makes_ids()
+    {
+        Assert.Equal(DType.Float32, Tensor.From(new Shape(2), [0, 1]).Type);
+        Assert.Equal(DType.Int32, Tensor.FromIds(new Shape(2), [0, 1]).Type);
+    }
+
+    [Fact]
+    public void Text_shows_the_shape_and_the_first_values()
+    {
+        var x = Tensor.From(new Shape(2, 3), [1, -0.5f, 1e-9f, 4, 12345.6f, float.NaN]);
+        Assert.Equal("[2, 3]\n  1 -0.5 1E-09\n  4 1.235E+04 NaN", x.ToString());
+        Assert.Equal("[2, 2]\n  -0.5 1E-09\n  1.235E+04 NaN", x.SliceColumns(1, 2).ToString());
+        x.Name = "w";
+        Assert.Equal("w [2, 3]", $"{x}");
+        Assert.Equal("w [2, 3]\n  1 ...\n  ...", $"{x:v1}");
+        Assert.Equal("[]\n  7", Tensor.FromIds(new Shape(), [7]).ToString());
+        Assert.Equal("[2, 0]", new Tensor(new Shape(2, 0)).ToString());
+        string[] lines = new Tensor(new Shape(9, 9, 9)).ToString().Split('\n');
+        Assert.Equal(8, lines.Length); // the shape, six rows, and that there are more
+        Assert.Equal("  0 0 0 0 0 0 0 0 ...", lines[6]);
+        Assert.Contains("\"v\"", Assert.Throws<FormatException>(() => $"{x:G}").Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Text_of_a_tensor_whose_memory_is_gone_says_so()
+    {
+        using var compute = new Compute(1);
+        var x = compute.New(new Shape(2));
+        compute.NextStep();
+        Assert.Equal("[2] (its memory has been freed)", x.ToString());
+    }
+
+    /// <summary>
+    /// Of 100,000 numbers: the deviation, and the largest of a uniform draw, by the formulas.
+    /// </summary>
+    [Fact]
+    public void Initial_weights_have_the_deviation_that_their_rule_states()
+    {
+        var weight = new Tensor(new Shape(250, 400));
+        foreach (var (fill, square, most) in new (Action<Tensor>, double, double)[]
+        {
+            (w => w.XavierUniform(1, 2), 2.0 / 650, Math.Sqrt(6.0 / 650)),
+            (w => w.XavierNormal(1, 2), 2.0 / 650, double.PositiveInfinity),
+            (w => w.HeUniform(1, 2), 2.0 / 400, Math.Sqrt(6.0 / 400)),
+            (w => w.HeNormal(1, 2), 2.0 / 400, double.PositiveInfinity),
+        })
+        {
+            fill(weight);
+            float[] values = weight.Data.ToArray();
+            Assert.InRange(values.Average(value => (double)value * value), 0.98 * square, 1.02 * square);
+            Assert.InRange(values.Average(value => (double)value), -0.01 * Math.Sqrt(square), 0.01 * Math.Sqrt(square));
+            Assert.True(values.Max(Math.Abs) <= most);
+        }
+        float first = weight.Data[0];
+        weight.HeNormal(1, 3);
+        Assert.NotEqual(first, weight.Data[0]);
+        Assert.Contains("[3]", Assert.Throws<ArgumentException>(() => new Tensor(new Shape(3)).HeNormal(1, 2)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Values_that_do_not_fill_the_shape_are_refused()
     {
         Assert.Contains("[2, 3]", Assert.Throws<ArgumentException>(() => Tensor.From(new Shape(2, 3), [1f])).Message);
@@ -122,7 +183,7 @@ public sealed class TensorTests
 
     [Fact]
     public void Names_appear_in_messages() =>
-        Assert.Equal("wte [2, 3]", new Tensor(new Shape(2, 3)) { Name = "wte" }.ToString());
+        Assert.Equal("wte [2, 3]", $"{new Tensor(new Shape(2, 3)) { Name = "wte" }}");
 
     [Fact]
     public void A_tensor_no_machine_can_hold_is_an_error_for_people() =>

@@ -4,8 +4,8 @@ namespace Nano.Tests;
 public class ReadmeTests
 {
     /// <summary>
-    /// What the lines compute, written out in double precision: with two classes, the loss of a row is
-    /// log(1 + e^-d), where d is the right logit minus the other.
+    /// What the lines compute, written out in double precision: with two classes, the loss of a row
+    /// is log(1 + e^-d), where d is the right logit minus the other.
     /// </summary>
     [Fact]
     public void The_lines_of_the_readme_compute_what_the_formulas_say()

@@ -9,7 +9,8 @@ namespace Nano;
 internal static partial class GoldenOpRunner
 {
     /// <summary>Runs one case on a context with an empty tape.</summary>
-    /// <exception cref="ArgumentException">The op is unknown, or its tensors do not fit.</exception>
+    /// <exception cref="ArgumentException">The op is unknown, or its tensors do not
+    /// fit.</exception>
     public static Dictionary<string, float[]> Run(GoldenOp test, Compute compute) => test.Op switch
     {
         "matmul" => Differentiate(test, compute, ["a", "b"], x => compute.MatMul(x[0], x[1])),
@@ -37,7 +38,9 @@ internal static partial class GoldenOpRunner
             $"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
     };
 
-    /// <summary>Runs an op from these inputs to y and, where the case has gradients, back.</summary>
+    /// <summary>
+    /// Runs an op from these inputs to y and, where the case has gradients, back.
+    /// </summary>
     /// <param name="test">The case.</param>
     /// <param name="compute">The context to run in.</param>
     /// <param name="names">The inputs that are differentiated.</param>

@@ -19,7 +19,9 @@ public sealed record QuantLoss(string Model, string Type, double BitsPerWeight, 
 /// </summary>
 public static class QuantLosses
 {
-    /// <summary>The losses of a folder, in the order of its index; none of files that are not at hand.</summary>
+    /// <summary>
+    /// The losses of a folder, in the order of its index; none of files that are not at hand.
+    /// </summary>
     /// <param name="directory">The folder.</param>
     /// <param name="compute">The context to run in.</param>
     /// <param name="dataFolder">The folder of public files.</param>
@@ -60,7 +62,9 @@ public static class QuantLosses
             model.TryGetProperty("nll_source", out var before) ? before.GetDouble() : null);
     }
 
-    /// <summary>The logits of some ids, and the mean loss of all but the first, in double precision.</summary>
+    /// <summary>
+    /// The logits of some ids, and the mean loss of all but the first, in double precision.
+    /// </summary>
     internal static (float[] Logits, double Loss) Of(LanguageModel model, int[] ids, Compute compute)
     {
         compute.NextStep();

@@ -7,7 +7,9 @@ namespace Nano;
 /// </summary>
 public static class Philox
 {
-    /// <summary>Four 32-bit words for a 64-bit key and a 128-bit counter given as two halves.</summary>
+    /// <summary>
+    /// Four 32-bit words for a 64-bit key and a 128-bit counter given as two halves.
+    /// </summary>
     public static (uint A, uint B, uint C, uint D) Draw(ulong key, ulong high, ulong low)
     {
         uint k0 = (uint)key, k1 = (uint)(key >> 32);
@@ -29,7 +31,9 @@ public static class Philox
         return ((((ulong)a << 32) | b) >> 11) * (1.0 / (1UL << 53));
     }
 
-    /// <summary>An integer in [0, below). The bias of the reduction is below 2^-32 for ranges up to 2^32.</summary>
+    /// <summary>
+    /// An integer in [0, below). The bias of the reduction is below 2^-32 for ranges up to 2^32.
+    /// </summary>
     public static long Below(ulong key, ulong high, ulong low, long below)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(below, 1);

@@ -18,7 +18,9 @@ internal sealed partial class OnnxOps
         AddGradient(op.X, Node("Div", Node("Sub", dy, Node("Mul", y, RowSum(Node("Mul", y, dy)))), lengths[op]));
     }
 
-    /// <summary>[B, groups, channels of a group times places]; for a batch, [B, C, places].</summary>
+    /// <summary>
+    /// [B, groups, channels of a group times places]; for a batch, [B, C, places].
+    /// </summary>
     private string Grouped(ChannelNormOp op, string x) => Reshaped(x, 0, op.Groups == 0 ? op.Channels : op.Groups, -1);
 
     private string MeanOfGroups(ChannelNormOp op, string x) => graph.Node("ReduceMean", [x],

@@ -72,8 +72,8 @@ internal sealed partial class OnnxOps
     }
 
     /// <summary>
-    /// Entries of a dimension added up at the places of ids: a product with the matrix that has a 1 where an id
-    /// points.
+    /// Entries of a dimension added up at the places of ids: a product with the matrix that has a 1
+    /// where an id points.
     /// </summary>
     private string ScatteredAdd(string value, Tensor ids, int axis, Shape shape)
     {

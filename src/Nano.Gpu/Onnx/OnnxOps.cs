@@ -17,7 +17,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     /// <summary>A gradient of a tensor, or of some of its columns.</summary>
     private readonly record struct Contribution(int Start, int Count, string Gradient);
 
-    /// <summary>Names the value of a tensor that no recorded op has made; null where that is a mistake.</summary>
+    /// <summary>
+    /// Names the value of a tensor that no recorded op has made; null where that is a mistake.
+    /// </summary>
     public Func<Tensor, string>? Leaf { get; init; }
 
     /// <summary>Says which value of the graph a tensor is: a parameter, an input.</summary>
@@ -46,7 +48,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     }
 
     /// <summary>Adds the nodes of an op.</summary>
-    /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
+    /// <exception cref="NotSupportedException">It has no ONNX form; the message names
+    /// it.</exception>
     public void Forward(IOp op)
     {
         graph.Scope = (scopes[op] = Layer(op) + NameOf(op)) + "/";
@@ -91,7 +94,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
     /// Adds the nodes that turn the gradient of an op's output into gradients of its inputs; none
     /// if nothing has reached the output.
     /// </summary>
-    /// <exception cref="NotSupportedException">It has no ONNX form; the message names it.</exception>
+    /// <exception cref="NotSupportedException">It has no ONNX form; the message names
+    /// it.</exception>
     public void Backward(IOp op)
     {
         if (!gradients.ContainsKey(op.Output))
@@ -180,7 +184,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
 
     private static NotSupportedException NotKnown(IOp op) => new($"onnx: {op.GetType().Name} has no ONNX form");
 
-    /// <summary>Adds a contribution to a tensor's gradient; that of a view is part of its root's.</summary>
+    /// <summary>
+    /// Adds a contribution to a tensor's gradient; that of a view is part of its root's.
+    /// </summary>
     public void AddGradient(Tensor tensor, string gradient)
     {
         var root = tensor.Root;

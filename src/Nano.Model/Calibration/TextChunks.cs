@@ -1,14 +1,19 @@
 namespace Nano;
 
-/// <summary>A text cut into chunks of equal length, each of which a model reads as a text of its own.</summary>
+/// <summary>
+/// A text cut into chunks of equal length, each of which a model reads as a text of its own.
+/// </summary>
 internal static class TextChunks
 {
-    /// <summary>The number of chunks of a text; what does not fill one at its end is left out.</summary>
+    /// <summary>
+    /// The number of chunks of a text; what does not fill one at its end is left out.
+    /// </summary>
     /// <param name="config">The model.</param>
     /// <param name="ids">The text.</param>
     /// <param name="length">Tokens of a chunk.</param>
     /// <param name="most">The most chunks; null for the whole text.</param>
-    /// <exception cref="NanoException">The text is too short, an id is not the model's, or a number is out of range.
+    /// <exception cref="NanoException">The text is too short, an id is not the model's, or a number
+    /// is out of range.
     /// </exception>
     public static int Count(ModelConfig config, ReadOnlySpan<int> ids, int length, int? most)
     {
@@ -27,7 +32,9 @@ internal static class TextChunks
         return Math.Min(most ?? int.MaxValue, ids.Length / length);
     }
 
-    /// <summary>Runs a model over a chunk; returns the sum of the losses of its tokens but the first.</summary>
+    /// <summary>
+    /// Runs a model over a chunk; returns the sum of the losses of its tokens but the first.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="compute">The context to run in, without a tape.</param>
     /// <param name="chunk">The chunk.</param>

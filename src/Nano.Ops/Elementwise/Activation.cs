@@ -91,8 +91,8 @@ public static class ActivationExtensions
     /// <param name="compute">The context to run in.</param>
     /// <param name="kind">f.</param>
     /// <param name="x">Any shape.</param>
-    /// <param name="parameter">The slope of leaky ReLU (0.01 if not given), alpha of ELU, the cap of soft-cap, delta
-    /// of Huber's function (1 if not given).</param>
+    /// <param name="parameter">The slope of leaky ReLU (0.01 if not given), alpha of ELU, the cap
+    /// of soft-cap, delta of Huber's function (1 if not given).</param>
     /// <exception cref="ArgumentException">The parameter is not a positive number.</exception>
     public static Tensor Activation(this Compute compute, ActivationKind kind, Tensor x, float? parameter = null)
     {

@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// The functions of one variable. Each is one struct: the function beside its derivative. Some have a parameter.
+/// The functions of one variable. Each is one struct: the function beside its derivative. Some have
+/// a parameter.
 /// </summary>
 public enum ActivationKind
 {

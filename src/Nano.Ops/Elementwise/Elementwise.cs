@@ -61,7 +61,9 @@ internal readonly record struct MultiplyOp(Tensor A, Tensor B, Tensor Y) : IOp
     }
 }
 
-/// <summary>y = a / b, element by element, equal shapes. Backward: da = dy / b, db = -dy y / b.</summary>
+/// <summary>
+/// y = a / b, element by element, equal shapes. Backward: da = dy / b, db = -dy y / b.
+/// </summary>
 internal readonly record struct DivideOp(Tensor A, Tensor B, Tensor Y) : IOp
 {
     public Tensor Output => Y;
@@ -124,7 +126,8 @@ internal readonly record struct ScaleOp(Tensor X, float Factor, float Term, Tens
 public static class ElementwiseExtensions
 {
     /// <summary>
-    /// a + b, element by element; shapes broadcast as numpy has it. Fast where b has a's shape or a suffix of it.
+    /// a + b, element by element; shapes broadcast as numpy has it. Fast where b has a's shape or a
+    /// suffix of it.
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not broadcast.</exception>
     public static unsafe Tensor Add(this Compute compute, Tensor a, Tensor b)

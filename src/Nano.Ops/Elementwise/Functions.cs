@@ -54,8 +54,8 @@ internal readonly struct Square : IActivation
 }
 
 /// <summary>
-/// x^2 / 2 for |x| up to delta, delta (|x| - delta / 2) beyond (Huber, 1964); derivative x within, delta with the
-/// sign of x beyond.
+/// x^2 / 2 for |x| up to delta, delta (|x| - delta / 2) beyond (Huber, 1964); derivative x within,
+/// delta with the sign of x beyond.
 /// </summary>
 internal readonly struct Huber(float delta) : IActivation
 {

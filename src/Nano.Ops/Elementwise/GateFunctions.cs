@@ -79,8 +79,8 @@ internal readonly struct GeluTanh : IActivation
 }
 
 /// <summary>
-/// The exact GELU: x P(x), where P(x) = (1 + erf(x / sqrt 2)) / 2 is the normal distribution function.
-/// Derivative: P(x) + x p(x), with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi).
+/// The exact GELU: x P(x), where P(x) = (1 + erf(x / sqrt 2)) / 2 is the normal distribution
+/// function. Derivative: P(x) + x p(x), with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi).
 /// </summary>
 internal readonly struct GeluErf : IActivation
 {
@@ -103,8 +103,8 @@ internal readonly struct GeluErf : IActivation
 }
 
 /// <summary>
-/// x s(1.702 x), the approximation of GELU by a sigmoid (Hendrycks and Gimpel, 2016); derivative s + 1.702
-/// x s (1 - s).
+/// x s(1.702 x), the approximation of GELU by a sigmoid (Hendrycks and Gimpel, 2016); derivative s
+/// + 1.702 x s (1 - s).
 /// </summary>
 internal readonly struct QuickGelu : IActivation
 {
@@ -123,9 +123,9 @@ internal readonly struct QuickGelu : IActivation
 }
 
 /// <summary>
-/// x t with t = tanh(log(1 + n)), n = e^x (Misra, 2019). Since tanh(log z) = (z^2 - 1) / (z^2 + 1), t = m / (m + 2)
-/// with m = n (n + 2), in which nothing cancels. Derivative: t + x (1 - t^2) n / (1 + n), 1 - t^2 = 4 (m + 1) / (m +
-/// 2)^2, and m + 1 = (1 + n)^2.
+/// x t with t = tanh(log(1 + n)), n = e^x (Misra, 2019). Since tanh(log z) = (z^2 - 1) / (z^2 + 1),
+/// t = m / (m + 2) with m = n (n + 2), in which nothing cancels. Derivative: t + x (1 - t^2) n / (1
+/// + n), 1 - t^2 = 4 (m + 1) / (m + 2)^2, and m + 1 = (1 + n)^2.
 /// </summary>
 internal readonly struct Mish : IActivation
 {
@@ -145,7 +145,9 @@ internal readonly struct Mish : IActivation
         return S.Fma(near, slope, S.Multiply(m, over));
     }
 
-    /// <summary>At most 20, beyond which t is 1 to the last bit and e^x would overflow when squared.</summary>
+    /// <summary>
+    /// At most 20, beyond which t is 1 to the last bit and e^x would overflow when squared.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Limited<S, V>(V x) where S : ISimd<V> where V : unmanaged =>
         S.IfGreater(x, S.Splat(20), S.Splat(20), x);

@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// y = f(gate) * up (Shazeer, "GLU Variants Improve Transformer", 2020): SwiGLU with SiLU, GEGLU with GELU, ReGLU
-/// with ReLU, GLU with the sigmoid. Backward: dgate = dy up f'(gate), dup = dy f(gate).
+/// y = f(gate) * up (Shazeer, "GLU Variants Improve Transformer", 2020): SwiGLU with SiLU, GEGLU
+/// with GELU, ReGLU with ReLU, GLU with the sigmoid. Backward: dgate = dy up f'(gate), dup = dy
+/// f(gate).
 /// </summary>
 internal readonly record struct GatedOp(ActivationKind Kind, Tensor Gate, Tensor Up, Tensor Y) : IOp
 {
@@ -100,7 +101,8 @@ internal readonly record struct GatedOp(ActivationKind Kind, Tensor Gate, Tensor
 public static class GatedExtensions
 {
     /// <summary>f(gate) * up, equal shapes.</summary>
-    /// <exception cref="ArgumentException">The shapes differ, or f is not among the gates.</exception>
+    /// <exception cref="ArgumentException">The shapes differ, or f is not among the
+    /// gates.</exception>
     public static Tensor Gated(this Compute compute, ActivationKind kind, Tensor gate, Tensor up)
     {
         if (gate.Shape != up.Shape)

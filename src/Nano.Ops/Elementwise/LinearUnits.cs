@@ -31,7 +31,9 @@ internal readonly struct ReluSquared : IActivation
     }
 }
 
-/// <summary>x above 0, slope x below (Maas et al., 2013); the derivative at 0 is taken as the slope.</summary>
+/// <summary>
+/// x above 0, slope x below (Maas et al., 2013); the derivative at 0 is taken as the slope.
+/// </summary>
 internal readonly struct LeakyRelu(float slope) : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -43,7 +45,9 @@ internal readonly struct LeakyRelu(float slope) : IActivation
         S.IfGreater(x, S.Splat(0), S.Splat(1), S.Splat(slope));
 }
 
-/// <summary>x above 0, alpha (e^x - 1) below (Clevert et al., 2015); derivative 1 above, alpha e^x below.</summary>
+/// <summary>
+/// x above 0, alpha (e^x - 1) below (Clevert et al., 2015); derivative 1 above, alpha e^x below.
+/// </summary>
 internal readonly struct Elu(float alpha) : IActivation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -57,8 +61,8 @@ internal readonly struct Elu(float alpha) : IActivation
 }
 
 /// <summary>
-/// x + 1 above 0, e^x below: the positive features of linear attention (Katharopoulos et al., 2020); derivative 1
-/// above, e^x below.
+/// x + 1 above 0, e^x below: the positive features of linear attention (Katharopoulos et al.,
+/// 2020); derivative 1 above, e^x below.
 /// </summary>
 internal readonly struct EluPlusOne : IActivation
 {
@@ -72,10 +76,12 @@ internal readonly struct EluPlusOne : IActivation
 }
 
 /// <summary>
-/// log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|, which is x itself above 20. The derivative is the sigmoid.
+/// log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|, which is x itself above 20. The derivative is
+/// the sigmoid.
 /// </summary>
 /// <remarks>
-/// 1 + e is rounded to z; log z times e / (z - 1) is log(1 + e) to a few roundings however small e is (Kahan).
+/// 1 + e is rounded to z; log z times e / (z - 1) is log(1 + e) to a few roundings however small e
+/// is (Kahan).
 /// </remarks>
 internal readonly struct Softplus : IActivation
 {

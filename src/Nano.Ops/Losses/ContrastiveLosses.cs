@@ -2,13 +2,14 @@ namespace Nano;
 
 /// <summary>
 /// Losses that bring rows which belong together near each other and others apart, as methods of
-/// <see cref="Compute"/>. Row i of one tensor belongs to row i of the other; each loss needs the whole batch at once.
+/// <see cref="Compute"/>. Row i of one tensor belongs to row i of the other; each loss needs the
+/// whole batch at once.
 /// </summary>
 public static class ContrastiveLosses
 {
     /// <summary>
-    /// The mean of the cross-entropies of rows and columns of s = a b^T e^scale, a and b of length 1 (Radford et al.,
-    /// "CLIP", 2021).
+    /// The mean of the cross-entropies of rows and columns of s = a b^T e^scale, a and b of length
+    /// 1 (Radford et al., "CLIP", 2021).
     /// </summary>
     /// <param name="compute">The context to run in.</param>
     /// <param name="a">[B, C].</param>
@@ -26,8 +27,8 @@ public static class ContrastiveLosses
     }
 
     /// <summary>
-    /// The cross-entropy of finding the key of each query among all keys, by their cosines over a temperature (van
-    /// den Oord et al., "Contrastive Predictive Coding", 2018).
+    /// The cross-entropy of finding the key of each query among all keys, by their cosines over a
+    /// temperature (van den Oord et al., "Contrastive Predictive Coding", 2018).
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static Tensor InfoNce(this Compute compute, Tensor queries, Tensor keys, float temperature)
@@ -38,9 +39,9 @@ public static class ContrastiveLosses
     }
 
     /// <summary>
-    /// The sum over all pairs of -log s(z x), x = e^scale a b^T + bias, z 1 for a pair that belongs together and else
-    /// -1, over B (Zhai et al., "SigLIP", 2023). Since -log s(x) = log(1 + e^x) - x, it is the sum of log(1 + e^x)
-    /// less the x of the pairs.
+    /// The sum over all pairs of -log s(z x), x = e^scale a b^T + bias, z 1 for a pair that belongs
+    /// together and else -1, over B (Zhai et al., "SigLIP", 2023). Since -log s(x) = log(1 + e^x) -
+    /// x, it is the sum of log(1 + e^x) less the x of the pairs.
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static Tensor SigmoidPairLoss(this Compute compute, Tensor a, Tensor b, Tensor logScale, Tensor bias)
@@ -56,8 +57,8 @@ public static class ContrastiveLosses
     }
 
     /// <summary>
-    /// The mean of max(|a - p|^2 - |a - n|^2 + margin, 0) over rows: an anchor, one that belongs to it, one that
-    /// does not (Schroff et al., "FaceNet", 2015).
+    /// The mean of max(|a - p|^2 - |a - n|^2 + margin, 0) over rows: an anchor, one that belongs to
+    /// it, one that does not (Schroff et al., "FaceNet", 2015).
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static Tensor TripletLoss(this Compute compute, Tensor anchor, Tensor positive, Tensor negative,

@@ -17,16 +17,16 @@ public static class PairLosses
         compute.Mean(compute.Abs(compute.Difference("mean absolute error", x, y)));
 
     /// <summary>
-    /// The mean of Huber's function of x - y: half the square up to delta, linear beyond (Huber, "Robust Estimation
-    /// of a Location Parameter", 1964).
+    /// The mean of Huber's function of x - y: half the square up to delta, linear beyond (Huber,
+    /// "Robust Estimation of a Location Parameter", 1964).
     /// </summary>
     /// <exception cref="ArgumentException">The shapes differ, or delta is not positive.</exception>
     public static Tensor HuberLoss(this Compute compute, Tensor x, Tensor y, float delta = 1) =>
         compute.Mean(compute.Activation(ActivationKind.Huber, compute.Difference("huber loss", x, y), delta));
 
     /// <summary>
-    /// The mean of -t log s(x) - (1 - t) log(1 - s(x)), s the sigmoid, t in [0, 1]: log(1 + e^x) - t x, which neither
-    /// overflows nor cancels.
+    /// The mean of -t log s(x) - (1 - t) log(1 - s(x)), s the sigmoid, t in [0, 1]: log(1 + e^x) -
+    /// t x, which neither overflows nor cancels.
     /// </summary>
     /// <exception cref="ArgumentException">The shapes differ.</exception>
     public static Tensor BinaryCrossEntropy(this Compute compute, Tensor logits, Tensor targets)
@@ -37,8 +37,9 @@ public static class PairLosses
     }
 
     /// <summary>
-    /// The divergence sum p log(p / q) of two distributions over each row, mean over rows (Kullback and Leibler, "On
-    /// Information and Sufficiency", 1951); p and q are given by their logits [.., V].
+    /// The divergence sum p log(p / q) of two distributions over each row, mean over rows (Kullback
+    /// and Leibler, "On Information and Sufficiency", 1951); p and q are given by their logits [..,
+    /// V].
     /// </summary>
     /// <exception cref="ArgumentException">The shapes differ.</exception>
     public static Tensor KlDivergence(this Compute compute, Tensor p, Tensor q)
@@ -49,7 +50,10 @@ public static class PairLosses
         return compute.Scale(sum, 1f / p.Shape.Rows);
     }
 
-    /// <summary>x - log sum e^x over each row: the logarithm of softmax, in which no probability is too small.</summary>
+    /// <summary>
+    /// x - log sum e^x over each row: the logarithm of softmax, in which no probability is too
+    /// small.
+    /// </summary>
     public static Tensor LogSoftmax(this Compute compute, Tensor x)
     {
         var shifted = compute.Subtract(x, compute.Max(x, -1, keep: true));

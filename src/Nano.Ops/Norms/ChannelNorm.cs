@@ -3,14 +3,17 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// y = h w[c] + b[c], h = (x - mean) / sqrt(var + eps), over x [B, C, ..]. The mean and the variance are those of a
-/// group: some channels of one example (Wu and He, "Group Normalization", 2018), or one channel of all examples
-/// (Ioffe and Szegedy, "Batch Normalization", 2015), whose result for an example depends on the batch by nature.
+/// y = h w[c] + b[c], h = (x - mean) / sqrt(var + eps), over x [B, C, ..]. The mean and the
+/// variance are those of a group: some channels of one example (Wu and He, "Group Normalization",
+/// 2018), or one channel of all examples (Ioffe and Szegedy, "Batch Normalization", 2015), whose
+/// result for an example depends on the batch by nature.
 /// <para>
-/// Backward. With g = dy w and r = 1 / sqrt(var + eps): dx = r (g - mean(g) - h mean(g h)), the means over the
-/// group; dw[c] and db[c] are the sums of dy h and dy over the channel. Where the statistics are given, dx = r g.
+/// Backward. With g = dy w and r = 1 / sqrt(var + eps): dx = r (g - mean(g) - h mean(g h)), the
+/// means over the group; dw[c] and db[c] are the sums of dy h and dy over the channel. Where the
+/// statistics are given, dx = r g.
 /// </para>
-/// A sum over a channel of an example is one row's; those of a group are added in the order of the rows.
+/// A sum over a channel of an example is one row's; those of a group are added in the order of the
+/// rows.
 /// </summary>
 /// <param name="X">x.</param>
 /// <param name="Weight">w [C].</param>
@@ -36,7 +39,9 @@ internal readonly record struct ChannelNormOp(Tensor X, Tensor Weight, Tensor Bi
 
     internal int Channels => X.Shape[1];
 
-    /// <summary>The rows of x, one channel of one example each, and which of them form a group.</summary>
+    /// <summary>
+    /// The rows of x, one channel of one example each, and which of them form a group.
+    /// </summary>
     private Layout Rows
     {
         get
@@ -72,7 +77,10 @@ internal readonly record struct ChannelNormOp(Tensor X, Tensor Weight, Tensor Bi
                 Weight.Pointer, Epsilon, Mean.Pointer, Variance.Pointer, means, X.GradientFor(compute)));
     }
 
-    /// <summary>dw, db, and of each group the means of g and of g h, from the sums of dy and dy h of each row.</summary>
+    /// <summary>
+    /// dw, db, and of each group the means of g and of g h, from the sums of dy and dy h of each
+    /// row.
+    /// </summary>
     private unsafe void AddSums(Compute compute, Layout rows, float* sums, float* means)
     {
         GradientTarget dw = Weight.TargetIfWanted(compute), db = Bias.TargetIfWanted(compute);
@@ -100,12 +108,16 @@ internal readonly record struct ChannelNormOp(Tensor X, Tensor Weight, Tensor Bi
         }
     }
 
-    /// <summary>Rows of places, one for each channel of each example, and the groups that share statistics.</summary>
+    /// <summary>
+    /// Rows of places, one for each channel of each example, and the groups that share statistics.
+    /// </summary>
     private readonly record struct Layout(int Channels, nint Places, nint Groups, nint PerGroup, nint Step, nint Across)
     {
         public nint Count => Groups * PerGroup;
 
-        /// <summary>A row of a group: channels that follow each other, or one channel of each example.</summary>
+        /// <summary>
+        /// A row of a group: channels that follow each other, or one channel of each example.
+        /// </summary>
         public nint RowOf(nint group, nint i) => (group * nint.Max(1, Across)) + (i * Step);
 
         public nint GroupOf(nint row) => Across == 0 ? row % Channels : row / Across;
@@ -207,8 +219,11 @@ internal readonly record struct ChannelNormOp(Tensor X, Tensor Weight, Tensor Bi
 /// <summary>Group and batch normalisation as methods of <see cref="Compute"/>.</summary>
 public static class ChannelNormExtensions
 {
-    /// <summary>x [B, C, ..] normalised over groups of its channels, then scaled and shifted by channel.</summary>
-    /// <exception cref="ArgumentException">The shapes do not fit, or the groups do not divide C.</exception>
+    /// <summary>
+    /// x [B, C, ..] normalised over groups of its channels, then scaled and shifted by channel.
+    /// </summary>
+    /// <exception cref="ArgumentException">The shapes do not fit, or the groups do not divide
+    /// C.</exception>
     public static Tensor GroupNorm(this Compute compute, Tensor x, Tensor weight, Tensor bias, int groups,
         float epsilon)
     {
@@ -224,14 +239,16 @@ public static class ChannelNormExtensions
     }
 
     /// <summary>
-    /// x [B, C, ..] normalised over the batch and all places of each channel, then scaled and shifted by channel.
+    /// x [B, C, ..] normalised over the batch and all places of each channel, then scaled and
+    /// shifted by channel.
     /// </summary>
     /// <param name="compute">The context to run in.</param>
     /// <param name="x">[B, C, ..].</param>
     /// <param name="weight">[C].</param>
     /// <param name="bias">[C].</param>
-    /// <param name="running">The mean and the variance [C] of earlier batches. In training they move towards those
-    /// of this batch, the variance as the unbiased one; else they are the ones that x is normalised by.</param>
+    /// <param name="running">The mean and the variance [C] of earlier batches. In training they
+    /// move towards those of this batch, the variance as the unbiased one; else they are the ones
+    /// that x is normalised by.</param>
     /// <param name="training">True to normalise by this batch.</param>
     /// <param name="epsilon">Added to the variance.</param>
     /// <param name="momentum">The share of this batch in the running statistics.</param>

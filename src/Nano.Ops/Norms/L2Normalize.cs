@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Nano;
 
 /// <summary>
-/// y = x / |x| over each row, |x| = sqrt(sum x^2) taken as at least 1e-12. Backward: the part of dy along y changes
-/// nothing, so dx = (dy - y (y . dy)) / |x|.
+/// y = x / |x| over each row, |x| = sqrt(sum x^2) taken as at least 1e-12. Backward: the part of dy
+/// along y changes nothing, so dx = (dy - y (y . dy)) / |x|.
 /// </summary>
 internal readonly record struct L2NormalizeOp(Tensor X, Tensor Norm, Tensor Y) : IOp
 {

@@ -1,19 +1,22 @@
 namespace Nano;
 
-/// <summary>Sums of products by labels of dimensions, as a method of <see cref="Compute"/>.</summary>
+/// <summary>
+/// Sums of products by labels of dimensions, as a method of <see cref="Compute"/>.
+/// </summary>
 public static class EinsumExtensions
 {
     /// <summary>
-    /// The sum of products of two tensors, whose dimensions have a letter each: "bik,bkj->bij" is a product of
-    /// matrices, row by row of a batch. Letters that the result lacks are summed over. The operands are permuted to
-    /// [batch, M, K] and [batch, K, N], multiplied by <see cref="MatMulExtensions.MatMul"/>, and permuted back.
+    /// The sum of products of two tensors, whose dimensions have a letter each: "bik,bkj->bij" is a
+    /// product of matrices, row by row of a batch. Letters that the result lacks are summed over.
+    /// The operands are permuted to [batch, M, K] and [batch, K, N], multiplied by <see
+    /// cref="MatMulExtensions.MatMul"/>, and permuted back.
     /// </summary>
     /// <param name="compute">The context to run in.</param>
     /// <param name="labels">The letters of a, of b and of the result: "ij,jk->ik".</param>
     /// <param name="a">Up to four dimensions.</param>
     /// <param name="b">Up to four dimensions.</param>
-    /// <exception cref="ArgumentException">The labels are malformed or do not fit the shapes; the message names the
-    /// letter.</exception>
+    /// <exception cref="ArgumentException">The labels are malformed or do not fit the shapes; the
+    /// message names the letter.</exception>
     public static Tensor Einsum(this Compute compute, string labels, Tensor a, Tensor b)
     {
         var (ofA, ofB, ofY) = Parse(labels, a, b);
@@ -59,7 +62,9 @@ public static class EinsumExtensions
             : throw new ArgumentException($"einsum: the result of \"{labels}\" has more than 4 dimensions");
     }
 
-    /// <summary>An operand summed over the dimensions that neither the other one nor the result has.</summary>
+    /// <summary>
+    /// An operand summed over the dimensions that neither the other one nor the result has.
+    /// </summary>
     private static (Tensor X, string Labels) SumOwn(Compute compute, Tensor x, string labels, string other,
         string result)
     {

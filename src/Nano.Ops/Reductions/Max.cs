@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// y = the largest element of x along a dimension, and its place, the first of equal ones; a NaN is larger than any
-/// number. Backward: dy goes to that place.
+/// y = the largest element of x along a dimension, and its place, the first of equal ones; a NaN is
+/// larger than any number. Backward: dy goes to that place.
 /// </summary>
 internal readonly record struct MaxOp(Tensor X, int Axis, Tensor Places, Tensor Y) : IOp
 {
@@ -60,12 +60,16 @@ internal readonly record struct MaxOp(Tensor X, int Axis, Tensor Places, Tensor 
 /// <summary>The largest elements as methods of <see cref="Compute"/>.</summary>
 public static class MaxExtensions
 {
-    /// <summary>The largest element along a dimension, which is left out of the result, or has size 1.</summary>
+    /// <summary>
+    /// The largest element along a dimension, which is left out of the result, or has size 1.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimension, or it is empty.</exception>
     public static Tensor Max(this Compute compute, Tensor x, int axis, bool keep = false) =>
         compute.MaxAndPlace(x, axis, keep).Value;
 
-    /// <summary>The place of the largest element along a dimension, the first of equal ones: ids.</summary>
+    /// <summary>
+    /// The place of the largest element along a dimension, the first of equal ones: ids.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimension, or it is empty.</exception>
     public static Tensor ArgMax(this Compute compute, Tensor x, int axis, bool keep = false) =>
         compute.MaxAndPlace(x, axis, keep).Place;

@@ -4,7 +4,8 @@ namespace Nano;
 
 /// <summary>
 /// y = factor * sum of all elements of x, a scalar: the sum (factor 1) or the mean (factor 1 / n).
-/// Rows are summed in parallel, then their sums in row order in double precision. Backward: dx_i = factor dy.
+/// Rows are summed in parallel, then their sums in row order in double precision. Backward: dx_i =
+/// factor dy.
 /// </summary>
 internal readonly record struct SumOp(Tensor X, double Factor, Tensor Y) : IOp
 {

@@ -1,13 +1,13 @@
 namespace Nano;
 
 /// <summary>
-/// y = factor * the sum of x over some dimensions: sums (factor 1) or means. Backward: dx = factor * dy, repeated
-/// along these dimensions.
+/// y = factor * the sum of x over some dimensions: sums (factor 1) or means. Backward: dx = factor
+/// * dy, repeated along these dimensions.
 /// </summary>
 /// <param name="X">x.</param>
 /// <param name="Axes">The dimensions, one bit for each.</param>
 /// <param name="Factor">The factor of every sum.</param>
-/// <param name="Y">y; the dimensions are gone, or have size 1.</param>
+/// <param name="Y">y; the dimensions are left out, or have size 1.</param>
 internal readonly record struct SumAxesOp(Tensor X, int Axes, double Factor, Tensor Y) : IOp
 {
     public Tensor Output => Y;
@@ -45,39 +45,50 @@ internal readonly record struct SumAxesOp(Tensor X, int Axes, double Factor, Ten
     }
 }
 
-/// <summary>Sums and means along dimensions, and what is made of them, as methods of <see cref="Compute"/>.</summary>
+/// <summary>
+/// Sums and means along dimensions, and what is made of them, as methods of <see cref="Compute"/>.
+/// </summary>
 public static class SumAxesExtensions
 {
-    /// <summary>The sum along a dimension, which is left out of the result, or has size 1.</summary>
+    /// <summary>
+    /// The sum along a dimension, which is left out of the result, or has size 1.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimension.</exception>
     public static Tensor Sum(this Compute compute, Tensor x, int axis, bool keep = false) =>
         compute.Sum(x, [axis], keep);
 
-    /// <summary>The sum along some dimensions, which are left out of the result, or have size 1.</summary>
+    /// <summary>
+    /// The sum along some dimensions, which are left out of the result, or have size 1.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimensions.</exception>
     public static Tensor Sum(this Compute compute, Tensor x, ReadOnlySpan<int> axes, bool keep = false) =>
         compute.Reduce("sum", x, axes, keep, isMean: false);
 
-    /// <summary>The mean along a dimension, which is left out of the result, or has size 1.</summary>
+    /// <summary>
+    /// The mean along a dimension, which is left out of the result, or has size 1.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimension.</exception>
     public static Tensor Mean(this Compute compute, Tensor x, int axis, bool keep = false) =>
         compute.Mean(x, [axis], keep);
 
-    /// <summary>The mean along some dimensions, which are left out of the result, or have size 1.</summary>
+    /// <summary>
+    /// The mean along some dimensions, which are left out of the result, or have size 1.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimensions.</exception>
     public static Tensor Mean(this Compute compute, Tensor x, ReadOnlySpan<int> axes, bool keep = false) =>
         compute.Reduce("mean", x, axes, keep, isMean: true);
 
     /// <summary>
-    /// The mean square of the distance to the mean along a dimension, which is left out of the result, or has size 1.
+    /// The mean square of the distance to the mean along a dimension, which is left out of the
+    /// result, or has size 1.
     /// </summary>
     /// <exception cref="ArgumentException">x has no such dimension.</exception>
     public static Tensor Variance(this Compute compute, Tensor x, int axis, bool keep = false) =>
         compute.Mean(compute.Square(compute.Subtract(x, compute.Mean(x, axis, keep: true))), axis, keep);
 
     /// <summary>
-    /// The mean of x [B, T, C] over the places of each row at which a mask [B, T] is 1, [B, C]; the mask holds
-    /// zeros and ones, and a row of zeros gives NaN.
+    /// The mean of x [B, T, C] over the places of each row at which a mask [B, T] is 1, [B, C]; the
+    /// mask holds zeros and ones, and a row of zeros gives NaN.
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public static Tensor MaskedMean(this Compute compute, Tensor x, Tensor mask)

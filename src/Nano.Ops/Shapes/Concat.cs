@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// y = a, then b, along a dimension; all other sizes are equal. Backward: da and db are the parts of dy.
+/// y = a, then b, along a dimension; all other sizes are equal. Backward: da and db are the parts
+/// of dy.
 /// </summary>
 internal readonly record struct ConcatOp(Tensor A, Tensor B, int Axis, Tensor Y) : IOp
 {
@@ -66,7 +67,8 @@ public static class ConcatExtensions
     }
 
     /// <summary>Tensors of one shape along a new dimension.</summary>
-    /// <exception cref="ArgumentException">None are given, the shapes differ, or a shape has four dimensions.</exception>
+    /// <exception cref="ArgumentException">None are given, the shapes differ, or a shape has four
+    /// dimensions.</exception>
     public static Tensor Stack(this Compute compute, int axis, params ReadOnlySpan<Tensor> parts)
     {
         if (parts.Length == 0)
@@ -90,7 +92,9 @@ public static class ConcatExtensions
         return compute.Contiguous(parts[0]).Reshape(new Shape(sizes));
     }
 
-    /// <summary>Entries [start, start + count) of a dimension: a view where one can be, else a copy.</summary>
+    /// <summary>
+    /// Entries [start, start + count) of a dimension: a view where one can be, else a copy.
+    /// </summary>
     /// <exception cref="ArgumentException">They do not lie in x.</exception>
     public static Tensor Slice(this Compute compute, Tensor x, int axis, int start, int count)
     {

@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// y = x repeated along dimensions in which x has size 1, or which it lacks (numpy's rules of broadcasting).
-/// Backward: dx is the sum of dy over the places that hold the same element, in a fixed order.
+/// y = x repeated along dimensions in which x has size 1, or which it lacks (numpy's rules of
+/// broadcasting). Backward: dx is the sum of dy over the places that hold the same element, in a
+/// fixed order.
 /// </summary>
 internal readonly record struct ExpandOp(Tensor X, Tensor Y) : IOp
 {
@@ -31,7 +32,8 @@ internal readonly record struct ExpandOp(Tensor X, Tensor Y) : IOp
 public static class ExpandExtensions
 {
     /// <summary>x repeated to fill a shape; x itself if it has that shape.</summary>
-    /// <exception cref="ArgumentException">A size of x is neither 1 nor that of the shape.</exception>
+    /// <exception cref="ArgumentException">A size of x is neither 1 nor that of the
+    /// shape.</exception>
     public static Tensor Expand(this Compute compute, Tensor x, Shape shape)
     {
         if (x.Shape == shape)

@@ -1,8 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// The kernels of <see cref="GatherOp"/> and <see cref="ScatterAddOp"/>, each other's derivative. x is seen as
-/// [outer, size, inner], y as [outer, number of ids, inner].
+/// The kernels of <see cref="GatherOp"/> and <see cref="ScatterAddOp"/>, each other's derivative. x
+/// is seen as [outer, size, inner], y as [outer, number of ids, inner].
 /// </summary>
 internal readonly unsafe struct Picked(nint outer, nint size, nint inner, int* ids, nint count)
 {
@@ -12,7 +12,9 @@ internal readonly unsafe struct Picked(nint outer, nint size, nint inner, int* i
     public void Gather(Compute compute, float* x, GradientTarget y) =>
         compute.For(outer * count, Compute.RowsPerChunk(inner), 0, new GatherKernel(this, x, y));
 
-    /// <summary>x[o, ids[i], :] += y[o, i, :] in the order of i; x begins at zero if nothing is there yet.</summary>
+    /// <summary>
+    /// x[o, ids[i], :] += y[o, i, :] in the order of i; x begins at zero if nothing is there yet.
+    /// </summary>
     public void ScatterAdd(Compute compute, float* y, GradientTarget x)
     {
         nint blocks = (inner + Block - 1) / Block;
@@ -60,8 +62,8 @@ internal readonly unsafe struct Picked(nint outer, nint size, nint inner, int* i
 }
 
 /// <summary>
-/// y[.., i, ..] = x[.., ids[i], ..]: entries of a dimension, by number. Backward: dx[.., v, ..] is the sum of
-/// dy[.., i, ..] over all i with ids[i] = v, in the order of i.
+/// y[.., i, ..] = x[.., ids[i], ..]: entries of a dimension, by number. Backward: dx[.., v, ..] is
+/// the sum of dy[.., i, ..] over all i with ids[i] = v, in the order of i.
 /// </summary>
 internal readonly record struct GatherOp(Tensor X, Tensor Ids, int Axis, Tensor Y) : IOp
 {
@@ -89,8 +91,8 @@ internal readonly record struct GatherOp(Tensor X, Tensor Ids, int Axis, Tensor 
 }
 
 /// <summary>
-/// y[.., v, ..] = the sum of x[.., i, ..] over all i with ids[i] = v, in the order of i: zero where no id points.
-/// Backward: dx[.., i, ..] = dy[.., ids[i], ..].
+/// y[.., v, ..] = the sum of x[.., i, ..] over all i with ids[i] = v, in the order of i: zero where
+/// no id points. Backward: dx[.., i, ..] = dy[.., ids[i], ..].
 /// </summary>
 internal readonly record struct ScatterAddOp(Tensor X, Tensor Ids, int Axis, Tensor Y) : IOp
 {
@@ -120,12 +122,16 @@ internal readonly record struct ScatterAddOp(Tensor X, Tensor Ids, int Axis, Ten
 /// <summary>Entries by number as methods of <see cref="Compute"/>.</summary>
 public static class GatherExtensions
 {
-    /// <summary>The entries of a dimension that ids name, in their order; an entry may be named several times.</summary>
+    /// <summary>
+    /// The entries of a dimension that ids name, in their order; an entry may be named several
+    /// times.
+    /// </summary>
     /// <param name="compute">The context to run in.</param>
     /// <param name="x">Any shape but a scalar.</param>
     /// <param name="ids">[N], each below the size of the dimension.</param>
     /// <param name="axis">The dimension, which has size N in the result.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit, or an id is too large.</exception>
+    /// <exception cref="ArgumentException">The shapes do not fit, or an id is too
+    /// large.</exception>
     public static Tensor Gather(this Compute compute, Tensor x, Tensor ids, int axis)
     {
         int along = Axes.Of("gather", x, axis);
@@ -137,17 +143,23 @@ public static class GatherExtensions
         return y;
     }
 
-    /// <summary>The rows of x [N, ..] that ids name: <see cref="Gather"/> along the first dimension.</summary>
-    /// <exception cref="ArgumentException">The shapes do not fit, or an id is too large.</exception>
+    /// <summary>
+    /// The rows of x [N, ..] that ids name: <see cref="Gather"/> along the first dimension.
+    /// </summary>
+    /// <exception cref="ArgumentException">The shapes do not fit, or an id is too
+    /// large.</exception>
     public static Tensor SelectRows(this Compute compute, Tensor x, Tensor ids) => compute.Gather(x, ids, 0);
 
-    /// <summary>Entries of a dimension added up at the places that ids name; zero where no id points.</summary>
+    /// <summary>
+    /// Entries of a dimension added up at the places that ids name; zero where no id points.
+    /// </summary>
     /// <param name="compute">The context to run in.</param>
     /// <param name="x">Any shape but a scalar.</param>
     /// <param name="ids">[N], the size of the dimension; each below size.</param>
     /// <param name="axis">The dimension.</param>
     /// <param name="size">Its size in the result.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit, or an id is too large.</exception>
+    /// <exception cref="ArgumentException">The shapes do not fit, or an id is too
+    /// large.</exception>
     public static Tensor ScatterAdd(this Compute compute, Tensor x, Tensor ids, int axis, int size)
     {
         int along = Axes.Of("scatter-add", x, axis);

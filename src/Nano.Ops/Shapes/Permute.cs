@@ -1,8 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// y = x with its dimensions in another order: dimension i of y is dimension Order[i] of x. With the order as it
-/// was, a copy of a view without its gaps. Backward: each element of dy goes back to where it came from.
+/// y = x with its dimensions in another order: dimension i of y is dimension Order[i] of x. With
+/// the order as it was, a copy of a view without its gaps. Backward: each element of dy goes back
+/// to where it came from.
 /// </summary>
 internal readonly record struct PermuteOp(Tensor X, (int D0, int D1, int D2, int D3) Order, Tensor Y) : IOp
 {
@@ -39,10 +40,15 @@ internal readonly record struct PermuteOp(Tensor X, (int D0, int D1, int D2, int
     private int At(int i) => i switch { 0 => Order.D0, 1 => Order.D1, 2 => Order.D2, _ => Order.D3 };
 }
 
-/// <summary>Orders of dimensions, and views without gaps, as methods of <see cref="Compute"/>.</summary>
+/// <summary>
+/// Orders of dimensions, and views without gaps, as methods of <see cref="Compute"/>.
+/// </summary>
 public static class PermuteExtensions
 {
-    /// <summary>x with its dimensions in another order: dimension i of the result is dimension order[i] of x.</summary>
+    /// <summary>
+    /// x with its dimensions in another order: dimension i of the result is dimension order[i] of
+    /// x.
+    /// </summary>
     /// <exception cref="ArgumentException">The order does not name each dimension once.</exception>
     public static Tensor Permute(this Compute compute, Tensor x, params ReadOnlySpan<int> order)
     {
@@ -74,7 +80,9 @@ public static class PermuteExtensions
         return compute.Permute(x, order[..x.Shape.Rank]);
     }
 
-    /// <summary>x itself if its rows follow each other without gaps, else a copy of it that does.</summary>
+    /// <summary>
+    /// x itself if its rows follow each other without gaps, else a copy of it that does.
+    /// </summary>
     public static Tensor Contiguous(this Compute compute, Tensor x)
     {
         ReadOnlySpan<int> identity = [0, 1, 2, 3];
@@ -85,12 +93,16 @@ public static class PermuteExtensions
 /// <summary>Dimensions by number.</summary>
 internal static class Axes
 {
-    /// <summary>A dimension counted from the outermost; negative numbers count from the end.</summary>
+    /// <summary>
+    /// A dimension counted from the outermost; negative numbers count from the end.
+    /// </summary>
     /// <exception cref="ArgumentException">x has no such dimension.</exception>
     public static int Of(string op, Tensor x, int axis) => axis >= -x.Shape.Rank && axis < x.Shape.Rank
         ? (axis + x.Shape.Rank) % x.Shape.Rank : throw new ArgumentException($"{op}: {x} has no dimension {axis}");
 
-    /// <summary>The number of elements of a shape around a dimension: before it, within it, after it.</summary>
+    /// <summary>
+    /// The number of elements of a shape around a dimension: before it, within it, after it.
+    /// </summary>
     public static (nint Outer, int Size, nint Inner) Around(Shape shape, int axis)
     {
         nint outer = 1, inner = 1;

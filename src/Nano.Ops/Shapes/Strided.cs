@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Nano;
 
-/// <summary>Four numbers, one for each dimension: sizes, or strides in elements. The last is the innermost.</summary>
+/// <summary>
+/// Four numbers, one for each dimension: sizes, or strides in elements. The last is the innermost.
+/// </summary>
 internal readonly record struct Four(nint D0, nint D1, nint D2, nint D3)
 {
     /// <summary>The sizes of a shape; dimensions that it lacks are 1, the outermost.</summary>
@@ -31,7 +33,9 @@ internal readonly record struct Four(nint D0, nint D1, nint D2, nint D3)
         _ => this with { D3 = value },
     };
 
-    /// <summary>The element at a place: the sum of index times stride over the outer three dimensions.</summary>
+    /// <summary>
+    /// The element at a place: the sum of index times stride over the outer three dimensions.
+    /// </summary>
     public nint RowAt(nint row, Four sizes) =>
         (row / (sizes.D1 * sizes.D2) * D0) + (row / sizes.D2 % sizes.D1 * D1) + (row % sizes.D2 * D2);
 
@@ -39,8 +43,9 @@ internal readonly record struct Four(nint D0, nint D1, nint D2, nint D3)
 }
 
 /// <summary>
-/// y[i] = factor * x[i], or +=, for every place i of four sizes, x and y each with strides of its own: a transposed
-/// tensor, one that repeats (stride 0), a part of a larger one. No two places of y are the same.
+/// y[i] = factor * x[i], or +=, for every place i of four sizes, x and y each with strides of its
+/// own: a transposed tensor, one that repeats (stride 0), a part of a larger one. No two places of
+/// y are the same.
 /// </summary>
 internal readonly unsafe struct StridedCopy(Four sizes, float* x, Four from, float factor, GradientTarget y, Four to)
     : IKernel
@@ -73,8 +78,9 @@ internal readonly unsafe struct StridedCopy(Four sizes, float* x, Four from, flo
 }
 
 /// <summary>
-/// y = factor * the sum of x over some of four dimensions, or +=. Each element of y is one sum in a fixed order:
-/// along the innermost dimension as <see cref="RowReduce"/> has it, along the others in the order of the index.
+/// y = factor * the sum of x over some of four dimensions, or +=. Each element of y is one sum in a
+/// fixed order: along the innermost dimension as <see cref="RowReduce"/> has it, along the others
+/// in the order of the index.
 /// </summary>
 /// <param name="sizes">The sizes of x, which has no gaps.</param>
 /// <param name="kept">Those of y: 1 in the dimensions that are summed over.</param>

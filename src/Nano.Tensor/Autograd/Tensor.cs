@@ -13,9 +13,10 @@ public enum DType
 }
 
 /// <summary>
-/// A view of native memory: buffer + offset + shape. No mathematics in here. Its gradient and its lifetime are in
-/// Tensor.Gradient.cs. Rows of the innermost dimension are contiguous; rows may be further apart than their length
-/// (<see cref="RowStride"/>), which is how q, k and v look into one [B, T, 3C] tensor without a copy.
+/// A view of native memory: buffer + offset + shape. No mathematics in here. Its gradient and its
+/// lifetime are in Tensor.Gradient.cs. Rows of the innermost dimension are contiguous; rows may be
+/// further apart than their length (<see cref="RowStride"/>), which is how q, k and v look into one
+/// [B, T, 3C] tensor without a copy.
 /// </summary>
 public sealed unsafe partial class Tensor : IFormattable
 {
@@ -23,7 +24,9 @@ public sealed unsafe partial class Tensor : IFormattable
     private long offset; // of the first element: in the buffer, or for a view from its root's first element
     private Tensor? parent;
 
-    /// <summary>An object that is yet to become a tensor of a step, see <see cref="StepTensors"/>.</summary>
+    /// <summary>
+    /// An object that is yet to become a tensor of a step, see <see cref="StepTensors"/>.
+    /// </summary>
     internal Tensor()
     {
     }
@@ -49,8 +52,8 @@ public sealed unsafe partial class Tensor : IFormattable
     public Tensor(Arena arena, Shape shape, DType type = DType.Float32) => Allocate(arena, shape, type, shape.Length);
 
     /// <summary>
-    /// Weights [N, K] of a model that only runs, in a layout of their own, a number of words of 32 bits. They have no
-    /// gradient, and products and lookups alone read them.
+    /// Weights [N, K] of a model that only runs, in a layout of their own, a number of words of 32
+    /// bits. They have no gradient, and products and lookups alone read them.
     /// </summary>
     internal static Tensor Packed(Arena arena, Shape shape, WeightType type, long words)
     {
@@ -153,12 +156,14 @@ public sealed unsafe partial class Tensor : IFormattable
     /// </summary>
     public Span<float> Data => new(Contiguous("Data").Pointer, checked((int)Length));
 
-    /// <summary>The elements of a contiguous id tensor; keep the tensor referenced while using them.</summary>
+    /// <summary>
+    /// The elements of a contiguous id tensor; keep the tensor referenced while using them.
+    /// </summary>
     public Span<int> Ids => new(Contiguous("Ids").IdPointer, checked((int)Length));
 
     /// <summary>The first element.</summary>
-    /// <exception cref="InvalidOperationException">This tensor holds no float32, or its memory has gone
-    /// back to its arena.</exception>
+    /// <exception cref="InvalidOperationException">This tensor holds no float32, or its memory has
+    /// gone back to its arena.</exception>
     internal float* Pointer => Type == DType.Float32 && !IsPacked ? (float*)First : throw Holds("floats");
 
     internal int* IdPointer => Type == DType.Int32 ? (int*)First : throw Holds("ids");
@@ -176,7 +181,9 @@ public sealed unsafe partial class Tensor : IFormattable
     /// <summary>The tensor that this is a view of, or this one.</summary>
     internal Tensor Root => parent is null ? this : parent.Root;
 
-    /// <summary>Elements from the start of <see cref="Root"/> to the first one of this view.</summary>
+    /// <summary>
+    /// Elements from the start of <see cref="Root"/> to the first one of this view.
+    /// </summary>
     internal long OffsetInRoot => parent is null ? 0 : offset;
 
     /// <summary>A view of the elements in another shape of equal length.</summary>
@@ -197,7 +204,9 @@ public sealed unsafe partial class Tensor : IFormattable
         return View(start, Shape.WithColumns(count), RowStride);
     }
 
-    /// <summary>Entries [start, start + count) of the outermost dimension, without a copy.</summary>
+    /// <summary>
+    /// Entries [start, start + count) of the outermost dimension, without a copy.
+    /// </summary>
     public Tensor SliceRows(int start, int count)
     {
         if (Shape.Rank == 0 || start < 0 || count < 0 || start > Shape[0] - count)
@@ -215,8 +224,8 @@ public sealed unsafe partial class Tensor : IFormattable
     }
 
     /// <summary>
-    /// A view of a tensor that outlives the step: rows of a contiguous one, from some row on, in the shape that
-    /// is given. Only the current step can use it.
+    /// A view of a tensor that outlives the step: rows of a contiguous one, from some row on, in
+    /// the shape that is given. Only the current step can use it.
     /// </summary>
     internal Tensor RowsInStep(StepTensors step, int start, Shape shape)
     {

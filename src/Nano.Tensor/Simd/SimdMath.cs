@@ -113,7 +113,8 @@ public static class SimdMath
     /// down to subnormal results. Error at most 2.5 ulp (measured 2.41; absolute 9.0e-8). 23
     /// instructions, one of them a division.
     /// </summary>
-    /// <remarks>With e = e^-|x|, which cannot overflow: 1 / (1 + e) for x &gt;= 0, e / (1 + e) below.</remarks>
+    /// <remarks>With e = e^-|x|, which cannot overflow: 1 / (1 + e) for x &gt;= 0, e / (1 + e)
+    /// below.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Sigmoid<S, V>(V x) where S : ISimd<V> where V : unmanaged
     {

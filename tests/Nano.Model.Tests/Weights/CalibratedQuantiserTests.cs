@@ -44,7 +44,9 @@ public class CalibratedQuantiserTests
 
     static readonly int[] Ids = [.. Enumerable.Range(0, 1600).Select(i => (int)((i + 1) * 2654435761L % 104729 % 40))];
 
-    /// <summary>A model whose inputs have channels of very different size, as trained ones have.</summary>
+    /// <summary>
+    /// A model whose inputs have channels of very different size, as trained ones have.
+    /// </summary>
     static string Make(TempFolder folder, string kind, ulong seed = 3)
     {
         using LanguageModel model = LanguageModel.Create(kind == "llama" ? Llama : Gpt2);

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Nano.Tests.Formats;
 
-/// <summary>Quantised models against files, logits and ids of llama.cpp and of exact arithmetic.</summary>
+/// <summary>
+/// Quantised models against files, logits and ids of llama.cpp and of exact arithmetic.
+/// </summary>
 public class QuantModelTests
 {
     public static TheoryData<string, GgufFileType> All => QuantGoldenModels.All;
@@ -73,7 +75,8 @@ public class QuantModelTests
     }
 
     /// <summary>
-    /// The golden has the error of this arithmetic, activations in 8 bits, computed by another program.
+    /// The golden has the error of this arithmetic, activations in 8 bits, computed by another
+    /// program.
     /// </summary>
     [Theory]
     [MemberData(nameof(Kept))]
@@ -105,9 +108,10 @@ public class QuantModelTests
     }
 
     /// <summary>
-    /// Another program measured what keys and values in blocks cost: the root of the mean squared error of the logits
-    /// over their deviation, all else exact. It took other weights of these models and other positions, so this shows
-    /// the order of the error; CachedAttentionTests shows the bits.
+    /// Another program measured what keys and values in blocks cost: the root of the mean squared
+    /// error of the logits over their deviation, all else exact. It took other weights of these
+    /// models and other positions, so this shows the order of the error; CachedAttentionTests shows
+    /// the bits.
     /// </summary>
     [Theory]
     [InlineData("llama256", GgufFileType.Q8_0, WeightType.Q8_0, 1.6e-3)]
@@ -126,7 +130,8 @@ public class QuantModelTests
         ModelConfig config = source.Config;
         using var compute = new Compute(2);
         using var cache = new KvCache(config.Layers, ids.Length, config.KvHeads * config.HeadDim, type: cacheType);
-        var logits = loaded.Forward(compute, Tensor.FromIds(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
+        var logits = loaded.Forward(compute,
+            Tensor.FromIds(new Shape(1, ids.Length), ids), new() { Cache = cache }).Data;
         double sum = 0;
         for (int row = 0; row < QuantGoldenModels.Positions.Count; row++)
             for (int id = 0; id < config.VocabSize; id++)

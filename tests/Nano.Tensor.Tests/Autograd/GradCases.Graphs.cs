@@ -75,7 +75,9 @@ internal static partial class GradCases
         x => Reference.Attention(x[0], x[1], x[2], batch, times, times, heads, keyHeads, headDim,
             scale == 0 ? 1 / Math.Sqrt(headDim) : scale, window == 0 ? int.MaxValue : window), 4, 8);
 
-    /// <summary>Documents of these lengths in a batch; the reference runs them one by one.</summary>
+    /// <summary>
+    /// Documents of these lengths in a batch; the reference runs them one by one.
+    /// </summary>
     private static GradCase InSegments(string name, int batch, int times, int heads, int keyHeads, int headDim,
         int window, params int[] lengths) => new(name, typeof(AttentionOp),
         r => [r.Normal(batch, times, heads * headDim), r.Normal(batch, times, keyHeads * headDim),

@@ -115,8 +115,8 @@ internal static partial class GradCases
 
     private static IEnumerable<GradCase> Einsums()
     {
-        foreach (string labels in new[] { "ij,jk->ik", "ij,kj->ki", "bij,bjk->bik", "bthd,bshd->bhts", "bhts,bshd->bthd",
-            "ij,ij->", "i,j->ij", "ij,k->kj", "abc,cd->db", "ijk,ijk->ik" })
+        foreach (string labels in new[] { "ij,jk->ik", "ij,kj->ki", "bij,bjk->bik", "bthd,bshd->bhts",
+            "bhts,bshd->bthd", "ij,ij->", "i,j->ij", "ij,k->kj", "abc,cd->db", "ijk,ijk->ik" })
             yield return new($"einsum {labels}", typeof(MatMulOp),
                 r => [r.Normal(Sizes(labels.Split(',')[0])), r.Normal(Sizes(labels.Split(',')[1].Split("->")[0]))],
                 (c, x) => c.Einsum(labels, x[0], x[1]), x => Einsum(labels, x[0], x[1]), 6, 6);

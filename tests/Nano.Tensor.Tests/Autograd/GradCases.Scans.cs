@@ -187,7 +187,7 @@ internal static partial class GradCases
         r => RecurrentInputs(r, kind, batch, times, inputs, width), (c, x) =>
         {
             var weights = new RecurrentWeights(x[1], x[2], x[3], x[4]);
-            var ids = lengths.All(length => length == times) ? null : Tensor.From(new Shape(batch), lengths);
+            var ids = lengths.All(length => length == times) ? null : Tensor.FromIds(new Shape(batch), lengths);
             return kind switch
             {
                 CellKind.Lstm => c.Lstm(x[0], weights, x[5], x[6], ids, reverse).Y,

@@ -1,6 +1,8 @@
 namespace Nano.Tests;
 
-/// <summary>The table of gradient checks: at least one case for each op. See <see cref="GradCheckTests"/>.</summary>
+/// <summary>
+/// The table of gradient checks: at least one case for each op. See <see cref="GradCheckTests"/>.
+/// </summary>
 internal static partial class GradCases
 {
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
@@ -99,7 +101,9 @@ internal static partial class GradCases
     /// <summary>True for the functions of positive numbers alone.</summary>
     private static bool HasRoot(ActivationKind kind) => kind is ActivationKind.Log or ActivationKind.Sqrt;
 
-    /// <summary>Moves inputs off the kink of ReLU, where a difference quotient is neither slope.</summary>
+    /// <summary>
+    /// Moves inputs off the kink of ReLU, where a difference quotient is neither slope.
+    /// </summary>
     private static Tensor AwayFromZero(Tensor x)
     {
         foreach (ref float value in x.Data)

@@ -24,7 +24,7 @@ public class AttentionOptionTests
             Slopes = Chance() ? Tensor.From(new Shape(heads), Alibi.Slopes(heads)) : null,
             RelativeBias = Chance() ? new RelativeBias(r.Normal(8, heads), isBidirectional, 20) : null,
             LearnedSink = Chance() ? r.Normal(heads) : null,
-            Lengths = Chance() ? Tensor.From(new Shape(batch), r.Ids(batch, keys + 1)) : null,
+            Lengths = Chance() ? Tensor.FromIds(new Shape(batch), r.Ids(batch, keys + 1)) : null,
         };
         return new NaiveAttention(batch, queries, keys, headDim, Chance() ? headDim : r.Next(1, 40), options,
             isBidirectional);

@@ -34,7 +34,8 @@ public partial class BadNumberTests
         new("permute", new(Rows, 5, 7), (c, x) => c.Permute(x, 0, 2, 1)),
         new("concat", new(Rows, 5), (c, x) => c.Concat(1, x, x)),
         new("gather", new(Rows, 5), (c, x) => c.Gather(x, Tensor.FromIds(new Shape(6), [4, 0, 1, 4, 2, 3]), 1)),
-        new("scatter-add", new(Rows, 5), (c, x) => c.ScatterAdd(x, Tensor.FromIds(new Shape(5), [2, 0, 1, 2, 3]), 1, 4)),
+        new("scatter-add", new(Rows, 5), (c, x) => c.ScatterAdd(x,
+            Tensor.FromIds(new Shape(5), [2, 0, 1, 2, 3]), 1, 4)),
         new("sum over a dimension", new(Rows, 5, 7), (c, x) => c.Sum(x, 1)),
         new("max", new(Rows, 37), (c, x) => c.Max(x, 1, keep: true)),
         new("l2 normalize", new(Rows, 37), (c, x) => c.L2Normalize(x)),
@@ -82,7 +83,9 @@ public partial class BadNumberTests
         Assert.Equal(["SumOp"], ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
     }
 
-    /// <summary>Output and gradient of x for an upstream gradient of ones, spoiled or not.</summary>
+    /// <summary>
+    /// Output and gradient of x for an upstream gradient of ones, spoiled or not.
+    /// </summary>
     private static (Tensor Y, Tensor DX) Run(Compute c, RowCase test, Tensor x, Action<Tensor> spoilUpstream)
     {
         c.NextStep();

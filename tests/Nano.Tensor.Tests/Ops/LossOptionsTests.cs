@@ -1,6 +1,8 @@
 namespace Nano.Tests;
 
-/// <summary>Label smoothing and z-loss against numbers from PyTorch, and what they leave alone.</summary>
+/// <summary>
+/// Label smoothing and z-loss against numbers from PyTorch, and what they leave alone.
+/// </summary>
 public class LossOptionsTests
 {
     private static readonly float[] Logits = [0.5f, -1.25f, 2, 0.125f, -0.75f, 3.5f, 0.25f, -2, 1.5f, 0, -0.5f, 4, 1,

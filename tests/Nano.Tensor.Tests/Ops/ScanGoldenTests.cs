@@ -216,7 +216,7 @@ public class ScanGoldenTests
     private static Tensor Lengths(Running run)
     {
         int[] lengths = [.. run.Attributes.GetProperty("lengths").EnumerateArray().Select(length => length.GetInt32())];
-        return Tensor.From(new Shape(lengths.Length), lengths);
+        return Tensor.FromIds(new Shape(lengths.Length), lengths);
     }
 
     public static TheoryData<string> Names =>

@@ -1,7 +1,8 @@
 namespace Nano.Tests;
 
 /// <summary>
-/// Elements in other places in double precision, by index arithmetic on lists of sizes: slow and plain.
+/// Elements in other places in double precision, by index arithmetic on lists of sizes: slow and
+/// plain.
 /// </summary>
 internal static class ShapeReference
 {
@@ -27,7 +28,9 @@ internal static class ShapeReference
         return at;
     }
 
-    /// <summary>f(a, b) over numpy's broadcasting of two lists of sizes, of which the result's are given.</summary>
+    /// <summary>
+    /// f(a, b) over numpy's broadcasting of two lists of sizes, of which the result's are given.
+    /// </summary>
     public static double[] Broadcast(double[] a, int[] sizesA, double[] b, int[] sizesB, int[] sizes,
         Func<double, double, double> f) =>
         [.. Places(sizes).Select(place => f(a[Within(sizesA, place)], b[Within(sizesB, place)]))];
@@ -45,7 +48,9 @@ internal static class ShapeReference
             return x[At(sizes, from)];
         })];
 
-    /// <summary>A fold over the elements that differ in some dimensions only, in the order of the rest.</summary>
+    /// <summary>
+    /// A fold over the elements that differ in some dimensions only, in the order of the rest.
+    /// </summary>
     public static double[] Reduce(double[] x, int[] sizes, int[] axes, Func<double[], double> fold) =>
         [.. Places(sizes).GroupBy(place => At(sizes, [.. place.Select((at, d) => axes.Contains(d) ? 0 : at)]))
             .OrderBy(group => group.Key).Select(group => fold([.. group.Select(place => x[At(sizes, place)])]))];

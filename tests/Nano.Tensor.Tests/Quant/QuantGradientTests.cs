@@ -1,6 +1,8 @@
 namespace Nano.Tests;
 
-/// <summary>Products with frozen quantised weights that are differentiated: the bits of dequantised weights.</summary>
+/// <summary>
+/// Products with frozen quantised weights that are differentiated: the bits of dequantised weights.
+/// </summary>
 public sealed class QuantGradientTests : IDisposable
 {
     private const int N = 37, K = 512, M = 5;
@@ -59,7 +61,9 @@ public sealed class QuantGradientTests : IDisposable
         }
     }
 
-    /// <summary>Random weights that are quantised and packed, and the same ones dequantised, frozen.</summary>
+    /// <summary>
+    /// Random weights that are quantised and packed, and the same ones dequantised, frozen.
+    /// </summary>
     private static (Tensor Packed, Tensor Plain) Weights(WeightType type)
     {
         var format = BlockFormat.Of(type);
