@@ -54,7 +54,7 @@ public sealed record Pass
     /// <summary>Rotary angles of the run's positions, computed once at its start by models that rotate.</summary>
     public RopeTable? Angles { get; init; }
 
-    /// <summary>The angles of layers with a window, where these have a base of their own; null where they do not.</summary>
+    /// <summary>The angles of layers with a window, where these have a base of their own; else null.</summary>
     public RopeTable? LocalAngles { get; init; }
 
     /// <summary>Receives the choices of every mixture of experts; null if nobody asks.</summary>

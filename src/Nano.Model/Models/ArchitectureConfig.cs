@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// Sizes and switches of a model of any kind, read from and written as a Hugging Face config.json. Two configs are equal
-/// when they describe the same arithmetic.
+/// Sizes and switches of a model of any kind, read from and written as a Hugging Face config.json.
+/// Two configs are equal when they describe the same arithmetic.
 /// </summary>
 public abstract record ArchitectureConfig
 {

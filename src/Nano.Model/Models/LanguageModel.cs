@@ -129,8 +129,8 @@ public abstract class LanguageModel : Model
     protected virtual Pass BeginLosses(Pass pass) => pass;
 
     /// <summary>Losses of layers that are added to that of the tokens, each with its factor.</summary>
-    protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c, IReadOnlyList<Routing> routings) =>
-        [];
+    protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c,
+        IReadOnlyList<Routing> routings) => [];
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, Pass pass)

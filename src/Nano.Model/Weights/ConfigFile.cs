@@ -55,7 +55,11 @@ public static class ConfigFile
         };
         if (config is ModelConfig decoder)
         {
-            config = decoder = decoder with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
+            config = decoder = decoder with
+            {
+                BosToken = file.Int("bos_token_id"),
+                EosTokens = file.Ints("eos_token_id"),
+            };
             GroupedLayout.Read(file, path);
             if (decoder.BosToken < 0 || decoder.EosTokens.Any(id => id < 0))
                 throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");

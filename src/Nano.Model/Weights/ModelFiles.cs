@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Nano;
 
 /// <summary>Between the tensors of a Hugging Face folder and the parameters that they are made of.</summary>
@@ -63,8 +65,8 @@ internal static class ModelFiles
     }
 
     /// <summary>A tensor of the files under one of its names, rows and columns as the model has them.</summary>
-    private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout, FileTensor file,
-        Shape shape, HashSet<string> known)
+    private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout,
+        FileTensor file, Shape shape, HashSet<string> known)
     {
         string[] names = [file.Name, .. OtherNames(file.Name, config.OptionalPrefix)];
         string name = Array.Find(names, files.Has) ?? file.Name;
@@ -121,5 +123,43 @@ internal static class ModelFiles
         if (copy.Shape != original.Shape || !copy.SameElements(original))
             throw new BadFileException(files.FileOf(name),
                 $"tensor '{name}' differs from '{original.Name}', but config.json says that they are tied");
+    }
+}
+
+/// <summary>Folders of models of any kind, in Hugging Face's layout: config.json and model.safetensors.</summary>
+public static class AnyModel
+{
+    /// <summary>Opens the model in a folder, with all weights in float32.</summary>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
+    public static Model Load(string folder)
+    {
+        var config = ConfigFile.LoadAny(Path.Combine(folder, ModelFolder.ConfigFile));
+        using var files = new SafetensorsSet(folder);
+        var tensors = ModelFiles.Tensors(files, config, layout: null);
+        Model model = config.NewModel(new Parameters());
+        try
+        {
+            foreach (var (parameter, tensor) in model.Parameters.All.Zip(tensors))
+                tensor.ReadFloat32(parameter.Data);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes a model into a folder that exists, config.json last.</summary>
+    /// <exception cref="NanoException">A file cannot be written.</exception>
+    public static void Save(string folder, Model model)
+    {
+        var byName = model.Parameters.All.ToDictionary(parameter => parameter.Name!);
+        SafetensorsSet.Write(folder, [.. model.Architecture.FileTensors().Select(file => ModelFiles.Joined(file,
+            [.. file.Parameters.Select(name => ModelSource.InMemory(byName[name], name))]).ToSafetensors())],
+            long.MaxValue);
+        AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile),
+            stream => stream.Write(Encoding.UTF8.GetBytes(model.Architecture.ToJson())));
     }
 }

@@ -123,7 +123,7 @@ public sealed partial record DecoderConfig : ModelConfig
     /// </summary>
     public bool QkNorm { get; init; }
 
-    /// <summary>True if queries and keys pass a norm over all heads of a token before they are rotated (OLMo-2).</summary>
+    /// <summary>True if queries and keys pass a norm over all heads of a token before rotation (OLMo-2).</summary>
     public bool QkNormAllHeads { get; init; }
 
     /// <summary>
@@ -270,7 +270,8 @@ public sealed partial record DecoderConfig : ModelConfig
         // Behind an activation function a factor is another one.
         yield return new([mlp + "down_proj.weight"], IsGated ? Parts(mlp + "up_proj", MlpBias) : [], 0);
 
-        string[] NormParts(string norm) => NormKind == NormKind.RmsPlusOne ? [] : Parts(norm, NormKind == NormKind.Layer);
+        string[] NormParts(string norm) =>
+            NormKind == NormKind.RmsPlusOne ? [] : Parts(norm, NormKind == NormKind.Layer);
         static string[] Parts(string linear, bool bias) =>
             bias ? [linear + ".weight", linear + ".bias"] : [linear + ".weight"];
     }
@@ -300,8 +301,9 @@ public sealed partial record DecoderConfig : ModelConfig
             ("family", Family, llama.Family), ("norm", NormKind, llama.NormKind), ("norms", Norms, llama.Norms),
             ("parallel", IsParallel, false), ("shares_norm", SharesNorm, false),
             ("embedding_norm", EmbeddingNorm, false), ("embedding_scale", EmbeddingScale, 1f),
-            ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null), ("latent", Latent, null),
-            ("qk_norm_all_heads", QkNormAllHeads, false), ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
+            ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null),
+            ("latent", Latent, null), ("qk_norm_all_heads", QkNormAllHeads, false),
+            ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
             ("logit_scale", LogitScale, 1f), ("positions", Positions, llama.Positions),
             ("rotary_dim", RotaryDim, HeadDim), ("local_rope_theta", LocalRopeTheta, null),
             ("full_every", FullEvery, 0),
