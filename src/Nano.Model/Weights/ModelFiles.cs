@@ -68,7 +68,7 @@ internal static class ModelFiles
     private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout,
         FileTensor file, Shape shape, HashSet<string> known)
     {
-        string[] names = [file.Name, .. OtherNames(file.Name, config.OptionalPrefix)];
+        string[] names = Names(file.Name, config.OptionalPrefix);
         string name = Array.Find(names, files.Has) ?? file.Name;
         if (layout is not null && !files.Has(name) && shape.Rank == 2
             && GroupedTensor.In(files, names, layout) is { } grouped)
@@ -77,7 +77,7 @@ internal static class ModelFiles
             return grouped.Open(shape);
         }
         if (!files.Has(name))
-            throw new BadFileException(files.Path, $"tensor '{names[^1]}' is missing (config.json asks for it)");
+            throw new BadFileException(files.Path, $"tensor '{names[0]}' is missing (config.json asks for it)");
         long[] expected = shape.ToArray();
         if (file.IsTransposed)
             Array.Reverse(expected);
@@ -90,9 +90,9 @@ internal static class ModelFiles
         return file.IsTransposed ? tensor.Transposed() : tensor;
     }
 
-    /// <summary>A name without the prefix that it has, or with the prefix that it lacks.</summary>
-    private static string[] OtherNames(string name, string prefix) => prefix == "" ? []
-        : [name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : prefix + name];
+    /// <summary>A name without a prefix, then with it.</summary>
+    private static string[] Names(string name, string prefix) => prefix == "" ? [name]
+        : name.StartsWith(prefix, StringComparison.Ordinal) ? [name[prefix.Length..], name] : [name, prefix + name];
 
     /// <summary>
     /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied

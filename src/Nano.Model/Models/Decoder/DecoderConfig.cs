@@ -180,6 +180,8 @@ public sealed partial record DecoderConfig : ModelConfig
             return problem;
         if (Intermediate < 1 || Intermediate > MaxChannels)
             return $"the MLP has {Intermediate} channels; it must have from 1 to {MaxChannels}";
+        if (Positions == PositionKind.Rotary && RotaryDim == HeadDim && HeadDim % 2 != 0)
+            return $"a head has {HeadDim} channels; rotary positions need an even number";
         if (Positions == PositionKind.Rotary && (RotaryDim % 2 != 0 || RotaryDim < 2 || RotaryDim > HeadDim))
             return $"{RotaryDim} of a head's {HeadDim} channels are rotated; they must be an even number";
         if (Latent is not null && (Latent.PlainDim + Latent.RotaryDim != HeadDim || KvHeads != Heads
@@ -198,7 +200,7 @@ public sealed partial record DecoderConfig : ModelConfig
         if ((SharesNorm && !(IsParallel && Norms == NormPlacement.Before)) || FullEvery < 0)
             return "only parallel branches can share a norm, and each n-th layer needs a positive n";
         if (!(NormEpsilon > 0 && float.IsFinite(NormEpsilon)))
-            return $"the epsilon of norms is {NormEpsilon}; it must be positive";
+            return $"the norms' epsilon is {NormEpsilon}; it must be positive";
         if (!(RopeTheta > 1 && double.IsFinite(RopeTheta)))
             return $"the base of the rotary angles is {RopeTheta}; it must be above 1";
         if (LocalRopeTheta is { } local && !(local > 1 && double.IsFinite(local)))
