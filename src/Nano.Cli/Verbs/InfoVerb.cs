@@ -8,7 +8,7 @@ internal static class InfoVerb
 {
     private static readonly Argument<string?> File = new("file")
     {
-        Description = "A file of tensors, .gguf or .safetensors, or as --model",
+        Description = "A file of tensors, .gguf or .safetensors, a config.json, or as --model",
         Arity = ArgumentArity.ZeroOrOne,
         HelpName = "FILE",
     };
@@ -202,7 +202,7 @@ internal static class InfoVerb
     private static int ShowModel(string path, ParseResult args)
     {
         int threads = Common.CheckThreads(args.GetValue(Threads));
-        string file = IsConfig(path) ? path : Path.Combine(path, ModelFolder.ConfigFile);
+        string file = IsConfig(path) ? path : Path.Combine(path, "config.json");
         if (System.IO.File.Exists(file) && ConfigFile.LoadAny(file) is var any and not ModelConfig)
             return ShowArchitecture(any, args);
         var (config, stored) = Find(path);
