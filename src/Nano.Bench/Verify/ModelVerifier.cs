@@ -47,6 +47,8 @@ public sealed class ModelVerifier : IDisposable
                 verifier.CheckGreedy(decoder);
             else if (verifier.model is IEncoderDecoder writer)
                 verifier.CheckGreedy(writer);
+            else if (verifier.model is Rnn { Writes: true } recurrent)
+                verifier.CheckGreedy(recurrent);
             verifier.CheckForwardAndBackward();
             verifier.CheckOptimizer();
         }
@@ -127,21 +129,42 @@ public sealed class ModelVerifier : IDisposable
         using var generator = new Generator(decoder, compute);
         int[] cached = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 })
             .Take(expected.Length - prompt.Length)];
-        List<int> whole = [.. prompt];
-        compute.Tape = null;
-        while (whole.Count < expected.Length)
+        CompareGreedy("greedy_ids (cached)", cached, expected);
+        CompareGreedy("greedy_ids (whole text)", WholeTexts(ids => decoder.Forward(compute, ids)), expected);
+    }
+
+    /// <summary>The argmax continuation must be exact, from the state and by running the whole text.</summary>
+    private void CheckGreedy(Rnn recurrent)
+    {
+        if (!golden.Entries.ContainsKey("greedy_ids"))
+            return;
+        int[] prompt = Ids("greedy_prompt"), expected = Ids("greedy_ids");
+        CompareGreedy("greedy_ids (state)", [.. prompt, .. compute.WithoutTape(() =>
+            recurrent.Continue(compute, prompt, expected.Length - prompt.Length))], expected);
+        CompareGreedy("greedy_ids (whole text)", WholeTexts(ids => recurrent.Forward(compute, ids).Logits), expected);
+    }
+
+    /// <summary>The argmax continuation of the prompt, running the whole text for every token.</summary>
+    private int[] WholeTexts(Func<Tensor, Tensor> logitsOf)
+    {
+        List<int> whole = [.. Ids("greedy_prompt")];
+        long count = golden.Entries["greedy_ids"].Count;
+        return compute.WithoutTape(() =>
         {
-            compute.NextStep();
-            var logits = decoder.Forward(compute, Tensor.FromIds(new Shape(1, whole.Count), whole.ToArray()));
-            whole.Add(Sampler.ArgMax(logits.Data[^decoder.Config.VocabSize..]));
-        }
-        compute.Tape = new Tape();
-        foreach (var (name, ids) in new[] { ("greedy_ids (cached)", cached),
-            ("greedy_ids (whole text)", whole.ToArray()) })
-        {
-            int wrong = ids.Zip(expected).Count(pair => pair.First != pair.Second);
-            rows.Add(new VerificationRow(name, wrong, expected.Length, 0, wrong == 0));
-        }
+            while (whole.Count < count)
+            {
+                compute.NextStep();
+                var logits = logitsOf(Tensor.FromIds(new Shape(1, whole.Count), whole.ToArray()));
+                whole.Add(Sampler.ArgMax(logits.Data[^logits.Shape.Columns..]));
+            }
+            return whole.ToArray();
+        });
+    }
+
+    private void CompareGreedy(string name, int[] ids, int[] expected)
+    {
+        int wrong = ids.Zip(expected).Count(pair => pair.First != pair.Second);
+        rows.Add(new VerificationRow(name, wrong, expected.Length, 0, wrong == 0));
     }
 
     /// <summary>The likeliest continuation about the first row of the batch must be exact.</summary>
@@ -154,8 +177,7 @@ public sealed class ModelVerifier : IDisposable
         int length = golden.Entries.ContainsKey("attention_mask") ? Ids("attention_mask")[..columns].Sum() : columns;
         int[] ids = [.. prompt, .. compute.WithoutTape(() =>
             writer.Write(compute, text.AsSpan(0, length), prompt, expected.Length - prompt.Length))];
-        int wrong = ids.Zip(expected).Count(pair => pair.First != pair.Second);
-        rows.Add(new VerificationRow("greedy_ids", wrong, expected.Length, 0, wrong == 0));
+        CompareGreedy("greedy_ids", ids, expected);
     }
 
     private Tensor Forward(Action<string, Tensor>? watch)

@@ -49,9 +49,13 @@ public static class ConfigFile
             "gpt2" => Gpt2Config.Read(file),
             "bert" => BertConfig.Read(file),
             "t5" => T5Config.Read(file),
+            "rnn" => RnnConfig.Read(file, CellKind.Tanh),
+            "lstm" => RnnConfig.Read(file, CellKind.Lstm),
+            "gru" => RnnConfig.Read(file, CellKind.Gru),
+            "seq2seq" => Seq2SeqConfig.Read(file),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
-                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5"),
+                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5, rnn, lstm, gru, seq2seq"),
         };
         if (config is ModelConfig decoder)
         {

@@ -164,27 +164,11 @@ public sealed class T5 : Model, IEncoderDecoder
     /// <inheritdoc/>
     public IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count)
     {
-        using var step = new Arena(); // the memory outlives the steps of the compute
+        using var kept = new Arena(); // the memory outlives the steps of the compute
         c.NextStep();
         var memory = Remember(c, Encode(c, Tensor.FromIds(new Shape(1, text.Length), text), null))
-            .ConvertAll(pair => (Retained(pair.K), Retained(pair.V)));
+            .ConvertAll(pair => (pair.K.CopyTo(kept), pair.V.CopyTo(kept)));
         using var cache = new KvCache(config.DecoderLayers, written.Length + count, config.Heads * config.HeadDim);
-        var made = new List<int>();
-        int[] next = written.ToArray();
-        while (made.Count < count)
-        {
-            c.NextStep();
-            var logits = Decode(c, Tensor.FromIds(new Shape(1, next.Length), next), memory, null, cache);
-            made.Add(Sampler.ArgMax(logits.Data[^config.VocabSize..]));
-            next = [made[^1]];
-        }
-        return made;
-
-        Tensor Retained(Tensor tensor)
-        {
-            var copy = new Tensor(step, tensor.Shape);
-            copy.CopyFrom(tensor);
-            return copy;
-        }
+        return Greedy.Write(c, written, count, ids => Decode(c, ids, memory, null, cache));
     }
 }

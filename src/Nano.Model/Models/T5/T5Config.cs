@@ -66,17 +66,15 @@ public sealed record T5Config : ArchitectureConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
+        if (SizeProblem(
         [
             ("vocabulary size", VocabSize, 1 << 24), ("number of layers", Layers, MaxLayers),
             ("number of decoder layers", DecoderLayers, MaxLayers), ("number of heads", Heads, MaxChannels),
             ("size of a head", HeadDim, MaxChannels / Math.Max(1, Heads)),
             ("number of channels", Channels, MaxChannels), ("width of the MLP", Intermediate, MaxChannels),
             ("largest distance", MaxDistance, 1 << 24),
-        ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
+        ]) is { } problem)
+            return problem;
         if (Buckets is < 4 or > 1 << 16 || MaxDistance <= Buckets / 2)
             return $"{Buckets} buckets for distances up to {MaxDistance}; there must be from 4 to 65536, and more "
                 + "distances than half of them";
