@@ -49,9 +49,10 @@ public static class ConfigFile
             "gpt2" => Gpt2Config.Read(file),
             "bert" => BertConfig.Read(file),
             "t5" => T5Config.Read(file),
+            "vit" => VitConfig.Read(file),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
-                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5"),
+                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5, vit"),
         };
         if (config is ModelConfig decoder)
         {
