@@ -50,9 +50,12 @@ public static class ConfigFile
             "bert" => BertConfig.Read(file),
             "t5" => T5Config.Read(file),
             "vit" => VitConfig.Read(file),
+            "clip" => ClipConfig.Read(file),
+            "ddpm_mlp" => DdpmConfig.Read(file),
+            "llava" => LlavaConfig.Read(file),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
-                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5, vit"),
+                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5, vit, clip, ddpm_mlp, llava"),
         };
         if (config is ModelConfig decoder)
         {

@@ -39,6 +39,21 @@ internal static class TowerKeys
         json.WriteNumber("num_channels", images.Colours);
     }
 
+    /// <summary>The part of a file that describes one of several models.</summary>
+    /// <exception cref="BadFileException">It is missing.</exception>
+    public static ConfigJson Part(ConfigJson file, string key) =>
+        file.Object(key) ?? throw file.Bad($"the key '{key}' is missing");
+
+    /// <summary>Writes the vision tower of CLIP.</summary>
+    public static void WriteVision(Utf8JsonWriter json, TowerConfig tower, ImageSizes images)
+    {
+        json.WriteStartObject("vision_config");
+        json.WriteString("model_type", "clip_vision_model");
+        Write(json, tower);
+        WriteImages(json, images);
+        json.WriteEndObject();
+    }
+
     /// <summary>A tower as logs show it.</summary>
     public static IEnumerable<(string Name, string Value)> Describe(TowerConfig tower, string prefix = "") =>
     [
