@@ -118,6 +118,15 @@ public abstract record ArchitectureConfig
         json.WriteString("model_type", modelType);
     }
 
+    /// <summary>Writes the names of classes, LABEL_0 and so on, of which readers take the number.</summary>
+    protected static void WriteLabels(Utf8JsonWriter json, int classes)
+    {
+        json.WriteStartObject("id2label");
+        for (int i = 0; i < classes; i++)
+            json.WriteString($"{i}", $"LABEL_{i}");
+        json.WriteEndObject();
+    }
+
     /// <summary>
     /// Writes a number with a point: Python tells 0 from 0.0, and readers there may insist on a
     /// float.

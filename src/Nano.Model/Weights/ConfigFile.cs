@@ -53,9 +53,14 @@ public static class ConfigFile
             "lstm" => RnnConfig.Read(file, CellKind.Lstm),
             "gru" => RnnConfig.Read(file, CellKind.Gru),
             "seq2seq" => Seq2SeqConfig.Read(file),
+            "vit" => VitConfig.Read(file),
+            "clip" => ClipConfig.Read(file),
+            "ddpm_mlp" => DdpmConfig.Read(file),
+            "llava" => LlavaConfig.Read(file),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
-                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5, rnn, lstm, gru, seq2seq"),
+                    + string.Join(", ", DecoderFamilies.ModelTypes)
+                    + ", bert, t5, rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
         };
         if (config is ModelConfig decoder)
         {

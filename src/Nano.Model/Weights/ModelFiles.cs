@@ -31,7 +31,7 @@ internal static class ModelFiles
         {
             Shape[] parts = [.. file.Parameters.Select(name => shapeOf[name])];
             ModelTensor tensor = Stored(files, config, layout, file, Whole(parts), known);
-            int[] heights = [.. parts.Select(shape => shape[0])];
+            int[] heights = parts.Length == 1 ? [] : [.. parts.Select(shape => shape[0])];
             for (int i = 0; i < parts.Length; i++)
             {
                 string name = file.Parameters[i];
@@ -48,7 +48,7 @@ internal static class ModelFiles
     /// </summary>
     public static ModelTensor Joined(FileTensor file, IReadOnlyList<ModelTensor> parameters)
     {
-        int[] heights = [.. parameters.Select(tensor => tensor.Shape[0])];
+        int[] heights = parameters.Count == 1 ? [] : [.. parameters.Select(tensor => tensor.Shape[0])];
         ModelTensor whole = parameters.Count == 1 ? parameters[0] : ModelTensor.OfRows(file.Name,
             Whole([.. parameters.Select(tensor => tensor.Shape)]), parameters, row => file.RowInModel(heights, row));
         return (file.IsTransposed ? whole.Transposed() : whole).Named(file.Name);
