@@ -7,7 +7,8 @@ internal static class Greedy
     /// <param name="c">The context to run in.</param>
     /// <param name="written">What has been written, at least one token.</param>
     /// <param name="count">Tokens to write.</param>
-    /// <param name="logits">Logits [1, T, V] behind ids [1, T]: first all that has been written, then the last token.</param>
+    /// <param name="logits">Logits [1, T, V] behind ids [1, T]: first all that has been written, then the last
+    /// token.</param>
     public static List<int> Write(Compute c, ReadOnlySpan<int> written, int count, Func<Tensor, Tensor> logits)
     {
         List<int> made = [];

@@ -16,8 +16,8 @@ public readonly record struct RecurrentState(Tensor H, Tensor? C)
 
 /// <summary>
 /// Layers of a recurrent net, forwards in time or in both directions. Of two directions the outputs lie side by side,
-/// [B, T, 2 H], and the next layer reads both. Parameters have PyTorch's names: weight_ih_l0 [gates H, in], weight_hh_l0
-/// [gates H, H], bias_ih_l0 and bias_hh_l0 [gates H]; those of the reverse direction end in _reverse.
+/// [B, T, 2 H], and the next layer reads both. Parameters have PyTorch's names: weight_ih_l0 [gates H, in],
+/// weight_hh_l0 [gates H, H], bias_ih_l0 and bias_hh_l0 [gates H]; those of the reverse direction end in _reverse.
 /// </summary>
 public sealed class RecurrentLayers
 {
@@ -49,7 +49,8 @@ public sealed class RecurrentLayers
             ParameterFacts matrix = new(ParameterRole.Inner, ModelComponent.Mlp, firstBlock + layer) { Parts = gates },
                 bias = matrix with { Role = ParameterRole.Bias };
             weights[i] = new(
-                parameters.Add($"{name}.weight_ih{end}", matrix, gates * width, layer == 0 ? inputs : directions * width),
+                parameters.Add($"{name}.weight_ih{end}", matrix, gates * width,
+                    layer == 0 ? inputs : directions * width),
                 parameters.Add($"{name}.weight_hh{end}", matrix, gates * width, width),
                 parameters.Add($"{name}.bias_ih{end}", bias, gates * width),
                 parameters.Add($"{name}.bias_hh{end}", bias, gates * width));
@@ -57,10 +58,13 @@ public sealed class RecurrentLayers
         return new(cell, directions, weights);
     }
 
-    /// <summary>x [B, T, in] to [B, T, H], or [B, T, 2 H] of both directions, and the states behind the last step.</summary>
+    /// <summary>
+    /// x [B, T, in] to [B, T, H], or [B, T, 2 H] of both directions, and the states behind the last step.
+    /// </summary>
     /// <param name="c">The context to run in.</param>
     /// <param name="x">The inputs.</param>
-    /// <param name="lengths">The lengths of rows, or null; beyond its length a row puts out 0 and keeps its state.</param>
+    /// <param name="lengths">The lengths of rows, or null; beyond its length a row puts out 0 and keeps its
+    /// state.</param>
     /// <param name="before">The states to begin with, layer by layer and forwards first; null for zeros.</param>
     public (Tensor Y, RecurrentState[] States) Forward(Compute c, Tensor x, Tensor? lengths = null,
         IReadOnlyList<RecurrentState>? before = null)

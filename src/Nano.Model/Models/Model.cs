@@ -43,7 +43,7 @@ public abstract class Model : IDisposable
     protected virtual void Initialize(Tensor parameter, ulong key, ulong stream)
     {
         var facts = parameter.Parameter!;
-        if (facts.Role is ParameterRole.Norm or ParameterRole.Bias)
+        if (facts.Deviation is null && facts.Role is ParameterRole.Norm or ParameterRole.Bias)
             parameter.Data.Fill(facts.Role == ParameterRole.Norm && !facts.IsAddedToOne ? 1 : 0);
         else
             Philox.Normal(key, stream, facts.Deviation ?? 0.02, parameter.Data);

@@ -251,8 +251,8 @@ public static class RopeExtensions
         if (x.Shape.Rank < 2 || D <= 0 || x.Shape.Columns % D != 0 || first < 0 || first > D - table.HeadDim
             || table.HeadDim == 0 || (segments is null && x.Shape[-2] != held))
             throw new ArgumentException(
-                $"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}, for channels "
-                + $"{first} to {first + table.HeadDim} of heads of {D}; wanted [.., T, H * D]");
+                $"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}, for "
+                + $"channels {first} to {first + table.HeadDim} of heads of {D}; wanted [.., T, H * D]");
         if (segments is not null && (x.Shape.Rows != segments.Rows || segments.Longest > held))
             throw new ArgumentException(
                 $"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} "

@@ -1,10 +1,10 @@
 namespace Nano;
 
 /// <summary>
-/// CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021): one tower reads
-/// images, another reads texts; each ends in a vector of length 1 of the same space. The text's vector is the row of its
-/// end token. With s = texts images^T e^scale, the loss is the mean of the cross-entropies of rows and columns of s:
-/// text i belongs to image i. It couples the whole batch, so that a batch in two parts has another loss.
+/// CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021): one tower
+/// reads images, another reads texts; each ends in a vector of length 1 of the same space. The text's vector is the
+/// row of its end token. With s = texts images^T e^scale, the loss is the mean of the cross-entropies of rows and
+/// columns of s: text i belongs to image i. It couples the whole batch, so that a batch in two parts has another loss.
 /// <para>A batch: pixel_values [B, 3, H, W], input_ids [B, T], each row with an end token.</para>
 /// </summary>
 public sealed class Clip : Model
@@ -50,8 +50,6 @@ public sealed class Clip : Model
     {
         if (parameter == scale)
             parameter.Data[0] = -MathF.Log(0.07f);
-        else if (parameter.Name!.EndsWith("class_embedding", StringComparison.Ordinal))
-            Philox.Normal(key, stream, 0.02, parameter.Data);
         else
             base.Initialize(parameter, key, stream);
     }
@@ -92,7 +90,8 @@ public sealed class Clip : Model
     /// <inheritdoc/>
     public override Tensor Loss(Compute c, Batch batch, Action<string, Tensor>? watch = null)
     {
-        Tensor images = EncodeImages(c, batch["pixel_values"], watch), texts = EncodeTexts(c, batch["input_ids"], watch);
+        Tensor images = EncodeImages(c, batch["pixel_values"], watch),
+            texts = EncodeTexts(c, batch["input_ids"], watch);
         var scores = c.Multiply(c.MatMul(texts, images, transposeB: true), c.Exp(scale)); // [B, B]
         watch?.Invoke("image_embeds", images);
         watch?.Invoke("text_embeds", texts);

@@ -95,7 +95,8 @@ public sealed record ClipConfig : ArchitectureConfig
     /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
-        .. TowerKeys.Describe(TextTower, "text "), .. TowerKeys.Describe(VisionTower, "vision "), .. TowerKeys.Describe(Images),
+        .. TowerKeys.Describe(TextTower, "text "), .. TowerKeys.Describe(VisionTower, "vision "),
+        .. TowerKeys.Describe(Images),
         ("context", $"{ContextLength}"), ("vocabulary", $"{VocabSize}"), ("projection", $"{Projection}"),
     ];
 }

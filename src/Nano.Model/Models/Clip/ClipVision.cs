@@ -19,7 +19,8 @@ internal sealed class ClipVision
         ParameterFacts facts = new(ParameterRole.Embedding, ModelComponent.Embedding);
         embedding = new(images,
             parameters.Add(name + "patch_embedding.weight", facts, C, images.Colours, images.Patch, images.Patch), null,
-            parameters.Add(name + "class_embedding", facts with { Role = ParameterRole.Bias }, C),
+            parameters.Add(name + "class_embedding", facts with { Role = ParameterRole.Bias, Deviation = 0.02 },
+                C),
             parameters.Add(name + "position_embedding.weight", facts with { Role = ParameterRole.Position },
                 images.Patches + 1, C));
         before = Norm("pre_layrnorm"); // the published files spell it so

@@ -3,8 +3,8 @@ namespace Nano;
 /// <summary>
 /// Denoising diffusion (Ho et al., "Denoising Diffusion Probabilistic Models", 2020) of points in the plane. Noise is
 /// mixed into a point, x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, and an MLP predicts it from x_t and the step t:
-/// out(silu(fc2(silu(fc1([x_t, t]))))). The loss is the mean squared error of the noise. New points come from pure noise,
-/// of which the predicted noise is removed step by step.
+/// out(silu(fc2(silu(fc1([x_t, t]))))). The loss is the mean squared error of the noise. New points come from pure
+/// noise, of which the predicted noise is removed step by step.
 /// <para>A batch: x0 [B, 2], noise [B, 2], timesteps [B].</para>
 /// </summary>
 public sealed class Ddpm : Model

@@ -2,9 +2,9 @@ namespace Nano;
 
 /// <summary>
 /// LLaVA (Liu et al., "Visual Instruction Tuning", 2023): a decoder that sees. The vision tower of CLIP gives a row for
-/// each patch, taken behind one of its last blocks, without the class row; a projector, linear, GELU, linear, brings the
-/// rows to the width of the decoder, where they take the places of the image tokens; the text holds as many of these as
-/// there are patches. Training has two stages: first the projector alone, then the decoder with it;
+/// each patch, taken behind one of its last blocks, without the class row; a projector, linear, GELU, linear, brings
+/// the rows to the width of the decoder, where they take the places of the image tokens; the text holds as many of
+/// these as there are patches. Training has two stages: first the projector alone, then the decoder with it;
 /// <see cref="Parameters.Freeze"/> chooses.
 /// <para>A batch: pixel_values [N, 3, H, W], input_ids and targets [B, T].</para>
 /// </summary>

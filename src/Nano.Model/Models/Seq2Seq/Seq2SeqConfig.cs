@@ -50,7 +50,8 @@ public sealed record Seq2SeqConfig : ArchitectureConfig
     ]);
 
     /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A size is missing, another attention, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A size is missing, another attention, or a value of the wrong
+    /// type.</exception>
     internal static Seq2SeqConfig Read(ConfigJson file)
     {
         string kind = file.String("attention") ?? throw file.Bad("'attention' is missing");
