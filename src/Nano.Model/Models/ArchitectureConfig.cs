@@ -37,6 +37,15 @@ public abstract record ArchitectureConfig
     /// <summary>The error in the sizes, or null.</summary>
     protected internal abstract string? Problem();
 
+    /// <summary>The first error in sizes, each of which must be from 1 to its largest value; or null.</summary>
+    private protected static string? SizeProblem(params ReadOnlySpan<(string Name, int Value, int Max)> sizes)
+    {
+        foreach ((string name, int value, int max) in sizes)
+            if (value < 1 || value > max)
+                return $"the {name} is {value}; it must be from 1 to {max}";
+        return null;
+    }
+
     /// <summary>
     /// Names, shapes and roles of the parameters, in the order of the model's declaration, without
     /// reserving memory for them.

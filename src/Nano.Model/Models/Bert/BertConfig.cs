@@ -82,9 +82,8 @@ public sealed record BertConfig : ArchitectureConfig
             ("number of channels", Channels, MaxChannels), ("width of the MLP", Intermediate, MaxChannels),
             ("number of token types", TokenTypes, 1 << 16), ("number of classes", Classes, 1 << 20),
         ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
+        if (SizeProblem(sizes) is { } problem)
+            return problem;
         if (Channels % Heads != 0)
             return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
         return NormEpsilon > 0 && float.IsFinite(NormEpsilon) ? null

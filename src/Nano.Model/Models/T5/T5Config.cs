@@ -72,9 +72,8 @@ public sealed record T5Config : ArchitectureConfig
             ("number of channels", Channels, MaxChannels), ("width of the MLP", Intermediate, MaxChannels),
             ("largest distance", MaxDistance, 1 << 24),
         ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
+        if (SizeProblem(sizes) is { } problem)
+            return problem;
         if (Buckets is < 4 or > 1 << 16 || MaxDistance <= Buckets / 2)
             return $"{Buckets} buckets for distances up to {MaxDistance}; there must be from 4 to 65536, and more "
                 + "distances than half of them";
