@@ -38,7 +38,7 @@ public abstract record ArchitectureConfig
     protected internal abstract string? Problem();
 
     /// <summary>The first of some sizes that is not from 1 to its maximum, as a problem, or null.</summary>
-    protected static string? SizeProblem(ReadOnlySpan<(string Name, int Value, int Max)> sizes)
+    private protected static string? SizeProblem(params ReadOnlySpan<(string Name, int Value, int Max)> sizes)
     {
         foreach ((string name, int value, int max) in sizes)
             if (value < 1 || value > max)

@@ -47,6 +47,9 @@ public abstract class LanguageModel : Model
     /// </summary>
     protected abstract Tensor Block(Compute c, int layer, Tensor x, Pass pass);
 
+    /// <summary>The residual stream [B, T, C] in what a block gives, where that holds more.</summary>
+    protected virtual Tensor Stream(Compute c, Tensor x) => x;
+
     /// <summary>The norm before the head.</summary>
     protected abstract Tensor FinalNorm(Compute c, Tensor x);
 
@@ -150,7 +153,7 @@ public abstract class LanguageModel : Model
                 : Reduced(c, i, x, pass);
             if (!x.WantsGradient)
                 c.Release(before);
-            pass.Watch?.Invoke($"block{i}", x);
+            pass.Watch?.Invoke($"block{i}", Stream(c, x));
         }
         pass.Cache?.Advance(T);
         x = FinalNorm(c, x);
@@ -165,6 +168,9 @@ public abstract class LanguageModel : Model
         int longest = segments?.Longest ?? (cache?.Length ?? 0) + ids.Shape[1];
         if (longest > Config.ContextLength)
             throw new NanoException($"{longest} tokens do not fit the model's context of {Config.ContextLength}");
+        if (segments is not null && Config is RecurrentConfig)
+            throw new NanoException($"a {Config.ModelType} carries its state from one document into the next of a row",
+                "train without document boundaries");
         if (segments is not null && (cache is not null || segments.Rows != ids.Length))
             throw new ArgumentException(
                 cache is null ? $"{segments} do not fit ids {ids}" : "a cache has rows of its own, not segments");

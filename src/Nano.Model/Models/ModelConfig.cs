@@ -65,8 +65,11 @@ public abstract record ModelConfig : ArchitectureConfig
         : ((string[])["lm_head.weight", OptionalPrefix + "lm_head.weight"])
             .Select(copy => (copy, ParameterShapes()[0].Name));
 
+    /// <summary>Bytes that a cache has for each row whatever its length: recurrent states.</summary>
+    public virtual long StateBytes => 0;
+
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
-    public long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
+    public virtual long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
 
     /// <summary>A cache for sequences of this model.</summary>
     /// <param name="rows">Sequences.</param>
@@ -77,7 +80,7 @@ public abstract record ModelConfig : ArchitectureConfig
         new(Layers, positions, KvHeads * HeadDim, rows, FittingCache(type));
 
     /// <summary>A type of numbers for a cache, if heads are whole blocks of it.</summary>
-    internal WeightType FittingCache(WeightType type) => BlockFormat.Of(type).Divides(HeadDim) ? type
+    internal virtual WeightType FittingCache(WeightType type) => BlockFormat.Of(type).Divides(HeadDim) ? type
         : throw new NanoException($"a cache of {type} needs heads of whole blocks of {BlockFormat.Of(type).Weights} "
             + $"channels; this model's have {HeadDim}", "take f32 or f16 for keys and values");
 
@@ -90,9 +93,8 @@ public abstract record ModelConfig : ArchitectureConfig
             ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels),
             ("number of channels", Channels, MaxChannels), ("number of key heads", KvHeads, MaxChannels),
         ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
+        if (SizeProblem(sizes) is { } problem)
+            return problem;
         if (GivenHeadDim is null && Channels % Heads != 0)
             return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
         if (HeadDim < 1 || HeadDim > MaxChannels / Heads)
@@ -147,7 +149,7 @@ public abstract record ModelConfig : ArchitectureConfig
     /// 12 L H D T for attention over T keys (causal skipping not counted, as is the convention;
     /// PaLM, 2022, appendix B).
     /// </summary>
-    public double TrainingFlopsPerToken(int T) => (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
+    public virtual double TrainingFlopsPerToken(int T) => (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
 
     /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>

@@ -8,7 +8,7 @@ namespace Nano;
 /// </param>
 /// <param name="TrainingFlopsPerToken">See <see cref="ModelConfig.TrainingFlopsPerToken"/>, at a full context.</param>
 /// <param name="CacheBytesPerToken">Keys and values of one position in float32.</param>
-/// <param name="CacheBytes">Of a full context.</param>
+/// <param name="CacheBytes">Of a full context, with recurrent states.</param>
 public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, double InferenceFlopsPerToken,
     double TrainingFlopsPerToken, long CacheBytesPerToken, long CacheBytes)
 {
@@ -27,7 +27,7 @@ public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, 
             components[NameOf(parameter.Facts.Component)] += parameter.Shape.Length;
         double training = config.TrainingFlopsPerToken(config.ContextLength);
         return new ModelSummary(components, training / 3, training, config.CacheBytesPerToken,
-            config.CacheBytesPerToken * config.ContextLength);
+            config.StateBytes + (config.CacheBytesPerToken * config.ContextLength));
     }
 
     private static string NameOf(ModelComponent component) => component switch

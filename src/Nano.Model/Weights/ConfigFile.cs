@@ -38,7 +38,8 @@ public static class ConfigFile
     public static ModelConfig FromJson(string json, string path) => AnyFromJson(json, path) is var config
         && config is ModelConfig decoder ? decoder
         : throw new BadFileException(path, $"'model_type' is {Quoted.Of(config.ModelType)}, which does not write text; "
-            + $"supported: gpt2, {string.Join(", ", DecoderFamilies.ModelTypes)}") { IsUnsupported = true };
+            + $"supported: gpt2, {string.Join(", ", DecoderFamilies.ModelTypes)}, mamba, "
+            + "mamba2, rwkv7") { IsUnsupported = true };
 
     private static ArchitectureConfig AnyFromJson(string json, string path)
     {
@@ -47,6 +48,8 @@ public static class ConfigFile
         ArchitectureConfig config = kind switch
         {
             "gpt2" => Gpt2Config.Read(file),
+            "mamba" or "mamba2" => MambaConfig.Read(file, kind == "mamba2"),
+            "rwkv7" => Rwkv7Config.Read(file),
             "bert" => BertConfig.Read(file),
             "t5" => T5Config.Read(file),
             "rnn" => RnnConfig.Read(file, CellKind.Tanh),
@@ -60,7 +63,7 @@ public static class ConfigFile
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
                     + string.Join(", ", DecoderFamilies.ModelTypes)
-                    + ", bert, t5, rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
+                    + ", mamba, mamba2, rwkv7, bert, t5, rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
         };
         if (config is ModelConfig decoder)
         {

@@ -26,6 +26,12 @@ public enum ParameterRole
 
     /// <summary>The matrix whose outputs choose experts.</summary>
     Router,
+
+    /// <summary>A table of a recurrence: decays, taps over time, factors of mixing.</summary>
+    Recurrence,
+
+    /// <summary>A vector of a recurrence: one number for each head or channel.</summary>
+    RecurrenceVector,
 }
 
 /// <summary>The component of a model to which a parameter belongs; a bias belongs to that of its weight.</summary>
@@ -80,9 +86,9 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     public bool IsTrained { get; init; } = true;
 
     /// <summary>
-    /// True if weight decay applies: to tables and matrices, not to norms and biases.
+    /// True if weight decay applies: to tables and matrices, not to norms, biases and vectors.
     /// </summary>
-    public bool Decays => Role is not (ParameterRole.Norm or ParameterRole.Bias);
+    public bool Decays => Role is not (ParameterRole.Norm or ParameterRole.Bias or ParameterRole.RecurrenceVector);
 
     /// <summary>True for a matrix inside a block.</summary>
     public bool IsInner => Role is ParameterRole.Inner or ParameterRole.ResidualOut;
