@@ -15,7 +15,10 @@ public sealed record ImageSizes(int Size, int Patch, int Colours = 3)
     internal string? Problem()
     {
         ReadOnlySpan<(string Name, int Value, int Max)> sizes =
-            [("size of images", Size, MaxSize), ("size of patches", Patch, Size), ("number of colours", Colours, MaxColours)];
+        [
+            ("size of images", Size, MaxSize), ("size of patches", Patch, Size),
+            ("number of colours", Colours, MaxColours),
+        ];
         foreach ((string name, int value, int max) in sizes)
             if (value < 1 || value > max)
                 return $"the {name} is {value}; it must be from 1 to {max}";
@@ -25,8 +28,8 @@ public sealed record ImageSizes(int Size, int Patch, int Colours = 3)
 }
 
 /// <summary>
-/// Images as rows: each patch times a matrix, a convolution whose stride is its kernel; a learned row before them, which
-/// collects what the image is; learned positions.
+/// Images as rows: each patch times a matrix, a convolution whose stride is its kernel; a learned
+/// row before them, which collects what the image is; learned positions.
 /// </summary>
 /// <param name="Sizes">The sizes of images.</param>
 /// <param name="Weight">[C, colours, P, P].</param>

@@ -38,7 +38,8 @@ public static class ConfigFile
     public static ModelConfig FromJson(string json, string path) => AnyFromJson(json, path) is var config
         && config is ModelConfig decoder ? decoder
         : throw new BadFileException(path, $"'model_type' is {Quoted.Of(config.ModelType)}, which does not write text; "
-            + $"supported: gpt2, {string.Join(", ", DecoderFamilies.ModelTypes)}") { IsUnsupported = true };
+            + $"supported: gpt2, {string.Join(", ", DecoderFamilies.ModelTypes)}")
+        { IsUnsupported = true };
 
     private static ArchitectureConfig AnyFromJson(string json, string path)
     {

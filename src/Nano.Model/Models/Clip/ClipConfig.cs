@@ -58,7 +58,8 @@ public sealed record ClipConfig : ArchitectureConfig
     }
 
     /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong
+    /// type.</exception>
     internal static ClipConfig Read(ConfigJson file)
     {
         ConfigJson text = TowerKeys.Part(file, "text_config"), vision = TowerKeys.Part(file, "vision_config");
@@ -95,7 +96,8 @@ public sealed record ClipConfig : ArchitectureConfig
     /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
-        .. TowerKeys.Describe(TextTower, "text "), .. TowerKeys.Describe(VisionTower, "vision "), .. TowerKeys.Describe(Images),
+        .. TowerKeys.Describe(TextTower, "text "), .. TowerKeys.Describe(VisionTower, "vision "),
+        .. TowerKeys.Describe(Images),
         ("context", $"{ContextLength}"), ("vocabulary", $"{VocabSize}"), ("projection", $"{Projection}"),
     ];
 }
