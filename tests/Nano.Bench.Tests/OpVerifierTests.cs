@@ -46,6 +46,16 @@ public class OpVerifierTests
     }
 
     [Fact]
+    public void Sinusoids_and_steps_of_diffusion_agree_with_their_golden_values()
+    {
+        using var compute = new Compute(1);
+        var rows = OpVerifier.Run(Goldens.Path("zoo_diffusion"), compute);
+        Assert.Equal(5, rows.Select(row => row.Name[..row.Name.LastIndexOf('.')]).Distinct().Count());
+        Assert.All(rows, row =>
+            Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
+    }
+
+    [Fact]
     public void Rows_tell_the_golden_scale_and_the_reference_error()
     {
         using var compute = new Compute(1);

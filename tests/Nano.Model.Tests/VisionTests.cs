@@ -5,13 +5,22 @@ public class VisionTests
 {
     private static readonly TowerConfig Small = new()
     {
-        Layers = 2, Heads = 3, Channels = 24, Intermediate = 40, Activation = ActivationKind.QuickGelu,
+        Layers = 2,
+        Heads = 3,
+        Channels = 24,
+        Intermediate = 40,
+        Activation = ActivationKind.QuickGelu,
         NormEpsilon = 1e-5f,
     };
 
     private static readonly ClipConfig SmallClip = new()
     {
-        TextTower = Small, VisionTower = Small, Images = new(16, 8), VocabSize = 50, ContextLength = 12, EndToken = 49,
+        TextTower = Small,
+        VisionTower = Small,
+        Images = new(16, 8),
+        VocabSize = 50,
+        ContextLength = 12,
+        EndToken = 49,
         Projection = 16,
     };
 
@@ -33,16 +42,28 @@ public class VisionTests
     {
         TowerConfig Base(int heads, int width, ActivationKind f) => new()
         {
-            Layers = 12, Heads = heads, Channels = width, Intermediate = 4 * width, Activation = f, NormEpsilon = 1e-5f,
+            Layers = 12,
+            Heads = heads,
+            Channels = width,
+            Intermediate = 4 * width,
+            Activation = f,
+            NormEpsilon = 1e-5f,
         };
         Assert.Equal(86_567_656, Count(new VitConfig
         {
-            Tower = Base(12, 768, ActivationKind.GeluErf), Images = new(224, 16), Classes = 1000,
+            Tower = Base(12, 768, ActivationKind.GeluErf),
+            Images = new(224, 16),
+            Classes = 1000,
         }));
         Assert.Equal(151_277_313, Count(new ClipConfig
         {
-            TextTower = Base(8, 512, ActivationKind.QuickGelu), VisionTower = Base(12, 768, ActivationKind.QuickGelu),
-            Images = new(224, 32), VocabSize = 49408, ContextLength = 77, EndToken = 49407, Projection = 512,
+            TextTower = Base(8, 512, ActivationKind.QuickGelu),
+            VisionTower = Base(12, 768, ActivationKind.QuickGelu),
+            Images = new(224, 32),
+            VocabSize = 49408,
+            ContextLength = 77,
+            EndToken = 49407,
+            Projection = 512,
         }));
 
         static long Count(ArchitectureConfig config) => config.ParameterShapes().Sum(p => p.Shape.Length);
@@ -70,5 +91,27 @@ public class VisionTests
             model.EncodeImages(compute, new Tensor(new Shape(1, 3, 24, 24)))).Message);
         Assert.Contains("no end token", Assert.Throws<NanoException>(() =>
             model.EncodeTexts(compute, Tensor.FromIds(new Shape(1, 2), [4, 5]))).Message);
+    }
+
+    /// <summary>
+    /// Without predicted noise a step multiplies by 1 / sqrt(1 - beta) and adds fresh noise, so that
+    /// the variance of the points follows from that of the schedule alone.
+    /// </summary>
+    [Fact]
+    public void Points_that_diffusion_makes_have_the_variance_of_its_schedule_and_depend_on_the_seed_alone()
+    {
+        var config = new DdpmConfig { Channels = 8, TimeChannels = 4, Steps = 20 };
+        using var model = new Ddpm(config); // parameters are zero: it predicts no noise
+        using var compute = new Compute(1);
+        float[] points = model.Sample(compute, 20_000, seed: 5);
+        double variance = 1, signal = 1;
+        double[] betas = [.. Enumerable.Range(0, 20).Select(t => 1e-4 + (0.0199 * t / 19))];
+        double[] signals = [.. betas.Select(beta => signal *= 1 - beta)];
+        for (int t = 19; t >= 0; t--)
+            variance = (variance / (1 - betas[t]))
+                + (t == 0 ? 0 : betas[t] * (1 - signals[t - 1]) / (1 - signals[t]));
+        Assert.Equal(variance, points.Average(x => (double)x * x), 0.03 * variance);
+        Assert.Equal(points, model.Sample(compute, 20_000, seed: 5));
+        Assert.NotEqual(points, model.Sample(compute, 20_000, seed: 6));
     }
 }

@@ -1,7 +1,10 @@
+using System.Globalization;
+
 namespace Nano;
 
 /// <summary>
-/// Golden cases of functions of one variable, gates, norms of other forms and the contrastive loss.
+/// Golden cases of functions of one variable, gates, norms of other forms, the contrastive loss,
+/// sinusoids and diffusion.
 /// </summary>
 internal static class GoldenRoomOps
 {
@@ -34,8 +37,60 @@ internal static class GoldenRoomOps
             "batch_norm" => BatchNorm(test, compute),
             "contrastive_loss" => GoldenOpRunner.Differentiate(test, compute, ["a", "b", "logit_scale"],
                 x => compute.ContrastiveLoss(x[0], x[1], x[2]), output: "loss"),
+            "sinusoidal" => Positions(test),
+            "timestep_embedding" => Steps(test),
+            "ddpm_schedule" => new()
+            {
+                ["beta"] = [.. Schedule(test).Betas.Select(value => (float)value)],
+                ["alpha_bar"] = [.. Schedule(test).Signals.Select(value => (float)value)],
+            },
+            "diffusion_steps" => StepsBack(test),
             _ => null,
         };
+    }
+
+    private static Dictionary<string, float[]> Positions(GoldenOp test)
+    {
+        var shape = test.ShapeOf("y");
+        return new()
+        {
+            ["y"] = Sinusoids.Interleaved(shape[0], shape[1]),
+            ["whisper"] = Sinusoids.SinesFirst(shape[0], shape[1]),
+        };
+    }
+
+    private static Dictionary<string, float[]> Steps(GoldenOp test)
+    {
+        int channels = test.Attributes.GetProperty("size").GetInt32();
+        int[] steps = test.Integers("t");
+        float[] values = new float[steps.Length * channels];
+        Sinusoids.CosinesFirst(steps, channels, values);
+        return new() { ["y"] = values };
+    }
+
+    private static NoiseSchedule Schedule(GoldenOp test) => new(
+        test.Attributes.GetProperty("kind").GetString() == "cosine" ? NoiseKind.Cosine : NoiseKind.Linear,
+        test.Attributes.GetProperty("steps").GetInt32());
+
+    /// <summary>
+    /// Outputs ddpmT and ddimT: from step T to the one before it, of the last step without
+    /// randomness five before it.
+    /// </summary>
+    private static Dictionary<string, float[]> StepsBack(GoldenOp test)
+    {
+        var schedule = Schedule(test);
+        var results = new Dictionary<string, float[]>();
+        foreach (string name in test.Expected)
+        {
+            int t = int.Parse(name.AsSpan(4), CultureInfo.InvariantCulture);
+            float[] x = test.Floats("x");
+            if (name.StartsWith("ddpm", StringComparison.Ordinal))
+                schedule.StepBack(x, test.Floats("eps"), test.Floats("z"), t);
+            else
+                schedule.JumpBack(x, test.Floats("eps"), t, t == schedule.Betas.Count - 1 ? t - 5 : t - 1);
+            results[name] = x;
+        }
+        return results;
     }
 
     private static Dictionary<string, float[]> BatchNorm(GoldenOp test, Compute compute)

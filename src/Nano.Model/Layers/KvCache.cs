@@ -158,7 +158,8 @@ public sealed class KvCache : IDisposable
     {
         var held = states[layer, slot];
         if (state.Shape != WithRows(held.Shape, selected.Length))
-            throw new ArgumentException($"a cache of states {held} for {selected.Length} sequences cannot take {state}");
+            throw new ArgumentException(
+                $"a cache of states {held} for {selected.Length} sequences cannot take {state}");
         for (int b = 0; b < selected.Length; b++)
             Row(c, held, selected[b]).CopyFrom(state.SliceRows(b, 1));
     }

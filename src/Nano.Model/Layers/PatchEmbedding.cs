@@ -28,8 +28,8 @@ public sealed record ImageSizes(int Size, int Patch, int Colours = 3)
 }
 
 /// <summary>
-/// Images as rows: each patch times a matrix, a convolution whose stride is its kernel; a learned row before them,
-/// which collects what the image is; learned positions.
+/// Images as rows: each patch times a matrix, a convolution whose stride is its kernel; a learned
+/// row before them, which collects what the image is; learned positions.
 /// </summary>
 /// <param name="Sizes">The sizes of images.</param>
 /// <param name="Weight">[C, colours, P, P].</param>

@@ -1,14 +1,14 @@
 namespace Nano;
 
 /// <summary>
-/// Numbers as vectors of sines and cosines of the number times f_i, i from 0 to C/2; the frequencies fall from 1 to
-/// about 1 / 10000.
+/// Numbers as vectors of sines and cosines of the number times f_i, i from 0 to C/2; the
+/// frequencies fall from 1 to about 1 / 10000.
 /// </summary>
 public static class Sinusoids
 {
     /// <summary>
-    /// Positions 0, 1 and so on (Vaswani et al., "Attention Is All You Need", 2017): sines at even channels, cosines at
-    /// odd ones, f_i = 10000^(-2i/C). Values [count, C].
+    /// Positions 0, 1 and so on (Vaswani et al., "Attention Is All You Need", 2017): sines at even
+    /// channels, cosines at odd ones, f_i = 10000^(-2i/C). Values [count, C].
     /// </summary>
     /// <exception cref="ArgumentException">The number of channels is odd.</exception>
     public static float[] Interleaved(int count, int channels)
@@ -24,8 +24,8 @@ public static class Sinusoids
     }
 
     /// <summary>
-    /// Positions 0, 1 and so on as Whisper has them (Radford et al., 2022): all sines, then all cosines, f_i =
-    /// 10000^(-i/(C/2-1)). Values [count, C].
+    /// Positions 0, 1 and so on as Whisper has them (Radford et al., 2022): all sines, then all
+    /// cosines, f_i = 10000^(-i/(C/2-1)). Values [count, C].
     /// </summary>
     /// <exception cref="ArgumentException">The number of channels is odd.</exception>
     public static float[] SinesFirst(int count, int channels)

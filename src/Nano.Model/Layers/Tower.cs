@@ -46,8 +46,8 @@ internal sealed record TowerNames(string AttentionNorm, string Query, string Key
     string MlpNorm, string Wide, string Narrow);
 
 /// <summary>
-/// L transformer blocks with norms before the branches, biases everywhere and a plain MLP: x += attention(norm(x)),
-/// x += mlp(norm(x)). Every row sees all others, or those before it.
+/// L transformer blocks with norms before the branches, biases everywhere and a plain MLP: x +=
+/// attention(norm(x)), x += mlp(norm(x)). Every row sees all others, or those before it.
 /// </summary>
 internal sealed class Tower
 {

@@ -149,7 +149,8 @@ public abstract record ModelConfig : ArchitectureConfig
     /// 12 L H D T for attention over T keys (causal skipping not counted, as is the convention;
     /// PaLM, 2022, appendix B).
     /// </summary>
-    public virtual double TrainingFlopsPerToken(int T) => (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
+    public virtual double TrainingFlopsPerToken(int T) =>
+        (6.0 * MultiplyingWeights()) + (12.0 * Layers * Heads * HeadDim * T);
 
     /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>

@@ -1,10 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021): one tower
-/// reads images, another reads texts; each ends in a vector of length 1 of the same space. The text's vector is the
-/// row of its end token. With s = texts images^T e^scale, the loss is the mean of the cross-entropies of rows and
-/// columns of s: text i belongs to image i. It couples the whole batch, so that a batch in two parts has another loss.
+/// CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
+/// 2021): one tower reads images, another reads texts; each ends in a vector of length 1 of the
+/// same space. The text's vector is the row of its end token. With s = texts images^T e^scale, the
+/// loss is the mean of the cross-entropies of rows and columns of s: text i belongs to image i. It
+/// couples the whole batch, so that a batch in two parts has another loss.
 /// <para>A batch: pixel_values [B, 3, H, W], input_ids [B, T], each row with an end token.</para>
 /// </summary>
 public sealed class Clip : Model
@@ -44,12 +45,15 @@ public sealed class Clip : Model
     }
 
     /// <summary>
-    /// Normal with deviation 0.02; e^scale is 1 / 0.07, and the class row is drawn as positions are.
+    /// Normal with deviation 0.02; e^scale is 1 / 0.07, and the class row is drawn as positions
+    /// are.
     /// </summary>
     protected override void Initialize(Tensor parameter, ulong key, ulong stream)
     {
         if (parameter == scale)
             parameter.Data[0] = -MathF.Log(0.07f);
+        else if (parameter == vision.ClassRow)
+            Philox.Normal(key, stream, 0.02, parameter.Data);
         else
             base.Initialize(parameter, key, stream);
     }
@@ -73,7 +77,9 @@ public sealed class Clip : Model
         return c.L2Normalize(textProjection.Forward(c, last));
     }
 
-    /// <summary>The number of the row, of all rows of all texts, that is the first end token of each text.</summary>
+    /// <summary>
+    /// The number of the row, of all rows of all texts, that is the first end token of each text.
+    /// </summary>
     private static Tensor Ends(Compute c, Tensor ids, int endToken)
     {
         int B = ids.Shape[0], T = ids.Shape[1];
@@ -90,8 +96,8 @@ public sealed class Clip : Model
     /// <inheritdoc/>
     public override Tensor Loss(Compute c, Batch batch, Action<string, Tensor>? watch = null)
     {
-        Tensor images = EncodeImages(c, batch["pixel_values"], watch),
-            texts = EncodeTexts(c, batch["input_ids"], watch);
+        var images = EncodeImages(c, batch["pixel_values"], watch);
+        var texts = EncodeTexts(c, batch["input_ids"], watch);
         var scores = c.Multiply(c.MatMul(texts, images, transposeB: true), c.Exp(scale)); // [B, B]
         watch?.Invoke("image_embeds", images);
         watch?.Invoke("text_embeds", texts);

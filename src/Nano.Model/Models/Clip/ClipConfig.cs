@@ -58,7 +58,8 @@ public sealed record ClipConfig : ArchitectureConfig
     }
 
     /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong
+    /// type.</exception>
     internal static ClipConfig Read(ConfigJson file)
     {
         ConfigJson text = TowerKeys.Part(file, "text_config"), vision = TowerKeys.Part(file, "vision_config");

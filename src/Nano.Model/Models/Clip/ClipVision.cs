@@ -1,7 +1,8 @@
 namespace Nano;
 
 /// <summary>
-/// The vision tower of CLIP: rows of patches behind a class row, a norm, L blocks; another norm on the class row.
+/// The vision tower of CLIP: rows of patches behind a class row, a norm, L blocks; another norm on
+/// the class row.
 /// </summary>
 internal sealed class ClipVision
 {
@@ -30,6 +31,9 @@ internal sealed class ClipVision
         Norm Norm(string norm) =>
             Nano.Norm.Declare(parameters, prefix + norm, null, C, NormKind.Layer, config.NormEpsilon);
     }
+
+    /// <summary>The row before the patches, [C].</summary>
+    public Tensor ClassRow => embedding.First;
 
     /// <summary>Images [B, 3, H, W] as rows [B, n + 1, C] behind the first blocks.</summary>
     /// <param name="c">The context to run in.</param>

@@ -1,10 +1,11 @@
 namespace Nano;
 
 /// <summary>
-/// Denoising diffusion (Ho et al., "Denoising Diffusion Probabilistic Models", 2020) of points in the plane. Noise is
-/// mixed into a point, x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, and an MLP predicts it from x_t and the step t:
-/// out(silu(fc2(silu(fc1([x_t, t]))))). The loss is the mean squared error of the noise. New points come from pure
-/// noise, of which the predicted noise is removed step by step.
+/// Denoising diffusion (Ho et al., "Denoising Diffusion Probabilistic Models", 2020) of points in
+/// the plane. Noise is mixed into a point, x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, and an MLP
+/// predicts it from x_t and the step t: out(silu(fc2(silu(fc1([x_t, t]))))). The loss is the mean
+/// squared error of the noise. New points come from pure noise, of which the predicted noise is
+/// removed step by step.
 /// <para>A batch: x0 [B, 2], noise [B, 2], timesteps [B].</para>
 /// </summary>
 public sealed class Ddpm : Model
@@ -33,7 +34,9 @@ public sealed class Ddpm : Model
     /// <summary>The steps of noise.</summary>
     public NoiseSchedule Schedule { get; }
 
-    /// <summary>Normal with the variance of PyTorch's linear layers, 1 / (3 inputs); biases zero.</summary>
+    /// <summary>
+    /// Normal with the variance of PyTorch's linear layers, 1 / (3 inputs); biases zero.
+    /// </summary>
     protected override void Initialize(Tensor parameter, ulong key, ulong stream)
     {
         base.Initialize(parameter, key, stream);

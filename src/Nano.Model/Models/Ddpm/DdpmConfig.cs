@@ -42,7 +42,8 @@ public sealed record DdpmConfig : ArchitectureConfig
     }
 
     /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong
+    /// type.</exception>
     internal static DdpmConfig Read(ConfigJson file) => new()
     {
         Channels = file.RequiredInt("hidden_size"),

@@ -7,15 +7,16 @@ public enum NoiseKind
     Linear,
 
     /// <summary>
-    /// The kept share of the signal is cos^2((t/T + 0.008) / 1.008 pi/2), beta at most 0.999 (Nichol and Dhariwal,
-    /// "Improved Denoising Diffusion Probabilistic Models", 2021).
+    /// The kept share of the signal is cos^2((t/T + 0.008) / 1.008 pi/2), beta at most 0.999
+    /// (Nichol and Dhariwal, "Improved Denoising Diffusion Probabilistic Models", 2021).
     /// </summary>
     Cosine,
 }
 
 /// <summary>
-/// The steps of diffusion. With a_t = product of (1 - beta) up to step t: x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise.
-/// Back from a prediction of the noise, with its randomness (DDPM) or without (DDIM).
+/// The steps of diffusion. With a_t = product of (1 - beta) up to step t: x_t = sqrt(a_t) x_0 +
+/// sqrt(1 - a_t) noise. Back from a prediction of the noise, with its randomness (DDPM) or without
+/// (DDIM).
 /// </summary>
 public sealed class NoiseSchedule
 {
@@ -51,8 +52,9 @@ public sealed class NoiseSchedule
     }
 
     /// <summary>
-    /// From step t to the one before it (Ho et al., 2020): the mean (x - beta / sqrt(1 - a) predicted) / sqrt(1 -
-    /// beta), plus fresh noise times the deviation sqrt(beta (1 - a before) / (1 - a)), which is 0 at step 0.
+    /// From step t to the one before it (Ho et al., 2020): the mean (x - beta / sqrt(1 - a)
+    /// predicted) / sqrt(1 - beta), plus fresh noise times the deviation sqrt(beta (1 - a before) /
+    /// (1 - a)), which is 0 at step 0.
     /// </summary>
     /// <param name="x">x_t, which becomes x_(t-1).</param>
     /// <param name="predicted">The predicted noise in x_t.</param>
@@ -68,9 +70,9 @@ public sealed class NoiseSchedule
     }
 
     /// <summary>
-    /// From step t to any earlier one without randomness (Song et al., "Denoising Diffusion Implicit Models", 2020):
-    /// the clean values (x - sqrt(1 - a) predicted) / sqrt(a), with the predicted noise added again for the earlier
-    /// step.
+    /// From step t to any earlier one without randomness (Song et al., "Denoising Diffusion
+    /// Implicit Models", 2020): the clean values (x - sqrt(1 - a) predicted) / sqrt(a), with the
+    /// predicted noise added again for the earlier step.
     /// </summary>
     /// <param name="x">x_t, which becomes that of the earlier step.</param>
     /// <param name="predicted">The predicted noise in x_t.</param>

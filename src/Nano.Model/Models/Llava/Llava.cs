@@ -1,11 +1,12 @@
 namespace Nano;
 
 /// <summary>
-/// LLaVA (Liu et al., "Visual Instruction Tuning", 2023): a decoder that sees. The vision tower of CLIP gives a row for
-/// each patch, taken behind one of its last blocks, without the class row; a projector, linear, GELU, linear, brings
-/// the rows to the width of the decoder, where they take the places of the image tokens; the text holds as many of
-/// these as there are patches. Training has two stages: first the projector alone, then the decoder with it;
-/// <see cref="Parameters.Freeze"/> chooses.
+/// LLaVA (Liu et al., "Visual Instruction Tuning", 2023): a decoder that sees. The vision tower of
+/// CLIP gives a row for each patch, taken behind one of its last blocks, without the class row; a
+/// projector, linear, GELU, linear, brings the rows to the width of the decoder, where they take
+/// the places of the image tokens; the text holds as many of these as there are patches. Training
+/// has two stages: first the projector alone, then the decoder with it; <see
+/// cref="Parameters.Freeze"/> chooses.
 /// <para>A batch: pixel_values [N, 3, H, W], input_ids and targets [B, T].</para>
 /// </summary>
 public sealed class Llava : Model
@@ -44,9 +45,11 @@ public sealed class Llava : Model
     /// <summary>Logits for every position of texts with images, [B, T, V].</summary>
     /// <param name="c">The context to run in.</param>
     /// <param name="images">[N, 3, H, W], in the order of their tokens.</param>
-    /// <param name="ids">Token ids [B, T], with an image token for each patch of each image.</param>
+    /// <param name="ids">Token ids [B, T], with an image token for each patch of each
+    /// image.</param>
     /// <param name="watch">Is shown image_features, the residual streams and logits.</param>
-    /// <exception cref="NanoException">The images have another size, or their tokens another number.</exception>
+    /// <exception cref="NanoException">The images have another size, or their tokens another
+    /// number.</exception>
     public Tensor Forward(Compute c, Tensor images, Tensor ids, Action<string, Tensor>? watch = null)
     {
         var features = Project(c, images, watch);

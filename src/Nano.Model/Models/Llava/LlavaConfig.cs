@@ -18,8 +18,8 @@ public sealed record LlavaConfig : ArchitectureConfig
     public required int ImageToken { get; init; }
 
     /// <summary>
-    /// The residual stream that the projector reads: 0 is that before the first block, 1 behind it; -1 is that
-    /// behind the last.
+    /// The residual stream that the projector reads: 0 is that before the first block, 1 behind it;
+    /// -1 is that behind the last.
     /// </summary>
     public int VisionLayer { get; init; } = -2;
 
@@ -57,7 +57,8 @@ public sealed record LlavaConfig : ArchitectureConfig
     }
 
     /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong
+    /// type.</exception>
     internal static LlavaConfig Read(ConfigJson file)
     {
         ConfigJson text = TowerKeys.Part(file, "text_config"), vision = TowerKeys.Part(file, "vision_config");

@@ -60,7 +60,8 @@ public sealed class Mamba : LanguageModel
                 config.Convolved) : null,
             config.IsMamba2 ? null : Linear.Declare(parameters, mixer + "x_proj", facts, I, config.StepRank + (2 * N),
                 bias: false),
-            config.IsMamba2 ? null : Linear.Declare(parameters, mixer + "dt_proj", facts, config.StepRank, I, bias: true),
+            config.IsMamba2 ? null
+                : Linear.Declare(parameters, mixer + "dt_proj", facts, config.StepRank, I, bias: true),
             config.IsMamba2 ? parameters.Add(mixer + "dt_bias", facts with { Role = ParameterRole.Bias }, config.Heads)
                 : null,
             config.IsMamba2 ? parameters.Add(mixer + "A_log", vector, config.Heads)
@@ -130,13 +131,13 @@ public sealed class Mamba : LanguageModel
     /// </summary>
     protected override void Initialize(Tensor parameter, ulong key, ulong stream)
     {
-        var (role, name) = (parameter.Parameter!.Role, parameter.Name!);
+        var role = parameter.Parameter!.Role;
         var values = parameter.Data;
-        if (name.EndsWith(".A_log", StringComparison.Ordinal))
+        if (Array.Exists(layers, layer => layer.LogA == parameter))
             for (int i = 0; i < values.Length; i++)
                 values[i] = (float)Math.Log(1 + (config.IsMamba2
                     ? (LargestDecay - 1) * Philox.Uniform(key, stream, (ulong)i) : i % config.StateSize));
-        else if (name.EndsWith(".dt_bias", StringComparison.Ordinal) || name.EndsWith("dt_proj.bias", StringComparison.Ordinal))
+        else if (Array.Exists(layers, layer => (layer.StepBias ?? layer.Step?.Bias) == parameter))
             for (int i = 0; i < values.Length; i++)
             {
                 double step = LeastStep * Math.Pow(LargestStep / LeastStep, Philox.Uniform(key, stream, (ulong)i));

@@ -142,7 +142,8 @@ public sealed class Rwkv7 : LanguageModel
         var a = c.Activation(ActivationKind.Sigmoid, m.Rate.Forward(c, Mix(c, x, m.MixA, before).Mixture));
         var g = m.Gate.Forward(c, Mix(c, x, m.MixG, before).Mixture, ActivationKind.Sigmoid);
         if (first is not null)
-            v = c.Add(v, c.Multiply(c.Subtract(first, v), c.Activation(ActivationKind.Sigmoid, m.Value!.Forward(c, forV))));
+            v = c.Add(v, c.Multiply(c.Subtract(first, v),
+                c.Activation(ActivationKind.Sigmoid, m.Value!.Forward(c, forV))));
         var kk = c.L2Normalize(c.Multiply(k, m.Direction).Reshape(heads)).Reshape(k.Shape);
         k = c.Multiply(k, c.Scale(c.Multiply(c.Scale(a, 1, -1), m.KeyRate), 1, 1)); // k (1 + (a - 1) k_a)
         var (y, S) = c.Wkv7(r, w, k, v, c.Scale(kk, -1), c.Multiply(kk, a), H, cache?.State(c, layer, 1));
@@ -150,8 +151,8 @@ public sealed class Rwkv7 : LanguageModel
         cache?.SetState(c, layer, 1, S);
         if (pass.Watch is { } watch)
             watch($"state{layer}.wkv", c.Transpose(S)); // [B, H, values, keys]
-        y = c.GroupNorm(y.Reshape(new Shape((int)y.Shape.Rows, y.Shape.Columns)), m.HeadNorm.Weight, m.HeadNorm.Bias!, H,
-            m.HeadNorm.Epsilon).Reshape(x.Shape);
+        y = c.GroupNorm(y.Reshape(new Shape((int)y.Shape.Rows, y.Shape.Columns)), m.HeadNorm.Weight,
+            m.HeadNorm.Bias!, H, m.HeadNorm.Epsilon).Reshape(x.Shape);
         var bonus = c.Sum(c.Multiply(c.Multiply(r, k).Reshape(heads), m.Bonus), 3, keep: true); // [B, T, H, 1]
         y = c.Add(y, c.Multiply(v.Reshape(heads), bonus).Reshape(x.Shape));
         return (m.Output.Forward(c, c.Multiply(y, g)), v);
@@ -192,7 +193,8 @@ public sealed class Rwkv7 : LanguageModel
             for (int i = 0; i < C; i++)
                 values[i] = (float)(1 - Math.Pow(i / (double)C, MixPower(name) * (1 - depth)));
         else if (role == ParameterRole.Inner)
-            Philox.Uniform(key, stream, (name == "key.weight" ? 0.05 : 0.5) / Math.Sqrt(parameter.Shape.Columns), values);
+            Philox.Uniform(key, stream, (name == "key.weight" ? 0.05 : 0.5) / Math.Sqrt(parameter.Shape.Columns),
+                values);
         else
             base.Initialize(parameter, key, stream);
     }

@@ -5,6 +5,8 @@ namespace Nano;
 /// <summary>An RWKV-7 (Peng et al., 2025) as data.</summary>
 public sealed record Rwkv7Config : RecurrentConfig
 {
+    private const string Linear = ".weight"; // other matrices lie as [in, out]
+
     private const int PublishedContext = 4096;
 
     /// <summary>I: width of the channel mixer.</summary>
@@ -38,7 +40,7 @@ public sealed record Rwkv7Config : RecurrentConfig
     public override IEnumerable<FileTensor> FileTensors() => ParameterShapes().Select(parameter =>
         new FileTensor(parameter.Name, parameter.Name)
         {
-            IsTransposed = parameter.Facts.IsInner && !parameter.Name.EndsWith(".weight", StringComparison.Ordinal),
+            IsTransposed = parameter.Facts.IsInner && !parameter.Name.EndsWith(Linear, StringComparison.Ordinal),
         });
 
     /// <inheritdoc/>

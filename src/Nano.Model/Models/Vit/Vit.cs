@@ -1,9 +1,9 @@
 namespace Nano;
 
 /// <summary>
-/// The vision transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020): an image is cut into patches,
-/// each a row x W + b; a class row comes first; positions are added; L blocks, in which every row sees every other;
-/// the class row, normalised, gives the logits of the classes.
+/// The vision transformer (Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020): an image is
+/// cut into patches, each a row x W + b; a class row comes first; positions are added; L blocks, in
+/// which every row sees every other; the class row, normalised, gives the logits of the classes.
 /// <para>A batch: pixel_values [B, 3, H, W], labels [B].</para>
 /// </summary>
 public sealed class Vit : Model

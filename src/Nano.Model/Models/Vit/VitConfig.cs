@@ -27,7 +27,8 @@ public sealed record VitConfig : ArchitectureConfig
             : $"the number of classes is {Classes}; it must be from 1 to {MaxChannels}");
 
     /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
+    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong
+    /// type.</exception>
     internal static VitConfig Read(ConfigJson file)
     {
         FamilyKeys.Require(file, "qkv_bias", true);
