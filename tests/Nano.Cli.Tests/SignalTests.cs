@@ -190,14 +190,14 @@ public sealed class SignalTests(TinyRun run) : IDisposable
         File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
         long offset = 0;
         var header = new System.Text.Json.Nodes.JsonObject();
-        foreach (var (shape, file) in config.ParameterShapes().Select(parameter => parameter.Shape)
+        foreach (var (shape, tensor) in config.ParameterShapes().Select(parameter => parameter.Shape)
             .Zip(config.FileTensors()))
         {
             long[] sizes = shape.ToArray();
-            if (file.IsTransposed)
+            if (tensor.IsTransposed)
                 Array.Reverse(sizes);
             long end = offset + (4L * shape.Length);
-            header[file.Name] = new System.Text.Json.Nodes.JsonObject
+            header[tensor.Name] = new System.Text.Json.Nodes.JsonObject
             {
                 ["dtype"] = "F32",
                 ["shape"] = new System.Text.Json.Nodes.JsonArray(
