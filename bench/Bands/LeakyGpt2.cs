@@ -6,13 +6,12 @@ namespace Nano.Bands;
 /// </summary>
 internal sealed class LeakyGpt2 : LanguageModel
 {
-    private sealed record Block(LayerNorm Norm1, Linear Qkv, Linear AttentionOut, LayerNorm Norm2, Linear Wide,
-        Linear WideOut);
+    private sealed record Layer(Norm Norm1, Linear Qkv, Linear AttentionOut, Norm Norm2, Linear Wide, Linear WideOut);
 
     private readonly Gpt2Config config;
     private readonly Tensor tokenTable, positionTable;
-    private readonly Block[] blocks;
-    private readonly LayerNorm finalNorm;
+    private readonly Layer[] layers;
+    private readonly Norm finalNorm;
 
     public LeakyGpt2(Gpt2Config config) : base(config, new Parameters())
     {
@@ -22,22 +21,22 @@ internal sealed class LeakyGpt2 : LanguageModel
             config.VocabSize, C);
         positionTable = Parameters.Add("wpe.weight", new(ParameterRole.Position, ModelComponent.Embedding),
             config.ContextLength, C);
-        blocks = [.. Enumerable.Range(0, config.Layers).Select(NewBlock)];
+        layers = [.. Enumerable.Range(0, config.Layers).Select(NewLayer)];
         finalNorm = Norm("ln_f", null);
 
-        Block NewBlock(int i)
+        Layer NewLayer(int i)
         {
             ParameterFacts attention = new(ParameterRole.Inner, ModelComponent.Attention, i);
             ParameterFacts mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
-            return new Block(Norm($"h.{i}.ln_1", i),
+            return new Layer(Norm($"h.{i}.ln_1", i),
                 Matrix($"h.{i}.attn.c_attn", attention with { Parts = 3 }, C, 3 * C),
                 Matrix($"h.{i}.attn.c_proj", attention with { Role = ParameterRole.ResidualOut }, C, C),
                 Norm($"h.{i}.ln_2", i), Matrix($"h.{i}.mlp.c_fc", mlp, C, 4 * C),
                 Matrix($"h.{i}.mlp.c_proj", mlp with { Role = ParameterRole.ResidualOut }, 4 * C, C));
         }
 
-        LayerNorm Norm(string name, int? block) =>
-            LayerNorm.Declare(Parameters, name, block, C, config.Bias, config.LayerNormEpsilon);
+        Norm Norm(string name, int? block) => Nano.Norm.Declare(Parameters, name, block, C,
+            config.Bias ? NormKind.Layer : NormKind.LayerWithoutBias, config.LayerNormEpsilon);
         Linear Matrix(string name, ParameterFacts facts, int inputs, int outputs) =>
             Linear.Declare(Parameters, name, facts, inputs, outputs, config.Bias);
     }
@@ -47,10 +46,15 @@ internal sealed class LeakyGpt2 : LanguageModel
     protected override Tensor Embed(Compute c, Tensor ids, Pass pass) =>
         c.Add(c.Embedding(tokenTable, ids), positionTable.SliceRows(0, ids.Shape[1]));
 
-    protected override Tensor Attention(Compute c, int layer, Tensor x, Pass pass)
+    protected override Tensor Block(Compute c, int layer, Tensor x, Pass pass)
+    {
+        x = AddBranch(c, x, Attention(c, layers[layer], x), pass, 2 * layer);
+        return AddBranch(c, x, Mlp(c, layers[layer], x), pass, (2 * layer) + 1);
+    }
+
+    private Tensor Attention(Compute c, Layer block, Tensor x)
     {
         int C = config.Channels, H = config.Heads, B = x.Shape[0], T = x.Shape[1];
-        var block = blocks[layer];
         var normed = block.Norm1.Forward(c, x);
         var next = c.New(new Shape(B, T), DType.Int32); // keys and values come from one position later
         for (int i = 0; i < B * T; i++)
@@ -65,13 +69,9 @@ internal sealed class LeakyGpt2 : LanguageModel
     private static Tensor Gather(Compute c, Tensor x, Tensor rows) =>
         c.Embedding(x.Reshape(new Shape(x.Shape[0] * x.Shape[1], x.Shape[2])), rows);
 
-    protected override Tensor Mlp(Compute c, int layer, Tensor x)
-    {
-        var block = blocks[layer];
-        return block.WideOut
-            .Forward(c, c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf,
-                block.Wide.Forward(c, block.Norm2.Forward(c, x))));
-    }
+    private Tensor Mlp(Compute c, Layer block, Tensor x) => block.WideOut
+        .Forward(c, c.Activation(config.Gelu == GeluForm.Tanh ? ActivationKind.GeluTanh : ActivationKind.GeluErf,
+            block.Wide.Forward(c, block.Norm2.Forward(c, x))));
 
     protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
 }

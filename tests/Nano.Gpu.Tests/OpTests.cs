@@ -236,7 +236,8 @@ public class OpTests
         var all = typeof(AddOp).Assembly.GetTypes().Where(type => type.IsValueType && type.IsAssignableTo(typeof(IOp)))
             .Select(type => type.Name).Order();
         Assert.Equal(all, OnnxOps.Known.Select(type => type.Name)
-            .Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Concat(Sequential).Concat(Windowed).Order());
+            .Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Concat(Sequential).Concat(Windowed).Concat(Routed)
+            .Order());
     }
 
     /// <summary>
@@ -251,6 +252,11 @@ public class OpTests
     /// a Conv with batch and channels exchanged whose sizes depend on those of the image.
     /// </summary>
     private static readonly string[] Windowed = ["ConvOp", "PoolOp", "DepthwiseCausalConvOp"];
+
+    /// <summary>
+    /// Mixtures: the rows of each expert depend on numbers, and a graph is recorded before there are any.
+    /// </summary>
+    private static readonly string[] Routed = ["RouterOp", "DispatchOp", "CombineOp", "BalanceLossOp", "RouterZLossOp"];
 
     /// <summary>No op goes untested: the cases between them record every kind that is lowered.</summary>
     [Fact]

@@ -235,7 +235,7 @@ public class KvCacheTests
         var x = new Tensor(new Shape(1, 2, 2));
         var plain = new AttentionOptions(1, 1);
         foreach (var options in (AttentionOptions[])[plain with { IsCausal = false },
-            plain with { Lengths = Tensor.From(new Shape(1), [2]) }, plain with { Segments = new(compute, 2) }])
+            plain with { Lengths = Tensor.FromIds(new Shape(1), [2]) }, plain with { Segments = new(compute, 2) }])
             Assert.Contains("causal texts", Assert.Throws<ArgumentException>(
                 () => cache.Attend(compute, 0, x, x, x, options)).Message, StringComparison.Ordinal);
     }

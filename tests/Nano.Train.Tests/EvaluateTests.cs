@@ -89,7 +89,7 @@ public class EvaluateTests
                 if (target % 8 == 1)
                     cache.Clear();
                 compute.NextStep();
-                var logits = model.NextLogits(compute, Tensor.From(new Shape(1, 1), Tokens.AsSpan(target - 1, 1)),
+                var logits = model.NextLogits(compute, Tensor.FromIds(new Shape(1, 1), Tokens.AsSpan(target - 1, 1)),
                     cache);
                 double[] row = [.. logits.Data.ToArray().Select(value => (double)value)];
                 sum += Math.Log(row.Sum(Math.Exp)) - row[Tokens[target]];

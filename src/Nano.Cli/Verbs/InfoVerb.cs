@@ -8,7 +8,7 @@ internal static class InfoVerb
 {
     private static readonly Argument<string?> File = new("file")
     {
-        Description = "A file of tensors, .gguf or .safetensors, or as --model",
+        Description = "A file of tensors, .gguf or .safetensors, a config.json, or as --model",
         Arity = ArgumentArity.ZeroOrOne,
         HelpName = "FILE",
     };
@@ -55,7 +55,7 @@ internal static class InfoVerb
     /// <summary>Shows the model in a file, or its tensors alone where it holds none that is known here.</summary>
     private static int ShowFile(string path, ParseResult args)
     {
-        if (!System.IO.File.Exists(path))
+        if (!System.IO.File.Exists(path) || IsConfig(path))
             return ShowModel(path, args);
         var stored = StoredTensors.Of(path);
         if (Problem(path) is not { } problem)
@@ -183,9 +183,28 @@ internal static class InfoVerb
     private static string OneLine(string text) =>
         string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
+    private static bool IsConfig(string path) =>
+        path.EndsWith(".json", StringComparison.Ordinal) && System.IO.File.Exists(path);
+
+    /// <summary>Shows the sizes of a model that does not write text.</summary>
+    private static int ShowArchitecture(ArchitectureConfig config, ParseResult args)
+    {
+        long parameters = config.ParameterShapes().Sum(parameter => parameter.Shape.Length);
+        var human = Common.Human(args.GetValue(Json));
+        human.WriteLine($"{config.ModelType}: "
+            + string.Join(", ", config.Describe().Select(entry => $"{entry.Name} {entry.Value}")));
+        Line(human, "all", parameters, "parameters");
+        if (args.GetValue(Json))
+            Common.PrintJson(new() { ["model_type"] = config.ModelType, ["parameters"] = parameters });
+        return 0;
+    }
+
     private static int ShowModel(string path, ParseResult args)
     {
         int threads = Common.CheckThreads(args.GetValue(Threads));
+        string file = IsConfig(path) ? path : Path.Combine(path, "config.json");
+        if (System.IO.File.Exists(file) && ConfigFile.LoadAny(file) is var any and not ModelConfig)
+            return ShowArchitecture(any, args);
         var (config, stored) = Find(path);
         bool listed = args.GetValue(Tensors);
         if (stored is null && listed)
@@ -315,6 +334,8 @@ internal static class InfoVerb
                 : throw new NanoException($"there is no model at {Quoted.Of(path)}, and no known one is called that",
                     NearestMatch.Hint(path, [.. Gpt2Config.Names, .. Presets.Names],
                         "give the folder of a model or run, or one of")), null);
+        if (IsConfig(path))
+            return (ConfigFile.Load(path), null);
         if (ModelLoader.FormatOf(path) == ModelFormat.Safetensors && ModelFolder.Resolve(path) is var folder
             && !Directory.EnumerateFiles(folder, "*.safetensors").Any())
             return (ConfigFile.Load(Path.Combine(folder, "config.json")), null);

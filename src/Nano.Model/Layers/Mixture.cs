@@ -49,7 +49,8 @@ public sealed record MixtureConfig(int Experts, int Width, RouterRule Rule)
             return $"the factor of the experts' weights is {Rule.Factor}; it must be positive";
         if (!(BalanceLoss >= 0 && ZLoss >= 0 && float.IsFinite(BalanceLoss) && float.IsFinite(ZLoss)))
             return $"the factors of the router's losses are {BalanceLoss} and {ZLoss}; they must be 0 or more";
-        return Every < 1 || FirstDense < 0 || FirstDense > layers || DenseLayers.Any(layer => layer < 0 || layer >= layers)
+        return Every < 1 || FirstDense < 0 || FirstDense > layers
+            || DenseLayers.Any(layer => layer < 0 || layer >= layers)
             ? $"dense layers {FirstDense}, every {Every}, {DenseLayers} do not fit {layers} layers" : null;
     }
 }

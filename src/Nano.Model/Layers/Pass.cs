@@ -54,9 +54,30 @@ public sealed record Pass
     /// <summary>Rotary angles of the run's positions, computed once at its start by models that rotate.</summary>
     public RopeTable? Angles { get; init; }
 
-    /// <summary>The angles of layers with a window, where these have a base of their own; null where they do not.</summary>
+    /// <summary>The angles of layers with a window, where these have a base of their own; else null.</summary>
     public RopeTable? LocalAngles { get; init; }
 
     /// <summary>Receives the choices of every mixture of experts; null if nobody asks.</summary>
     public List<Routing>? Routings { get; init; }
+
+    /// <summary>Rows that replace embedded ids, such as those of images; null for none.</summary>
+    public EmbeddedRows? Embedded { get; init; }
+}
+
+/// <summary>Rows that take the places of embedded ids at a model's start.</summary>
+/// <param name="Rows">[N, C].</param>
+/// <param name="Places">Ids [N]: entry t of text b, of T entries, is b T + t.</param>
+public sealed record EmbeddedRows(Tensor Rows, Tensor Places)
+{
+    /// <summary>x [B, T, C] with these rows in their places.</summary>
+    internal Tensor Into(Compute c, Tensor x)
+    {
+        int all = x.Shape[0] * x.Shape[1], C = x.Shape[2];
+        var order = c.New(new Shape(all), DType.Int32);
+        for (int i = 0; i < all; i++)
+            order.Ids[i] = i;
+        for (int n = 0; n < Places.Length; n++)
+            order.Ids[Places.Ids[n]] = all + n;
+        return c.SelectRows(c.Concat(0, x.Reshape(new Shape(all, C)), Rows), order).Reshape(x.Shape);
+    }
 }

@@ -29,4 +29,7 @@ public enum RandomPurpose
 
     /// <summary>The order of rows within an epoch.</summary>
     EpochOrder,
+
+    /// <summary>Noise from which diffusion makes points.</summary>
+    DiffusionNoise,
 }

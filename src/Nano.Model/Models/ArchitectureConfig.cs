@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Nano;
 
 /// <summary>
-/// Sizes and switches of a model of any kind, read from and written as a Hugging Face config.json. Two configs are equal
-/// when they describe the same arithmetic.
+/// Sizes and switches of a model of any kind, read from and written as a Hugging Face config.json.
+/// Two configs are equal when they describe the same arithmetic.
 /// </summary>
 public abstract record ArchitectureConfig
 {
@@ -116,6 +116,15 @@ public abstract record ArchitectureConfig
         json.WriteStringValue(architecture);
         json.WriteEndArray();
         json.WriteString("model_type", modelType);
+    }
+
+    /// <summary>Writes the names of classes, LABEL_0 and so on, of which readers take the number.</summary>
+    protected static void WriteLabels(Utf8JsonWriter json, int classes)
+    {
+        json.WriteStartObject("id2label");
+        for (int i = 0; i < classes; i++)
+            json.WriteString($"{i}", $"LABEL_{i}");
+        json.WriteEndObject();
     }
 
     /// <summary>

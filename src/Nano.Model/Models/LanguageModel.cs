@@ -129,8 +129,8 @@ public abstract class LanguageModel : Model
     protected virtual Pass BeginLosses(Pass pass) => pass;
 
     /// <summary>Losses of layers that are added to that of the tokens, each with its factor.</summary>
-    protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c, IReadOnlyList<Routing> routings) =>
-        [];
+    protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c,
+        IReadOnlyList<Routing> routings) => [];
 
     /// <summary>From ids to the final norm, [B, T, C].</summary>
     private Tensor Trunk(Compute c, Tensor ids, Pass pass)
@@ -138,7 +138,8 @@ public abstract class LanguageModel : Model
         Check(ids, pass);
         int T = ids.Shape[1];
         pass = Begin(c, pass, T);
-        var x = Drop(c, Embed(c, ids, pass), pass.Masks, 0); // [B, T, C]
+        var embedded = Embed(c, ids, pass);
+        var x = Drop(c, pass.Embedded?.Into(c, embedded) ?? embedded, pass.Masks, 0); // [B, T, C]
         pass.Watch?.Invoke("embed", x);
         for (int i = 0; i < Config.Layers; i++)
         {

@@ -46,7 +46,7 @@ public abstract class Model : IDisposable
         if (facts.Role is ParameterRole.Norm or ParameterRole.Bias)
             parameter.Data.Fill(facts.Role == ParameterRole.Norm && !facts.IsAddedToOne ? 1 : 0);
         else
-            Philox.Normal(key, stream, 0.02, parameter.Data);
+            Philox.Normal(key, stream, facts.Deviation ?? 0.02, parameter.Data);
     }
 
     /// <inheritdoc/>
@@ -57,7 +57,7 @@ public abstract class Model : IDisposable
     }
 }
 
-/// <summary>Tensors by name, as a model's loss reads them: input_ids, targets, attention_mask, pixel_values ...</summary>
+/// <summary>Tensors by name, as a model's loss reads them: input_ids, targets, pixel_values ...</summary>
 public sealed class Batch(IReadOnlyDictionary<string, Tensor> tensors)
 {
     /// <summary>A tensor that must be there.</summary>

@@ -61,9 +61,9 @@ public abstract record ModelConfig : ArchitectureConfig
     internal abstract override LanguageModel NewModel(Parameters parameters);
 
     /// <inheritdoc/>
-    internal override IEnumerable<(string Copy, string Parameter)> Copies => TiedHead
-        ? [("lm_head.weight", ParameterShapes()[0].Name), (OptionalPrefix + "lm_head.weight", ParameterShapes()[0].Name)]
-        : [];
+    internal override IEnumerable<(string Copy, string Parameter)> Copies => !TiedHead ? []
+        : ((string[])["lm_head.weight", OptionalPrefix + "lm_head.weight"])
+            .Select(copy => (copy, ParameterShapes()[0].Name));
 
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
     public long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);

@@ -53,13 +53,22 @@ public static class ConfigFile
             "lstm" => RnnConfig.Read(file, CellKind.Lstm),
             "gru" => RnnConfig.Read(file, CellKind.Gru),
             "seq2seq" => Seq2SeqConfig.Read(file),
+            "vit" => VitConfig.Read(file),
+            "clip" => ClipConfig.Read(file),
+            "ddpm_mlp" => DdpmConfig.Read(file),
+            "llava" => LlavaConfig.Read(file),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
-                    + string.Join(", ", DecoderFamilies.ModelTypes) + ", bert, t5, rnn, lstm, gru, seq2seq"),
+                    + string.Join(", ", DecoderFamilies.ModelTypes)
+                    + ", bert, t5, rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
         };
         if (config is ModelConfig decoder)
         {
-            config = decoder = decoder with { BosToken = file.Int("bos_token_id"), EosTokens = file.Ints("eos_token_id") };
+            config = decoder = decoder with
+            {
+                BosToken = file.Int("bos_token_id"),
+                EosTokens = file.Ints("eos_token_id"),
+            };
             GroupedLayout.Read(file, path);
             if (decoder.BosToken < 0 || decoder.EosTokens.Any(id => id < 0))
                 throw file.Bad("'bos_token_id' or 'eos_token_id' is negative");

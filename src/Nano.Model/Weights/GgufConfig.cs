@@ -147,6 +147,7 @@ internal static class GgufConfig
     {
         Gpt2Config { Bias: false } => "GGUF's gpt2 has biases",
         Gpt2Config { Gelu: not GeluForm.Tanh } => "it uses the erf form of GELU; GGUF's gpt2 means the tanh form",
+        DecoderConfig { Family: not DecoderFamily.Llama } => $"models of type {config.ModelType} are not written as GGUF",
         DecoderConfig { RopeScaling: RopeScaling.Dynamic } => "its rotary scaling is dynamic, which GGUF does not know",
         DecoderConfig { RopeScaling: RopeScaling.Yarn yarn } when yarn != new RopeScaling.Yarn(yarn.Factor,
             yarn.OriginalContext) => "its YaRN has settings of its own, which GGUF does not know",

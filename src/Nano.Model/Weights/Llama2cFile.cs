@@ -197,7 +197,7 @@ public static class Llama2cFile
 
     private static string? Refusal(ModelConfig model) => model switch
     {
-        not DecoderConfig => $"it is a {model.ModelType}; llama2.c's checkpoints hold Llama",
+        not DecoderConfig { Family: DecoderFamily.Llama } => $"it is a {model.ModelType}; llama2.c's checkpoints hold Llama",
         DecoderConfig config when config.QkvBias || config.OutputBias || config.MlpBias => "it has biases",
         DecoderConfig { QkNorm: true } => "it has norms of queries and keys",
         DecoderConfig { RopeScaling: not null } => "its rotary positions are scaled",

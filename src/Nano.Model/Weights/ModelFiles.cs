@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Nano;
 
 /// <summary>Between the tensors of a Hugging Face folder and the parameters that they are made of.</summary>
@@ -29,7 +31,7 @@ internal static class ModelFiles
         {
             Shape[] parts = [.. file.Parameters.Select(name => shapeOf[name])];
             ModelTensor tensor = Stored(files, config, layout, file, Whole(parts), known);
-            int[] heights = [.. parts.Select(shape => shape[0])];
+            int[] heights = parts.Length == 1 ? [] : [.. parts.Select(shape => shape[0])];
             for (int i = 0; i < parts.Length; i++)
             {
                 string name = file.Parameters[i];
@@ -46,7 +48,7 @@ internal static class ModelFiles
     /// </summary>
     public static ModelTensor Joined(FileTensor file, IReadOnlyList<ModelTensor> parameters)
     {
-        int[] heights = [.. parameters.Select(tensor => tensor.Shape[0])];
+        int[] heights = parameters.Count == 1 ? [] : [.. parameters.Select(tensor => tensor.Shape[0])];
         ModelTensor whole = parameters.Count == 1 ? parameters[0] : ModelTensor.OfRows(file.Name,
             Whole([.. parameters.Select(tensor => tensor.Shape)]), parameters, row => file.RowInModel(heights, row));
         return (file.IsTransposed ? whole.Transposed() : whole).Named(file.Name);
@@ -63,10 +65,10 @@ internal static class ModelFiles
     }
 
     /// <summary>A tensor of the files under one of its names, rows and columns as the model has them.</summary>
-    private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout, FileTensor file,
-        Shape shape, HashSet<string> known)
+    private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout,
+        FileTensor file, Shape shape, HashSet<string> known)
     {
-        string[] names = [file.Name, .. OtherNames(file.Name, config.OptionalPrefix)];
+        string[] names = Names(file.Name, config.OptionalPrefix);
         string name = Array.Find(names, files.Has) ?? file.Name;
         if (layout is not null && !files.Has(name) && shape.Rank == 2
             && GroupedTensor.In(files, names, layout) is { } grouped)
@@ -75,7 +77,7 @@ internal static class ModelFiles
             return grouped.Open(shape);
         }
         if (!files.Has(name))
-            throw new BadFileException(files.Path, $"tensor '{names[^1]}' is missing (config.json asks for it)");
+            throw new BadFileException(files.Path, $"tensor '{names[0]}' is missing (config.json asks for it)");
         long[] expected = shape.ToArray();
         if (file.IsTransposed)
             Array.Reverse(expected);
@@ -88,9 +90,9 @@ internal static class ModelFiles
         return file.IsTransposed ? tensor.Transposed() : tensor;
     }
 
-    /// <summary>A name without the prefix that it has, or with the prefix that it lacks.</summary>
-    private static string[] OtherNames(string name, string prefix) => prefix == "" ? []
-        : [name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : prefix + name];
+    /// <summary>A name without a prefix, then with it.</summary>
+    private static string[] Names(string name, string prefix) => prefix == "" ? [name]
+        : name.StartsWith(prefix, StringComparison.Ordinal) ? [name[prefix.Length..], name] : [name, prefix + name];
 
     /// <summary>
     /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied
@@ -121,5 +123,43 @@ internal static class ModelFiles
         if (copy.Shape != original.Shape || !copy.SameElements(original))
             throw new BadFileException(files.FileOf(name),
                 $"tensor '{name}' differs from '{original.Name}', but config.json says that they are tied");
+    }
+}
+
+/// <summary>Folders of models of any kind, in Hugging Face's layout: config.json and model.safetensors.</summary>
+public static class AnyModel
+{
+    /// <summary>Opens the model in a folder, with all weights in float32.</summary>
+    /// <exception cref="NanoException">There is no model.</exception>
+    /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
+    public static Model Load(string folder)
+    {
+        var config = ConfigFile.LoadAny(Path.Combine(folder, ModelFolder.ConfigFile));
+        using var files = new SafetensorsSet(folder);
+        var tensors = ModelFiles.Tensors(files, config, layout: null);
+        Model model = config.NewModel(new Parameters());
+        try
+        {
+            foreach (var (parameter, tensor) in model.Parameters.All.Zip(tensors))
+                tensor.ReadFloat32(parameter.Data);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes a model into a folder that exists, config.json last.</summary>
+    /// <exception cref="NanoException">A file cannot be written.</exception>
+    public static void Save(string folder, Model model)
+    {
+        var byName = model.Parameters.All.ToDictionary(parameter => parameter.Name!);
+        SafetensorsSet.Write(folder, [.. model.Architecture.FileTensors().Select(file => ModelFiles.Joined(file,
+            [.. file.Parameters.Select(name => ModelSource.InMemory(byName[name], name))]).ToSafetensors())],
+            long.MaxValue);
+        AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile),
+            stream => stream.Write(Encoding.UTF8.GetBytes(model.Architecture.ToJson())));
     }
 }

@@ -99,8 +99,9 @@ public sealed class ModelSource : IDisposable
         if (progress is not null)
             return Watched(progress).LoadToRun(exact);
         var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
-        return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.IsReadInParts || parameter.Facts.Role is not (ParameterRole.Inner
-            or ParameterRole.ResidualOut or ParameterRole.Embedding or ParameterRole.Head) ? null
+        return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.IsReadInParts
+            || parameter.Facts.Role is not (ParameterRole.Inner or ParameterRole.ResidualOut
+                or ParameterRole.Embedding or ParameterRole.Head) ? null
             : types[parameter.Name] is var type && type is WeightType.F16 or WeightType.BF16
                 || (WeightTypes.IsQuantised(type) && !exact) ? type : WeightType.F32));
     }

@@ -202,7 +202,8 @@ public sealed class RopeTable
             double wanted = scaling?.ThetaAt(HeadDim, theta, positions[t]) ?? theta;
             if (wanted != current)
                 frequencies = Rule.FrequenciesAt(HeadDim, current = wanted, scaling);
-            bool isBeyond = rule.Beyond is not null && scaling!.IsBeyond(lengths[t / (positions.Length / lengths.Length)]);
+            bool isBeyond = rule.Beyond is not null
+                && scaling!.IsBeyond(lengths[t / (positions.Length / lengths.Length)]);
             Fill(t, positions[t], isBeyond ? rule.Beyond : frequencies, scaling?.Magnitude ?? 1);
         }
     }
@@ -250,8 +251,8 @@ public static class RopeExtensions
         if (x.Shape.Rank < 2 || D <= 0 || x.Shape.Columns % D != 0 || first < 0 || first > D - table.HeadDim
             || table.HeadDim == 0 || (segments is null && x.Shape[-2] != held))
             throw new ArgumentException(
-                $"rope: x {x} and channels {first} to {first + table.HeadDim} of heads of {D} do not fit a table of "
-                + $"{held} positions and {table.HeadDim} channels; wanted [.., T, H * D]");
+                $"rope: x {x} does not fit a table of {held} positions and head dimension {table.HeadDim}, for channels "
+                + $"{first} to {first + table.HeadDim} of heads of {D}; wanted [.., T, H * D]");
         if (segments is not null && (x.Shape.Rows != segments.Rows || segments.Longest > held))
             throw new ArgumentException(
                 $"rope: {segments}, the longest of {segments.Longest}, do not fit x {x} and a table of {held} "

@@ -80,7 +80,7 @@ internal readonly record struct ConvOp(Tensor X, Tensor Weight, Tensor? Bias, Co
     private unsafe Matrix WeightsOf(int i) =>
         new(Weight.Contiguous("conv").Pointer + (i % Options.Groups * (nint)Outputs * Depth), Depth);
 
-    /// <summary>What the taps of an image and group read, [channels taps, places].</summary>
+    /// <summary>The numbers that the taps of an image and group read, [channels taps, places].</summary>
     private unsafe float* Columns(Compute compute, int i, Tensor columns)
     {
         var sizes = Sizes;

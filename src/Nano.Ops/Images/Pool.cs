@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What a window becomes.</summary>
+/// <summary>The number that stands for a window.</summary>
 public enum PoolKind
 {
     /// <summary>Its largest number.</summary>

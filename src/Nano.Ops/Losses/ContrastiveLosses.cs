@@ -19,8 +19,18 @@ public static class ContrastiveLosses
     public static Tensor ContrastiveLoss(this Compute compute, Tensor a, Tensor b, Tensor logScale)
     {
         Check("contrastive loss", a, b);
-        var scores = compute.Multiply(compute.Cosines(a, b), compute.Exp(logScale));
-        var places = compute.Places(a.Shape[0]);
+        return compute.ContrastiveLoss(compute.Multiply(compute.Cosines(a, b), compute.Exp(logScale)));
+    }
+
+    /// <summary>
+    /// The mean of the cross-entropies of rows and columns of scores [B, B], whose diagonal holds the pairs.
+    /// </summary>
+    /// <exception cref="ArgumentException">The scores are not square.</exception>
+    public static Tensor ContrastiveLoss(this Compute compute, Tensor scores)
+    {
+        if (scores.Shape.Rank != 2 || scores.Shape[0] != scores.Shape[1])
+            throw new ArgumentException($"contrastive loss: scores {scores} are not square");
+        var places = compute.Places(scores.Shape[0]);
         var both = compute.Add(compute.CrossEntropy(scores, places).Loss,
             compute.CrossEntropy(compute.Transpose(scores), places).Loss);
         return compute.Scale(both, 0.5f);

@@ -69,8 +69,8 @@ internal readonly record struct DispatchOp(Tensor X, Dispatch Order, Tensor Y) :
     public Work? BackwardWork => Work.Of("dispatch backward", Y.Length, Y, X);
 
     public unsafe void Backward(Compute compute) => compute.For((nint)X.Shape.Rows,
-        Compute.RowsPerChunk((nint)Y.Shape.Columns * Order.Rows.Shape[1]), 0, new SumRows(Y.Gradient.Pointer, null, null,
-            Order.Rows.IdPointer, Order.Rows.Shape[1], X.Shape.Columns, X.GradientFor(compute)));
+        Compute.RowsPerChunk((nint)Y.Shape.Columns * Order.Rows.Shape[1]), 0, new SumRows(Y.Gradient.Pointer, null,
+            null, Order.Rows.IdPointer, Order.Rows.Shape[1], X.Shape.Columns, X.GradientFor(compute)));
 
     internal readonly unsafe struct Gather(float* x, int* tokens, int columns, float* y) : IKernel
     {
@@ -111,8 +111,8 @@ internal readonly record struct DispatchOp(Tensor X, Dispatch Order, Tensor Y) :
 }
 
 /// <summary>
-/// What experts made of a token, added: y_t = sum over its rows r, in order, of w_r z_r. Backward: dz_r = w_r dy_t and
-/// dw_r = z_r . dy_t.
+/// The sums of what experts made of each token: y_t = sum over its rows r, in order, of w_r z_r.
+/// Backward: dz_r = w_r dy_t and dw_r = z_r . dy_t.
 /// </summary>
 internal readonly record struct CombineOp(Tensor Z, Tensor Weights, Dispatch Order, Tensor Y) : IOp
 {

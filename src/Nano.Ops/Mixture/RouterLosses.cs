@@ -55,7 +55,7 @@ internal readonly record struct RouterZLossOp(Tensor[] Logits, Tensor Loss) : IO
 
     public void Backward(Compute compute)
     {
-        float factor = 2 * Loss.Gradient.Data[0] / Logits.Sum(logits => logits.Shape.Rows);
+        float factor = 2 * Loss.Gradient.Data[0] / Math.Max(1, Logits.Sum(logits => logits.Shape.Rows));
         Span<float> p = stackalloc float[Logits[0].Shape.Columns];
         foreach (var logits in Logits)
         {
@@ -85,9 +85,10 @@ public static class RouterLosses
     public static Tensor BalanceLoss(this Compute compute, IReadOnlyList<Tensor> logits, IReadOnlyList<Tensor> experts)
     {
         int count = Check("balance loss", logits);
-        long tokens = logits.Sum(tensor => tensor.Shape.Rows);
-        if (experts.Count != logits.Count || experts.Sum(tensor => tensor.Shape.Rows) != tokens)
-            throw new ArgumentException($"balance loss: choices of {experts.Count} layers for logits of {logits.Count}");
+        long tokens = Math.Max(1, logits.Sum(tensor => tensor.Shape.Rows));
+        if (experts.Count != logits.Count || Math.Max(1, experts.Sum(tensor => tensor.Shape.Rows)) != tokens)
+            throw new ArgumentException(
+                $"balance loss: choices of {experts.Count} layers for logits of {logits.Count}");
         var (chosen, mean) = (new long[count], new double[count]);
         Span<float> p = stackalloc float[count];
         for (int layer = 0; layer < logits.Count && !compute.OnlyPlans; layer++)
@@ -132,7 +133,7 @@ public static class RouterLosses
             }
         var loss = compute.New(new Shape());
         if (!compute.OnlyPlans)
-            loss.Data[0] = (float)(sum / logits.Sum(tensor => tensor.Shape.Rows));
+            loss.Data[0] = (float)(sum / Math.Max(1, logits.Sum(tensor => tensor.Shape.Rows)));
         compute.Record(new RouterZLossOp([.. logits], loss));
         return loss;
     }
@@ -140,8 +141,8 @@ public static class RouterLosses
     private static int Check(string op, IReadOnlyList<Tensor> logits)
     {
         int count = logits.Count == 0 || logits[0].Shape.Rank != 2 ? 0 : logits[0].Shape[1];
-        return count is > 0 and <= MostExperts && logits.All(tensor => tensor.Shape.Rank == 2 && tensor.Shape[1] == count)
-            ? count
+        return count is > 0 and <= MostExperts
+            && logits.All(tensor => tensor.Shape.Rank == 2 && tensor.Shape[1] == count) ? count
             : throw new ArgumentException($"{op}: wanted logits [n, E] of each layer, got {string.Join(", ", logits)}");
     }
 

@@ -70,6 +70,9 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     /// <summary>True for the weight of a norm that is added to one, and so begins at zero.</summary>
     public bool IsAddedToOne { get; init; }
 
+    /// <summary>The deviation of its random values at the start; null for the model's own.</summary>
+    public double? Deviation { get; init; }
+
     /// <summary>True for a matrix that is read in parts, and so never packed.</summary>
     public bool IsReadInParts { get; init; }
 

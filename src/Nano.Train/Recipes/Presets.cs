@@ -13,7 +13,7 @@ public static class Presets
     /// in its help.
     /// </summary>
     public static IReadOnlyList<string> Names { get; } =
-        ["shakespeare-char", "shakespeare-gpt", "llama-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m",
+        ["shakespeare-char", "shakespeare-gpt", "llama-char", "moe-char", "llama-15m", "llama-42m", "llama-110m", "gpt2-124m",
             "gpt2-124m-shakespeare", "gpt2-355m", "gpt2-774m", "gpt2-1558m"];
 
     private static readonly Lazy<IReadOnlyDictionary<string, TrainOptions>> Loaded =

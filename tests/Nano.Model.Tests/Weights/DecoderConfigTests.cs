@@ -271,7 +271,7 @@ public class DecoderConfigTests
     }
 
     [Theory]
-    [InlineData("model_type", "\"mixtral\"", "supported: gpt2, llama, mistral, qwen2, qwen3")]
+    [InlineData("model_type", "\"xlnet\"", "supported: gpt2, llama, mistral, qwen2, qwen3")]
     [InlineData("hidden_size", null, "'hidden_size' is missing")]
     [InlineData("intermediate_size", "0", "MLP has 0")]
     [InlineData("num_hidden_layers", "2.5", "'num_hidden_layers' is '2.5'")]
@@ -288,8 +288,8 @@ public class DecoderConfigTests
     [InlineData("quantization_config", "{\"bits\":4}", "'quantization_config.quant_method'")]
     [InlineData("quantization_config", "4", "'quantization_config'")]
     [InlineData("rope_scaling", "3", "'rope_scaling' is '3'; expected an object")]
-    [InlineData("rope_scaling", "{\"rope_type\":\"longrope\",\"factor\":2}",
-        "'rope_scaling.rope_type' is 'longrope'; supported: default, linear, dynamic, yarn, llama3")]
+    [InlineData("rope_scaling", "{\"rope_type\":\"ntk\",\"factor\":2}",
+        "'rope_scaling.rope_type' is 'ntk'; supported: default, linear, dynamic, yarn, llama3")]
     [InlineData("rope_scaling", "{\"factor\":2}", "'rope_scaling.rope_type' is missing")]
     [InlineData("rope_scaling", "{\"type\":\"linear\"}", "'rope_scaling.factor' is missing")]
     [InlineData("rope_scaling", "{\"type\":\"linear\",\"factor\":0.5}", "factor of the rotary scaling is 0.5")]

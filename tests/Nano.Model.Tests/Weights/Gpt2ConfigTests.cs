@@ -138,7 +138,7 @@ public class Gpt2ConfigTests
     }
 
     [Theory]
-    [InlineData("model_type", "\"bert\"", "supported: gpt2")]
+    [InlineData("model_type", "\"xlnet\"", "supported: gpt2")]
     [InlineData("model_type", "null", "missing")]
     [InlineData("model_type", "7", "expected a string")]
     [InlineData("n_layer", "null", "'n_layer' is missing")]

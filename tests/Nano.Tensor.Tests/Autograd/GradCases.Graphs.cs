@@ -36,7 +36,7 @@ internal static partial class GradCases
     {
         var plain = new AttentionOptions(4, 2);
         Tensor slopes = Tensor.From(new Shape(4), Alibi.Slopes(4)), table = new Random(8).Normal(8, 4),
-            lengths = Tensor.From(new Shape(2), [3, 6]);
+            lengths = Tensor.FromIds(new Shape(2), [3, 6]);
         yield return Option("softcap", plain with { SoftCap = 1.5f });
         yield return Option("ALiBi", plain with { Slopes = slopes });
         yield return Option("softcap, ALiBi, window", plain with { SoftCap = 2, Slopes = slopes, Window = 3 });

@@ -8,7 +8,7 @@ internal static partial class GradCases
     public static IReadOnlyList<GradCase> All { get; } = [.. Products(), .. Elementwise(), .. Activations(), .. Rows(),
         .. Losses(), .. Attentions(), .. AttentionOptionCases(), .. Views(), .. Repeats(), .. Stored(), .. Shapes(),
         .. Broadcasts(), .. Reductions(), .. Norms(), .. PairLossCases(), .. Contrasts(), .. Einsums(), .. Scans(),
-        .. MatrixScans(), .. Recurrences(), .. Images()];
+        .. MatrixScans(), .. Recurrences(), .. Images(), .. Mixtures()];
 
     private static IEnumerable<GradCase> Products()
     {

@@ -102,7 +102,7 @@ public class AttentionOptionTests
                     continue;
                 for (int b = 0; b < problem.Batch; b++)
                 {
-                    var lengths = problem.Options.Lengths is { } all ? Tensor.From(new Shape(1), [all.Ids[b]]) : null;
+                    var lengths = problem.Options.Lengths is { } all ? Tensor.FromIds(new Shape(1), [all.Ids[b]]) : null;
                     var one = problem with { Batch = 1, Options = problem.Options with { Lengths = lengths } };
                     Tensor[] part = [Last(x[0], b, count), x[1].SliceRows(b, 1), x[2].SliceRows(b, 1), .. x[3..]];
                     Assert.True(Last(whole, b, count).Bits().AsSpan().SequenceEqual(one.Run(compute, part).Bits()),
@@ -201,7 +201,7 @@ public class AttentionOptionTests
                     {
                         IsCausal = isCausal,
                         Window = window,
-                        Lengths = Tensor.From(new Shape(2), [1, 0]),
+                        Lengths = Tensor.FromIds(new Shape(2), [1, 0]),
                     });
                     compute.Tape.Backward(compute, y, r.Normal(2, queries, 8));
                     foreach (var result in (Tensor[])[y, .. x.Select(input => input.Gradient)])
@@ -226,7 +226,7 @@ public class AttentionOptionTests
                     {
                         IsCausal = false,
                         SoftCap = 2,
-                        Lengths = Tensor.From(new Shape(1), [5]),
+                        Lengths = Tensor.FromIds(new Shape(1), [5]),
                     };
                     var r = new Random(2);
                     Tensor[] x = [r.Normal(1, times, 12), r.Normal(1, times, 6), r.Normal(1, times, 6)];

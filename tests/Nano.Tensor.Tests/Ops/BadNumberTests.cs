@@ -62,6 +62,12 @@ public partial class BadNumberTests
         new("capped attention of a batch, not causal, with a sink", new(3, 70, 30),
             (c, x) => c.Attention(x.SliceColumns(0, 10), x.SliceColumns(10, 10), x.SliceColumns(20, 10),
                 new AttentionOptions(2, 2) { IsCausal = false, SoftCap = 2, LearnedSink = Other(2) })),
+        new("router, weights of every expert", new(Rows, 6), (c, x) => c.Router(x, new RouterRule(6)).Weights),
+        new("mixture", new(Rows, 37), (c, x) =>
+        {
+            var order = new Dispatch(c, Tensor.FromIds(new Shape(Rows, 2), new Random(6).Ids(Rows * 2, 5)), 5);
+            return c.Combine(c.Dispatch(x, order), Other(Rows, 2), order);
+        }),
         .. ScanCases.Rows.Select(test => new RowCase(test.Name, new(3, 7, test.Columns),
             (c, x) => test.Run(c, x, x, new Random(78)))),
         .. Enum.GetValues<ActivationKind>()
@@ -79,8 +85,9 @@ public partial class BadNumberTests
         foreach (var test in Cases)
             test.Run(compute, new Tensor(test.Shape));
         var ops = typeof(AddOp).Assembly.GetTypes().Where(type => type.IsValueType && type.IsAssignableTo(typeof(IOp)));
-        // it has a single row
-        Assert.Equal(["SumOp"], ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name));
+        // they have a single row
+        Assert.Equal(["BalanceLossOp", "RouterZLossOp", "SumOp"], ops.Except(compute.Tape.Ops.Select(op => op.GetType())).Select(type => type.Name)
+            .Order());
     }
 
     /// <summary>

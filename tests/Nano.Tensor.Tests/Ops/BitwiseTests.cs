@@ -85,6 +85,14 @@ public class BitwiseTests
                 (c, t) => c.Add(t, c.Activation(ActivationKind.GeluTanh, c.Linear(t, x[1], null))))),
         new("sum", r => [r.Normal(21001)], (c, x) => c.Sum(x[0])),
         new("mean of rows", r => [r.Normal(151, 137)], (c, x) => c.Mean(x[0])),
+        new("mixture of experts", r => [r.Normal(151, 67), r.Normal(7, 67)], (c, x) =>
+        {
+            var logits = c.Linear(x[0], x[1], null);
+            var (experts, weights) = c.Router(logits, new RouterRule(3));
+            var order = new Dispatch(c, experts, 7);
+            var y = c.Sum(c.Combine(c.Dispatch(x[0], order), weights, order));
+            return c.Add(c.Add(y, c.BalanceLoss([logits], [experts])), c.RouterZLoss([logits]));
+        }),
         .. ScanCases.All.Select(test => new BitCase(test.Name, test.Inputs, test.Run)),
         .. Enum.GetValues<ActivationKind>().Select(kind =>
             new BitCase($"activation {kind}", r => [r.Normal(3, 7001)], (c, x) => c.Activation(kind, x[0]))),

@@ -10,6 +10,8 @@ public class EmptyTests
 
     private static Tensor Ids(int count) => new(new Shape(count), DType.Int32);
 
+    private static Dispatch Order(Compute c, int tokens) => new(c, Ids(2 * tokens).Reshape(new Shape(tokens, 2)), 4);
+
     /// <summary>
     /// An op over sizes, all of which may be 0 one at a time; the shape its output must have; its
     /// inputs.
@@ -84,6 +86,15 @@ public class EmptyTests
             s => new(s)),
         new("cross-entropy, denominator given", [0, 4], s => [T(0, s[1])],
             (c, x) => c.CrossEntropy(x[0], Ids(0), 7).Loss, _ => new()),
+        new("router", [3], s => [T(s[0], 4)], (c, x) => c.Router(x[0], new RouterRule(2)).Weights, s => new(s[0], 2)),
+        new("dispatch", [3, 4], s => [T(s)], (c, x) => c.Dispatch(x[0], Order(c, x[0].Shape[0])),
+            s => new(2 * s[0], s[1])),
+        new("combine", [3, 4], s => [T(2 * s[0], s[1]), T(s[0], 2)],
+            (c, x) => c.Combine(x[0], x[1], Order(c, x[1].Shape[0])), s => new(s[0], s[1])),
+        new("balance loss", [3], s => [T(s[0], 4)],
+            (c, x) => c.BalanceLoss([x[0]], [Ids(2 * x[0].Shape[0]).Reshape(new Shape(x[0].Shape[0], 2))]),
+            _ => new()),
+        new("router z-loss", [3], s => [T(s[0], 4)], (c, x) => c.RouterZLoss([x[0]]), _ => new()),
         .. ScanCases.Empty.Select(test => new Case(test.Name, test.Sizes,
             s => [.. test.Shapes(s).Select(shape => T(shape))],
             test.Run, s => new(test.Output(s)))),

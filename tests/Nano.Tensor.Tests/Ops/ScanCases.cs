@@ -68,7 +68,7 @@ internal static class ScanCases
         };
     }
 
-    private static readonly Tensor Lengths = Tensor.From(new Shape(13), [9, 1, 0, 9, 5, 6, 7, 8, 9, 2, 3, 4, 9]),
+    private static readonly Tensor Lengths = Tensor.FromIds(new Shape(13), [9, 1, 0, 9, 5, 6, 7, 8, 9, 2, 3, 4, 9]),
         Gammas = Tensor.From(new Shape(3), [0.5f, 0.9f, 0.99f]);
 
     /// <summary>Sizes for several chunks of work: many heads and channels, times beyond a retained state.</summary>

@@ -123,7 +123,7 @@ public class ShapeErrorTests
         ("attention", ["[2]", "[1, 3, 8]"],
             c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Lengths = Ids(1, 2) })),
         ("attention", ["length of 4", "[1, 3, 8]"],
-            c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Lengths = Tensor.From(new Shape(1), [4]) })),
+            c => Attend(c, T(1, 4, 8), T(1, 3, 8), o => o with { Lengths = Tensor.FromIds(new Shape(1), [4]) })),
         ("attention", ["segments", "lengths"], c => Attend(c, T(1, 3, 8), T(1, 3, 8),
             o => o with { Lengths = Ids(1), Segments = new Segments(c, 3) })),
         ("relative bias", ["[8]"], _ => new RelativeBias(T(8), true, 20)),

@@ -142,12 +142,7 @@ public sealed record BertConfig : ArchitectureConfig
         json.WriteNumber("initializer_range", 0.02);
         json.WriteString("position_embedding_type", "absolute");
         if (Head == BertHead.Classes)
-        {
-            json.WriteStartObject("id2label");
-            for (int i = 0; i < Classes; i++)
-                json.WriteString($"{i}", $"LABEL_{i}");
-            json.WriteEndObject();
-        }
+            WriteLabels(json, Classes);
         json.WriteString("torch_dtype", "float32");
     }
 

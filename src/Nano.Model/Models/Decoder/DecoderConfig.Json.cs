@@ -275,8 +275,8 @@ public sealed partial record DecoderConfig
                 break;
             case RopeScaling.LongRope longRope:
                 json.WriteString("type", "longrope");
-                WriteNumbers("short_factor", longRope.Short);
-                WriteNumbers("long_factor", longRope.Long);
+                WriteNumbers(json, "short_factor", longRope.Short);
+                WriteNumbers(json, "long_factor", longRope.Long);
                 break;
             case RopeScaling.Llama3 llama3:
                 Write("llama3", llama3.Factor, llama3.OriginalContext, ("low_freq_factor", llama3.LowFactor),
@@ -284,14 +284,6 @@ public sealed partial record DecoderConfig
                 break;
         }
         json.WriteEndObject();
-
-        void WriteNumbers(string key, IEnumerable<double> numbers)
-        {
-            json.WriteStartArray(key);
-            foreach (double number in numbers)
-                json.WriteNumberValue(number);
-            json.WriteEndArray();
-        }
 
         void Write(string type, double factor, int? originalContext,
             params ReadOnlySpan<(string Key, double? Value)> numbers)
@@ -304,5 +296,13 @@ public sealed partial record DecoderConfig
             if (originalContext is { } context)
                 json.WriteNumber("original_max_position_embeddings", context);
         }
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string key, IEnumerable<double> numbers)
+    {
+        json.WriteStartArray(key);
+        foreach (double number in numbers)
+            json.WriteNumberValue(number);
+        json.WriteEndArray();
     }
 }

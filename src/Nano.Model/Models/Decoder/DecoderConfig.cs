@@ -123,7 +123,7 @@ public sealed partial record DecoderConfig : ModelConfig
     /// </summary>
     public bool QkNorm { get; init; }
 
-    /// <summary>True if queries and keys pass a norm over all heads of a token before they are rotated (OLMo-2).</summary>
+    /// <summary>True if queries and keys pass a norm over all heads of a token before rotation (OLMo-2).</summary>
     public bool QkNormAllHeads { get; init; }
 
     /// <summary>
@@ -180,6 +180,8 @@ public sealed partial record DecoderConfig : ModelConfig
             return problem;
         if (Intermediate < 1 || Intermediate > MaxChannels)
             return $"the MLP has {Intermediate} channels; it must have from 1 to {MaxChannels}";
+        if (Positions == PositionKind.Rotary && RotaryDim == HeadDim && HeadDim % 2 != 0)
+            return $"a head has {HeadDim} channels; rotary positions need an even number";
         if (Positions == PositionKind.Rotary && (RotaryDim % 2 != 0 || RotaryDim < 2 || RotaryDim > HeadDim))
             return $"{RotaryDim} of a head's {HeadDim} channels are rotated; they must be an even number";
         if (Latent is not null && (Latent.PlainDim + Latent.RotaryDim != HeadDim || KvHeads != Heads
@@ -198,7 +200,7 @@ public sealed partial record DecoderConfig : ModelConfig
         if ((SharesNorm && !(IsParallel && Norms == NormPlacement.Before)) || FullEvery < 0)
             return "only parallel branches can share a norm, and each n-th layer needs a positive n";
         if (!(NormEpsilon > 0 && float.IsFinite(NormEpsilon)))
-            return $"the epsilon of norms is {NormEpsilon}; it must be positive";
+            return $"the norms' epsilon is {NormEpsilon}; it must be positive";
         if (!(RopeTheta > 1 && double.IsFinite(RopeTheta)))
             return $"the base of the rotary angles is {RopeTheta}; it must be above 1";
         if (LocalRopeTheta is { } local && !(local > 1 && double.IsFinite(local)))
@@ -270,7 +272,8 @@ public sealed partial record DecoderConfig : ModelConfig
         // Behind an activation function a factor is another one.
         yield return new([mlp + "down_proj.weight"], IsGated ? Parts(mlp + "up_proj", MlpBias) : [], 0);
 
-        string[] NormParts(string norm) => NormKind == NormKind.RmsPlusOne ? [] : Parts(norm, NormKind == NormKind.Layer);
+        string[] NormParts(string norm) =>
+            NormKind == NormKind.RmsPlusOne ? [] : Parts(norm, NormKind == NormKind.Layer);
         static string[] Parts(string linear, bool bias) =>
             bias ? [linear + ".weight", linear + ".bias"] : [linear + ".weight"];
     }
@@ -300,8 +303,9 @@ public sealed partial record DecoderConfig : ModelConfig
             ("family", Family, llama.Family), ("norm", NormKind, llama.NormKind), ("norms", Norms, llama.Norms),
             ("parallel", IsParallel, false), ("shares_norm", SharesNorm, false),
             ("embedding_norm", EmbeddingNorm, false), ("embedding_scale", EmbeddingScale, 1f),
-            ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null), ("latent", Latent, null),
-            ("qk_norm_all_heads", QkNormAllHeads, false), ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
+            ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null),
+            ("latent", Latent, null), ("qk_norm_all_heads", QkNormAllHeads, false),
+            ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
             ("logit_scale", LogitScale, 1f), ("positions", Positions, llama.Positions),
             ("rotary_dim", RotaryDim, HeadDim), ("local_rope_theta", LocalRopeTheta, null),
             ("full_every", FullEvery, 0),

@@ -45,7 +45,7 @@ public enum DecoderFamily
     Cohere,
 }
 
-/// <summary>What a family's files look like.</summary>
+/// <summary>The names and keys of a family's files.</summary>
 /// <param name="ModelType">The model_type of config.json.</param>
 /// <param name="Architecture">The class in transformers.</param>
 /// <param name="Read">Reads the switches from config.json.</param>
@@ -54,6 +54,9 @@ public enum DecoderFamily
 internal sealed record DecoderFacts(string ModelType, string Architecture, Func<ConfigJson, DecoderConfig> Read,
     Action<Utf8JsonWriter, DecoderConfig> Write, params ValueList<(string Nano, string File)> Renames)
 {
+    private const string Query = ".q_proj.", Key = ".k_proj.", Value = ".v_proj.", Gate = ".gate_proj.",
+        Up = ".up_proj.";
+
     /// <summary>True if queries, keys and values are one tensor in the files, here called qkv_proj.</summary>
     public bool JoinsQkv { get; init; }
 
@@ -70,16 +73,20 @@ internal sealed record DecoderFacts(string ModelType, string Architecture, Func<
     public IEnumerable<FileTensor> FileTensors(DecoderConfig config)
     {
         foreach (string name in config.ParameterShapes().Select(parameter => parameter.Name))
-            if (JoinsQkv && name.Contains(".q_proj."))
-                yield return new(Renamed(name.Replace(".q_proj.", ".qkv_proj.")), name, name.Replace(".q_", ".k_"),
-                    name.Replace(".q_", ".v_"))
+            if (JoinsQkv && name.Contains(Query, StringComparison.Ordinal))
+                yield return new(Renamed(With(name, Query, ".qkv_proj.")), name, With(name, Query, Key),
+                    With(name, Query, Value))
                 { Groups = QkvGroups(config) };
-            else if (JoinsGate && name.Contains(".gate_proj."))
-                yield return new(Renamed(name.Replace(".gate_", ".gate_up_")), name, name.Replace(".gate_", ".up_"));
-            else if (!(JoinsQkv && (name.Contains(".k_proj.") || name.Contains(".v_proj.")))
-                && !(JoinsGate && name.Contains(".up_proj.")))
+            else if (JoinsGate && name.Contains(Gate, StringComparison.Ordinal))
+                yield return new(Renamed(With(name, Gate, ".gate_up_proj.")), name, With(name, Gate, Up));
+            else if (!(JoinsQkv && (name.Contains(Key, StringComparison.Ordinal)
+                || name.Contains(Value, StringComparison.Ordinal)))
+                && !(JoinsGate && name.Contains(Up, StringComparison.Ordinal)))
                 yield return new(Renamed(name), name);
     }
+
+    private static string With(string name, string part, string other) =>
+        name.Replace(part, other, StringComparison.Ordinal);
 
     private string Renamed(string name) =>
         Renames.Aggregate(name, (renamed, pair) => renamed.Replace(pair.Nano, pair.File, StringComparison.Ordinal));
@@ -95,7 +102,8 @@ internal static class DecoderFamilies
         [DecoderFamily.Mixtral] = new("mixtral", "MixtralForCausalLM", MixtureKeys.ReadMixtral,
             MixtureKeys.WriteMixtral, (".mlp.", ".block_sparse_moe."), (".gate_proj.", ".w1."), (".up_proj.", ".w3."),
             (".down_proj.", ".w2.")),
-        [DecoderFamily.Qwen3Moe] = new("qwen3_moe", "Qwen3MoeForCausalLM", MixtureKeys.ReadQwen3, MixtureKeys.WriteQwen3),
+        [DecoderFamily.Qwen3Moe] = new("qwen3_moe", "Qwen3MoeForCausalLM", MixtureKeys.ReadQwen3,
+            MixtureKeys.WriteQwen3),
         [DecoderFamily.DeepSeekV3] = new("deepseek_v3", "DeepseekV3ForCausalLM", MixtureKeys.ReadDeepSeek,
             MixtureKeys.WriteDeepSeek),
         [DecoderFamily.Gemma2] = new("gemma2", "Gemma2ForCausalLM", GemmaKeys.Read2, GemmaKeys.Write),

@@ -44,8 +44,10 @@ internal static class FamilyKeys
             "silu" or "swish" => ActivationKind.Silu,
             "gelu" => ActivationKind.GeluErf,
             "gelu_pytorch_tanh" or "gelu_new" or "gelu_fast" => ActivationKind.GeluTanh,
+            "quick_gelu" => ActivationKind.QuickGelu,
             "relu" => ActivationKind.Relu,
-            var name => throw file.Bad($"'{key}' is {Quoted.Of(name)}; supported: silu, gelu, gelu_pytorch_tanh, relu"),
+            var name => throw file.Bad($"'{key}' is {Quoted.Of(name)}; supported: silu, gelu, gelu_pytorch_tanh, "
+                + "quick_gelu, relu"),
         };
 
     /// <summary>The name of an activation function.</summary>
@@ -54,6 +56,7 @@ internal static class FamilyKeys
         ActivationKind.Silu => "silu",
         ActivationKind.GeluErf => "gelu",
         ActivationKind.GeluTanh => "gelu_pytorch_tanh",
+        ActivationKind.QuickGelu => "quick_gelu",
         _ => activation.ToString().ToLowerInvariant(),
     };
 

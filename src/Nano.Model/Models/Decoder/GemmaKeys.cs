@@ -15,7 +15,9 @@ internal static class GemmaKeys
         LogitCap = file.Float("final_logit_softcapping") ?? 0,
     });
 
-    /// <summary>Gemma 3: norms of queries and keys, five layers with a window and a base of their own, then one without.
+    /// <summary>
+    /// Gemma 3: norms of queries and keys, five layers with a window and a base of their own, then one
+    /// without.
     /// </summary>
     public static DecoderConfig Read3(ConfigJson file)
     {
@@ -50,7 +52,7 @@ internal static class GemmaKeys
         }, file);
     }
 
-    /// <summary>Which layers have the window: all but each n-th, as layer_types says or as the family has it.</summary>
+    /// <summary>The layers with a window: all but each n-th, as layer_types says or as the family has it.</summary>
     private static DecoderConfig WithLayers(ConfigJson file, int every, DecoderConfig config)
     {
         if (file.Strings("layer_types") is not { } types)
@@ -71,7 +73,8 @@ internal static class GemmaKeys
         double scalar = 1 / Math.Pow(config.AttentionScale, 2);
         double whole = Math.Round(scalar);
         // A power of a float32; the whole number that it came from gives the same one.
-        json.WriteNumber("query_pre_attn_scalar", (float)(1 / Math.Sqrt(whole)) == config.AttentionScale ? whole : scalar);
+        json.WriteNumber("query_pre_attn_scalar",
+            (float)(1 / Math.Sqrt(whole)) == config.AttentionScale ? whole : scalar);
         json.WriteNumber("sliding_window", config.Window);
         FamilyKeys.WriteOrNull(json, "attn_logit_softcapping", config.ScoreCap);
         FamilyKeys.WriteOrNull(json, "final_logit_softcapping", config.LogitCap);

@@ -73,8 +73,8 @@ internal sealed class LatentAttention : IDecoderAttention
             new RotatedChannels(n + r, n)); // [B, T, H * (n + r)]
         var both = latent.Forward(c, x); // [B, T, rank + r]
         var compressed = latentNorm.Forward(c, c.Contiguous(c.Slice(both, 2, 0, sizes.Rank))); // [B, T, rank]
-        var key = RotaryRule.Rotated(c, c.Contiguous(c.Slice(both, 2, sizes.Rank, r)), pass.Angles!, config.Pairing, pass,
-            new RotatedChannels(r)); // [B, T, r]
+        var key = RotaryRule.Rotated(c, c.Contiguous(c.Slice(both, 2, sizes.Rank, r)), pass.Angles!, config.Pairing,
+            pass, new RotatedChannels(r)); // [B, T, r]
         pass.Watch?.Invoke($"cache{layer}.latent", compressed);
         pass.Watch?.Invoke($"cache{layer}.rope_key", key);
         return output.Forward(c, pass.Cache is { } cache ? Absorbed(c, queries, compressed, key, cache)

@@ -54,8 +54,9 @@ internal static class NeoKeys
     {
         FamilyKeys.Require(file, "apply_residual_connection_post_layernorm", false);
         int C = file.Int("hidden_size") ?? file.RequiredInt("n_embed");
-        return Plain(file.RequiredInt("vocab_size"), file.Int("seq_length") ?? 2048, file.Int("n_layer")
-            ?? file.RequiredInt("num_hidden_layers"), file.Int("n_head") ?? file.RequiredInt("num_attention_heads"), C) with
+        int layers = file.Int("n_layer") ?? file.RequiredInt("num_hidden_layers"),
+            heads = file.Int("n_head") ?? file.RequiredInt("num_attention_heads");
+        return Plain(file.RequiredInt("vocab_size"), file.Int("seq_length") ?? 2048, layers, heads, C) with
         {
             Family = DecoderFamily.Bloom,
             NormKind = NormKind.Layer,

@@ -32,13 +32,16 @@ public sealed class T5 : Model, IEncoderDecoder
     internal T5(T5Config config, Parameters parameters) : base(config, parameters)
     {
         this.config = config;
-        tokenTable = parameters.Add(TokenTable, new(ParameterRole.Embedding, ModelComponent.Embedding),
-            config.VocabSize, config.Channels);
+        tokenTable = parameters.Add(TokenTable, new(ParameterRole.Embedding, ModelComponent.Embedding)
+        { Deviation = 1 }, config.VocabSize, config.Channels);
         encoder = Declare(parameters, "encoder", 0, config.Layers, readsMemory: false);
         decoder = Declare(parameters, "decoder", config.Layers, config.DecoderLayers, readsMemory: true);
         head = config.TiedHead ? tokenTable : parameters.Add("lm_head.weight",
-            new(ParameterRole.Head, ModelComponent.Head), config.VocabSize, config.Channels);
+            new(ParameterRole.Head, ModelComponent.Head) { Deviation = Root(config.Channels) }, config.VocabSize,
+            config.Channels);
     }
+
+    private static double Root(double size) => 1 / Math.Sqrt(size);
 
     private Stack Declare(Parameters parameters, string name, int first, int count, bool readsMemory)
     {
@@ -52,7 +55,8 @@ public sealed class T5 : Model, IEncoderDecoder
             var self = Attention(layer + "0.SelfAttention", layer + "0", block);
             if (i == 0)
                 table = parameters.Add(layer + "0.SelfAttention.relative_attention_bias.weight",
-                    new(ParameterRole.Position, ModelComponent.Attention, block), config.Buckets, config.Heads);
+                    new(ParameterRole.Position, ModelComponent.Attention, block) { Deviation = Root(C) },
+                    config.Buckets, config.Heads);
             layers[i] = new Layer(self, readsMemory ? Attention(layer + "1.EncDecAttention", layer + "1", block) : null,
                 Norm($"{layer}{last}.layer_norm", block), Mlp($"{layer}{last}.DenseReluDense", block));
         }
@@ -64,23 +68,29 @@ public sealed class T5 : Model, IEncoderDecoder
             Nano.Norm.Declare(parameters, norm, block, C, NormKind.Rms, config.NormEpsilon);
         Attention Attention(string attention, string layer, int block)
         {
-            ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Attention, block);
-            return new(Norm(layer + ".layer_norm", block), Linear(attention + ".q", facts, C, inner),
+            ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Attention, block) { Deviation = Root(C) };
+            return new(Norm(layer + ".layer_norm", block),
+                Linear(attention + ".q", facts with { Deviation = Root((double)C * config.HeadDim) }, C, inner),
                 Linear(attention + ".k", facts, C, inner), Linear(attention + ".v", facts, C, inner),
-                Linear(attention + ".o", facts with { Role = ParameterRole.ResidualOut }, inner, C));
+                Linear(attention + ".o", facts with { Role = ParameterRole.ResidualOut, Deviation = Root(inner) },
+                    inner, C));
         }
         FeedForward Mlp(string mlp, int block)
         {
-            ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Mlp, block);
+            ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Mlp, block) { Deviation = Root(C) };
             return new(config.Activation, config.IsGated ? Linear(mlp + ".wi_0", facts, C, config.Intermediate) : null,
                 Linear(mlp + (config.IsGated ? ".wi_1" : ".wi"), facts, C, config.Intermediate),
-                Linear(mlp + ".wo", facts with { Role = ParameterRole.ResidualOut }, config.Intermediate, C));
+                Linear(mlp + ".wo", facts with
+                {
+                    Role = ParameterRole.ResidualOut,
+                    Deviation = Root(config.Intermediate),
+                }, config.Intermediate, C));
         }
         Linear Linear(string linear, ParameterFacts facts, int inputs, int outputs) =>
             Nano.Linear.Declare(parameters, linear, facts, inputs, outputs, bias: false);
     }
 
-    /// <summary>What the decoder reads of a text: ids [B, T] and the lengths of rows, or null, give [B, T, C].</summary>
+    /// <summary>The memory of a text: ids [B, T] and the lengths of rows, or null, give [B, T, C].</summary>
     public Tensor Encode(Compute c, Tensor ids, Tensor? lengths, Action<string, Tensor>? watch = null)
     {
         var options = new AttentionOptions(config.Heads, config.Heads)
@@ -130,7 +140,8 @@ public sealed class T5 : Model, IEncoderDecoder
             x = c.Add(x, layer.Self.Output.Forward(c, attend(i, layer.Self.Q.Forward(c, normed),
                 layer.Self.K.Forward(c, normed), layer.Self.V.Forward(c, normed))));
             if (layer.Memory is { } memory)
-                x = c.Add(x, memory.Output.Forward(c, attendMemory!(i, memory.Q.Forward(c, memory.Norm.Forward(c, x)))));
+                x = c.Add(x, memory.Output.Forward(c,
+                    attendMemory!(i, memory.Q.Forward(c, memory.Norm.Forward(c, x)))));
             x = c.Add(x, layer.Mlp.Forward(c, layer.MlpNorm.Forward(c, x)));
             watch?.Invoke($"{stack.Name}.block{i}", x);
         }
@@ -159,23 +170,5 @@ public sealed class T5 : Model, IEncoderDecoder
             .ConvertAll(pair => (pair.K.CopyTo(kept), pair.V.CopyTo(kept)));
         using var cache = new KvCache(config.DecoderLayers, written.Length + count, config.Heads * config.HeadDim);
         return Greedy.Write(c, written, count, ids => Decode(c, ids, memory, null, cache));
-    }
-
-    /// <summary>
-    /// As published: token table N(0, 1), queries (C D)^-1/2, keys, values and the MLP's first matrices C^-1/2, outputs
-    /// (H D)^-1/2 and I^-1/2, biases C^-1/2; norms one.
-    /// </summary>
-    protected override void Initialize(Tensor parameter, ulong key, ulong stream)
-    {
-        string name = parameter.Name!;
-        double C = config.Channels;
-        if (parameter.Parameter!.Role == ParameterRole.Norm)
-            parameter.Data.Fill(1);
-        else
-            Philox.Normal(key, stream, name == TokenTable ? 1 : Math.Pow(
-                name.EndsWith(".q.weight", StringComparison.Ordinal) ? C * config.HeadDim
-                : name.EndsWith(".o.weight", StringComparison.Ordinal) ? config.Heads * config.HeadDim
-                : name.EndsWith(".wo.weight", StringComparison.Ordinal) ? config.Intermediate : C, -0.5),
-                parameter.Data);
     }
 }

@@ -38,7 +38,9 @@ public sealed record T5Config : ArchitectureConfig
     /// <summary>True if the MLP is gated (version 1.1).</summary>
     public bool IsGated { get; init; }
 
-    /// <summary>True if the output matrix is the token table; its input is then divided by sqrt(C) (version 1.0).</summary>
+    /// <summary>
+    /// True if the output matrix is the token table; its input is then divided by sqrt(C) (version 1.0).
+    /// </summary>
     public bool TiedHead { get; init; } = true;
 
     /// <summary>Added to the mean square in norms.</summary>
