@@ -101,20 +101,23 @@ public sealed class RecurrentLayers
         return new RecurrentState(new Tensor(arena, shape), cell == CellKind.Lstm ? new Tensor(arena, shape) : null);
     });
 
-    /// <summary>
-    /// Random values for a parameter of a model of width H: tables N(0, 1), all else uniform within 1 / sqrt(H); the
-    /// forget gates of an LSTM begin open, with a bias of 1 (Jozefowicz et al., 2015).
-    /// </summary>
+    /// <summary>Random values for a parameter of a model of width H: tables N(0, 1), all else uniform within
+    /// 1 / sqrt(H).</summary>
     internal static void Initialize(Tensor parameter, ulong key, ulong stream, int width)
     {
-        var facts = parameter.Parameter!;
-        if (facts.Role == ParameterRole.Embedding)
-        {
+        if (parameter.Parameter!.Role == ParameterRole.Embedding)
             Philox.Normal(key, stream, 1, parameter.Data);
-            return;
-        }
-        Philox.Uniform(key, stream, 1 / Math.Sqrt(width), parameter.Data);
-        if (facts is { Role: ParameterRole.Bias, Parts: 4 } && parameter.Name!.Contains(".bias_ih_l"))
-            parameter.Data.Slice(width, width).Fill(1);
+        else
+            Philox.Uniform(key, stream, 1 / Math.Sqrt(width), parameter.Data);
+    }
+
+    /// <summary>
+    /// If a parameter is a bias of LSTMs' gates here, begins with forget gates that are open, by a bias of 1 (Jozefowicz
+    /// et al., "An Empirical Exploration of Recurrent Network Architectures", 2015).
+    /// </summary>
+    internal void OpenForgetGates(Tensor parameter)
+    {
+        if (cell == CellKind.Lstm && weights.Any(layer => layer.InputBias == parameter))
+            parameter.Data.Slice(parameter.Shape[0] / 4, parameter.Shape[0] / 4).Fill(1);
     }
 }

@@ -89,6 +89,9 @@ public sealed class Rnn : Model
     }
 
     /// <inheritdoc/>
-    protected override void Initialize(Tensor parameter, ulong key, ulong stream) =>
+    protected override void Initialize(Tensor parameter, ulong key, ulong stream)
+    {
         RecurrentLayers.Initialize(parameter, key, stream, config.HiddenSize);
+        layers.OpenForgetGates(parameter);
+    }
 }

@@ -9,7 +9,6 @@ namespace Nano;
 /// </summary>
 public sealed class Bahdanau : Seq2Seq
 {
-    private readonly RecurrentLayers encoder, decoder;
     private readonly Linear bridge, query, key, head;
     private readonly Tensor score; // v [A]
 
@@ -18,11 +17,11 @@ public sealed class Bahdanau : Seq2Seq
     {
     }
 
-    internal Bahdanau(Seq2SeqConfig config, Parameters parameters) : base(config, parameters)
+    internal Bahdanau(Seq2SeqConfig config, Parameters parameters)
+        : base(config, parameters, CellKind.Gru, readsBothDirections: true,
+            config.EmbeddingSize + (2 * config.HiddenSize))
     {
         int E = config.EmbeddingSize, H = config.HiddenSize, A = config.AttentionSize;
-        encoder = RecurrentLayers.Declare(parameters, "encoder.rnn", CellKind.Gru, E, H, bothDirections: true);
-        decoder = RecurrentLayers.Declare(parameters, "decoder.rnn", CellKind.Gru, E + (2 * H), H, firstBlock: 1);
         bridge = Linear.Declare(parameters, "bridge", new(ParameterRole.Inner, ModelComponent.Attention), H, H,
             bias: true);
         query = Projection(parameters, "attention.query", H, A);
@@ -34,7 +33,7 @@ public sealed class Bahdanau : Seq2Seq
 
     private protected override Memory Read(Compute c, Tensor words, Tensor? lengths)
     {
-        var (rows, states) = encoder.Forward(c, words, lengths);
+        var (rows, states) = Encoder.Forward(c, words, lengths);
         var start = c.Activation(ActivationKind.Tanh, bridge.Forward(c, states[1].H));
         return new(rows, key.Forward(c, rows), null, new(start, null));
     }
@@ -52,7 +51,7 @@ public sealed class Bahdanau : Seq2Seq
             var scores = c.Linear(net, score.Reshape(new Shape(1, A)), null).Reshape(new Shape(B, 1, read));
             (weights[t], var context) = Attend(c, scores, memory); // [B, 1, 2 H]
             var word = c.Slice(words, 1, t, 1);
-            (var h, var states) = decoder.Forward(c, c.Concat(-1, word, context), null, [s]);
+            (var h, var states) = Decoder.Forward(c, c.Concat(-1, word, context), null, [s]);
             s = states[0];
             outputs[t] = c.Concat(-1, h, context, word);
         }

@@ -8,7 +8,6 @@ namespace Nano;
 /// </summary>
 public sealed class Luong : Seq2Seq
 {
-    private readonly RecurrentLayers encoder, decoder;
     private readonly Linear score, combine, head;
 
     /// <summary>A model with parameters that are zero.</summary>
@@ -16,11 +15,10 @@ public sealed class Luong : Seq2Seq
     {
     }
 
-    internal Luong(Seq2SeqConfig config, Parameters parameters) : base(config, parameters)
+    internal Luong(Seq2SeqConfig config, Parameters parameters)
+        : base(config, parameters, CellKind.Lstm, readsBothDirections: false, config.EmbeddingSize)
     {
-        int E = config.EmbeddingSize, H = config.HiddenSize;
-        encoder = RecurrentLayers.Declare(parameters, "encoder.rnn", CellKind.Lstm, E, H);
-        decoder = RecurrentLayers.Declare(parameters, "decoder.rnn", CellKind.Lstm, E, H, firstBlock: 1);
+        int H = config.HiddenSize;
         score = Projection(parameters, "attention.score", H, H);
         combine = Projection(parameters, "attention.combine", 2 * H, H);
         head = Linear.Declare(parameters, "head", new(ParameterRole.Head, ModelComponent.Head), H,
@@ -29,14 +27,14 @@ public sealed class Luong : Seq2Seq
 
     private protected override Memory Read(Compute c, Tensor words, Tensor? lengths)
     {
-        var (rows, states) = encoder.Forward(c, words, lengths);
+        var (rows, states) = Encoder.Forward(c, words, lengths);
         return new(rows, score.Forward(c, rows), null, states[0]);
     }
 
     private protected override (Tensor Logits, RecurrentState State) Write(Compute c, Tensor words, Memory memory,
         in RecurrentState state, Action<string, Tensor>? watch)
     {
-        var (h, states) = decoder.Forward(c, words, null, [state]); // [B, T', H]
+        var (h, states) = Decoder.Forward(c, words, null, [state]); // [B, T', H]
         var (weights, context) = Attend(c, c.MatMul(h, memory.Keys, transposeB: true), memory);
         watch?.Invoke("attention", weights);
         var combined = c.Activation(ActivationKind.Tanh, combine.Forward(c, c.Concat(-1, context, h)));

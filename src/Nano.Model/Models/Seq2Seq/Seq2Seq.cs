@@ -25,16 +25,27 @@ public abstract class Seq2Seq : Model, IEncoderDecoder
 
     private readonly Tensor encoderTable, decoderTable; // [V, E], [V', E]
 
-    private protected Seq2Seq(Seq2SeqConfig config, Parameters parameters) : base(config, parameters)
+    /// <summary>Declares the tables and both nets; the model declares its attention and its head.</summary>
+    private protected Seq2Seq(Seq2SeqConfig config, Parameters parameters, CellKind cell, bool readsBothDirections,
+        int decoderInputs) : base(config, parameters)
     {
         Config = config;
+        int E = config.EmbeddingSize, H = config.HiddenSize;
         ParameterFacts table = new(ParameterRole.Embedding, ModelComponent.Embedding);
-        encoderTable = parameters.Add("encoder.embed.weight", table, config.VocabSize, config.EmbeddingSize);
-        decoderTable = parameters.Add("decoder.embed.weight", table, config.TargetVocabSize, config.EmbeddingSize);
+        encoderTable = parameters.Add("encoder.embed.weight", table, config.VocabSize, E);
+        decoderTable = parameters.Add("decoder.embed.weight", table, config.TargetVocabSize, E);
+        Encoder = RecurrentLayers.Declare(parameters, "encoder.rnn", cell, E, H, bothDirections: readsBothDirections);
+        Decoder = RecurrentLayers.Declare(parameters, "decoder.rnn", cell, decoderInputs, H, firstBlock: 1);
     }
 
     /// <summary>Sizes.</summary>
     public Seq2SeqConfig Config { get; }
+
+    /// <summary>The net that reads.</summary>
+    private protected RecurrentLayers Encoder { get; }
+
+    /// <summary>The net that writes.</summary>
+    private protected RecurrentLayers Decoder { get; }
 
     /// <summary>Reads embedded words [B, T, E] of rows with some lengths, or all of length T.</summary>
     private protected abstract Memory Read(Compute c, Tensor words, Tensor? lengths);
@@ -98,6 +109,10 @@ public abstract class Seq2Seq : Model, IEncoderDecoder
     }
 
     /// <inheritdoc/>
-    protected override void Initialize(Tensor parameter, ulong key, ulong stream) =>
+    protected override void Initialize(Tensor parameter, ulong key, ulong stream)
+    {
         RecurrentLayers.Initialize(parameter, key, stream, Config.HiddenSize);
+        Encoder.OpenForgetGates(parameter);
+        Decoder.OpenForgetGates(parameter);
+    }
 }
