@@ -112,8 +112,8 @@ public sealed class RecurrentLayers
     }
 
     /// <summary>
-    /// If a parameter is a bias of LSTMs' gates here, begins with forget gates that are open, by a bias of 1 (Jozefowicz
-    /// et al., "An Empirical Exploration of Recurrent Network Architectures", 2015).
+    /// If a parameter is a bias of LSTMs' gates here, begins with forget gates that are open, by a bias of 1
+    /// (Jozefowicz et al., "An Empirical Exploration of Recurrent Network Architectures", 2015).
     /// </summary>
     internal void OpenForgetGates(Tensor parameter)
     {

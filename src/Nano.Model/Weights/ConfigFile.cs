@@ -39,7 +39,8 @@ public static class ConfigFile
         && config is ModelConfig decoder ? decoder
         : throw new BadFileException(path, $"'model_type' is {Quoted.Of(config.ModelType)}, which does not write text; "
             + $"supported: gpt2, {string.Join(", ", DecoderFamilies.ModelTypes)}, mamba, "
-            + "mamba2, rwkv7") { IsUnsupported = true };
+            + "mamba2, rwkv7")
+        { IsUnsupported = true };
 
     private static ArchitectureConfig AnyFromJson(string json, string path)
     {

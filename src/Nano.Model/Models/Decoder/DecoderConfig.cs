@@ -295,7 +295,11 @@ public sealed partial record DecoderConfig : ModelConfig
     {
         var llama = new DecoderConfig
         {
-            VocabSize = VocabSize, ContextLength = ContextLength, Layers = Layers, Heads = Heads, Channels = Channels,
+            VocabSize = VocabSize,
+            ContextLength = ContextLength,
+            Layers = Layers,
+            Heads = Heads,
+            Channels = Channels,
             Intermediate = Intermediate,
         };
         (string Name, object? Value, object? Default)[] switches =
