@@ -293,4 +293,17 @@ public class KvCacheTests
 
     static KvCache Cache(LanguageModel model, int rows, WeightType type = WeightType.F32) =>
         new(model.Config.Layers, model.Config.ContextLength, model.Config.KvHeads * model.Config.HeadDim, rows, type);
+
+    // The golden phi3: short factors up to 24 tokens, others beyond.
+    [Fact]
+    public void A_cached_text_does_not_grow_beyond_the_length_at_which_its_angles_change()
+    {
+        using var model = ModelLoader.LoadModel(Goldens.Path("zoo/phi3"));
+        using var compute = new Compute(1);
+        using var cache = model.Config.NewCache(1, 40);
+        model.NextLogits(compute, new Tensor(new Shape(1, 24), DType.Int32), cache);
+        Assert.Contains("24 tokens cannot grow to 25", Assert.Throws<NanoException>(() =>
+            model.NextLogits(compute, new Tensor(new Shape(1, 1), DType.Int32), cache)).Message,
+            StringComparison.Ordinal);
+    }
 }

@@ -105,7 +105,14 @@ internal sealed class RotaryRule(DecoderConfig config)
         {
             Span<int> lengths = stackalloc int[cache.Selected.Length];
             for (int b = 0; b < lengths.Length; b++)
-                lengths[b] = cache.LengthOf(cache.Selected[b]) + T;
+            {
+                int before = cache.LengthOf(cache.Selected[b]);
+                lengths[b] = before + T;
+                if (before > 0 && config.RopeScaling is { } scaling && scaling.IsBeyond(lengths[b])
+                    && !scaling.IsBeyond(before))
+                    throw new NanoException($"a text of {before} tokens cannot grow to {lengths[b]}: beyond that length "
+                        + "the angles of all of its tokens change", "begin with the whole text, or make less of it");
+            }
             return With(pass, cache.Positions(c, T), lengths);
         }
         int longest = pass.Segments?.Longest ?? T;
