@@ -34,7 +34,8 @@ internal static partial class GoldenOpRunner
         "alibi_slopes" => Slopes(test),
         "rope" => Rope(test, compute),
         "adamw" => AdamW(test, compute),
-        _ => GoldenRoomOps.Run(test, compute) ?? throw new ArgumentException(
+        _ => GoldenRoomOps.Run(test, compute) ?? GoldenScanOps.Run(test, compute)
+            ?? GoldenMixtureOps.Run(test, compute) ?? throw new NotSupportedException(
             $"op {Quoted.Of(test.Op)} with attributes {Quoted.Of(test.Attributes.ToString())} is not known here"),
     };
 

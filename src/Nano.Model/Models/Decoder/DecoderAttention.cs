@@ -110,8 +110,9 @@ internal sealed class RotaryRule(DecoderConfig config)
                 lengths[b] = before + T;
                 if (before > 0 && config.RopeScaling is { } scaling && scaling.IsBeyond(lengths[b])
                     && !scaling.IsBeyond(before))
-                    throw new NanoException($"a text of {before} tokens cannot grow to {lengths[b]}: beyond that length "
-                        + "the angles of all of its tokens change", "begin with the whole text, or make less of it");
+                    throw new NanoException($"a text of {before} tokens cannot grow to {lengths[b]}: beyond that "
+                        + "length the angles of all of its tokens change",
+                        "begin with the whole text, or make less of it");
             }
             return With(pass, cache.Positions(c, T), lengths);
         }
