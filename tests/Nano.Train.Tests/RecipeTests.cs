@@ -48,7 +48,7 @@ public class RecipeTests
         "'warmup' is called 'warmup_steps' in a recipe")]
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":99999999999,"steps":7,"lr":1e-3}}""",
         "'batch' cannot be")]
-    [InlineData("""{"name":"x","model":{"model_type":"bert"},"training":{"batch":1,"steps":7,"lr":1e-3}}""",
+    [InlineData("""{"name":"x","model":{"model_type":"xlnet"},"training":{"batch":1,"steps":7,"lr":1e-3}}""",
         "model_type")]
     [InlineData("""{"name":"x","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}""", "JSON")]
     [InlineData("""{"name":"\ud800","model":MODEL,"training":{"batch":1,"steps":7,"lr":1e-3}}""",

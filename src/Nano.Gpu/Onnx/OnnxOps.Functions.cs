@@ -54,7 +54,8 @@ internal sealed partial class OnnxOps
         ActivationKind.Exp => y,
         ActivationKind.Log => Node("Reciprocal", x),
         ActivationKind.Sqrt => Times(Node("Reciprocal", y), 0.5f),
-        ActivationKind.Abs => Node("Sign", x),
+        ActivationKind.Abs => Node("Where", IsPositive(x), graph.Constant(1), // WebGPU has no Sign
+            Node("Where", Node("Less", x, graph.Constant(0)), graph.Constant(-1), graph.Constant(0))),
         _ => Times(x, 2),
     };
 

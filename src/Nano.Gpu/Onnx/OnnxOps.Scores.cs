@@ -75,8 +75,9 @@ internal sealed partial class OnnxOps
             if (options.Window > 0)
             {
                 string isNear = Node("Less", age, graph.Constant(options.Window));
-                Also(options.Sinks == 0 ? isNear
-                    : Node("Or", isNear, Node("Less", KeyPlaces(op), graph.Constant(options.Sinks))));
+                string Number(string condition) => Cast(condition, OnnxType.Float32); // WebGPU has no Or
+                Also(options.Sinks == 0 ? isNear : Node("Greater", Node("Add", Number(isNear),
+                    Number(Node("Less", KeyPlaces(op), graph.Constant(options.Sinks)))), graph.Constant(0)));
             }
             if (Cache is not null)
                 Also(Node("Greater", OfKeys(Cache.KeyMask), graph.Constant(0)));
