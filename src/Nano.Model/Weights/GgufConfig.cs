@@ -145,6 +145,7 @@ internal static class GgufConfig
     /// <summary>The reason why a GGUF file cannot hold a model, or null.</summary>
     public static string? Refusal(ModelConfig config) => config switch
     {
+        RecurrentConfig => $"it is a {config.ModelType}, which is written as a folder only",
         Gpt2Config { Bias: false } => "GGUF's gpt2 has biases",
         Gpt2Config { Gelu: not GeluForm.Tanh } => "it uses the erf form of GELU; GGUF's gpt2 means the tanh form",
         DecoderConfig { Family: not DecoderFamily.Llama } =>
