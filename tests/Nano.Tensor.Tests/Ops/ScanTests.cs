@@ -126,19 +126,20 @@ public class ScanTests
             compute.StepTensors.Reuses = true;
             var inputs = test.Inputs(new Random(1));
             Tensor? upstream = null;
-            long before = 0, reserved = 0;
-            for (int i = 0; i < 30; i++)
+            void Run(int steps)
             {
-                if (i == 20)
-                    (before, reserved) = (GC.GetAllocatedBytesForCurrentThread(), compute.StepArena.ReservedBytes);
-                foreach (var input in inputs)
-                    input.ForgetGradient();
-                compute.NextStep();
-                var y = test.Run(compute, inputs);
-                upstream ??= new Random(2).Normal((int)y.Length).Reshape(y.Shape);
-                compute.Tape.Backward(compute, y, upstream);
+                for (int i = 0; i < steps; i++)
+                {
+                    foreach (var input in inputs)
+                        input.ForgetGradient();
+                    compute.NextStep();
+                    var y = test.Run(compute, inputs);
+                    upstream ??= new Random(2).Normal((int)y.Length).Reshape(y.Shape);
+                    compute.Tape!.Backward(compute, y, upstream);
+                }
             }
-            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Run(20);
+            long reserved = compute.StepArena.ReservedBytes, allocated = Allocations.Of(() => Run(10));
             Assert.True(allocated < 10 * 64, $"{test.Name}: {allocated} bytes in 10 steps");
             Assert.Equal(reserved, compute.StepArena.ReservedBytes);
         }
