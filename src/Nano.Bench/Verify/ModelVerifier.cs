@@ -43,12 +43,7 @@ public sealed class ModelVerifier : IDisposable
         compute.Tape = new Tape();
         try
         {
-            if (verifier.model is LanguageModel decoder)
-                verifier.CheckGreedy(decoder);
-            else if (verifier.model is IEncoderDecoder writer)
-                verifier.CheckGreedy(writer);
-            else if (verifier.model is Rnn { Writes: true } recurrent)
-                verifier.CheckGreedy(recurrent);
+            verifier.CheckGreedy();
             verifier.CheckForwardAndBackward();
             verifier.CheckOptimizer();
         }
@@ -119,30 +114,42 @@ public sealed class ModelVerifier : IDisposable
     }
 
     /// <summary>
-    /// The argmax continuation must be exact, both through the key-value cache and by running the
-    /// whole text for every token.
+    /// The argmax continuation must be exact, from a cache or a state and by running the whole text for every token; of
+    /// a model that reads another text, about the first row of the batch.
     /// </summary>
-    private void CheckGreedy(LanguageModel decoder)
+    private void CheckGreedy()
     {
         if (!golden.Entries.ContainsKey("greedy_ids"))
             return;
         int[] prompt = Ids("greedy_prompt"), expected = Ids("greedy_ids");
-        using var generator = new Generator(decoder, compute);
-        int[] cached = [.. prompt, .. generator.Continue(prompt, new SamplerOptions { Temperature = 0 })
-            .Take(expected.Length - prompt.Length)];
-        CompareGreedy("greedy_ids (cached)", cached, expected);
-        CompareGreedy("greedy_ids (whole text)", WholeTexts(ids => decoder.Forward(compute, ids)), expected);
+        int count = expected.Length - prompt.Length;
+        switch (model)
+        {
+            case LanguageModel decoder:
+                using (var generator = new Generator(decoder, compute))
+                    CompareGreedy("greedy_ids (cached)", [.. prompt, .. generator.Continue(prompt,
+                        new SamplerOptions { Temperature = 0 }).Take(count)], expected);
+                CompareGreedy("greedy_ids (whole text)", WholeTexts(ids => decoder.Forward(compute, ids)), expected);
+                break;
+            case Rnn { Writes: true } recurrent:
+                CompareGreedy("greedy_ids (state)", [.. prompt, .. compute.WithoutTape(() =>
+                    recurrent.Continue(compute, prompt, count))], expected);
+                CompareGreedy("greedy_ids (whole text)",
+                    WholeTexts(ids => recurrent.Forward(compute, ids).Logits), expected);
+                break;
+            case IEncoderDecoder writer:
+                CompareGreedy("greedy_ids", [.. prompt, .. compute.WithoutTape(() =>
+                    writer.Write(compute, FirstText(), prompt, count))], expected);
+                break;
+        }
     }
 
-    /// <summary>The argmax continuation must be exact, from the state and by running the whole text.</summary>
-    private void CheckGreedy(Rnn recurrent)
+    /// <summary>The first row of the batch without its padding.</summary>
+    private int[] FirstText()
     {
-        if (!golden.Entries.ContainsKey("greedy_ids"))
-            return;
-        int[] prompt = Ids("greedy_prompt"), expected = Ids("greedy_ids");
-        CompareGreedy("greedy_ids (state)", [.. prompt, .. compute.WithoutTape(() =>
-            recurrent.Continue(compute, prompt, expected.Length - prompt.Length))], expected);
-        CompareGreedy("greedy_ids (whole text)", WholeTexts(ids => recurrent.Forward(compute, ids).Logits), expected);
+        int columns = (int)golden.Entries["input_ids"].Shape[1];
+        int length = golden.Entries.ContainsKey("attention_mask") ? Ids("attention_mask")[..columns].Sum() : columns;
+        return Ids("input_ids")[..length];
     }
 
     /// <summary>The argmax continuation of the prompt, running the whole text for every token.</summary>
@@ -166,19 +173,6 @@ public sealed class ModelVerifier : IDisposable
     {
         int wrong = ids.Zip(expected).Count(pair => pair.First != pair.Second);
         rows.Add(new VerificationRow(name, wrong, expected.Length, 0, wrong == 0));
-    }
-
-    /// <summary>The likeliest continuation about the first row of the batch must be exact.</summary>
-    private void CheckGreedy(IEncoderDecoder writer)
-    {
-        if (!golden.Entries.ContainsKey("greedy_ids"))
-            return;
-        int[] prompt = Ids("greedy_prompt"), expected = Ids("greedy_ids"), text = Ids("input_ids");
-        int columns = (int)golden.Entries["input_ids"].Shape[1];
-        int length = golden.Entries.ContainsKey("attention_mask") ? Ids("attention_mask")[..columns].Sum() : columns;
-        int[] ids = [.. prompt, .. compute.WithoutTape(() =>
-            writer.Write(compute, text.AsSpan(0, length), prompt, expected.Length - prompt.Length))];
-        CompareGreedy("greedy_ids", ids, expected);
     }
 
     private Tensor Forward(Action<string, Tensor>? watch)

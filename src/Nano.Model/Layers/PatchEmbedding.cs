@@ -14,14 +14,9 @@ public sealed record ImageSizes(int Size, int Patch, int Colours = 3)
     /// <summary>The error in the sizes, or null.</summary>
     internal string? Problem()
     {
-        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
-        [
-            ("size of images", Size, MaxSize), ("size of patches", Patch, Size),
-            ("number of colours", Colours, MaxColours),
-        ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
+        if (SizeChecks.Problem(("size of images", Size, MaxSize), ("size of patches", Patch, Size),
+            ("number of colours", Colours, MaxColours)) is { } problem)
+            return problem;
         return Size % Patch == 0 ? null
             : $"images of {Size} pixels cannot be cut into patches of {Patch}; make the size a multiple of the patch";
     }

@@ -112,7 +112,7 @@ public sealed class RecurrentLayers
     }
 
     /// <summary>
-    /// If a parameter is a bias of LSTMs' gates here, begins with forget gates that are open, by a bias of 1
+    /// Sets the bias of forget gates to 1, so that they begin open, if a parameter is the bias of an LSTM here
     /// (Jozefowicz et al., "An Empirical Exploration of Recurrent Network Architectures", 2015).
     /// </summary>
     internal void OpenForgetGates(Tensor parameter)

@@ -3,8 +3,6 @@ namespace Nano;
 /// <summary>The sizes of a stack of transformer blocks.</summary>
 public sealed record TowerConfig
 {
-    private const int MaxChannels = 1 << 20, MaxLayers = 1 << 16;
-
     /// <summary>L: number of blocks.</summary>
     public required int Layers { get; init; }
 
@@ -24,21 +22,11 @@ public sealed record TowerConfig
     public required float NormEpsilon { get; init; }
 
     /// <summary>The error in the sizes, or null.</summary>
-    internal string? Problem()
-    {
-        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
-        [
-            ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels),
-            ("number of channels", Channels, MaxChannels), ("width of the MLP", Intermediate, MaxChannels),
-        ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
-        if (Channels % Heads != 0)
-            return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
-        return NormEpsilon > 0 && float.IsFinite(NormEpsilon) ? null
-            : $"the epsilon of norms is {NormEpsilon}; it must be positive";
-    }
+    internal string? Problem() => SizeChecks.Problem(
+        ("number of layers", Layers, SizeChecks.MaxLayers), ("number of heads", Heads, SizeChecks.MaxChannels),
+        ("number of channels", Channels, SizeChecks.MaxChannels),
+        ("width of the MLP", Intermediate, SizeChecks.MaxChannels))
+        ?? SizeChecks.HeadsProblem(Channels, Heads) ?? SizeChecks.EpsilonProblem(NormEpsilon);
 }
 
 /// <summary>The names of a block's parts in files.</summary>

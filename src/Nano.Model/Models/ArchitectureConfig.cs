@@ -11,10 +11,10 @@ namespace Nano;
 public abstract record ArchitectureConfig
 {
     /// <summary>The largest width that a config may ask for.</summary>
-    protected const int MaxChannels = 1 << 20;
+    protected const int MaxChannels = SizeChecks.MaxChannels;
 
     /// <summary>The most blocks that a config may ask for.</summary>
-    protected const int MaxLayers = 1 << 16;
+    protected const int MaxLayers = SizeChecks.MaxLayers;
 
     /// <summary>The model_type of config.json.</summary>
     public abstract string ModelType { get; }
@@ -36,15 +36,6 @@ public abstract record ArchitectureConfig
 
     /// <summary>The error in the sizes, or null.</summary>
     protected internal abstract string? Problem();
-
-    /// <summary>The first of some sizes that is not from 1 to its maximum, as a problem, or null.</summary>
-    private protected static string? SizeProblem(params ReadOnlySpan<(string Name, int Value, int Max)> sizes)
-    {
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
-        return null;
-    }
 
     /// <summary>
     /// Names, shapes and roles of the parameters, in the order of the model's declaration, without

@@ -61,9 +61,16 @@ public abstract record ModelConfig : ArchitectureConfig
     internal abstract override LanguageModel NewModel(Parameters parameters);
 
     /// <inheritdoc/>
-    internal override IEnumerable<(string Copy, string Parameter)> Copies => !TiedHead ? []
-        : ((string[])["lm_head.weight", OptionalPrefix + "lm_head.weight"])
-            .Select(copy => (copy, ParameterShapes()[0].Name));
+    internal override IEnumerable<(string Copy, string Parameter)> Copies
+    {
+        get
+        {
+            if (!TiedHead)
+                return [];
+            string table = ParameterShapes()[0].Name;
+            return [("lm_head.weight", table), (OptionalPrefix + "lm_head.weight", table)];
+        }
+    }
 
     /// <summary>Bytes that a cache has for each row whatever its length: recurrent states.</summary>
     public virtual long StateBytes => 0;
@@ -87,16 +94,15 @@ public abstract record ModelConfig : ArchitectureConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
+        if (SizeChecks.Problem(
         [
             ("vocabulary size", VocabSize, MaxTokens), ("context length", ContextLength, MaxTokens),
             ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels),
             ("number of channels", Channels, MaxChannels), ("number of key heads", KvHeads, MaxChannels),
-        ];
-        if (SizeProblem(sizes) is { } problem)
+        ]) is { } problem)
             return problem;
-        if (GivenHeadDim is null && Channels % Heads != 0)
-            return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
+        if (GivenHeadDim is null && SizeChecks.HeadsProblem(Channels, Heads) is { } ofHeads)
+            return ofHeads;
         if (HeadDim < 1 || HeadDim > MaxChannels / Heads)
             return $"{Heads} heads of {HeadDim} channels; together they must have from 1 to {MaxChannels}";
         if (Heads % KvHeads != 0)

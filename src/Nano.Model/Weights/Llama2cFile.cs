@@ -41,7 +41,7 @@ public static class Llama2cFile
             CheckLength(file, config, version, group);
             return new ModelSource(path, config, Tensors(file, config, version, group),
                 file)
-            { TokenizerPath = ModelLoader.Beside(path, "tokenizer.bin") };
+            { TokenizerPath = Beside(path, "tokenizer.bin") };
         }
         catch
         {
@@ -244,5 +244,12 @@ public static class Llama2cFile
                 }
                 stream.Write(MemoryMarshal.AsBytes(row.AsSpan()));
             }
+    }
+
+    /// <summary>A file in the same folder if there is one.</summary>
+    private static string? Beside(string path, string name)
+    {
+        string beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name);
+        return File.Exists(beside) ? beside : null;
     }
 }

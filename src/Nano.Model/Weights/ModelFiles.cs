@@ -1,4 +1,4 @@
-using System.Text;
+using System.Runtime.ExceptionServices;
 
 namespace Nano;
 
@@ -124,42 +124,35 @@ internal static class ModelFiles
             throw new BadFileException(files.FileOf(name),
                 $"tensor '{name}' differs from '{original.Name}', but config.json says that they are tied");
     }
-}
 
-/// <summary>Folders of models of any kind, in Hugging Face's layout: config.json and model.safetensors.</summary>
-public static class AnyModel
-{
-    /// <summary>Opens the model in a folder, with all weights in float32.</summary>
-    /// <exception cref="NanoException">There is no model.</exception>
-    /// <exception cref="BadFileException">A file is damaged or does not fit the configuration.</exception>
-    public static Model Load(string folder)
+    /// <summary>Reads a model's weights, several parameters at a time; it is disposed of where that fails.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tensors">One for each of its parameters, in order.</param>
+    public static TModel Fill<TModel>(TModel model, IReadOnlyList<ModelTensor> tensors) where TModel : Model
     {
-        var config = ConfigFile.LoadAny(Path.Combine(folder, ModelFolder.ConfigFile));
-        using var files = new SafetensorsSet(folder);
-        var tensors = ModelFiles.Tensors(files, config, layout: null);
-        Model model = config.NewModel(new Parameters());
         try
         {
-            foreach (var (parameter, tensor) in model.Parameters.All.Zip(tensors))
-                tensor.ReadFloat32(parameter.Data);
+            var parameters = model.Parameters.All;
+            var threads = new ParallelOptions { MaxDegreeOfParallelism = WorkerTeam.DefaultSize() };
+            Parallel.For(0, parameters.Count, threads, i =>
+            {
+                if (parameters[i].IsPacked)
+                    tensors[i].ReadPacked(parameters[i]);
+                else
+                    tensors[i].ReadFloat32(parameters[i].Data);
+            });
             return model;
+        }
+        catch (AggregateException e)
+        {
+            model.Dispose();
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+            throw;
         }
         catch
         {
             model.Dispose();
             throw;
         }
-    }
-
-    /// <summary>Writes a model into a folder that exists, config.json last.</summary>
-    /// <exception cref="NanoException">A file cannot be written.</exception>
-    public static void Save(string folder, Model model)
-    {
-        var byName = model.Parameters.All.ToDictionary(parameter => parameter.Name!);
-        SafetensorsSet.Write(folder, [.. model.Architecture.FileTensors().Select(file => ModelFiles.Joined(file,
-            [.. file.Parameters.Select(name => ModelSource.InMemory(byName[name], name))]).ToSafetensors())],
-            long.MaxValue);
-        AtomicFile.Write(Path.Combine(folder, ModelFolder.ConfigFile),
-            stream => stream.Write(Encoding.UTF8.GetBytes(model.Architecture.ToJson())));
     }
 }

@@ -1,7 +1,11 @@
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace Nano;
+
+/// <summary>The progress of a conversion, or of the reading of a model.</summary>
+/// <param name="Bytes">Bytes of weights read so far.</param>
+/// <param name="TotalBytes">Bytes of all weights.</param>
+public readonly record struct ConversionProgress(long Bytes, long TotalBytes);
 
 /// <summary>
 /// A model as any file holds it: the meeting point of all formats. A reader gives one of these
@@ -84,7 +88,7 @@ public sealed class ModelSource : IDisposable
     };
 
     /// <summary>Reads all weights into a model of float32.</summary>
-    public LanguageModel Load() => Fill(LanguageModel.Create(Config));
+    public LanguageModel Load() => ModelFiles.Fill(LanguageModel.Create(Config), Tensors);
 
     /// <summary>
     /// Reads all weights into a model that runs and is not trained: its matrices are packed as products read them, and
@@ -99,11 +103,11 @@ public sealed class ModelSource : IDisposable
         if (progress is not null)
             return Watched(progress).LoadToRun(exact);
         var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
-        return Fill(LanguageModel.Create(Config, parameter => parameter.Facts.IsReadInParts
+        return ModelFiles.Fill(LanguageModel.Create(Config, parameter => parameter.Facts.IsReadInParts
             || parameter.Facts.Role is not (ParameterRole.Inner or ParameterRole.ResidualOut
                 or ParameterRole.Embedding or ParameterRole.Head) ? null
             : types[parameter.Name] is var type && type is WeightType.F16 or WeightType.BF16
-                || (WeightTypes.IsQuantised(type) && !exact) ? type : WeightType.F32));
+                || (WeightTypes.IsQuantised(type) && !exact) ? type : WeightType.F32), Tensors);
     }
 
     /// <summary>
@@ -113,38 +117,8 @@ public sealed class ModelSource : IDisposable
     public LanguageModel LoadFrozen()
     {
         var types = Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Type, StringComparer.Ordinal);
-        return Fill(LanguageModel.Create(Config,
-            parameter => WeightTypes.IsQuantised(types[parameter.Name]) ? types[parameter.Name] : null));
-    }
-
-    /// <summary>Reads the weights, several parameters at a time.</summary>
-    private LanguageModel Fill(LanguageModel model)
-    {
-        try
-        {
-            var pairs = model.Parameters.All.Zip(Tensors).ToList();
-            var threads = new ParallelOptions { MaxDegreeOfParallelism = WorkerTeam.DefaultSize() };
-            Parallel.For(0, pairs.Count, threads, i =>
-            {
-                var (parameter, tensor) = pairs[i];
-                if (parameter.IsPacked)
-                    tensor.ReadPacked(parameter);
-                else
-                    tensor.ReadFloat32(parameter.Data);
-            });
-            return model;
-        }
-        catch (AggregateException e)
-        {
-            model.Dispose();
-            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-            throw;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return ModelFiles.Fill(LanguageModel.Create(Config,
+            parameter => WeightTypes.IsQuantised(types[parameter.Name]) ? types[parameter.Name] : null), Tensors);
     }
 
     /// <summary>Closes the files.</summary>

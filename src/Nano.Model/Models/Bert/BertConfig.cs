@@ -75,7 +75,7 @@ public sealed record BertConfig : ArchitectureConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        if (SizeProblem(
+        if (SizeChecks.Problem(
         [
             ("vocabulary size", VocabSize, 1 << 24), ("context length", ContextLength, 1 << 24),
             ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels),
@@ -83,10 +83,7 @@ public sealed record BertConfig : ArchitectureConfig
             ("number of token types", TokenTypes, 1 << 16), ("number of classes", Classes, 1 << 20),
         ]) is { } problem)
             return problem;
-        if (Channels % Heads != 0)
-            return $"{Channels} channels cannot be divided among {Heads} heads; make channels a multiple of heads";
-        return NormEpsilon > 0 && float.IsFinite(NormEpsilon) ? null
-            : $"the epsilon of norms is {NormEpsilon}; it must be positive";
+        return SizeChecks.HeadsProblem(Channels, Heads) ?? SizeChecks.EpsilonProblem(NormEpsilon);
     }
 
     /// <summary>Reads a config.json.</summary>

@@ -43,16 +43,10 @@ public sealed record ClipConfig : ArchitectureConfig
             return "of texts, " + ofTexts;
         if (VisionTower.Problem() is { } ofImages)
             return "of images, " + ofImages;
-        if (Images.Problem() is { } problem)
+        if ((Images.Problem() ?? SizeChecks.Problem(("vocabulary size", VocabSize, 1 << 24),
+            ("context length", ContextLength, 1 << 24), ("width of the projections", Projection, MaxChannels)))
+            is { } problem)
             return problem;
-        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
-        [
-            ("vocabulary size", VocabSize, 1 << 24), ("context length", ContextLength, 1 << 24),
-            ("width of the projections", Projection, MaxChannels),
-        ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
         return EndToken >= 0 && EndToken < VocabSize ? null
             : $"the end token is {EndToken}; it must be an id below {VocabSize}";
     }

@@ -29,14 +29,10 @@ public sealed record DdpmConfig : ArchitectureConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        ReadOnlySpan<(string Name, int Value, int Max)> sizes =
-        [
-            ("width of the MLP", Channels, MaxChannels), ("width of the time embedding", TimeChannels, MaxChannels),
-            ("number of steps", Steps, MaxSteps),
-        ];
-        foreach ((string name, int value, int max) in sizes)
-            if (value < 1 || value > max)
-                return $"the {name} is {value}; it must be from 1 to {max}";
+        if (SizeChecks.Problem(("width of the MLP", Channels, MaxChannels),
+            ("width of the time embedding", TimeChannels, MaxChannels), ("number of steps", Steps, MaxSteps))
+            is { } problem)
+            return problem;
         return TimeChannels % 2 == 0 ? null
             : $"the width of the time embedding is {TimeChannels}; it must be even, for sines and cosines";
     }

@@ -199,8 +199,8 @@ public sealed partial record DecoderConfig : ModelConfig
             return "queries and keys have norms of each head or of all, not both";
         if ((SharesNorm && !(IsParallel && Norms == NormPlacement.Before)) || FullEvery < 0)
             return "only parallel branches can share a norm, and each n-th layer needs a positive n";
-        if (!(NormEpsilon > 0 && float.IsFinite(NormEpsilon)))
-            return $"the norms' epsilon is {NormEpsilon}; it must be positive";
+        if (SizeChecks.EpsilonProblem(NormEpsilon) is { } epsilon)
+            return epsilon;
         if (!(RopeTheta > 1 && double.IsFinite(RopeTheta)))
             return $"the base of the rotary angles is {RopeTheta}; it must be above 1";
         if (LocalRopeTheta is { } local && !(local > 1 && double.IsFinite(local)))

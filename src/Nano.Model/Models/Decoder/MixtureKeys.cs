@@ -93,7 +93,6 @@ internal static class MixtureKeys
                 ChoosesWithBias = true,
                 SharedWidth = width * (file.Int("n_shared_experts") ?? 0),
                 FirstDense = file.Int("first_k_dense_replace") ?? 0,
-                Every = 1,
             },
         };
         config = DecoderConfig.WithRope(config, file);

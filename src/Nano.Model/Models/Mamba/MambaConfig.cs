@@ -58,7 +58,7 @@ public sealed record MambaConfig : RecurrentConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        if ((base.Problem() ?? SizeProblem(("width of the mixer", Intermediate, MaxChannels),
+        if ((base.Problem() ?? SizeChecks.Problem(("width of the mixer", Intermediate, MaxChannels),
             ("number of states", StateSize, 1 << 16), ("kernel of the convolution", Kernel, 1 << 10),
             ("rank of step sizes", StepRank, MaxChannels), ("number of groups", Groups, MaxChannels))) is { } problem)
             return problem;
@@ -68,8 +68,7 @@ public sealed record MambaConfig : RecurrentConfig
             return $"{Heads} heads cannot be divided among {Groups} groups of {StateSize} states";
         if (!IsMamba2 && Heads != 1)
             return $"there are {Heads} heads; a mamba has one, a mamba2 may have more";
-        return NormEpsilon > 0 && float.IsFinite(NormEpsilon) ? null
-            : $"the epsilon of norms is {NormEpsilon}; it must be positive";
+        return SizeChecks.EpsilonProblem(NormEpsilon);
     }
 
     /// <summary>The mixer, and the rank of step sizes, become wider with the channels.</summary>

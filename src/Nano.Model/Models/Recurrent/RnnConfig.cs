@@ -34,7 +34,7 @@ public sealed record RnnConfig : ArchitectureConfig
     internal override Model NewModel(Parameters parameters) => new Rnn(this, parameters);
 
     /// <inheritdoc/>
-    protected internal override string? Problem() => SizeProblem(
+    protected internal override string? Problem() => SizeChecks.Problem(
     [
         ("vocabulary size", VocabSize, 1 << 24), ("width of the token table", EmbeddingSize, MaxChannels),
         ("width of the state", HiddenSize, MaxChannels), ("number of layers", Layers, MaxLayers),

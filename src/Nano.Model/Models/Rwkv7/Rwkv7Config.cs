@@ -46,7 +46,7 @@ public sealed record Rwkv7Config : RecurrentConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        if ((base.Problem() ?? SizeProblem(("width of the channel mixer", Intermediate, MaxChannels),
+        if ((base.Problem() ?? SizeChecks.Problem(("width of the channel mixer", Intermediate, MaxChannels),
             ("rank of decays", DecayRank, MaxChannels), ("rank of rates", RateRank, MaxChannels),
             ("rank of values", ValueRank, MaxChannels), ("rank of gates", GateRank, MaxChannels))) is { } problem)
             return problem;

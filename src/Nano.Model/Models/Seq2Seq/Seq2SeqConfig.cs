@@ -42,7 +42,7 @@ public sealed record Seq2SeqConfig : ArchitectureConfig
         ? new Luong(this, parameters) : new Bahdanau(this, parameters);
 
     /// <inheritdoc/>
-    protected internal override string? Problem() => SizeProblem(
+    protected internal override string? Problem() => SizeChecks.Problem(
     [
         ("vocabulary size", VocabSize, 1 << 24), ("vocabulary size of what is written", TargetVocabSize, 1 << 24),
         ("width of the token tables", EmbeddingSize, MaxChannels), ("width of the state", HiddenSize, MaxChannels),

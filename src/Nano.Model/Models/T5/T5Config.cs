@@ -66,7 +66,7 @@ public sealed record T5Config : ArchitectureConfig
     /// <inheritdoc/>
     protected internal override string? Problem()
     {
-        if (SizeProblem(
+        if (SizeChecks.Problem(
         [
             ("vocabulary size", VocabSize, 1 << 24), ("number of layers", Layers, MaxLayers),
             ("number of decoder layers", DecoderLayers, MaxLayers), ("number of heads", Heads, MaxChannels),
@@ -80,8 +80,7 @@ public sealed record T5Config : ArchitectureConfig
                 + "distances than half of them";
         if (StartToken < 0 || StartToken >= VocabSize)
             return $"the decoder begins with token {StartToken} of {VocabSize}";
-        return NormEpsilon > 0 && float.IsFinite(NormEpsilon) ? null
-            : $"the epsilon of norms is {NormEpsilon}; it must be positive";
+        return SizeChecks.EpsilonProblem(NormEpsilon);
     }
 
     /// <summary>Reads a config.json.</summary>

@@ -23,8 +23,7 @@ public sealed record VitConfig : ArchitectureConfig
 
     /// <inheritdoc/>
     protected internal override string? Problem() => Tower.Problem() ?? Images.Problem()
-        ?? (Classes is >= 1 and <= MaxChannels ? null
-            : $"the number of classes is {Classes}; it must be from 1 to {MaxChannels}");
+        ?? SizeChecks.Problem(("number of classes", Classes, MaxChannels));
 
     /// <summary>Reads a config.json.</summary>
     /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong

@@ -41,11 +41,6 @@ public sealed record Conversion(ModelFormat From, ModelFormat To, ModelConfig Co
     public double? BitsPerWeight { get; init; }
 }
 
-/// <summary>The progress of a conversion, or of the reading of a model.</summary>
-/// <param name="Bytes">Bytes of weights read so far.</param>
-/// <param name="TotalBytes">Bytes of all weights.</param>
-public readonly record struct ConversionProgress(long Bytes, long TotalBytes);
-
 /// <summary>Writes any model in any format, a chunk of a tensor at a time.</summary>
 public static class ModelConverter
 {

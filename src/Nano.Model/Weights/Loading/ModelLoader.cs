@@ -87,11 +87,4 @@ public static class ModelLoader
         using var source = Open(path);
         return source.Load();
     }
-
-    /// <summary>A file in the same folder if there is one.</summary>
-    internal static string? Beside(string path, string name)
-    {
-        string beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name);
-        return File.Exists(beside) ? beside : null;
-    }
 }
