@@ -35,8 +35,11 @@ public enum DecoderFamily
     /// <summary>BLOOM.</summary>
     Bloom,
 
-    /// <summary>Falcon.</summary>
+    /// <summary>Falcon 7B and others whose branches share a norm, or run one behind the other.</summary>
     Falcon,
+
+    /// <summary>Falcon 40B and 180B, whose parallel branches have norms of their own.</summary>
+    FalconTwoNorms,
 
     /// <summary>MPT.</summary>
     Mpt,
@@ -132,6 +135,12 @@ internal static class DecoderFamilies
             ("self_attn.o_proj", "self_attention.dense"), ("mlp.up_proj", "mlp.dense_h_to_4h"),
             ("mlp.down_proj", "mlp.dense_4h_to_h"))
         { JoinsQkv = true, QkvGroups = config => config.KvHeads, OptionalPrefix = "transformer." },
+        [DecoderFamily.FalconTwoNorms] = new("falcon", "FalconForCausalLM", NeoKeys.ReadFalcon, NeoKeys.WriteFalcon,
+            ("model.embed_tokens", "transformer.word_embeddings"), ("model.layers.", "transformer.h."),
+            ("model.norm", "transformer.ln_f"), ("input_layernorm", "ln_attn"), ("post_attention_layernorm", "ln_mlp"),
+            ("self_attn.qkv_proj", "self_attention.query_key_value"), ("self_attn.o_proj", "self_attention.dense"),
+            ("mlp.up_proj", "mlp.dense_h_to_4h"), ("mlp.down_proj", "mlp.dense_4h_to_h"))
+        { JoinsQkv = true, QkvGroups = config => config.KvHeads, OptionalPrefix = "transformer." },
         [DecoderFamily.Mpt] = new("mpt", "MptForCausalLM", NeoKeys.ReadMpt, NeoKeys.WriteMpt,
             ("model.embed_tokens", "transformer.wte"), ("model.layers.", "transformer.blocks."),
             ("model.norm", "transformer.norm_f"), ("input_layernorm", "norm_1"), ("post_attention_layernorm", "norm_2"),
@@ -141,7 +150,7 @@ internal static class DecoderFamilies
 
     /// <summary>The model_types of all, those of Llama's family too.</summary>
     public static IEnumerable<string> ModelTypes =>
-        ["llama", "mistral", "qwen2", "qwen3", .. All.Values.Skip(1).Select(facts => facts.ModelType)];
+        ["llama", "mistral", "qwen2", "qwen3", .. All.Values.Skip(1).Select(facts => facts.ModelType).Distinct()];
 
     /// <summary>A family's files.</summary>
     public static DecoderFacts Of(DecoderFamily family) => All[family];

@@ -94,16 +94,17 @@ internal static class NeoKeys
             || (file.Bool("parallel_attn") ?? true), bias = file.Bool("bias") ?? false;
         int heads = file.RequiredInt("num_attention_heads"), C = file.RequiredInt("hidden_size");
         int keys = isNew ? file.RequiredInt("num_kv_heads") : file.Bool("multi_query") ?? true ? 1 : heads;
+        bool shares = parallel && (!isNew || file.Int("num_ln_in_parallel_attn") == 1);
         var config = Plain(file.RequiredInt("vocab_size"), file.Int("max_position_embeddings") ?? 2048,
             file.RequiredInt("num_hidden_layers"), heads, C) with
         {
-            Family = DecoderFamily.Falcon,
+            Family = parallel && !shares ? DecoderFamily.FalconTwoNorms : DecoderFamily.Falcon,
             KvHeads = keys,
             Intermediate = file.Int("ffn_hidden_size") ?? C * PlainFactor,
             NormKind = NormKind.Layer,
             NormEpsilon = file.Float("layer_norm_epsilon") ?? 1e-5f,
             IsParallel = parallel,
-            SharesNorm = parallel && (!isNew || file.Int("num_ln_in_parallel_attn") == 1),
+            SharesNorm = shares,
             Activation = FamilyKeys.Activation(file, "activation", ActivationKind.GeluErf),
             QkvBias = bias,
             OutputBias = bias,
