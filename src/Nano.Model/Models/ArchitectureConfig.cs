@@ -58,6 +58,12 @@ public abstract record ArchitectureConfig
     /// <summary>A prefix of names that some files have and others do not.</summary>
     internal virtual string OptionalPrefix => "";
 
+    /// <summary>Other ends of names, in old files, and those that they stand for.</summary>
+    internal virtual IReadOnlyList<(string Old, string Name)> OldEnds => [];
+
+    /// <summary>Beginnings of names of tensors that published files hold and this model does not need.</summary>
+    internal virtual IReadOnlyList<string> Unread => [];
+
     /// <summary>Tensors in files that repeat a parameter, of which nothing is read.</summary>
     internal virtual IEnumerable<(string Copy, string Parameter)> Copies => [];
 

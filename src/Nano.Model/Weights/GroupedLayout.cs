@@ -17,7 +17,8 @@ internal sealed record GroupedLayout(bool IsAwq, int Bits, int GroupSize, bool I
     /// <summary>Codes in a word of 32 bits.</summary>
     public int PerWord => 32 / Bits;
 
-    /// <summary>The layout that a config.json names, or null if its weights are plain numbers.</summary>
+    /// <summary>The layout that a config.json names, or null if its weights are numbers, as they are or in
+    /// <see cref="ScaledBlocks"/>.</summary>
     /// <exception cref="BadFileException">It is malformed, or a layout that is not supported.</exception>
     public static GroupedLayout? Load(string path)
     {
@@ -31,9 +32,14 @@ internal sealed record GroupedLayout(bool IsAwq, int Bits, int GroupSize, bool I
         if (file.Object(Key) is not { } quantisation)
             return null;
         string? method = quantisation.String("quant_method");
+        if (method == "fp8")
+        {
+            ScaledBlocks.Check(quantisation);
+            return null;
+        }
         bool isAwq = method == "awq";
         if (!isAwq && method != "gptq")
-            throw Unsupported(path, "quant_method", method, "gptq, awq");
+            throw Unsupported(path, "quant_method", method, "gptq, awq, fp8");
         int bits = quantisation.RequiredInt("bits"), group = quantisation.RequiredInt("group_size");
         if (bits is not 4 && (isAwq || bits is not 8))
             throw Unsupported(path, "bits", $"{bits}", isAwq ? "4" : "4, 8");

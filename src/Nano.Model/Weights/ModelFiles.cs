@@ -68,7 +68,7 @@ internal static class ModelFiles
     private static ModelTensor Stored(SafetensorsSet files, ArchitectureConfig config, GroupedLayout? layout,
         FileTensor file, Shape shape, HashSet<string> known)
     {
-        string[] names = Names(file.Name, config.OptionalPrefix);
+        string[] names = Names(file.Name, config);
         string name = Array.Find(names, files.Has) ?? file.Name;
         if (layout is not null && !files.Has(name) && shape.Rank == 2
             && GroupedTensor.In(files, names, layout) is { } grouped)
@@ -87,12 +87,23 @@ internal static class ModelFiles
                 + $"[{string.Join(", ", expected)}]");
         known.Add(name);
         ModelTensor tensor = files.Tensor(name);
+        if (tensor.Type == WeightType.F8_E4M3 && files.Has(ScaledBlocks.FactorsOf(name)))
+        {
+            known.Add(ScaledBlocks.FactorsOf(name));
+            tensor = ScaledBlocks.Open(tensor, files);
+        }
         return file.IsTransposed ? tensor.Transposed() : tensor;
     }
 
-    /// <summary>A name without a prefix, then with it.</summary>
-    private static string[] Names(string name, string prefix) => prefix == "" ? [name]
-        : name.StartsWith(prefix, StringComparison.Ordinal) ? [name[prefix.Length..], name] : [name, prefix + name];
+    /// <summary>A name without a prefix, then with it, and both as old files have them.</summary>
+    private static string[] Names(string name, ArchitectureConfig config)
+    {
+        string prefix = config.OptionalPrefix;
+        string[] names = prefix == "" ? [name]
+            : name.StartsWith(prefix, StringComparison.Ordinal) ? [name[prefix.Length..], name] : [name, prefix + name];
+        return [.. names, .. config.OldEnds.Where(end => name.EndsWith(end.Name, StringComparison.Ordinal))
+            .SelectMany(end => names.Select(given => given[..^end.Name.Length] + end.Old))];
+    }
 
     /// <summary>
     /// Buffers that old checkpoints carry along may be there, and a head that repeats the tied
@@ -104,6 +115,8 @@ internal static class ModelFiles
         var copies = config.Copies.ToList();
         foreach (string name in files.Names.Where(name => !known.Contains(name)))
         {
+            if (config.Unread.Any(start => name.StartsWith(start, StringComparison.Ordinal)))
+                continue;
             if (copies.FirstOrDefault(copy => copy.Copy == name) is { Parameter: { } parameter })
                 CheckCopy(files, name, found[parameter]);
             else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))

@@ -66,6 +66,18 @@ public sealed record BertConfig : ArchitectureConfig
 
     internal override Model NewModel(Parameters parameters) => new Bert(this, parameters);
 
+    /// <summary>The names of norms' weights in files that began as TensorFlow's.</summary>
+    internal override IReadOnlyList<(string Old, string Name)> OldEnds =>
+        [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")];
+
+    /// <summary>Heads of pre-training, where the model has another one.</summary>
+    internal override IReadOnlyList<string> Unread => Head switch
+    {
+        BertHead.PreTraining => [],
+        BertHead.MaskedTokens => ["bert.pooler.", "cls.seq_relationship."],
+        _ => ["cls."],
+    };
+
     /// <inheritdoc/>
     internal override IEnumerable<(string Copy, string Parameter)> Copies =>
     [

@@ -57,6 +57,10 @@ public sealed record T5Config : ArchitectureConfig
     internal override Model NewModel(Parameters parameters) => new T5(this, parameters);
 
     /// <inheritdoc/>
+    internal override IReadOnlyList<string> Unread =>
+        ["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias."];
+
+    /// <inheritdoc/>
     internal override IEnumerable<(string Copy, string Parameter)> Copies =>
     [
         ("encoder.embed_tokens.weight", T5.TokenTable), ("decoder.embed_tokens.weight", T5.TokenTable),

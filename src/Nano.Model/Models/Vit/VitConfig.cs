@@ -19,6 +19,8 @@ public sealed record VitConfig : ArchitectureConfig
 
     internal override int Depth => Tower.Layers;
 
+    internal override IReadOnlyList<string> Unread => ["vit.pooler."];
+
     internal override Model NewModel(Parameters parameters) => new Vit(this, parameters);
 
     /// <inheritdoc/>
