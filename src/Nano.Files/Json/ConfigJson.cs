@@ -51,6 +51,9 @@ internal sealed class ConfigJson : IDisposable
     /// <summary>The number of keys.</summary>
     public int Count => root.EnumerateObject().Count();
 
+    /// <summary>The keys, in the order of the file.</summary>
+    public IEnumerable<string> Keys => root.EnumerateObject().Select(property => property.Name);
+
     /// <summary>A whole number or a list of them; empty when absent or null.</summary>
     public IReadOnlyList<int> Ints(string key)
     {

@@ -135,8 +135,8 @@ public abstract class LanguageModel : Model
     protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c,
         IReadOnlyList<Routing> routings) => [];
 
-    /// <summary>From ids to the final norm, [B, T, C].</summary>
-    private Tensor Trunk(Compute c, Tensor ids, Pass pass)
+    /// <summary>The rows from ids [B, T] to the final norm, [B, T, C].</summary>
+    internal Tensor Trunk(Compute c, Tensor ids, Pass pass)
     {
         Check(ids, pass);
         int T = ids.Shape[1];

@@ -51,7 +51,6 @@ public static class ConfigFile
             "gpt2" => Gpt2Config.Read(file),
             "mamba" or "mamba2" => MambaConfig.Read(file, kind == "mamba2"),
             "rwkv7" => Rwkv7Config.Read(file),
-            "bert" => BertConfig.Read(file),
             "t5" => T5Config.Read(file),
             "rnn" => RnnConfig.Read(file, CellKind.Tanh),
             "lstm" => RnnConfig.Read(file, CellKind.Lstm),
@@ -61,10 +60,12 @@ public static class ConfigFile
             "clip" => ClipConfig.Read(file),
             "ddpm_mlp" => DdpmConfig.Read(file),
             "llava" => LlavaConfig.Read(file),
+            _ when BertFamily.Find(kind) is { } family => BertConfig.Read(file, family),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
                     + string.Join(", ", DecoderFamilies.ModelTypes)
-                    + ", mamba, mamba2, rwkv7, bert, t5, rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
+                    + $", mamba, mamba2, rwkv7, {string.Join(", ", BertFamily.ModelTypes)}, t5, "
+                    + "rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
         };
         if (config is ModelConfig decoder)
         {

@@ -115,11 +115,11 @@ internal static class ModelFiles
         var copies = config.Copies.ToList();
         foreach (string name in files.Names.Where(name => !known.Contains(name)))
         {
-            if (config.Unread.Any(start => name.StartsWith(start, StringComparison.Ordinal)))
-                continue;
-            if (copies.FirstOrDefault(copy => copy.Copy == name) is { Parameter: { } parameter })
-                CheckCopy(files, name, found[parameter]);
-            else if (!Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
+            if (copies.FirstOrDefault(copy => copy.Copy == name) is { Parameter: { } parameter }
+                && found.TryGetValue(parameter, out ModelTensor? original))
+                CheckCopy(files, name, original);
+            else if (!config.Unread.Any(start => name.StartsWith(start, StringComparison.Ordinal))
+                && !Buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal))
                 && !GroupedTensor.IsZeroBias(files, name))
                 throw new BadFileException(files.FileOf(name),
                     $"tensor {Quoted.Of(name)} is not part of this model; is config.json of another one?");

@@ -5,7 +5,7 @@ public static class TokenizerLoader
 {
     internal const string Hint =
         "check the path; known are the names gpt2, r50k_base, cl100k_base, o200k_base, and the files "
-        + "tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, merges.txt, *.tiktoken, *.gguf";
+        + "tokenizer.json, tokenizer.model, tokenizer.bin, vocab.bpe, merges.txt, vocab.txt, *.tiktoken, *.gguf";
 
     private static readonly Dictionary<string, string[]> Named = new()
     {
@@ -69,7 +69,8 @@ public static class TokenizerLoader
         foreach (string name in (string[])["tokenizer.json", "tokenizer.model", "tokenizer.bin"])
             if (File.Exists(Path.Combine(folder, name)))
                 return Path.Combine(folder, name);
-        return Gpt2Files.Find(folder)?.Merges;
+        string words = Path.Combine(folder, WordPieceFile.Name);
+        return Gpt2Files.Find(folder)?.Merges ?? (File.Exists(words) ? words : null);
     }
 
     /// <summary>
@@ -111,6 +112,8 @@ public static class TokenizerLoader
     {
         if (Gpt2Files.Find(path) is { } pair)
             return Gpt2Files.Load(pair.Vocabulary, pair.Merges);
+        if (Path.GetFileName(path) == WordPieceFile.Name)
+            return WordPieceFile.Load(path);
         byte[] beginning = InputFile.ReadBeginning(path, 4 * RankMerges.MaxTokenBytes, Hint);
         if (beginning.AsSpan().StartsWith("GGUF"u8))
             return GgufVocabulary.Load(path);

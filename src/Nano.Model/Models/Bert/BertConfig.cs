@@ -1,14 +1,12 @@
-using System.Text.Json;
-
 namespace Nano;
 
-/// <summary>The heads of a BERT.</summary>
+/// <summary>The heads of an encoder.</summary>
 public enum BertHead
 {
     /// <summary>None: rows of the last layer.</summary>
     None,
 
-    /// <summary>Masked tokens, and whether the second sentence follows the first.</summary>
+    /// <summary>Masked tokens, and whether the second sentence follows the first (ALBERT: the order of both).</summary>
     PreTraining,
 
     /// <summary>Masked tokens.</summary>
@@ -16,15 +14,24 @@ public enum BertHead
 
     /// <summary>Classes of a text.</summary>
     Classes,
+
+    /// <summary>Tokens that are not the text's own (ELECTRA).</summary>
+    ReplacedTokens,
 }
 
-/// <summary>A BERT (Devlin et al., "BERT", 2018) as data.</summary>
-public sealed record BertConfig : ArchitectureConfig
+/// <summary>BERT (Devlin et al., "BERT", 2018) and its relatives as data.</summary>
+public sealed partial record BertConfig : ArchitectureConfig
 {
+    private readonly int? embeddingSize;
+    private readonly int? classes;
+
+    /// <summary>The family: bert, roberta, distilbert, electra or albert.</summary>
+    public string Family { get; init; } = "bert";
+
     /// <summary>V: number of token ids.</summary>
     public required int VocabSize { get; init; }
 
-    /// <summary>T: the longest text, in tokens.</summary>
+    /// <summary>The rows of the table of positions.</summary>
     public required int ContextLength { get; init; }
 
     /// <summary>L: number of blocks.</summary>
@@ -39,8 +46,14 @@ public sealed record BertConfig : ArchitectureConfig
     /// <summary>I: width of the MLP.</summary>
     public required int Intermediate { get; init; }
 
-    /// <summary>Kinds of tokens: first and second sentence.</summary>
+    /// <summary>E: width of the embeddings; C where nothing is said.</summary>
+    public int EmbeddingSize { get => embeddingSize ?? Channels; init => embeddingSize = value; }
+
+    /// <summary>Kinds of tokens: first and second sentence; 0 for none.</summary>
     public int TokenTypes { get; init; } = 2;
+
+    /// <summary>The id of padding.</summary>
+    public int PadToken { get; init; }
 
     /// <summary>Added to the variance in norms.</summary>
     public float NormEpsilon { get; init; } = 1e-12f;
@@ -51,18 +64,31 @@ public sealed record BertConfig : ArchitectureConfig
     /// <summary>The head.</summary>
     public BertHead Head { get; init; } = BertHead.PreTraining;
 
+    /// <summary>The names of the classes of <see cref="BertHead.Classes"/>; empty if they have none.</summary>
+    public ValueList<string> Labels { get; init; } = [];
+
     /// <summary>Classes of <see cref="BertHead.Classes"/>.</summary>
-    public int Classes { get; init; } = 2;
+    public int Classes { get => classes ?? (Labels.Count > 0 ? Labels.Count : 2); init => classes = value; }
 
     /// <summary>True if there is a matrix behind the first token, which sentence pairs and classes read.</summary>
-    public bool HasPooler => Head != BertHead.MaskedTokens;
+    public bool HasPooler => Names.Pooler is not null
+        && Head is not (BertHead.MaskedTokens or BertHead.ReplacedTokens)
+        && (Head != BertHead.Classes || Names.ClassDense is null);
+
+    /// <summary>The longest text, in tokens.</summary>
+    public int LongestText => Names.CountsFromPadding ? ContextLength - PadToken - 1 : ContextLength;
 
     /// <inheritdoc/>
-    public override string ModelType => "bert";
+    public override string ModelType => Family;
 
-    internal override int Depth => Layers;
+    /// <summary>The family's names.</summary>
+    internal BertFamily Names => BertFamily.Find(Family)
+        ?? throw new NanoException($"there is no encoder {Quoted.Of(Family)}",
+            NearestMatch.Hint(Family, [.. BertFamily.ModelTypes], "encoders"));
 
-    internal override string OptionalPrefix => "bert.";
+    internal override int Depth => Names.SharesLayers ? 1 : Layers;
+
+    internal override string OptionalPrefix => Names.Prefix;
 
     internal override Model NewModel(Parameters parameters) => new Bert(this, parameters);
 
@@ -70,19 +96,20 @@ public sealed record BertConfig : ArchitectureConfig
     internal override IReadOnlyList<(string Old, string Name)> OldEnds =>
         [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")];
 
-    /// <summary>Heads of pre-training, where the model has another one.</summary>
-    internal override IReadOnlyList<string> Unread => Head switch
-    {
-        BertHead.PreTraining => [],
-        BertHead.MaskedTokens => ["bert.pooler.", "cls.seq_relationship."],
-        _ => ["cls."],
-    };
+    /// <summary>The pooler and the heads of pre-training, where this model has none.</summary>
+    internal override IReadOnlyList<string> Unread =>
+    [
+        Names.Prefix + "pooler.", "cls.", "lm_head.", "vocab_", "generator_", "discriminator_predictions.",
+        "predictions.", "sop_classifier.",
+    ];
+
+    /// <summary>The name of the word table.</summary>
+    internal string WordTable => Names.Prefix + "embeddings.word_embeddings.weight";
 
     /// <inheritdoc/>
     internal override IEnumerable<(string Copy, string Parameter)> Copies =>
-    [
-        ("cls.predictions.decoder.weight", Bert.WordTable), ("cls.predictions.decoder.bias", "cls.predictions.bias"),
-    ];
+        Names.BiasCopy is { } bias ? [(Names.TableCopy, WordTable), (bias, Names.TokenBias)]
+            : [(Names.TableCopy, WordTable)];
 
     /// <inheritdoc/>
     protected internal override string? Problem()
@@ -92,74 +119,28 @@ public sealed record BertConfig : ArchitectureConfig
             ("vocabulary size", VocabSize, 1 << 24), ("context length", ContextLength, 1 << 24),
             ("number of layers", Layers, MaxLayers), ("number of heads", Heads, MaxChannels),
             ("number of channels", Channels, MaxChannels), ("width of the MLP", Intermediate, MaxChannels),
-            ("number of token types", TokenTypes, 1 << 16), ("number of classes", Classes, 1 << 20),
+            ("width of the embeddings", EmbeddingSize, MaxChannels), ("number of classes", Classes, 1 << 20),
         ]) is { } problem)
             return problem;
+        if (TokenTypes is < 0 or > 1 << 16)
+            return $"the number of token types is {TokenTypes}; it must be from 0 to {1 << 16}";
+        if (EmbeddingSize != Channels && Names.Projection is null)
+            return $"a {Family} has embeddings as wide as its layers, not {EmbeddingSize} beside {Channels}";
+        if (PadToken < 0 || PadToken >= VocabSize || LongestText < 1)
+            return $"the id of padding is {PadToken}, of {VocabSize} ids and {ContextLength} positions";
+        if (Labels.Count > 0 && Labels.Count != Classes)
+            return $"{Labels.Count} names of {Classes} classes";
+        if (!Enum.IsDefined(Head) || (Head == BertHead.PreTraining && !Names.ReadsPairs)
+            || (Head == BertHead.ReplacedTokens && !Names.FindsReplaced))
+            return $"a {Family} has no head of {Head}";
         return SizeChecks.HeadsProblem(Channels, Heads) ?? SizeChecks.EpsilonProblem(NormEpsilon);
-    }
-
-    /// <summary>Reads a config.json.</summary>
-    /// <exception cref="BadFileException">A variant that is not supported, or a value of the wrong type.</exception>
-    internal static BertConfig Read(ConfigJson file)
-    {
-        if (file.String("position_embedding_type") is { } positions and not "absolute")
-            throw file.Bad($"'position_embedding_type' is {Quoted.Of(positions)}; supported: absolute");
-        string? architecture = file.Strings("architectures") is { Count: > 0 } names ? names[0] : null;
-        return new()
-        {
-            VocabSize = file.RequiredInt("vocab_size"),
-            ContextLength = file.RequiredInt("max_position_embeddings"),
-            Layers = file.RequiredInt("num_hidden_layers"),
-            Heads = file.RequiredInt("num_attention_heads"),
-            Channels = file.RequiredInt("hidden_size"),
-            Intermediate = file.RequiredInt("intermediate_size"),
-            TokenTypes = file.Int("type_vocab_size") ?? 2,
-            NormEpsilon = file.Float("layer_norm_eps") ?? 1e-12f,
-            Activation = FamilyKeys.Activation(file, "hidden_act", ActivationKind.GeluErf),
-            Classes = file.Object("id2label")?.Count ?? 2,
-            Head = architecture switch
-            {
-                null or "BertModel" => BertHead.None,
-                "BertForPreTraining" => BertHead.PreTraining,
-                "BertForMaskedLM" => BertHead.MaskedTokens,
-                "BertForSequenceClassification" => BertHead.Classes,
-                _ => throw file.Bad($"'architectures' names {Quoted.Of(architecture)}; supported: BertModel, "
-                    + "BertForPreTraining, BertForMaskedLM, BertForSequenceClassification"),
-            },
-        };
-    }
-
-    /// <inheritdoc/>
-    protected override void WriteTo(Utf8JsonWriter json)
-    {
-        WriteKind(json, Head switch
-        {
-            BertHead.None => "BertModel",
-            BertHead.PreTraining => "BertForPreTraining",
-            BertHead.MaskedTokens => "BertForMaskedLM",
-            _ => "BertForSequenceClassification",
-        }, ModelType);
-        json.WriteNumber("vocab_size", VocabSize);
-        json.WriteNumber("hidden_size", Channels);
-        json.WriteNumber("num_hidden_layers", Layers);
-        json.WriteNumber("num_attention_heads", Heads);
-        json.WriteNumber("intermediate_size", Intermediate);
-        json.WriteNumber("max_position_embeddings", ContextLength);
-        json.WriteNumber("type_vocab_size", TokenTypes);
-        json.WriteString("hidden_act", FamilyKeys.NameOf(Activation));
-        WriteFloat(json, "layer_norm_eps", NormEpsilon);
-        json.WriteNumber("initializer_range", 0.02);
-        json.WriteString("position_embedding_type", "absolute");
-        if (Head == BertHead.Classes)
-            WriteLabels(json, Classes);
-        json.WriteString("torch_dtype", "float32");
     }
 
     /// <inheritdoc/>
     public override IEnumerable<(string Name, string Value)> Describe() =>
     [
         ("layers", Text(Layers)), ("heads", Text(Heads)), ("channels", Text(Channels)),
-        ("context", Text(ContextLength)), ("vocabulary", Text(VocabSize)), ("intermediate", Text(Intermediate)),
-        ("head", Head.ToString()), ("classes", Text(Classes)),
+        ("embeddings", Text(EmbeddingSize)), ("context", Text(ContextLength)), ("vocabulary", Text(VocabSize)),
+        ("intermediate", Text(Intermediate)), ("head", Head.ToString()), ("classes", Text(Classes)),
     ];
 }

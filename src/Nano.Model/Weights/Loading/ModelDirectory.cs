@@ -30,7 +30,7 @@ public static class ModelDirectory
     private static readonly string[] TokenizerFiles =
     [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-        "merges.txt", "encoder.json", "vocab.bpe", "tokenizer.model", "tokenizer.bin", ChatTemplateFile,
+        "merges.txt", "encoder.json", "vocab.bpe", "tokenizer.model", "tokenizer.bin", "vocab.txt", ChatTemplateFile,
         "chat_template.json", "generation_config.json",
     ];
 
