@@ -4,7 +4,7 @@ namespace Nano.Tests;
 public class ZooTests
 {
     public static TheoryData<string> Models =>
-        [.. Directory.EnumerateDirectories(Goldens.Path("zoo")).Select(folder => Path.GetFileName(folder)).Order()];
+        [.. Goldens.ZooModels];
 
     // Rows hold errors, so that equal rows are equal bits.
     [Theory, MemberData(nameof(Models))]
@@ -24,6 +24,6 @@ public class ZooTests
     private static IReadOnlyList<VerificationRow> Run(string model, Compute compute)
     {
         using (compute)
-            return GoldenFolder.Run(Goldens.Path("zoo/" + model), compute, "data").Rows;
+            return GoldenFolder.Run(Goldens.Zoo(model), compute, "data").Rows;
     }
 }

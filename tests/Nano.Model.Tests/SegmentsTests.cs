@@ -43,6 +43,14 @@ public class SegmentsTests
         },
         ["Mistral"] = Llama with { Window = 7, HeadDim = 10 },
         ["Qwen3"] = Llama with { QkNorm = true, QkvBias = true, HeadDim = 16 },
+        ["OPT"] = Llama with { Positions = PositionKind.Learned, PositionOffset = 2, NormKind = NormKind.Layer },
+        ["GPT-1"] = Llama with
+        {
+            Positions = PositionKind.Learned,
+            Norms = NormPlacement.AfterSum,
+            HasFinalNorm = false
+        },
+        ["SmolLM3"] = Llama with { UnrotatedEvery = 2 },
         ["dynamic"] = Llama with { RopeScaling = new RopeScaling.Dynamic(4, 20) },
     };
 

@@ -22,6 +22,10 @@ internal static class GenerateVerb
             Description =
             "Text to continue; may be given more than once for a batch (default: the beginning of a text)"
         };
+    private static readonly Option<string?> Suffix =
+        new("--suffix") { Description = "Text behind what is to be written: the model fills in between" };
+    private static readonly Option<bool> SuffixFirst =
+        new("--suffix-first") { Description = "With --suffix: the model reads the suffix before the prompt" };
     private static readonly Option<bool> Special =
         new("--special") { Description = "Encode special tokens in the prompt, such as <|endoftext|>, as their ids" };
     private static readonly Option<int> MaxTokens = new("--max-tokens")
@@ -58,7 +62,7 @@ internal static class GenerateVerb
             "Continue a prompt.\n\nExample:\n  nano generate --model runs/shakespeare-char --prompt \"ROMEO:\" "
             + "--max-tokens 300")
         {
-            Model, TokenizerPath, Exact, CacheType, Prompts, Special, MaxTokens, Stops,
+            Model, TokenizerPath, Exact, CacheType, Prompts, Suffix, SuffixFirst, Special, MaxTokens, Stops,
             Beams, LengthPenalty, LogProbs, Slide, Device, Threads, Json,
         };
         SamplingArguments.AddTo(verb);
@@ -77,7 +81,9 @@ internal static class GenerateVerb
             toRun: device is null,
             args.GetValue(Exact));
         using var disposeModel = model;
-        int[][] prompts = args.GetValue(Prompts) is { Length: > 0 } given
+        int[][] prompts = args.GetValue(Suffix) is { } suffix
+            ? [FillIn.Encode(Only(args.GetValue(Prompts)), suffix, tokenizer, args.GetValue(SuffixFirst))]
+            : args.GetValue(Prompts) is { Length: > 0 } given
             ? [.. given.Select(text => Prompt.Encode(text, tokenizer, args.GetValue(Special)))]
             : [Prompt.Default(tokenizer)];
         using var generator = Common.NewGenerator(model, tokenizer, compute, device, args.GetValue(CacheType));
@@ -85,6 +91,13 @@ internal static class GenerateVerb
         return args.GetValue(Beams) is { } beams ? Search(args, generator, tokenizer, prompts, beams, stop.Token)
             : Draw(args, generator, tokenizer, prompts, model.Config, stop.Token);
     }
+
+    private static string Only(string[]? prompts) => prompts switch
+    {
+        null or [] => "",
+        [var one] => one,
+        _ => throw new NanoException("--suffix goes with one --prompt"),
+    };
 
     private static int Draw(ParseResult args, Generator generator, ITokenizer tokenizer, int[][] prompts,
         ModelConfig config, CancellationToken cancel)
@@ -105,8 +118,9 @@ internal static class GenerateVerb
                 + "its older half is dropped (--slide false ends the text instead)");
         TextStream[] streams = [.. generation.Texts
             .Select(text => new TextStream(text, tokenizer, options.EndIds, args.GetValue(Stops) ?? []))];
+        string? suffix = args.GetValue(Suffix);
         if (streams.Length == 1)
-            human.Write(TextOf(prompts[0], tokenizer));
+            human.Write(suffix is null ? TextOf(prompts[0], tokenizer) : Only(args.GetValue(Prompts)));
         while (generation.Step())
             foreach (var stream in streams)
             {
@@ -117,7 +131,7 @@ internal static class GenerateVerb
         for (int row = 0; row < streams.Length; row++)
         {
             string rest = streams[row].Read(); // a text that was cancelled has something left
-            human.WriteLine(streams.Length == 1 ? rest : TextOf(prompts[row], tokenizer) + streams[row].Text);
+            human.WriteLine(streams.Length == 1 ? rest + suffix : TextOf(prompts[row], tokenizer) + streams[row].Text);
         }
         if (json)
             PrintJson(generation, [.. streams.Select(stream => stream.Text)], tokenizer,

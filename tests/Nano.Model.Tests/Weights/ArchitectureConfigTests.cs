@@ -14,6 +14,8 @@ public class ArchitectureConfigTests
         { "falcon-7b", 6_921_720_704 }, { "bloom-560m", 559_214_592 }, { "mpt-7b", 6_649_286_656 },
         { "bert-base", 109_482_240 }, { "bert-large", 335_141_888 }, { "minilm-l6", 22_713_216 },
         { "t5-small", 60_506_624 }, { "t5-base", 222_903_552 }, { "t5-v1.1-base", 247_577_856 },
+        { "opt-125m", 125_239_296 }, { "openai-gpt", 116_534_784 }, { "starcoderbase-1b", 1_137_207_296 },
+        { "starcoder2-3b", 3_030_371_328 }, { "smollm3-3b", 3_075_098_624 }, { "command-r7b", 8_028_033_024 },
     };
 
     [Theory, MemberData(nameof(Published))]
@@ -32,7 +34,7 @@ public class ArchitectureConfigTests
     [Theory, MemberData(nameof(Folders))]
     public void A_config_is_read_as_it_was_written(string name)
     {
-        string path = Goldens.Path($"zoo/{name}/config.json");
+        string path = Path.Combine(Goldens.Zoo(name), "config.json");
         var config = ConfigFile.LoadAny(path);
         using var folder = new TempFolder();
         string written = folder.File("config.json");
@@ -44,13 +46,13 @@ public class ArchitectureConfigTests
     }
 
     public static TheoryData<string> Folders =>
-        [.. Directory.EnumerateDirectories(Goldens.Path("zoo")).Select(folder => Path.GetFileName(folder)).Order()];
+        [.. Goldens.ZooModels];
 
     /// <summary>A model that is saved has the bytes of the tensors that were opened, whatever files join.</summary>
     [Theory, MemberData(nameof(Folders))]
     public void A_model_is_saved_as_it_was_opened(string name)
     {
-        string folder = Goldens.Path("zoo/" + name);
+        string folder = Goldens.Zoo(name);
         using var target = new TempFolder();
         using (var model = AnyModel.Load(folder))
             AnyModel.Save(target.Root, model);
@@ -72,11 +74,18 @@ public class ArchitectureConfigTests
     [InlineData("falcon", "\"alibi\": false", "\"alibi\": true", "'alibi' is true")]
     [InlineData("gemma2", "\"gelu_pytorch_tanh\"", "\"sine\"", "'hidden_activation' is 'sine'")]
     [InlineData("phi3", "\"partial_rotary_factor\": 0.75", "\"partial_rotary_factor\": 1.5", "rotated part")]
+    [InlineData("opt", "\"do_layer_norm_before\": true", "\"do_layer_norm_before\": false", "'do_layer_norm_before'")]
+    [InlineData("opt", "\"word_embed_proj_dim\": 24", "\"word_embed_proj_dim\": 12", "'word_embed_proj_dim' is 12")]
+    [InlineData("gpt1", "\"afn\": \"gelu\"", "\"afn\": \"tanh\"", "'afn' is 'tanh'")]
+    [InlineData("starcoder", "\"gelu_pytorch_tanh\"", "\"sine\"", "'activation_function' is 'sine'")]
+    [InlineData("starcoder2", "\"use_bias\": true", "\"norm_type\": \"rms\"", "'norm_type' is 'rms'")]
+    [InlineData("smollm3", "\"no_rope_layer_interval\": 2", "\"use_sliding_window\": true", "'use_sliding_window'")]
+    [InlineData("cohere2", "\"use_qk_norm\": false", "\"use_qk_norm\": true", "'use_qk_norm' is true")]
     [InlineData("bert", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5", "36 channels cannot be divided")]
     [InlineData("t5_v1_0", "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"tanh\"", "'feed_forward_proj'")]
     public void A_variant_that_is_not_supported_is_named(string name, string from, string to, string expected)
     {
-        string text = File.ReadAllText(Goldens.Path($"zoo/{name}/config.json"));
+        string text = File.ReadAllText(Path.Combine(Goldens.Zoo(name), "config.json"));
         text = System.Text.Json.Nodes.JsonNode.Parse(text)!.ToJsonString(new() { WriteIndented = true });
         Assert.Contains(from, text, StringComparison.Ordinal);
         using var folder = new TempFolder();

@@ -2,13 +2,15 @@ namespace Nano;
 
 /// <summary>
 /// The decoders that followed GPT-2 on one page: Llama (Touvron et al., "LLaMA", 2023), Mistral, Qwen, Gemma, Phi,
-/// OLMo, GPT-NeoX, BLOOM, Falcon, MPT, Cohere and mixtures of experts. Token embeddings, L blocks of causal attention
+/// OLMo, GPT-NeoX, BLOOM, Falcon, MPT, Cohere, StarCoder, SmolLM, OPT and mixtures of experts; and GPT-1, which came
+/// before. Token embeddings, L blocks of causal attention
 /// and of an MLP, a final norm and a head. What a family changes is a switch in <see cref="DecoderConfig"/>; the order
 /// in which blocks run is <see cref="LanguageModel"/>'s.
 /// <code>
 /// norms before the branches   x += attention(norm(x));       x += mlp(norm(x))
 /// behind them (OLMo-2)        x += norm(attention(x));       x += norm(mlp(x))
 /// both (Gemma)                x += norm(attention(norm(x))); x += norm(mlp(norm(x)))
+/// on the sums (GPT-1)         x = norm(x + attention(x));    x = norm(x + mlp(x))
 /// parallel (GPT-NeoX)         x += attention(norm(x)) + mlp(norm(x))
 /// </code>
 /// </summary>
@@ -20,9 +22,9 @@ public sealed class Decoder : LanguageModel
 
     private readonly DecoderConfig config;
     private readonly Tensor tokenTable; // [V, C]
-    private readonly Norm? embeddingNorm;
+    private readonly Tensor? positionTable; // [offset + T, C]
+    private readonly Norm? embeddingNorm, finalNorm;
     private readonly Layer[] layers;
-    private readonly Norm finalNorm;
     private readonly RotaryRule? rotary;
 
     /// <summary>
@@ -39,8 +41,12 @@ public sealed class Decoder : LanguageModel
         int C = config.Channels;
         tokenTable = parameters.Add("model.embed_tokens.weight", new(ParameterRole.Embedding, ModelComponent.Embedding),
             config.VocabSize, C);
+        positionTable = config.Positions == PositionKind.Learned ? parameters.Add("model.embed_positions.weight",
+            new(ParameterRole.Position, ModelComponent.Embedding), config.PositionOffset + config.ContextLength, C)
+            : null;
         embeddingNorm = config.EmbeddingNorm ? Norm("model.embed_norm", null) : null;
-        bool before = config.Norms != NormPlacement.After, after = config.Norms != NormPlacement.Before;
+        bool before = config.Norms is NormPlacement.Before or NormPlacement.Both,
+            after = config.Norms != NormPlacement.Before;
         layers = new Layer[config.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
@@ -55,7 +61,7 @@ public sealed class Decoder : LanguageModel
                 FeedForward(parameters, i, layer + "mlp"),
                 after ? Norm(layer + "post_feedforward_layernorm", i) : null);
         }
-        finalNorm = Norm("model.norm", null);
+        finalNorm = config.HasFinalNorm ? Norm("model.norm", null) : null;
         Head = config.TiedHead ? tokenTable :
             parameters.Add("lm_head.weight", new(ParameterRole.Head, ModelComponent.Head), config.VocabSize, C);
         rotary = config.Positions == PositionKind.Rotary ? new RotaryRule(config) : null;
@@ -106,13 +112,31 @@ public sealed class Decoder : LanguageModel
         var x = c.Embedding(tokenTable, ids);
         if (config.EmbeddingScale != 1)
             x = c.Scale(x, config.EmbeddingScale);
+        if (positionTable is not null)
+            x = WithPositions(c, x, pass, positionTable);
         return Through(c, embeddingNorm, x);
+    }
+
+    /// <summary>x [B, T, C] and the rows of its positions.</summary>
+    private Tensor WithPositions(Compute c, Tensor x, Pass pass, Tensor table)
+    {
+        int T = x.Shape[1], offset = config.PositionOffset;
+        var positions = pass.Segments?.Positions.Reshape(new Shape(x.Shape[0], T)) ?? pass.Cache?.Positions(c, T);
+        var y = c.Add(x, positions is null ? table.SliceRows(offset, T)
+            : c.Embedding(offset == 0 ? table : table.SliceRows(offset, config.ContextLength), positions));
+        c.Release(x);
+        return y;
     }
 
     /// <inheritdoc/>
     protected override Tensor Block(Compute c, int layer, Tensor x, Pass pass)
     {
         var block = layers[layer];
+        if (config.Norms == NormPlacement.AfterSum)
+        {
+            x = Through(c, block.AfterAttention, AddBranch(c, x, block.Attention.Forward(c, x, pass), pass, 2 * layer));
+            return Through(c, block.AfterMlp, AddBranch(c, x, block.Mlp.Forward(c, x, pass), pass, (2 * layer) + 1));
+        }
         var normed = Through(c, block.BeforeAttention, x);
         var attention = Through(c, block.AfterAttention, block.Attention.Forward(c, normed, pass));
         var y = AddBranch(c, x, attention, pass, 2 * layer);
@@ -123,5 +147,5 @@ public sealed class Decoder : LanguageModel
     private static Tensor Through(Compute c, Norm? norm, Tensor x) => norm is null ? x : norm.Forward(c, x);
 
     /// <inheritdoc/>
-    protected override Tensor FinalNorm(Compute c, Tensor x) => finalNorm.Forward(c, x);
+    protected override Tensor FinalNorm(Compute c, Tensor x) => Through(c, finalNorm, x);
 }

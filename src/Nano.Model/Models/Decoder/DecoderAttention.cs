@@ -67,7 +67,7 @@ internal sealed class DecoderAttention : IDecoderAttention
 
     /// <summary>x [B, T, H * D], rotated where the model rotates.</summary>
     private Tensor Rotated(Compute c, Tensor x, Pass pass) =>
-        ((config.WindowOf(layer) > 0 ? pass.LocalAngles : null) ?? pass.Angles) is { } angles
+        config.RotatesAt(layer) && ((config.WindowOf(layer) > 0 ? pass.LocalAngles : null) ?? pass.Angles) is { } angles
             ? RotaryRule.Rotated(c, x, angles, config.Pairing, pass, new RotatedChannels(config.HeadDim)) : x;
 }
 

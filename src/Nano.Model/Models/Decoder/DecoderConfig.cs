@@ -13,6 +13,9 @@ public enum NormPlacement
 
     /// <summary>Both.</summary>
     Both,
+
+    /// <summary>On the sum of residual stream and branch, as the first transformers had it (GPT-1).</summary>
+    AfterSum,
 }
 
 /// <summary>The ways in which attention knows positions.</summary>
@@ -23,12 +26,18 @@ public enum PositionKind
 
     /// <summary>Scores fall with the distance, by a slope of each head (ALiBi).</summary>
     Slopes,
+
+    /// <summary>A table has a row for each position, which is added to the token's (OPT, GPT-1, StarCoder).</summary>
+    Learned,
+
+    /// <summary>Only through what a token may see.</summary>
+    None,
 }
 
 /// <summary>
 /// A decoder as data: the switches in which Llama 1 to 3.2, TinyLlama, SmolLM, Mistral, Qwen2, Qwen2.5, Qwen3, Mixtral,
-/// Gemma 2 and 3, Phi-3 and 4, OLMo-2, GPT-NeoX and Pythia, BLOOM, Falcon, MPT and Cohere differ. What is not said is
-/// as in Llama.
+/// Gemma 2 and 3, Phi-3 and 4, OLMo-2, GPT-NeoX and Pythia, BLOOM, Falcon, MPT, Cohere, SmolLM3, StarCoder, OPT and
+/// GPT-1 differ. What is not said is as in Llama.
 /// </summary>
 public sealed partial record DecoderConfig : ModelConfig
 {
@@ -82,6 +91,15 @@ public sealed partial record DecoderConfig : ModelConfig
 
     /// <summary>The way in which attention knows positions.</summary>
     public PositionKind Positions { get; init; }
+
+    /// <summary>Rows of the table of positions before that of the first position (OPT: 2).</summary>
+    public int PositionOffset { get; init; }
+
+    /// <summary>n: each n-th layer does not rotate (SmolLM3, Cohere 2); 0 if all do.</summary>
+    public int UnrotatedEvery { get; init; }
+
+    /// <summary>True if there is a norm before the head; GPT-1 has none.</summary>
+    public bool HasFinalNorm { get; init; } = true;
 
     /// <summary>Channels of a head that are rotated, the first ones; D where nothing else is said.</summary>
     public int RotaryDim { get => GivenRotaryDim ?? HeadDim; init => GivenRotaryDim = value; }
@@ -161,6 +179,10 @@ public sealed partial record DecoderConfig : ModelConfig
     public int WindowOf(int layer) => FullEvery > 0 ? (layer + 1) % FullEvery == 0 ? 0 : Window
         : layer >= FirstWindowLayer ? Window : 0;
 
+    /// <summary>True if queries and keys of a layer are rotated.</summary>
+    public bool RotatesAt(int layer) =>
+        Positions == PositionKind.Rotary && (UnrotatedEvery == 0 || (layer + 1) % UnrotatedEvery != 0);
+
     /// <summary>The MLP becomes wider with the channels, in whole eights.</summary>
     public override DecoderConfig WithSizes(int contextLength, int? layers, int? heads, int? channels)
     {
@@ -197,8 +219,13 @@ public sealed partial record DecoderConfig : ModelConfig
                 + $"and embeddings ({EmbeddingScale}) must be finite";
         if (QkNorm && QkNormAllHeads)
             return "queries and keys have norms of each head or of all, not both";
-        if ((SharesNorm && !(IsParallel && Norms == NormPlacement.Before)) || FullEvery < 0)
+        if ((SharesNorm && !(IsParallel && Norms == NormPlacement.Before)) || FullEvery < 0
+            || UnrotatedEvery < 0)
             return "only parallel branches can share a norm, and each n-th layer needs a positive n";
+        if (PositionOffset < 0 || PositionOffset > MaxChannels)
+            return $"{PositionOffset} rows before the first position; there must be from 0 to {MaxChannels}";
+        if (IsParallel && Norms == NormPlacement.AfterSum)
+            return "parallel branches have one sum, on which two norms cannot be";
         if (SizeChecks.EpsilonProblem(NormEpsilon) is { } epsilon)
             return epsilon;
         if (!(RopeTheta > 1 && double.IsFinite(RopeTheta)))
@@ -257,7 +284,7 @@ public sealed partial record DecoderConfig : ModelConfig
     internal override IEnumerable<SharedInput> SharedInputs(int block)
     {
         string layer = $"model.layers.{block}.", attention = layer + "self_attn.", mlp = layer + "mlp.";
-        bool before = Norms != NormPlacement.After;
+        bool before = Norms is NormPlacement.Before or NormPlacement.Both;
         string mlpNorm = SharesNorm ? "input_layernorm" : Norms == NormPlacement.Both ? "pre_feedforward_layernorm"
             : "post_attention_layernorm";
         yield return new([attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"],
@@ -312,7 +339,8 @@ public sealed partial record DecoderConfig : ModelConfig
             ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
             ("logit_scale", LogitScale, 1f), ("positions", Positions, llama.Positions),
             ("rotary_dim", RotaryDim, HeadDim), ("local_rope_theta", LocalRopeTheta, null),
-            ("full_every", FullEvery, 0),
+            ("position_offset", PositionOffset, 0), ("unrotated_every", UnrotatedEvery, 0),
+            ("final_norm", HasFinalNorm, true), ("full_every", FullEvery, 0),
         ];
         return switches.Where(item => !Equals(item.Value, item.Default))
             .Select(item => (item.Name, string.Create(CultureInfo.InvariantCulture, $"{item.Value}")));

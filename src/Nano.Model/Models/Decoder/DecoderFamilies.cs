@@ -46,6 +46,24 @@ public enum DecoderFamily
 
     /// <summary>Command-R.</summary>
     Cohere,
+
+    /// <summary>Command-R7B and A.</summary>
+    Cohere2,
+
+    /// <summary>SmolLM3.</summary>
+    SmolLm3,
+
+    /// <summary>StarCoder.</summary>
+    StarCoder,
+
+    /// <summary>StarCoder2.</summary>
+    StarCoder2,
+
+    /// <summary>OPT.</summary>
+    Opt,
+
+    /// <summary>GPT, the first.</summary>
+    Gpt1,
 }
 
 /// <summary>The names and keys of a family's files.</summary>
@@ -69,11 +87,23 @@ internal sealed record DecoderFacts(string ModelType, string Architecture, Func<
     /// <summary>True if gate and up are one tensor in the files, here called gate_up_proj.</summary>
     public bool JoinsGate { get; init; }
 
+    /// <summary>True if rows and columns of matrices are exchanged in the files.</summary>
+    public bool TransposesMatrices { get; init; }
+
     /// <summary>A prefix of names that some files have and others do not.</summary>
     public string OptionalPrefix { get; init; } = "";
 
     /// <summary>The tensors of a model in the files.</summary>
     public IEnumerable<FileTensor> FileTensors(DecoderConfig config)
+    {
+        if (!TransposesMatrices)
+            return Joined(config);
+        var matrices = config.ParameterShapes().Where(parameter => parameter.Facts.IsInner)
+            .Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        return Joined(config).Select(file => file with { IsTransposed = matrices.Contains(file.Parameters[0]) });
+    }
+
+    private IEnumerable<FileTensor> Joined(DecoderConfig config)
     {
         foreach (string name in config.ParameterShapes().Select(parameter => parameter.Name))
             if (JoinsQkv && name.Contains(Query, StringComparison.Ordinal))
@@ -146,6 +176,34 @@ internal static class DecoderFamilies
             ("model.norm", "transformer.norm_f"), ("input_layernorm", "norm_1"), ("post_attention_layernorm", "norm_2"),
             ("self_attn.qkv_proj", "attn.Wqkv"), ("self_attn.o_proj", "attn.out_proj"), ("mlp.", "ffn."))
         { JoinsQkv = true, OptionalPrefix = "transformer." },
+        [DecoderFamily.Cohere2] = new("cohere2", "Cohere2ForCausalLM", RecentKeys.ReadCohere2, RecentKeys.WriteCohere2),
+        [DecoderFamily.SmolLm3] = new("smollm3", "SmolLM3ForCausalLM", RecentKeys.ReadSmolLm3,
+            RecentKeys.WriteSmolLm3),
+        [DecoderFamily.StarCoder2] = new("starcoder2", "Starcoder2ForCausalLM", RecentKeys.ReadStarCoder2,
+            RecentKeys.WriteStarCoder2, ("mlp.up_proj", "mlp.c_fc"), ("mlp.down_proj", "mlp.c_proj")),
+        [DecoderFamily.StarCoder] = new("gpt_bigcode", "GPTBigCodeForCausalLM", LearnedKeys.ReadStarCoder,
+            LearnedKeys.WriteStarCoder, ("model.embed_tokens", "transformer.wte"),
+            ("model.embed_positions", "transformer.wpe"), ("model.layers.", "transformer.h."),
+            ("model.norm", "transformer.ln_f"), ("input_layernorm", "ln_1"), ("post_attention_layernorm", "ln_2"),
+            ("self_attn.qkv_proj", "attn.c_attn"), ("self_attn.o_proj", "attn.c_proj"), ("mlp.up_proj", "mlp.c_fc"),
+            ("mlp.down_proj", "mlp.c_proj"))
+        {
+            JoinsQkv = true,
+            QkvGroups = config => config.KvHeads == 1 ? 1 : config.Heads,
+            OptionalPrefix = "transformer.",
+        },
+        [DecoderFamily.Opt] = new("opt", "OPTForCausalLM", LearnedKeys.ReadOpt, LearnedKeys.WriteOpt,
+            ("model.", "model.decoder."), ("decoder.norm", "decoder.final_layer_norm"),
+            ("input_layernorm", "self_attn_layer_norm"), ("post_attention_layernorm", "final_layer_norm"),
+            (".o_proj.", ".out_proj."), ("mlp.up_proj", "fc1"), ("mlp.down_proj", "fc2"))
+        { OptionalPrefix = "model." },
+        [DecoderFamily.Gpt1] = new("openai-gpt", "OpenAIGPTLMHeadModel", LearnedKeys.ReadGpt1, LearnedKeys.WriteGpt1,
+            ("model.embed_tokens", "transformer.tokens_embed"),
+            ("model.embed_positions", "transformer.positions_embed"),
+            ("model.layers.", "transformer.h."), ("post_attention_layernorm", "ln_1"),
+            ("post_feedforward_layernorm", "ln_2"), ("self_attn.qkv_proj", "attn.c_attn"),
+            ("self_attn.o_proj", "attn.c_proj"), ("mlp.up_proj", "mlp.c_fc"), ("mlp.down_proj", "mlp.c_proj"))
+        { JoinsQkv = true, TransposesMatrices = true, OptionalPrefix = "transformer." },
     };
 
     /// <summary>The model_types of all, those of Llama's family too.</summary>

@@ -91,6 +91,15 @@ internal static class FamilyKeys
     public static void WriteFloat(Utf8JsonWriter json, string key, IFormattable value) =>
         ModelConfig.WriteFloat(json, key, value);
 
+    /// <summary>Writes the length of a window, or null for none.</summary>
+    public static void WriteWindow(Utf8JsonWriter json, DecoderConfig config)
+    {
+        if (config.Window == 0)
+            json.WriteNull("sliding_window");
+        else
+            json.WriteNumber("sliding_window", config.Window);
+    }
+
     /// <summary>Writes a number, or null for 0.</summary>
     public static void WriteOrNull(Utf8JsonWriter json, string key, float value)
     {
@@ -120,7 +129,7 @@ internal static class RootKeys
     public static void WritePhi3(Utf8JsonWriter json, DecoderConfig config)
     {
         FamilyKeys.WriteSizes(json, config, "rms_norm_eps", "hidden_act");
-        FamilyKeys.WriteOrNull(json, "sliding_window", config.Window);
+        FamilyKeys.WriteWindow(json, config);
     }
 
     /// <summary>OLMo-2: norms behind the branches, and over all heads of queries and keys.</summary>

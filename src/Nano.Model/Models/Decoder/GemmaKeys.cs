@@ -53,7 +53,7 @@ internal static class GemmaKeys
     }
 
     /// <summary>The layers with a window: all but each n-th, as layer_types says or as the family has it.</summary>
-    private static DecoderConfig WithLayers(ConfigJson file, int every, DecoderConfig config)
+    internal static DecoderConfig WithLayers(ConfigJson file, int every, DecoderConfig config)
     {
         if (file.Strings("layer_types") is not { } types)
             return config with { FullEvery = every };
@@ -80,6 +80,11 @@ internal static class GemmaKeys
         FamilyKeys.WriteOrNull(json, "final_logit_softcapping", config.LogitCap);
         if (config.LocalRopeTheta is { } local)
             FamilyKeys.WriteFloat(json, "rope_local_base_freq", local);
+        WriteLayers(json, config);
+    }
+
+    internal static void WriteLayers(Utf8JsonWriter json, DecoderConfig config)
+    {
         json.WriteStartArray("layer_types");
         for (int layer = 0; layer < config.Layers; layer++)
             json.WriteStringValue(config.WindowOf(layer) > 0 ? Sliding : Full);

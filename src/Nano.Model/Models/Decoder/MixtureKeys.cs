@@ -26,7 +26,7 @@ internal static class MixtureKeys
     public static void WriteMixtral(Utf8JsonWriter json, DecoderConfig config)
     {
         FamilyKeys.WriteSizes(json, config, "rms_norm_eps", "hidden_act");
-        FamilyKeys.WriteOrNull(json, "sliding_window", config.Window);
+        FamilyKeys.WriteWindow(json, config);
         json.WriteNumber("num_local_experts", config.Mixture!.Experts);
         WriteRouter(json, config.Mixture);
     }

@@ -113,7 +113,7 @@ public sealed record Gpt2Config : ModelConfig
             $"'activation_function' is {Quoted.Of(other)}; supported: gelu_new, gelu_pytorch_tanh, gelu"),
     };
 
-    private static float ReadDropout(ConfigJson file)
+    internal static float ReadDropout(ConfigJson file)
     {
         (string Key, float Value)? first = null;
         foreach (string key in (string[])["resid_pdrop", "embd_pdrop", "attn_pdrop"])
