@@ -39,7 +39,7 @@ public sealed record VitConfig : ArchitectureConfig
         {
             Tower = TowerKeys.Read(file, ActivationKind.GeluErf, 1e-12f),
             Images = TowerKeys.ReadImages(file),
-            Classes = file.Object("id2label")?.Count ?? 2,
+            Classes = file.Object("id2label")?.Count ?? file.Int("num_labels") ?? 2,
         };
     }
 
