@@ -10,7 +10,7 @@ internal static class Application
     private static readonly (string Name, Func<Command> Create)[] Verbs =
     [
         ("train", TrainVerb.Create), ("generate", GenerateVerb.Create), ("chat", ChatVerb.Create),
-        ("embed", EmbedVerb.Create),
+        ("embed", EmbedVerb.Create), ("classify", ClassifyVerb.Create),
         ("eval", EvalVerb.Create), ("sweep", SweepVerb.Create), ("tokenize", TokenizeVerb.Create),
         ("template", TemplateVerb.Create), ("data", DataVerb.Create), ("pull", PullVerb.Create),
         ("convert", ConvertVerb.Create), ("quantize", QuantizeVerb.Create), ("imatrix", ImatrixVerb.Create),

@@ -7,7 +7,7 @@ namespace Nano.Cli.Tests;
 public sealed partial class DocumentedCommands : IDisposable
 {
     /// <summary>The documents whose commands are run.</summary>
-    public static IReadOnlyList<string> Run { get; } = ["README.md", "docs/commands.md"];
+    public static IReadOnlyList<string> Run { get; } = ["README.md", "docs/commands.md", "docs/encoders.md"];
 
     /// <summary>
     /// Commands that are not run here, by a part of their text, each with the reason. One that no document

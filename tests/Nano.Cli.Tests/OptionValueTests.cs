@@ -36,11 +36,15 @@ public sealed class OptionValueTests(TinyRun run) : IDisposable
         File.WriteAllText(temp.File("prompts"), """{"prompt":"to","references":["be"]}""");
         File.WriteAllText(temp.File("pairs"), """{"prediction":"to","references":["be"]}""");
         File.WriteAllText(temp.File("text"), Tiny.Text()[..200]);
+        File.WriteAllText(temp.File("rows.csv"), "a,to be\nb,or not\na,to\nb,not\n");
         string[] model = ["--model", run.Folder];
         return verb switch
         {
             "generate" => [.. model, "--max-tokens", "2"],
             "chat" => [.. model, "--template", temp.File("template")],
+            "embed" => [.. model, "to be"],
+            "classify" => [.. model, "to be"],
+            "classify train" => ["--data", temp.File("rows.csv"), "--out", New(), "--epochs", "1"],
             "eval" => [.. model, "--data", temp.File("text")],
             "eval choices" => [.. model, "--data", temp.File("choices")],
             "eval hellaswag" => [.. model, "--data", temp.File("choices")], // which is none of its files

@@ -14,6 +14,7 @@ internal static partial class OptionNames
         "tokenizer", "validation_data", "separator", "validation", "overwrite", "out", "field", "skip_bad", "format",
         "shard_tokens", "threads", "template", "shard_size", "requantize", "drop_oldest", "resume", "file", "endpoint",
         "device", "gradients", "type", "vocab", "group",
+        "epochs", "holdout",
     ];
 
     /// <summary>The option of a key.</summary>

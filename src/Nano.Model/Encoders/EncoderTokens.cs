@@ -6,6 +6,8 @@ namespace Nano;
 /// </summary>
 public sealed class EncoderTokens
 {
+    private const int BatchRows = 16, BatchTokens = 1 << 13;
+
     private static readonly (string Begin, string End)[] Pairs = [("[CLS]", "[SEP]"), ("<s>", "</s>")];
 
     private readonly ITokenizer tokenizer;
@@ -49,12 +51,25 @@ public sealed class EncoderTokens
         return ([.. begin, .. isCut ? ids[..room] : ids, .. end], isCut);
     }
 
+    /// <summary>The numbers of texts in batches, each of texts of like length.</summary>
+    internal static IEnumerable<int[]> Batches(IReadOnlyList<int[]> texts)
+    {
+        int[] order = [.. Enumerable.Range(0, texts.Count).OrderByDescending(i => texts[i].Length)];
+        for (int first = 0; first < order.Length;)
+        {
+            int count = Math.Clamp(BatchTokens / texts[order[first]].Length, 1, BatchRows);
+            int end = Math.Min(order.Length, first + count);
+            yield return order[first..end];
+            first = end;
+        }
+    }
+
     /// <summary>Rows of ids as input_ids and attention_mask [B, T], T the longest of them.</summary>
-    public static Dictionary<string, Tensor> Padded(IReadOnlyList<int[]> rows, int padding)
+    public static Dictionary<string, Tensor> Padded(Compute c, IReadOnlyList<int[]> rows, int padding)
     {
         int T = rows.Max(row => row.Length);
-        var ids = new Tensor(new Shape(rows.Count, T), DType.Int32);
-        var mask = new Tensor(new Shape(rows.Count, T), DType.Int32);
+        var shape = new Shape(rows.Count, T);
+        Tensor ids = c.New(shape, DType.Int32), mask = c.New(shape, DType.Int32);
         ids.Ids.Fill(padding);
         mask.Ids.Clear();
         for (int b = 0; b < rows.Count; b++)

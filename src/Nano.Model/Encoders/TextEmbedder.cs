@@ -13,8 +13,6 @@ public sealed record TextEmbedding(float[] Vector, int Tokens, bool IsCut);
 /// </summary>
 public sealed class TextEmbedder : IDisposable
 {
-    private const int Rows = 16, RowTokens = 1 << 13; // of a batch, the second of all rows together
-
     private readonly Model model;
     private readonly Pooling pooling;
     private readonly bool isNormalized;
@@ -86,16 +84,12 @@ public sealed class TextEmbedder : IDisposable
     public float[][] Embed(Compute c, IReadOnlyList<int[]> texts, CancellationToken cancel = default)
     {
         float[][] vectors = new float[texts.Count][];
-        int[] order = [.. Enumerable.Range(0, texts.Count).OrderByDescending(i => texts[i].Length)];
-        for (int first = 0; first < order.Length;)
+        foreach (int[] batch in EncoderTokens.Batches(texts))
         {
             cancel.ThrowIfCancellationRequested();
-            int count = Math.Clamp(RowTokens / texts[order[first]].Length, 1, Rows);
-            int[] batch = order[first..Math.Min(order.Length, first + count)];
             var rows = RowsOf(c, [.. batch.Select(i => texts[i])]);
             for (int b = 0; b < batch.Length; b++)
                 vectors[batch[b]] = Pooled(rows, b, texts[batch[b]].Length);
-            first += batch.Length;
         }
         return vectors;
     }
@@ -104,7 +98,7 @@ public sealed class TextEmbedder : IDisposable
     private Tensor RowsOf(Compute c, IReadOnlyList<int[]> texts) => c.WithoutTape(() =>
     {
         c.NextStep();
-        var batch = EncoderTokens.Padded(texts, (model.Architecture as BertConfig)?.PadToken ?? 0);
+        var batch = EncoderTokens.Padded(c, texts, (model.Architecture as BertConfig)?.PadToken ?? 0);
         return model is Bert encoder ? encoder.Encode(c, new(batch))
             : ((LanguageModel)model).Trunk(c, batch["input_ids"], new());
     });

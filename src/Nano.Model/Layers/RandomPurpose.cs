@@ -32,4 +32,19 @@ public enum RandomPurpose
 
     /// <summary>Noise from which diffusion makes points.</summary>
     DiffusionNoise,
+
+    /// <summary>The choice of rows that are held out for an evaluation.</summary>
+    HeldOutRows,
+
+    /// <summary>Places of masked tokens, and what stands there instead.</summary>
+    MaskedTokens,
+
+    /// <summary>Second sentences that do not follow the first.</summary>
+    SentencePairs,
+
+    /// <summary>Tokens that a generator puts in masked places.</summary>
+    ReplacedTokens,
+
+    /// <summary>Spans that are left out of a text.</summary>
+    CorruptedSpans,
 }
