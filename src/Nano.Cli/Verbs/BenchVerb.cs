@@ -61,7 +61,7 @@ internal static class BenchVerb
             "Measure kernels, a whole training step or generation beside the ceilings of this machine. Every result "
             + "is checked first.\n\nExample:\n  nano bench train-step --model gpt2 --batch 4 --seq 64\n"
             + "  nano bench decode --model small.gguf") { What, Filter,
-                Model, Batch, Seq, Products, Device, Profile, Trace, Threads, Json };
+                Model, Batch, Seq, Products, Device, Profile, Trace, Threads, Json, BenchTaskVerb.Create() };
         verb.SetAction(Run);
         return verb;
     }

@@ -18,12 +18,12 @@ public sealed class ModelStep : IDisposable
     /// <param name="model">The model to train.</param>
     /// <param name="compute">The context to run in.</param>
     /// <param name="batches">The batch of a step, whose tensors may be the step's.</param>
-    /// <param name="weightDecay">AdamW's.</param>
-    public ModelStep(Model model, Compute compute, Func<long, Batch> batches, double weightDecay = 0.01)
+    /// <param name="rule">The constants of AdamW; 0.9, 0.999 and a decay of 0.01 where nothing is said.</param>
+    public ModelStep(Model model, Compute compute, Func<long, Batch> batches, OptimizerOptions? rule = null)
     {
         (this.model, this.compute, this.batches) = (model, compute, batches);
         model.Parameters.EnableGradients();
-        optimizer = new AdamW(model.Parameters.All, new("adamw", Beta2: 0.999, WeightDecay: weightDecay));
+        optimizer = new AdamW(model.Parameters.All, rule ?? new("adamw", Beta2: 0.999, WeightDecay: 0.01));
         norm = new GradientNorm(model.Parameters.All);
     }
 
