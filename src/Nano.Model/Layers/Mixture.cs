@@ -104,12 +104,12 @@ internal sealed class Mixture : IFeedForward
         var (chosen, weights) = c.Router(logits, config.Rule, bias); // [n, k]
         var order = new Dispatch(c, chosen, experts.Length);
         pass.Routings?.Add(new(layer, logits, chosen, weights, [.. order.Loads]));
-        var rows = c.Dispatch(tokens, order); // [n k, C]
+        var rows = c.SelectRows(tokens, order.Tokens); // [n k, C]
         var outputs = new List<Tensor>();
         for (int e = 0; e < experts.Length; e++)
             if (order.Of(e) is var (start, count) && count > 0)
                 outputs.Add(experts[e].Forward(c, rows.SliceRows(start, count)));
-        var y = c.Combine(c.Concat(0, [.. outputs]), weights, order).Reshape(x.Shape);
+        var y = order.Combine(c, c.Concat(0, [.. outputs]), weights).Reshape(x.Shape);
         return shared is null ? y : c.Add(y, shared.Forward(c, x));
     }
 }
