@@ -245,7 +245,7 @@ public class OpTests
     /// of some of them only (LSTM, GRU, RNN), the others would be subgraphs of Scan, and a graph has no such yet.
     /// </summary>
     private static readonly string[] Sequential = ["RecurrentOp", "SelectiveScanOp", "SsdOp", "RetentionOp",
-        "LinearAttentionOp", "Wkv7Op", "GatedDeltaRuleOp", "FinalStateOp"];
+        "Wkv7Op", "GatedDeltaRuleOp", "FinalStateOp"];
 
     /// <summary>
     /// Windows: ONNX has Conv, MaxPool and AveragePool, but for the gradient of a kernel it has none, and it would be
