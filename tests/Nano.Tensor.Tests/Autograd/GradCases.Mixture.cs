@@ -21,6 +21,9 @@ internal static partial class GradCases
             x => [.. SortedRows().SelectMany(row => x[0].Skip(row.Token * 5).Take(5))], 0, 2);
         yield return new("combine", typeof(ScatterAddOp), r => [r.Normal(Tokens * Chosen, 5), r.Normal(Tokens, Chosen)],
             (c, x) => new Dispatch(c, ChoiceIds, Experts).Combine(c, x[0], x[1]), Combined, 4, 8);
+        yield return new("experts that choose", typeof(ScatterAddOp),
+            r => [r.Normal(3 * Experts, 5), r.Normal(Tokens, Experts)],
+            (c, x) => new ExpertChoice(c, x[1], 3).Combine(c, x[0], x[1]), Chosen3, 4, 8);
         yield return new("balance loss", typeof(BalanceLossOp),
             r => [r.Normal(Tokens, Experts), r.Normal(Tokens, Experts)],
             (c, x) => c.BalanceLoss(x, [ChoiceIds, ChoiceIds]), x => Balance(x, [.. Enumerable.Range(0, Tokens)]), 4,
@@ -69,6 +72,20 @@ internal static partial class GradCases
         foreach (var ((token, slot), row) in SortedRows().Select((pair, row) => (pair, row)))
             for (int i = 0; i < 5; i++)
                 y[(token * 5) + i] += x[1][slot] * x[0][(row * 5) + i];
+        return y;
+    }
+
+    /// <summary>Of z [E 3, 5] and scores [n, E], each expert's three best tokens in their order.</summary>
+    private static double[] Chosen3(double[][] x)
+    {
+        var y = new double[Tokens * 5];
+        for (int e = 0; e < Experts; e++)
+        {
+            int[] best = [.. Enumerable.Range(0, Tokens).OrderByDescending(token => x[1][(token * Experts) + e]).Take(3)
+                .Order()];
+            for (int i = 0; i < 15; i++)
+                y[(best[i / 5] * 5) + (i % 5)] += x[1][(best[i / 5] * Experts) + e] * x[0][(e * 15) + i];
+        }
         return y;
     }
 

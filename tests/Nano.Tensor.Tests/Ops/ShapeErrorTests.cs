@@ -44,6 +44,7 @@ public class ShapeErrorTests
                 RouterScoring.Softmax, 2)),
         ("combine", ["[6, 4]", "[2, 2]", "6 rows"],
             c => new Dispatch(c, new Tensor(new Shape(3, 2), DType.Int32), 4).Combine(c, T(6, 4), T(2, 2))),
+        ("expert choice", ["4 tokens", "[3, 4]"], c => _ = new ExpertChoice(c, T(3, 4), 4)),
         ("rmsnorm", ["[12, 6]", "[5]"], c => c.DifferentialAttention((T(2, 3, 6), T(2, 3, 6)),
             (T(2, 3, 6), T(2, 3, 6)), T(2, 3, 12), new(T(3), T(3), T(3), T(3), 0.5f), T(5), new(2, 2))),
         ("expand", ["[2, 3]", "[3, 2, 2]"], c => c.Expand(T(2, 3), new Shape(3, 2, 2))),
