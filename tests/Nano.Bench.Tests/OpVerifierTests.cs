@@ -65,6 +65,27 @@ public class OpVerifierTests
             Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
     }
 
+    [Theory, MemberData(nameof(Widths))]
+    public void Forms_of_attention_balance_losses_and_sounds_agree_with_their_golden_values(SimdWidth width)
+    {
+        using var compute = new Compute(3, width);
+        var rows = OpVerifier.Run(Goldens.Path("zoo_forms"), compute);
+        Assert.Equal(14, rows.Select(row => row.Name[..row.Name.LastIndexOf('.')]).Distinct().Count());
+        Assert.All(rows, row =>
+            Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
+    }
+
+    /// <summary>Recurrent nets, scans, convolutions and pools.</summary>
+    [Theory, MemberData(nameof(Widths))]
+    public void Scans_and_windows_agree_with_their_golden_values(SimdWidth width)
+    {
+        using var compute = new Compute(3, width);
+        var rows = OpVerifier.Run(Goldens.Path("zoo_scans"), compute);
+        Assert.Equal(26, rows.Select(row => row.Name[..row.Name.LastIndexOf('.')]).Distinct().Count());
+        Assert.All(rows, row =>
+            Assert.True(row.Pass, $"{row}, allowed {(10 * row.ReferenceError) + (1e-6 * row.Scale)}"));
+    }
+
     [Fact]
     public void Rows_tell_the_golden_scale_and_the_reference_error()
     {

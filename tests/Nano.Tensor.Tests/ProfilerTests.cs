@@ -112,9 +112,6 @@ public class ProfilerTests
         ((c, r) => c.Retention(r.Normal(1, 2, 8), r.Normal(1, 2, 8), r.Normal(1, 2, 6), r.Normal(2)).Y,
             new("retention forward", 5 * 4 * 12, 4 * (16 + 16 + 12 + 24 + 24 + 12)), new("retention backward",
             16 * 4 * 12, 4 * (16 + 16 + 12 + 24 + 12 + 16 + 16 + 12))),
-        ((c, r) => c.LinearAttention(r.Normal(1, 2, 8), r.Normal(1, 2, 8), r.Normal(1, 2, 6), 2).Y,
-            new("linear attention forward", 5 * 4 * 12, 4 * (16 + 16 + 12 + 32 + 32 + 12)),
-            new("linear attention backward", 16 * 4 * 12, 4 * (16 + 16 + 12 + 32 + 12 + 16 + 16 + 12))),
         ((c, r) => c.Wkv7(r.Normal(1, 2, 8), r.Normal(1, 2, 8), r.Normal(1, 2, 8), r.Normal(1, 2, 6), r.Normal(1, 2, 8),
             r.Normal(1, 2, 8), 2).Y, new("wkv7 forward", 9 * 4 * 12, 4 * ((5 * 16) + 12 + 24 + 24 + 12)),
             new("wkv7 backward", 30 * 4 * 12, 4 * ((5 * 16) + 12 + 24 + 12 + (5 * 16) + 12))),
@@ -129,19 +126,16 @@ public class ProfilerTests
         // two experts of three tokens
         ((c, r) => c.Router(r.Normal(3, 4), new RouterRule(2)).Weights, new("router forward", 48, 4 * (12 + 12 + 6)),
             new("router backward", 48, 4 * (12 + 6 + 12))),
-        ((c, r) => c.Dispatch(r.Normal(3, 4), TwoOfThree(c)), new("dispatch forward", 0, 4 * (24 + 24)),
-            new("dispatch backward", 24, 4 * (24 + 12))),
-        ((c, r) => c.Combine(r.Normal(6, 4), r.Normal(3, 2), TwoOfThree(c)), new("combine forward", 48,
-            4 * (24 + 6 + 12)), new("combine backward", 72, 4 * (24 + 24 + 24 + 6))),
         ((c, r) => c.BalanceLoss([r.Normal(3, 4)], [new Tensor(new Shape(3, 2), DType.Int32)]),
             new("balance loss forward", 12, 0), new("balance loss backward", 12, 0)),
+        ((c, r) => c.SequenceBalanceLoss([r.Normal(3, 4)], [new Tensor(new Shape(3, 2), DType.Int32)],
+            RouterScoring.Softmax, 3), new("sequence balance loss forward", 12, 0),
+            new("sequence balance loss backward", 12, 0)),
         ((c, r) => c.RouterZLoss([r.Normal(3, 4)]), new("router z-loss forward", 12, 0),
             new("router z-loss backward", 12, 0)),
         ((c, r) => c.Pool(PoolKind.Max, r.Normal(2, 3, 4, 4), 2), new("pool forward", 4 * 24, 4 * (96 + 24)),
             new("pool backward", 4 * 24, 4 * (96 + 24 + 96))),
     ];
-
-    private static Dispatch TwoOfThree(Compute c) => new(c, Tensor.FromIds(new Shape(3, 2), [0, 1, 1, 2, 0, 2]), 3);
 
     [Fact]
     public void Every_op_costs_what_counting_by_hand_gives()

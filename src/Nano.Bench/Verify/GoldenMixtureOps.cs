@@ -15,8 +15,13 @@ internal static class GoldenMixtureOps
         return test.Op switch
         {
             "router" => Router(run),
-            "balance_loss" when !test.Inputs.Contains("mask") => Loss(run, logits => compute.BalanceLoss([logits],
-                [compute.Router(logits, new RouterRule(run.Number("k", 1))).Experts])),
+            "balance_loss" => Loss(run, logits => compute.BalanceLoss([logits],
+                [compute.Router(logits, new RouterRule(run.Number("k", 1))).Experts],
+                test.Inputs.Contains("mask") ? Mask(test) : null)),
+            "balance_loss_sequence" => Loss(run, logits => compute.SequenceBalanceLoss([logits],
+                [compute.Router(logits, new RouterRule(run.Number("k", 1), RouterScoring.Sigmoid)).Experts],
+                RouterScoring.Sigmoid, logits.Shape[0])),
+            "bias_update" => BiasUpdate(test),
             "z_loss" => Loss(run, logits => compute.RouterZLoss([logits])),
             "moe" => Mixture(run),
             "rope_partial" => Rope(run, null),
@@ -49,6 +54,20 @@ internal static class GoldenMixtureOps
         return run.Differentiate(y);
     }
 
+    private static Tensor Mask(GoldenOp test)
+    {
+        float[] mask = Array.ConvertAll(test.Integers("mask"), value => (float)value);
+        return Tensor.From(new Shape(mask.Length), mask);
+    }
+
+    private static Dictionary<string, float[]> BiasUpdate(GoldenOp test)
+    {
+        float[] bias = test.Floats("bias");
+        RouterBias.Update(Array.ConvertAll(test.Integers("load"), load => (long)load), bias,
+            test.Attributes.GetProperty("rate").GetSingle());
+        return new() { ["after"] = bias };
+    }
+
     private static Dictionary<string, float[]> Mixture(GoldenRun run)
     {
         var c = run.Compute;
@@ -58,7 +77,7 @@ internal static class GoldenMixtureOps
         var logits = c.Linear(x, gate, null);
         var (experts, weights) = c.Router(logits, new RouterRule(run.Number("k", 1)));
         var order = new Dispatch(c, experts, E);
-        var rows = c.Dispatch(x, order);
+        var rows = c.SelectRows(x, order.Tokens);
         var parts = new List<Tensor>();
         for (int e = 0; e < E; e++)
             if (order.Of(e) is var (start, count) && count > 0)
@@ -67,7 +86,7 @@ internal static class GoldenMixtureOps
                 var wide = c.SwiGlu(c.Linear(mine, Expert(w1, e), null), c.Linear(mine, Expert(w3, e), null));
                 parts.Add(c.Linear(wide, Expert(w2, e), null));
             }
-        var y = c.Combine(c.Concat(0, [.. parts]), weights, order);
+        var y = order.Combine(c, c.Concat(0, [.. parts]), weights);
         run.Output("y", y);
         run.Output("logits", logits);
         run.Results["experts"] = [.. experts.Ids.ToArray().Select(e => (float)e)];

@@ -30,6 +30,8 @@ internal static partial class GoldenOpRunner
         "cross_entropy" => CrossEntropy(test, compute),
         "causal_attention" => CausalAttention(test, compute),
         "attention" => Attention(test, compute),
+        "differential_attention" => DifferentialAttention(test, compute),
+        "mla" => LatentAttention(test, compute),
         "t5_buckets" => Buckets(test),
         "alibi_slopes" => Slopes(test),
         "rope" => Rope(test, compute),

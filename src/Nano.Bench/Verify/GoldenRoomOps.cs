@@ -4,7 +4,7 @@ namespace Nano;
 
 /// <summary>
 /// Golden cases of functions of one variable, gates, norms of other forms, the contrastive loss,
-/// sinusoids and diffusion.
+/// sinusoids, diffusion and sounds.
 /// </summary>
 internal static class GoldenRoomOps
 {
@@ -45,9 +45,21 @@ internal static class GoldenRoomOps
                 ["alpha_bar"] = [.. Schedule(test).Signals.Select(value => (float)value)],
             },
             "diffusion_steps" => StepsBack(test),
+            "mel_filters" => new()
+            {
+                ["y"] = MelFilters.Slaney(Number(test, "rate"), Number(test, "fft"), Number(test, "mels")).Data
+                    .ToArray(),
+            },
+            "log_mel" => new()
+            {
+                ["y"] = new LogMel(test.ShapeOf("y")[0], Number(test, "rate"), Number(test, "fft"),
+                    Number(test, "hop")).Of(compute, test.Floats("x"), Number(test, "rate")).Data.ToArray(),
+            },
             _ => null,
         };
     }
+
+    private static int Number(GoldenOp test, string name) => test.Attributes.GetProperty(name).GetInt32();
 
     private static Dictionary<string, float[]> Positions(GoldenOp test)
     {

@@ -73,6 +73,9 @@ public sealed class OnnxTrainStep : ITrainStep
     public GradientNorm Norm { get; }
 
     /// <inheritdoc/>
+    public RouterLoads? Loads => null;
+
+    /// <inheritdoc/>
     public long SkippedBatches { get; set; }
 
     /// <inheritdoc/>

@@ -60,6 +60,9 @@ public sealed record Pass
     /// <summary>Receives the choices of every mixture of experts; null if nobody asks.</summary>
     public List<Routing>? Routings { get; init; }
 
+    /// <summary>Counts the tokens of every expert; null if nobody asks.</summary>
+    public RouterLoads? Loads { get; init; }
+
     /// <summary>Rows that replace embedded ids, such as those of images; null for none.</summary>
     public EmbeddedRows? Embedded { get; init; }
 }

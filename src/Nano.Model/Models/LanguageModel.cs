@@ -123,7 +123,7 @@ public abstract class LanguageModel : Model
             return (loss, nll);
         // A micro-batch adds its part of the whole batch's mean.
         double part = options.Denominator == 0 ? 1 : CrossEntropyExtensions.Counted(targets) / options.Denominator;
-        foreach (var (term, factor) in LayerLosses(c, pass.Routings))
+        foreach (var (term, factor) in LayerLosses(c, pass.Routings, ids.Shape[1]))
             loss = c.Add(loss, c.Scale(term, (float)(factor * part)));
         return (loss, nll);
     }
@@ -132,8 +132,19 @@ public abstract class LanguageModel : Model
     protected virtual Pass BeginLosses(Pass pass) => pass;
 
     /// <summary>Losses of layers that are added to that of the tokens, each with its factor.</summary>
+    /// <param name="c">The context to run in.</param>
+    /// <param name="routings">The choices of every mixture.</param>
+    /// <param name="length">T, tokens of a row.</param>
     protected virtual IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c,
-        IReadOnlyList<Routing> routings) => [];
+        IReadOnlyList<Routing> routings, int length) => [];
+
+    /// <summary>Counts for the experts of this model, zero; null if it has none.</summary>
+    public virtual RouterLoads? NewLoads() => null;
+
+    /// <summary>Moves the biases of choices towards even loads, by this rate, where routers have such.</summary>
+    public virtual void MoveBiases(RouterLoads loads, float rate)
+    {
+    }
 
     /// <summary>The rows from ids [B, T] to the final norm, [B, T, C].</summary>
     internal Tensor Trunk(Compute c, Tensor ids, Pass pass)

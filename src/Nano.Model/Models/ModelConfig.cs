@@ -75,6 +75,12 @@ public abstract record ModelConfig : ArchitectureConfig
     /// <summary>Bytes that a cache has for each row whatever its length: recurrent states.</summary>
     public virtual long StateBytes => 0;
 
+    /// <summary>False if what comes later changes what came before, so that no text can be continued.</summary>
+    public virtual bool IsCausal => true;
+
+    /// <summary>True if experts are chosen with a bias that training moves, see <see cref="RouterBias"/>.</summary>
+    public virtual bool ChoosesExpertsWithBias => false;
+
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
     public virtual long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
 

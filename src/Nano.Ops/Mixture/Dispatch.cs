@@ -3,6 +3,9 @@ namespace Nano;
 /// <summary>
 /// The order in which experts see tokens: choices [n, k] of a router, sorted by expert and then by token (a counting
 /// sort). A token's k rows are always added in order of the experts' numbers, so that its bits depend on no other.
+/// <code>
+/// rows = SelectRows(x, Tokens), an expert makes z of its rows, y = sum over a token's rows of w z
+/// </code>
 /// </summary>
 public sealed class Dispatch
 {
@@ -26,17 +29,14 @@ public sealed class Dispatch
             starts[e + 1] += starts[e];
         Tokens = compute.New(new Shape(chosen.Length), DType.Int32);
         Slots = compute.New(new Shape(chosen.Length), DType.Int32);
-        Rows = compute.New(experts.Shape, DType.Int32);
         if (compute.OnlyPlans)
             return;
         int[] next = starts[..count];
         for (int slot = 0; slot < chosen.Length; slot++)
         {
             int row = next[chosen[slot]]++;
-            (Tokens.Ids[row], Slots.Ids[row], Rows.Ids[slot]) = (slot / k, slot, row);
+            (Tokens.Ids[row], Slots.Ids[row]) = (slot / k, slot);
         }
-        for (int token = 0; token < experts.Shape[0]; token++)
-            Rows.Ids.Slice(token * k, k).Sort();
     }
 
     /// <summary>The token of each row [n k].</summary>
@@ -46,141 +46,22 @@ public sealed class Dispatch
     public IEnumerable<int> Loads => starts.Zip(starts.Skip(1), (start, end) => end - start);
 
     /// <summary>The place of each row in the choices [n k].</summary>
-    internal Tensor Slots { get; }
-
-    /// <summary>The rows of each token [n, k], in order.</summary>
-    internal Tensor Rows { get; }
+    public Tensor Slots { get; }
 
     /// <summary>The rows of an expert.</summary>
     public (int Start, int Count) Of(int expert) => (starts[expert], starts[expert + 1] - starts[expert]);
-}
-
-/// <summary>
-/// The rows that experts see: y_r = x[token of row r]. Backward: dx_t = sum of dy_r over the rows of token t, in order.
-/// </summary>
-internal readonly record struct DispatchOp(Tensor X, Dispatch Order, Tensor Y) : IOp
-{
-    public Tensor Output => Y;
-
-    public bool WantsGradient => X.WantsGradient;
-
-    public Work ForwardWork => Work.Of("dispatch forward", 0, Y, Y);
-
-    public Work? BackwardWork => Work.Of("dispatch backward", Y.Length, Y, X);
-
-    public unsafe void Backward(Compute compute) => compute.For((nint)X.Shape.Rows,
-        Compute.RowsPerChunk((nint)Y.Shape.Columns * Order.Rows.Shape[1]), 0, new SumRows(Y.Gradient.Pointer, null,
-            null, Order.Rows.IdPointer, Order.Rows.Shape[1], X.Shape.Columns, X.GradientFor(compute)));
-
-    internal readonly unsafe struct Gather(float* x, int* tokens, int columns, float* y) : IKernel
-    {
-        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
-        {
-            for (nint row = begin; row < end; row++)
-                new ReadOnlySpan<float>(x + (tokens[row] * (nint)columns), columns)
-                    .CopyTo(new Span<float>(y + (row * columns), columns));
-        }
-    }
-
-    /// <summary>For each token the sum of its rows, each times its weight if there are weights.</summary>
-    internal readonly unsafe struct SumRows(float* rows, float* weights, int* slots, int* rowsOf, int chosen,
-        int columns, GradientTarget y) : IKernel
-    {
-        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
-        {
-            for (nint token = begin; token < end; token++)
-                new ElementwiseLoop<Sum>(new Sum(rows, weights, slots, rowsOf + (token * chosen), chosen, columns,
-                    y.At(token * columns))).Run<S, V>(0, columns, scratch);
-        }
-    }
-
-    private readonly unsafe struct Sum(float* rows, float* weights, int* slots, int* rowsOf, int chosen, int columns,
-        GradientTarget y) : IElementwise
-    {
-        public void At<S, V>(nint i) where S : ISimd<V> where V : unmanaged
-        {
-            V sum = S.Splat(0);
-            for (int j = 0; j < chosen; j++)
-            {
-                V row = S.Load(rows + (rowsOf[j] * (nint)columns) + i);
-                sum = weights == null ? S.Add(sum, row) : S.Fma(S.Splat(weights[slots[rowsOf[j]]]), row, sum);
-            }
-            y.Put<S, V>(i, sum);
-        }
-    }
-}
-
-/// <summary>
-/// The sums of what experts made of each token: y_t = sum over its rows r, in order, of w_r z_r.
-/// Backward: dz_r = w_r dy_t and dw_r = z_r . dy_t.
-/// </summary>
-internal readonly record struct CombineOp(Tensor Z, Tensor Weights, Dispatch Order, Tensor Y) : IOp
-{
-    public Tensor Output => Y;
-
-    public bool WantsGradient => Z.WantsGradient || Weights.WantsGradient;
-
-    public Work ForwardWork => Work.Of("combine forward", 2 * Z.Length, Z, Weights, Y);
-
-    public Work? BackwardWork => Work.Of("combine backward", 3 * Z.Length, Z, Z, Z, Weights);
-
-    public unsafe void Backward(Compute compute)
-    {
-        var (dz, dw) = (Z.TargetIfWanted(compute), Weights.TargetIfWanted(compute));
-        compute.For((nint)Z.Shape.Rows, Compute.RowsPerChunk(Z.Shape.Columns), 0, new Gradients(Z.Pointer,
-            Weights.Pointer, Order.Tokens.IdPointer, Order.Slots.IdPointer, Z.Shape.Columns, Y.Gradient.Pointer, dz,
-            dw));
-    }
-
-    private readonly unsafe struct Gradients(float* z, float* weights, int* tokens, int* slots, int columns, float* dy,
-        GradientTarget dz, GradientTarget dw) : IKernel
-    {
-        public void Run<S, V>(nint begin, nint end, Scratch scratch) where S : ISimd<V> where V : unmanaged
-        {
-            for (nint row = begin; row < end; row++)
-            {
-                float* d = dy + (tokens[row] * (nint)columns);
-                if (dw.Pointer != null)
-                    dw.Put<SimdScalar, float>(slots[row],
-                        RowReduce.Sum<S, V, ProductTerm>(columns, new ProductTerm(z + (row * columns), d)));
-                if (dz.Pointer != null)
-                    new ElementwiseLoop<Scaled>(new Scaled(d, weights[slots[row]], dz.At(row * columns)))
-                        .Run<S, V>(0, columns, scratch);
-            }
-        }
-    }
-}
-
-/// <summary>The way of tokens through experts as methods of <see cref="Compute"/>.</summary>
-public static class DispatchExtensions
-{
-    /// <summary>The rows of x [n, C] in the order of experts, [n k, C].</summary>
-    public static unsafe Tensor Dispatch(this Compute compute, Tensor x, Dispatch order)
-    {
-        var y = compute.New(new Shape((int)order.Tokens.Length, x.Shape.Columns));
-        if (x.Shape.Rows != order.Rows.Shape[0])
-            throw new ArgumentException($"dispatch: x {x} has not the {order.Rows.Shape[0]} tokens of the router");
-        compute.For((nint)order.Tokens.Length, Compute.RowsPerChunk(x.Shape.Columns), 0, new DispatchOp.Gather(
-            x.Contiguous("dispatch").Pointer, order.Tokens.IdPointer, x.Shape.Columns, y.Pointer));
-        compute.Record(new DispatchOp(x, order, y));
-        return y;
-    }
 
     /// <summary>
-    /// For each token the sum of what experts made of it, weighed: z [n k, C] in the order of experts gives [n, C].
+    /// For each token the sum of what experts made of it, weighed: z [n k, C] in the order of experts and weights [n, k]
+    /// give [n, C].
     /// </summary>
     /// <exception cref="ArgumentException">z or the weights do not fit the order.</exception>
-    public static unsafe Tensor Combine(this Compute compute, Tensor z, Tensor weights, Dispatch order)
+    public Tensor Combine(Compute compute, Tensor z, Tensor weights)
     {
-        int columns = z.Shape.Columns;
-        if (z.Shape.Rows != order.Tokens.Length || weights.Shape != order.Rows.Shape)
-            throw new ArgumentException(
-                $"combine: z {z} and weights {weights} do not fit {order.Tokens.Length} rows of experts");
-        var y = compute.New(new Shape(order.Rows.Shape[0], columns));
-        compute.For(order.Rows.Shape[0], Compute.RowsPerChunk(columns), 0, new DispatchOp.SumRows(
-            z.Contiguous("combine").Pointer, weights.Contiguous("combine").Pointer, order.Slots.IdPointer,
-            order.Rows.IdPointer, order.Rows.Shape[1], columns, new(y.Pointer, false)));
-        compute.Record(new CombineOp(z, weights, order, y));
-        return y;
+        int slots = (int)Slots.Length;
+        if (z.Shape.Rows != slots || weights.Length != slots || weights.Shape.Rank != 2)
+            throw new ArgumentException($"combine: z {z} and weights {weights} do not fit {slots} rows of experts");
+        var ofRows = compute.SelectRows(weights.Reshape(new Shape(slots, 1)), Slots); // [n k, 1]
+        return compute.ScatterAdd(compute.Multiply(z, ofRows), Tokens, 0, weights.Shape[0]);
     }
 }

@@ -5,9 +5,10 @@ namespace Nano;
 /// all layers are one list of n tokens; f(slot, e) is the share of tokens whose slot-th choice is e, P(e) the mean of
 /// p = softmax(z), and the loss E sum over slots and e of f(slot, e) P(e), which is k when experts are used evenly.
 /// Backward: f is a count and has no gradient, so dp_e = E / n sum_slot f(slot, e) =: g_e and
-/// dz_e = p_e (g_e - sum_j p_j g_j). A product of two means over a batch: of its parts it is another loss.
+/// dz_e = p_e (g_e - sum_j p_j g_j). A product of two means over a batch: of its parts it is another loss. Tokens that
+/// a mask hides count nowhere.
 /// </summary>
-internal readonly record struct BalanceLossOp(Tensor[] Logits, float[] Gradients, Tensor Loss) : IOp
+internal readonly record struct BalanceLossOp(Tensor[] Logits, Tensor? Mask, float[] Gradients, Tensor Loss) : IOp
 {
     public Tensor Output => Loss;
 
@@ -32,8 +33,9 @@ internal readonly record struct BalanceLossOp(Tensor[] Logits, float[] Gradients
                 double mean = 0;
                 for (int e = 0; e < p.Length; e++)
                     mean += (double)p[e] * Gradients[e];
+                float factor = RouterLosses.IsHidden(Mask, row) ? 0 : upstream;
                 for (int e = 0; e < p.Length; e++)
-                    RouterLosses.Put(target, (row * p.Length) + e, upstream * (float)(p[e] * (Gradients[e] - mean)));
+                    RouterLosses.Put(target, (row * p.Length) + e, factor * (float)(p[e] * (Gradients[e] - mean)));
             }
         }
     }
@@ -81,22 +83,28 @@ public static class RouterLosses
     /// <param name="compute">The context to run in.</param>
     /// <param name="logits">Logits [n, E] of each layer.</param>
     /// <param name="experts">Choices [n, k] of each.</param>
+    /// <param name="mask">Numbers [n] of which a 0 hides a token in every layer; null for none.</param>
     /// <exception cref="ArgumentException">The tensors do not fit each other.</exception>
-    public static Tensor BalanceLoss(this Compute compute, IReadOnlyList<Tensor> logits, IReadOnlyList<Tensor> experts)
+    public static Tensor BalanceLoss(this Compute compute, IReadOnlyList<Tensor> logits, IReadOnlyList<Tensor> experts,
+        Tensor? mask = null)
     {
         int count = Check("balance loss", logits);
-        long tokens = Math.Max(1, logits.Sum(tensor => tensor.Shape.Rows));
-        if (experts.Count != logits.Count || Math.Max(1, experts.Sum(tensor => tensor.Shape.Rows)) != tokens)
-            throw new ArgumentException(
-                $"balance loss: choices of {experts.Count} layers for logits of {logits.Count}");
+        if (experts.Count != logits.Count || !logits.Zip(experts, (z, chosen) => chosen.Shape.Rank == 2
+            && chosen.Shape[0] == z.Shape[0] && (mask is null || mask.Length == z.Shape[0])).All(fits => fits))
+            throw new ArgumentException($"balance loss: choices {string.Join(", ", experts)} do not fit logits "
+                + string.Join(", ", logits) + (mask is null ? "" : $" and a mask {mask}"));
+        long tokens = Math.Max(1, logits.Sum(tensor => Seen(tensor, mask)));
         var (chosen, mean) = (new long[count], new double[count]);
         Span<float> p = stackalloc float[count];
         for (int layer = 0; layer < logits.Count && !compute.OnlyPlans; layer++)
         {
-            foreach (int e in experts[layer].Ids)
-                chosen[e]++;
+            int k = experts[layer].Shape[1];
             for (int row = 0; row < logits[layer].Shape.Rows; row++)
             {
+                if (IsHidden(mask, row))
+                    continue;
+                foreach (int e in experts[layer].Ids.Slice(row * k, k))
+                    chosen[e]++;
                 Softmax(logits[layer].Data.Slice(row * count, count), p);
                 for (int e = 0; e < count; e++)
                     mean[e] += p[e];
@@ -112,7 +120,7 @@ public static class RouterLosses
         var loss = compute.New(new Shape());
         if (!compute.OnlyPlans)
             loss.Data[0] = (float)(count * sum);
-        compute.Record(new BalanceLossOp([.. logits], gradients, loss));
+        compute.Record(new BalanceLossOp([.. logits], mask, gradients, loss));
         return loss;
     }
 
@@ -138,7 +146,19 @@ public static class RouterLosses
         return loss;
     }
 
-    private static int Check(string op, IReadOnlyList<Tensor> logits)
+    /// <summary>True if a mask hides a token.</summary>
+    internal static bool IsHidden(Tensor? mask, int row) => mask is not null && mask.Data[row] == 0;
+
+    /// <summary>The tokens of a layer that a mask leaves.</summary>
+    private static long Seen(Tensor logits, Tensor? mask)
+    {
+        long seen = 0;
+        for (int row = 0; row < logits.Shape[0]; row++)
+            seen += IsHidden(mask, row) ? 0 : 1;
+        return seen;
+    }
+
+    internal static int Check(string op, IReadOnlyList<Tensor> logits)
     {
         int count = logits.Count == 0 || logits[0].Shape.Rank != 2 ? 0 : logits[0].Shape[1];
         return count is > 0 and <= MostExperts

@@ -56,9 +56,14 @@ internal sealed class RunEvaluation : IDisposable
         return new EvalEntry((int)step, trainLoss, valLoss, sample, RunHealth.Of(trained.Model, compute));
     }
 
-    /// <summary>Text that the model continues from the default prompt; of characters that is the line feed.</summary>
+    /// <summary>
+    /// Text that the model continues from the default prompt; of characters that is the line feed. Empty for a model
+    /// that is not causal.
+    /// </summary>
     public string Sample(int length, ulong seed)
     {
+        if (!options.Model.IsCausal)
+            return "";
         var tokens = generator.Continue(Prompt.Default(tokenizer), new SamplerOptions { Seed = seed });
         return tokenizer.Decode([.. tokens.Take(length)]);
     }

@@ -106,13 +106,16 @@ internal sealed class RunRecorder : IDisposable
         history!.Add(entry);
     }
 
-    /// <summary>Adds a step to the log, with the norms of its gradients block by block every ten steps.</summary>
-    public StepDone Write(StepDone done, TrainOptions options, double flopsPerToken, GradientNorm norm)
+    /// <summary>
+    /// Adds a step to the log, with the norms of its gradients and the loads of experts block by block every ten steps.
+    /// </summary>
+    public StepDone Write(StepDone done, TrainOptions options, double flopsPerToken, ITrainStep step)
     {
+        bool byBlock = done.Step == 1 || done.Step % GradNormsEvery == 0;
         double tokensPerSecond = options.TokensPerStep / done.Milliseconds * 1000;
         Write(new StepEntry((int)done.Step, done.Result.Loss, done.LearningRate, done.Result.GradientNorm,
             done.Milliseconds, tokensPerSecond, tokensPerSecond * flopsPerToken / 1e9,
-            done.Step == 1 || done.Step % GradNormsEvery == 0 ? norm.ByGroup() : null));
+            byBlock ? step.Norm.ByGroup() : null, byBlock ? step.Loads?.ByBlock() : null));
         return done;
     }
 

@@ -133,7 +133,7 @@ public sealed class Trainer : IDisposable
                 trained.Update(learningRate, result);
             (loss, tokens) = (result.Loss, tokens + Options.TokensPerStep);
             var done = new StepDone(step, result, learningRate, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            yield return recorder.Write(done, Options, FlopsPerToken, trained.Step.Norm);
+            yield return recorder.Write(done, Options, FlopsPerToken, trained.Step);
             if (spike is not null)
             {
                 long at = step;

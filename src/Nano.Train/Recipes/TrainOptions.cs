@@ -82,6 +82,12 @@ public sealed record TrainOptions
     /// </summary>
     public double ZLoss { get; init; }
 
+    /// <summary>
+    /// The change of the biases by which experts are chosen after each step, see <see cref="RouterBias"/>; 0 leaves
+    /// them as they are.
+    /// </summary>
+    public double RouterBiasRate { get; init; }
+
     /// <summary>Updates.</summary>
     public required int Steps { get; init; }
 
@@ -200,6 +206,9 @@ public sealed record TrainOptions
             throw new NanoException(
                 "`optimizer` sophia draws labels for every position, and packed rows have some without a target",
                 "leave out `pack`, or take another optimizer");
+        if (RouterBiasRate > 0 && !Model.ChoosesExpertsWithBias)
+            throw new NanoException($"`router_bias_rate` {RouterBiasRate} moves the biases of DeepSeek-V3's routers, "
+                + $"and a model of type {Model.ModelType} has none", "leave it out");
         Optimizer.Validate();
         Schedule.Validate(WarmupSteps, Steps);
     }

@@ -202,5 +202,5 @@ public sealed record TrainSetting : Setting
     internal static int ParseWhole(string text) =>
         int.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
-    private static double Real(string text) => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
+    internal static double Real(string text) => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
 }

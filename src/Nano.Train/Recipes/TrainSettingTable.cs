@@ -131,6 +131,15 @@ internal static class TrainSettingTable
         {
             Range = NumberRange.NotNegative,
         },
+        new("router_bias_rate", SettingKind.Number, "Change after each step of the biases by which DeepSeek-V3's "
+            + "experts are chosen, towards even use, such as 1e-3; 0 leaves them as they are",
+            o => o.RouterBiasRate != 0 ? o.RouterBiasRate.ToString(System.Globalization.CultureInfo.InvariantCulture)
+                : null,
+            (o, text) => o with { RouterBiasRate = Real(text) })
+        {
+            Range = NumberRange.NotNegative,
+            DefaultSource = "0",
+        },
         Word("fake_quant", "Quantisation-aware training: type to whose numbers the matrices in blocks are rounded "
             + "while losses and gradients are computed, for models that will be quantised", FakeQuantTypes,
             o => o.FakeQuant, (o, value) => o with { FakeQuant = value }) with

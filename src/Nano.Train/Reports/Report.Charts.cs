@@ -30,6 +30,7 @@ public static partial class Report
             .Append(Small("Throughput", "tokens/s", "N0", speed))
             .Append("</div>\n");
         Blocks(page, history.GroupNorms);
+        Loads(page, history.Loads);
         Health(page, [.. history.Evaluations.Where(e => e.Health is not null)]);
     }
 
@@ -71,6 +72,20 @@ public static partial class Report
         string Color(string name) => Array.IndexOf(blocks, name) is >= 0 and int block
             ? Invariant($"hsl({205 + (110 * block / Math.Max(1, blocks.Length - 1))} 62% 52%)")
             : name switch { "embed" => "hsl(30 85% 45%)", "final_norm" => "hsl(160 60% 38%)", _ => "hsl(0 60% 50%)" };
+    }
+
+    /// <summary>The least and the most used expert of the first and the last mixture; 1 is even use.</summary>
+    private static void Loads(StringBuilder page, LoadCurves loads)
+    {
+        if (loads.All.All(curve => curve.Count == 0)) return;
+        List<ChartSeries> series = [];
+        foreach (var (name, (least, most)) in loads.Layers.Where((_, i) => i == 0 || i == loads.Layers.Count - 1))
+        {
+            series.Add(new($"{name}, least used", ChartMark.Line, least.Points));
+            series.Add(new($"{name}, most used", ChartMark.Line, most.Points));
+        }
+        page.Append(new SvgChart("Load of experts", "of even", "0.00", WideChart, 260, true, [.. series])
+            .RenderWide(" style=\"margin-top:30px\""));
     }
 
     /// <summary>Adds the charts of what each evaluation measures besides the losses.</summary>

@@ -126,6 +126,9 @@ public sealed class RunHistory
     /// <summary>The gradient norm of each part of the model, by its name.</summary>
     internal OrderedDictionary<string, Curve> GroupNorms { get; } = [];
 
+    /// <summary>The loads of the experts of each block that is a mixture.</summary>
+    internal LoadCurves Loads { get; } = new();
+
     /// <summary>The numbers that are judged, in the order of the log.</summary>
     internal IReadOnlyList<RunSignal> Signals => signals;
 
@@ -189,6 +192,8 @@ public sealed class RunHistory
         GradNorm.Add(step.Step, step.GradNorm);
         Speed.Add(step.Step, step.TokensPerSecond);
         ShareOfPeak.Add(step.Step, 100 * step.Gflops / peak);
+        if (step.ExpertLoads is { } loads)
+            Loads.Add(step.Step, loads);
         if (step.GradNorms is not { } norms)
             return;
         if (GroupNorms.Values.All(curve => curve.Count == 0))
@@ -222,7 +227,8 @@ public sealed class RunHistory
     /// <summary>Takes out the steps after one that a rollback has returned to.</summary>
     private void Undo(int backTo)
     {
-        foreach (var curve in (Curve[])[Loss, LearningRate, GradNorm, Speed, ShareOfPeak, .. GroupNorms.Values])
+        foreach (var curve in (Curve[])[Loss, LearningRate, GradNorm, Speed, ShareOfPeak, .. GroupNorms.Values,
+            .. Loads.All])
             curve.DropAfter(backTo);
         if (BrokenStep > backTo)
             BrokenStep = null;

@@ -60,6 +60,7 @@ public sealed record StartEntry(string From, string Sha256, double ValLoss) : Ru
 /// <param name="Gflops">Arithmetic of the model done, in GFLOP/s.</param>
 /// <param name="GradNorms">Norm of the gradient of each part of the model (embed, block0 ...);
 /// absent from most steps, and from logs before these were kept.</param>
+/// <param name="ExpertLoads">Tokens of each expert of each block that is a mixture; likewise.</param>
 public sealed record StepEntry(
     int Step,
     double TrainLoss,
@@ -69,7 +70,9 @@ public sealed record StepEntry(
     double TokensPerSecond,
     double Gflops,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-        OrderedDictionary<string, double>? GradNorms = null) : RunLogEntry;
+        OrderedDictionary<string, double>? GradNorms = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        OrderedDictionary<string, long[]>? ExpertLoads = null) : RunLogEntry;
 
 /// <summary>An evaluation between steps.</summary>
 /// <param name="Step">Steps done so far.</param>
@@ -122,7 +125,7 @@ public sealed record ProfileEntry(int Steps, double MsPerStep, IReadOnlyList<Pro
 
 /// <summary>
 /// Strict on purpose: a missing, unknown or repeated key is an error, so that rewriting a log on
-/// resume loses nothing. What was added since the first logs (grad_norms, health, profile) is
+/// resume loses nothing. What was added since the first logs (grad_norms, expert_loads, health, profile) is
 /// optional: old logs read as before, and come out of a rewrite as they went in.
 /// </summary>
 [JsonSourceGenerationOptions(

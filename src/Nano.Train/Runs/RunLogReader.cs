@@ -123,6 +123,7 @@ internal static class RunLogReader
     private static string? NullIn(RunLogEntry entry) => entry switch
     {
         RunEntry run when run.Config.ContainsValue(null!) => "config",
+        StepEntry { ExpertLoads: { } loads } when loads.ContainsValue(null!) => "expert_loads",
         ProfileEntry profile when profile.Rows.Contains(null!) => "rows",
         _ => null,
     };

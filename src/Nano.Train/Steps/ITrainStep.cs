@@ -13,6 +13,9 @@ public interface ITrainStep : IDisposable
     /// <summary>The norms of the last gradients, block by block.</summary>
     GradientNorm Norm { get; }
 
+    /// <summary>Tokens of each expert in the last step; null if the model has no experts.</summary>
+    RouterLoads? Loads { get; }
+
     /// <summary>
     /// Number of batches that the run has skipped: step s takes batch number s plus this.
     /// </summary>

@@ -49,6 +49,7 @@ public sealed class TrainStep : ITrainStep
         model.Parameters.EnableGradients();
         Optimizer = OptimizerKind.Create(model.Parameters.All, options.Optimizer);
         Norm = new GradientNorm(model.Parameters.All);
+        Loads = model.NewLoads();
     }
 
     /// <inheritdoc/>
@@ -59,6 +60,9 @@ public sealed class TrainStep : ITrainStep
 
     /// <inheritdoc/>
     public GradientNorm Norm { get; }
+
+    /// <inheritdoc/>
+    public RouterLoads? Loads { get; }
 
     /// <inheritdoc/>
     public ITokenLosses Losses => rounded is null ? new ModelLosses(model, compute)
@@ -97,6 +101,7 @@ public sealed class TrainStep : ITrainStep
         {
             Optimizer.BeforeStep(compute, drawnLabels);
             model.Parameters.ForgetGradients();
+            Loads?.Clear();
             double loss = AddGradients(step, null);
             double norm = Norm.Measure(compute);
             return double.IsFinite(norm) ? new StepResult(loss, norm) : throw check.BadGradient(step);
@@ -114,6 +119,8 @@ public sealed class TrainStep : ITrainStep
         try
         {
             Optimizer.Step(compute, learningRate, GradientNorm.ClipScale(gradients.GradientNorm, options.ClipNorm));
+            if (Loads is not null && options.RouterBiasRate > 0)
+                model.MoveBiases(Loads, (float)options.RouterBiasRate);
         }
         finally
         {
@@ -160,6 +167,7 @@ public sealed class TrainStep : ITrainStep
                     Segments = Segments(ids),
                     Masks = draws is null ? Masks(step, micro) : null,
                     Keep = options.KeptActivations,
+                    Loads = draws is null ? Loads : null,
                 };
                 var (loss, nll) = model.Loss(compute, ids, targets, LossOf(counted, micro, draws), pass);
                 foreach (float value in nll.Data)

@@ -16,14 +16,27 @@ internal static partial class GradCases
             foreach (var scoring in Enum.GetValues<RouterScoring>())
                 yield return Router($"router, {scoring}, {(normalises ? "divided by the sum" : "undivided")}",
                     new RouterRule(Chosen, scoring, normalises, 2.5f, Groups: 3, GroupsChosen: 2));
-        yield return new("dispatch", typeof(DispatchOp), r => [r.Normal(Tokens, 5)],
-            (c, x) => c.Dispatch(x[0], new Dispatch(c, ChoiceIds, Experts)),
+        yield return new("rows of experts", typeof(GatherOp), r => [r.Normal(Tokens, 5)],
+            (c, x) => c.SelectRows(x[0], new Dispatch(c, ChoiceIds, Experts).Tokens),
             x => [.. SortedRows().SelectMany(row => x[0].Skip(row.Token * 5).Take(5))], 0, 2);
-        yield return new("combine", typeof(CombineOp), r => [r.Normal(Tokens * Chosen, 5), r.Normal(Tokens, Chosen)],
-            (c, x) => c.Combine(x[0], x[1], new Dispatch(c, ChoiceIds, Experts)), Combined, 4, 8);
+        yield return new("combine", typeof(ScatterAddOp), r => [r.Normal(Tokens * Chosen, 5), r.Normal(Tokens, Chosen)],
+            (c, x) => new Dispatch(c, ChoiceIds, Experts).Combine(c, x[0], x[1]), Combined, 4, 8);
+        yield return new("experts that choose", typeof(ScatterAddOp),
+            r => [r.Normal(3 * Experts, 5), r.Normal(Tokens, Experts)],
+            (c, x) => new ExpertChoice(c, x[1], 3).Combine(c, x[0], x[1]), Chosen3, 4, 8);
         yield return new("balance loss", typeof(BalanceLossOp),
             r => [r.Normal(Tokens, Experts), r.Normal(Tokens, Experts)],
-            (c, x) => c.BalanceLoss(x, [ChoiceIds, ChoiceIds]), Balance, 4, 8);
+            (c, x) => c.BalanceLoss(x, [ChoiceIds, ChoiceIds]), x => Balance(x, [.. Enumerable.Range(0, Tokens)]), 4,
+            8);
+        yield return new("balance loss of tokens that a mask leaves", typeof(BalanceLossOp),
+            r => [r.Normal(Tokens, Experts), r.Normal(Tokens, Experts)],
+            (c, x) => c.BalanceLoss(x, [ChoiceIds, ChoiceIds], Tensor.From(new Shape(Tokens), [1, 1, 0, 1, 0, 1, 1])),
+            x => Balance(x, [0, 1, 3, 5, 6]), 4, 8);
+        foreach (var scoring in Enum.GetValues<RouterScoring>())
+            yield return new($"sequence balance loss, {scoring}", typeof(SequenceBalanceLossOp),
+                r => [r.Normal(6, Experts), r.Normal(6, Experts)],
+                (c, x) => c.SequenceBalanceLoss(x, [SequenceChoices, SequenceChoices], scoring, 3),
+                x => SequenceBalance(x, scoring), 4, 8);
         yield return new("router z-loss", typeof(RouterZLossOp),
             r => [r.Normal(Tokens, Experts), r.Normal(Tokens, Experts)],
             (c, x) => c.RouterZLoss(x),
@@ -62,12 +75,48 @@ internal static partial class GradCases
         return y;
     }
 
-    private static double[] Balance(double[][] x)
+    /// <summary>Of z [E 3, 5] and scores [n, E], each expert's three best tokens in their order.</summary>
+    private static double[] Chosen3(double[][] x)
+    {
+        var y = new double[Tokens * 5];
+        for (int e = 0; e < Experts; e++)
+        {
+            int[] best = [.. Enumerable.Range(0, Tokens).OrderByDescending(token => x[1][(token * Experts) + e]).Take(3)
+                .Order()];
+            for (int i = 0; i < 15; i++)
+                y[(best[i / 5] * 5) + (i % 5)] += x[1][(best[i / 5] * Experts) + e] * x[0][(e * 15) + i];
+        }
+        return y;
+    }
+
+    private static double[] Balance(double[][] x, int[] seen)
     {
         double loss = 0;
         for (int e = 0; e < Experts; e++)
-            loss += Experts * ((double)Choices.Count(choice => choice == e) / Tokens)
-                * x.SelectMany(logits => logits.Chunk(Experts)).Average(z => Math.Exp(z[e] - LogSumExp(z)));
+            loss += Experts * (seen.Sum(token => Choices.Skip(token * Chosen).Take(Chosen).Count(choice => choice == e))
+                / (double)seen.Length)
+                * x.SelectMany(logits => seen.Select(logits.Chunk(Experts).ElementAt))
+                    .Average(z => Math.Exp(z[e] - LogSumExp(z)));
         return [loss];
     }
+
+    private static Tensor SequenceChoices => Tensor.FromIds(new Shape(6, Chosen), Choices.AsSpan(0, 6 * Chosen));
+
+    /// <summary>Two sequences of three tokens in each of two layers.</summary>
+    private static double[] SequenceBalance(double[][] x, RouterScoring scoring)
+    {
+        double loss = 0;
+        foreach (var layer in x)
+            for (int sequence = 0; sequence < 2; sequence++)
+                for (int e = 0; e < Experts; e++)
+                {
+                    int chosen = Choices.Skip(sequence * 3 * Chosen).Take(3 * Chosen).Count(choice => choice == e);
+                    loss += (double)Experts / (Chosen * 3) * chosen * layer.Chunk(Experts).Skip(sequence * 3).Take(3)
+                        .Average(z => Share(z, e, scoring)) / 2;
+                }
+        return [loss];
+    }
+
+    private static double Share(double[] z, int e, RouterScoring scoring) => scoring == RouterScoring.Softmax
+        ? Math.Exp(z[e] - LogSumExp(z)) : 1 / (1 + Math.Exp(-z[e])) / z.Sum(value => 1 / (1 + Math.Exp(-value)));
 }

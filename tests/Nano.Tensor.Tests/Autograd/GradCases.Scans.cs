@@ -87,7 +87,7 @@ internal static partial class GradCases
     }
 
     private static GradCase LinearAttention(string name, int batch, int times, int heads, int keys, int values,
-        bool state) => new(name, typeof(LinearAttentionOp),
+        bool state) => new(name, typeof(RetentionOp),
         r => [AwayFromZero(r.Normal(batch, times, heads * keys)), AwayFromZero(r.Normal(batch, times, heads * keys)),
             r.Normal(batch, times, heads * values),
             .. State(r, state, batch, heads, keys, values + 1).Select(s => Scaled(Negative(s), -1))],

@@ -90,7 +90,8 @@ public class BitwiseTests
             var logits = c.Linear(x[0], x[1], null);
             var (experts, weights) = c.Router(logits, new RouterRule(3));
             var order = new Dispatch(c, experts, 7);
-            var y = c.Sum(c.Combine(c.Dispatch(x[0], order), weights, order));
+            var y = c.Sum(order.Combine(c, c.SelectRows(x[0], order.Tokens), weights));
+            y = c.Add(y, c.SequenceBalanceLoss([logits], [experts], RouterScoring.Sigmoid, 151));
             return c.Add(c.Add(y, c.BalanceLoss([logits], [experts])), c.RouterZLoss([logits]));
         }),
         .. ScanCases.All.Select(test => new BitCase(test.Name, test.Inputs, test.Run)),

@@ -93,7 +93,7 @@ internal static class ScanCases
         new("retention", r => [r.Normal(2, 37, 3 * 5), r.Normal(2, 37, 3 * 5), r.Normal(2, 37, 3 * 21)],
             (c, x) => c.Retention(x[0], x[1], x[2], Gammas).Y),
         new("linear attention", r => [r.Normal(2, 37, 3 * 5), r.Normal(2, 37, 3 * 5), r.Normal(2, 37, 3 * 21)],
-            (c, x) => c.LinearAttention(x[0], x[1], x[2], 3).Y),
+            (c, x) => c.LinearAttention(x[0], x[1], c.Scale(x[2], 1), 3).Y), // a view of an input would be an object
         new("wkv7", r => [.. Enumerable.Range(0, 6).Select(i => Steps(r.Normal(2, 37, 3 * (i == 3 ? 21 : 5))))],
             (c, x) => c.Wkv7(x[0], x[1], x[2], x[3], x[4], x[5], 3).Y),
         new("gated delta rule", r => [r.Normal(2, 37, 3 * 5), Steps(r.Normal(2, 37, 3 * 5)), r.Normal(2, 37, 3 * 21),

@@ -72,7 +72,8 @@ public sealed class Decoder : LanguageModel
 
     private IFeedForward FeedForward(Parameters parameters, int layer, string name) =>
         config.Mixture is { } mixture && !mixture.IsDense(layer)
-            ? new Mixture(mixture, parameters, layer, name, config.Channels, config.Activation)
+            ? new Mixture(mixture, parameters, layer, name, config.Channels, config.Activation,
+                config.IsGated)
             : Nano.FeedForward.Declare(parameters, name, layer, config.Channels, config.Intermediate, config.Activation,
                 config.IsGated, config.MlpBias);
 
@@ -85,22 +86,36 @@ public sealed class Decoder : LanguageModel
     /// <inheritdoc/>
     protected override Pass BeginLosses(Pass pass)
     {
-        if (config.Mixture is not ({ BalanceLoss: > 0 } or { ZLoss: > 0 }))
+        if (config.Mixture is not ({ BalanceLoss: > 0 } or { ZLoss: > 0 } or { SequenceLoss: > 0 }))
             return pass;
         return pass.Keep == Keep.All ? pass with { Routings = pass.Routings ?? [] }
             : throw new NanoException("a model with losses of routers retains its blocks as they were computed",
-                "train without recomputation and with activations in float32, or set both factors to 0");
+                "train without recomputation and with activations in float32, or set their factors to 0");
     }
 
     /// <inheritdoc/>
     protected override IEnumerable<(Tensor Loss, float Factor)> LayerLosses(Compute c,
-        IReadOnlyList<Routing> routings)
+        IReadOnlyList<Routing> routings, int length)
     {
-        Tensor[] logits = [.. routings.Select(routing => routing.Logits)];
+        Tensor[] logits = [.. routings.Select(routing => routing.Logits)],
+            experts = [.. routings.Select(routing => routing.Experts)];
         if (config.Mixture!.BalanceLoss is > 0 and var balance)
-            yield return (c.BalanceLoss(logits, [.. routings.Select(routing => routing.Experts)]), balance);
+            yield return (c.BalanceLoss(logits, experts), balance);
+        if (config.Mixture.SequenceLoss is > 0 and var sequence)
+            yield return (c.SequenceBalanceLoss(logits, experts, config.Mixture.Rule.Scoring, length), sequence);
         if (config.Mixture.ZLoss is > 0 and var z)
             yield return (c.RouterZLoss(logits), z);
+    }
+
+    /// <inheritdoc/>
+    public override RouterLoads? NewLoads() => config.Mixture is not { } mixture ? null
+        : new(Enumerable.Range(0, layers.Length).Where(layer => !mixture.IsDense(layer)), mixture.Experts);
+
+    /// <inheritdoc/>
+    public override void MoveBiases(RouterLoads loads, float rate)
+    {
+        foreach (var layer in layers)
+            (layer.Mlp as Mixture)?.MoveBias(loads, rate);
     }
 
     /// <inheritdoc/>

@@ -159,6 +159,12 @@ public sealed partial record DecoderConfig : ModelConfig
     internal override LanguageModel NewModel(Parameters parameters) => new Decoder(this, parameters);
 
     /// <inheritdoc/>
+    public override bool IsCausal => Mixture is not { ExpertsChoose: true };
+
+    /// <inheritdoc/>
+    public override bool ChoosesExpertsWithBias => Mixture is { ChoosesWithBias: true };
+
+    /// <inheritdoc/>
     public override string ModelType => Family == DecoderFamily.Llama ? Published()?.Type ?? "llama"
         : DecoderFamilies.Of(Family).ModelType;
 

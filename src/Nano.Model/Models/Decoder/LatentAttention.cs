@@ -21,14 +21,8 @@ public sealed record LatentConfig(int QueryRank, int Rank, int PlainDim, int Rot
 
 /// <summary>
 /// Multi-head latent attention (DeepSeek-AI, "DeepSeek-V2", 2024). Keys and values of all heads come from one latent
-/// c = norm(W_a x) of r channels, and a rotated key that heads share: only these are cached. Two forms give the same
-/// numbers but for rounding:
-/// <code>
-/// naive      k_h = [W_k,h c, k_rope], v_h = W_v,h c; softmax(scale q_h . k_h) v_h
-/// absorbed   q_h' = [W_k,h^T q_h, q_rope]; o_h = softmax(scale q_h' . [c, k_rope]) c; W_v,h o_h
-/// </code>
-/// The naive form has fewer operations where all positions are new, as in training; the absorbed one reads r + rope
-/// numbers for each position before, and serves decoding.
+/// c = norm(W_a x), and a rotated key that heads share: only these are cached. Where all positions are new, as in
+/// training, it runs in the naive form of <see cref="LatentForms"/>, with a cache in the absorbed one.
 /// </summary>
 internal sealed class LatentAttention : IDecoderAttention
 {
@@ -78,7 +72,8 @@ internal sealed class LatentAttention : IDecoderAttention
         pass.Watch?.Invoke($"cache{layer}.latent", compressed);
         pass.Watch?.Invoke($"cache{layer}.rope_key", key);
         return output.Forward(c, pass.Cache is { } cache ? Absorbed(c, queries, compressed, key, cache)
-            : Naive(c, queries, compressed, key, pass));
+            : c.LatentAttention(Forms, queries, keysAndValues.Forward(c, compressed), key,
+                Options(config.Heads) with { Segments = pass.Segments }));
     }
 
     private AttentionOptions Options(int keyHeads) => new(config.Heads, keyHeads)
@@ -86,29 +81,14 @@ internal sealed class LatentAttention : IDecoderAttention
         Scale = config.AttentionScale > 0 ? config.AttentionScale : (float)(1 / Math.Sqrt(config.HeadDim)),
     };
 
-    private Tensor Naive(Compute c, Tensor queries, Tensor compressed, Tensor key, Pass pass)
-    {
-        int B = queries.Shape[0], T = queries.Shape[1], H = config.Heads, n = sizes.PlainDim, r = sizes.RotaryDim,
-            v = sizes.ValueDim;
-        var perHead = keysAndValues.Forward(c, compressed).Reshape(new Shape(B, T, H, n + v));
-        var shared = c.Expand(key.Reshape(new Shape(B, T, 1, r)), new Shape(B, T, H, r));
-        var keys = c.Concat(3, c.Slice(perHead, 3, 0, n), shared).Reshape(new Shape(B, T, H * (n + r)));
-        var values = c.Contiguous(c.Slice(perHead, 3, n, v)).Reshape(new Shape(B, T, H * v));
-        return c.Attention(queries, keys, values, Options(H) with { Segments = pass.Segments });
-    }
-
     private Tensor Absorbed(Compute c, Tensor queries, Tensor compressed, Tensor key, KvCache cache)
     {
-        int B = queries.Shape[0], T = queries.Shape[1], H = config.Heads, n = sizes.PlainDim, r = sizes.RotaryDim,
-            v = sizes.ValueDim, rank = sizes.Rank;
-        var weights = keysAndValues.Weight.Reshape(new Shape(H, n + v, rank));
-        var perHead = queries.Reshape(new Shape(B * T, H, n + r));
-        var plain = c.Permute(c.Slice(perHead, 2, 0, n), 1, 0, 2); // [H, B T, n]
-        var absorbed = c.Permute(c.MatMul(plain, c.Slice(weights, 1, 0, n)), 1, 0, 2); // [B T, H, rank]
-        var whole = c.Concat(2, absorbed, c.Slice(perHead, 2, n, r)).Reshape(new Shape(B, T, H * (rank + r)));
-        var o = cache.Attend(c, layer, whole, c.Concat(2, compressed, key), compressed, Options(1)); // [B, T, H * rank]
-        var byHead = c.Permute(o.Reshape(new Shape(B * T, H, rank)), 1, 0, 2); // [H, B T, rank]
-        var values = c.MatMul(byHead, c.Slice(weights, 1, n, v), transposeB: true); // [H, B T, v]
-        return c.Permute(values, 1, 0, 2).Reshape(new Shape(B, T, H * v));
+        var forms = Forms;
+        var o = cache.Attend(c, layer, c.AbsorbedQueries(forms, queries, keysAndValues.Weight),
+            c.Concat(2, compressed, key), compressed, Options(1)); // [B, T, H * rank]
+        return c.AbsorbedValues(forms, o, keysAndValues.Weight);
     }
+
+    private LatentSizes Forms =>
+        new(config.Heads, sizes.Rank, sizes.PlainDim, sizes.RotaryDim, sizes.ValueDim);
 }

@@ -15,10 +15,12 @@ internal static class MixtureKeys
             Activation = FamilyKeys.Activation(file, "hidden_act", ActivationKind.Silu),
             Window = file.Int("sliding_window") ?? 0,
             Mixture = new(file.Int("num_local_experts") ?? 8, config.Intermediate,
-                new RouterRule(file.Int("num_experts_per_tok") ?? 2))
+                new RouterRule(file.Int("num_experts_per_tok") ?? 2, Normalises: file.Bool("norm_topk_prob") ?? true))
             {
-                BalanceLoss = file.Float("router_aux_loss_coef") ?? 0.001f,
+                ExpertsChoose = ExpertsChoose(file),
+                BalanceLoss = file.Float("router_aux_loss_coef") ?? (ExpertsChoose(file) ? 0 : 0.001f),
                 ZLoss = file.Float("router_z_loss_coef") ?? 0,
+                SequenceLoss = file.Float("router_sequence_loss_coef") ?? 0,
             },
         }, file);
     }
@@ -28,6 +30,8 @@ internal static class MixtureKeys
         FamilyKeys.WriteSizes(json, config, "rms_norm_eps", "hidden_act");
         FamilyKeys.WriteWindow(json, config);
         json.WriteNumber("num_local_experts", config.Mixture!.Experts);
+        if (!config.Mixture.Rule.Normalises)
+            json.WriteBoolean("norm_topk_prob", false);
         WriteRouter(json, config.Mixture);
     }
 
@@ -46,8 +50,10 @@ internal static class MixtureKeys
             {
                 Every = file.Int("decoder_sparse_step") ?? 1,
                 DenseLayers = [.. file.Ints("mlp_only_layers")],
-                BalanceLoss = file.Float("router_aux_loss_coef") ?? 0.001f,
+                ExpertsChoose = ExpertsChoose(file),
+                BalanceLoss = file.Float("router_aux_loss_coef") ?? (ExpertsChoose(file) ? 0 : 0.001f),
                 ZLoss = file.Float("router_z_loss_coef") ?? 0,
+                SequenceLoss = file.Float("router_sequence_loss_coef") ?? 0,
             },
         }, file);
     }
@@ -93,6 +99,9 @@ internal static class MixtureKeys
                 ChoosesWithBias = true,
                 SharedWidth = width * (file.Int("n_shared_experts") ?? 0),
                 FirstDense = file.Int("first_k_dense_replace") ?? 0,
+                SequenceLoss = file.Bool("seq_aux") ?? true ? file.Float("aux_loss_alpha") ?? 0 : 0,
+                BalanceLoss = file.Bool("seq_aux") ?? true ? 0 : file.Float("aux_loss_alpha") ?? 0,
+                ZLoss = file.Float("router_z_loss_coef") ?? 0,
             },
         };
         config = DecoderConfig.WithRope(config, file);
@@ -127,13 +136,32 @@ internal static class MixtureKeys
         json.WriteBoolean("norm_topk_prob", mixture.Rule.Normalises);
         json.WriteString("scoring_func", "sigmoid");
         json.WriteString("topk_method", "noaux_tc");
+        if (mixture.SequenceLoss + mixture.BalanceLoss > 0)
+        {
+            FamilyKeys.WriteFloat(json, "aux_loss_alpha", mixture.SequenceLoss + mixture.BalanceLoss);
+            json.WriteBoolean("seq_aux", mixture.SequenceLoss > 0);
+        }
+        if (mixture.ZLoss != 0)
+            FamilyKeys.WriteFloat(json, "router_z_loss_coef", mixture.ZLoss);
     }
+
+    /// <summary>Nano's own key: "tokens" choose their experts, or "experts" their tokens.</summary>
+    private static bool ExpertsChoose(ConfigJson file) => file.String("router_choice") switch
+    {
+        null or "tokens" => false,
+        "experts" => true,
+        var choice => throw file.Bad($"'router_choice' is {Quoted.Of(choice)}; supported: tokens, experts"),
+    };
 
     private static void WriteRouter(Utf8JsonWriter json, MixtureConfig mixture)
     {
+        if (mixture.ExpertsChoose)
+            json.WriteString("router_choice", "experts");
         json.WriteNumber("num_experts_per_tok", mixture.Rule.Chosen);
         FamilyKeys.WriteFloat(json, "router_aux_loss_coef", mixture.BalanceLoss);
         if (mixture.ZLoss != 0)
             FamilyKeys.WriteFloat(json, "router_z_loss_coef", mixture.ZLoss);
+        if (mixture.SequenceLoss != 0)
+            FamilyKeys.WriteFloat(json, "router_sequence_loss_coef", mixture.SequenceLoss);
     }
 }
