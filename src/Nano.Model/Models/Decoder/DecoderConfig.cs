@@ -168,11 +168,17 @@ public sealed partial record DecoderConfig : ModelConfig
     /// <inheritdoc/>
     internal override string OptionalPrefix => DecoderFamilies.Of(Family).OptionalPrefix;
 
-    /// <summary>A cache; of latent attention it holds latents and rotated keys.</summary>
-    public override KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) => Latent is null
-        ? base.NewCache(rows, positions, type)
-        : type == WeightType.F32 ? new(Layers, positions, Latent.Rank + Latent.RotaryDim, rows,
-            valueChannels: Latent.Rank)
+    /// <summary>Of latent attention a cache holds latents and rotated keys.</summary>
+    internal override IReadOnlyList<CacheLayer> CacheLayers => [.. Enumerable.Range(0, Layers).Select(layer =>
+        Latent is { } latent ? new CacheLayer(latent.Rank + latent.RotaryDim, latent.Rank)
+            : new CacheLayer(KvHeads * HeadDim, KvHeads * HeadDim) { Window = WindowOf(layer) })];
+
+    /// <inheritdoc/>
+    public override int? LengthOfOtherKeys =>
+        RopeScaling is RopeScaling.LongRope { OriginalContext: var original } ? original : null;
+
+    internal override WeightType FittingCache(WeightType type) => Latent is null ? base.FittingCache(type)
+        : type == WeightType.F32 ? type
         : throw new NanoException($"latents are cached in float32, not in {type}", "take f32");
 
     /// <summary>Number of keys that a query of a layer sees; 0 for all.</summary>
