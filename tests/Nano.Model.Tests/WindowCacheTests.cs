@@ -25,6 +25,11 @@ public class WindowCacheTests
     {
         ["alternating"] = Alternating,
         ["all windows, longer than a block of keys"] = Alternating with { FullEvery = 0, Window = 130 },
+        ["attention and mixers"] = Alternating with
+        {
+            FullEvery = 0,
+            Hybrid = new(new(20, 5, 4, 1e-5f) { StepRank = 3, NormsInputs = true }, 3, 1),
+        },
         ["slopes"] = Alternating with { Positions = PositionKind.Slopes, FullEvery = 0, Window = 7 },
     };
 
@@ -150,6 +155,16 @@ public class WindowCacheTests
         for (int i = 0; i < count; i++)
             text.Add(Sampler.ArgMax(Models.Logits(model, compute, [.. text]).AsSpan()[^model.Config.VocabSize..]));
         return [.. text.Skip(ids.Length)];
+    }
+
+    [Fact]
+    public void Documents_are_refused_where_a_state_would_go_from_one_into_the_next()
+    {
+        using var model = Models.Random(Configs["attention and mixers"]);
+        using var compute = new Compute(1);
+        Assert.Contains("carries its state", Assert.Throws<NanoException>(() => model.Forward(compute,
+            new Tensor(new Shape(1, 6), DType.Int32), new() { Segments = new Segments(compute, 2, 4) })).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

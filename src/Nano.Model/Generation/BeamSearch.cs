@@ -140,7 +140,7 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
             : decoder.Next([.. going.Select(path => path.Row)], [.. going.Select(path => path.Ids[^1])]);
     }
 
-    /// <summary>The same, with all keys made anew.</summary>
+    /// <summary>These logits, with all keys made anew.</summary>
     private Tensor ReadAgain(Path[] going)
     {
         for (int row = 0; row < options.Beams; row++)

@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>What a cache holds of a layer for each text.</summary>
+/// <summary>The part of a cache that is of one layer, for each text.</summary>
 /// <param name="KeyChannels">KV * D, channels of a position's keys; 0 if there are no keys and values.</param>
 /// <param name="ValueChannels">KV * Dv, channels of a position's values.</param>
 public sealed record CacheLayer(int KeyChannels, int ValueChannels)

@@ -83,8 +83,8 @@ public abstract record ModelConfig : ArchitectureConfig
     public long CacheBytes(int positions) => CacheLayers.Sum(layer => layer.Bytes(positions));
 
     /// <summary>
-    /// The length beyond which the keys of all positions of a text are others, so that a cache which holds so many is
-    /// filled anew; null if there is none.
+    /// The length beyond which the keys of all positions of a text are others, so that a cache which holds that many
+    /// is filled anew; null if there is none.
     /// </summary>
     public virtual int? LengthOfOtherKeys => null;
 
@@ -96,7 +96,10 @@ public abstract record ModelConfig : ArchitectureConfig
     public virtual KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) =>
         new(CacheLayers, positions, rows, FittingCache(type));
 
-    /// <summary>What a cache holds of each layer.</summary>
+    /// <summary>True if a state goes from each position to the next, also from one document to another.</summary>
+    internal virtual bool CarriesStates => false;
+
+    /// <summary>The parts of a cache, one for each layer.</summary>
     internal virtual IReadOnlyList<CacheLayer> CacheLayers =>
         [.. Enumerable.Repeat(new CacheLayer(KvHeads * HeadDim, KvHeads * HeadDim), Layers)];
 

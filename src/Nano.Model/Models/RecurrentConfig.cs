@@ -12,6 +12,8 @@ public abstract record RecurrentConfig : ModelConfig
     /// <summary>Arithmetic of the scan of a block for one token, forward and backward.</summary>
     protected abstract double ScanFlops { get; }
 
+    internal override bool CarriesStates => true;
+
     /// <summary>States for texts of this model; how long the texts become does not matter.</summary>
     internal override IReadOnlyList<CacheLayer> CacheLayers =>
         [.. Enumerable.Repeat(new CacheLayer(0, 0) { States = StateShapes }, Layers)];

@@ -30,7 +30,7 @@ public sealed record LatentConfig(int QueryRank, int Rank, int PlainDim, int Rot
 /// The naive form has fewer operations where all positions are new, as in training; the absorbed one reads r + rope
 /// numbers for each position before, and serves decoding.
 /// </summary>
-internal sealed class LatentAttention : IDecoderAttention
+internal sealed class LatentAttention : IMixer
 {
     private readonly DecoderConfig config;
     private readonly LatentConfig sizes;
