@@ -492,11 +492,11 @@ MODELS = {
         "cohere2", "Cohere2ForCausalLM", 3, layer_norm_eps=1e-5, hidden_act="silu", rope_theta=50000.0,
         sliding_window=5, layer_types=["sliding_attention", "full_attention", "sliding_attention"], logit_scale=0.25,
         use_qk_norm=False), 2, 15),
-    "jamba": (jamba, jamba_table, rotary(
+    "jamba": (jamba, jamba_table, {**rotary(
         "jamba", "JambaForCausalLM", 4, rms_norm_eps=1e-6, hidden_act="silu", attn_layer_period=4, attn_layer_offset=2,
         expert_layer_period=2, expert_layer_offset=1, num_experts=4, num_experts_per_tok=2, router_aux_loss_coef=0.02,
         mamba_d_state=5, mamba_d_conv=4, mamba_expand=1, mamba_dt_rank=3, mamba_conv_bias=True, mamba_proj_bias=False,
-        sliding_window=None, tie_word_embeddings=False), 2, 11),
+        sliding_window=None, tie_word_embeddings=False), "hidden_size": 24, "intermediate_size": 20}, 2, 11),
 }
 
 

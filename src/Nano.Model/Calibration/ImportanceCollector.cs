@@ -67,8 +67,11 @@ public sealed class ImportanceCollector
         {
             compute.WatchLinear = null;
         }
-        return new ImportanceMatrix(collector.sums.ToDictionary(
-            entry => GgufNames.Of(entry.Key.Name!, entry.Key.Parameter!), entry => new ColumnImportance(
+        // Parameters that a file has in one tensor read the same inputs; experts, which do not, are left out.
+        var names = GgufNames.Entries(model.Config).Where(entry => !entry.IsStacked)
+            .ToDictionary(entry => entry.Parameters[0].Name, entry => entry.Name, StringComparer.Ordinal);
+        return new ImportanceMatrix(collector.sums.Where(entry => names.ContainsKey(entry.Key.Name!)).ToDictionary(
+            entry => names[entry.Key.Name!], entry => new ColumnImportance(
                 [.. entry.Value.Select(sum => (float)sum)], [collector.tokens]), StringComparer.Ordinal))
         {
             DataSets = [dataSet],

@@ -194,8 +194,10 @@ public sealed class CalibratedQuantiser
             isGguf && made.TryGetValue(tensor.Name, out GroupedMatrix? matrix)
                 ? GroupedWriter.Blocks(tensor.Name, matrix) : moved.Contains(tensor.Name) ? InMemory(tensor) : tensor)];
         using ModelSource changed = source.With(tensors);
-        var types = changed.Declared.Where(pair => made.ContainsKey(pair.Tensor.Name)).ToDictionary(
-            pair => GgufNames.Of(pair.Tensor.Name, pair.Facts), pair => pair.Tensor.Type, StringComparer.Ordinal);
+        var types = !isGguf ? [] : GgufNames.Entries(changed.Config)
+            .Where(entry => made.ContainsKey(entry.Parameters[0].Name))
+            .ToDictionary(entry => entry.Name, entry => changed.Tensors
+                .First(tensor => tensor.Name == entry.Parameters[0].Name).Type, StringComparer.Ordinal);
         Conversion written = ModelConverter.Write(changed, from, output, target with
         {
             Grouped = isGguf ? null : new GroupedMatrices(made, options.CodeBits, options.FolderGroup),

@@ -132,7 +132,26 @@ internal sealed class BeamSearch(IDecoder decoder, int vocabulary, int[] prompt,
     }
 
     /// <summary>The logits [B, V] behind each text.</summary>
-    private Tensor Forward(Path[] going) =>
-        decoder.Next([.. going.Select(path => path.Row)],
-            going[0].Ids.Length == 0 ? prompt : [.. going.Select(path => path.Ids[^1])]);
+    private Tensor Forward(Path[] going)
+    {
+        if (going[0].Ids.Length == 0)
+            return decoder.Next([going[0].Row], prompt);
+        return decoder.LengthOf(going[0].Row) == decoder.Config.LengthOfOtherKeys ? ReadAgain(going)
+            : decoder.Next([.. going.Select(path => path.Row)], [.. going.Select(path => path.Ids[^1])]);
+    }
+
+    /// <summary>These logits, with all keys made anew.</summary>
+    private Tensor ReadAgain(Path[] going)
+    {
+        for (int row = 0; row < options.Beams; row++)
+            decoder.Clear(row);
+        Tensor? logits = null; // those of a step are there until the next
+        for (int b = 0; b < going.Length; b++)
+        {
+            var last = decoder.Next([going[b].Row], [.. prompt, .. going[b].Ids]);
+            logits ??= new Tensor(new Shape(going.Length, last.Shape[1]));
+            logits.SliceRows(b, 1).CopyFrom(last);
+        }
+        return logits!;
+    }
 }

@@ -124,17 +124,19 @@ public sealed class Generation
     }
 
     /// <summary>
-    /// One more token of each text, all in one batch but those whose context is full: their newer
-    /// half is read again.
+    /// One more token of each text, all in one batch but those that are read again: whose context is full, the newer
+    /// half; whose keys become others, the whole.
     /// </summary>
     private void Continue(GeneratedText[] going)
     {
         int context = decoder.Config.ContextLength;
-        var batch = Array.FindAll(going, text => decoder.LengthOf(text.Row) < context);
+        var batch = Array.FindAll(going, text => decoder.LengthOf(text.Row) is var length && length < context
+            && length != decoder.Config.LengthOfOtherKeys);
         foreach (var text in going.Except(batch))
         {
+            int length = decoder.LengthOf(text.Row);
             decoder.Clear(text.Row);
-            Read(text, text.Last(Math.Max(1, context / 2)));
+            Read(text, text.Last(length == context ? Math.Max(1, context / 2) : length + 1));
         }
         if (batch.Length == 0)
             return;
@@ -146,8 +148,13 @@ public sealed class Generation
     /// <summary>Puts tokens behind what the cache has of a text, and chooses the next.</summary>
     private void Read(GeneratedText text, ReadOnlySpan<int> ids)
     {
-        for (; ids.Length > PromptChunk && !cancel.IsCancellationRequested; ids = ids[PromptChunk..])
-            decoder.Next([text.Row], ids[..PromptChunk]);
+        int chunk = decoder.LengthOf(text.Row) == 0 && decoder.Config.LengthOfOtherKeys is { } most && ids.Length > most
+            ? Math.Max(PromptChunk, most + 1) : PromptChunk; // the first one tells which keys the text has
+        for (; ids.Length > chunk && !cancel.IsCancellationRequested; chunk = PromptChunk)
+        {
+            decoder.Next([text.Row], ids[..chunk]);
+            ids = ids[chunk..];
+        }
         if (!cancel.IsCancellationRequested)
             Choose(text, decoder.Next([text.Row], ids).Data);
     }

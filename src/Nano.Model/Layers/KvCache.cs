@@ -5,6 +5,7 @@ namespace Nano;
 /// not all. Holds several sequences, rows, each of its own length. A model's batch stands for the
 /// rows that were selected last: at first all, in order.
 /// <para>
+/// Layers with a window hold no more than it needs, however long the text, see <see cref="LayerCache"/>.
 /// Recurrent layers keep states in their place, zero at first, of one size however long the text is. A state is that
 /// behind the last position and knows nothing of those before: it can be copied and cleared, not shortened.
 /// </para>
@@ -12,9 +13,7 @@ namespace Nano;
 public sealed class KvCache : IDisposable
 {
     private readonly Arena arena = new();
-    private readonly (Tensor K, Tensor V)[] layers; // [rows * capacity, channels] each, of floats
-    private readonly (CacheTable K, CacheTable V)[] tables; // likewise, in fewer bits
-    private readonly Tensor[,] states; // by layer and slot, [rows, ...] each
+    private readonly LayerCache[] layers;
     private readonly int[] lengths; // by row
     private int[] selected;
 
@@ -28,30 +27,28 @@ public sealed class KvCache : IDisposable
     /// <exception cref="NanoException">They have more positions together than can be counted.</exception>
     public KvCache(int layerCount, int capacity, int channels, int rows = 1, WeightType type = WeightType.F32,
         int valueChannels = 0, IReadOnlyList<Shape>? stateShapes = null)
+        : this([.. Enumerable.Repeat(new CacheLayer(channels, valueChannels == 0 ? channels : valueChannels)
+        {
+            States = stateShapes ?? [],
+        }, layerCount)], capacity, rows, type)
     {
-        if (channels > 0 && (long)rows * capacity > int.MaxValue)
+    }
+
+    /// <param name="layers">What is held of each layer.</param>
+    /// <param name="capacity">Positions for each row.</param>
+    /// <param name="rows">Sequences.</param>
+    /// <param name="type">F32, F16, Q8_0 or Q4_0; blocks lie along a head's channels.</param>
+    /// <exception cref="NanoException">They have more positions together than can be counted.</exception>
+    public KvCache(IReadOnlyList<CacheLayer> layers, int capacity, int rows = 1, WeightType type = WeightType.F32)
+    {
+        if (layers.Any(layer => layer.KeyChannels > 0 && (long)rows * layer.Held(capacity) > int.MaxValue))
             throw new NanoException($"{rows:N0} sequences of {capacity:N0} positions are more than a cache can hold",
                 "make fewer texts at a time, or shorter ones");
         Capacity = capacity;
         lengths = new int[rows];
         selected = [.. Enumerable.Range(0, rows)];
-        bool areFloats = type == WeightType.F32;
-        layers = new (Tensor, Tensor)[areFloats && channels > 0 ? layerCount : 0];
-        tables = new (CacheTable, CacheTable)[areFloats || channels == 0 ? 0 : layerCount];
-        valueChannels = valueChannels == 0 ? channels : valueChannels;
-        for (int i = 0; i < layers.Length; i++)
-            layers[i] = (new Tensor(arena, new Shape(rows * capacity, channels)),
-                new Tensor(arena, new Shape(rows * capacity, valueChannels)));
-        for (int i = 0; i < tables.Length; i++)
-            tables[i] = (new CacheTable(arena, type, rows * capacity, channels),
-                new CacheTable(arena, type, rows * capacity, valueChannels));
-        states = new Tensor[layerCount, stateShapes?.Count ?? 0];
-        for (int i = 0; i < layerCount; i++)
-            for (int slot = 0; slot < states.GetLength(1); slot++)
-                states[i, slot] = new Tensor(arena, OfRows(rows, stateShapes![slot]));
+        this.layers = [.. layers.Select(layer => new LayerCache(arena, layer, rows, capacity, type))];
     }
-
-    private static Shape OfRows(int rows, Shape shape) => new([rows, .. shape.ToArray().Select(size => (int)size)]);
 
     /// <summary>The types of numbers that a cache can hold.</summary>
     public static IReadOnlyList<WeightType> Types { get; } =
@@ -123,59 +120,16 @@ public sealed class KvCache : IDisposable
         return y;
     }
 
-    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, in AttentionOptions options)
-    {
-        int row = selected[b], T = k.Shape[1], first = row * Capacity, length = lengths[row];
-        if (tables.Length > 0)
-        {
-            var (keyTable, valueTable) = tables[layer];
-            keyTable.Write(c, first + length, k);
-            valueTable.Write(c, first + length, v);
-            return c.CachedAttention(q, keyTable, valueTable, first, length + T, v.Shape[2] / options.KeyHeads,
-                options);
-        }
-        var (keys, values) = layers[layer];
-        keys.RowsInStep(c.StepTensors, first + length, k.Shape).CopyFrom(k);
-        values.RowsInStep(c.StepTensors, first + length, v.Shape).CopyFrom(v);
-        return c.Attention(q,
-            keys.RowsInStep(c.StepTensors, first, new Shape(1, length + T, k.Shape[2])),
-            values.RowsInStep(c.StepTensors, first, new Shape(1, length + T, v.Shape[2])), options);
-    }
+    private Tensor AttendRow(Compute c, int layer, int b, Tensor q, Tensor k, Tensor v, in AttentionOptions options) =>
+        layers[layer].Attend(c, selected[b], lengths[selected[b]], q, k, v, options);
 
     /// <summary>The states of the selected rows in a slot of a layer, [B, ...].</summary>
-    public Tensor State(Compute c, int layer, int slot)
-    {
-        var held = states[layer, slot];
-        var state = c.New(WithRows(held.Shape, selected.Length));
-        for (int b = 0; b < selected.Length; b++)
-            state.SliceRows(b, 1).CopyFrom(Row(c, held, selected[b]));
-        return state;
-    }
+    public Tensor State(Compute c, int layer, int slot) => layers[layer].State(c, slot, selected);
 
     /// <summary>Replaces the states of the selected rows in a slot of a layer by others, [B, ...].</summary>
     /// <exception cref="ArgumentException">They do not have the shape that the cache was made for.</exception>
-    public void SetState(Compute c, int layer, int slot, Tensor state)
-    {
-        var held = states[layer, slot];
-        if (state.Shape != WithRows(held.Shape, selected.Length))
-            throw new ArgumentException(
-                $"a cache of states {held} for {selected.Length} sequences cannot take {state}");
-        for (int b = 0; b < selected.Length; b++)
-            Row(c, held, selected[b]).CopyFrom(state.SliceRows(b, 1));
-    }
-
-    private static Tensor Row(Compute c, Tensor held, int row)
-    {
-        var shape = WithRows(held.Shape, 1);
-        return held.RowsInStep(c.StepTensors, checked((int)(row * shape.Rows)), shape);
-    }
-
-    private static Shape WithRows(Shape shape, int rows) => shape.Rank switch
-    {
-        2 => new(rows, shape[1]),
-        3 => new(rows, shape[1], shape[2]),
-        _ => new(rows, shape[1], shape[2], shape[3]),
-    };
+    public void SetState(Compute c, int layer, int slot, Tensor state) =>
+        layers[layer].SetState(c, slot, state, selected);
 
     /// <summary>Counts new positions of the selected rows once every layer has them.</summary>
     public void Advance(int positions)
@@ -189,16 +143,8 @@ public sealed class KvCache : IDisposable
     /// </summary>
     public void CopyRow(int from, int to, int start)
     {
-        foreach (var state in states)
-            state.SliceRows(to, 1).CopyFrom(state.SliceRows(from, 1));
-        int count = lengths[from] - start;
-        foreach (var (k, v) in layers)
-            foreach (var tensor in (ReadOnlySpan<Tensor>)[k, v])
-                tensor.SliceRows((to * Capacity) + start, count)
-                    .CopyFrom(tensor.SliceRows((from * Capacity) + start, count));
-        foreach (var (k, v) in tables)
-            foreach (var table in (ReadOnlySpan<CacheTable>)[k, v])
-                table.Copy((from * Capacity) + start, (to * Capacity) + start, count);
+        foreach (var layer in layers)
+            layer.CopyRow(from, to, start, lengths[from]);
         lengths[to] = lengths[from];
     }
 
@@ -206,16 +152,15 @@ public sealed class KvCache : IDisposable
     public void Clear(int row)
     {
         lengths[row] = 0;
-        foreach (var state in states)
-            state.SliceRows(row, 1).Data.Clear();
+        foreach (var layer in layers)
+            layer.Clear(row);
     }
 
     /// <summary>Forgets everything; a batch stands for all rows again.</summary>
     public void Clear()
     {
-        Array.Clear(lengths);
-        foreach (var state in states)
-            state.Data.Clear();
+        for (int row = 0; row < Rows; row++)
+            Clear(row);
         selected = [.. Enumerable.Range(0, Rows)];
     }
 

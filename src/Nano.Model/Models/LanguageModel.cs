@@ -179,7 +179,7 @@ public abstract class LanguageModel : Model
         int longest = segments?.Longest ?? (cache?.Length ?? 0) + ids.Shape[1];
         if (longest > Config.ContextLength)
             throw new NanoException($"{longest} tokens do not fit the model's context of {Config.ContextLength}");
-        if (segments is not null && Config is RecurrentConfig)
+        if (segments is not null && Config.CarriesStates)
             throw new NanoException($"a {Config.ModelType} carries its state from one document into the next of a row",
                 "train without document boundaries");
         if (segments is not null && (cache is not null || segments.Rows != ids.Length))

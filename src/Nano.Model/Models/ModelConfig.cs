@@ -73,7 +73,7 @@ public abstract record ModelConfig : ArchitectureConfig
     }
 
     /// <summary>Bytes that a cache has for each row whatever its length: recurrent states.</summary>
-    public virtual long StateBytes => 0;
+    public long StateBytes => CacheLayers.Sum(layer => layer.Bytes(0));
 
     /// <summary>False if what comes later changes what came before, so that no text can be continued.</summary>
     public virtual bool IsCausal => true;
@@ -82,7 +82,17 @@ public abstract record ModelConfig : ArchitectureConfig
     public virtual bool ChoosesExpertsWithBias => false;
 
     /// <summary>Bytes that the keys and values of one position take in float32.</summary>
-    public virtual long CacheBytesPerToken => 2L * Layers * KvHeads * HeadDim * sizeof(float);
+    public long CacheBytesPerToken =>
+        CacheLayers.Sum(layer => (long)layer.KeyChannels + layer.ValueChannels) * sizeof(float);
+
+    /// <summary>Bytes that a text of a length takes in a cache in float32.</summary>
+    public long CacheBytes(int positions) => CacheLayers.Sum(layer => layer.Bytes(positions));
+
+    /// <summary>
+    /// The length beyond which the keys of all positions of a text are others, so that a cache which holds that many
+    /// is filled anew; null if there is none.
+    /// </summary>
+    public virtual int? LengthOfOtherKeys => null;
 
     /// <summary>A cache for sequences of this model.</summary>
     /// <param name="rows">Sequences.</param>
@@ -90,7 +100,14 @@ public abstract record ModelConfig : ArchitectureConfig
     /// <param name="type">One of <see cref="KvCache.Types"/>.</param>
     /// <exception cref="NanoException">Its heads are no whole blocks of the type.</exception>
     public virtual KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) =>
-        new(Layers, positions, KvHeads * HeadDim, rows, FittingCache(type));
+        new(CacheLayers, positions, rows, FittingCache(type));
+
+    /// <summary>True if a state goes from each position to the next, also from one document to another.</summary>
+    internal virtual bool CarriesStates => false;
+
+    /// <summary>The parts of a cache, one for each layer.</summary>
+    internal virtual IReadOnlyList<CacheLayer> CacheLayers =>
+        [.. Enumerable.Repeat(new CacheLayer(KvHeads * HeadDim, KvHeads * HeadDim), Layers)];
 
     /// <summary>A type of numbers for a cache, if heads are whole blocks of it.</summary>
     internal virtual WeightType FittingCache(WeightType type) => BlockFormat.Of(type).Divides(HeadDim) ? type

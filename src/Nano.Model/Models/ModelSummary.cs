@@ -27,7 +27,7 @@ public sealed record ModelSummary(IReadOnlyDictionary<string, long> Components, 
             components[NameOf(parameter.Facts.Component)] += parameter.Shape.Length;
         double training = config.TrainingFlopsPerToken(config.ContextLength);
         return new ModelSummary(components, training / 3, training, config.CacheBytesPerToken,
-            config.StateBytes + (config.CacheBytesPerToken * config.ContextLength));
+            config.CacheBytes(config.ContextLength));
     }
 
     private static string NameOf(ModelComponent component) => component switch

@@ -12,19 +12,11 @@ public abstract record RecurrentConfig : ModelConfig
     /// <summary>Arithmetic of the scan of a block for one token, forward and backward.</summary>
     protected abstract double ScanFlops { get; }
 
-    /// <inheritdoc/>
-    public override long StateBytes => sizeof(float) * Layers * StateShapes.Sum(shape => shape.Length);
-
-    /// <inheritdoc/>
-    public override long CacheBytesPerToken => 0;
+    internal override bool CarriesStates => true;
 
     /// <summary>States for texts of this model; how long the texts become does not matter.</summary>
-    /// <param name="rows">Texts.</param>
-    /// <param name="positions">Positions for each.</param>
-    /// <param name="type">F32.</param>
-    /// <exception cref="NanoException">It is another type.</exception>
-    public override KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) =>
-        new(Layers, positions, 0, rows, FittingCache(type), stateShapes: StateShapes);
+    internal override IReadOnlyList<CacheLayer> CacheLayers =>
+        [.. Enumerable.Repeat(new CacheLayer(0, 0) { States = StateShapes }, Layers)];
 
     internal override WeightType FittingCache(WeightType type) => type == WeightType.F32 ? type
         : throw new NanoException($"a {ModelType} keeps a state in float32, not keys and values in {type}", "take f32");

@@ -149,6 +149,21 @@ public sealed class ModelTensor
     /// <summary>The tensor under another name.</summary>
     internal ModelTensor Named(string name) => new(name, Shape, Type, read, transposed?.Named(name));
 
+    /// <summary>The tensor with as many elements in another shape.</summary>
+    internal ModelTensor Shaped(Shape shape) => new(Name, shape, Type, read);
+
+    /// <summary>The tensor as float32, with a number added to each element.</summary>
+    internal ModelTensor Plus(float number)
+    {
+        ModelTensor floats = As(WeightType.F32);
+        return new(Name, Shape, WeightType.F32, (start, destination) =>
+        {
+            floats.Read(start, destination);
+            foreach (ref float element in MemoryMarshal.Cast<byte, float>(destination))
+                element += number;
+        });
+    }
+
     /// <summary>
     /// The tensor with a callback that receives the number of bytes of each read.
     /// </summary>

@@ -44,7 +44,10 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
     /// <summary>The mix for a model.</summary>
     public static QuantMix Of(ModelConfig config, GgufFileType fileType, bool hasImportance) => new(fileType,
         config.Layers, config.Heads, config is DecoderConfig llama ? llama.KvHeads : config.Heads, config.TiedHead,
-        hasImportance);
+        hasImportance)
+    {
+        Experts = (config as DecoderConfig)?.Mixture?.Experts ?? 0,
+    };
 
     /// <summary>The type of most matrices.</summary>
     private WeightType Main => FileType switch
@@ -80,7 +83,7 @@ public sealed record QuantMix(GgufFileType FileType, int Layers, int Heads, int 
             return FileType == GgufFileType.MXFP4 || Main == WeightType.Q8_0 || !BlockFormat.Of(Main).Divides(row)
                 ? WeightType.Q8_0 : WeightType.Q6_K;
         if (FileType == GgufFileType.MXFP4)
-            return WeightType.Q8_0; // only experts get it
+            return part is "ffn_gate_exps" or "ffn_up_exps" or "ffn_down_exps" ? Main : WeightType.Q8_0;
         return part switch
         {
             "token_embd" => Main is WeightType.TQ1_0 or WeightType.TQ2_0 ? WeightType.Q4_K : Main,

@@ -17,6 +17,7 @@ public class ArchitectureConfigTests
         { "clip-vit-base", 151_277_313 }, { "t5-small", 60_506_624 }, { "t5-base", 222_903_552 }, { "t5-v1.1-base", 247_577_856 },
         { "opt-125m", 125_239_296 }, { "openai-gpt", 116_534_784 }, { "starcoderbase-1b", 1_137_207_296 },
         { "starcoder2-3b", 3_030_371_328 }, { "smollm3-3b", 3_075_098_624 }, { "command-r7b", 8_028_033_024 },
+        { "jamba-v0.1", 51_570_323_328 },
     };
 
     [Theory, MemberData(nameof(Published))]

@@ -206,8 +206,23 @@ public class GgufFileTests
     {
         Assert.Contains("'mamba' is not supported; supported: gpt2, llama, qwen2, qwen3",
             Refusal(m => m.Set("general.architecture", "mamba")), StringComparison.Ordinal);
-        Assert.Contains("mixture of 8 experts", Refusal(m => m.Set("llama.expert_count", 8u)),
+        Assert.Contains("'llama.expert_used_count' is missing", Refusal(m => m.Set("llama.expert_count", 8u)),
             StringComparison.Ordinal);
+        Assert.Contains("mixture of 8 experts", Refusal(m =>
+        {
+            m.Set("general.architecture", "qwen3");
+            m.Set("qwen3.expert_count", 8u);
+        }), StringComparison.Ordinal);
+        Assert.Contains("9 experts of each token", Refusal(m =>
+        {
+            m.Set("llama.expert_count", 8u);
+            m.Set("llama.expert_used_count", 9u);
+        }), StringComparison.Ordinal);
+        Assert.Contains("'blk.0.ffn_gate_inp.weight' is missing", Refusal(m =>
+        {
+            m.Set("llama.expert_count", 8u);
+            m.Set("llama.expert_used_count", 2u);
+        }), StringComparison.Ordinal);
         Assert.Contains("'longrope' is not supported", Refusal(m => m.Set("llama.rope.scaling.type", "longrope")),
             StringComparison.Ordinal);
         Assert.Contains("'llama.rope.dimension_count' is 8", Refusal(m => m.Set("llama.rope.dimension_count", 8u)),

@@ -2,8 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// The decoders that followed GPT-2 on one page: Llama (Touvron et al., "LLaMA", 2023), Mistral, Qwen, Gemma, Phi,
-/// OLMo, GPT-NeoX, BLOOM, Falcon, MPT, Cohere, StarCoder, SmolLM, OPT and mixtures of experts; and GPT-1, which came
-/// before. Token embeddings, L blocks of causal attention
+/// OLMo, GPT-NeoX, BLOOM, Falcon, MPT, Cohere, StarCoder, SmolLM, OPT, mixtures of experts and Jamba, some of
+/// whose layers are mixers of Mamba; and GPT-1, which came before. Token embeddings, L blocks of causal attention
 /// and of an MLP, a final norm and a head. What a family changes is a switch in <see cref="DecoderConfig"/>; the order
 /// in which blocks run is <see cref="LanguageModel"/>'s.
 /// <code>
@@ -17,7 +17,7 @@ namespace Nano;
 public sealed class Decoder : LanguageModel
 {
     // A norm that is not there passes its input on. In parallel blocks the MLP may share the norm of attention.
-    private sealed record Layer(Norm? BeforeAttention, IDecoderAttention Attention, Norm? AfterAttention,
+    private sealed record Layer(Norm? BeforeAttention, IMixer Attention, Norm? AfterAttention,
         Norm? BeforeMlp, IFeedForward Mlp, Norm? AfterMlp);
 
     private readonly DecoderConfig config;
@@ -53,7 +53,8 @@ public sealed class Decoder : LanguageModel
             string layer = $"model.layers.{i}.";
             layers[i] = new Layer(
                 before ? Norm(layer + "input_layernorm", i) : null,
-                config.Latent is null ? new DecoderAttention(config, parameters, i, layer + "self_attn")
+                config.MixerOf(i) is { } mixer ? new MambaMixer(mixer, parameters, i, layer + "mamba", C)
+                    : config.Latent is null ? new DecoderAttention(config, parameters, i, layer + "self_attn")
                     : new LatentAttention(config, parameters, i, layer + "self_attn"),
                 after ? Norm(layer + "post_attention_layernorm", i) : null,
                 before && !config.SharesNorm ? Norm(layer
@@ -105,6 +106,14 @@ public sealed class Decoder : LanguageModel
             yield return (c.SequenceBalanceLoss(logits, experts, config.Mixture.Rule.Scoring, length), sequence);
         if (config.Mixture.ZLoss is > 0 and var z)
             yield return (c.RouterZLoss(logits), z);
+    }
+
+    /// <summary>As others; mixers of Mamba as <see cref="MambaMixer.Initializes"/>.</summary>
+    protected override void Initialize(Tensor parameter, ulong key, ulong stream)
+    {
+        if (!Array.Exists(layers, layer => layer.Attention is MambaMixer mixer
+            && mixer.Initializes(parameter, key, stream)))
+            base.Initialize(parameter, key, stream);
     }
 
     /// <inheritdoc/>

@@ -1,17 +1,10 @@
 namespace Nano;
 
-/// <summary>The attention of a decoder's block.</summary>
-internal interface IDecoderAttention
-{
-    /// <summary>x [B, T, C], normed, to the attention's output [B, T, C]. A cache is extended.</summary>
-    Tensor Forward(Compute c, Tensor x, Pass pass);
-}
-
 /// <summary>
 /// Causal attention of a decoder: queries, keys and values, norms of them where a family has such, rotation by their
 /// positions, attention in groups of heads, and a projection.
 /// </summary>
-internal sealed class DecoderAttention : IDecoderAttention
+internal sealed class DecoderAttention : IMixer
 {
     private readonly DecoderConfig config;
     private readonly int layer;

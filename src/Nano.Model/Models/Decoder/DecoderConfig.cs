@@ -77,6 +77,9 @@ public sealed partial record DecoderConfig : ModelConfig
     /// <summary>The sizes of latent attention in place of heads of keys and values, or null.</summary>
     public LatentConfig? Latent { get; init; }
 
+    /// <summary>The layers that are mixers of Mamba in place of attention, or null (Jamba).</summary>
+    public HybridConfig? Hybrid { get; init; }
+
     /// <summary>Factor on attention's scores; 0 for 1 / sqrt(D).</summary>
     public float AttentionScale { get; init; }
 
@@ -174,11 +177,33 @@ public sealed partial record DecoderConfig : ModelConfig
     /// <inheritdoc/>
     internal override string OptionalPrefix => DecoderFamilies.Of(Family).OptionalPrefix;
 
-    /// <summary>A cache; of latent attention it holds latents and rotated keys.</summary>
-    public override KvCache NewCache(int rows, int positions, WeightType type = WeightType.F32) => Latent is null
-        ? base.NewCache(rows, positions, type)
-        : type == WeightType.F32 ? new(Layers, positions, Latent.Rank + Latent.RotaryDim, rows,
-            valueChannels: Latent.Rank)
+    /// <summary>Of latent attention a cache holds latents and rotated keys.</summary>
+    internal override IReadOnlyList<CacheLayer> CacheLayers => [.. Enumerable.Range(0, Layers).Select(layer =>
+        MixerOf(layer) is { } mixer ? new CacheLayer(0, 0) { States = mixer.StateShapes }
+            : Latent is { } latent ? new CacheLayer(latent.Rank + latent.RotaryDim, latent.Rank)
+            : new CacheLayer(KvHeads * HeadDim, KvHeads * HeadDim) { Window = WindowOf(layer) })];
+
+    internal override bool CarriesStates => Hybrid is not null;
+
+    /// <summary>The sizes of the mixer that a layer has in place of attention, or null.</summary>
+    internal MixerConfig? MixerOf(int layer) => Hybrid?.IsAttention(layer) == false ? Hybrid.Mixer : null;
+
+    /// <summary>As others; layers that are mixers have scans in place of attention.</summary>
+    public override double TrainingFlopsPerToken(int T)
+    {
+        double flops = base.TrainingFlopsPerToken(T);
+        for (int layer = 0; layer < Layers && Hybrid is not null; layer++)
+            if (MixerOf(layer) is { } mixer)
+                flops += mixer.ScanFlops - (12.0 * Heads * HeadDim * T);
+        return flops;
+    }
+
+    /// <inheritdoc/>
+    public override int? LengthOfOtherKeys =>
+        RopeScaling is RopeScaling.LongRope { OriginalContext: var original } ? original : null;
+
+    internal override WeightType FittingCache(WeightType type) => Latent is null ? base.FittingCache(type)
+        : type == WeightType.F32 ? type
         : throw new NanoException($"latents are cached in float32, not in {type}", "take f32");
 
     /// <summary>Number of keys that a query of a layer sees; 0 for all.</summary>
@@ -197,7 +222,8 @@ public sealed partial record DecoderConfig : ModelConfig
             : resized with
             {
                 Intermediate = (int)Math.Min(MaxChannels,
-                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8)
+                (((long)Intermediate * resized.Channels / Channels) + 7) / 8 * 8),
+                Hybrid = Hybrid?.Widened(resized.Channels, Channels),
             };
     }
 
@@ -217,8 +243,8 @@ public sealed partial record DecoderConfig : ModelConfig
             return $"latent attention of {Latent} does not fit heads of {HeadDim} channels";
         if (Latent?.Problem(MaxChannels) is { } latent)
             return latent;
-        if (Mixture?.Problem(Layers, MaxChannels) is { } mixture)
-            return mixture;
+        if ((Mixture?.Problem(Layers, MaxChannels) ?? Hybrid?.Problem(MaxChannels)) is { } part)
+            return part;
         if (!(AttentionScale >= 0 && ScoreCap >= 0 && LogitCap >= 0 && float.IsFinite(AttentionScale + ScoreCap
             + LogitCap + LogitScale + EmbeddingScale)))
             return $"factors and bounds of attention ({AttentionScale}, {ScoreCap}), logits ({LogitScale}, {LogitCap}) "
@@ -293,6 +319,8 @@ public sealed partial record DecoderConfig : ModelConfig
         bool before = Norms is NormPlacement.Before or NormPlacement.Both;
         string mlpNorm = SharesNorm ? "input_layernorm" : Norms == NormPlacement.Both ? "pre_feedforward_layernorm"
             : "post_attention_layernorm";
+        if (MixerOf(block) is not null)
+            yield break; // their inputs are measured as those of a Mamba
         yield return new([attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"],
             before && !SharesNorm ? NormParts(layer + "input_layernorm") : [], 0);
         // A value that several heads read has one scale.
@@ -341,7 +369,7 @@ public sealed partial record DecoderConfig : ModelConfig
             ("parallel", IsParallel, false), ("shares_norm", SharesNorm, false),
             ("embedding_norm", EmbeddingNorm, false), ("embedding_scale", EmbeddingScale, 1f),
             ("activation", Activation, llama.Activation), ("gated", IsGated, true), ("mixture", Mixture, null),
-            ("latent", Latent, null), ("qk_norm_all_heads", QkNormAllHeads, false),
+            ("latent", Latent, null), ("hybrid", Hybrid, null), ("qk_norm_all_heads", QkNormAllHeads, false),
             ("attention_scale", AttentionScale, 0f), ("score_cap", ScoreCap, 0f), ("logit_cap", LogitCap, 0f),
             ("logit_scale", LogitScale, 1f), ("positions", Positions, llama.Positions),
             ("rotary_dim", RotaryDim, HeadDim), ("local_rope_theta", LocalRopeTheta, null),

@@ -64,6 +64,9 @@ public enum DecoderFamily
 
     /// <summary>GPT, the first.</summary>
     Gpt1,
+
+    /// <summary>Jamba.</summary>
+    Jamba,
 }
 
 /// <summary>The names and keys of a family's files.</summary>
@@ -204,6 +207,9 @@ internal static class DecoderFamilies
             ("post_feedforward_layernorm", "ln_2"), ("self_attn.qkv_proj", "attn.c_attn"),
             ("self_attn.o_proj", "attn.c_proj"), ("mlp.up_proj", "mlp.c_fc"), ("mlp.down_proj", "mlp.c_proj"))
         { JoinsQkv = true, TransposesMatrices = true, OptionalPrefix = "transformer." },
+        [DecoderFamily.Jamba] = new("jamba", "JambaForCausalLM", HybridKeys.Read, HybridKeys.Write,
+            ("model.norm", "model.final_layernorm"), ("post_attention_layernorm", "pre_ff_layernorm"),
+            ("mlp.gate.", "feed_forward.router."), (".mlp.", ".feed_forward.")),
     };
 
     /// <summary>The model_types of all, those of Llama's family too.</summary>

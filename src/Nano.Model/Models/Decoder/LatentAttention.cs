@@ -24,7 +24,7 @@ public sealed record LatentConfig(int QueryRank, int Rank, int PlainDim, int Rot
 /// c = norm(W_a x), and a rotated key that heads share: only these are cached. Where all positions are new, as in
 /// training, it runs in the naive form of <see cref="LatentForms"/>, with a cache in the absorbed one.
 /// </summary>
-internal sealed class LatentAttention : IDecoderAttention
+internal sealed class LatentAttention : IMixer
 {
     private readonly DecoderConfig config;
     private readonly LatentConfig sizes;

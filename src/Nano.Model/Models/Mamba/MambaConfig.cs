@@ -37,18 +37,21 @@ public sealed record MambaConfig : RecurrentConfig
     /// <summary>Added to the mean square in norms.</summary>
     public float NormEpsilon { get; init; } = 1e-5f;
 
-    /// <summary>Channels of the convolution: of Mamba-2 also those of B and C.</summary>
-    internal int Convolved => IsMamba2 ? Intermediate + (2 * Groups * StateSize) : Intermediate;
+    /// <summary>The sizes of a mixer.</summary>
+    internal MixerConfig Mixer => new(Intermediate, StateSize, Kernel, NormEpsilon)
+    {
+        StepRank = StepRank,
+        Heads = IsMamba2 ? Heads : 0,
+        Groups = Groups,
+        ConvolutionBias = ConvolutionBias,
+        Bias = Bias,
+    };
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<Shape> StateShapes =>
-    [
-        new(Kernel - 1, Convolved),
-        IsMamba2 ? new(Heads, StateSize, HeadDim) : new(StateSize, Intermediate),
-    ];
+    protected override IReadOnlyList<Shape> StateShapes => Mixer.StateShapes;
 
     /// <inheritdoc/>
-    protected override double ScanFlops => Intermediate * ((IsMamba2 ? 21.0 : 27.0) * StateSize);
+    protected override double ScanFlops => Mixer.ScanFlops;
 
     internal override LanguageModel NewModel(Parameters parameters) => new Mamba(this, parameters);
 

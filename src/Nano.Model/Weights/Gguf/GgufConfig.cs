@@ -1,14 +1,18 @@
 namespace Nano;
 
 /// <summary>
-/// A model's configuration as GGUF metadata, for the architectures gpt2, llama (Mistral included),
-/// qwen2 and qwen3.
+/// A model's configuration as GGUF metadata: gpt2, llama (Mistral included), qwen2, qwen3, and the families of
+/// <see cref="GgufFamilies"/>.
 /// </summary>
 internal static class GgufConfig
 {
     private const string Architecture = "general.architecture", FileType = "general.file_type";
     private const string VersionKey = "general.quantization_version";
-    private const string Supported = "gpt2, llama, qwen2, qwen3";
+    private static readonly string Supported = string.Join(", ", ((string[])["gpt2", "llama", "qwen2", "qwen3"])
+        .Concat(GgufFamilies.Architectures.Where(name => name != "llama")));
+
+    /// <summary>The tensor of divisors of rotary frequencies.</summary>
+    public const string RopeFactors = "rope_freqs.weight";
 
     // The version of the blocks' layouts.
     private const uint QuantisationVersion = 2;
@@ -20,17 +24,18 @@ internal static class GgufConfig
     private static readonly RopeScaling.Llama3[] KnownScalings = [new(8, 1, 4, 8192), new(32, 1, 4, 8192)];
 
     /// <summary>
-    /// True if rows of queries and keys lie in interleaved pairs: in llama they do; other
+    /// True if rows of queries and keys lie in interleaved pairs: in llama and smollm3 they do; other
     /// architectures use the layout of transformers.
     /// </summary>
-    public static bool IsInterleaved(GgufMetadata metadata) => metadata.String(Architecture) == "llama";
+    public static bool IsInterleaved(GgufMetadata metadata) => metadata.String(Architecture) is "llama" or "smollm3";
 
     /// <summary>
     /// Reads a configuration from a file's metadata, and from its tensors what only they tell: the
     /// vocabulary, and which parameters exist.
     /// </summary>
     /// <exception cref="BadFileException">Something is missing, or the model is not supported.</exception>
-    public static ModelConfig Read(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors, float[]? factors)
+    public static ModelConfig Read(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
+        Func<string, float[]?> factors)
     {
         string arch = file.String(Architecture) ?? throw Bad(file, $"the metadata key '{Architecture}' is missing");
         ModelConfig config = arch switch
@@ -45,7 +50,11 @@ internal static class GgufConfig
                 LayerNormEpsilon = file.Float($"{arch}.attention.layer_norm_epsilon") ?? 1e-5f,
                 TiedHead = !tensors.ContainsKey("output.weight"),
             },
-            "llama" or "qwen2" or "qwen3" => ReadLlama(file, tensors, arch, factors),
+            "llama" or "qwen2" or "qwen3" when file.Size($"{arch}.expert_count") is null or 0 =>
+                ReadLlama(file, tensors, arch, factors(RopeFactors)),
+            "qwen2" or "qwen3" => throw Bad(file, $"it is a mixture of {file.Size($"{arch}.expert_count")} experts, "
+                + $"which is not supported for {arch}"),
+            _ when GgufFamilies.Architectures.Contains(arch) => ReadFamily(file, tensors, arch, factors),
             _ => throw Bad(file, $"the architecture {Quoted.Of(arch)} is not supported; supported: {Supported}"),
         };
         config = config with
@@ -68,18 +77,42 @@ internal static class GgufConfig
         return config;
     }
 
+    private static DecoderConfig ReadFamily(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
+        string arch, Func<string, float[]?> factors)
+    {
+        DecoderConfig config = ReadSizes(file, tensors, arch);
+        if (file.Size($"{arch}.rope.dimension_count") is { } rotated && rotated != config.HeadDim)
+            config = config with { RotaryDim = rotated };
+        // Factors of Llama 3 or of longrope say it themselves.
+        if (file.Float($"{arch}.rope.scaling.factor") is not null)
+            config = config with { RopeScaling = ReadScaling(file, arch, config) };
+        return GgufFamilies.Read(new(file, arch, config, tensors.ContainsKey, factors))!;
+    }
+
     private static DecoderConfig ReadLlama(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
         string arch, float[]? factors)
     {
-        if (file.Size($"{arch}.expert_count") is > 0)
-            throw Bad(file, $"it is a mixture of {file.Size($"{arch}.expert_count")} experts, which is not supported");
+        DecoderConfig config = ReadSizes(file, tensors, arch);
+        if (file.Size($"{arch}.rope.dimension_count") is { } other && other != config.HeadDim)
+            throw Bad(file, $"the metadata key '{arch}.rope.dimension_count' is {other}; supported: the "
+                + $"{config.HeadDim} channels of a head");
+        return config with
+        {
+            RopeScaling = factors is null ? ReadScaling(file, arch, config) : FromFactors(file, config, factors)
+        };
+    }
+
+    /// <summary>The sizes and switches that all families have.</summary>
+    private static DecoderConfig ReadSizes(GgufMetadata file, IReadOnlyDictionary<string, GgufTensor> tensors,
+        string arch)
+    {
         int heads = Required(file, $"{arch}.attention.head_count"),
             channels = Required(file, $"{arch}.embedding_length");
         int headDim = file.Size($"{arch}.attention.key_length") ?? (heads == 0 ? 0 : channels / heads);
-        foreach (string key in (string[])[$"{arch}.attention.value_length", $"{arch}.rope.dimension_count"])
-            if (file.Size(key) is { } other && other != headDim)
-                throw Bad(file, $"the metadata key '{key}' is {other}; supported: the {headDim} channels of a head");
-        var config = new DecoderConfig
+        if (file.Size($"{arch}.attention.value_length") is { } other && other != headDim)
+            throw Bad(file, $"the metadata key '{arch}.attention.value_length' is {other}; supported: the {headDim} "
+                + "channels of a head");
+        return new DecoderConfig
         {
             VocabSize = Vocabulary(file, tensors),
             ContextLength = Required(file, $"{arch}.context_length"),
@@ -90,19 +123,15 @@ internal static class GgufConfig
             HeadDim = headDim,
             Intermediate = Required(file, $"{arch}.feed_forward_length"),
             NormEpsilon = file.Float($"{arch}.attention.layer_norm_rms_epsilon")
+                ?? file.Float($"{arch}.attention.layer_norm_epsilon")
                 ?? throw Bad(file, $"the metadata key '{arch}.attention.layer_norm_rms_epsilon' is missing"),
             RopeTheta = file.Float($"{arch}.rope.freq_base") ?? 10_000,
             Window = file.Size($"{arch}.attention.sliding_window") ?? 0,
             TiedHead = !tensors.ContainsKey("output.weight"),
-            QkvBias = tensors.ContainsKey("blk.0.attn_q.bias"),
+            QkvBias = tensors.ContainsKey("blk.0.attn_q.bias") || tensors.ContainsKey("blk.0.attn_qkv.bias"),
             OutputBias = tensors.ContainsKey("blk.0.attn_output.bias"),
             MlpBias = tensors.ContainsKey("blk.0.ffn_up.bias"),
             QkNorm = tensors.ContainsKey("blk.0.attn_q_norm.weight"),
-        };
-        return config with
-        {
-            RopeScaling = factors is null ? ReadScaling(file, arch, config)
-            : FromFactors(file, config, factors)
         };
     }
 
@@ -134,8 +163,21 @@ internal static class GgufConfig
             + "supported");
     }
 
+    /// <summary>The tensors of rotary factors that a file has beside parameters, with their numbers.</summary>
+    public static IEnumerable<(string Name, float[] Factors)> Factors(ModelConfig config) =>
+        (config as DecoderConfig)?.RopeScaling switch
+        {
+            RopeScaling.Llama3 scaling => [(RopeFactors, Factors((DecoderConfig)config, scaling))],
+            RopeScaling.LongRope longRope =>
+            [
+                (GgufFamilies.LongFactors, [.. longRope.Long.Select(factor => (float)factor)]),
+                (GgufFamilies.ShortFactors, [.. longRope.Short.Select(factor => (float)factor)]),
+            ],
+            _ => [],
+        };
+
     /// <summary>The divisors of the rotary frequencies under Llama 3's scaling.</summary>
-    public static float[] Factors(DecoderConfig config, RopeScaling.Llama3 scaling)
+    private static float[] Factors(DecoderConfig config, RopeScaling.Llama3 scaling)
     {
         double[] plain = RopeTable.InverseFrequencies(config.HeadDim, config.RopeTheta),
             scaled = scaling.Frequencies(config.HeadDim, config.RopeTheta);
@@ -148,8 +190,10 @@ internal static class GgufConfig
         RecurrentConfig => $"it is a {config.ModelType}, which is written as a folder only",
         Gpt2Config { Bias: false } => "GGUF's gpt2 has biases",
         Gpt2Config { Gelu: not GeluForm.Tanh } => "it uses the erf form of GELU; GGUF's gpt2 means the tanh form",
-        DecoderConfig { Family: not DecoderFamily.Llama } =>
+        DecoderConfig { Family: not DecoderFamily.Llama } decoder when GgufFamilies.Of(decoder) is null =>
             $"models of type {config.ModelType} are not written as GGUF",
+        DecoderConfig { Family: not DecoderFamily.Llama } decoder when GgufFamilies.Refusal(decoder) is { } reason =>
+            reason,
         DecoderConfig { RopeScaling: RopeScaling.Dynamic } => "its rotary scaling is dynamic, which GGUF does not know",
         DecoderConfig { RopeScaling: RopeScaling.Yarn yarn } when yarn != new RopeScaling.Yarn(yarn.Factor,
             yarn.OriginalContext) => "its YaRN has settings of its own, which GGUF does not know",
@@ -180,6 +224,7 @@ internal static class GgufConfig
         }
         string arch = source.Config switch
         {
+            DecoderConfig { Family: not DecoderFamily.Llama } other => GgufFamilies.Of(other)!.Architecture,
             DecoderConfig { QkNorm: true } => "qwen3",
             DecoderConfig { QkvBias: true, OutputBias: false } => "qwen2",
             DecoderConfig => "llama",
@@ -215,9 +260,13 @@ internal static class GgufConfig
         metadata.Set($"{arch}.attention.head_count_kv", (uint)config.KvHeads);
         metadata.Set($"{arch}.attention.key_length", (uint)config.HeadDim);
         metadata.Set($"{arch}.attention.value_length", (uint)config.HeadDim);
-        metadata.Set($"{arch}.attention.layer_norm_rms_epsilon", config.NormEpsilon);
-        metadata.Set($"{arch}.rope.dimension_count", (uint)config.HeadDim);
-        metadata.Set($"{arch}.rope.freq_base", (float)config.RopeTheta);
+        bool isRms = config.NormKind is NormKind.Rms or NormKind.RmsPlusOne;
+        metadata.Set($"{arch}.attention.layer_norm_{(isRms ? "rms_" : "")}epsilon", config.NormEpsilon);
+        if (config.Positions == PositionKind.Rotary)
+        {
+            metadata.Set($"{arch}.rope.dimension_count", (uint)config.RotaryDim);
+            metadata.Set($"{arch}.rope.freq_base", (float)config.RopeTheta);
+        }
         if (config.Window > 0)
             metadata.Set($"{arch}.attention.sliding_window", (uint)config.Window);
         if (config.RopeScaling is RopeScaling.Linear linear)
@@ -227,6 +276,7 @@ internal static class GgufConfig
             WriteScaling(metadata, arch, "yarn", yarn.Factor);
             metadata.Set($"{arch}.rope.scaling.original_context_length", (uint)yarn.OriginalContext);
         }
+        GgufFamilies.Of(config)?.Write(metadata, config);
     }
 
     private static void WriteScaling(GgufMetadata metadata, string arch, string type, double factor)

@@ -12,8 +12,6 @@ public static class GgufModel
     /// <summary>The key of a chat template.</summary>
     internal const string ChatTemplate = "tokenizer.chat_template";
 
-    private const string RopeFactors = "rope_freqs.weight";
-
     /// <summary>Opens the model in a file.</summary>
     /// <exception cref="NanoException">The file is missing or unreadable.</exception>
     /// <exception cref="BadFileException">The file is malformed, or its model is not supported.</exception>
@@ -24,7 +22,7 @@ public static class GgufModel
         {
             if (file.Tensors.Count == 0)
                 throw new BadFileException(path, "it holds a vocabulary but no tensors: there is no model in it");
-            ModelConfig config = GgufConfig.Read(file.Metadata, file.Tensors, Factors(file));
+            ModelConfig config = GgufConfig.Read(file.Metadata, file.Tensors, name => Factors(file, name));
             return new ModelSource(path, config, Tensors(file, config), file)
             {
                 Metadata = file.Metadata,
@@ -39,16 +37,16 @@ public static class GgufModel
         }
     }
 
-    /// <summary>The divisors of the rotary frequencies, if the file has any.</summary>
-    private static float[]? Factors(GgufReader file)
+    /// <summary>The numbers of a tensor of rotary factors, if the file has it.</summary>
+    private static float[]? Factors(GgufReader file, string name)
     {
-        if (!file.Tensors.TryGetValue(RopeFactors, out GgufTensor? found))
+        if (!file.Tensors.TryGetValue(name, out GgufTensor? found))
             return null;
         if (found.Count is 0 or > 1 << 16)
             throw new BadFileException(file.Path,
-                $"tensor '{RopeFactors}' has {found.Count} elements; expected half a head's");
+                $"tensor '{name}' has {found.Count} elements; expected half a head's");
         var factors = new float[found.Count];
-        Tensor(file, found, RopeFactors, new Shape(factors.Length)).ReadFloat32(factors);
+        Tensor(file, found, name, new Shape(factors.Length)).ReadFloat32(factors);
         return factors;
     }
 
@@ -58,27 +56,55 @@ public static class GgufModel
         if (config.Layers > file.Tensors.Count)
             throw new BadFileException(file.Path,
                 $"{file.Tensors.Count} tensors are too few for the {config.Layers} layers that the metadata asks for");
-        var found = new List<ModelTensor>();
-        var known = new HashSet<string>(StringComparer.Ordinal) { RopeFactors };
+        var found = new Dictionary<string, ModelTensor>(StringComparer.Ordinal);
+        var known = GgufConfig.Factors(config).Select(factors => factors.Name).ToHashSet(StringComparer.Ordinal);
         bool interleaved = GgufConfig.IsInterleaved(file.Metadata);
-        foreach ((string name, Shape shape, ParameterFacts facts) in config.ParameterShapes())
-        {
-            string inFile = GgufNames.Of(name, facts);
-            if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
-                throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
-            if (!entry.Shape.SequenceEqual(shape.ToArray()))
-                throw new BadFileException(file.Path,
-                    $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the "
-                    + $"metadata asks for {shape}");
-            ModelTensor tensor = Tensor(file, entry, name, shape);
-            found.Add(interleaved && facts.IsRotated ? RopeLayout.ToRotateHalf(tensor, config.HeadDim) : tensor);
-            known.Add(inFile);
-        }
+        foreach (GgufEntry entry in GgufNames.Entries(config))
+            foreach (var ((name, _, facts), stored) in entry.Parameters.Zip(Stored(file, entry, known)))
+            {
+                ModelTensor tensor = interleaved && facts.IsRotated
+                    ? RopeLayout.ToRotateHalf(stored, config.HeadDim) : stored;
+                found[name] = facts.IsAddedToOne ? tensor.Plus(-1) : tensor;
+            }
         if (file.Tensors.Keys.FirstOrDefault(name => !known.Contains(name)) is { } stray)
             throw new BadFileException(file.Path,
                 $"tensor {Quoted.Of(stray)} is not part of a {file.Metadata.String("general.architecture")} as it "
                 + "is supported here");
-        return found;
+        return [.. config.ParameterShapes().Select(parameter => found[parameter.Name])];
+    }
+
+    /// <summary>The parameters of an entry, each a part of its tensor.</summary>
+    private static List<ModelTensor> Stored(GgufReader file, GgufEntry entry, HashSet<string> known)
+    {
+        if (entry.IsStacked && !file.Tensors.ContainsKey(entry.Name)
+            && file.Tensors.ContainsKey(GgufNames.OfExpert(entry.Name, 0)))
+            return [.. entry.Parameters.Select((parameter, expert) => Stored(file,
+                GgufNames.OfExpert(entry.Name, expert), parameter.Shape.ToArray(), parameter.Name, known))];
+        ModelTensor whole = Stored(file, entry.Name, entry.Sizes, entry.Parameters[0].Name, known);
+        if (entry.Parameters.Count == 1 && !entry.IsStacked)
+            return [whole];
+        var parts = new List<ModelTensor>();
+        int before = 0;
+        foreach (var (name, shape, _) in entry.Parameters)
+        {
+            int first = before;
+            parts.Add(ModelTensor.OfRows(name, shape, [whole], row => (0, first + row)));
+            before += shape[0];
+        }
+        return parts;
+    }
+
+    /// <summary>A tensor of the file, under the name of a parameter.</summary>
+    private static ModelTensor Stored(GgufReader file, string inFile, long[] sizes, string name, HashSet<string> known)
+    {
+        if (!file.Tensors.TryGetValue(inFile, out GgufTensor? entry))
+            throw new BadFileException(file.Path, $"tensor '{inFile}' is missing");
+        if (!entry.Shape.SequenceEqual(sizes))
+            throw new BadFileException(file.Path,
+                $"tensor '{inFile}' has shape [{string.Join(", ", entry.Shape)}], slowest dimension first; the "
+                + $"metadata asks for [{string.Join(", ", sizes)}]");
+        known.Add(inFile);
+        return Tensor(file, entry, name, new Shape([.. sizes.Select(size => checked((int)size))]));
     }
 
     private static ModelTensor Tensor(GgufReader file, GgufTensor entry, string name, Shape shape)
@@ -172,20 +198,38 @@ public static class GgufModel
     private static IEnumerable<(ModelTensor Tensor, int? Block)> Named(ModelSource source, GgufMetadata metadata)
     {
         bool interleaved = GgufConfig.IsInterleaved(metadata);
-        if (source.Config is DecoderConfig { RopeScaling: RopeScaling.Llama3 scaling } llama)
-            yield return (FactorsOf(llama, scaling), null);
-        foreach ((ModelTensor tensor, ParameterFacts facts) in source.Declared)
+        foreach (var (name, factors) in GgufConfig.Factors(source.Config))
+            yield return (InMemory(name, factors), null);
+        var byName = source.Declared.ToDictionary(pair => pair.Tensor.Name, pair =>
         {
-            ModelTensor moved = interleaved && facts.IsRotated
-                ? RopeLayout.ToInterleaved(tensor, source.Config.HeadDim) : tensor;
-            yield return (moved.Named(GgufNames.Of(tensor.Name, facts)), facts.Block);
-        }
+            ModelTensor moved = interleaved && pair.Facts.IsRotated
+                ? RopeLayout.ToInterleaved(pair.Tensor, source.Config.HeadDim) : pair.Tensor;
+            return pair.Facts.IsAddedToOne ? moved.Plus(1) : moved;
+        }, StringComparer.Ordinal);
+        foreach (GgufEntry entry in GgufNames.Entries(source.Config))
+            yield return (Whole(entry, [.. entry.Parameters.Select(parameter => byName[parameter.Name])]), entry.Block);
     }
 
-    private static ModelTensor FactorsOf(DecoderConfig config, RopeScaling.Llama3 scaling)
+    /// <summary>The tensor of an entry, of its parameters above each other.</summary>
+    private static ModelTensor Whole(GgufEntry entry, ModelTensor[] parts)
     {
-        float[] factors = GgufConfig.Factors(config, scaling);
-        return new ModelTensor(RopeFactors, new Shape(factors.Length), WeightType.F32, (start, destination) =>
-            MemoryMarshal.AsBytes(factors.AsSpan((int)start, destination.Length / sizeof(float))).CopyTo(destination));
+        if (parts.Length == 1 && !entry.IsStacked)
+            return parts[0].Named(entry.Name);
+        if (parts.Any(part => part.Type != parts[0].Type))
+            parts = [.. parts.Select(part => part.As(WeightType.F32))];
+        int[] ends = new int[parts.Length];
+        for (int i = 0; i < parts.Length; i++)
+            ends[i] = (i == 0 ? 0 : ends[i - 1]) + parts[i].Shape[0];
+        var shape = parts[0].Shape.Rank == 1 ? new Shape(ends[^1]) : new Shape(ends[^1], parts[0].Shape[1]);
+        ModelTensor whole = ModelTensor.OfRows(entry.Name, shape, parts, row =>
+        {
+            int part = Array.FindIndex(ends, end => row < end);
+            return (part, row - (part == 0 ? 0 : ends[part - 1]));
+        });
+        return entry.IsStacked ? whole.Shaped(new Shape(parts.Length, parts[0].Shape[0], parts[0].Shape[1])) : whole;
     }
+
+    private static ModelTensor InMemory(string name, float[] numbers) => new(name, new Shape(numbers.Length),
+        WeightType.F32, (start, destination) => MemoryMarshal
+            .AsBytes(numbers.AsSpan((int)start, destination.Length / sizeof(float))).CopyTo(destination));
 }
