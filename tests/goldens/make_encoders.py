@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Golden values of encoders and encoder-decoders (zoo_more/): RoBERTa, DistilBERT, ELECTRA, ALBERT, BART, and the
-Transformer of Vaswani et al.
+"""Golden values of encoders and encoder-decoders (zoo_more/): RoBERTa, DistilBERT, ELECTRA, ALBERT, BART, the
+Transformer of Vaswani et al., and ELMo's language models.
 
 Each forward pass is written from the model's paper and the published definition of its files (tensor names, layouts,
 quirks). Rules and machinery as in make_goldens.py, which lies beside this file: truth in float64, the error of float32
@@ -327,6 +327,70 @@ def greedy(values, c, batch, new=12):
     return ids, lead
 
 
+# ------------------------------------------------------------------ ELMo
+
+def elmo_table(c):
+    t, H = Table(), c["hidden_size"]
+    t.rows("embed.weight", c["vocab_size"], H, 0.8)
+    for side in ("forward", "backward"):
+        for i in range(c["num_hidden_layers"]):
+            for part in ("ih", "hh"):
+                t[f"{side}.weight_{part}_l{i}"] = ((4 * H, H), 1 / math.sqrt(H), 0.0)
+                t[f"{side}.bias_{part}_l{i}"] = ((4 * H,), 0.1, 0.0)
+    t.linear("head", c["vocab_size"], H)
+    return t
+
+
+def lstm(O, P, side, i, x):
+    """One row [T, H], from a state of zeros; gates i, f, g, o."""
+    H, ys = x.shape[-1], []
+    h = s = torch.zeros(H, dtype=x.dtype)
+    for row in x:
+        a = (O.linear(row, P[f"{side}.weight_ih_l{i}"], P[f"{side}.bias_ih_l{i}"])
+             + O.linear(h, P[f"{side}.weight_hh_l{i}"], P[f"{side}.bias_hh_l{i}"]))
+        s = torch.sigmoid(a[H:2 * H]) * s + torch.sigmoid(a[:H]) * torch.tanh(a[2 * H:3 * H])
+        h = torch.sigmoid(a[3 * H:]) * torch.tanh(s)
+        ys.append(h)
+    return torch.stack(ys)
+
+
+def elmo(O, P, c, batch):
+    """Peters et al., "Deep contextualized word representations", 2018, section 3.1."""
+    ids, lengths = batch["input_ids"], batch["attention_mask"].sum(1).tolist()
+    B, T, L = *ids.shape, c["num_hidden_layers"]
+    x, out = P["embed.weight"][ids], {}
+    sides, losses = {}, {}
+    for side in ("forward", "backward"):
+        layers = [[] for _ in range(L)]
+        for b, n in enumerate(lengths):
+            row = x[b, :n] if side == "forward" else x[b, :n].flip(0)
+            for i in range(L):
+                y = lstm(O, P, side, i, row)
+                row = y + row if i > 0 else y  # a layer adds to the one before
+                own = row if side == "forward" else row.flip(0)
+                layers[i].append(F.pad(own, (0, 0, 0, T - n)))
+        sides[side] = [torch.stack(rows) for rows in layers]
+        logits = linear(O, P, "head", sides[side][-1])
+        targets = torch.full_like(ids, IGNORE)
+        for b, n in enumerate(lengths):
+            if side == "forward":
+                targets[b, :n - 1] = ids[b, 1:n]
+            else:
+                targets[b, 1:n] = ids[b, :n - 1]
+        out[side + ".logits"] = logits
+        losses[side] = out[side + ".loss"] = O.cross_entropy(logits, targets)
+    out["act.layer0"] = torch.cat((x, x), -1)
+    for i in range(L):
+        out[f"act.layer{i + 1}"] = torch.cat((sides["forward"][i], sides["backward"][i]), -1)
+    return {**out, "loss": losses["forward"] + losses["backward"]}
+
+
+def elmo_batch(R, c, lengths):
+    T = max(lengths)
+    mask = (np.arange(T)[None] < np.array(lengths)[:, None]).astype(np.int64)
+    return {"input_ids": R.ints("ids", (len(lengths), T), 1, c["vocab_size"]) * mask, "attention_mask": mask}
+
+
 # ------------------------------------------------------------------ three steps
 
 def run(O, dtype, forward, values, c, batch, frozen, hp):
@@ -430,6 +494,8 @@ MODELS = {
     "electra_classifier": (*ENCODER, like_bert("ElectraForSequenceClassification", "electra", 3, **NARROW), SHORT),
     "albert": (*ENCODER, like_bert("AlbertForPreTraining", "albert", **SHARED), LENGTHS),
     "albert_classifier": (*ENCODER, like_bert("AlbertForSequenceClassification", "albert", 3, **SHARED), SHORT),
+    "elmo": (elmo, elmo_table, elmo_batch, {"model_type": "elmo", "vocab_size": 31, "hidden_size": 14,
+                                            "num_hidden_layers": 2}, [9, 6, 8]),
     "bart": (*STACKS, pair_of_stacks("BartForConditionalGeneration", "bart"), [11, 8]),
     "transformer": (*STACKS, pair_of_stacks(
         "Transformer", "transformer", activation_function="relu", scale_embedding=True, label_smoothing=0.1,
