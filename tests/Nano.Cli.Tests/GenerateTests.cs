@@ -211,4 +211,22 @@ public class GenerateTests(TinyRun run)
         Assert.Equal(124_439_808, result.Json.GetProperty("parameters").GetInt64()); // as published with the model
         Assert.Contains("124,439,808", result.Error, StringComparison.Ordinal);
     }
+
+    /// <summary>The prompt is the text that an encoder-decoder reads; options of sampling are refused.</summary>
+    [Fact]
+    public void An_encoder_decoder_writes_about_its_prompt()
+    {
+        using var folder = new TempFolder();
+        foreach (string file in (string[])["config.json", "model.safetensors"])
+            File.Copy(Path.Combine(Goldens.Path("zoo_more/bart"), file), folder.File(file));
+        File.WriteAllText(folder.File("vocab.txt"),
+            "[UNK]\n" + string.Concat(Enumerable.Range(1, 46).Select(i => $"w{i}\n")));
+        var made = Cli.Run("generate", "--model", folder.Root, "--prompt", "w3 w9", "--max-tokens", "5", "--json")
+            .Succeeds();
+        Assert.Equal(["prompt_ids", "ids", "text", "finish_reason", "tokens_per_second"], made.JsonKeys);
+        Assert.Equal("[3,9]", made.Json.GetProperty("prompt_ids").GetRawText());
+        Assert.StartsWith("w", made.Json.GetProperty("text").GetString(), StringComparison.Ordinal);
+        Cli.Run("generate", "--model", folder.Root).Fails(1, "--prompt");
+        Cli.Run("generate", "--model", folder.Root, "--prompt", "w3", "--top-k", "5").Fails(1, "--top-k does not go");
+    }
 }

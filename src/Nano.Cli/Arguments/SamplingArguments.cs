@@ -32,10 +32,13 @@ internal static class SamplingArguments
         new("--logit-bias") { Description = "ID:VALUE to add to a token's logit; may be given more than once" };
     public static readonly Option<ulong> Seed = Common.Seed();
 
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Option> All { get; } = [Temperature, TopK, TopP, MinP, Typical, RepetitionPenalty,
+        PresencePenalty, FrequencyPenalty, LogitBias, Seed];
+
     public static void AddTo(Command verb)
     {
-        foreach (var option in (Option[])[Temperature, TopK, TopP, MinP, Typical, RepetitionPenalty, PresencePenalty,
-            FrequencyPenalty, LogitBias, Seed])
+        foreach (var option in All)
             verb.Options.Add(option);
     }
 

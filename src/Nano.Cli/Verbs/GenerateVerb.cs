@@ -76,6 +76,12 @@ internal static class GenerateVerb
         if (maxTokens < 0)
             throw new NanoException($"--max-tokens must be 0 or more, got {maxTokens}");
         using var compute = Common.NewCompute(args.GetValue(Threads));
+        if (TextRewriter.TryOpen(HubModels.FindLocal(args.GetValue(Model)!) ?? "") is { } rewriter)
+            using (rewriter)
+            {
+                RefuseChoices(args);
+                return RewriteText.Run(rewriter, args.GetValue(Prompts) ?? [], maxTokens, compute, args.GetValue(Json));
+            }
         using var device = Common.OpenDevice(args.GetValue(Device)!, args.GetValue(Threads));
         var (model, tokenizer) = Common.OpenModel(args.GetValue(Model)!, args.GetValue(TokenizerPath),
             toRun: device is null,
@@ -98,6 +104,18 @@ internal static class GenerateVerb
         [var one] => one,
         _ => throw new NanoException("--suffix goes with one --prompt"),
     };
+
+    /// <summary>Refuses options of models that continue a text, which one that reads a text does not have.</summary>
+    private static void RefuseChoices(ParseResult args)
+    {
+        Option[] others = [TokenizerPath, Exact, CacheType, Special, Stops, Beams, LengthPenalty, LogProbs, Device,
+            .. SamplingArguments.All];
+        foreach (var option in others)
+            if (args.GetResult(option) is { Implicit: false })
+                throw new NanoException(
+                    $"{option.Name} does not go with a model that reads one text and writes another",
+                    "leave it out: the likeliest token is taken each time");
+    }
 
     private static int Draw(ParseResult args, Generator generator, ITokenizer tokenizer, int[][] prompts,
         ModelConfig config, CancellationToken cancel)

@@ -31,6 +31,8 @@ public sealed class EncoderTokens
                 (begin, end) = ([a], [b]);
                 break;
             }
+        if (begin.Length == 0 && special.TryGetValue("</s>", out int only)) // T5
+            end = [only];
     }
 
     /// <summary>The longest text in tokens, those that begin and end it included.</summary>
@@ -44,7 +46,7 @@ public sealed class EncoderTokens
     {
         int[] ids = tokenizer.Encode(text);
         int room = Longest - begin.Length - end.Length;
-        if (ids.Length + begin.Length == 0)
+        if (ids.Length + begin.Length + end.Length == 0)
             throw new NanoException("the text is empty, and the tokenizer has no token with which a text begins",
                 "leave out empty texts");
         bool isCut = ids.Length > room;

@@ -45,17 +45,22 @@ public sealed class RecurrentLayers
         for (int i = 0; i < weights.Length; i++)
         {
             int layer = i / directions;
-            string end = $"_l{layer}{(i % directions == 1 ? "_reverse" : "")}";
-            ParameterFacts matrix = new(ParameterRole.Inner, ModelComponent.Mlp, firstBlock + layer) { Parts = gates },
-                bias = matrix with { Role = ParameterRole.Bias };
-            weights[i] = new(
-                parameters.Add($"{name}.weight_ih{end}", matrix, gates * width,
-                    layer == 0 ? inputs : directions * width),
-                parameters.Add($"{name}.weight_hh{end}", matrix, gates * width, width),
-                parameters.Add($"{name}.bias_ih{end}", bias, gates * width),
-                parameters.Add($"{name}.bias_hh{end}", bias, gates * width));
+            weights[i] = DeclareNet(parameters, name, $"_l{layer}{(i % directions == 1 ? "_reverse" : "")}", gates,
+                layer == 0 ? inputs : directions * width, width, firstBlock + layer);
         }
         return new(cell, directions, weights);
+    }
+
+    /// <summary>Declares the weights of one layer in one direction, whose names end in END.</summary>
+    internal static RecurrentWeights DeclareNet(Parameters parameters, string name, string end, int gates, int inputs,
+        int width, int block)
+    {
+        ParameterFacts matrix = new(ParameterRole.Inner, ModelComponent.Mlp, block) { Parts = gates },
+            bias = matrix with { Role = ParameterRole.Bias };
+        return new(parameters.Add($"{name}.weight_ih{end}", matrix, gates * width, inputs),
+            parameters.Add($"{name}.weight_hh{end}", matrix, gates * width, width),
+            parameters.Add($"{name}.bias_ih{end}", bias, gates * width),
+            parameters.Add($"{name}.bias_hh{end}", bias, gates * width));
     }
 
     /// <summary>

@@ -13,14 +13,21 @@ public static class Sinusoids
     /// <exception cref="ArgumentException">The number of channels is odd.</exception>
     public static float[] Interleaved(int count, int channels)
     {
-        CheckEven(channels);
         var values = new float[count * channels];
+        Interleaved(0, channels, values);
+        return values;
+    }
+
+    /// <summary>Positions from one on, as many as there is room for, [.., C].</summary>
+    /// <exception cref="ArgumentException">The number of channels is odd.</exception>
+    public static void Interleaved(int first, int channels, Span<float> values)
+    {
+        CheckEven(channels);
         for (int i = 0; i < values.Length; i++)
         {
-            double angle = Angle(i / channels, i % channels / 2, channels / 2);
+            double angle = Angle(first + (i / channels), i % channels / 2, channels / 2);
             values[i] = (float)(i % 2 == 0 ? Math.Sin(angle) : Math.Cos(angle));
         }
-        return values;
     }
 
     /// <summary>

@@ -10,7 +10,8 @@ public interface IEncoderDecoder
     /// <param name="c">The context to run in.</param>
     /// <param name="text">The ids of the text that is read.</param>
     /// <param name="written">The ids written so far, at least one.</param>
-    /// <param name="count">Tokens to write.</param>
+    /// <param name="count">The most tokens to write.</param>
+    /// <param name="end">The id behind which nothing more is written, or null.</param>
     /// <returns>The new ids.</returns>
-    IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count);
+    IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count, int? end = null);
 }

@@ -52,6 +52,8 @@ public static class ConfigFile
             "mamba" or "mamba2" => MambaConfig.Read(file, kind == "mamba2"),
             "rwkv7" => Rwkv7Config.Read(file),
             "t5" => T5Config.Read(file),
+            "bart" or "transformer" => TransformerConfig.Read(file, kind),
+            "elmo" => ElmoConfig.Read(file),
             "rnn" => RnnConfig.Read(file, CellKind.Tanh),
             "lstm" => RnnConfig.Read(file, CellKind.Lstm),
             "gru" => RnnConfig.Read(file, CellKind.Gru),
@@ -64,8 +66,8 @@ public static class ConfigFile
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
                     + string.Join(", ", DecoderFamilies.ModelTypes)
-                    + $", mamba, mamba2, rwkv7, {string.Join(", ", BertFamily.ModelTypes)}, t5, "
-                    + "rnn, lstm, gru, seq2seq, vit, clip, ddpm_mlp, llava"),
+                    + $", mamba, mamba2, rwkv7, {string.Join(", ", BertFamily.ModelTypes)}, t5, bart, "
+                    + "transformer, rnn, lstm, gru, seq2seq, elmo, vit, clip, ddpm_mlp, llava"),
         };
         if (config is ModelConfig decoder)
         {

@@ -16,9 +16,9 @@ public sealed record ClassifierProgress(long Step, long Steps, double Loss, doub
 
 /// <summary>
 /// Trains an encoder to tell classes of texts (Devlin et al., "BERT", 2018, section 4.1): AdamW, a linear warm-up over
-/// a tenth of the steps and a linear way down. The model is an encoder that is there, with a new head unless it has these
-/// classes already, or a small one with random weights and a vocabulary of the texts. The bits depend on the seed, and
-/// not on the number of threads.
+/// a tenth of the steps and a linear way down. The model is an encoder that is there, with a new head unless it has
+/// these classes already, or a small one with random weights and a vocabulary of the texts. The bits depend on the
+/// seed, and not on the number of threads.
 /// </summary>
 public sealed class ClassifierTraining : IDisposable
 {

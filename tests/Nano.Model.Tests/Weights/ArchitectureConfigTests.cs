@@ -14,7 +14,11 @@ public class ArchitectureConfigTests
         { "falcon-7b", 6_921_720_704 }, { "bloom-560m", 559_214_592 }, { "mpt-7b", 6_649_286_656 },
         { "bert-base", 109_482_240 }, { "bert-large", 335_141_888 }, { "minilm-l6", 22_713_216 },
         { "mamba-130m", 129_135_360 }, { "mamba2-130m", 128_989_632 }, { "vit-base", 86_567_656 },
-        { "clip-vit-base", 151_277_313 }, { "t5-small", 60_506_624 }, { "t5-base", 222_903_552 }, { "t5-v1.1-base", 247_577_856 },
+        { "clip-vit-base", 151_277_313 }, { "t5-small", 60_506_624 }, { "t5-base", 222_903_552 },
+        { "t5-v1.1-base", 247_577_856 },
+        { "roberta-base", 124_645_632 }, { "distilbert-base", 66_362_880 }, { "albert-base-v2", 11_683_584 },
+        { "electra-small", 13_483_008 }, // which its authors give as 14M, with the head
+        { "bart-base", 139_420_416 + 50_265 }, // and final_logits_bias, which is not counted as a parameter
         { "opt-125m", 125_239_296 }, { "openai-gpt", 116_534_784 }, { "starcoderbase-1b", 1_137_207_296 },
         { "starcoder2-3b", 3_030_371_328 }, { "smollm3-3b", 3_075_098_624 }, { "command-r7b", 8_028_033_024 },
         { "jamba-v0.1", 51_570_323_328 },
@@ -84,6 +88,13 @@ public class ArchitectureConfigTests
     [InlineData("smollm3", "\"no_rope_layer_interval\": 2", "\"use_sliding_window\": true", "'use_sliding_window'")]
     [InlineData("cohere2", "\"use_qk_norm\": false", "\"use_qk_norm\": true", "'use_qk_norm' is true")]
     [InlineData("bert", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5", "36 channels cannot be divided")]
+    [InlineData("albert", "\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2", "'num_hidden_groups' is 2")]
+    [InlineData("roberta", "\"RobertaForMaskedLM\"", "\"RobertaForPreTraining\"", "a roberta has no head of PreTraining")]
+    [InlineData("roberta", "\"RobertaForMaskedLM\"", "\"RobertaForCausalLM\"", "supported: RobertaModel")]
+    [InlineData("roberta", "\"pad_token_id\": 1", "\"pad_token_id\": 23", "the id of padding is 23")]
+    [InlineData("electra_classifier", "\"2\": \"good\"", "\"3\": \"good\"", "'id2label' has no '2'")]
+    [InlineData("bart", "\"d_model\": 24", "\"d_model\": 28", "28 channels cannot be divided among 3 heads")]
+    [InlineData("transformer", "\"label_smoothing\": 0.1", "\"label_smoothing\": 1", "the smoothing of labels is 1")]
     [InlineData("t5_v1_0", "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"tanh\"", "'feed_forward_proj'")]
     public void A_variant_that_is_not_supported_is_named(string name, string from, string to, string expected)
     {

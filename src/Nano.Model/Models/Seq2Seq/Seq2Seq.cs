@@ -94,7 +94,8 @@ public abstract class Seq2Seq : Model, IEncoderDecoder
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count)
+    public IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count,
+        int? end = null)
     {
         using var kept = new Arena(); // the memory outlives the steps of the compute
         c.NextStep();
@@ -105,7 +106,7 @@ public abstract class Seq2Seq : Model, IEncoderDecoder
             var (logits, state) = Write(c, c.Embedding(decoderTable, ids), memory, memory.Start, null);
             memory.Start.CopyFrom(state);
             return logits;
-        });
+        }, end);
     }
 
     /// <inheritdoc/>
