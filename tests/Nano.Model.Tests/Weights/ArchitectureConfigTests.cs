@@ -17,6 +17,7 @@ public class ArchitectureConfigTests
         { "clip-vit-base", 151_277_313 }, { "t5-small", 60_506_624 }, { "t5-base", 222_903_552 }, { "t5-v1.1-base", 247_577_856 },
         { "opt-125m", 125_239_296 }, { "openai-gpt", 116_534_784 }, { "starcoderbase-1b", 1_137_207_296 },
         { "starcoder2-3b", 3_030_371_328 }, { "smollm3-3b", 3_075_098_624 }, { "command-r7b", 8_028_033_024 },
+        { "whisper-tiny", 37_760_640 },
     };
 
     [Theory, MemberData(nameof(Published))]
@@ -83,6 +84,8 @@ public class ArchitectureConfigTests
     [InlineData("smollm3", "\"no_rope_layer_interval\": 2", "\"use_sliding_window\": true", "'use_sliding_window'")]
     [InlineData("cohere2", "\"use_qk_norm\": false", "\"use_qk_norm\": true", "'use_qk_norm' is true")]
     [InlineData("bert", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5", "36 channels cannot be divided")]
+    [InlineData("whisper", "\"scale_embedding\": false", "\"scale_embedding\": true", "'scale_embedding' is true")]
+    [InlineData("whisper", "\"d_model\": 24", "\"d_model\": 25", "25 channels cannot be divided among 3 heads")]
     [InlineData("t5_v1_0", "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"tanh\"", "'feed_forward_proj'")]
     public void A_variant_that_is_not_supported_is_named(string name, string from, string to, string expected)
     {
