@@ -6,7 +6,11 @@ namespace Nano.Tests;
 /// </summary>
 public class OpTests
 {
-    private sealed record Case(string Name, Shape[] Shapes, Func<Compute, Tensor[], Tensor> Run);
+    private sealed record Case(string Name, Shape[] Shapes, Func<Compute, Tensor[], Tensor> Run)
+    {
+        /// <summary>False where ONNX has a node for the forward pass only.</summary>
+        public bool HasGradients { get; init; } = true;
+    }
 
     private const int B = 2, T = 5;
 
@@ -20,6 +24,7 @@ public class OpTests
         new("matmul, right turned", [new(4, 6), new(5, 6)], (c, x) => c.MatMul(x[0], x[1], false, true)),
         new("add", [new(B, T, 6), new(B, T, 6)], (c, x) => c.Add(x[0], x[1])),
         new("add a suffix", [new(B, T, 6), new(6)], (c, x) => c.Add(x[0], x[1])),
+        new("add later rows of a table", [new(B, T, 6), new(9, 6)], (c, x) => c.Add(x[0], x[1].SliceRows(2, T))),
         new("add the first rows of a table", [new(B, T, 6), new(9, 6)], (c, x) => c.Add(x[0], x[1].SliceRows(0, T))),
         new("multiply", [new(B, T, 6), new(B, T, 6)], (c, x) => c.Multiply(x[0], x[1])),
         new("scale", [new(B, T, 6)], (c, x) => c.Scale(x[0], -1.5f)),
@@ -66,13 +71,18 @@ public class OpTests
         new("rope", [new(B, T, 12)], (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.RotateHalf)),
         new("rope, interleaved", [new(B, T, 12)],
             (c, x) => c.Rope(x[0], new RopeTable(6, 100, null, T), RopePairing.Interleaved)),
+        .. new[] { RopePairing.RotateHalf, RopePairing.Interleaved }.Select(pairing => new Case(
+            $"rope of some channels, {pairing}", [new(B, T, 18)], (c, x) => c.Rope(x[0], new RopeTable(4, 100, null, T),
+                pairing, channels: new RotatedChannels(9, 2)))),
+        new("rope, two tables", [new(B, T, 12)], (c, x) => c.Rope(c.Rope(x[0], new RopeTable(6, 100, null, T),
+            RopePairing.RotateHalf), new RopeTable(6, 10, null, T), RopePairing.RotateHalf)),
         new("attention", [new(B, T, 12), new(B, T, 12), new(B, T, 12)],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 2, 2)),
         new("attention, groups and a window", [new(B, T, 12), new(B, T, 6), new(B, T, 6)],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 4, 2, window: 3)),
         new("attention, many heads on one key head", [new(B, T, 48), new(B, T, 4), new(B, T, 4)],
             (c, x) => c.CausalAttention(x[0], x[1], x[2], 12, 1)),
-        .. AttentionCases(),
+        .. AttentionCases(), .. WindowCases(), .. RecurrentCases(),
         new("cross-entropy", [new(B, T, 7)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy of many classes", [new(B, T, 1003)], (c, x) => c.CrossEntropy(x[0], Targets).Loss),
         new("cross-entropy, smoothed and with z-loss", [new(B, T, 7)],
@@ -112,6 +122,62 @@ public class OpTests
                 }));
     }
 
+    private static IEnumerable<Case> WindowCases()
+    {
+        Case Conv(string name, Shape x, Shape weight, ConvOptions options) => new($"conv, {name}",
+            [x, weight, new(weight[0])], (c, t) => c.Conv(t[0], t[1], t[2], options));
+        Shape signals = new(B, 4, 11), images = new(B, 4, 7, 9);
+        yield return Conv("signals", signals, new(6, 4, 3), new(1, 1));
+        yield return Conv("signals in steps", signals, new(6, 4, 3), new(2, 1));
+        yield return Conv("signals, groups and gaps", signals, new(6, 2, 3), new(3, 2, 2, 2));
+        yield return Conv("images", images, new(6, 4, 3, 2), new(1, 1));
+        yield return Conv("patches", new(B, 3, 8, 8), new(5, 3, 4, 4), new(4));
+        yield return Conv("images, some places unread", images, new(6, 4, 2, 3), new(4, 1));
+        yield return Conv("images, single channels", images, new(4, 1, 3, 3), new(2, 1, 1, 4));
+        yield return Conv("images, all options", images, new(6, 2, 2, 3), new(2, 2, 2, 2));
+        yield return new("conv without bias", [images, new(6, 4, 3, 3)], (c, x) => c.Conv(x[0], x[1]));
+        foreach (var kind in Enum.GetValues<PoolKind>())
+        {
+            yield return new($"pool of signals, {kind}", [signals], (c, x) => c.Pool(kind, x[0], 3, 3));
+            yield return new($"pool of images, {kind}", [images], (c, x) => c.Pool(kind, x[0], 3, 2));
+            yield return new($"pool with gaps, {kind}", [images], (c, x) => c.Pool(kind, x[0], 2, 3));
+        }
+    }
+
+    /// <summary>Rows of the lengths 3 and 5 of 5: y, and behind it the final states.</summary>
+    private static IEnumerable<Case> RecurrentCases()
+    {
+        const int I = 6, H = 3;
+        foreach (var (kind, gates) in new[] { (CellKind.Tanh, 1), (CellKind.Gru, 3), (CellKind.Lstm, 4) })
+            foreach (bool reverse in (bool[])[false, true])
+                foreach (bool some in (bool[])[false, true])
+                    yield return new($"recurrent {kind}{(reverse ? " back" : "")}{(some ? ", lengths and states" : "")}",
+                        [new(B, T, I), new(gates * H, I), new(gates * H, H), new(gates * H), new(gates * H), new(B, H),
+                            new(B, H)], (c, x) => Run(c, x, kind, some, reverse))
+                    { HasGradients = false };
+        yield return new("recurrent Lstm with one bias", [new(B, T, I), new(4 * H, I), new(4 * H, H), new(4 * H)],
+            (c, x) => c.Lstm(x[0], new(x[1], x[2], x[3])).Y)
+        { HasGradients = false };
+
+        static Tensor Run(Compute c, Tensor[] x, CellKind kind, bool some, bool reverse)
+        {
+            var weights = some ? new RecurrentWeights(x[1], x[2], x[3], x[4]) : new RecurrentWeights(x[1], x[2]);
+            var (h, lengths) = some ? (x[5], RowLengths) : (null, null);
+            if (kind == CellKind.Lstm)
+            {
+                var (y, last, memory) = c.Lstm(x[0], weights, h, some ? x[6] : null, lengths, reverse);
+                return c.Concat(1, c.Concat(1, y, Row(last)), Row(memory));
+            }
+            var (all, state) = kind == CellKind.Gru ? c.Gru(x[0], weights, h, lengths, reverse)
+                : c.Rnn(x[0], weights, h, lengths, reverse);
+            return c.Concat(1, all, Row(state));
+        }
+
+        static Tensor Row(Tensor state) => state.Reshape(new Shape(B, 1, H));
+    }
+
+    private static readonly Tensor RowLengths = Tensor.FromIds(new Shape(B), [3, 5]);
+
     private static readonly Tensor Ids = Tensor.FromIds(new Shape(B, T), [0, 3, 3, 6, 1, 2, 0, 0, 5, 4]),
         Targets = Tensor.FromIds(new Shape(B, T), [3, -100, 6, 1, 2, 0, 0, -100, 4, 5]);
 
@@ -141,24 +207,30 @@ public class OpTests
         using var y = OrtTensor.OfFloats(Sizes(planned.Shape));
         var gradients = inputs.Select(input => OrtTensor.OfFloats(Sizes(input.Shape))).ToArray();
         using OrtTensor ids = OrtTensor.OfInts(Ids.Ids, B, T), targets = OrtTensor.OfInts(Targets.Ids, B, T),
-            lengths = OrtTensor.OfInts(Lengths.Ids, B);
+            lengths = OrtTensor.OfInts(Lengths.Ids, B), rowLengths = OrtTensor.OfInts(RowLengths.Ids, B);
         var given = inputs.Select(input => (input.Name!, Floats(input)))
-            .Concat([("ids", ids), ("targets", targets), ("lengths", lengths), ("upstream", Floats(upstream)),
+            .Concat([("ids", ids), ("targets", targets), ("lengths", lengths), ("row_lengths", rowLengths),
+                ("upstream", Floats(upstream)),
                 ("positions", Floats(positions))]).ToList();
         session.Run(given.Where(input => session.Inputs.Contains(input.Item1)),
-            [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))]);
+            [("y", y), .. inputs.Zip(gradients, (input, gradient) => ("d" + input.Name, gradient))
+                .Where(_ => one.HasGradients)]);
 
         using var compute = new Compute(1) { Tape = new Tape { RetainsAll = true } };
         var expected = one.Run(compute, inputs);
         AssertClose("y", expected.Data, y.Floats);
-        compute.Tape!.Backward(compute, expected, isLoss ? null : upstream);
-        for (int i = 0; i < inputs.Length; i++)
-        {
-            AssertClose("d" + inputs[i].Name, inputs[i].Gradient.Data, gradients[i].Floats);
-            gradients[i].Dispose();
-        }
-        foreach (var (_, tensor) in given)
+        if (one.HasGradients)
+            AssertGradients(compute, expected, isLoss ? null : upstream, inputs, gradients);
+        foreach (var tensor in gradients.Concat(given.Select(input => input.Item2)))
             tensor.Dispose();
+    }
+
+    private static void AssertGradients(Compute compute, Tensor y, Tensor? upstream, Tensor[] inputs,
+        OrtTensor[] gradients)
+    {
+        compute.Tape!.Backward(compute, y, upstream);
+        for (int i = 0; i < inputs.Length; i++)
+            AssertClose("d" + inputs[i].Name, inputs[i].Gradient.Data, gradients[i].Floats);
     }
 
     /// <summary>
@@ -185,6 +257,8 @@ public class OpTests
         }
         graph.Input("lengths", OnnxType.Int32, B);
         ops.Define(Lengths, "lengths");
+        graph.Input("row_lengths", OnnxType.Int32, B);
+        ops.Define(RowLengths, "row_lengths");
         foreach (var input in inputs)
         {
             graph.Input(input.Name!, OnnxType.Float32, Dimensions(input.Shape));
@@ -196,6 +270,8 @@ public class OpTests
             ops.Forward(op);
         graph.Node("Identity", [ops.Value(planned)], ["y"]);
         graph.Output("y", OnnxType.Float32, Dimensions(planned.Shape));
+        if (!one.HasGradients)
+            return (graph, planned);
         ops.AddGradient(planned, "upstream");
         foreach (var op in plan.Tape.Ops.Reverse())
             ops.Backward(op);
@@ -226,38 +302,26 @@ public class OpTests
                 $"{what}[{i}]: {theirs[i]}, ours {ours[i]}");
     }
 
-    /// <summary>
-    /// Those left out make no sense in a graph, or need random numbers that no provider draws as
-    /// ours.
-    /// </summary>
+    /// <summary>Every op has a form, or a reason why not, which the error says.</summary>
     [Fact]
     public void Every_op_has_an_ONNX_form_or_is_known_to_have_none()
     {
         var all = typeof(AddOp).Assembly.GetTypes().Where(type => type.IsValueType && type.IsAssignableTo(typeof(IOp)))
             .Select(type => type.Name).Order();
-        Assert.Equal(all, OnnxOps.Known.Select(type => type.Name)
-            .Concat(["CheckpointOp", "BFloat16StorageOp", "DropoutOp"]).Concat(Sequential).Concat(Windowed).Concat(Routed)
-            .Order());
+        Assert.Equal(all, OnnxOps.Known.Concat(OnnxOps.WithoutForm.Keys).Select(type => type.Name).Order());
+        Assert.All(OnnxOps.WithoutForm.Values, reason => Assert.False(string.IsNullOrWhiteSpace(reason)));
     }
 
-    /// <summary>
-    /// Recurrences whose backward pass is a loop of its own from retained states: ONNX has nodes for the forward pass
-    /// of some of them only (LSTM, GRU, RNN), the others would be subgraphs of Scan, and a graph has no such yet.
-    /// </summary>
-    private static readonly string[] Sequential = ["RecurrentOp", "SelectiveScanOp", "SsdOp", "RetentionOp",
-        "Wkv7Op", "GatedDeltaRuleOp", "FinalStateOp"];
-
-    /// <summary>
-    /// Windows: ONNX has Conv, MaxPool and AveragePool, but for the gradient of a kernel it has none, and it would be
-    /// a Conv with batch and channels exchanged whose sizes depend on those of the image.
-    /// </summary>
-    private static readonly string[] Windowed = ["ConvOp", "PoolOp", "DepthwiseCausalConvOp"];
-
-    /// <summary>
-    /// Mixtures: the rows of each expert depend on numbers, and a graph is recorded before there are any.
-    /// </summary>
-    private static readonly string[] Routed = ["RouterOp", "BalanceLossOp", "RouterZLossOp",
-        "SequenceBalanceLossOp"];
+    /// <summary>A layer whose node has no gradient says so where one is asked for.</summary>
+    [Fact]
+    public void A_recurrence_has_no_gradient()
+    {
+        var one = RecurrentCases().First() with { HasGradients = true };
+        var error = Assert.Throws<NanoException>(() => Graph(one,
+            [.. one.Shapes.Select((shape, i) => new Tensor(shape) { Name = $"x{i}" })]));
+        Assert.Contains("has no ONNX form: ONNX has a node for its forward pass and none for its gradient",
+            error.Message, StringComparison.Ordinal);
+    }
 
     /// <summary>No op goes untested: the cases between them record every kind that is lowered.</summary>
     [Fact]

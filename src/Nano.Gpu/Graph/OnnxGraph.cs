@@ -35,6 +35,12 @@ internal sealed class OnnxGraph(string name)
     /// </summary>
     public string Scope { get; set; } = "";
 
+    /// <summary>The name of the graph: the kind of its model.</summary>
+    public string Name => name;
+
+    /// <summary>A name that no value has yet, in the scope, for one of several outputs of the next node.</summary>
+    public string NewName(string output) => $"{Scope}{output}_{nodes.Count}";
+
     /// <summary>Adds a node and returns the name of its one output, which is its own: scope, type and number.</summary>
     public string Node(string op, IReadOnlyList<string> from,
         params ReadOnlySpan<(string Key, object Value)> attributes)

@@ -2,7 +2,7 @@ namespace Nano;
 
 internal sealed partial class OnnxOps
 {
-    private (string Cos, string Sin)? angles;
+    private readonly Dictionary<RopeTable, (string Cos, string Sin)> angles = [];
 
     /// <summary>The position of every token, int32 [B, T]: row of position tables and angles.</summary>
     public required string Positions { get; init; }
@@ -92,42 +92,46 @@ internal sealed partial class OnnxOps
     /// <summary>x with every head rotated by the angles of its position, or back.</summary>
     private string Rotated(RopeOp op, string x, bool back)
     {
-        int D = op.Table.HeadDim, half = D / 2, heads = op.X.Shape.Columns / D;
+        int D = op.Channels.HeadDim, first = op.Channels.First, rotated = op.Table.HeadDim, half = rotated / 2,
+            behind = first + rotated;
         var (cos, sin) = Angles(op.Table);
         bool halves = op.Pairing == RopePairing.RotateHalf;
-        // [B, T, H, D] or pairs
-        string split = halves ? Reshaped(x, 0, -1, heads, D) : Reshaped(x, 0, -1, heads * half, 2);
-        if (!halves)
-            split = Reshaped(split, 0, -1, heads, D); // pairs are taken with a step of two below
-        string x1 = halves ? Columns(split, 3, 0, half) : EverySecond(split, 0),
-            x2 = halves ? Columns(split, 3, half, half) : EverySecond(split, 1);
+        string heads = Reshaped(x, 0, -1, op.X.Shape.Columns / D, D); // [B, T, H, D]
+        string x1 = halves ? Columns(heads, 3, first, half) : EverySecond(first),
+            x2 = halves ? Columns(heads, 3, first + half, half) : EverySecond(first + 1);
         if (back)
             sin = Node("Neg", sin);
         string y1 = Node("Sub", Node("Mul", x1, cos), Node("Mul", x2, sin)),
             y2 = Node("Add", Node("Mul", x2, cos), Node("Mul", x1, sin));
         string y = halves ? graph.Node("Concat", [y1, y2], ("axis", 3))
-            : graph.Node("Concat", [graph.Node("Unsqueeze", [y1, graph.Integers(4L)]),
-                graph.Node("Unsqueeze", [y2, graph.Integers(4L)])], ("axis", 4));
-        return Reshaped(y, 0, -1, heads * D);
+            : Reshaped(graph.Node("Concat", [graph.Node("Unsqueeze", [y1, graph.Integers(4L)]),
+                graph.Node("Unsqueeze", [y2, graph.Integers(4L)])], ("axis", 4)), 0, 0, 0, rotated);
+        List<string> parts = [y];
+        if (first > 0)
+            parts.Insert(0, Columns(heads, 3, 0, first));
+        if (behind < D)
+            parts.Add(Columns(heads, 3, behind, D - behind));
+        return Reshaped(parts.Count == 1 ? y : graph.Node("Concat", parts, ("axis", 3)), 0, -1, op.X.Shape.Columns);
 
-        string EverySecond(string value, int start) =>
-            graph.Node("Slice", [value, graph.Integers((long)start), graph.Integers((long)D), graph.Integers(3L),
+        string EverySecond(int start) =>
+            graph.Node("Slice", [heads, graph.Integers((long)start), graph.Integers((long)behind), graph.Integers(3L),
                 graph.Integers(2L)]);
     }
 
-    /// <summary>Cosines and sines of the tokens' positions, [B, T, 1, D/2]; one table for all layers.</summary>
+    /// <summary>Cosines and sines of the tokens' positions, [B, T, 1, D/2]; layers share tables.</summary>
     private (string Cos, string Sin) Angles(RopeTable table)
     {
-        if (angles is { } known) // one model has one rule
+        if (angles.TryGetValue(table, out var known))
             return known;
+        if (table.IsBeyond(ContextLength))
+            throw Refused($"its rotary angles change for a whole text that grows long, within {ContextLength} tokens");
         var whole = table.Whole(ContextLength);
+        string number = angles.Count == 0 ? "" : $".{angles.Count}";
         string Of(string name, Tensor values)
         {
             graph.Weight(OnnxWeight.Of(name, values));
             return graph.Node("Unsqueeze", [Node("Gather", name, Positions), graph.Integers(2L)]);
         }
-        var made = (Of("rope.cos", whole.Cos), Of("rope.sin", whole.Sin));
-        angles = made;
-        return made;
+        return angles[table] = (Of($"rope{number}.cos", whole.Cos), Of($"rope{number}.sin", whole.Sin));
     }
 }

@@ -36,23 +36,27 @@ internal sealed partial class OnnxOps
         transpose ? Transposed(value, rank switch { 2 => [1, 0], 3 => [0, 2, 1], _ => [0, 1, 3, 2] }) : value;
 
     private string Forward(AddOp op) =>
-        Node("Add", Value(op.A), IsFirstRows(op.B) ? RowsOf(op.B.Root, Positions) : Value(op.B));
+        Node("Add", Value(op.A), IsFirstRows(op.B) ? RowsOf(op.B.Root, PositionsIn(op.B)) : Value(op.B));
 
     private void Backward(AddOp op, string dy)
     {
         AddGradient(op.A, dy);
         if (IsFirstRows(op.B))
-            ScatterAdd(op.B.Root, Positions, dy);
+            ScatterAdd(op.B.Root, PositionsIn(op.B), dy);
         else if (op.B.Length == op.A.Length)
             AddGradient(op.B, dy);
         else // a suffix of a's shape: summed over what was repeated
             AddGradient(op.B, Reshaped(ColumnSums(Reshaped(dy, -1, op.B.Length)), op.B.Shape));
     }
 
+    /// <summary>The rows of a table that the positions of the sequence read, which may begin further on.</summary>
+    private string PositionsIn(Tensor rows) => rows.OffsetInRoot == 0 ? Positions
+        : Node("Add", Positions, graph.Scalar(rows.OffsetInRoot / rows.Shape.Columns, OnnxType.Int32));
+
     /// <summary>
-    /// True if a tensor is the first rows of a table, one per position of the sequence.
+    /// True if a tensor is rows of a table, one per position of the sequence.
     /// </summary>
-    private static bool IsFirstRows(Tensor tensor) => tensor.Root != tensor && tensor.OffsetInRoot == 0
+    private static bool IsFirstRows(Tensor tensor) => tensor.Root != tensor
         && tensor.Shape.Rank == 2 && tensor.Shape.Columns == tensor.Root.Shape.Columns && tensor.Root.Name is not null;
 
     private string Times(string x, float factor) => Node("Mul", x, graph.Constant(factor));

@@ -103,7 +103,7 @@ internal sealed partial class OnnxOps
     private string Places(Tensor x)
     {
         if (Cache is not null)
-            throw new NotSupportedException("onnx: attention that is not causal has no form with a cache");
+            throw Refused("attention that is not causal has no form with a cache");
         string zeros = Cast(Node("Less", Value(x), graph.Constant(float.NegativeInfinity)), OnnxType.Float32);
         string ones = Plus(graph.Node("ReduceSum", [zeros, graph.Integers(2L)], ("keepdims", 0)), 1);
         return Plus(graph.Node("CumSum", [ones, graph.Scalar(1)]), -1);

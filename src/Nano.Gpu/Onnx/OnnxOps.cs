@@ -43,13 +43,12 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         else if (tensor.Length == root.Length)
             value = Reshaped(value, tensor.Shape);
         else
-            throw new NotSupportedException($"onnx: {tensor} is neither some columns nor another shape of {root}");
+            throw Refused($"{tensor} is neither some columns nor another shape of {root}");
         return values[tensor] = value;
     }
 
     /// <summary>Adds the nodes of an op.</summary>
-    /// <exception cref="NotSupportedException">It has no ONNX form; the message names
-    /// it.</exception>
+    /// <exception cref="NanoException">It has no ONNX form; the message names it.</exception>
     public void Forward(IOp op)
     {
         graph.Scope = (scopes[op] = Layer(op) + NameOf(op)) + "/";
@@ -87,15 +86,18 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         AttentionOp attention => Forward(attention),
         CrossEntropyOp loss => Forward(loss),
         LinearCrossEntropyOp loss => Forward(loss),
-        _ => throw NotKnown(op),
+        ConvOp conv => Forward(conv),
+        PoolOp pool => Forward(pool),
+        RecurrentOp recurrence => Forward(recurrence),
+        FinalStateOp final => Value(final.Inner),
+        _ => throw Refused(op),
     };
 
     /// <summary>
     /// Adds the nodes that turn the gradient of an op's output into gradients of its inputs; none
     /// if nothing has reached the output.
     /// </summary>
-    /// <exception cref="NotSupportedException">It has no ONNX form; the message names
-    /// it.</exception>
+    /// <exception cref="NanoException">It has no ONNX form; the message names it.</exception>
     public void Backward(IOp op)
     {
         if (!gradients.ContainsKey(op.Output))
@@ -143,7 +145,9 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             case AttentionOp attention: Backward(attention, dy); break;
             case CrossEntropyOp loss: Backward(loss, dy); break;
             case LinearCrossEntropyOp loss: Backward(loss, dy); break;
-            default: throw NotKnown(op);
+            case ConvOp conv: Backward(conv, dy); break;
+            case PoolOp pool: Backward(pool, dy); break;
+            default: throw Refused(op);
         }
     }
 
@@ -179,10 +183,8 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
         typeof(DivideOp), typeof(PermuteOp), typeof(ExpandOp), typeof(ConcatOp), typeof(GatherOp),
         typeof(ScatterAddOp), typeof(SumAxesOp), typeof(MaxOp), typeof(L2NormalizeOp), typeof(ChannelNormOp),
         typeof(EmbeddingOp), typeof(RopeOp), typeof(AttentionOp), typeof(CrossEntropyOp),
-        typeof(LinearCrossEntropyOp),
+        typeof(LinearCrossEntropyOp), typeof(ConvOp), typeof(PoolOp), typeof(RecurrentOp), typeof(FinalStateOp),
     ];
-
-    private static NotSupportedException NotKnown(IOp op) => new($"onnx: {op.GetType().Name} has no ONNX form");
 
     /// <summary>
     /// Adds a contribution to a tensor's gradient; that of a view is part of its root's.
@@ -213,10 +215,10 @@ internal sealed partial class OnnxOps(OnnxGraph graph)
             int next = 0;
             foreach (var group in some)
                 next = group.Key.Start == next ? next + group.Key.Count
-                    : throw new NotSupportedException(
-                        $"onnx: the parts of {root} that have gradients overlap or leave gaps");
+                    : throw Refused(
+                        $"the parts of {root} that have gradients overlap or leave gaps");
             if (next != root.Shape.Columns)
-                throw new NotSupportedException($"onnx: only {next} of the columns of {root} have gradients");
+                throw Refused($"only {next} of the columns of {root} have gradients");
             whole.Add(graph.Node("Concat", [.. some.Select(group => Sum([.. group.Select(part => part.Gradient)]))],
                 ("axis", root.Shape.Rank - 1)));
         }

@@ -76,9 +76,10 @@ internal sealed class OnnxRecording : IDisposable
     public string Logits()
     {
         var logits = model.Forward(compute, ids);
-        foreach (var op in compute.Tape!.Ops)
+        var last = compute.Tape!.Ops.OfType<LinearOp>().Last(); // scales and caps of logits follow it
+        foreach (var op in compute.Tape.Ops)
         {
-            if (Options.LastLogits && op is LinearOp head && op.Output == logits)
+            if (Options.LastLogits && op is LinearOp head && head == last)
                 // the last position
                 ops.Define(head.X, Graph.Node("Slice",
                     [ops.Value(head.X), Graph.Integers(-1L), Graph.Integers(long.MaxValue), Graph.Integers(1L)]));
@@ -136,8 +137,8 @@ internal sealed class OnnxRecording : IDisposable
     private void DeclarePresent(ModelConfig config, OnnxCache cache)
     {
         if (cache.Layers != config.Layers)
-            throw new NotSupportedException(
-                $"onnx: {cache.Layers} attentions were recorded of a model of {config.Layers} layers");
+            throw OnnxOps.Refused(config.ModelType,
+                $"it has {config.Layers} layers and {cache.Layers} attentions, and caches are of attentions");
         for (int i = 0; i < config.Layers; i++)
             foreach (string name in OnnxCache.PresentNames(i))
                 Graph.Output(name, Options.Type, Batch, config.KvHeads, Total, config.HeadDim);

@@ -174,6 +174,9 @@ public sealed class RopeTable
     internal RopeTable Whole(int count) => rule is null
         ? throw OwnPositionsOnly() : new RopeTable(HeadDim, rule.Theta, rule.Scaling, count);
 
+    /// <summary>True if the angles of a whole text of a length are other ones than those of a short text.</summary>
+    internal bool IsBeyond(int length) => rule?.Scaling?.IsBeyond(length) ?? false;
+
     /// <summary>The table of the same angles for other positions, in any order, in the step's memory.</summary>
     /// <param name="compute">The context to run in.</param>
     /// <param name="positions">The positions, equally many of each text.</param>
