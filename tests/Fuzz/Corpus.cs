@@ -32,7 +32,7 @@ static class FuzzCorpus
 
     /// <summary>All of it.</summary>
     public static IReadOnlyList<FuzzSeed> All(string folder) =>
-        [.. Models(folder), Metadata(folder), Questions(), .. Importance(folder), .. TokenizerCorpus.All(folder)];
+        [.. Models(folder), Metadata(folder), Questions(), .. Importance(folder), .. Pictures(), .. TokenizerCorpus.All(folder)];
 
     /// <summary>Models in every format. The folder is for making them.</summary>
     static List<FuzzSeed> Models(string folder)
@@ -159,6 +159,23 @@ static class FuzzCorpus
                         throw new InvalidOperationException("a mean is not finite");
             }, $"imatrix-{format}");
         }
+    }
+
+    /// <summary>A picture in every kind of file, and what a model wants of pictures.</summary>
+    static IEnumerable<FuzzSeed> Pictures()
+    {
+        foreach (string name in (string[])["rgb.png", "palette.png", "bits.png", "grey.jpg", "progressive.jpg",
+            "rgb.bmp", "rgb.ppm"])
+            yield return new FuzzSeed(name, File.ReadAllBytes(Goldens.Path("pictures/" + name)),
+                path => Picture.Read(path).Resize(8, 8, PictureFilter.Bicubic), "pictures");
+        yield return new FuzzSeed("config.json", File.ReadAllBytes(Goldens.Path("zoo/clip/config.json")), ReadProcessor,
+            "processor");
+        yield return new FuzzSeed("preprocessor_config.json", """
+            {"crop_size":{"height":16,"width":16},"do_center_crop":true,"do_normalize":true,"resample":3,
+            "size":{"shortest_edge":18},"rescale_factor":0.5,"image_mean":[0.4,0.5,0.6],"image_std":[0.2,0.3,0.4]}
+            """u8.ToArray(), ReadProcessor, "processor");
+
+        static void ReadProcessor(string path) => ImageProcessor.Load(Path.GetDirectoryName(path)!);
     }
 
     /// <summary>Questions of llm.c: two, with two and three completions.</summary>

@@ -51,12 +51,30 @@ public class LibraryPageTests
     }
 
     [Fact]
-    public void They_are_the_lines_of_the_page()
+    public void A_picture_has_a_class()
+    {
+        string folder = Goldens.Zoo("vit"), photo = Goldens.Path("pictures/rgb.png");
+        // <PICTURES>
+        using var vit = (Vit)AnyModel.Load(folder);
+        using var compute = new Compute();
+        Tensor pictures = ImageProcessor.Load(folder).Read(photo); // [1, 3, S, S]
+        Tensor logits = vit.Forward(compute, pictures); // [1, classes]
+        Console.WriteLine($"class {compute.ArgMax(logits, axis: 1).Ids[0]} of {logits.Shape[1]}");
+        // </PICTURES>
+
+        Assert.Equal(3, pictures.Shape[1]);
+        Assert.DoesNotContain(logits.Data.ToArray(), value => !float.IsFinite(value));
+    }
+
+    [Theory]
+    [InlineData("PAGE", "## A network of your own")]
+    [InlineData("PICTURES", "## Pictures")]
+    public void They_are_the_lines_of_the_page(string mark, string heading)
     {
         string source = File.ReadAllText(Goldens.Path("../Nano.Train.Tests/LibraryPageTests.cs"))
             .ReplaceLineEndings("\n");
-        string compiled = Between(source, "        // <PAGE>\n", "        // </PAGE>");
-        Assert.Equal(Between(Page(), "```csharp\n", "```"),
+        string compiled = Between(source, $"        // <{mark}>\n", $"        // </{mark}>"), page = Page();
+        Assert.Equal(Between(page[page.IndexOf(heading, StringComparison.Ordinal)..], "```csharp\n", "```"),
             compiled.Replace("\n        ", "\n", StringComparison.Ordinal)[8..]);
     }
 

@@ -36,6 +36,9 @@ internal sealed class ConfigJson : IDisposable
     /// <summary>True if the key exists, even with the value null.</summary>
     public bool Has(string key) => root.TryGetProperty(key, out _);
 
+    /// <summary>True if the key has an object as its value.</summary>
+    public bool IsObject(string key) => Find(key) is { ValueKind: JsonValueKind.Object };
+
     /// <summary>
     /// An object within, which is part of this one; null when absent or null. Its errors name keys
     /// as "outer.inner".
