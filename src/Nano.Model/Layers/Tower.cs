@@ -31,10 +31,14 @@ public sealed record TowerConfig
 
 /// <summary>The names of a block's parts in files.</summary>
 internal sealed record TowerNames(string AttentionNorm, string Query, string Key, string Value, string Output,
-    string MlpNorm, string Wide, string Narrow);
+    string MlpNorm, string Wide, string Narrow)
+{
+    /// <summary>False where keys have no bias, which softmax ignores.</summary>
+    public bool KeyBias { get; init; } = true;
+}
 
 /// <summary>
-/// L transformer blocks with norms before the branches, biases everywhere and a plain MLP: x +=
+/// L transformer blocks with norms before the branches, biases and a plain MLP: x +=
 /// attention(norm(x)), x += mlp(norm(x)). Every row sees all others, or those before it.
 /// </summary>
 internal sealed class Tower
@@ -57,7 +61,7 @@ internal sealed class Tower
             ParameterFacts attention = new(ParameterRole.Inner, ModelComponent.Attention, i),
                 mlp = new(ParameterRole.Inner, ModelComponent.Mlp, i);
             layers[i] = new(Norm(layer + names.AttentionNorm, i), Linear(layer + names.Query, attention, C, C),
-                Linear(layer + names.Key, attention, C, C), Linear(layer + names.Value, attention, C, C),
+                Linear(layer + names.Key, attention, C, C, names.KeyBias), Linear(layer + names.Value, attention, C, C),
                 Linear(layer + names.Output, attention with { Role = ParameterRole.ResidualOut }, C, C),
                 Norm(layer + names.MlpNorm, i), new(config.Activation, null,
                     Linear(layer + names.Wide, mlp, C, config.Intermediate), Linear(layer + names.Narrow,
@@ -66,8 +70,8 @@ internal sealed class Tower
 
         Norm Norm(string norm, int block) =>
             Nano.Norm.Declare(parameters, norm, block, C, NormKind.Layer, config.NormEpsilon);
-        Linear Linear(string linear, ParameterFacts facts, int inputs, int outputs) =>
-            Nano.Linear.Declare(parameters, linear, facts, inputs, outputs, bias: true);
+        Linear Linear(string linear, ParameterFacts facts, int inputs, int outputs, bool bias = true) =>
+            Nano.Linear.Declare(parameters, linear, facts, inputs, outputs, bias);
     }
 
     /// <summary>The residual stream [B, T, C] behind the first blocks.</summary>

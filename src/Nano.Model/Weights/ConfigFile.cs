@@ -62,12 +62,13 @@ public static class ConfigFile
             "clip" => ClipConfig.Read(file),
             "ddpm_mlp" => DdpmConfig.Read(file),
             "llava" => LlavaConfig.Read(file),
+            "whisper" => WhisperConfig.Read(file),
             _ when BertFamily.Find(kind) is { } family => BertConfig.Read(file, family),
             _ => DecoderFamilies.Read(file, kind) ?? throw file.Bad(
                 $"'model_type' is {(kind is null ? "missing" : Quoted.Of(kind))}; supported: gpt2, "
                     + string.Join(", ", DecoderFamilies.ModelTypes)
                     + $", mamba, mamba2, rwkv7, {string.Join(", ", BertFamily.ModelTypes)}, t5, bart, "
-                    + "transformer, rnn, lstm, gru, seq2seq, elmo, vit, clip, ddpm_mlp, llava"),
+                    + "transformer, rnn, lstm, gru, seq2seq, elmo, vit, clip, ddpm_mlp, llava, whisper"),
         };
         if (config is ModelConfig decoder)
         {

@@ -22,6 +22,7 @@ public class ArchitectureConfigTests
         { "opt-125m", 125_239_296 }, { "openai-gpt", 116_534_784 }, { "starcoderbase-1b", 1_137_207_296 },
         { "starcoder2-3b", 3_030_371_328 }, { "smollm3-3b", 3_075_098_624 }, { "command-r7b", 8_028_033_024 },
         { "jamba-v0.1", 51_570_323_328 },
+        { "whisper-tiny", 37_760_640 },
     };
 
     [Theory, MemberData(nameof(Published))]
@@ -95,6 +96,8 @@ public class ArchitectureConfigTests
     [InlineData("electra_classifier", "\"2\": \"good\"", "\"3\": \"good\"", "'id2label' has no '2'")]
     [InlineData("bart", "\"d_model\": 24", "\"d_model\": 28", "28 channels cannot be divided among 3 heads")]
     [InlineData("transformer", "\"label_smoothing\": 0.1", "\"label_smoothing\": 1", "the smoothing of labels is 1")]
+    [InlineData("whisper", "\"scale_embedding\": false", "\"scale_embedding\": true", "'scale_embedding' is true")]
+    [InlineData("whisper", "\"d_model\": 24", "\"d_model\": 25", "25 channels cannot be divided among 3 heads")]
     [InlineData("t5_v1_0", "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"tanh\"", "'feed_forward_proj'")]
     public void A_variant_that_is_not_supported_is_named(string name, string from, string to, string expected)
     {

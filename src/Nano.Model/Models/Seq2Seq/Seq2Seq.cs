@@ -94,12 +94,11 @@ public abstract class Seq2Seq : Model, IEncoderDecoder
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count,
-        int? end = null)
+    public IReadOnlyList<int> Write(Compute c, Batch source, ReadOnlySpan<int> written, int count, int? end = null)
     {
         using var kept = new Arena(); // the memory outlives the steps of the compute
         c.NextStep();
-        var words = c.Embedding(encoderTable, Tensor.FromIds(new Shape(1, text.Length), text));
+        var words = c.Embedding(encoderTable, source["input_ids"]);
         var memory = Read(c, words, null).CopyTo(kept);
         return Greedy.Write(c, written, count, ids =>
         {

@@ -162,12 +162,11 @@ public sealed class T5 : Model, IEncoderDecoder
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> Write(Compute c, ReadOnlySpan<int> text, ReadOnlySpan<int> written, int count,
-        int? end = null)
+    public IReadOnlyList<int> Write(Compute c, Batch source, ReadOnlySpan<int> written, int count, int? end = null)
     {
         using var kept = new Arena(); // the memory outlives the steps of the compute
         c.NextStep();
-        var memory = Remember(c, Encode(c, Tensor.FromIds(new Shape(1, text.Length), text), null))
+        var memory = Remember(c, Encode(c, source["input_ids"], null))
             .ConvertAll(pair => (pair.K.CopyTo(kept), pair.V.CopyTo(kept)));
         using var cache = new KvCache(config.DecoderLayers, written.Length + count, config.Heads * config.HeadDim);
         return Greedy.Write(c, written, count, ids => Decode(c, ids, memory, null, cache), end);
