@@ -31,7 +31,8 @@ internal sealed partial class OnnxOps
     /// <param name="model">Its kind.</param>
     /// <param name="reason">The reason.</param>
     internal static NanoException Refused(string model, string reason) =>
-        new($"a model of the kind '{model}' cannot be an ONNX graph: {reason}", "it runs on the processor, without one");
+        new($"a model of the kind '{model}' cannot be an ONNX graph: {reason}",
+            "it runs on the processor, without one");
 
     private NanoException Refused(IOp op) => Refused($"{NameOf(op)} has no ONNX form: "
         + (WithoutForm.TryGetValue(op.GetType(), out string? reason) ? reason : OnlyForward));

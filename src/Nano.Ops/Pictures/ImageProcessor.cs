@@ -7,7 +7,6 @@ namespace Nano;
 /// </summary>
 public sealed record ImageProcessor
 {
-    private const string FileName = "preprocessor_config.json";
     private const int MaxConfigBytes = 1 << 20, MaxPixels = 1 << 26;
 
     /// <summary>S: height and width of what the model reads.</summary>
@@ -48,25 +47,12 @@ public sealed record ImageProcessor
         Deviation = [0.26862954, 0.26130258, 0.27577711],
     };
 
-    /// <summary>What the model in a folder wants.</summary>
-    /// <exception cref="NanoException">There is no model, or it reads no pictures.</exception>
-    /// <exception cref="BadFileException">A file is malformed, or the two do not fit each other.</exception>
-    public static ImageProcessor Load(string folder)
-    {
-        var config = ConfigFile.LoadAny(Path.Combine(folder, ModelFolder.ConfigFile));
-        var usual = config switch
-        {
-            VitConfig vit => OfVit(vit.Images.Size),
-            ClipConfig clip => OfClip(clip.Images.Size),
-            LlavaConfig llava => OfClip(llava.Images.Size),
-            _ => throw new NanoException($"a model of the kind '{config.ModelType}' reads no pictures",
-                "vit, clip and llava do"),
-        };
-        string path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? Read(path, usual) : usual;
-    }
-
-    private static ImageProcessor Read(string path, ImageProcessor usual)
+    /// <summary>Reads a preprocessor_config.json.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="usual">What holds for keys that it does not have; its size must be the result's.</param>
+    /// <exception cref="NanoException">The file is missing or cannot be read.</exception>
+    /// <exception cref="BadFileException">It is malformed, or makes pictures of another size.</exception>
+    public static ImageProcessor Load(string path, ImageProcessor usual)
     {
         using var json = new ConfigJson(System.Text.Encoding.UTF8.GetString(
             InputFile.ReadUtf8(path, MaxConfigBytes, "check the path")), path);
@@ -136,7 +122,8 @@ public sealed record ImageProcessor
     {
         var values = new Tensor(new Shape(pictures.Count, Picture.Colours, Size, Size));
         for (int i = 0; i < pictures.Count; i++)
-            Fill(Sized(pictures[i]), values.Data.Slice(i * Picture.Colours * Size * Size, Picture.Colours * Size * Size));
+            Fill(Sized(pictures[i]),
+                values.Data.Slice(i * Picture.Colours * Size * Size, Picture.Colours * Size * Size));
         return values;
     }
 
