@@ -175,7 +175,7 @@ static class FuzzCorpus
             "size":{"shortest_edge":18},"rescale_factor":0.5,"image_mean":[0.4,0.5,0.6],"image_std":[0.2,0.3,0.4]}
             """u8.ToArray(), ReadProcessor, "processor");
 
-        static void ReadProcessor(string path) => ImageProcessor.Load(Path.GetDirectoryName(path)!);
+        static void ReadProcessor(string path) => AnyModel.LoadImageProcessor(Path.GetDirectoryName(path)!);
     }
 
     /// <summary>Questions of llm.c: two, with two and three completions.</summary>

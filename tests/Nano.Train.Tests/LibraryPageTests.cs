@@ -57,7 +57,7 @@ public class LibraryPageTests
         // <PICTURES>
         using var vit = (Vit)AnyModel.Load(folder);
         using var compute = new Compute();
-        Tensor pictures = ImageProcessor.Load(folder).Read(photo); // [1, 3, S, S]
+        Tensor pictures = AnyModel.LoadImageProcessor(folder).Read(photo); // [1, 3, S, S]
         Tensor logits = vit.Forward(compute, pictures); // [1, classes]
         Console.WriteLine($"class {compute.ArgMax(logits, axis: 1).Ids[0]} of {logits.Shape[1]}");
         // </PICTURES>

@@ -144,7 +144,7 @@ public sealed class ModelVerifier : IDisposable
         }
     }
 
-    /// <summary>What the first row of the batch reads: a sound, or a text.</summary>
+    /// <summary>The source of the first row of the batch: a sound, or a text.</summary>
     private Batch FirstSource()
     {
         const string sound = "input_features";

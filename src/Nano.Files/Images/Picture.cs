@@ -20,7 +20,8 @@ public sealed class Picture
         ArgumentNullException.ThrowIfNull(pixels);
         if (width is < 1 or > MaxSide || height is < 1 or > MaxSide || pixels.Length != (long)width * height * Colours)
             throw new ArgumentException(
-                $"{pixels.Length} bytes are no picture of {width} x {height} pixels, 3 bytes each, 1 to {MaxSide} a side");
+                $"{pixels.Length} bytes are no picture of {width} x {height} pixels, 3 bytes each, 1 to {MaxSide} in "
+                + "each direction");
         (Width, Height, Pixels) = (width, height, pixels);
     }
 

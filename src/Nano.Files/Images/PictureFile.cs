@@ -54,7 +54,8 @@ internal static class PictureFile
             throw new BadFileException(path, $"its header says {width} x {height} pixels; 1 to {Picture.MaxSide} in "
                 + $"each direction and {MaxPixels} in all can be read");
         if (width * height > most)
-            throw new BadFileException(path, $"its header says {width} x {height} pixels, more than its bytes can hold");
+            throw new BadFileException(path,
+                $"its header says {width} x {height} pixels, more than its bytes can hold");
     }
 
     private static BadFileException Short(string path) => new(path, "the file ends within its header");

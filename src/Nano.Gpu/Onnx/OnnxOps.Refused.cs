@@ -19,8 +19,8 @@ internal sealed partial class OnnxOps
         [typeof(GatedDeltaRuleOp)] = AScan,
         [typeof(DepthwiseCausalConvOp)] = "only models with scans have it, and those have no form",
         [typeof(RouterOp)] = ByNumbers,
-        [typeof(SequenceBalanceLossOp)] = ByNumbers,
         [typeof(BalanceLossOp)] = ByNumbers,
+        [typeof(SequenceBalanceLossOp)] = ByNumbers,
         [typeof(RouterZLossOp)] = ByNumbers,
     };
 
@@ -31,7 +31,8 @@ internal sealed partial class OnnxOps
     /// <param name="model">Its kind.</param>
     /// <param name="reason">The reason.</param>
     internal static NanoException Refused(string model, string reason) =>
-        new($"a model of the kind '{model}' cannot be an ONNX graph: {reason}", "it runs on the processor, without one");
+        new($"a model of the kind '{model}' cannot be an ONNX graph: {reason}",
+            "it runs on the processor, without one");
 
     private NanoException Refused(IOp op) => Refused($"{NameOf(op)} has no ONNX form: "
         + (WithoutForm.TryGetValue(op.GetType(), out string? reason) ? reason : OnlyForward));

@@ -38,8 +38,8 @@ internal sealed partial class OnnxOps
         .Select(i => (x[i] + (2 * options.Padding) - (options.Dilation * (weight[i] - 1)) - 1) % options.Stride)];
 
     /// <summary>
-    /// dW[g o, c, k] = the sum over images b and places p of dy[b, g o, p] x[b, g c, stride p + dilation k - padding]: a
-    /// convolution again, of batch c and channels g b, with dy [g o, b, places] as kernel; stride and dilation change
+    /// dW[g o, c, k] = the sum over images b and places p of dy[b, g o, p] x[b, g c, stride p + dilation k - padding]:
+    /// a convolution again, of batch c and channels g b, with dy [g o, b, places] as kernel; stride and dilation change
     /// places. Behind the taps it may have more, which are cut off.
     /// </summary>
     private string GradientOfKernel(ConvOp op, string dy)

@@ -28,7 +28,9 @@ public static class EncoderDecoderExtensions
     /// <param name="end">The id behind which nothing more is written, or null.</param>
     /// <returns>The new ids.</returns>
     public static IReadOnlyList<int> Write(this IEncoderDecoder model, Compute c, ReadOnlySpan<int> text,
-        ReadOnlySpan<int> written, int count, int? end = null) => model.Write(c, new Batch(
-        new Dictionary<string, Tensor> { ["input_ids"] = Tensor.FromIds(new Shape(1, text.Length), text) }), written,
-        count, end);
+        ReadOnlySpan<int> written, int count, int? end = null) =>
+        model.Write(c, new Batch(new Dictionary<string, Tensor>
+        {
+            ["input_ids"] = Tensor.FromIds(new Shape(1, text.Length), text),
+        }), written, count, end);
 }

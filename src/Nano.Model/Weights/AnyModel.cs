@@ -15,6 +15,27 @@ public static class AnyModel
         return ModelFiles.Fill(config.NewModel(new Parameters()), ModelFiles.Tensors(files, config, layout: null));
     }
 
+    /// <summary>
+    /// The way in which the model in a folder reads pictures: as preprocessor_config.json beside it
+    /// says, or where there is none, as ViT and CLIP were trained.
+    /// </summary>
+    /// <exception cref="NanoException">There is no model, or it reads no pictures.</exception>
+    /// <exception cref="BadFileException">A file is malformed, or the two do not fit each other.</exception>
+    public static ImageProcessor LoadImageProcessor(string folder)
+    {
+        var config = ConfigFile.LoadAny(Path.Combine(folder, ModelFolder.ConfigFile));
+        var usual = config switch
+        {
+            VitConfig vit => ImageProcessor.OfVit(vit.Images.Size),
+            ClipConfig clip => ImageProcessor.OfClip(clip.Images.Size),
+            LlavaConfig llava => ImageProcessor.OfClip(llava.Images.Size),
+            _ => throw new NanoException($"a model of the kind '{config.ModelType}' reads no pictures",
+                "vit, clip and llava do"),
+        };
+        string path = Path.Combine(folder, "preprocessor_config.json");
+        return File.Exists(path) ? ImageProcessor.Load(path, usual) : usual;
+    }
+
     /// <summary>Writes a model into a folder that exists, config.json last.</summary>
     /// <exception cref="NanoException">A file cannot be written.</exception>
     public static void Save(string folder, Model model)

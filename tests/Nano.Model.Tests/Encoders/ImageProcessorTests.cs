@@ -34,15 +34,15 @@ public class ImageProcessorTests
         using var folder = new TempFolder();
         File.Copy(Path.Combine(Goldens.Zoo(model), "config.json"), folder.File("config.json"));
         File.WriteAllText(folder.File("preprocessor_config.json"), json);
-        return ImageProcessor.Load(folder.Root);
+        return AnyModel.LoadImageProcessor(folder.Root);
     }
 
     /// <summary>The keys of transformers, in the forms of old and new files.</summary>
     [Fact]
     public void Preprocessor_config()
     {
-        Assert.Equal(ImageProcessor.OfVit(24), ImageProcessor.Load(Goldens.Zoo("vit")));
-        Assert.Equal(ImageProcessor.OfClip(16), ImageProcessor.Load(Goldens.Zoo("clip")));
+        Assert.Equal(ImageProcessor.OfVit(24), AnyModel.LoadImageProcessor(Goldens.Zoo("vit")));
+        Assert.Equal(ImageProcessor.OfClip(16), AnyModel.LoadImageProcessor(Goldens.Zoo("clip")));
         Assert.Equal(ImageProcessor.OfVit(24), Load("vit", """
             {"do_normalize": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
              "resample": 2, "size": {"height": 24, "width": 24}, "rescale_factor": 0.00392156862745098}
@@ -81,7 +81,7 @@ public class ImageProcessorTests
         error = Assert.Throws<NanoException>(() => ImageProcessor.OfClip(S)
             .Tensors(new Picture(1, 2000, new byte[6000])));
         Assert.Contains("1 x 2000 pixels would become one of 16 x 32000", error.Message, StringComparison.Ordinal);
-        error = Assert.Throws<NanoException>(() => ImageProcessor.Load(Goldens.Zoo("bert")));
+        error = Assert.Throws<NanoException>(() => AnyModel.LoadImageProcessor(Goldens.Zoo("bert")));
         Assert.Contains("'bert' reads no pictures", error.Message, StringComparison.Ordinal);
         using var model = new Vit((VitConfig)ConfigFile.LoadAny(Path.Combine(Goldens.Zoo("vit"), "config.json")));
         using var compute = new Compute(1);

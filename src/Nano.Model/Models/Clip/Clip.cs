@@ -5,7 +5,9 @@ namespace Nano;
 /// 2021): one tower reads images, another reads texts; each ends in a vector of length 1 of the
 /// same space. The text's vector is the row of its end token. With s = texts images^T e^scale, the
 /// loss is the mean of the cross-entropies of rows and columns of s: text i belongs to image i. It
-/// couples the whole batch, so that a batch in two parts has another loss.
+/// couples the whole batch, so that a batch in two parts has another loss. Or, by a switch, the loss
+/// of SigLIP (Zhai et al., 2023): each pair of a text and an image is a yes or no of its own, s plus
+/// a learned bias its logit.
 /// <para>A batch: pixel_values [B, 3, H, W], input_ids [B, T], each row with an end token.</para>
 /// </summary>
 public sealed class Clip : Model
@@ -15,6 +17,7 @@ public sealed class Clip : Model
 
     private readonly ClipConfig config;
     private readonly Tensor scale, words, positions; // scalar, [V, C], [T, C]
+    private readonly Tensor? bias; // scalar, of SigLIP's loss
     private readonly Tower text;
     private readonly Norm textNorm;
     private readonly ClipVision vision;
@@ -32,6 +35,7 @@ public sealed class Clip : Model
         ParameterFacts table = new(ParameterRole.Embedding, ModelComponent.Embedding),
             head = new(ParameterRole.Head, ModelComponent.Head);
         scale = parameters.Add("logit_scale", head with { Role = ParameterRole.Bias });
+        bias = config.SigmoidLoss ? parameters.Add("logit_bias", head with { Role = ParameterRole.Bias }) : null;
         words = parameters.Add("text_model.embeddings.token_embedding.weight", table, config.VocabSize, C);
         positions = parameters.Add("text_model.embeddings.position_embedding.weight",
             table with { Role = ParameterRole.Position }, config.ContextLength, C);
@@ -46,12 +50,14 @@ public sealed class Clip : Model
 
     /// <summary>
     /// Normal with deviation 0.02; e^scale is 1 / 0.07, and the class row is drawn as positions
-    /// are.
+    /// are. Of SigLIP's loss e^scale is 10 and the bias -10: few pairs belong together.
     /// </summary>
     protected override void Initialize(Tensor parameter, ulong key, ulong stream)
     {
         if (parameter == scale)
-            parameter.Data[0] = -MathF.Log(0.07f);
+            parameter.Data[0] = bias is null ? -MathF.Log(0.07f) : MathF.Log(10);
+        else if (parameter == bias)
+            parameter.Data[0] = -10;
         else if (parameter == vision.ClassRow)
             Philox.Normal(key, stream, 0.02, parameter.Data);
         else
@@ -99,9 +105,10 @@ public sealed class Clip : Model
         var images = EncodeImages(c, batch["pixel_values"], watch);
         var texts = EncodeTexts(c, batch["input_ids"], watch);
         var scores = c.Multiply(c.MatMul(texts, images, transposeB: true), c.Exp(scale)); // [B, B]
+        scores = bias is null ? scores : c.Add(scores, bias);
         watch?.Invoke("image_embeds", images);
         watch?.Invoke("text_embeds", texts);
         watch?.Invoke("logits_per_text", scores);
-        return c.ContrastiveLoss(scores);
+        return bias is null ? c.ContrastiveLoss(scores) : c.SigmoidPairLoss(texts, images, scale, bias);
     }
 }

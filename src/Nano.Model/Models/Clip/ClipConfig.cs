@@ -8,6 +8,8 @@ public sealed record ClipConfig : ArchitectureConfig
     // Files of before 2023 give this id, and mean the last of the vocabulary.
     private const int OldEndToken = 2;
 
+    private const string LossKey = "contrastive_loss", Sigmoid = "sigmoid", Softmax = "softmax"; // Nano's own
+
     /// <summary>The blocks that read texts.</summary>
     public required TowerConfig TextTower { get; init; }
 
@@ -28,6 +30,9 @@ public sealed record ClipConfig : ArchitectureConfig
 
     /// <summary>P: width of the space of images and texts.</summary>
     public required int Projection { get; init; }
+
+    /// <summary>True for SigLIP's loss, which has a bias to learn; false for CLIP's own.</summary>
+    public bool SigmoidLoss { get; init; }
 
     /// <inheritdoc/>
     public override string ModelType => "clip";
@@ -67,6 +72,12 @@ public sealed record ClipConfig : ArchitectureConfig
             ContextLength = text.RequiredInt("max_position_embeddings"),
             EndToken = text.Int("eos_token_id") is { } end and not OldEndToken ? end : tokens - 1,
             Projection = file.RequiredInt("projection_dim"),
+            SigmoidLoss = file.String(LossKey) switch
+            {
+                null or Softmax => false,
+                Sigmoid => true,
+                var name => throw file.Bad($"'{LossKey}' is {Quoted.Of(name)}; supported: {Softmax}, {Sigmoid}"),
+            },
         };
     }
 
@@ -76,6 +87,8 @@ public sealed record ClipConfig : ArchitectureConfig
         WriteKind(json, "CLIPModel", ModelType);
         json.WriteNumber("projection_dim", Projection);
         WriteFloat(json, "logit_scale_init_value", 2.6592f);
+        if (SigmoidLoss)
+            json.WriteString(LossKey, Sigmoid);
         json.WriteStartObject("text_config");
         json.WriteString("model_type", "clip_text_model");
         TowerKeys.Write(json, TextTower);
@@ -93,5 +106,6 @@ public sealed record ClipConfig : ArchitectureConfig
         .. TowerKeys.Describe(TextTower, "text "), .. TowerKeys.Describe(VisionTower, "vision "),
         .. TowerKeys.Describe(Images),
         ("context", $"{ContextLength}"), ("vocabulary", $"{VocabSize}"), ("projection", $"{Projection}"),
+        .. SigmoidLoss ? [("loss", Sigmoid)] : Array.Empty<(string, string)>(),
     ];
 }

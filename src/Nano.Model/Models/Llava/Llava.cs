@@ -1,16 +1,28 @@
 namespace Nano;
 
+/// <summary>The stages of LLaVA's training.</summary>
+public enum LlavaStage
+{
+    /// <summary>The projector learns to bring what the tower sees to the words.</summary>
+    Projector,
+
+    /// <summary>Projector and decoder learn to talk about it.</summary>
+    Instruction,
+}
+
 /// <summary>
 /// LLaVA (Liu et al., "Visual Instruction Tuning", 2023): a decoder that sees. The vision tower of
 /// CLIP gives a row for each patch, taken behind one of its last blocks, without the class row; a
 /// projector, linear, GELU, linear, brings the rows to the width of the decoder, where they take
 /// the places of the image tokens; the text holds as many of these as there are patches. Training
-/// has two stages: first the projector alone, then the decoder with it; <see
-/// cref="Parameters.Freeze"/> chooses.
+/// has two stages: first the projector alone, then the decoder with it; <see cref="Begin"/>
+/// chooses.
 /// <para>A batch: pixel_values [N, 3, H, W], input_ids and targets [B, T].</para>
 /// </summary>
 public sealed class Llava : Model
 {
+    private const string Projector = "multi_modal_projector.", Vision = "vision_tower.";
+
     private readonly LlavaConfig config;
     private readonly ClipVision vision;
     private readonly Linear first, second;
@@ -24,13 +36,25 @@ public sealed class Llava : Model
     internal Llava(LlavaConfig config, Parameters parameters) : base(config, parameters)
     {
         this.config = config;
-        vision = new(config.VisionTower, config.Images, parameters, "vision_tower.vision_model.");
+        vision = new(config.VisionTower, config.Images, parameters, Vision + "vision_model.");
         ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Embedding);
         int C = config.TextModel.Channels;
-        first = Linear.Declare(parameters, "multi_modal_projector.linear_1", facts, config.VisionTower.Channels, C,
+        first = Linear.Declare(parameters, Projector + "linear_1", facts, config.VisionTower.Channels, C,
             bias: true);
-        second = Linear.Declare(parameters, "multi_modal_projector.linear_2", facts, C, C, bias: true);
+        second = Linear.Declare(parameters, Projector + "linear_2", facts, C, C, bias: true);
         text = new(config.TextModel, parameters);
+    }
+
+    /// <summary>
+    /// Begins a stage of training: gradients for its parameters, none for all others; the vision
+    /// tower stays as it is in both. An optimizer is made afterwards, one for each stage.
+    /// </summary>
+    public void Begin(LlavaStage stage)
+    {
+        foreach (var parameter in Parameters.All)
+            parameter.WantsGradient = parameter.Name!.StartsWith(Projector, StringComparison.Ordinal)
+                || (stage == LlavaStage.Instruction && !parameter.Name.StartsWith(Vision, StringComparison.Ordinal));
+        Parameters.EnableGradients();
     }
 
     /// <summary>Images [N, 3, H, W] as rows of the decoder, [N, patches, C].</summary>
