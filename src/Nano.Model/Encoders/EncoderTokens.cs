@@ -33,6 +33,8 @@ public sealed class EncoderTokens
             }
         if (begin.Length == 0 && special.TryGetValue("</s>", out int only)) // T5
             end = [only];
+        if (longest <= begin.Length + end.Length)
+            throw new NanoException($"the model reads {longest} tokens, of which the text would be none");
     }
 
     /// <summary>The longest text in tokens, those that begin and end it included.</summary>

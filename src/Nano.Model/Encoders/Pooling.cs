@@ -34,9 +34,21 @@ internal sealed record SentenceLayout(Pooling Pooling, bool IsNormalized, int? L
         string path = Path.Combine(folder, "modules.json");
         if (!File.Exists(path))
             return null;
+        using var modules = InputFile.ReadJson(path, MaxBytes, "check the path");
+        try
+        {
+            return Read(modules, folder, path);
+        }
+        catch (InvalidOperationException e) // an escaped half of a surrogate pair
+        {
+            throw new BadFileException(path, $"a string is not valid Unicode: {e.Message}", e);
+        }
+    }
+
+    private static SentenceLayout Read(JsonDocument modules, string folder, string path)
+    {
         var pooling = Pooling.Mean;
         bool isNormalized = false;
-        using var modules = InputFile.ReadJson(path, MaxBytes, "check the path");
         if (modules.RootElement.ValueKind != JsonValueKind.Array)
             throw new BadFileException(path, "the top level is not a list of modules");
         foreach (var element in modules.RootElement.EnumerateArray())

@@ -132,6 +132,7 @@ public class TextEmbedderTests
     [Theory]
     [InlineData("""{"a":1}""", "not a list of modules")]
     [InlineData("""[{"path":""}]""", "has no type")]
+    [InlineData("""[{"type":"\ud800"}]""", "not valid Unicode")]
     [InlineData("""[{"type":"sentence_transformers.models.Dense","path":"2_Dense"}]""", "Dense")]
     [InlineData("""[{"type":"sentence_transformers.models.Pooling","path":"../other"}]""", "no folder beside it")]
     public void A_list_of_modules_that_is_not_right_is_an_error_with_its_place(string modules, string expected)
@@ -151,6 +152,13 @@ public class TextEmbedderTests
             StringComparison.Ordinal);
         Assert.Contains("t5", Assert.Throws<NanoException>(() =>
             TextEmbedder.Open(Goldens.Path("zoo/t5_v1_1"))).Message, StringComparison.Ordinal);
+        File.WriteAllText(folder.File("vocab.txt"), Words);
+        string config = File.ReadAllText(folder.File("config.json"));
+        File.WriteAllText(folder.File("config.json"),
+            config.Replace("\"max_position_embeddings\": 16", "\"max_position_embeddings\": 2", StringComparison.Ordinal));
+        Assert.Contains("reads 2 tokens", Assert.Throws<NanoException>(() => TextEmbedder.Open(folder.Root)).Message,
+            StringComparison.Ordinal);
+        File.WriteAllText(folder.File("config.json"), config);
         File.WriteAllText(folder.File("vocab.txt"), Words + "one\nmore\n");
         Assert.Contains("14 tokens and the model 12", Assert.Throws<NanoException>(() =>
             TextEmbedder.Open(folder.Root)).Message, StringComparison.Ordinal);

@@ -123,6 +123,8 @@ public sealed partial record BertConfig
         for (int i = 0; i < Labels.Count; i++)
             json.WriteString($"{i}", Labels[i]);
         json.WriteEndObject();
+        if (Labels.Distinct().Count() < Labels.Count)
+            return;
         json.WriteStartObject("label2id");
         for (int i = 0; i < Labels.Count; i++)
             json.WriteNumber(Labels[i], i);
