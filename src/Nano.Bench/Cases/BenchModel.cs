@@ -8,14 +8,14 @@ internal sealed class BenchModel
 {
     private readonly string? path;
 
-    /// <summary>Each matrix that multiplies, and the type it is stored in.</summary>
-    private readonly IReadOnlyList<(ParameterRole Role, long Weights, WeightType Type)> matrices;
+    /// <summary>Each matrix that multiplies, the share of tokens that it does, and the type it is stored in.</summary>
+    private readonly IReadOnlyList<(ParameterRole Role, long Weights, double Use, WeightType Type)> matrices;
 
     private BenchModel(string name, ModelConfig config, string? path, IReadOnlyList<WeightType> types)
     {
         (Name, Config, this.path) = (name, config, path);
         matrices = [.. config.ParameterShapes().Zip(types).Where(pair => !config.IsLookup(pair.First.Facts.Role))
-            .Select(pair => (pair.First.Facts.Role, pair.First.Shape.Length, pair.Second))];
+            .Select(pair => (pair.First.Facts.Role, pair.First.Shape.Length, config.UseOf(pair.First), pair.Second))];
     }
 
     /// <summary>The name of a known model, or that of a file.</summary>
@@ -23,8 +23,9 @@ internal sealed class BenchModel
 
     public ModelConfig Config { get; }
 
-    /// <summary>Bytes of all weights that multiply a token, as they are stored.</summary>
-    public double Bytes => matrices.Sum(matrix => (double)BlockFormat.Of(matrix.Type).BytesOf(matrix.Weights));
+    /// <summary>Bytes of all weights that multiply a token, as they are stored: of experts, those it chooses.</summary>
+    public double Bytes =>
+        matrices.Sum(matrix => matrix.Use * BlockFormat.Of(matrix.Type).BytesOf(matrix.Weights));
 
     /// <summary>The model of a path, a published size of GPT-2, or a preset's.</summary>
     /// <exception cref="NanoException">There is no such model.</exception>
@@ -42,7 +43,7 @@ internal sealed class BenchModel
 
     /// <summary>Multiplications and additions of weights by some tokens, of which the head sees fewer.</summary>
     public double Flops(double tokens, double headTokens) =>
-        matrices.Sum(matrix => Flops(matrix.Role, matrix.Weights, tokens, headTokens));
+        matrices.Sum(matrix => Flops(matrix.Role, matrix.Use * matrix.Weights, tokens, headTokens));
 
     /// <summary>The shares of products of whole numbers in arithmetic of some size.</summary>
     /// <param name="tokens">Tokens that weights multiply.</param>
@@ -53,14 +54,15 @@ internal sealed class BenchModel
         double four = 0, eight = 0;
         foreach (var type in matrices.GroupBy(matrix => matrix.Type))
         {
-            double share = type.Sum(matrix => Flops(matrix.Role, matrix.Weights, tokens, headTokens)) / all;
+            double share = type.Sum(matrix =>
+                Flops(matrix.Role, matrix.Use * matrix.Weights, tokens, headTokens)) / all;
             var codes = BenchCases.SharesOf(type.Key);
             (four, eight) = (four + (codes.Narrow * share), eight + (codes.Wide * share));
         }
         return new(four, eight);
     }
 
-    private double Flops(ParameterRole role, long weights, double tokens, double headTokens) => 2.0 * weights
+    private double Flops(ParameterRole role, double weights, double tokens, double headTokens) => 2.0 * weights
         * (role == (Config.TiedHead ? ParameterRole.Embedding : ParameterRole.Head) ? headTokens : tokens);
 
     /// <summary>A model for checks, and the one that is timed: on the processor with packed weights.</summary>

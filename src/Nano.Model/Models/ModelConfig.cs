@@ -160,11 +160,15 @@ public abstract record ModelConfig : ArchitectureConfig
     internal abstract IEnumerable<SharedInput> SharedInputs(int block);
 
     /// <summary>
-    /// Weights that multiply every token: all but the tables in which rows are only looked up. Each
-    /// is read once per generated token.
+    /// Weights that multiply a token: all but the tables in which rows are only looked up, and of experts those that
+    /// are chosen. Each is read once per generated token.
     /// </summary>
-    public long MultiplyingWeights() =>
-        ParameterShapes().Where(parameter => !IsLookup(parameter.Facts.Role)).Sum(parameter => parameter.Shape.Length);
+    public long MultiplyingWeights() => (long)Math.Round(ParameterShapes()
+        .Where(parameter => !IsLookup(parameter.Facts.Role))
+        .Sum(parameter => parameter.Shape.Length * UseOf(parameter)));
+
+    /// <summary>The share of tokens that a parameter multiplies: of an expert, those that choose it.</summary>
+    internal virtual double UseOf(DeclaredParameter parameter) => 1;
 
     /// <summary>
     /// True if a parameter is only looked up: positions, and tokens if the head has a matrix of its
