@@ -1,7 +1,7 @@
 namespace Nano;
 
 /// <summary>
-/// Mamba's layers with step sizes, inputs and outputs of the scan that are parameters and do not depend on what is read:
+/// Mamba's layers with step sizes, inputs and outputs of the scan that are parameters and do not depend on the text:
 /// linear systems that do not change with time (S4; Gu et al., 2021), to compare with.
 /// <para>A batch: input_ids and targets [B, T].</para>
 /// </summary>

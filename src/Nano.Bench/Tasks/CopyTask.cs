@@ -2,8 +2,8 @@ namespace Nano;
 
 /// <summary>
 /// Selective copying (Gu and Dao, "Mamba", 2023, section 4.1.1): three letters of eight stand at random places of
-/// twelve, blanks elsewhere, and are to be said in order at the end. Scans whose step sizes, inputs and outputs depend on
-/// what is read can leave blanks out; the same layers with constant ones cannot.
+/// twelve, blanks elsewhere, and are to be said in order at the end. Scans whose step sizes, inputs and outputs depend
+/// on the text can leave blanks out; the same layers with constant ones cannot.
 /// </summary>
 internal static class CopyTask
 {

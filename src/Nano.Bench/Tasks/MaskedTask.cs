@@ -1,6 +1,6 @@
 namespace Nano;
 
-/// <summary>Masked characters (Devlin et al., "BERT", 2018): 15 %, of which 80 % are hidden and 10 % are others.</summary>
+/// <summary>Masked characters (Devlin et al., "BERT", 2018): 15 %, 80 % of them hidden, 10 % others.</summary>
 internal static class MaskedTask
 {
     private const int T = 32, Rows = 32, TestBatches = 100;

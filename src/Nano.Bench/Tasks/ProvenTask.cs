@@ -12,7 +12,7 @@ public sealed record ProvenTask(string Name, string About, Func<TaskRun, IReadOn
     /// <summary>All tasks.</summary>
     public static IReadOnlyList<ProvenTask> All { get; } =
     [
-        new("lstm", "Shakespeare by an LSTM of 192, whose state goes on through the validation text",
+        new("lstm", "Shakespeare by an LSTM of 192, with one state through the whole validation text",
             TextTasks.Lstm),
         new("text", "Shakespeare by an LSTM, a GPT-2, a Llama and a Mamba of 0.2 M parameters each",
             TextTasks.BesideEachOther),

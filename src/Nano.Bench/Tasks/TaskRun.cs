@@ -61,7 +61,7 @@ public sealed class TaskRun(Compute compute, ulong seed, int? steps = null,
         return loss;
     }
 
-    /// <summary>The steps of a training that has <paramref name="own"/> steps where nothing else is asked for.</summary>
+    /// <summary>The steps of a training that has some of its own where nothing else is asked for.</summary>
     internal int StepsOf(int own) => steps ?? own;
 
     /// <summary>

@@ -73,7 +73,8 @@ internal static class TextTasks
             using var model = new Decoder(Wide(run, 64, 2) with { Positions = kind });
             model.Initialize(run.Seed);
             run.Fit(name, model, 600, 2e-3, 0.1, draws => run.Characters.Batch(run.Compute, draws, 16, T));
-            double near = run.Characters.Loss(run.Compute, model, T), far = run.Characters.Loss(run.Compute, model, Long);
+            double near = run.Characters.Loss(run.Compute, model, T),
+                far = run.Characters.Loss(run.Compute, model, Long);
             figures.AddRange([new($"validation loss at {T}, {name}", near), new($"at {Long}", far),
                 new($"ratio of perplexities, {name}", Math.Exp(far - near))]);
         }

@@ -50,12 +50,7 @@ internal static class BenchTaskVerb
         var task = ProvenTask.Find(name);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         human.WriteLine($"{task.Name}: {task.About}");
-        var figures = task.Run(new TaskRun(compute, args.GetValue(Seed), args.GetValue(Steps), (what, done, all, loss) =>
-        {
-            if (done % Math.Max(1, all / Lines) == 0 || done == all)
-                human.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{what,-10} step {done,5}/{all}  loss {loss:F4}"));
-        }));
+        var figures = task.Run(new TaskRun(compute, args.GetValue(Seed), args.GetValue(Steps), Show));
         foreach (var figure in figures)
             human.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{figure.Name,-64} {figure.Value,10:0.####}")
                 + (figure.Expected is { } expected
@@ -73,5 +68,12 @@ internal static class BenchTaskVerb
                 }),
             });
         return 0;
+
+        void Show(string what, int done, int all, double loss)
+        {
+            if (done % Math.Max(1, all / Lines) == 0 || done == all)
+                human.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{what,-10} step {done,5}/{all}  loss {loss:F4}"));
+        }
     }
 }

@@ -145,7 +145,7 @@ internal sealed class Mixture : IFeedForward
         return order.Combine(c, Outputs(c, tokens, order.Tokens, e => (e * taken, taken)), scores);
     }
 
-    /// <summary>What experts make of their rows, one after the other.</summary>
+    /// <summary>The outputs of all experts for their rows, one after the other.</summary>
     private Tensor Outputs(Compute c, Tensor tokens, Tensor order, Func<int, (int Start, int Count)> rowsOf)
     {
         var rows = c.SelectRows(tokens, order);
