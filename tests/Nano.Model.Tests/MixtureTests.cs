@@ -101,6 +101,16 @@ public class MixtureTests
         Assert.Equal([6, 6, 6, 6], Assert.Single(routings).Loads);
     }
 
+    /// <summary>Mixtral 8x7B: 12.9 billion weights for each token, as its authors say, with the token table.</summary>
+    [Fact]
+    public void A_token_uses_the_experts_that_it_chooses()
+    {
+        var config = ConfigFile.Load(Path.Combine(Goldens.Path("."), "../../data/configs/mixtral-8x7b.json"));
+        const long All = 46_702_792_704, Table = 32_000L * 4096, Experts = 32L * 8 * 3 * 4096 * 14_336;
+        Assert.Equal(All - Table - (Experts * 6 / 8), config.MultiplyingWeights());
+        Assert.Equal(12.9, (config.MultiplyingWeights() + Table) / 1e9, 0.05);
+    }
+
     [Fact]
     public void A_model_whose_experts_choose_continues_no_text()
     {

@@ -15,7 +15,7 @@ internal sealed class BenchModel
     {
         (Name, Config, this.path) = (name, config, path);
         matrices = [.. config.ParameterShapes().Zip(types).Where(pair => !config.IsLookup(pair.First.Facts.Role))
-            .Select(pair => (pair.First.Facts.Role, pair.First.Shape.Length, config.UseOf(pair.First), pair.Second))];
+            .Select(pair => (pair.First.Facts.Role, pair.First.Shape.Length, pair.First.Facts.Use, pair.Second))];
     }
 
     /// <summary>The name of a known model, or that of a file.</summary>

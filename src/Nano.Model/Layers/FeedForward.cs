@@ -18,9 +18,9 @@ internal sealed record FeedForward(ActivationKind Activation, Linear? Gate, Line
 {
     /// <summary>Declares NAME.gate_proj, NAME.up_proj and NAME.down_proj.</summary>
     public static FeedForward Declare(Parameters parameters, string name, int layer, int channels, int width,
-        ActivationKind activation, bool isGated, bool bias)
+        ActivationKind activation, bool isGated, bool bias, double use = 1)
     {
-        ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Mlp, layer);
+        ParameterFacts facts = new(ParameterRole.Inner, ModelComponent.Mlp, layer) { Use = use };
         return new(activation,
             isGated ? Linear.Declare(parameters, name + ".gate_proj", facts, channels, width, bias) : null,
             Linear.Declare(parameters, name + ".up_proj", facts, channels, width, bias),

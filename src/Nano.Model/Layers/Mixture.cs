@@ -105,7 +105,7 @@ internal sealed class Mixture : IFeedForward
         experts = new FeedForward[config.Experts];
         for (int e = 0; e < experts.Length; e++)
             experts[e] = FeedForward.Declare(parameters, $"{name}.experts.{e}", layer, channels, config.Width,
-                activation, isGated, bias: false);
+                activation, isGated, bias: false, (double)config.Rule.Chosen / config.Experts);
         if (config.SharedWidth > 0)
             shared = FeedForward.Declare(parameters, name + ".shared_experts", layer, channels, config.SharedWidth,
                 activation, isGated, bias: false);
@@ -145,7 +145,7 @@ internal sealed class Mixture : IFeedForward
         return order.Combine(c, Outputs(c, tokens, order.Tokens, e => (e * taken, taken)), scores);
     }
 
-    /// <summary>The outputs of all experts for their rows, one after the other.</summary>
+    /// <summary>The outputs of experts for their rows, one after the other.</summary>
     private Tensor Outputs(Compute c, Tensor tokens, Tensor order, Func<int, (int Start, int Count)> rowsOf)
     {
         var rows = c.SelectRows(tokens, order);

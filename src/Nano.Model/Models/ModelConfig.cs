@@ -165,10 +165,7 @@ public abstract record ModelConfig : ArchitectureConfig
     /// </summary>
     public long MultiplyingWeights() => (long)Math.Round(ParameterShapes()
         .Where(parameter => !IsLookup(parameter.Facts.Role))
-        .Sum(parameter => parameter.Shape.Length * UseOf(parameter)));
-
-    /// <summary>The share of tokens that a parameter multiplies: of an expert, those that choose it.</summary>
-    internal virtual double UseOf(DeclaredParameter parameter) => 1;
+        .Sum(parameter => parameter.Shape.Length * parameter.Facts.Use));
 
     /// <summary>
     /// True if a parameter is only looked up: positions, and tokens if the head has a matrix of its

@@ -52,7 +52,7 @@ public sealed class Dispatch
     public (int Start, int Count) Of(int expert) => (starts[expert], starts[expert + 1] - starts[expert]);
 
     /// <summary>
-    /// For each token the weighed sum of what experts made of it: z [n k, C] in the order of experts and weights
+    /// For each token the sum of what experts made of it, weighed: z [n k, C] in the order of experts and weights
     /// [n, k] give [n, C].
     /// </summary>
     /// <exception cref="ArgumentException">z or the weights do not fit the order.</exception>

@@ -79,6 +79,9 @@ public sealed record ParameterFacts(ParameterRole Role, ModelComponent Component
     /// <summary>The deviation of its random values at the start; null for the model's own.</summary>
     public double? Deviation { get; init; }
 
+    /// <summary>The share of tokens that it multiplies: below 1 for an expert, which not every token chooses.</summary>
+    public double Use { get; init; } = 1;
+
     /// <summary>True for a matrix that is read in parts, and so never packed.</summary>
     public bool IsReadInParts { get; init; }
 

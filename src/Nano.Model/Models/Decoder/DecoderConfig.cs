@@ -162,11 +162,6 @@ public sealed partial record DecoderConfig : ModelConfig
     internal override LanguageModel NewModel(Parameters parameters) => new Decoder(this, parameters);
 
     /// <inheritdoc/>
-    internal override double UseOf(DeclaredParameter parameter) =>
-        Mixture is not null && parameter.Name.Contains(".mlp.experts.", StringComparison.Ordinal)
-            ? (double)Mixture.Rule.Chosen / Mixture.Experts : 1;
-
-    /// <inheritdoc/>
     public override bool IsCausal => Mixture is not { ExpertsChoose: true };
 
     /// <inheritdoc/>
