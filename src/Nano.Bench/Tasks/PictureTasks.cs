@@ -3,16 +3,19 @@ namespace Nano;
 /// <summary>Tasks of pictures: their shapes, and their captions.</summary>
 internal static class PictureTasks
 {
-    private const int Batch = 48, Tested = 1000, Words = 8, Meanings = 16;
+    public const int Meanings = 16;
+    private const int Batch = 48, Tested = 1000, Words = 8;
     private const double PositionDeviation = 0.02;
 
-    private static readonly string[] Vocabulary =
+    /// <summary>The words of captions; the first ends them.</summary>
+    public static readonly string[] Vocabulary =
         ["<end>", "a", "the", "picture", "of", "there", "is", .. Pictures.Colours, .. Pictures.Shapes];
 
     private static readonly string[] Captions =
         ["a {0} {1}", "the {1} is {0}", "a picture of a {0} {1}", "there is a {1} of {0}"];
 
-    private static TowerConfig Tower => new()
+    /// <summary>The blocks that read pictures.</summary>
+    public static TowerConfig Tower => new()
     {
         Layers = 2,
         Heads = 4,
@@ -22,7 +25,8 @@ internal static class PictureTasks
         NormEpsilon = 1e-5f,
     };
 
-    private static ImageSizes Images => new(Pictures.Size, 4);
+    /// <summary>The sizes of pictures.</summary>
+    public static ImageSizes Images => new(Pictures.Size, 4);
 
     public static IReadOnlyList<TaskFigure> Vit(TaskRun run)
     {
@@ -58,16 +62,7 @@ internal static class PictureTasks
     public static IReadOnlyList<TaskFigure> Clip(TaskRun run)
     {
         var c = run.Compute;
-        using var model = run.Initialized(new Clip(new ClipConfig
-        {
-            TextTower = Tower,
-            VisionTower = Tower,
-            Images = Images,
-            VocabSize = Vocabulary.Length,
-            ContextLength = Words,
-            EndToken = 0,
-            Projection = 32,
-        }), positions: PositionDeviation);
+        using var model = NewClip(run);
         double loss = run.Fit("clip", model, 700, 2e-3, 0.01, draws => Pairs(c, draws));
         const int Count = 800;
         var draws = run.HeldOut;
@@ -83,6 +78,26 @@ internal static class PictureTasks
             new("loss of the last batch", loss),
         ];
     }
+
+    /// <summary>A CLIP that has learnt captions.</summary>
+    public static Clip TrainedClip(TaskRun run)
+    {
+        var model = NewClip(run);
+        run.Fit("clip", model, 700, 2e-3, 0.01, draws => Pairs(run.Compute, draws));
+        return model;
+    }
+
+    /// <summary>A CLIP with random weights.</summary>
+    private static Clip NewClip(TaskRun run) => run.Initialized(new Clip(new ClipConfig
+    {
+        TextTower = Tower,
+        VisionTower = Tower,
+        Images = Images,
+        VocabSize = Vocabulary.Length,
+        ContextLength = Words,
+        EndToken = 0,
+        Projection = 32,
+    }), positions: PositionDeviation);
 
     /// <summary>All sixteen meanings once, in a random order and with random wordings.</summary>
     private static Batch Pairs(Compute c, Draws draws)
@@ -100,9 +115,11 @@ internal static class PictureTasks
         });
     }
 
-    private static int[] ShapesIn(int[] meanings) => Array.ConvertAll(meanings, meaning => meaning % 4);
+    /// <summary>The shapes of meanings.</summary>
+    public static int[] ShapesIn(int[] meanings) => Array.ConvertAll(meanings, meaning => meaning % 4);
 
-    private static int[] ColoursIn(int[] meanings) => Array.ConvertAll(meanings, meaning => meaning / 4);
+    /// <summary>Their colours.</summary>
+    public static int[] ColoursIn(int[] meanings) => Array.ConvertAll(meanings, meaning => meaning / 4);
 
     private static Tensor Texts(Compute c, int[] meanings, Func<int, string> wording)
     {

@@ -25,6 +25,7 @@ public sealed record ProvenTask(string Name, string About, Func<TaskRun, IReadOn
         new("luong", "three to eight letters backwards, by recurrent nets with attention", ReverseTasks.Luong),
         new("vit", "disc, square, cross or ring in noise", PictureTasks.Vit),
         new("clip", "the caption of a picture among sixteen", PictureTasks.Clip),
+        new("llava", "captions of pictures by a decoder: the projector alone, then with the text model", LlavaTask.Run),
         new("ddpm", "points of eight clusters from noise", PointsTask.Run),
     ];
 
