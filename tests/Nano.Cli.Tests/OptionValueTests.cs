@@ -57,6 +57,7 @@ public sealed class OptionValueTests(TinyRun run) : IDisposable
             "data prepare" => [temp.File("text"), "--tokenizer", run.Folder, "--separator", "none", "--out", New()],
             "export" => [.. model, "--out", temp.File("model.onnx"), "--train"],
             "verify" => model,
+            "bench task" => [],
             _ => throw new ArgumentException($"'nano {verb}' takes numbers: say here how it is run most cheaply"),
         };
     }

@@ -44,7 +44,6 @@ public class ExportTests
         ["mamba2"] = "DepthwiseCausalConv has no ONNX form",
         ["jamba"] = "DepthwiseCausalConv has no ONNX form",
         ["rwkv7"] = "DepthwiseCausalConv has no ONNX form",
-        ["jamba"] = "DepthwiseCausalConv has no ONNX form",
         ["mixtral"] = "the rows of each expert depend on numbers",
         ["qwen3_moe"] = "the rows of each expert depend on numbers",
         ["deepseek_v3"] = "is neither some columns nor another shape",

@@ -20,7 +20,7 @@ internal static class MaskedTask
             Heads = 4,
             Channels = 64,
             Intermediate = 256,
-            TokenTypes = 1,
+            TokenTypes = 0,
             Head = BertHead.MaskedTokens,
         }), TableDeviation, TableDeviation);
         long number = 0;

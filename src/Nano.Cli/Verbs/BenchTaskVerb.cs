@@ -37,6 +37,8 @@ internal static class BenchTaskVerb
     {
         bool json = args.GetValue(Json);
         var human = Common.Human(json);
+        if (args.GetValue(Steps) is < 1)
+            throw new NanoException($"--steps must be 1 or more, got {args.GetValue(Steps)}");
         if (args.GetValue(Name) is not { } name)
         {
             foreach (var known in ProvenTask.All)
@@ -45,8 +47,6 @@ internal static class BenchTaskVerb
                 Common.PrintJson(new() { ["tasks"] = ProvenTask.All.Select(known => known.Name) });
             return 0;
         }
-        if (args.GetValue(Steps) is < 1)
-            throw new NanoException($"--steps must be 1 or more, got {args.GetValue(Steps)}");
         var task = ProvenTask.Find(name);
         using var compute = Common.NewCompute(args.GetValue(Threads));
         human.WriteLine($"{task.Name}: {task.About}");
