@@ -51,8 +51,14 @@ public class ImageProcessorTests
             {"crop_size": 16, "do_center_crop": true, "do_normalize": true, "do_resize": true, "resample": 3, "size": 16,
              "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
             """));
-        Assert.Equal(ImageProcessor.OfClip(16) with { ShortSide = 20, Filter = PictureFilter.Bilinear, Factor = 1,
-            Mean = [0, 0, 0], Deviation = [1, 1, 1] }, Load("clip", """
+        Assert.Equal(ImageProcessor.OfClip(16) with
+        {
+            ShortSide = 20,
+            Filter = PictureFilter.Bilinear,
+            Factor = 1,
+            Mean = [0, 0, 0],
+            Deviation = [1, 1, 1]
+        }, Load("clip", """
             {"crop_size": {"height": 16, "width": 16}, "do_normalize": false, "resample": 2, "do_rescale": false,
              "size": {"shortest_edge": 20}}
             """));
