@@ -14,6 +14,8 @@ namespace Nano;
 /// </summary>
 public static class Checkpoint
 {
+    private const int MostTries = 5;
+
     /// <summary>
     /// The folder inside a checkpoint that holds the averaged weights as a model, where a run keeps
     /// them.
@@ -137,9 +139,25 @@ public static class Checkpoint
     /// <exception cref="BadFileException">It is damaged.</exception>
     public static RunState Read(string run)
     {
-        string folder = Newest(run), path = Path.Combine(folder, CheckpointFolders.StateFile), expected;
+        for (int tries = 1; ; tries++)
+        {
+            string folder = Newest(run);
+            try
+            {
+                return ReadIn(run, folder);
+            }
+            catch (NanoException) when (tries < MostTries && !Directory.Exists(folder))
+            {
+                // Another trainer has saved meanwhile, and deleted the checkpoint before.
+            }
+        }
+    }
+
+    private static RunState ReadIn(string run, string folder)
+    {
+        string path = Path.Combine(folder, CheckpointFolders.StateFile);
         var saved = RunStateFile.Read(path);
-        expected = Path.GetFullPath(Folder(run, saved.Step));
+        string expected = Path.GetFullPath(Folder(run, saved.Step));
         return Path.GetFullPath(folder) == expected || Path.GetFullPath(folder) == AtomicFolder.OldOf(expected) ? saved
             : throw new BadFileException(path,
                 $"it says step {saved.Step}, in the folder '{Path.GetFileName(folder)}'");
