@@ -8,8 +8,11 @@ public class ClassifyTests
     {
         string path = folder.File("moods.csv");
         string[] words = ["fine", "good", "bad", "sad"], things = ["day", "film", "song", "walk", "meal"];
-        File.WriteAllLines(path, ["label,text", .. from word in words from thing in things from what in (string[])["a", "the"]
-                                                   select $"{(word is "fine" or "good" ? "good" : "bad")},{what} {word} {thing}"]);
+        var rows = from word in words
+                   from thing in things
+                   from what in (string[])["a", "the"]
+                   select $"{(word is "fine" or "good" ? "good" : "bad")},{what} {word} {thing}";
+        File.WriteAllLines(path, ["label,text", .. rows]);
         return path;
     }
 
@@ -18,7 +21,8 @@ public class ClassifyTests
     {
         using var folder = new TempFolder();
         string data = NewData(folder), model = folder.File("mood");
-        var trained = Cli.Run("classify", "train", "--data", data, "--out", model, "--epochs", "30", "--json").Succeeds();
+        var trained = Cli.Run("classify", "train", "--data", data, "--out", model, "--epochs", "30", "--json")
+            .Succeeds();
         Assert.Equal(["steps", "train_loss", "held_out_loss", "accuracy", "seconds", "folder"], trained.JsonKeys);
         Assert.Contains("36 texts, 4 held out, 2 classes", trained.Error, StringComparison.Ordinal);
         var used = Cli.Run("classify", "--model", model, "--json", "a sad walk", "the good song").Succeeds();
@@ -53,7 +57,8 @@ public class ClassifyTests
     {
         using var folder = new TempFolder();
         File.WriteAllText(folder.File("a.csv"), "only\n");
-        Cli.Run("classify", "train", "--data", folder.File("a.csv"), "--out", folder.File("x")).Fails(1, "line 1: 1 fields");
+        Cli.Run("classify", "train", "--data", folder.File("a.csv"), "--out", folder.File("x"))
+            .Fails(1, "line 1: 1 fields");
         Cli.Run("classify", "--model", Goldens.Path("zoo/t5_v1_0"), "a").Fails(1, "holds no encoder");
     }
 }

@@ -45,6 +45,9 @@ internal sealed class JsonFields : OrderedDictionary<string, object?>
             case long number:
                 json.WriteNumberValue(number);
                 break;
+            case ulong number:
+                json.WriteNumberValue(number);
+                break;
             case float number when float.IsFinite(number):
                 json.WriteNumberValue(number);
                 break;

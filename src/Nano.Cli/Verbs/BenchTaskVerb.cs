@@ -59,7 +59,7 @@ internal static class BenchTaskVerb
             Common.PrintJson(new()
             {
                 ["task"] = task.Name,
-                ["seed"] = args.GetValue(Seed).ToString(CultureInfo.InvariantCulture),
+                ["seed"] = args.GetValue(Seed),
                 ["figures"] = figures.Select(figure => new JsonFields
                 {
                     ["name"] = figure.Name,

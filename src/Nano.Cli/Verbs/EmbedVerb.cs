@@ -19,20 +19,10 @@ internal static class EmbedVerb
         "From the rows of a text to one vector: their mean, the first or the last (default: as the folder says; else "
         + "mean of encoders, last of decoders)",
         ("mean", Pooling.Mean), ("cls", Pooling.First), ("last", Pooling.Last));
-    private static readonly Option<string?> Data = new("--data")
-    {
-        Description = "File with a text per line, or JSON lines with a field text (.jsonl)",
-        HelpName = "FILE",
-    };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = new("--json")
     {
         Description = "Print a JSON object per text: text, tokens, embedding; everything else goes to stderr",
-    };
-    private static readonly Argument<string[]> Texts = new("texts")
-    {
-        Description = "The texts",
-        Arity = ArgumentArity.ZeroOrMore,
     };
 
     public static Command Create()
@@ -41,7 +31,7 @@ internal static class EmbedVerb
             "Sentence embeddings: vectors of length 1 whose products say how alike texts are.\n\nExample:\n  "
             + "nano embed --model all-MiniLM-L6-v2 \"a cat sleeps\" \"a kitten naps\" \"stocks fell\"")
         {
-            Model, Pool, Data, Threads, Json, Texts,
+            Model, Pool, TextArguments.Data, Threads, Json, TextArguments.Texts,
         };
         verb.SetAction(Run);
         return verb;
@@ -49,12 +39,7 @@ internal static class EmbedVerb
 
     private static int Run(ParseResult args)
     {
-        string[] texts = args.GetValue(Texts) ?? [];
-        if (args.GetValue(Data) is { } file)
-            texts = texts.Length == 0 ? [.. TextRows.Read(file)]
-                : throw new NanoException("texts come from the command line or from --data, not from both");
-        if (texts.Length == 0)
-            throw new NanoException("there is no text to embed", "give texts, or a file with --data");
+        string[] texts = TextArguments.Read(args, "embed");
         string name = args.GetValue(Model)!;
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var embedder = TextEmbedder.Open(HubModels.FindLocal(name) ?? name, args.GetValue(Pool));
@@ -62,7 +47,7 @@ internal static class EmbedVerb
         var embedded = embedder.Embed(compute, texts, stop.Token);
         for (int i = 0; i < texts.Length; i++)
             if (embedded[i].IsCut)
-                Screen.Error.WriteLine($"note: text {i + 1} is too long; {embedded[i].Tokens} of its tokens are used");
+                TextArguments.NoteCut(i, embedded[i].Tokens);
         if (args.GetValue(Json))
             for (int i = 0; i < texts.Length; i++)
                 Common.PrintJson(new()

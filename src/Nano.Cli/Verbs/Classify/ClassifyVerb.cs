@@ -12,20 +12,10 @@ internal static class ClassifyVerb
         Description = "Folder of an encoder with a head of classes, such as 'nano classify train' makes",
         Required = true,
     };
-    private static readonly Option<string?> Data = new("--data")
-    {
-        Description = "File with a text per line, or JSON lines with a field text (.jsonl)",
-        HelpName = "FILE",
-    };
     private static readonly Option<int?> Threads = Common.Threads();
     private static readonly Option<bool> Json = new("--json")
     {
         Description = "Print a JSON object per text: text, label, probabilities; everything else goes to stderr",
-    };
-    private static readonly Argument<string[]> Texts = new("texts")
-    {
-        Description = "The texts",
-        Arity = ArgumentArity.ZeroOrMore,
     };
 
     public static Command Create()
@@ -33,7 +23,7 @@ internal static class ClassifyVerb
         var verb = new Command("classify",
             "Tell the classes of texts.\n\nExample:\n  nano classify --model runs/mood \"a fine day\"")
         {
-            Model, Data, Threads, Json, Texts, ClassifyTrainVerb.Create(),
+            Model, TextArguments.Data, Threads, Json, TextArguments.Texts, ClassifyTrainVerb.Create(),
         };
         verb.SetAction(Run);
         return verb;
@@ -41,12 +31,7 @@ internal static class ClassifyVerb
 
     private static int Run(ParseResult args)
     {
-        string[] texts = args.GetValue(Texts) ?? [];
-        if (args.GetValue(Data) is { } file)
-            texts = texts.Length == 0 ? [.. TextRows.Read(file)]
-                : throw new NanoException("texts come from the command line or from --data, not from both");
-        if (texts.Length == 0)
-            throw new NanoException("there is no text to classify", "give texts, or a file with --data");
+        string[] texts = TextArguments.Read(args, "classify");
         using var compute = Common.NewCompute(args.GetValue(Threads));
         using var classifier = TextClassifier.Open(args.GetValue(Model)!);
         using var stop = new GentleStop(null, PosixSignal.SIGINT);
@@ -54,7 +39,7 @@ internal static class ClassifyVerb
         for (int i = 0; i < texts.Length; i++)
         {
             if (found[i].IsCut)
-                Screen.Error.WriteLine($"note: text {i + 1} is too long; {found[i].Tokens} of its tokens are used");
+                TextArguments.NoteCut(i, found[i].Tokens);
             if (args.GetValue(Json))
                 Common.PrintJson(new()
                 {

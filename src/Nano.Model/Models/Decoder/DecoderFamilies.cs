@@ -131,6 +131,17 @@ internal sealed record DecoderFacts(string ModelType, string Architecture, Func<
 /// <summary>The families by name: one entry each, their keys of config.json in files of their own.</summary>
 internal static class DecoderFamilies
 {
+    private static readonly DecoderFacts Falcon = new("falcon", "FalconForCausalLM", NeoKeys.ReadFalcon,
+        NeoKeys.WriteFalcon, ("model.embed_tokens", "transformer.word_embeddings"), ("model.layers.", "transformer.h."),
+        ("model.norm", "transformer.ln_f"), ("self_attn.qkv_proj", "self_attention.query_key_value"),
+        ("self_attn.o_proj", "self_attention.dense"), ("mlp.up_proj", "mlp.dense_h_to_4h"),
+        ("mlp.down_proj", "mlp.dense_4h_to_h"))
+    {
+        JoinsQkv = true,
+        QkvGroups = config => config.KvHeads,
+        OptionalPrefix = "transformer.",
+    };
+
     private static readonly Dictionary<DecoderFamily, DecoderFacts> All = new()
     {
         [DecoderFamily.Llama] = new("llama", "LlamaForCausalLM", file => DecoderConfig.Read(file, "llama"),
@@ -162,18 +173,11 @@ internal static class DecoderFamilies
             ("self_attn.o_proj", "self_attention.dense"), ("mlp.up_proj", "mlp.dense_h_to_4h"),
             ("mlp.down_proj", "mlp.dense_4h_to_h"))
         { JoinsQkv = true, QkvGroups = config => config.Heads, OptionalPrefix = "transformer." },
-        [DecoderFamily.Falcon] = new("falcon", "FalconForCausalLM", NeoKeys.ReadFalcon, NeoKeys.WriteFalcon,
-            ("model.embed_tokens", "transformer.word_embeddings"), ("model.layers.", "transformer.h."),
-            ("model.norm", "transformer.ln_f"), ("self_attn.qkv_proj", "self_attention.query_key_value"),
-            ("self_attn.o_proj", "self_attention.dense"), ("mlp.up_proj", "mlp.dense_h_to_4h"),
-            ("mlp.down_proj", "mlp.dense_4h_to_h"))
-        { JoinsQkv = true, QkvGroups = config => config.KvHeads, OptionalPrefix = "transformer." },
-        [DecoderFamily.FalconTwoNorms] = new("falcon", "FalconForCausalLM", NeoKeys.ReadFalcon, NeoKeys.WriteFalcon,
-            ("model.embed_tokens", "transformer.word_embeddings"), ("model.layers.", "transformer.h."),
-            ("model.norm", "transformer.ln_f"), ("input_layernorm", "ln_attn"), ("post_attention_layernorm", "ln_mlp"),
-            ("self_attn.qkv_proj", "self_attention.query_key_value"), ("self_attn.o_proj", "self_attention.dense"),
-            ("mlp.up_proj", "mlp.dense_h_to_4h"), ("mlp.down_proj", "mlp.dense_4h_to_h"))
-        { JoinsQkv = true, QkvGroups = config => config.KvHeads, OptionalPrefix = "transformer." },
+        [DecoderFamily.Falcon] = Falcon,
+        [DecoderFamily.FalconTwoNorms] = Falcon with
+        {
+            Renames = [.. Falcon.Renames, ("input_layernorm", "ln_attn"), ("post_attention_layernorm", "ln_mlp")],
+        },
         [DecoderFamily.Mpt] = new("mpt", "MptForCausalLM", NeoKeys.ReadMpt, NeoKeys.WriteMpt,
             ("model.embed_tokens", "transformer.wte"), ("model.layers.", "transformer.blocks."),
             ("model.norm", "transformer.norm_f"), ("input_layernorm", "norm_1"), ("post_attention_layernorm", "norm_2"),

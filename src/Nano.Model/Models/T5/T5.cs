@@ -162,13 +162,8 @@ public sealed class T5 : Model, IEncoderDecoder
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> Write(Compute c, Batch source, ReadOnlySpan<int> written, int count, int? end = null)
-    {
-        using var kept = new Arena(); // the memory outlives the steps of the compute
-        c.NextStep();
-        var memory = Remember(c, Encode(c, source["input_ids"], null))
-            .ConvertAll(pair => (pair.K.CopyTo(kept), pair.V.CopyTo(kept)));
-        using var cache = new KvCache(config.DecoderLayers, written.Length + count, config.Heads * config.HeadDim);
-        return Greedy.Write(c, written, count, ids => Decode(c, ids, memory, null, cache), end);
-    }
+    public IReadOnlyList<int> Write(Compute c, Batch source, ReadOnlySpan<int> written, int count, int? end = null) =>
+        Greedy.WriteAbout(c, written, count, end, config.Heads * config.HeadDim,
+            () => Remember(c, Encode(c, source["input_ids"], null)),
+            (ids, memory, cache) => Decode(c, ids, memory, null, cache));
 }
